@@ -1,0 +1,57 @@
+# Build, install and test sicantik_wa.
+#
+#   make, make install, make installcheck   as with every PGXS extension
+#   make demo                               see it work (installs what it needs)
+#   make test                               all tests  (installs what it needs)
+#   make bench                              figures
+#
+# Two modules: sicantik_wa is preloaded into the server and links libc and
+# json-c only; sicantik_wa_worker holds src/deliver/ and links libcurl.
+
+EXTENSION   = sicantik_wa
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
+
+# The install script is made of the pieces beside the C code they belong to;
+# the order is one of dependencies.
+SQL_PARTS = src/sicantik_wa.sql src/admin/setting.sql \
+	src/capture/capture.sql src/route/route.sql src/compose/compose.sql \
+	src/queue/queue.sql src/queue/operator.sql src/compose/send.sql \
+	src/deliver/deliver.sql src/feedback/feedback.sql src/worker/worker.sql \
+	src/admin/admin.sql src/admin/explain.sql \
+	src/rights.sql
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+EXTRA_CLEAN = $(DATA_built) sicantik_wa_worker.so $(WORKER_OBJS) $(WORKER_OBJS:.o=.bc)
+
+MODULE_big  = sicantik_wa
+WORKER_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/deliver/*.c)))
+OBJS        = $(filter-out $(WORKER_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c))))
+PG_CPPFLAGS = -I$(srcdir)/src -DWA_VERSION=\"$(EXTVERSION)\"
+PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-cast-function-type $(WA_CFLAGS)
+SHLIB_LINK  = -ljson-c
+
+REGRESS     = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+
+PG_CONFIG  ?= pg_config
+PGXS       := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+all: sicantik_wa_worker.so
+
+$(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
+	cat $(SQL_PARTS) > $@
+
+sicantik_wa_worker.so: $(WORKER_OBJS)
+	$(CC) $(CFLAGS) $(CFLAGS_SL) $(CFLAGS_SL_MOD) -shared -o $@ $(WORKER_OBJS) $(LDFLAGS) $(LDFLAGS_SL) -lcurl
+
+# PGXS tracks no headers
+$(OBJS) $(WORKER_OBJS): $(sort $(wildcard src/*.h src/*/*.h))
+
+install: install-worker
+install-worker: sicantik_wa_worker.so installdirs
+	$(INSTALL_SHLIB) sicantik_wa_worker.so '$(DESTDIR)$(pkglibdir)/sicantik_wa_worker.so'
+uninstall: uninstall-worker
+uninstall-worker:
+	rm -f '$(DESTDIR)$(pkglibdir)/sicantik_wa_worker.so'
+
+.PHONY: install-worker uninstall-worker

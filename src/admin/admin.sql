@@ -1,0 +1,78 @@
+-- src/admin/admin.sql: setup, configuration, rights, status.
+
+-- The worker and the sessions hear of changed settings as well.
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.setting
+    FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
+
+CREATE FUNCTION pg_catalog.wa_setup(despite_publication boolean DEFAULT false,
+    OUT item text, OUT action text, OUT detail text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_setup';
+COMMENT ON FUNCTION pg_catalog.wa_setup(boolean) IS
+'attach the triggers to Odoo''s tables and add missing templates, scenarios, providers and settings; can be called again at any time. Returns a row for each thing found or done. Triggers need a caller who has the rights of the table''s owner. Raises an error where a publication of all tables exists, unless despite_publication. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_teardown(OUT item text, OUT action text, OUT detail text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_teardown';
+COMMENT ON FUNCTION pg_catalog.wa_teardown() IS
+'take the triggers off all tables, before DROP EXTENSION; wa_setup() puts them on again. Returns a row for each table. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_configure(provider text, settings jsonb)
+RETURNS jsonb
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_configure';
+COMMENT ON FUNCTION pg_catalog.wa_configure(text, jsonb) IS
+'create or change a provider: kind (meta, watzap, fonnte), base_url, active, sequence, is_default, state, max_in_flight, min_gap, gap_jitter and recipient_gap (interval as text, or seconds), rate_per_second, daily_cap (messages a day), and what the kind needs; a credential as value or, better, as name of a file: token_file. JSON null removes a value. Returns the provider as it is then, credentials as ***, and what is missing. Raises an error that names an unknown or unsuitable setting. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_set_template(key text, settings jsonb)
+RETURNS jsonb
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_set_template';
+COMMENT ON FUNCTION pg_catalog.wa_set_template(text, jsonb) IS
+'create or change a template: name, body (text with {{name}} placeholders, at most 4096 characters), parameters (their order; left out: as in the body), category, language, active. Returns the template. Raises an error for a malformed body or a placeholder that is no parameter, a warning for what Meta would not approve. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_map_template(template_key text, provider text, settings jsonb)
+RETURNS jsonb
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_map_template';
+COMMENT ON FUNCTION pg_catalog.wa_map_template(text, text, jsonb) IS
+'say how a provider knows a template: name (or id), language, mode (template or text), format (positional or named), parameters (this provider''s own order), status (draft, configured, approved, error). JSON null removes a value. Returns the mapping. Raises an error for an unknown template, provider or setting. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_set(name text, value text)
+RETURNS text
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_set';
+COMMENT ON FUNCTION pg_catalog.wa_set(text, text) IS
+'change a setting of the office (table wa.setting); NULL or an empty value resets it. Returns the value in force. Raises an error for an unknown setting or a value that does not suit it; mode live is set by wa_arm() only. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_grant(role text, level text)
+RETURNS text
+LANGUAGE c VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wa_sql_grant';
+COMMENT ON FUNCTION pg_catalog.wa_grant(text, text) IS
+'let a role use the functions: level view, send (and view) or admin (everything). Superusers and members of the database''s owner need no grant. Returns a sentence. Raises an error if there is no such role or level. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_revoke(role text)
+RETURNS text
+LANGUAGE c VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wa_sql_revoke';
+COMMENT ON FUNCTION pg_catalog.wa_revoke(text) IS
+'take back what wa_grant() gave. Returns a sentence. Raises an error if there is no such role. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_status(OUT item text, OUT value text, OUT detail text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_status';
+COMMENT ON FUNCTION pg_catalog.wa_status() IS
+'the state at a glance: library, worker, mode, providers, watched tables, messages of the last 24 hours, what waits, what went wrong, and what to do next. Works on a standby too. Needs level view';
+
+CREATE FUNCTION wa._welcome()
+RETURNS void
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_welcome';
+COMMENT ON FUNCTION wa._welcome() IS
+'gives a notice at commit that names the next step; called by the installation script';
+
+SELECT wa._welcome();

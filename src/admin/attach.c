@@ -1,0 +1,379 @@
+/*-------------------------------------------------------------------------
+ *
+ * attach.c
+ *		Our triggers on the application's tables: look, put on, take off.
+ *
+ * The application is working on these tables.  So the locks are asked for in
+ * short attempts: while we hold one, we never wait for another, and between
+ * two attempts we hold none.  A transaction that has one table and wants the
+ * next is therefore never kept waiting for longer than one attempt, and
+ * cannot get into a deadlock with us.
+ *
+ * The statements run as the owner of the table in a security-restricted
+ * context, so that nothing that hangs on the table (an event trigger, say)
+ * runs with more rights than that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "admin/admin.h"
+#include "capture/capture.h"
+#include "pg/acting.h"
+#include "pg/query.h"
+
+#define LOCK_TIMEOUT		"100ms"	/* one attempt to get a lock */
+#define LOCK_PAUSE_MS		100		/* and between two of them */
+#define LOCK_PATIENCE_MS	3000	/* all attempts together */
+
+/* The two triggers: AFTER INSERT OR UPDATE, no columns, no condition. */
+static const struct
+{
+	const char *name;
+	int16		type;
+	const char *level;
+}			our_triggers[] =
+{
+	{WA_CAPTURE_ROW_TRIGGER,
+		TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE,
+	"ROW"},
+	{WA_CAPTURE_STATEMENT_TRIGGER,
+		TRIGGER_TYPE_STATEMENT | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE,
+	"STATEMENT"}
+};
+
+/* What is known of each of the two on one table. */
+typedef struct Presence
+{
+	bool		there[lengthof(our_triggers)];
+	WaTriggerState state;
+} Presence;
+
+static void
+look(Presence *presence, Oid relid)
+{
+	static WaStatement triggers =
+		WA_STATEMENT("SELECT tgname::text, tgtype::int4, tgenabled::text,"
+					 " tgfoid = to_regprocedure('wa.capture()') AND tgattr::text = ''"
+					 " AND tgqual IS NULL AND tgnargs = 0 AND NOT tgdeferrable"
+					 " FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal");
+	WaArgs		args = {0};
+	bool		foreign = false;
+	bool		disabled = false;
+	bool		all = true;
+	uint64		n;
+
+	memset(presence, 0, sizeof(*presence));
+	wa_arg_datum(&args, OIDOID, ObjectIdGetDatum(relid), false);
+	n = wa_query(&triggers, &args);
+	for (uint64 row = 0; row < n; row++)
+	{
+		char	   *name = wa_row_text(row, 1);
+		char	   *enabled = wa_row_text(row, 3);
+
+		for (int i = 0; i < lengthof(our_triggers); i++)
+		{
+			if (strcmp(name, our_triggers[i].name) != 0)
+				continue;
+			presence->there[i] = true;
+			if (!wa_row_bool(row, 4) || wa_row_int4(row, 2) != our_triggers[i].type)
+				foreign = true;
+			if (enabled[0] != TRIGGER_FIRES_ON_ORIGIN && enabled[0] != TRIGGER_FIRES_ALWAYS)
+				disabled = true;
+		}
+	}
+	for (int i = 0; i < lengthof(our_triggers); i++)
+		all = all && presence->there[i];
+	if (foreign)
+		presence->state = WA_TRIGGERS_FOREIGN;
+	else if (!all)
+		presence->state = WA_TRIGGERS_MISSING;
+	else
+		presence->state = disabled ? WA_TRIGGERS_DISABLED : WA_TRIGGERS_PRESENT;
+}
+
+/*
+ * What this oid is now; target->relid becomes InvalidOid if it is gone.
+ */
+void
+wa_admin_find_target_by_oid(WaTarget *target, Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+	Presence	presence;
+
+	memset(target, 0, sizeof(*target));
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	target->schema = get_namespace_name(form->relnamespace);
+	target->table = pstrdup(NameStr(form->relname));
+	target->relkind = form->relkind;
+	target->owner = form->relowner;
+	ReleaseSysCache(tuple);
+	if (target->schema == NULL)
+		return;
+	target->relid = relid;
+	target->relation = quote_qualified_identifier(target->schema, target->table);
+	look(&presence, relid);
+	target->triggers = presence.state;
+}
+
+/*
+ * The table of this name.  Takes no lock.
+ */
+void
+wa_admin_find_target(WaTarget *target, const char *schema, const char *table)
+{
+	Oid			namespace = get_namespace_oid(schema, true);
+	Oid			relid = OidIsValid(namespace) ?
+		get_relname_relid(table, namespace) : InvalidOid;
+
+	memset(target, 0, sizeof(*target));
+	if (OidIsValid(relid))
+		wa_admin_find_target_by_oid(target, relid);
+	if (!OidIsValid(target->relid))
+	{
+		target->schema = pstrdup(schema);
+		target->table = pstrdup(table);
+		target->relation = quote_qualified_identifier(schema, table);
+	}
+}
+
+/*
+ * May this role alter the table?  The same rule as the server's own: it has
+ * the rights of the owner.
+ */
+bool
+wa_admin_may_alter(Oid caller, const WaTarget *target)
+{
+	return superuser_arg(caller) || has_privs_of_role(caller, target->owner);
+}
+
+/* Wait for a lock, but only for LOCK_TIMEOUT; raises an error after that. */
+static void
+lock_soon(Oid relid, LOCKMODE lockmode)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	LockRelationOid(relid, lockmode);
+	AtEOXact_GUC(false, level);
+}
+
+/*
+ * One attempt to lock all: wait for the one numbered "first", take the others
+ * if they can be had at once.  Returns -1, or the number of the one that could
+ * not be had; then none is locked.
+ */
+static int
+try_lock_all(WaTarget **targets, int n, int first, LOCKMODE lockmode)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile int failed = -1;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		lock_soon(targets[first]->relid, lockmode);
+		for (int i = 0; i < n && failed < 0; i++)
+			if (i != first && !ConditionalLockRelationOid(targets[i]->relid, lockmode))
+				failed = i;
+		if (failed < 0)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE &&
+			geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		failed = first;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return failed;
+}
+
+/*
+ * Lock the tables until the end of the transaction; target->locked says which
+ * could be had.  Waits for about LOCK_PATIENCE_MS at most.  The caller has
+ * checked that the role that called may alter them.
+ */
+void
+wa_admin_lock_targets(WaTarget **targets, int n, LOCKMODE lockmode)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   LOCK_PATIENCE_MS);
+	int			first = 0;
+
+	if (n == 0)
+		return;
+	for (;;)
+	{
+		first = try_lock_all(targets, n, first, lockmode);
+		if (first < 0 || GetCurrentTimestamp() >= deadline)
+			break;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LOCK_PAUSE_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	/* at the end of patience, what can be had at once is still worth having */
+	for (int i = 0; i < n; i++)
+		targets[i]->locked = first < 0 ||
+			ConditionalLockRelationOid(targets[i]->relid, lockmode);
+}
+
+static void
+run_as_owner(const WaTarget *target, const char *sql)
+{
+	WaActing	acting;
+	int			result;
+
+	wa_pg_act_as_role(&acting, target->owner);
+	result = SPI_execute(sql, false, 0);
+	wa_pg_act_end(&acting);
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "could not change the triggers of %s: %s",
+			 target->relation, SPI_result_code_string(result));
+}
+
+/*
+ * With the table locked: is it still what was found before?
+ */
+static void
+check_unchanged(const WaTarget *target)
+{
+	WaTarget	now;
+
+	wa_admin_find_target(&now, target->schema, target->table);
+	if (now.relid != target->relid || now.owner != target->owner ||
+		now.relkind != target->relkind)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("table %s was replaced meanwhile", target->relation)));
+}
+
+static void
+attach(const WaTarget *target)
+{
+	Presence	presence;
+
+	check_unchanged(target);
+	look(&presence, target->relid);
+	for (int i = 0; i < lengthof(our_triggers); i++)
+		if (!presence.there[i])
+			run_as_owner(target,
+						 psprintf("CREATE TRIGGER %s AFTER INSERT OR UPDATE ON %s FOR EACH %s EXECUTE FUNCTION wa.capture()",
+								  quote_identifier(our_triggers[i].name),
+								  target->relation, our_triggers[i].level));
+	look(&presence, target->relid);
+	if (presence.state != WA_TRIGGERS_PRESENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the triggers are not on %s", target->relation)));
+}
+
+static void
+detach(const WaTarget *target)
+{
+	Presence	presence;
+
+	check_unchanged(target);
+	look(&presence, target->relid);
+	for (int i = 0; i < lengthof(our_triggers); i++)
+		if (presence.there[i])
+			run_as_owner(target, psprintf("DROP TRIGGER %s ON %s",
+										  quote_identifier(our_triggers[i].name),
+										  target->relation));
+}
+
+/*
+ * Run "change" in a subtransaction.  Returns false with the message of the
+ * error if it failed; then nothing of it is left.
+ */
+static bool
+apart(void (*change) (const WaTarget *), const WaTarget *target, char **problem)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = true;
+
+	*problem = NULL;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		change(target);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*problem = error->message;
+		ok = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return ok;
+}
+
+/*
+ * Put both triggers on a table that is locked (ShareRowExclusiveLock).
+ * Returns false with a problem, and changes nothing, if it cannot be done.
+ */
+bool
+wa_admin_attach(WaTarget *target, char **problem)
+{
+	if (!apart(attach, target, problem))
+		return false;
+	target->triggers = WA_TRIGGERS_PRESENT;
+	return true;
+}
+
+/*
+ * Take them off a table that is locked (AccessExclusiveLock).
+ */
+bool
+wa_admin_detach(WaTarget *target, char **problem)
+{
+	if (!apart(detach, target, problem))
+		return false;
+	target->triggers = WA_TRIGGERS_MISSING;
+	return true;
+}

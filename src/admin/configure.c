@@ -1,0 +1,624 @@
+/*-------------------------------------------------------------------------
+ *
+ * configure.c
+ *		wa_configure(): create or change a provider.
+ *
+ * Credentials go from the argument to wa.secret without passing through a
+ * statement, no message repeats one, and while this function runs every
+ * message is logged without its statement, which could hold one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "admin/admin.h"
+#include "admin/options.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "route/provider.h"
+#include "route/secret.h"
+#include "sicantik_wa.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_configure);
+
+/* Settings that providers of every kind have. */
+static const char *const common_settings[] = {
+	"kind", "base_url", "active", "sequence", "is_default", "state",
+	"max_in_flight", "min_gap", "gap_jitter", "rate_per_second", "daily_cap",
+	"recipient_gap", WA_SECRET_TOKEN_FILE
+};
+
+/* More than common settings, settings of a kind and names of their files. */
+#define MAX_KNOWN		64
+
+/*
+ * Limits of a new provider.  Those of the unofficial gateways protect the
+ * office's number: WhatsApp bans numbers that send like a machine.  Meta's
+ * keep to its pair rate of one message in 6 s to one person.
+ */
+typedef struct Limits
+{
+	int			max_in_flight;
+	int64		min_gap_us;
+	int64		gap_jitter_us;
+	double		rate_per_second;	/* 0: no limit */
+	int			daily_cap;		/* -1: no limit */
+	int64		recipient_gap_us;
+} Limits;
+
+static const Limits gateway_limits = {1, 8000000, 4000000, 0, 400, 0};
+static const Limits official_limits = {20, 0, 0, 20, -1, 6000000};
+
+/* What a call changes. */
+typedef struct Change
+{
+	const char *name;
+	const WaGateway *gateway;
+	const Limits *limits;
+	const WaOptions *options;
+	bool		is_new;
+	bool		access_changed; /* must be tested again */
+	bool		literal_secret;
+	const char *put_names[MAX_KNOWN];	/* open settings to be stored */
+	const char *put_values[MAX_KNOWN];
+	int			nput;
+	const char *drop_names[MAX_KNOWN];	/* and to be removed */
+	int			ndrop;
+} Change;
+
+static const Limits *
+limits_of(const WaGateway *gateway)
+{
+	return gateway->official ? &official_limits : &gateway_limits;
+}
+
+/* Called for each message raised while wa_configure() runs. */
+static void
+hide_statement(void *arg)
+{
+	errhidestmt(true);
+}
+
+static char *
+known_kinds(void)
+{
+	const char *kinds[16];
+	int			n = 0;
+
+	while (n < lengthof(kinds) && wa_gateway_at(n))
+	{
+		kinds[n] = wa_gateway_at(n)->kind;
+		n++;
+	}
+	return wa_options_enumerate(kinds, n);
+}
+
+/*
+ * Add a provider in state draft, with the limits of its kind.  Credentials
+ * that an earlier provider of this name has left behind are removed.
+ */
+void
+wa_admin_insert_provider(const char *name, const WaGateway *gateway, int sequence)
+{
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.provider (name, kind, sequence, max_in_flight, min_gap, gap_jitter,"
+					 " rate_per_second, daily_cap, recipient_gap)"
+					 " VALUES ($1, $2, $3, $4, $5 * interval '1 microsecond', $6 * interval '1 microsecond',"
+					 " nullif($7, 0), nullif($8, -1), $9 * interval '1 microsecond')");
+	const Limits *limits = limits_of(gateway);
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, name);
+	wa_arg_text(&args, gateway->kind);
+	wa_arg_int4(&args, sequence);
+	wa_arg_int4(&args, limits->max_in_flight);
+	wa_arg_int8(&args, limits->min_gap_us);
+	wa_arg_int8(&args, limits->gap_jitter_us);
+	wa_arg_datum(&args, FLOAT8OID, Float8GetDatum(limits->rate_per_second), false);
+	wa_arg_int4(&args, limits->daily_cap);
+	wa_arg_int8(&args, limits->recipient_gap_us);
+	wa_query(&insert, &args);
+	wa_route_forget_secrets(name);
+}
+
+/*
+ * Find out the kind of the provider: its own, or the one given for a new one.
+ */
+static void
+find_kind(Change *change)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT kind FROM wa.provider WHERE name = $1 FOR UPDATE");
+	const WaOption *option = wa_options_find(change->options, "kind");
+	const char *given = option ? wa_option_string(option) : NULL;
+	WaArgs		args = {0};
+	char	   *kind;
+
+	wa_arg_text(&args, change->name);
+	change->is_new = wa_query(&find, &args) == 0;
+	if (change->is_new && given == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("provider \"%s\" does not exist", change->name),
+				 errhint("To create it, give its kind as well: %s.", known_kinds())));
+	kind = change->is_new ? pstrdup(given) : wa_row_text(0, 1);
+	if (given && strcmp(given, kind) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("kind of provider \"%s\" cannot be changed", change->name),
+				 errdetail("It is \"%s\".", kind),
+				 errhint("Create another provider for kind \"%s\".", given)));
+	change->gateway = wa_gateway_find(kind);
+	if (change->gateway == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown kind \"%s\" of provider \"%s\"", kind, change->name),
+				 errhint("Known kinds: %s.", known_kinds())));
+	change->limits = limits_of(change->gateway);
+}
+
+static char *
+file_setting(const char *secret)
+{
+	return psprintf("%s%s", secret, WA_SECRET_FILE_SUFFIX);
+}
+
+static void
+check_known(const Change *change)
+{
+	const char *known[MAX_KNOWN];
+	int			n = 0;
+
+	for (int i = 0; i < lengthof(common_settings); i++)
+		known[n++] = common_settings[i];
+	for (size_t i = 0; i < change->gateway->nsettings && n + 2 <= MAX_KNOWN; i++)
+	{
+		const WaGatewaySetting *setting = &change->gateway->settings[i];
+		char	   *file = file_setting(setting->name);
+
+		known[n++] = setting->name;
+		if (setting->secret && strcmp(file, WA_SECRET_TOKEN_FILE) != 0)
+			known[n++] = file;
+	}
+	wa_options_check_known(change->options, known, n,
+						   psprintf("a provider of kind %s", change->gateway->kind));
+}
+
+static void
+put(Change *change, const char *name, const char *value)
+{
+	change->put_names[change->nput] = name;
+	change->put_values[change->nput++] = value;
+}
+
+static void
+drop(Change *change, const char *name)
+{
+	change->drop_names[change->ndrop++] = name;
+}
+
+/*
+ * A credential given in the statement itself.
+ */
+static void
+change_literal_secret(Change *change, const char *name, const WaOption *option)
+{
+	const char *value = NULL;
+	char	   *why;
+
+	if (!wa_option_is_null(option))
+	{
+		value = wa_option_string(option);
+		if (!wa_route_secret_valid(value, &why))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("value of setting \"%s\" cannot be used: %s", name, why)));
+		change->literal_secret = true;
+		drop(change, file_setting(name));
+		if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
+			drop(change, WA_SECRET_TOKEN_FILE);
+	}
+	wa_route_write_secret(change->name, name, value);
+	change->access_changed = true;
+}
+
+/*
+ * The name of the file that holds a credential.
+ */
+static void
+change_secret_file(Change *change, const char *name, const WaOption *option)
+{
+	const char *file;
+	char	   *content;
+	char	   *why;
+	bool		exposed;
+
+	change->access_changed = true;
+	drop(change, file_setting(name));
+	if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
+		drop(change, WA_SECRET_TOKEN_FILE);
+	if (wa_option_is_null(option))
+		return;
+
+	file = wa_option_string(option);
+	if (!wa_route_secret_file_name_valid(file))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("setting \"%s\" must be a plain file name", option->name),
+				 errdetail("It may have letters, digits, \".\", \"_\" and \"-\", and no directory."),
+				 errhint("The file belongs into the folder with the name of this database below sicantik_wa.secrets_directory.")));
+	put(change, file_setting(name), file);
+	wa_route_write_secret(change->name, name, NULL);
+
+	content = wa_route_try_secret_file(file, &why, &exposed);
+	if (content == NULL)
+		ereport(WARNING,
+				(errmsg("%s", why),
+				 errhint("Provider \"%s\" cannot be used before that is repaired.",
+						 change->name)));
+	else
+	{
+		explicit_bzero(content, strlen(content));
+		if (exposed)
+			ereport(WARNING,
+					(errmsg("credential file \"%s\" may be read by everybody on the server",
+							file),
+					 errhint("Take the right away: chmod o-r.")));
+	}
+}
+
+/*
+ * An open setting of the kind.
+ */
+static void
+change_open_setting(Change *change, const char *name, const WaOption *option)
+{
+	const char *value;
+
+	change->access_changed = true;
+	if (wa_option_is_null(option))
+	{
+		drop(change, name);
+		return;
+	}
+	if (option->type == WA_OPTION_BOOLEAN)
+		value = option->boolean ? "true" : "false";
+	else
+		value = wa_option_string(option);
+	if (strlen(value) > 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("setting \"%s\" is longer than 1024 bytes", name)));
+	for (const char *p = value; *p; p++)
+		if ((unsigned char) *p <= ' ' || *p == 0x7f)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("setting \"%s\" contains a blank or a control character",
+							name)));
+	put(change, name, value);
+}
+
+static void
+exclude(const WaOption *one, const WaOption *other)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("settings \"%s\" and \"%s\" exclude each other",
+					one->name, other->name),
+			 errhint("Give the credential, or the file that holds it.")));
+}
+
+/*
+ * Settings of the kind, credentials among them.
+ */
+static void
+change_settings(Change *change)
+{
+	const char *primary = wa_route_primary_secret(change->gateway);
+
+	for (size_t i = 0; i < change->gateway->nsettings; i++)
+	{
+		const WaGatewaySetting *setting = &change->gateway->settings[i];
+		const WaOption *option = wa_options_find(change->options, setting->name);
+		const WaOption *file = wa_options_find(change->options,
+											   file_setting(setting->name));
+
+		if (!setting->secret)
+		{
+			if (option)
+				change_open_setting(change, setting->name, option);
+			continue;
+		}
+		if (primary && strcmp(setting->name, primary) == 0)
+		{
+			const WaOption *token_file = wa_options_find(change->options,
+														 WA_SECRET_TOKEN_FILE);
+
+			if (file && token_file && file != token_file)
+				exclude(file, token_file);
+			if (file == NULL)
+				file = token_file;
+		}
+		if (option && file && !wa_option_is_null(option) && !wa_option_is_null(file))
+			exclude(option, file);
+		if (option)
+			change_literal_secret(change, setting->name, option);
+		if (file)
+			change_secret_file(change, setting->name, file);
+	}
+}
+
+/* The base URL, checked; NULL: the one of the kind. */
+static const char *
+new_base_url(Change *change, const WaOption *option)
+{
+	const char *url;
+	char		err[256];
+
+	if (wa_option_is_null(option))
+		return NULL;
+	url = wa_option_string(option);
+	if (!wa_gateway_url_allowed(change->gateway->kind, url, wa_guc_allowed_hosts,
+								err, sizeof(err)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("base_url of provider \"%s\" is not allowed", change->name),
+				 errdetail_internal("%s", err),
+				 errhint("A superuser says in sicantik_wa.allowed_hosts which hosts each kind of provider may be reached at.")));
+	return url;
+}
+
+/*
+ * Bind "is it given" and its value, for one column.  JSON null stands for
+ * "otherwise"; with the sequence, which has no such value, it is an error.
+ */
+static void
+bind_sequence(WaArgs *args, const Change *change)
+{
+	const WaOption *option = wa_options_find(change->options, "sequence");
+
+	wa_arg_bool(args, option != NULL);
+	wa_arg_int4(args, option ? wa_option_integer(option, INT_MIN, INT_MAX) : 0);
+}
+
+static void
+bind_max_in_flight(WaArgs *args, const Change *change)
+{
+	const WaOption *option = wa_options_find(change->options, "max_in_flight");
+
+	wa_arg_bool(args, option != NULL);
+	wa_arg_int4(args, option && !wa_option_is_null(option) ?
+				wa_option_integer(option, 1, 1000) : change->limits->max_in_flight);
+}
+
+static void
+bind_daily_cap(WaArgs *args, const Change *change)
+{
+	const WaOption *option = wa_options_find(change->options, "daily_cap");
+	bool		no_cap = option == NULL || wa_option_is_null(option);
+
+	wa_arg_bool(args, option != NULL);
+	wa_arg_datum(args, INT4OID,
+				 Int32GetDatum(no_cap ? 0 : wa_option_integer(option, 0, INT_MAX)),
+				 no_cap);
+}
+
+static void
+bind_duration(WaArgs *args, const Change *change, const char *name, int64 otherwise)
+{
+	const WaOption *option = wa_options_find(change->options, name);
+
+	wa_arg_bool(args, option != NULL);
+	wa_arg_int8(args, option && !wa_option_is_null(option) ?
+				wa_option_duration(option) : otherwise);
+}
+
+static void
+bind_boolean(WaArgs *args, const Change *change, const char *name)
+{
+	const WaOption *option = wa_options_find(change->options, name);
+
+	wa_arg_bool(args, option != NULL);
+	wa_arg_bool(args, option ? wa_option_boolean(option) : false);
+}
+
+static void
+update_row(Change *change)
+{
+	static const char *const states[] = {"draft", "configured", "error"};
+	static WaStatement update =
+		WA_STATEMENT("UPDATE wa.provider SET"
+					 " base_url = CASE WHEN $2 THEN $3 ELSE base_url END,"
+					 " active = CASE WHEN $4 THEN $5 ELSE active END,"
+					 " is_default = CASE WHEN $6 THEN $7 ELSE is_default END,"
+					 " sequence = CASE WHEN $8 THEN $9 ELSE sequence END,"
+					 " max_in_flight = CASE WHEN $10 THEN $11 ELSE max_in_flight END,"
+					 " daily_cap = CASE WHEN $12 THEN $13 ELSE daily_cap END,"
+					 " min_gap = CASE WHEN $14 THEN $15 * interval '1 microsecond' ELSE min_gap END,"
+					 " gap_jitter = CASE WHEN $16 THEN $17 * interval '1 microsecond' ELSE gap_jitter END,"
+					 " recipient_gap = CASE WHEN $18 THEN $19 * interval '1 microsecond' ELSE recipient_gap END,"
+					 " rate_per_second = CASE WHEN $20 THEN $21 ELSE rate_per_second END,"
+					 " state = CASE WHEN $22 THEN $23 WHEN $24 THEN 'draft' ELSE state END,"
+					 " tested_at = CASE WHEN $24 THEN NULL ELSE tested_at END,"
+					 " last_error = CASE WHEN $22 OR $24 THEN NULL ELSE last_error END,"
+					 " last_error_at = CASE WHEN $22 OR $24 THEN NULL ELSE last_error_at END,"
+					 " settings = (CASE WHEN jsonb_typeof(settings) = 'object' THEN settings ELSE '{}' END"
+					 " - $25) || jsonb_object($26, $27)"
+					 " WHERE name = $1");
+	const WaOption *url = wa_options_find(change->options, "base_url");
+	const WaOption *rate = wa_options_find(change->options, "rate_per_second");
+	const WaOption *state = wa_options_find(change->options, "state");
+	bool		no_rate = rate == NULL || wa_option_is_null(rate);
+	WaArgs		args = {0};
+
+	if (url)
+		change->access_changed = true;
+	wa_arg_text(&args, change->name);
+	wa_arg_bool(&args, url != NULL);
+	wa_arg_text(&args, url ? new_base_url(change, url) : NULL);
+	bind_boolean(&args, change, "active");
+	bind_boolean(&args, change, "is_default");
+	bind_sequence(&args, change);
+	bind_max_in_flight(&args, change);
+	bind_daily_cap(&args, change);
+	bind_duration(&args, change, "min_gap", change->limits->min_gap_us);
+	bind_duration(&args, change, "gap_jitter", change->limits->gap_jitter_us);
+	bind_duration(&args, change, "recipient_gap", change->limits->recipient_gap_us);
+	wa_arg_bool(&args, rate != NULL);
+	wa_arg_datum(&args, FLOAT8OID,
+				 Float8GetDatum(no_rate ? 0 : wa_option_number(rate)), no_rate);
+	wa_arg_bool(&args, state != NULL);
+	wa_arg_text(&args, state ? wa_option_word(state, states, lengthof(states)) : NULL);
+	wa_arg_bool(&args, change->access_changed);
+	wa_arg_text_array(&args, change->drop_names, change->ndrop);
+	wa_arg_text_array(&args, change->put_names, change->nput);
+	wa_arg_text_array(&args, change->put_values, change->nput);
+	wa_query(&update, &args);
+}
+
+/*
+ * There is one default provider: take it from the one that has it.  All rows
+ * are locked first, so that two callers cannot make one each.
+ */
+static void
+take_default(const char *name)
+{
+	static WaStatement lock =
+		WA_STATEMENT("SELECT FROM wa.provider ORDER BY name FOR UPDATE");
+	static WaStatement take =
+		WA_STATEMENT("UPDATE wa.provider SET is_default = false WHERE is_default AND name <> $1");
+	WaArgs		args = {0};
+
+	wa_query(&lock, NULL);
+	wa_arg_text(&args, name);
+	wa_query(&take, &args);
+}
+
+/*
+ * The provider as it is now, credentials as "***".  *missing: required
+ * settings without value; *problem: why it cannot be used, or NULL.
+ */
+static Datum
+describe(const Change *change, char **missing, char **problem)
+{
+	static WaStatement describe_row =
+		WA_STATEMENT("SELECT jsonb_build_object('provider', name, 'kind', kind, 'base_url', $2,"
+					 " 'active', active, 'sequence', sequence, 'is_default', is_default, 'state', state,"
+					 " 'max_in_flight', max_in_flight, 'min_gap', min_gap::text, 'gap_jitter', gap_jitter::text,"
+					 " 'rate_per_second', rate_per_second, 'daily_cap', daily_cap,"
+					 " 'recipient_gap', recipient_gap::text)"
+					 " || coalesce((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(settings) AS e"
+					 " WHERE e.key = ANY ($3)), '{}')"
+					 " || jsonb_object($4, array_fill('***'::text, ARRAY[cardinality($4)]))"
+					 " || CASE WHEN cardinality($5) > 0 THEN jsonb_build_object('missing', $5) ELSE '{}' END"
+					 " || CASE WHEN $6 IS NOT NULL THEN jsonb_build_object('problem', $6) ELSE '{}' END"
+					 " FROM wa.provider WHERE name = $1");
+	WaProviders providers;
+	WaProvider *provider;
+	const char *open[MAX_KNOWN];
+	const char *stored[MAX_KNOWN];
+	const char *lacking[MAX_KNOWN];
+	int			nopen = 0;
+	int			nstored = 0;
+	int			nlacking = 0;
+	WaArgs		args = {0};
+	bool		isnull;
+
+	wa_route_load_providers(&providers, true);
+	provider = wa_route_find_provider(&providers, change->name);
+	open[nopen++] = WA_SECRET_TOKEN_FILE;
+	for (size_t i = 0; i < change->gateway->nsettings; i++)
+	{
+		const WaGatewaySetting *setting = &change->gateway->settings[i];
+		const char *value = wa_gateway_setting(provider->settings,
+											   provider->nsettings, setting->name);
+
+		open[nopen++] = setting->secret ? file_setting(setting->name) : setting->name;
+		if (setting->secret && value)
+			stored[nstored++] = setting->name;
+		if (setting->required && (value == NULL || value[0] == '\0'))
+			lacking[nlacking++] = setting->name;
+	}
+	*missing = nlacking > 0 ? wa_options_enumerate(lacking, nlacking) : NULL;
+	*problem = provider->problem;
+
+	wa_arg_text(&args, change->name);
+	wa_arg_text(&args, provider->base_url);
+	wa_arg_text_array(&args, open, nopen);
+	wa_arg_text_array(&args, stored, nstored);
+	wa_arg_text_array(&args, lacking, nlacking);
+	wa_arg_text(&args, provider->problem);
+	wa_query(&describe_row, &args);
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+}
+
+/*
+ * wa_configure(): see admin.sql.
+ */
+Datum
+wa_sql_configure(PG_FUNCTION_ARGS)
+{
+	char	   *name = wa_call_arg_text(fcinfo, 0);
+	Jsonb	   *settings = PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1);
+	ErrorContextCallback hiding;
+	WaCall		call;
+	WaOptions	options;
+	Change		change;
+	const WaOption *is_default;
+	char	   *missing;
+	char	   *problem;
+	Datum		result;
+
+	PreventCommandIfReadOnly("wa_configure()");
+	hiding.callback = hide_statement;
+	hiding.arg = NULL;
+	hiding.previous = error_context_stack;
+	error_context_stack = &hiding;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	if (name == NULL || !wa_admin_key_valid(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid name of a provider"),
+				 errhint("Use lower-case letters, digits, \"_\" and \"-\", beginning with a letter.")));
+	wa_options_read(&options, settings);
+	memset(&change, 0, sizeof(change));
+	change.name = name;
+	change.options = &options;
+	find_kind(&change);
+	check_known(&change);
+
+	if (change.is_new)
+		wa_admin_insert_provider(name, change.gateway, 10);
+	is_default = wa_options_find(&options, "is_default");
+	if (is_default && wa_option_boolean(is_default))
+		take_default(name);
+	change_settings(&change);
+	update_row(&change);
+	result = wa_call_datum(&call, describe(&change, &missing, &problem), false, -1);
+
+	if (change.literal_secret)
+		ereport(NOTICE,
+				(errmsg("a credential that stands in a statement can end up in logs"),
+				 errhint("Put it into a file and name the file: {\"%s\": \"...\"}.",
+						 WA_SECRET_TOKEN_FILE)));
+	if (missing)
+		ereport(NOTICE,
+				(errmsg("provider \"%s\" still needs: %s", name, missing),
+				 errhint("Give them with wa_configure(), then: SELECT * FROM wa_test_connection('%s').",
+						 name)));
+	else if (change.access_changed && !wa_options_find(&options, "state"))
+		ereport(NOTICE,
+				(errmsg("provider \"%s\" is not used before its connection was tested", name),
+				 errhint("Next: SELECT * FROM wa_test_connection('%s').", name)));
+	wa_call_end(&call);
+	error_context_stack = hiding.previous;
+	PG_RETURN_DATUM(result);
+}

@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.c
+ *		What would happen now: the routing decision, the connection test.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "admin/setting.h"
+#include "compose/compose.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "route/route.h"
+#include "worker/deliver_module.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_determine_provider);
+PG_FUNCTION_INFO_V1(wa_sql_test_connection);
+
+static HeapTuple
+form_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return heap_form_tuple(BlessTupleDesc(desc), values, nulls);
+}
+
+/*
+ * wa_determine_provider(): see explain.sql.
+ */
+Datum
+wa_sql_determine_provider(PG_FUNCTION_ARGS)
+{
+	int64		partner_id = PG_GETARG_INT64(0);
+	char	   *template_key = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	WaCall		call;
+	WaBatch		batch = {0};
+	WaRoute		route = {0};
+	WaProviders providers;
+	WaRecipient *recipient;
+	const char *locked = NULL;
+	Datum		values[4] = {0};
+	bool		nulls[4] = {true, true, false, false};
+
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	batch.schema = wa_setting_get("odoo_schema");
+	if (wa_route_load_template(template_key) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("template \"%s\" does not exist", template_key)));
+	if (!wa_people_load_partners(&batch, &partner_id, 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("table \"%s\" is locked at the moment", batch.locked_table)));
+	recipient = wa_people_partner(&batch, partner_id);
+	if (recipient == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("partner " INT64_FORMAT " does not exist", partner_id)));
+
+	route.number = recipient->number;
+	route.partner_id = partner_id;
+	route.template_key = template_key;
+	route.requires_opt_in = true;
+	batch.mappings = wa_route_load_mappings(&batch.nmappings);
+	wa_route_load_providers(&providers, false);
+	if (!wa_route_load_facts(&route, 1, batch.schema, &locked))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("table \"%s\" is locked at the moment", locked)));
+	if (route.number == NULL)
+		route.reason = psprintf("no message: no usable number in %s", recipient->tried);
+	else if (route.refusal)
+		route.reason = psprintf("no message: %s", route.refusal);
+	else
+		wa_route_decide(&route, &providers, batch.mappings, batch.nmappings, NULL);
+	if (route.provider)
+	{
+		nulls[0] = nulls[1] = false;
+		values[0] = wa_call_text(&call, route.provider->name);
+		values[1] = wa_call_text(&call, route.provider->kind);
+	}
+	values[2] = wa_call_text(&call, route.reason);
+	values[3] = BoolGetDatum(route.provider && route.use_window);
+	wa_call_end(&call);
+	PG_RETURN_DATUM(HeapTupleGetDatum(form_row(fcinfo, values, nulls)));
+}
+
+/*
+ * wa_test_connection(): see deliver.sql.
+ */
+Datum
+wa_sql_test_connection(PG_FUNCTION_ARGS)
+{
+	static WaStatement put =
+		WA_STATEMENT("UPDATE wa.provider SET state = CASE WHEN $2 THEN 'configured' ELSE 'error' END,"
+					 " last_error = CASE WHEN NOT $2 THEN $3 END,"
+					 " last_error_at = CASE WHEN NOT $2 THEN clock_timestamp() END,"
+					 " tested_at = clock_timestamp() WHERE name = $1 RETURNING state");
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	WaCall		call;
+	WaProviders providers;
+	WaProvider *provider;
+	WaArgs		args = {0};
+	char	   *reason;
+	char	   *detail = "{}";
+	bool		ok;
+	Datum		values[3];
+	bool		nulls[3] = {false, false, false};
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	wa_route_load_providers(&providers, true);
+	provider = wa_route_find_provider(&providers, name);
+	if (provider == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("provider \"%s\" does not exist", name),
+				 errhint("wa_configure() creates one.")));
+	if (provider->problem)
+	{
+		ok = false;
+		reason = provider->problem;
+	}
+	else
+		ok = wa_load_deliver()->test(provider, &reason, &detail);
+	wa_arg_text(&args, name);
+	wa_arg_bool(&args, ok);
+	wa_arg_text(&args, reason);
+	wa_query(&put, &args);
+	if (!ok)
+		ereport(WARNING,
+				(errmsg("provider \"%s\" cannot be used: %s", name, reason)));
+	values[0] = BoolGetDatum(ok);
+	values[1] = wa_call_text(&call, ok ? "configured" : "error");
+	values[2] = wa_call_datum(&call, DirectFunctionCall1(jsonb_in, CStringGetDatum(detail)), false, -1);
+	wa_call_end(&call);
+	PG_RETURN_DATUM(HeapTupleGetDatum(form_row(fcinfo, values, nulls)));
+}

@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.h
+ *		A JSON object of named options, as the configuring functions take it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_OPTIONS_H
+#define SICANTIK_WA_OPTIONS_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+typedef enum WaOptionType
+{
+	WA_OPTION_NULL,
+	WA_OPTION_STRING,
+	WA_OPTION_NUMBER,
+	WA_OPTION_BOOLEAN,
+	WA_OPTION_LIST,				/* array of strings */
+	WA_OPTION_OTHER				/* object, or array of something else */
+} WaOptionType;
+
+typedef struct WaOption
+{
+	char	   *name;
+	WaOptionType type;
+	char	   *text;			/* string, or the number as it was written */
+	bool		boolean;
+	const char **list;
+	int			nlist;
+} WaOption;
+
+typedef struct WaOptions
+{
+	int			n;
+	WaOption   *list;
+} WaOptions;
+
+/* Results are palloc()ed in the current context. */
+extern void wa_options_read(WaOptions *options, Jsonb *settings);
+extern const WaOption *wa_options_find(const WaOptions *options,
+									   const char *name);
+extern void wa_options_check_known(const WaOptions *options,
+								   const char *const *known, int nknown,
+								   const char *of);
+
+/* What an option says; an error that names it if it is of another type. */
+extern bool wa_option_is_null(const WaOption *option);
+extern const char *wa_option_string(const WaOption *option);
+extern bool wa_option_boolean(const WaOption *option);
+extern int	wa_option_integer(const WaOption *option, int low, int high);
+extern double wa_option_number(const WaOption *option);
+extern int64 wa_option_duration(const WaOption *option);
+extern const char *wa_option_word(const WaOption *option,
+								  const char *const *words, int nwords);
+
+/* '"a", "b", "c"' */
+extern char *wa_options_enumerate(const char *const *names, int n);
+
+#endif							/* SICANTIK_WA_OPTIONS_H */

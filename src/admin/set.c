@@ -1,0 +1,359 @@
+/*-------------------------------------------------------------------------
+ *
+ * set.c
+ *		wa_set(): the office's settings, checked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "admin/admin.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "text/text.h"
+#include "worker/identity.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_set);
+
+#define MAX_TEXT_BYTES		1024
+#define MAX_LINK_BYTES		2000	/* Meta's limit for a URL */
+
+/* What the pattern of a link may name. */
+static const char *const link_fields[] = {
+	"registration_id", "id", "document_number", "workflow_id", "permit_number"
+};
+
+static bool
+has_control_character(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			return true;
+	return false;
+}
+
+static char *
+check_text(const char *value, char **problem)
+{
+	if (strlen(value) > MAX_TEXT_BYTES)
+		*problem = psprintf("It is longer than %d bytes.", MAX_TEXT_BYTES);
+	else if (has_control_character(value))
+		*problem = "It contains a line end or another control character.";
+	else if (strstr(value, "{{") || strstr(value, "}}"))
+		*problem = "It contains double braces, which mark placeholders.";
+	return pstrdup(value);
+}
+
+static char *
+check_number(const char *value, char **problem)
+{
+	char		number[WA_NUMBER_SIZE];
+
+	if (!wa_text_normalize_number(value, number))
+	{
+		*problem = "It is not a usable mobile number.";
+		return NULL;
+	}
+	return pstrdup(number);
+}
+
+static char *
+check_time_zone(const char *value, char **problem)
+{
+	pg_tz	   *zone = strlen(value) <= TZ_STRLEN_MAX ? pg_tzset(value) : NULL;
+
+	if (zone == NULL || !pg_tz_acceptable(zone))
+	{
+		*problem = "There is no such time zone. Those of Indonesia are Asia/Jakarta, Asia/Pontianak, Asia/Makassar and Asia/Jayapura.";
+		return NULL;
+	}
+	return pstrdup(pg_get_timezone_name(zone));
+}
+
+static bool
+is_loopback(const char *rest)
+{
+	size_t		n = strcspn(rest, ":/");
+
+	return (n == 9 && strncmp(rest, "localhost", 9) == 0) ||
+		(n == 9 && strncmp(rest, "127.0.0.1", 9) == 0);
+}
+
+/* The fields in braces; false with a problem if one is not known. */
+static bool
+check_fields(const char *pattern, char **problem)
+{
+	for (const char *p = pattern; *p; p++)
+	{
+		bool		found = false;
+
+		if (*p == '}')
+		{
+			*problem = "It has a closing brace without an opening one.";
+			return false;
+		}
+		if (*p != '{')
+			continue;
+		p++;
+		for (int i = 0; !found && i < lengthof(link_fields); i++)
+		{
+			size_t		len = strlen(link_fields[i]);
+
+			if (strncmp(p, link_fields[i], len) == 0 && p[len] == '}')
+			{
+				p += len;
+				found = true;
+			}
+		}
+		if (!found)
+		{
+			*problem = "It may use only {registration_id}, {id}, {document_number}, {workflow_id} and {permit_number}.";
+			return false;
+		}
+	}
+	return true;
+}
+
+static char *
+check_link(const char *value, char **problem)
+{
+	const char *rest = NULL;
+
+	if (strncmp(value, "https://", 8) == 0)
+		rest = value + 8;
+	else if (strncmp(value, "http://", 7) == 0 && is_loopback(value + 7))
+		rest = value + 7;
+	if (rest == NULL)
+		*problem = "It must begin with https:// (http:// is for localhost only).";
+	else if (*rest == '\0' || *rest == '/' || *rest == '{' || *rest == '.')
+		*problem = "It names no host.";
+	else if (strlen(value) > MAX_LINK_BYTES)
+		*problem = psprintf("It is longer than %d bytes.", MAX_LINK_BYTES);
+	else if (has_control_character(value) || strpbrk(value, " \"<>\\^`|"))
+		*problem = "It contains a character that a link must not have.";
+	else
+		(void) check_fields(value, problem);
+	return pstrdup(value);
+}
+
+static char *
+check_identifier(const char *value, char **problem)
+{
+	if (strlen(value) >= NAMEDATALEN)
+		*problem = psprintf("It is longer than %d bytes.", NAMEDATALEN - 1);
+	else if (has_control_character(value))
+		*problem = "It contains a control character.";
+	return pstrdup(value);
+}
+
+/* Odoo's external id of a group. */
+static char *
+check_group(const char *value, char **problem)
+{
+	static const char *const allowed =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+	size_t		module = strspn(value, allowed);
+	const char *name = value + module + 1;
+
+	if (module == 0 || value[module] != '.' || *name == '\0' ||
+		name[strspn(name, allowed)] != '\0' || strlen(value) > 200)
+		*problem = "It must be the external id of an Odoo group: module.name, such as base.group_user.";
+	return pstrdup(value);
+}
+
+static char *
+check_interval(const char *value, char **problem)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *volatile result = NULL;
+
+	PG_TRY();
+	{
+		Interval   *interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
+																	 CStringGetDatum(value),
+																	 ObjectIdGetDatum(InvalidOid),
+																	 Int32GetDatum(-1)));
+
+		if (interval->month == 0 && interval->day >= 0 && interval->day <= 1 &&
+			interval->time >= 0 && interval->time + interval->day * USECS_PER_DAY <= USECS_PER_DAY)
+			result = DatumGetCString(DirectFunctionCall1(interval_out,
+														 IntervalPGetDatum(interval)));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	if (result == NULL)
+		*problem = "It must be an interval between 0 and 1 day, such as \"10 minutes\".";
+	return result;
+}
+
+/*
+ * Mode live is wa_arm()'s alone: it also writes down which database this is.
+ */
+static char *
+check_mode(const char *value, char **problem)
+{
+	char		number[WA_NUMBER_SIZE];
+	char	   *test_number;
+
+	if (strcmp(value, "live") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mode \"live\" cannot be set with wa_set()"),
+				 errhint("Use SELECT wa_arm('%s').", get_database_name(MyDatabaseId))));
+	if (strcmp(value, "test") == 0)
+	{
+		test_number = wa_setting_get("test_number");
+		if (test_number == NULL || !wa_text_normalize_number(test_number, number))
+			*problem = "Mode test needs the setting test_number first.";
+	}
+	else if (strcmp(value, "observe") != 0)
+		*problem = "Modes are observe, test and live (with wa_arm).";
+	return pstrdup(value);
+}
+
+/*
+ * Is this a value for the setting?  Returns the value in the form in which it
+ * is stored.  If it is none, *problem is a sentence, else NULL.
+ */
+char *
+wa_admin_check_setting(const WaSetting *setting, const char *value, char **problem)
+{
+	*problem = NULL;
+	switch (setting->kind)
+	{
+		case WA_SETTING_TEXT:
+			return check_text(value, problem);
+		case WA_SETTING_MODE:
+			return check_mode(value, problem);
+		case WA_SETTING_TIME_ZONE:
+			return check_time_zone(value, problem);
+		case WA_SETTING_NUMBER:
+			return check_number(value, problem);
+		case WA_SETTING_LINK:
+			return check_link(value, problem);
+		case WA_SETTING_IDENTIFIER:
+			return check_identifier(value, problem);
+		case WA_SETTING_GROUP:
+			return check_group(value, problem);
+		case WA_SETTING_INTERVAL:
+			return check_interval(value, problem);
+	}
+	*problem = "It cannot be checked.";
+	return NULL;
+}
+
+/*
+ * Store a value that has been checked; NULL resets to the default.
+ */
+void
+wa_admin_put_setting(const char *name, const char *value)
+{
+	static WaStatement put =
+		WA_STATEMENT("INSERT INTO wa.setting (name, value) VALUES ($1, $2)"
+					 " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = now()");
+	static WaStatement reset =
+		WA_STATEMENT("DELETE FROM wa.setting WHERE name = $1");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, name);
+	if (value)
+	{
+		wa_arg_text(&args, value);
+		wa_query(&put, &args);
+	}
+	else
+		wa_query(&reset, &args);
+}
+
+static void
+unknown_setting(const char *name)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (const WaSetting *setting = wa_settings; setting->name; setting++)
+		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", setting->name);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("unknown setting \"%s\"", name ? name : ""),
+			 errhint("Settings are: %s.", list.data)));
+}
+
+static void
+check_reset(const WaSetting *setting)
+{
+	if (setting->kind == WA_SETTING_MODE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mode cannot be reset"),
+				 errhint("Set it to observe or test, or use wa_arm().")));
+}
+
+/* The number that mode test sends to cannot be taken away meanwhile. */
+static void
+check_test_number(const char *name, const char *value)
+{
+	if (strcmp(name, "test_number") == 0 && value == NULL &&
+		strcmp(wa_setting_get("mode"), "test") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("test_number cannot be reset in mode test"),
+				 errhint("Use SELECT wa_set('mode', 'observe') first.")));
+}
+
+/*
+ * wa_set(): see admin.sql.
+ */
+Datum
+wa_sql_set(PG_FUNCTION_ARGS)
+{
+	char	   *name = wa_call_arg_text(fcinfo, 0);
+	char	   *given = wa_call_arg_text(fcinfo, 1);
+	const WaSetting *setting;
+	WaCall		call;
+	char	   *value = NULL;
+	char	   *problem;
+	Datum		result = (Datum) 0;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	setting = name ? wa_setting_find(name) : NULL;
+	if (setting == NULL)
+		unknown_setting(name);
+	if (given && given[0] != '\0')
+	{
+		value = wa_admin_check_setting(setting, given, &problem);
+		if (problem)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value for setting \"%s\"", name),
+					 errdetail_internal("%s", problem)));
+	}
+	else
+		check_reset(setting);
+	check_test_number(name, value);
+	/* a mode without a stamp is how a restored database is recognized */
+	if (setting->kind == WA_SETTING_MODE)
+		(void) wa_identity_stamp_first();
+	wa_admin_put_setting(name, value);
+	value = wa_setting_get(name);
+	if (value)
+		result = wa_call_text(&call, value);
+	wa_call_end(&call);
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(result);
+}

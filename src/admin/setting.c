@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * setting.c
+ *		The office's own settings, kept in wa.setting.
+ *
+ * They are rows and not server settings because they belong to the database
+ * and must travel with its backup.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pg/query.h"
+#include "admin/setting.h"
+
+const WaSetting wa_settings[] = {
+	{"mode", WA_SETTING_MODE, "observe",
+	"observe: only messages by hand go out; live: all (wa_arm sets it); test: all to test_number"},
+	{"test_number", WA_SETTING_NUMBER, NULL,
+	"number that gets every message in mode test"},
+	{"alert_number", WA_SETTING_NUMBER, NULL,
+	"number of the person who is told when a provider is in trouble"},
+	{"time_zone", WA_SETTING_TIME_ZONE, "Asia/Jakarta",
+	"time zone of the office, for times in messages and the day of daily caps"},
+	{"office_name", WA_SETTING_TEXT, NULL,
+	"name of the office, the end of every message"},
+	{"contact_dpmptsp", WA_SETTING_TEXT, NULL,
+	"contact that citizens are told, such as a phone number"},
+	{"download_link", WA_SETTING_LINK, NULL,
+	"pattern of the link to a finished permit"},
+	{"detail_link", WA_SETTING_LINK, NULL,
+	"pattern of the link to the state of a permit"},
+	{"renewal_link", WA_SETTING_LINK, NULL,
+	"pattern of the link to renew a permit"},
+	{"approval_link", WA_SETTING_LINK, NULL,
+	"pattern of the link to approve a document"},
+	{"link_dashboard", WA_SETTING_LINK, NULL,
+	"link to the staff's dashboard"},
+	{"staff_group", WA_SETTING_GROUP, NULL,
+	"Odoo group (module.name) that gets status updates as well"},
+	{"odoo_schema", WA_SETTING_IDENTIFIER, "public",
+	"schema of Odoo's tables"},
+	{"unknown_wait", WA_SETTING_INTERVAL, "10 minutes",
+	"time to wait for feedback on a message of unknown outcome"},
+	{NULL, WA_SETTING_TEXT, NULL, NULL}
+};
+
+/*
+ * The setting of this name, or NULL.
+ */
+const WaSetting *
+wa_setting_find(const char *name)
+{
+	for (const WaSetting *setting = wa_settings; setting->name; setting++)
+		if (strcmp(setting->name, name) == 0)
+			return setting;
+	return NULL;
+}
+
+/*
+ * The value in force, palloc()ed, or NULL if unset.  A row that is not a known
+ * setting is never asked for; a wrong value in a row (anybody who may write
+ * the table can put it there) is the reader's to check.
+ */
+char *
+wa_setting_get(const char *name)
+{
+	static WaStatement get =
+		WA_STATEMENT("SELECT value FROM wa.setting WHERE name = $1");
+	const WaSetting *setting = wa_setting_find(name);
+	SPITupleTable *callers = SPI_tuptable;
+	uint64		processed = SPI_processed;
+	char	   *value = NULL;
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, name);
+	if (wa_query(&get, &args) > 0)
+		value = wa_row_text(0, 1);
+	SPI_freetuptable(SPI_tuptable);
+
+	/* the caller may be in the middle of a result of its own */
+	SPI_tuptable = callers;
+	SPI_processed = processed;
+	if (value)
+		return value;
+	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;
+}

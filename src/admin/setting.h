@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * setting.h
+ *		The office's own settings, kept in wa.setting.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_SETTING_H
+#define SICANTIK_WA_SETTING_H
+
+#include "postgres.h"
+
+/* What a value must look like. */
+typedef enum WaSettingKind
+{
+	WA_SETTING_TEXT,
+	WA_SETTING_MODE,
+	WA_SETTING_TIME_ZONE,
+	WA_SETTING_NUMBER,			/* phone number */
+	WA_SETTING_LINK,			/* https pattern with {field}s */
+	WA_SETTING_IDENTIFIER,		/* SQL name */
+	WA_SETTING_GROUP,			/* Odoo's module.name */
+	WA_SETTING_INTERVAL
+} WaSettingKind;
+
+typedef struct WaSetting
+{
+	const char *name;
+	WaSettingKind kind;
+	const char *default_value;	/* NULL: unset */
+	const char *description;
+} WaSetting;
+
+extern PGDLLEXPORT const WaSetting wa_settings[];	/* ends with name NULL */
+extern PGDLLEXPORT const WaSetting *wa_setting_find(const char *name);
+
+/* SPI connected, acting as the database's owner; palloc()ed, NULL: unset. */
+extern PGDLLEXPORT char *wa_setting_get(const char *name);
+
+#endif							/* SICANTIK_WA_SETTING_H */

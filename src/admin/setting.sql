@@ -1,0 +1,37 @@
+-- src/admin/setting.sql: the office's settings, who may do what, and which
+-- database this is.
+
+CREATE TABLE wa.setting (
+    name       text NOT NULL,
+    value      text NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT setting_pkey PRIMARY KEY (name)
+);
+COMMENT ON TABLE wa.setting IS 'the office''s settings; wa_set() writes and checks them';
+
+CREATE TABLE wa.access (
+    role  text NOT NULL,
+    level text NOT NULL,
+    CONSTRAINT access_pkey PRIMARY KEY (role),
+    CONSTRAINT access_level_check CHECK (level IN ('view', 'send', 'admin'))
+);
+COMMENT ON TABLE wa.access IS 'roles that may use the functions, besides superusers and the database''s owner; wa_grant() writes it';
+
+CREATE TABLE wa.identity (
+    one               boolean NOT NULL DEFAULT true,
+    system_identifier text NOT NULL,
+    database_oid      bigint NOT NULL,
+    timeline          integer NOT NULL,
+    odoo_uuid         text,
+    odoo_neutralized  boolean NOT NULL DEFAULT false,
+    instance          text,
+    hold_message_id   bigint NOT NULL DEFAULT 0,
+    hold_snapshot     pg_snapshot,
+    stamped_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    stamped_by        text NOT NULL,
+    CONSTRAINT identity_pkey PRIMARY KEY (one),
+    CONSTRAINT identity_one_check CHECK (one)
+);
+COMMENT ON TABLE wa.identity IS 'the database that may send; a copy does not match it. Never dumped';
+COMMENT ON COLUMN wa.identity.hold_message_id IS 'messages up to this id were there when a copy was armed: held';
+COMMENT ON COLUMN wa.identity.hold_snapshot IS 'events visible in it were there when a copy was armed: their messages are held';

@@ -1,0 +1,336 @@
+/*-------------------------------------------------------------------------
+ *
+ * status.c
+ *		wa_status(): the state at a glance.
+ *
+ * Reads only, and takes no lock on the application's tables: it must work on
+ * a standby, without the library being preloaded, and while everything else
+ * is stuck.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "admin/admin.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "route/provider.h"
+#include "sicantik_wa.h"
+#include "worker/identity.h"
+#include "worker/worker.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_status);
+
+/* What the last row makes its advice from. */
+typedef struct Found
+{
+	bool		standby;
+	bool		set_up;
+	bool		usable_provider;
+	char	   *draft_provider; /* complete, not tested */
+	char	   *incomplete_provider;
+	bool		watching;
+	WaIdentity	identity;
+} Found;
+
+static void
+say(FunctionCallInfo fcinfo, const char *item, const char *value, const char *detail)
+{
+	const char *row[3];
+
+	row[0] = item;
+	row[1] = value;
+	row[2] = detail;
+	wa_call_row(fcinfo, row);
+}
+
+static void
+report_library(FunctionCallInfo fcinfo, const Found *found)
+{
+	static WaStatement version =
+		WA_STATEMENT("SELECT extversion FROM pg_extension WHERE extname = 'sicantik_wa'");
+	static const char *const states[] = {
+		[WA_SLOT_FREE] = "none",
+		[WA_SLOT_UNKNOWN] = "not looked at yet",
+		[WA_SLOT_ABSENT] = "extension not seen yet",
+		[WA_SLOT_IDLE] = "idle",
+		[WA_SLOT_STARTING] = "starting",
+		[WA_SLOT_RUNNING] = "running"
+	};
+	WaSlotInfo	slot;
+	char	   *installed;
+	bool		differs;
+
+	installed = wa_query(&version, NULL) > 0 ? wa_row_text(0, 1) : NULL;
+	differs = installed == NULL || strcmp(installed, WA_VERSION) != 0;
+	say(fcinfo, "extension", installed ? installed : "not created",
+		differs ? psprintf("the library is of version %s: ALTER EXTENSION sicantik_wa UPDATE", WA_VERSION) : NULL);
+	say(fcinfo, "server", found->standby ? "standby" : "primary",
+		found->standby ? "nothing is composed or sent here" : NULL);
+	if (!wa_worker_preloaded())
+	{
+		say(fcinfo, "library", "not preloaded",
+			"nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
+		return;
+	}
+	say(fcinfo, "library", "preloaded",
+		wa_guc_enabled ? NULL : "sicantik_wa.enabled is off: nothing is composed or sent");
+	if (found->standby)
+		return;
+	say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
+	if (wa_worker_slot_info(MyDatabaseId, &slot))
+		say(fcinfo, "worker", states[slot.state],
+			slot.hold_off_until != 0 ?
+			psprintf("stays away until %s", timestamptz_to_str(slot.hold_off_until)) :
+			slot.pending ? "there is work to look at" : NULL);
+	else
+		say(fcinfo, "worker", "none", "the launcher has not seen this database yet");
+}
+
+static void
+report_mode(FunctionCallInfo fcinfo, const Found *found)
+{
+	static const char *const modes[] = {
+		[WA_MODE_STOPPED] = "stopped",
+		[WA_MODE_OBSERVE] = "observe",
+		[WA_MODE_TEST] = "test",
+		[WA_MODE_LIVE] = "live"
+	};
+	const WaIdentity *identity = &found->identity;
+	const char *detail = identity->why;
+
+	if (detail == NULL && identity->mode == WA_MODE_OBSERVE)
+		detail = "only messages by hand go out";
+	if (detail == NULL && identity->mode == WA_MODE_TEST)
+		detail = psprintf("everything goes to %s", identity->test_number);
+	say(fcinfo, "mode", modes[identity->mode], detail);
+}
+
+static void
+report_providers(FunctionCallInfo fcinfo, Found *found)
+{
+	static WaStatement errors =
+		WA_STATEMENT("SELECT last_error, to_char(last_error_at, 'YYYY-MM-DD HH24:MI:SS TZ')"
+					 " FROM wa.provider WHERE name = $1");
+	WaProviders providers;
+
+	wa_route_load_providers(&providers, false);
+	for (int i = 0; i < providers.n; i++)
+	{
+		WaProvider *p = &providers.list[i];
+		char	   *item = psprintf("provider %s", p->name);
+		char	   *value = psprintf("%s%s%s", p->state,
+									 p->active ? "" : ", not active",
+									 p->is_default ? ", default" : "");
+		char	   *detail = p->problem;
+		WaArgs		args = {0};
+
+		wa_arg_text(&args, p->name);
+		if (detail == NULL && wa_query(&errors, &args) > 0 && !wa_row_isnull(0, 1))
+			detail = psprintf("%s (%s)", wa_row_text(0, 1),
+							  wa_row_isnull(0, 2) ? "-" : wa_row_text(0, 2));
+		say(fcinfo, item, value, detail);
+
+		if (!p->active || p->gateway == NULL)
+			continue;
+		if (p->problem == NULL && strcmp(p->state, "configured") == 0)
+			found->usable_provider = true;
+		else if (p->problem == NULL && found->draft_provider == NULL)
+			found->draft_provider = p->name;
+		else if (found->incomplete_provider == NULL)
+			found->incomplete_provider = p->name;
+	}
+	if (providers.n == 0)
+		say(fcinfo, "providers", "none", NULL);
+}
+
+static void
+report_messages(FunctionCallInfo fcinfo)
+{
+	static WaStatement recent =
+		WA_STATEMENT("SELECT state, count(*)::text FROM wa.message"
+					 " WHERE created_at > now() - interval '24 hours' GROUP BY state ORDER BY state");
+	static WaStatement waiting =
+		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.ready WHERE claimed_at IS NULL)::text,"
+					 " (SELECT count(*) FROM wa.ready WHERE claimed_at IS NOT NULL)::text,"
+					 " (SELECT count(*) FROM wa.due)::text,"
+					 " (SELECT to_char(min(due_at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.due)");
+	uint64		n = wa_query(&recent, NULL);
+
+	for (uint64 i = 0; i < n; i++)
+		say(fcinfo, psprintf("messages %s", wa_row_text(i, 1)), wa_row_text(i, 2),
+			"of the last 24 hours");
+	if (n == 0)
+		say(fcinfo, "messages", "0", "of the last 24 hours");
+	wa_query(&waiting, NULL);
+	say(fcinfo, "waiting now", wa_row_text(0, 1), NULL);
+	say(fcinfo, "on the wire", wa_row_text(0, 2), NULL);
+	say(fcinfo, "waiting for a time", wa_row_text(0, 3),
+		wa_row_isnull(0, 4) ? NULL : psprintf("next %s", wa_row_text(0, 4)));
+}
+
+static void
+report_capture(FunctionCallInfo fcinfo)
+{
+	static WaStatement unread =
+		WA_STATEMENT("SELECT count(*)::text, to_char(min(e.at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.event AS e"
+					 " WHERE NOT EXISTS (SELECT FROM wa.position AS p"
+					 " WHERE pg_visible_in_snapshot(e.xact, p.snapshot))");
+	static WaStatement gaps =
+		WA_STATEMENT("SELECT coalesce(sum(events), 0)::bigint, count(*)::bigint,"
+					 " to_char(min(first_at), 'YYYY-MM-DD HH24:MI:SS TZ'),"
+					 " to_char(max(last_at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.capture_gap");
+	static WaStatement dead =
+		WA_STATEMENT("SELECT count(*)::text FROM wa.dead_letter");
+	WaSlotInfo	slot;
+	int64		lost;
+	int64		spans;
+	uint64		fresh = 0;
+
+	wa_query(&unread, NULL);
+	say(fcinfo, "events unread", wa_row_text(0, 1),
+		wa_row_isnull(0, 2) ? NULL : psprintf("the oldest of %s", wa_row_text(0, 2)));
+
+	wa_query(&gaps, NULL);
+	lost = wa_row_int8(0, 1);
+	spans = wa_row_int8(0, 2);
+	if (wa_worker_slot_info(MyDatabaseId, &slot))
+		for (int i = 0; i < WA_DROP_COUNT; i++)
+			fresh += slot.dropped[i];
+	if (spans == 0 && fresh == 0)
+		say(fcinfo, "capture gaps", "0", NULL);
+	else if (spans == 0)
+		say(fcinfo, "capture gaps", psprintf(UINT64_FORMAT, fresh),
+			psprintf("events were dropped since %s; see the server's log",
+					 timestamptz_to_str(slot.first_drop)));
+	else
+		say(fcinfo, "capture gaps", psprintf(INT64_FORMAT, lost + (int64) fresh),
+			psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
+					 wa_row_text(0, 3), wa_row_text(0, 4)));
+
+	wa_query(&dead, NULL);
+	say(fcinfo, "dead letters", wa_row_text(0, 1),
+		strcmp(wa_row_text(0, 1), "0") == 0 ? NULL :
+		"events that could not be composed, with the error: table wa.dead_letter");
+}
+
+static void
+report_watched(FunctionCallInfo fcinfo, Found *found)
+{
+	static WaStatement rows =
+		WA_STATEMENT("SELECT w.relation, w.owner, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
+					 " LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)"
+					 " ON format('%I.%I', n.nspname, c.relname) = w.relation"
+					 " ORDER BY w.relation COLLATE \"C\"");
+	uint64		n = wa_query(&rows, NULL);
+	char	  **relations = palloc(sizeof(char *) * Max(n, 1));
+	char	  **owners = palloc(sizeof(char *) * Max(n, 1));
+	Oid		   *oids = palloc(sizeof(Oid) * Max(n, 1));
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		relations[i] = wa_row_text(i, 1);
+		owners[i] = wa_row_text(i, 2);
+		oids[i] = (Oid) wa_row_int8(i, 3);
+	}
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *item = psprintf("watched %s", relations[i]);
+		WaTarget	target = {0};
+		char	   *owner;
+
+		if (OidIsValid(oids[i]))
+			wa_admin_find_target_by_oid(&target, oids[i]);
+		if (!OidIsValid(target.relid))
+		{
+			say(fcinfo, item, "missing", "there is no such table; call wa_setup() when it is there again");
+			continue;
+		}
+		owner = GetUserNameFromId(target.owner, true);
+		if (target.relkind != RELKIND_RELATION)
+			say(fcinfo, item, "refused", "it is not an ordinary table any more");
+		else if (target.triggers == WA_TRIGGERS_MISSING)
+			say(fcinfo, item, "trigger missing", "changes are not seen; call wa_setup()");
+		else if (target.triggers == WA_TRIGGERS_DISABLED)
+			say(fcinfo, item, "trigger disabled", "changes are not seen; ALTER TABLE ... ENABLE TRIGGER");
+		else if (target.triggers == WA_TRIGGERS_FOREIGN)
+			say(fcinfo, item, "trigger replaced", "a trigger with the name of ours is not ours");
+		else if (target.owner != wa_pg_database_owner() &&
+				 (owner == NULL || strcmp(owner, owners[i]) != 0))
+			say(fcinfo, item, "owner changed", "changes are not recorded; call wa_setup()");
+		else
+		{
+			say(fcinfo, item, "present", NULL);
+			found->watching = true;
+		}
+	}
+	if (n == 0)
+		say(fcinfo, "watched", "none", NULL);
+}
+
+static void
+report_next(FunctionCallInfo fcinfo, const Found *found)
+{
+	char	   *next;
+
+	if (found->standby)
+		next = "nothing: ask the primary";
+	else if (!found->set_up)
+		next = "SELECT * FROM wa_setup()";
+	else if (!wa_worker_preloaded())
+		next = "preload the library and restart the server";
+	else if (found->identity.is_copy)
+		next = psprintf("SELECT wa_arm('%s'), if this database is really the one that is to send",
+						get_database_name(MyDatabaseId));
+	else if (!found->usable_provider && found->draft_provider)
+		next = psprintf("SELECT * FROM wa_test_connection('%s')", found->draft_provider);
+	else if (!found->usable_provider)
+		next = psprintf("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
+						found->incomplete_provider ? found->incomplete_provider : "fonnte");
+	else if (!found->watching)
+		next = "SELECT * FROM wa_setup(), when Odoo's tables are there";
+	else if (found->identity.mode == WA_MODE_OBSERVE || found->identity.mode == WA_MODE_TEST)
+		next = psprintf("look at wa.message; then SELECT wa_arm('%s')",
+						get_database_name(MyDatabaseId));
+	else if (found->identity.mode == WA_MODE_STOPPED)
+		next = "see mode";
+	else
+		next = "nothing";
+	say(fcinfo, "next", next, NULL);
+}
+
+/*
+ * wa_status(): see admin.sql.
+ */
+Datum
+wa_sql_status(PG_FUNCTION_ARGS)
+{
+	static WaStatement mode =
+		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
+	Found		found;
+	WaCall		call;
+
+	wa_call_rows_begin(fcinfo);
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	memset(&found, 0, sizeof(found));
+	found.standby = RecoveryInProgress();
+	found.set_up = wa_query(&mode, NULL) > 0;
+	wa_identity_check(&found.identity);
+	report_library(fcinfo, &found);
+	report_mode(fcinfo, &found);
+	report_providers(fcinfo, &found);
+	report_watched(fcinfo, &found);
+	report_messages(fcinfo);
+	report_capture(fcinfo);
+	report_next(fcinfo, &found);
+	wa_call_end(&call);
+	return (Datum) 0;
+}

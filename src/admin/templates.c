@@ -1,0 +1,474 @@
+/*-------------------------------------------------------------------------
+ *
+ * templates.c
+ *		wa_set_template() and wa_map_template().
+ *
+ * A template is ours: a text with named placeholders.  A mapping says how one
+ * provider knows it.  Both are checked when they are written, so that a
+ * person sees the mistake; the rows are checked again when they are used.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "admin/admin.h"
+#include "admin/options.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "route/provider.h"
+#include "text/text.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_set_template);
+PG_FUNCTION_INFO_V1(wa_sql_map_template);
+
+#define MAX_PARAMETERS		100
+
+/* Names in order of first appearance. */
+typedef struct Names
+{
+	int			n;
+	const char *names[MAX_PARAMETERS];
+} Names;
+
+static bool
+contains(const Names *list, const char *name)
+{
+	for (int i = 0; i < list->n; i++)
+		if (strcmp(list->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+collect(const char *name, size_t len, void *arg)
+{
+	Names	   *list = arg;
+	char	   *copy = pnstrdup(name, len);
+
+	if (!contains(list, copy) && list->n < MAX_PARAMETERS)
+		list->names[list->n++] = copy;
+}
+
+static void
+refuse(const char *message, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", message),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/*
+ * A short text without control characters.
+ */
+static const char *
+checked_name(const WaOption *option)
+{
+	const char *name = wa_option_string(option);
+
+	if (name[0] == '\0' || strlen(name) > 512)
+		refuse(psprintf("setting \"%s\" must have between 1 and 512 bytes", option->name), NULL);
+	for (const char *p = name; *p; p++)
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			refuse(psprintf("setting \"%s\" contains a control character", option->name), NULL);
+	return name;
+}
+
+static const char *
+checked_language(const WaOption *option)
+{
+	const char *language = wa_option_string(option);
+
+	if (!wa_admin_language_valid(language))
+		refuse(psprintf("\"%s\" is not a language code", language),
+			   "Write it like Meta does: \"id\", \"en_US\".");
+	return language;
+}
+
+/*
+ * A list of names of parameters, each once.
+ */
+static void
+read_parameters(const WaOption *option, Names *list)
+{
+	if (option->type != WA_OPTION_LIST)
+		refuse(psprintf("setting \"%s\" must be a JSON array of strings", option->name),
+			   "For example: [\"partner_name\", \"permit_number\"].");
+	if (option->nlist > MAX_PARAMETERS)
+		refuse(psprintf("setting \"%s\" has more than %d elements",
+						option->name, MAX_PARAMETERS), NULL);
+	list->n = 0;
+	for (int i = 0; i < option->nlist; i++)
+	{
+		const char *name = option->list[i];
+
+		if (!wa_admin_parameter_valid(name))
+			refuse(psprintf("\"%s\" cannot be the name of a parameter", name),
+				   "Use lower-case letters, digits and \"_\".");
+		if (contains(list, name))
+			refuse(psprintf("parameter \"%s\" is named twice", name), NULL);
+		list->names[list->n++] = name;
+	}
+}
+
+/*
+ * Check the body.  used: its placeholders.
+ */
+static void
+check_body(const char *body, Names *used)
+{
+	used->n = 0;
+	if (body[strspn(body, " \t\r\n")] == '\0')
+		refuse("body of a template must not be empty", NULL);
+	if (!wa_text_placeholders(body, collect, used))
+		refuse("body has a malformed placeholder",
+			   "Write placeholders as {{name}}, with lower-case letters, digits and \"_\".");
+	if (used->n >= MAX_PARAMETERS)
+		refuse("body has too many placeholders", NULL);
+	if (wa_text_length(body) > WA_TEXT_MAX_CHARS)
+		refuse(psprintf("body is longer than %d characters", WA_TEXT_MAX_CHARS),
+			   "That is the longest text message of WhatsApp.");
+}
+
+/*
+ * Each placeholder must be a parameter.
+ */
+static void
+check_used(const Names *used, const Names *parameters)
+{
+	for (int i = 0; i < used->n; i++)
+		if (!contains(parameters, used->names[i]))
+			refuse(psprintf("placeholder {{%s}} of the body is not among the parameters",
+							used->names[i]),
+				   "Name it in \"parameters\", or leave \"parameters\" out to take the order of the body.");
+	for (int i = 0; i < parameters->n; i++)
+		if (!contains(used, parameters->names[i]))
+			ereport(WARNING,
+					(errmsg("parameter \"%s\" does not appear in the body",
+							parameters->names[i])));
+}
+
+static void
+warn_of_meta(const char *key, const char *body)
+{
+	const char *objections[WA_MAX_OBJECTIONS];
+	int			n = wa_admin_meta_objections(body, objections);
+
+	for (int i = 0; i < n; i++)
+		ereport(WARNING,
+				(errmsg("Meta would not approve the text of template \"%s\": %s",
+						key, objections[i]),
+				 errhint("Providers that take plain text can use it all the same.")));
+}
+
+static bool
+same_names(const Names *a, const Names *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (int i = 0; i < a->n; i++)
+		if (!contains(b, a->names[i]))
+			return false;
+	return true;
+}
+
+/*
+ * The order of parameters: as given; else as it was, if the body still has the
+ * same; else as in the body.
+ */
+static void
+choose_parameters(const WaOptions *options, const Names *used,
+				  const WaTemplate *before, Names *parameters)
+{
+	const WaOption *option = wa_options_find(options, "parameters");
+
+	if (option && !wa_option_is_null(option))
+	{
+		read_parameters(option, parameters);
+		return;
+	}
+	parameters->n = 0;
+	if (before && option == NULL)
+		for (int i = 0; i < before->nparameters && i < MAX_PARAMETERS; i++)
+			parameters->names[parameters->n++] = before->parameters[i];
+	if (!same_names(parameters, used))
+		*parameters = *used;
+}
+
+static Datum
+first_datum(void)
+{
+	bool		isnull;
+
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+}
+
+/*
+ * wa_set_template(): see admin.sql.
+ */
+Datum
+wa_sql_set_template(PG_FUNCTION_ARGS)
+{
+	static const char *const known[] = {
+		"name", "body", "parameters", "category", "language", "active"
+	};
+	static const char *const categories[] = {"UTILITY", "MARKETING", "AUTHENTICATION"};
+	static WaStatement store =
+		WA_STATEMENT("INSERT INTO wa.template AS t (key, name, body, parameters, category, language, active)"
+					 " VALUES ($1, coalesce($2, $1), $3, $4, coalesce($5, 'UTILITY'), coalesce($6, 'id'), coalesce($7, true))"
+					 " ON CONFLICT (key) DO UPDATE SET name = coalesce($2, t.name), body = excluded.body,"
+					 " parameters = excluded.parameters, category = coalesce($5, t.category),"
+					 " language = coalesce($6, t.language), active = coalesce($7, t.active)"
+					 " RETURNING to_jsonb(t)");
+	char	   *key = wa_call_arg_text(fcinfo, 0);
+	Jsonb	   *settings = PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1);
+	WaCall		call;
+	WaOptions	options;
+	const WaOption *name;
+	const WaOption *body;
+	const WaOption *category;
+	const WaOption *language;
+	const WaOption *active;
+	WaTemplate *before;
+	const char *text;
+	Names	   *used = palloc0(sizeof(Names));
+	Names	   *parameters = palloc0(sizeof(Names));
+	WaArgs		args = {0};
+	Datum		result;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	if (key == NULL || !wa_admin_key_valid(key))
+		refuse("invalid key of a template",
+			   "Use lower-case letters, digits, \"_\" and \"-\", beginning with a letter.");
+	wa_options_read(&options, settings);
+	wa_options_check_known(&options, known, lengthof(known), "a template");
+	name = wa_options_find(&options, "name");
+	body = wa_options_find(&options, "body");
+	category = wa_options_find(&options, "category");
+	language = wa_options_find(&options, "language");
+	active = wa_options_find(&options, "active");
+
+	before = wa_route_load_template(key);
+	if (before == NULL && body == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("template \"%s\" does not exist", key),
+				 errhint("To create it, give its body; wa_setup() adds the built-in ones.")));
+	text = body ? wa_option_string(body) : before->body;
+	check_body(text, used);
+	choose_parameters(&options, used, before, parameters);
+	check_used(used, parameters);
+
+	wa_arg_text(&args, key);
+	wa_arg_text(&args, name ? checked_name(name) : NULL);
+	wa_arg_text(&args, text);
+	wa_arg_text_array(&args, parameters->names, parameters->n);
+	wa_arg_text(&args, category ?
+				wa_option_word(category, categories, lengthof(categories)) : NULL);
+	wa_arg_text(&args, language ? checked_language(language) : NULL);
+	wa_arg_datum(&args, BOOLOID,
+				 BoolGetDatum(active ? wa_option_boolean(active) : false), active == NULL);
+	wa_query(&store, &args);
+	result = wa_call_datum(&call, first_datum(), false, -1);
+	warn_of_meta(key, text);
+	wa_call_end(&call);
+	PG_RETURN_DATUM(result);
+}
+
+/*
+ * The kind of the provider; an error that names the known ones if there is no
+ * such provider.
+ */
+static const WaGateway *
+provider_gateway(const char *provider)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT kind FROM wa.provider WHERE name = $1");
+	static WaStatement list =
+		WA_STATEMENT("SELECT string_agg(name, ', ' ORDER BY name COLLATE \"C\") FROM wa.provider");
+	const WaGateway *gateway;
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, provider);
+	if (provider == NULL || wa_query(&find, &args) == 0)
+	{
+		char	   *names;
+
+		wa_query(&list, NULL);
+		names = wa_row_text(0, 1);
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("provider \"%s\" does not exist", provider ? provider : ""),
+				 names ? errhint("Known providers: %s.", names) :
+				 errhint("There are none yet: run wa_setup() or wa_configure().")));
+	}
+	gateway = wa_gateway_find(wa_row_text(0, 1));
+	if (gateway == NULL)
+		refuse(psprintf("provider \"%s\" is of unknown kind \"%s\"", provider,
+						wa_row_text(0, 1)), NULL);
+	return gateway;
+}
+
+static void
+check_template_exists(const char *key)
+{
+	static WaStatement list =
+		WA_STATEMENT("SELECT string_agg(key, ', ' ORDER BY key COLLATE \"C\") FROM wa.template");
+	char	   *keys;
+
+	if (key && wa_route_load_template(key))
+		return;
+	wa_query(&list, NULL);
+	keys = wa_row_text(0, 1);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("template \"%s\" does not exist", key ? key : ""),
+			 keys ? errhint("Known templates: %s.", keys) :
+			 errhint("There are none yet: run wa_setup() or wa_set_template().")));
+}
+
+/*
+ * The name under which the provider knows the template: "name", or "id",
+ * which is the same.
+ */
+static const WaOption *
+name_option(const WaOptions *options)
+{
+	const WaOption *name = wa_options_find(options, "name");
+	const WaOption *id = wa_options_find(options, "id");
+
+	if (name && id)
+		refuse("settings \"name\" and \"id\" exclude each other", NULL);
+	return name ? name : id;
+}
+
+static void
+check_name(const WaGateway *gateway, const char *name)
+{
+	if (gateway->official &&
+		name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0')
+		refuse(psprintf("\"%s\" cannot be the name of a template at Meta", name),
+			   "Such names have lower-case letters, digits and \"_\" only.");
+}
+
+/*
+ * Say what the mapping, as it is stored now (row 0), means for this kind of
+ * provider.
+ */
+static void
+warn_of_mapping(const char *key, const char *provider, const WaGateway *gateway)
+{
+	bool		is_text = strcmp(wa_row_text(0, 2), "text") == 0;
+
+	if (is_text && gateway->official)
+		ereport(WARNING,
+				(errmsg("provider \"%s\" takes plain text only within 24 hours of a message from the recipient",
+						provider),
+				 errhint("Use mode \"template\" with the name of an approved template.")));
+	if (!is_text && !gateway->has_templates)
+		ereport(WARNING,
+				(errmsg("the interface of provider \"%s\" has no templates", provider),
+				 errdetail("The template's name and parameters are sent as they are; what the recipient sees is uncertain."),
+				 errhint("Use mode \"text\".")));
+	if (!is_text && wa_row_isnull(0, 3))
+		ereport(WARNING,
+				(errmsg("the mapping of template \"%s\" for provider \"%s\" has no name",
+						key, provider),
+				 errhint("Give the name or id that the provider knows the template by.")));
+}
+
+static void
+check_named_lengths(const Names *parameters)
+{
+	for (int i = 0; i < parameters->n; i++)
+		if (strlen(parameters->names[i]) > 20)
+			ereport(WARNING,
+					(errmsg("parameter \"%s\" is longer than 20 characters, which Meta's named format does not allow",
+							parameters->names[i])));
+}
+
+/*
+ * wa_map_template(): see admin.sql.
+ */
+Datum
+wa_sql_map_template(PG_FUNCTION_ARGS)
+{
+	static const char *const known[] = {
+		"name", "id", "language", "mode", "format", "parameters", "status"
+	};
+	static const char *const modes[] = {"template", "text"};
+	static const char *const formats[] = {"positional", "named"};
+	static const char *const statuses[] = {"draft", "configured", "approved", "error"};
+	static WaStatement store =
+		WA_STATEMENT("INSERT INTO wa.template_mapping AS m"
+					 " (template_key, provider, mode, name, language, format, parameters, status)"
+					 " VALUES ($1, $2, coalesce($3, $12), $5, $7, coalesce($8, 'positional'), $10, coalesce($11, 'configured'))"
+					 " ON CONFLICT (template_key, provider) DO UPDATE SET"
+					 " mode = coalesce($3, m.mode), name = CASE WHEN $4 THEN $5 ELSE m.name END,"
+					 " language = CASE WHEN $6 THEN $7 ELSE m.language END, format = coalesce($8, m.format),"
+					 " parameters = CASE WHEN $9 THEN $10 ELSE m.parameters END,"
+					 " status = coalesce($11, CASE m.status WHEN 'error' THEN 'configured' ELSE m.status END),"
+					 " last_error = NULL, last_error_at = NULL"
+					 " RETURNING to_jsonb(m), m.mode, m.name");
+	char	   *key = wa_call_arg_text(fcinfo, 0);
+	char	   *provider = wa_call_arg_text(fcinfo, 1);
+	Jsonb	   *settings = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
+	WaCall		call;
+	WaOptions	options;
+	const WaGateway *gateway;
+	const WaOption *name;
+	const WaOption *language;
+	const WaOption *mode;
+	const WaOption *format;
+	const WaOption *list;
+	const WaOption *status;
+	const char *form;
+	Names	   *parameters = palloc0(sizeof(Names));
+	WaArgs		args = {0};
+	Datum		result;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	wa_options_read(&options, settings);
+	wa_options_check_known(&options, known, lengthof(known), "a template mapping");
+	check_template_exists(key);
+	gateway = provider_gateway(provider);
+	name = name_option(&options);
+	language = wa_options_find(&options, "language");
+	mode = wa_options_find(&options, "mode");
+	format = wa_options_find(&options, "format");
+	list = wa_options_find(&options, "parameters");
+	status = wa_options_find(&options, "status");
+
+	if (name && !wa_option_is_null(name))
+		check_name(gateway, checked_name(name));
+	form = format ? wa_option_word(format, formats, lengthof(formats)) : NULL;
+	if (form && strcmp(form, "named") == 0 && !gateway->official)
+		refuse("format \"named\" is for providers of kind meta only", NULL);
+	if (list && !wa_option_is_null(list))
+		read_parameters(list, parameters);
+	if (form && strcmp(form, "named") == 0)
+		check_named_lengths(parameters);
+
+	wa_arg_text(&args, key);
+	wa_arg_text(&args, provider);
+	wa_arg_text(&args, mode ? wa_option_word(mode, modes, lengthof(modes)) : NULL);
+	wa_arg_bool(&args, name != NULL);
+	wa_arg_text(&args, name ? name->text : NULL);
+	wa_arg_bool(&args, language != NULL);
+	wa_arg_text(&args, language && !wa_option_is_null(language) ?
+				checked_language(language) : NULL);
+	wa_arg_text(&args, form);
+	wa_arg_bool(&args, list != NULL);
+	wa_arg_text_array(&args, list && !wa_option_is_null(list) ? parameters->names : NULL,
+					  parameters->n);
+	wa_arg_text(&args, status ? wa_option_word(status, statuses, lengthof(statuses)) : NULL);
+	wa_arg_text(&args, gateway->has_templates ? "template" : "text");
+	wa_query(&store, &args);
+	result = wa_call_datum(&call, first_datum(), false, -1);
+	warn_of_mapping(key, provider, gateway);
+	wa_call_end(&call);
+	PG_RETURN_DATUM(result);
+}

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * welcome.c
+ *		The notice after CREATE EXTENSION that names the next step.
+ *
+ * While an installation script runs, the server lets nothing below WARNING
+ * through to the client.  So the script only leaves word here, and the notice
+ * is given when the transaction commits, under the client's own settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "fmgr.h"
+
+#include "worker/worker.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_welcome);
+
+static bool pending = false;
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	bool		said = pending;
+
+	pending = false;
+	if (!said || event != XACT_EVENT_PRE_COMMIT)
+		return;
+	if (wa_worker_preloaded())
+		ereport(NOTICE,
+				(errmsg("sicantik_wa is installed; next: SELECT * FROM wa_setup()")));
+	else
+		ereport(NOTICE,
+				(errmsg("sicantik_wa is installed; next: SELECT * FROM wa_setup()"),
+				 errhint("Nothing is sent before the library is preloaded: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server.")));
+}
+
+/*
+ * wa._welcome(): called by the installation script.
+ */
+Datum
+wa_sql_welcome(PG_FUNCTION_ARGS)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(at_transaction_end, NULL);
+		registered = true;
+	}
+	pending = true;
+	PG_RETURN_VOID();
+}

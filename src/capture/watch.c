@@ -1,0 +1,288 @@
+/*-------------------------------------------------------------------------
+ *
+ * watch.c
+ *		What a session knows of the tables that carry our trigger.
+ *
+ * EXECUTE on the trigger function is everybody's (a restored CREATE TRIGGER
+ * needs it), so anybody can hang it on a table of his own.  What counts is
+ * wa.watch: it names the table, the role that owned it when it was attached,
+ * and the columns.  The answer is kept per session and forgotten when the
+ * server says that the table or wa.watch has changed.
+ *
+ * Nothing here waits for a lock or raises an error for anything that a user
+ * can cause: we are inside somebody else's UPDATE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "capture/capture.h"
+#include "pg/acting.h"
+#include "worker/worker.h"
+
+static HTAB *watches = NULL;
+static Oid	watch_relid = InvalidOid;	/* wa.watch, while known */
+
+/*
+ * Relcache invalidation: a table has changed; InvalidOid means all of them.
+ * May run at any catalog access: only sets flags.
+ */
+static void
+forget_relation(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS seq;
+	WaWatch    *watch;
+	bool		all = relid == InvalidOid || relid == watch_relid;
+
+	if (watches == NULL)
+		return;
+	if (!all)
+	{
+		watch = hash_search(watches, &relid, HASH_FIND, NULL);
+		if (watch)
+			watch->valid = false;
+		return;
+	}
+	hash_seq_init(&seq, watches);
+	while ((watch = hash_seq_search(&seq)) != NULL)
+		watch->valid = false;
+}
+
+/* The database's owner may have changed. */
+static void
+forget_all(Datum arg, int cacheid, uint32 hashvalue)
+{
+	forget_relation(arg, InvalidOid);
+}
+
+/*
+ * Called once per process, when the library is loaded.
+ */
+void
+wa_capture_watch_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, forget_all, (Datum) 0);
+}
+
+static bool
+prepare_column(Relation relation, const char *name, WaWatchColumn *column,
+			   MemoryContext context)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Oid			output;
+		bool		varlena;
+
+		if (att->attisdropped || strcmp(NameStr(att->attname), name) != 0)
+			continue;
+		/* output functions of others' types are others' code */
+		if (att->atttypid >= FirstNormalObjectId)
+			return false;
+		column->attnum = att->attnum;
+		column->type = att->atttypid;
+		column->byval = att->attbyval;
+		column->len = att->attlen;
+		column->is_text = att->atttypid == TEXTOID ||
+			att->atttypid == VARCHAROID || att->atttypid == BPCHAROID;
+		column->is_datetime = att->atttypid == DATEOID ||
+			att->atttypid == TIMESTAMPOID || att->atttypid == TIMESTAMPTZOID;
+		getTypeOutputInfo(att->atttypid, &output, &varlena);
+		fmgr_info_cxt(output, &column->output, context);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Resolve the column names of wa.watch against the table as it is now.
+ */
+static void
+prepare(WaWatch *watch, Relation relation, const char *name, ArrayType *columns)
+{
+	MemoryContext old = MemoryContextSwitchTo(watch->context);
+	Datum	   *names;
+	bool	   *nulls;
+	WaWatchColumn id = {0};
+
+	watch->relation = CStringGetTextDatum(name);
+	watch->column_names = PointerGetDatum(DatumGetArrayTypePCopy(PointerGetDatum(columns)));
+	deconstruct_array(DatumGetArrayTypeP(watch->column_names), TEXTOID, -1, false,
+					  TYPALIGN_INT, &names, &nulls, &watch->ncolumns);
+	watch->columns = palloc0(sizeof(WaWatchColumn) * Max(watch->ncolumns, 1));
+	for (int i = 0; i < watch->ncolumns; i++)
+	{
+		if (!nulls[i] &&
+			prepare_column(relation, TextDatumGetCString(names[i]),
+						   &watch->columns[i], watch->context))
+			watch->last_attnum = Max(watch->last_attnum,
+									 watch->columns[i].attnum);
+	}
+	if (prepare_column(relation, "id", &id, watch->context) &&
+		(id.type == INT4OID || id.type == INT8OID || id.type == INT2OID))
+	{
+		watch->id_attnum = id.attnum;
+		watch->id_type = id.type;
+		watch->last_attnum = Max(watch->last_attnum, id.attnum);
+	}
+	watch->watched = watch->ncolumns > 0;
+	MemoryContextSwitchTo(old);
+}
+
+/* Does the row of wa.watch speak of this table and its present owner? */
+static bool
+is_ours(Relation relation, const char *owner)
+{
+	char	   *now;
+
+	if (relation->rd_rel->relkind != RELKIND_RELATION)
+		return false;
+	if (relation->rd_rel->relowner == wa_pg_database_owner())
+		return true;
+	now = GetUserNameFromId(relation->rd_rel->relowner, true);
+	return now != NULL && strcmp(now, owner) == 0;
+}
+
+static bool
+has_expected_shape(Relation watch)
+{
+	TupleDesc	desc = RelationGetDescr(watch);
+
+	return watch->rd_rel->relkind == RELKIND_RELATION &&
+		watch->rd_rel->relowner == BOOTSTRAP_SUPERUSERID &&
+		desc->natts >= 3 &&
+		TupleDescAttr(desc, 0)->atttypid == TEXTOID &&
+		TupleDescAttr(desc, 1)->atttypid == TEXTOID &&
+		TupleDescAttr(desc, 2)->atttypid == TEXTARRAYOID;
+}
+
+/*
+ * Read wa.watch for this table.  Returns false if it cannot be read now.
+ */
+static bool
+load(WaWatch *watch, Relation relation)
+{
+	Oid			schema = get_namespace_oid("wa", true);
+	Relation	table;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+	Snapshot	snapshot;
+	char	   *name;
+
+	watch_relid = OidIsValid(schema) ? get_relname_relid("watch", schema) : InvalidOid;
+	if (!OidIsValid(watch_relid))
+	{
+		wa_capture_dropped(WA_DROP_MISSING, 0);
+		return false;
+	}
+	if (!ConditionalLockRelationOid(watch_relid, AccessShareLock))
+	{
+		wa_capture_dropped(WA_DROP_LOCKED, 0);
+		return false;
+	}
+	table = try_relation_open(watch_relid, NoLock);
+	if (table == NULL || !has_expected_shape(table))
+	{
+		if (table)
+			table_close(table, NoLock);
+		UnlockRelationOid(watch_relid, AccessShareLock);
+		wa_capture_dropped(WA_DROP_MISSING, 0);
+		return false;
+	}
+
+	name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
+									  RelationGetRelationName(relation));
+
+	/* The transaction's own snapshot may be older than wa_setup(). */
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = table_beginscan(table, snapshot, 0, NULL);
+	slot = table_slot_create(table, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull[3];
+		Datum		values[3];
+
+		for (int i = 0; i < 3; i++)
+			values[i] = slot_getattr(slot, i + 1, &isnull[i]);
+		if (isnull[0] || isnull[1] || isnull[2] ||
+			strcmp(TextDatumGetCString(values[0]), name) != 0)
+			continue;
+		if (is_ours(relation, TextDatumGetCString(values[1])))
+			prepare(watch, relation, name, DatumGetArrayTypeP(values[2]));
+		break;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(table, AccessShareLock);
+	return true;
+}
+
+/*
+ * What is watched on this table; NULL if that cannot be told now (the caller
+ * records nothing; that has been counted).  The result stays valid at least
+ * until the end of the transaction, though the table may change meanwhile.
+ */
+WaWatch *
+wa_capture_watch(Relation relation)
+{
+	Oid			relid = RelationGetRelid(relation);
+	WaWatch    *watch;
+	bool		found;
+
+	if (watches == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(WaWatch);
+		ctl.hcxt = CacheMemoryContext;
+		watches = hash_create("sicantik_wa watched tables", 16, &ctl,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	watch = hash_search(watches, &relid, HASH_ENTER, &found);
+	if (found && watch->valid)
+		return watch;
+
+	/* gathered changes point into the old context: it goes with them */
+	if (found && watch->context)
+		MemoryContextSetParent(watch->context, TopTransactionContext);
+	memset(watch, 0, sizeof(WaWatch));
+	watch->relid = relid;
+	watch->context = AllocSetContextCreate(CacheMemoryContext,
+										   "sicantik_wa watched table",
+										   ALLOCSET_SMALL_SIZES);
+
+	/*
+	 * Valid from here on: an invalidation that arrives while we read clears
+	 * the flag again, and the next caller reads again.
+	 */
+	watch->valid = true;
+	if (!load(watch, relation))
+	{
+		watch->valid = false;
+		return NULL;
+	}
+	return watch;
+}

@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * compose.h
+ *		Face of compose, and what its files share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_COMPOSE_H
+#define SICANTIK_WA_COMPOSE_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+#include "datatype/timestamp.h"
+#include "pg/app_table.h"
+#include "queue/queue.h"
+#include "route/provider.h"
+#include "worker/identity.h"
+
+/* ---- face: called by the worker ---- */
+
+extern bool wa_compose_run(void);
+extern int	wa_compose_purge(void);
+
+/* ---- shared within the folder ---- */
+
+/* A value that a template can take. */
+typedef struct WaValue
+{
+	const char *name;
+	const char *value;			/* NULL: not known */
+	const char *setting;		/* the setting whose lack makes it unknown */
+} WaValue;
+
+typedef struct WaValues
+{
+	int			n;
+	int			size;
+	WaValue    *list;
+} WaValues;
+
+/* values.c: all palloc() in the current context */
+extern void wa_values_add(WaValues *values, const char *name, const char *value);
+extern void wa_values_add_setting(WaValues *values, const char *name, const char *value, const char *setting);
+extern const WaValue *wa_values_find(const WaValues *values, const char *name);
+extern char *wa_value_date(const char *iso);
+extern char *wa_value_time(TimestampTz at, const char *time_zone);
+extern char *wa_value_translated(const char *text, bool is_jsonb);
+extern char *wa_value_link(const char *pattern, const WaValues *fields);
+extern char *wa_value_span(const char *from_iso, const char *to_iso);
+
+/* The net change of one record in one transaction. */
+typedef struct WaEvent
+{
+	int64		id;				/* of its first event */
+	TimestampTz at;				/* of its last event */
+	char	   *xact;
+	char	   *relation;		/* as in wa.watch */
+	char	   *table;			/* without schema */
+	int64		record_id;
+	bool		has_record;
+	bool		insert;
+	char	  **columns;
+	int			ncolumns;
+	char	  **old;			/* NULL for an INSERT */
+	char	  **new;
+	bool		hold;			/* was there when a copy was armed */
+} WaEvent;
+
+extern const char *wa_event_old(const WaEvent *event, const char *column);
+extern const char *wa_event_new(const WaEvent *event, const char *column);
+
+/* One scenario as configured. */
+typedef struct WaScenario
+{
+	char	   *key;
+	char	   *watch;
+	char	   *template_key;
+	char	   *composer;
+	bool		active;
+	bool		on_insert;
+	bool		exclusive;
+	bool		requires_opt_in;
+	int64		time_to_live_us;
+	char	   *unknown_policy;
+	char	   *priority;
+	bool		fallback;
+	char	   *staff_group;
+} WaScenario;
+
+/* Somebody who is to get a message. */
+typedef struct WaRecipient
+{
+	int64		partner_id;
+	bool		is_staff;
+	char	   *name;
+	char	   *number;			/* NULL: none usable */
+	char	   *number_source;
+	char	   *tried;			/* columns that were looked at */
+	char	   *note;			/* or NULL */
+} WaRecipient;
+
+/* What a batch of events has in common; lives in the batch's context. */
+typedef struct WaBatch
+{
+	WaEvent    *events;
+	int			nevents;
+	WaScenario *scenarios;
+	int			nscenarios;
+	const char *schema;			/* of Odoo's tables */
+	const char *time_zone;
+	WaValues	office;			/* settings read so far */
+	WaTemplate **templates;		/* templates read so far */
+	int			ntemplates;
+	WaMapping  *mappings;
+	int			nmappings;
+	bool		hold_all;		/* this database is a copy */
+	List	   *messages;		/* of WaDraft */
+	List	   *outcomes;		/* of WaOutcomeRow */
+	struct WaPermits *permits;
+	struct WaPeople *people;
+	bool		locked;			/* a table could not be had: try later */
+	const char *locked_table;
+} WaBatch;
+
+/* A message in the making. */
+typedef struct WaDraft
+{
+	WaNewMessage message;
+	const WaEvent *event;
+	const WaScenario *scenario;
+	const char *once;			/* key in wa.once, or NULL */
+	int			rank;			/* more specific scenarios are lower */
+	bool		is_staff;
+	bool		dropped;
+} WaDraft;
+
+/* Why an event made no message. */
+typedef struct WaOutcomeRow
+{
+	const WaEvent *event;
+	const char *scenario;
+	const char *outcome;
+	const char *detail;
+} WaOutcomeRow;
+
+extern void wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
+							   const char *outcome, const char *detail);
+extern void wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
+							   const WaRecipient *recipient, const WaValues *values,
+							   const char *res_model, const char *once, int rank);
+
+/* send.c */
+extern int64 wa_compose_queue_text(const char *number, const char *provider, const char *body);
+
+/* draft.c */
+extern void wa_compose_write(WaBatch *batch);
+
+/* scenario.c */
+extern WaScenario *wa_compose_load_scenarios(int *n);
+extern void wa_compose_scenarios(WaBatch *batch);
+
+/* permit.c: permits as they are now, and their values */
+typedef struct WaPermit
+{
+	int64		id;
+	char	   *registration_id;
+	char	   *permit_number;
+	char	   *applicant_name;
+	int64		permit_type_id;
+	char	   *permit_type_name;
+	char	   *permit_type;	/* the linked type's name, else the above */
+	int64		partner_id;
+	char	   *status;
+	char	   *issue_date;
+	char	   *expiry_date;
+	char	   *received_date;
+	bool		is_renewal;
+} WaPermit;
+
+extern bool wa_permits_load(WaBatch *batch, const int64 *ids, int n);
+extern WaPermit *wa_permit_find(WaBatch *batch, int64 id);
+extern void wa_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
+							 const WaRecipient *recipient);
+extern void wa_office_values(WaBatch *batch, WaValues *values);
+extern const char *wa_permit_status_label(WaBatch *batch, const char *status);
+
+/* people.c: partners, staff, numbers */
+extern bool wa_people_load_partners(WaBatch *batch, const int64 *ids, int n);
+extern bool wa_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
+								 const char *group);
+extern WaRecipient *wa_people_partner(WaBatch *batch, int64 partner_id);
+extern List *wa_people_staff(WaBatch *batch, const char *model, int64 id, const char *group);
+
+/* template.c */
+extern char *wa_template_render(const WaTemplate *template, const WaValues *values,
+								char **missing, const char **setting);
+extern char *wa_template_params(const WaTemplate *template, const WaMapping *mappings, int nmappings,
+								const WaValues *values);
+extern bool wa_batch_add_locked(WaBatch *batch, const WaAppTable *table, const char *name);
+
+#endif							/* SICANTIK_WA_COMPOSE_H */

@@ -1,0 +1,270 @@
+/*-------------------------------------------------------------------------
+ *
+ * draft.c
+ *		Messages in the making: text, parameters, who gives way to whom.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "compose/compose.h"
+#include "pg/query.h"
+#include "queue/queue.h"
+
+/*
+ * Note why an event made no message.
+ */
+void
+wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
+				   const char *outcome, const char *detail)
+{
+	WaOutcomeRow *row = palloc(sizeof(WaOutcomeRow));
+
+	row->event = event;
+	row->scenario = scenario ? scenario->key : NULL;
+	row->outcome = outcome;
+	row->detail = detail;
+	batch->outcomes = lappend(batch->outcomes, row);
+}
+
+/* A template, read once per batch; raises an error if it is not there. */
+static WaTemplate *
+template_of(WaBatch *batch, const WaScenario *scenario)
+{
+	WaTemplate *template;
+
+	for (int i = 0; i < batch->ntemplates; i++)
+		if (strcmp(batch->templates[i]->key, scenario->template_key) == 0)
+			return batch->templates[i];
+	template = wa_route_load_template(scenario->template_key);
+	if (template == NULL || !template->active)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("template \"%s\" of scenario \"%s\" does not exist or is not active",
+						scenario->template_key, scenario->key)));
+	if (batch->templates == NULL)
+		batch->templates = palloc(sizeof(WaTemplate *));
+	else
+		batch->templates = repalloc(batch->templates,
+									sizeof(WaTemplate *) * (batch->ntemplates + 1));
+	batch->templates[batch->ntemplates++] = template;
+	return template;
+}
+
+/*
+ * Draft a message to one recipient (NULL: the contact is gone).  once: key
+ * that may be announced only once for ever, or NULL.
+ */
+void
+wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
+				   const WaRecipient *recipient, const WaValues *values,
+				   const char *res_model, const char *once, int rank)
+{
+	WaTemplate *template = template_of(batch, scenario);
+	WaDraft    *draft = palloc0(sizeof(WaDraft));
+	WaNewMessage *message = &draft->message;
+	char	   *missing;
+	const char *setting;
+
+	draft->event = event;
+	draft->scenario = scenario;
+	draft->once = once;
+	draft->rank = rank;
+	draft->is_staff = recipient && recipient->is_staff;
+	message->scenario = scenario->key;
+	message->template_key = scenario->template_key;
+	message->res_model = res_model;
+	message->res_id = event->record_id;
+	message->priority = scenario->priority;
+	message->requires_opt_in = scenario->requires_opt_in && !draft->is_staff;
+	message->unknown_policy = scenario->unknown_policy;
+	message->fallback = scenario->fallback;
+	message->expires_at = event->at + scenario->time_to_live_us;
+	message->event_id = event->id;
+	message->state = "queued";
+	if (recipient)
+	{
+		message->partner_id = recipient->partner_id;
+		message->number = recipient->number;
+		message->number_source = recipient->number_source;
+		message->detail = recipient->note;
+	}
+	message->params = wa_template_params(template, batch->mappings, batch->nmappings, values);
+	message->body = wa_template_render(template, values, &missing, &setting);
+
+	if (recipient == NULL)
+	{
+		message->state = "skipped";
+		message->reason = "no_recipient";
+		message->detail = "the contact does not exist any more";
+	}
+	else if (recipient->number == NULL)
+	{
+		message->state = "skipped";
+		message->reason = "no_number";
+		message->detail = psprintf("no usable number in %s",
+								   recipient->tried[0] ? recipient->tried : "any column");
+	}
+	else if (message->body == NULL && setting)
+	{
+		message->state = "held";
+		message->reason = "setting_missing";
+		message->detail = psprintf("the setting \"%s\" is not set", setting);
+	}
+	else if (message->body == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
+						template->key, scenario->key, missing)));
+	else if (batch->hold_all || event->hold)
+	{
+		message->state = "held";
+		message->reason = "copy";
+		message->detail = "made from what was there before this copy was armed";
+	}
+	batch->messages = lappend(batch->messages, draft);
+}
+
+static int
+by_event_and_rank(const ListCell *a, const ListCell *b)
+{
+	const WaDraft *left = lfirst(a);
+	const WaDraft *right = lfirst(b);
+
+	if (left->event != right->event)
+		return left->event < right->event ? -1 : 1;
+	return left->rank - right->rank;
+}
+
+static bool
+same_person(const WaDraft *a, const WaDraft *b)
+{
+	if (a->event != b->event)
+		return false;
+	if (a->message.number && b->message.number)
+		return strcmp(a->message.number, b->message.number) == 0;
+	return a->message.partner_id != 0 && a->message.partner_id == b->message.partner_id;
+}
+
+/*
+ * Of several messages to one person about one record and transaction only the
+ * most specific goes; the same notification never goes twice.
+ */
+static void
+drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = i - 1; j >= 0 && drafts[j]->event == drafts[i]->event; j--)
+		{
+			WaDraft    *better = drafts[j];
+
+			if (better->dropped || drafts[i]->dropped || !same_person(better, drafts[i]))
+				continue;
+			if (better->scenario == drafts[i]->scenario)
+				drafts[i]->dropped = true;
+			else if (drafts[i]->scenario->exclusive && better->rank < drafts[i]->rank)
+			{
+				drafts[i]->dropped = true;
+				wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "suppressed",
+								   psprintf("%s says more to the same person", better->scenario->key));
+			}
+		}
+	}
+}
+
+static void
+drop_announced(WaBatch *batch, WaDraft **drafts, int n)
+{
+	const char **keys = palloc(sizeof(char *) * n);
+	int64	   *ids = palloc(sizeof(int64) * n);
+	bool	   *fresh = palloc(sizeof(bool) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		keys[i] = drafts[i]->once;
+		ids[i] = drafts[i]->message.id;
+	}
+	wa_queue_announce_many(keys, ids, n, fresh);
+	for (int i = 0; i < n; i++)
+	{
+		if (fresh[i])
+			continue;
+		drafts[i]->dropped = true;
+		wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "already announced",
+						   "this permit was announced before with this number");
+	}
+}
+
+static void
+write_outcomes(WaBatch *batch)
+{
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.event_outcome (event_id, relation, record_id, scenario, outcome, detail)"
+					 " SELECT * FROM unnest($1, $2, $3, $4, $5, $6)");
+	int			n = list_length(batch->outcomes);
+	int64	   *ids[2];
+	const char **texts[4];
+	WaArgs		args = {0};
+	ListCell   *cell;
+	int			i = 0;
+
+	if (n == 0)
+		return;
+	for (int k = 0; k < 2; k++)
+		ids[k] = palloc(sizeof(int64) * n);
+	for (int k = 0; k < 4; k++)
+		texts[k] = palloc(sizeof(char *) * n);
+	foreach(cell, batch->outcomes)
+	{
+		WaOutcomeRow *row = lfirst(cell);
+
+		ids[0][i] = row->event->id;
+		ids[1][i] = row->event->record_id;
+		texts[0][i] = row->event->relation;
+		texts[1][i] = row->scenario;
+		texts[2][i] = row->outcome;
+		texts[3][i++] = row->detail;
+	}
+	wa_arg_int8_array(&args, ids[0], n);
+	wa_arg_text_array(&args, texts[0], n);
+	wa_arg_int8_array(&args, ids[1], n);
+	for (int k = 1; k < 4; k++)
+		wa_arg_text_array(&args, texts[k], n);
+	wa_query(&insert, &args);
+}
+
+/*
+ * Write the messages of the batch, and the outcomes of events without one.
+ */
+void
+wa_compose_write(WaBatch *batch)
+{
+	int			n = list_length(batch->messages);
+	WaDraft   **drafts = palloc(sizeof(WaDraft *) * Max(n, 1));
+	WaNewMessage *messages = palloc(sizeof(WaNewMessage) * Max(n, 1));
+	int			nmessages = 0;
+	ListCell   *cell;
+	int			i = 0;
+
+	list_sort(batch->messages, by_event_and_rank);
+	foreach(cell, batch->messages)
+		drafts[i++] = lfirst(cell);
+	if (n > 0)
+	{
+		for (i = 0; i < n; i++)
+			messages[i] = drafts[i]->message;
+		wa_queue_assign_ids(messages, n);
+		for (i = 0; i < n; i++)
+			drafts[i]->message.id = messages[i].id;
+		drop_announced(batch, drafts, n);
+		drop_less_specific(batch, drafts, n);
+		for (i = 0; i < n; i++)
+			if (!drafts[i]->dropped)
+				messages[nmessages++] = drafts[i]->message;
+		wa_queue_insert(messages, nmessages);
+	}
+	write_outcomes(batch);
+}

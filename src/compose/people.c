@@ -1,0 +1,356 @@
+/*-------------------------------------------------------------------------
+ *
+ * people.c
+ *		Who gets a message: partners, staff, and their numbers.
+ *
+ * The number is the first usable of whatsapp_number, mobile, phone_sanitized
+ * and phone; an Odoo may lack some of them.  Staff are internal users (active,
+ * not shared): the followers of a record, and the members of a group, which
+ * since Odoo 19 holds the members of every group that implies it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "compose/compose.h"
+#include "text/text.h"
+
+typedef struct Follower
+{
+	int64		record_id;
+	int64		partner_id;
+} Follower;
+
+struct WaPeople
+{
+	int			npartners;
+	WaRecipient *partners;
+	int			nfollowers;
+	Follower   *followers;
+	int			nmembers;		/* partners of internal users in the group */
+	int64	   *members;
+};
+
+static const char *const number_columns[] = {
+	"whatsapp_number", "mobile", "phone_sanitized", "phone"
+};
+
+static int64
+as_int8(const char *text)
+{
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+static bool
+is_true(const char *text)
+{
+	return text && text[0] == 't';
+}
+
+static struct WaPeople *
+people_of(WaBatch *batch)
+{
+	if (batch->people == NULL)
+		batch->people = palloc0(sizeof(struct WaPeople));
+	return batch->people;
+}
+
+/*
+ * Put the first usable number into the recipient, or say what was looked at.
+ */
+static void
+choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
+{
+	StringInfoData tried;
+	char		number[WA_NUMBER_SIZE];
+
+	initStringInfo(&tried);
+	for (size_t i = 0; i < lengthof(number_columns); i++)
+	{
+		if (!wa_app_has_column(table, number_columns[i]))
+			continue;
+		appendStringInfo(&tried, "%s%s", tried.len ? ", " : "", number_columns[i]);
+		if (values[i] == NULL || values[i][0] == '\0')
+			appendStringInfoString(&tried, " (empty)");
+		else if (wa_text_normalize_number(values[i], number))
+		{
+			recipient->number = pstrdup(number);
+			recipient->number_source = psprintf("res_partner.%s", number_columns[i]);
+			return;
+		}
+		else
+			appendStringInfoString(&tried, " (not a mobile number)");
+	}
+	recipient->tried = tried.data;
+}
+
+/*
+ * Read partners by id, adding to those already known.  Returns false if the
+ * table could not be had now.
+ */
+bool
+wa_people_load_partners(WaBatch *batch, const int64 *ids, int n)
+{
+	static const char *const columns[] = {
+		"whatsapp_number", "mobile", "phone_sanitized", "phone", "id", "name", "active"
+	};
+	struct WaPeople *people = people_of(batch);
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	wa_app_open(&table, batch->schema, "res_partner");
+	if (wa_batch_add_locked(batch, &table, "res_partner"))
+		return false;
+	if (table.state != WA_APP_READY || n == 0)
+		return true;
+	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", ids, n);
+	if (people->partners == NULL)
+		people->partners = palloc(sizeof(WaRecipient) * Max(rows.n, 1));
+	else
+		people->partners = repalloc(people->partners,
+									sizeof(WaRecipient) * (people->npartners + rows.n + 1));
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		WaRecipient *recipient = &people->partners[people->npartners];
+
+		if (wa_people_partner(batch, as_int8(rows.values[r][4])))
+			continue;
+		memset(recipient, 0, sizeof(*recipient));
+		recipient->partner_id = as_int8(rows.values[r][4]);
+		recipient->name = rows.values[r][5];
+		if (rows.values[r][6] && !is_true(rows.values[r][6]))
+			recipient->note = "the contact is archived";
+		choose_number(recipient, &table, rows.values[r]);
+		people->npartners++;
+	}
+	return true;
+}
+
+/*
+ * The partner of this id, or NULL.
+ */
+WaRecipient *
+wa_people_partner(WaBatch *batch, int64 partner_id)
+{
+	struct WaPeople *people = people_of(batch);
+
+	for (int i = 0; i < people->npartners; i++)
+		if (people->partners[i].partner_id == partner_id)
+			return &people->partners[i];
+	return NULL;
+}
+
+/* Partner ids of internal users among the rows that match. */
+static int
+internal_partners(const WaAppTable *users, const char *key, const int64 *ids, int n,
+				  int64 **partners)
+{
+	static const char *const columns[] = {"partner_id", "active", "share"};
+	WaAppRows	rows;
+	int			count = 0;
+
+	*partners = NULL;
+	if (users->state != WA_APP_READY || n == 0)
+		return 0;
+	wa_app_read_by_id(&rows, users, columns, lengthof(columns), key, ids, n);
+	*partners = palloc(sizeof(int64) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+		if (is_true(rows.values[r][1]) && !is_true(rows.values[r][2]) && rows.values[r][0])
+			(*partners)[count++] = as_int8(rows.values[r][0]);
+	return count;
+}
+
+static void
+load_followers(struct WaPeople *people, const WaAppTable *table, const WaAppTable *users,
+			   const char *model, const int64 *ids, int n)
+{
+	static const char *const columns[] = {"res_id", "partner_id", "res_model"};
+	WaAppRows	rows;
+	int64	   *partners;
+	int64	   *internal;
+	int			npartners = 0;
+	int			ninternal;
+
+	if (table->state != WA_APP_READY || n == 0)
+		return;
+	wa_app_read_by_id(&rows, table, columns, lengthof(columns), "res_id", ids, n);
+	partners = palloc(sizeof(int64) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+		if (rows.values[r][2] && strcmp(rows.values[r][2], model) == 0 && rows.values[r][1])
+			partners[npartners++] = as_int8(rows.values[r][1]);
+	ninternal = internal_partners(users, "partner_id", partners, npartners, &internal);
+	people->followers = palloc(sizeof(Follower) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		int64		partner = as_int8(rows.values[r][1]);
+
+		if (rows.values[r][2] == NULL || strcmp(rows.values[r][2], model) != 0)
+			continue;
+		for (int i = 0; i < ninternal; i++)
+		{
+			if (internal[i] != partner)
+				continue;
+			people->followers[people->nfollowers].record_id = as_int8(rows.values[r][0]);
+			people->followers[people->nfollowers++].partner_id = partner;
+			break;
+		}
+	}
+}
+
+/* The id of the group "module.name", or 0. */
+static int64
+find_group(const WaAppTable *names, const char *group)
+{
+	static const char *const columns[] = {"module", "model", "res_id"};
+	const char *dot = strchr(group, '.');
+	const char *name;
+	WaAppRows	rows;
+
+	if (names->state != WA_APP_READY || dot == NULL)
+		return 0;
+	name = dot + 1;
+	wa_app_read_by_text(&rows, names, columns, lengthof(columns), "name", &name, 1);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		char	  **row = rows.values[r];
+
+		if (row[0] && strlen(row[0]) == (size_t) (dot - group) &&
+			strncmp(row[0], group, dot - group) == 0 &&
+			row[1] && strcmp(row[1], "res.groups") == 0)
+			return as_int8(row[2]);
+	}
+	return 0;
+}
+
+/* Add to the list of groups those that imply one of it, and so on. */
+static int
+add_implying(const WaAppTable *implied, int64 *groups, int n, int max)
+{
+	static const char *const columns[] = {"gid"};
+	int			done = 0;
+
+	while (implied->state == WA_APP_READY && done < n)
+	{
+		WaAppRows	rows;
+		int			before = n;
+
+		wa_app_read_by_id(&rows, implied, columns, lengthof(columns), "hid",
+						  &groups[done], n - done);
+		done = before;
+		for (uint64 r = 0; r < rows.n && n < max; r++)
+		{
+			int64		group = as_int8(rows.values[r][0]);
+			bool		known = false;
+
+			for (int i = 0; i < n; i++)
+				known = known || groups[i] == group;
+			if (!known)
+				groups[n++] = group;
+		}
+	}
+	return n;
+}
+
+#define MAX_GROUPS	200
+
+static void
+load_members(struct WaPeople *people, WaAppTable *tables, const WaAppTable *users,
+			 const char *group)
+{
+	static const char *const columns[] = {"uid"};
+	int64		groups[MAX_GROUPS];
+	int			ngroups;
+	WaAppRows	rows;
+	int64	   *uids;
+
+	groups[0] = find_group(&tables[0], group);
+	if (groups[0] == 0 || tables[2].state != WA_APP_READY)
+		return;
+	ngroups = add_implying(&tables[1], groups, 1, MAX_GROUPS);
+	wa_app_read_by_id(&rows, &tables[2], columns, lengthof(columns), "gid", groups, ngroups);
+	uids = palloc(sizeof(int64) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+		uids[r] = as_int8(rows.values[r][0]);
+	people->nmembers = internal_partners(users, "id", uids, (int) rows.n, &people->members);
+}
+
+/*
+ * Read the staff that messages about these records go to: internal followers,
+ * and the members of "group" if one is named.  Returns false if a table could
+ * not be had now.
+ */
+bool
+wa_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
+					 const char *group)
+{
+	static const char *const names[] = {
+		"ir_model_data", "res_groups_implied_rel", "res_groups_users_rel"
+	};
+	struct WaPeople *people = people_of(batch);
+	WaAppTable	followers;
+	WaAppTable	users;
+	WaAppTable	tables[lengthof(names)] = {0};
+	int64	   *partners;
+	int			npartners = 0;
+
+	wa_app_open(&followers, batch->schema, "mail_followers");
+	wa_app_open(&users, batch->schema, "res_users");
+	if (wa_batch_add_locked(batch, &followers, "mail_followers") ||
+		wa_batch_add_locked(batch, &users, "res_users"))
+		return false;
+	for (size_t i = 0; group && i < lengthof(names); i++)
+	{
+		wa_app_open(&tables[i], batch->schema, names[i]);
+		if (wa_batch_add_locked(batch, &tables[i], names[i]))
+			return false;
+	}
+	load_followers(people, &followers, &users, model, ids, n);
+	if (group)
+		load_members(people, tables, &users, group);
+
+	partners = palloc(sizeof(int64) * Max(people->nfollowers + people->nmembers, 1));
+	for (int i = 0; i < people->nfollowers; i++)
+		partners[npartners++] = people->followers[i].partner_id;
+	for (int i = 0; i < people->nmembers; i++)
+		partners[npartners++] = people->members[i];
+	return wa_people_load_partners(batch, partners, npartners);
+}
+
+static List *
+add_person(WaBatch *batch, List *list, int64 partner_id)
+{
+	WaRecipient *known = wa_people_partner(batch, partner_id);
+	WaRecipient *copy;
+	ListCell   *cell;
+
+	if (known == NULL)
+		return list;
+	foreach(cell, list)
+	{
+		if (((WaRecipient *) lfirst(cell))->partner_id == partner_id)
+			return list;
+	}
+	copy = palloc(sizeof(WaRecipient));
+	*copy = *known;
+	copy->is_staff = true;
+	return lappend(list, copy);
+}
+
+/*
+ * The staff concerned by one record, each person once.
+ */
+List *
+wa_people_staff(WaBatch *batch, const char *model, int64 id, const char *group)
+{
+	struct WaPeople *people = people_of(batch);
+	List	   *list = NIL;
+
+	for (int i = 0; i < people->nfollowers; i++)
+		if (people->followers[i].record_id == id)
+			list = add_person(batch, list, people->followers[i].partner_id);
+	for (int i = 0; group && i < people->nmembers; i++)
+		list = add_person(batch, list, people->members[i]);
+	return list;
+}

@@ -1,0 +1,336 @@
+/*-------------------------------------------------------------------------
+ *
+ * permit.c
+ *		Permits as they are now, and the values that their templates take.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/lsyscache.h"
+
+#include "admin/setting.h"
+#include "compose/compose.h"
+
+/* The permits of a batch and what goes with them. */
+struct WaPermits
+{
+	int			n;
+	WaPermit   *list;			/* in the order of ids */
+	int			nlabels;
+	char	  **label_values;	/* status */
+	char	  **labels;			/* as a citizen reads it */
+};
+
+enum
+{
+	P_ID, P_REGISTRATION_ID, P_PERMIT_NUMBER, P_APPLICANT_NAME, P_PERMIT_TYPE_ID,
+	P_PERMIT_TYPE_NAME, P_PARTNER_ID, P_STATUS, P_ISSUE_DATE, P_EXPIRY_DATE,
+	P_RECEIVED_DATE, P_IS_RENEWAL
+};
+
+static const char *const permit_columns[] = {
+	"id", "registration_id", "permit_number", "applicant_name", "permit_type_id",
+	"permit_type_name", "partner_id", "status", "issue_date", "expiry_date",
+	"received_date", "is_renewal"
+};
+
+/* Our own words for the states that the module is known to have. */
+static const struct
+{
+	const char *status;
+	const char *label;
+}			own_labels[] =
+{
+	{"draft", "Draf"},
+	{"active", "Aktif"},
+	{"expired", "Kedaluwarsa"},
+	{"renewed", "Diperpanjang"},
+	{"cancelled", "Dibatalkan"},
+};
+
+static int64
+as_int8(const char *text)
+{
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	int64		left = ((const WaPermit *) a)->id;
+	int64		right = ((const WaPermit *) b)->id;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/*
+ * Remember that a table of the batch could not be had; the batch is put off.
+ * Returns true if it was locked.
+ */
+bool
+wa_batch_add_locked(WaBatch *batch, const WaAppTable *table, const char *name)
+{
+	if (table->state != WA_APP_LOCKED)
+		return false;
+	batch->locked = true;
+	batch->locked_table = name;
+	return true;
+}
+
+static bool
+is_jsonb(const WaAppTable *table, const char *column)
+{
+	AttrNumber	attnum = get_attnum(table->relid, column);
+
+	return attnum > 0 && get_atttype(table->relid, attnum) == JSONBOID;
+}
+
+static void
+load_types(WaBatch *batch, const WaAppTable *table)
+{
+	static const char *const columns[] = {"id", "name"};
+	struct WaPermits *permits = batch->permits;
+	int64	   *ids = palloc(sizeof(int64) * Max(permits->n, 1));
+	int			n = 0;
+	WaAppRows	rows;
+	bool		translated = is_jsonb(table, "name");
+
+	for (int i = 0; i < permits->n; i++)
+		if (permits->list[i].permit_type_id != 0)
+			ids[n++] = permits->list[i].permit_type_id;
+	if (table->state != WA_APP_READY || n == 0)
+		return;
+	wa_app_read_by_id(&rows, table, columns, lengthof(columns), "id", ids, n);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		int64		id = as_int8(rows.values[r][0]);
+		char	   *name = wa_value_translated(rows.values[r][1], translated);
+
+		for (int i = 0; i < permits->n; i++)
+			if (permits->list[i].permit_type_id == id && name && name[0])
+				permits->list[i].permit_type = name;
+	}
+}
+
+/*
+ * Labels of the states: Odoo's, in Indonesian; what it has none for is found
+ * among our own when asked for, then English, then the raw value.
+ */
+static void
+load_labels(WaBatch *batch, const WaAppTable *fields, const WaAppTable *selections)
+{
+	static const char *const field_columns[] = {"id", "name"};
+	static const char *const selection_columns[] = {"value", "name"};
+	static const char *const model[] = {"sicantik.permit"};
+	struct WaPermits *permits = batch->permits;
+	WaAppRows	rows;
+	int64		field = 0;
+	bool		translated;
+
+	if (fields->state != WA_APP_READY || selections->state != WA_APP_READY)
+		return;
+	wa_app_read_by_text(&rows, fields, field_columns, lengthof(field_columns),
+						"model", model, 1);
+	for (uint64 r = 0; r < rows.n; r++)
+		if (rows.values[r][1] && strcmp(rows.values[r][1], "status") == 0)
+			field = as_int8(rows.values[r][0]);
+	if (field == 0)
+		return;
+	translated = is_jsonb(selections, "name");
+	wa_app_read_by_id(&rows, selections, selection_columns, lengthof(selection_columns),
+					  "field_id", &field, 1);
+	permits->label_values = palloc0(sizeof(char *) * Max(rows.n, 1));
+	permits->labels = palloc0(sizeof(char *) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		char	   *name = rows.values[r][1];
+
+		if (rows.values[r][0] == NULL || name == NULL)
+			continue;
+		/* a translated label without Indonesian gives way to our own */
+		if (translated && strstr(name, "\"id_ID\"") == NULL)
+		{
+			bool		known = false;
+
+			for (size_t i = 0; i < lengthof(own_labels); i++)
+				known = known || strcmp(own_labels[i].status, rows.values[r][0]) == 0;
+			if (known)
+				continue;
+		}
+		permits->label_values[permits->nlabels] = rows.values[r][0];
+		permits->labels[permits->nlabels++] = wa_value_translated(name, translated);
+	}
+}
+
+/*
+ * Read the permits with these ids, their types and the labels of their states.
+ * All tables are locked before the first is read; returns false if one of
+ * them could not be had now.
+ */
+bool
+wa_permits_load(WaBatch *batch, const int64 *ids, int n)
+{
+	WaAppTable	permit;
+	WaAppTable	type;
+	WaAppTable	fields;
+	WaAppTable	selections;
+	WaAppRows	rows;
+	struct WaPermits *permits = palloc0(sizeof(struct WaPermits));
+
+	batch->permits = permits;
+	wa_app_open(&permit, batch->schema, "sicantik_permit");
+	wa_app_open(&type, batch->schema, "sicantik_permit_type");
+	wa_app_open(&fields, batch->schema, "ir_model_fields");
+	wa_app_open(&selections, batch->schema, "ir_model_fields_selection");
+	if (wa_batch_add_locked(batch, &permit, "sicantik_permit") ||
+		wa_batch_add_locked(batch, &type, "sicantik_permit_type") ||
+		wa_batch_add_locked(batch, &fields, "ir_model_fields") ||
+		wa_batch_add_locked(batch, &selections, "ir_model_fields_selection"))
+		return false;
+	if (permit.state != WA_APP_READY || n == 0)
+		return true;
+
+	wa_app_read_by_id(&rows, &permit, permit_columns, lengthof(permit_columns), "id", ids, n);
+	permits->list = palloc0(sizeof(WaPermit) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		char	  **row = rows.values[r];
+		WaPermit   *p = &permits->list[permits->n++];
+
+		p->id = as_int8(row[P_ID]);
+		p->registration_id = row[P_REGISTRATION_ID];
+		p->permit_number = row[P_PERMIT_NUMBER];
+		p->applicant_name = row[P_APPLICANT_NAME];
+		p->permit_type_id = as_int8(row[P_PERMIT_TYPE_ID]);
+		p->permit_type_name = row[P_PERMIT_TYPE_NAME];
+		p->permit_type = row[P_PERMIT_TYPE_NAME];
+		p->partner_id = as_int8(row[P_PARTNER_ID]);
+		p->status = row[P_STATUS];
+		p->issue_date = row[P_ISSUE_DATE];
+		p->expiry_date = row[P_EXPIRY_DATE];
+		p->received_date = row[P_RECEIVED_DATE];
+		p->is_renewal = row[P_IS_RENEWAL] && row[P_IS_RENEWAL][0] == 't';
+	}
+	qsort(permits->list, permits->n, sizeof(WaPermit), by_id);
+	load_types(batch, &type);
+	load_labels(batch, &fields, &selections);
+	return true;
+}
+
+/*
+ * The permit of this id as it is now, or NULL if there is none.
+ */
+WaPermit *
+wa_permit_find(WaBatch *batch, int64 id)
+{
+	WaPermit	key = {.id = id};
+
+	if (batch->permits == NULL || batch->permits->n == 0)
+		return NULL;
+	return bsearch(&key, batch->permits->list, batch->permits->n, sizeof(WaPermit), by_id);
+}
+
+/*
+ * What a citizen reads for a state.
+ */
+const char *
+wa_permit_status_label(WaBatch *batch, const char *status)
+{
+	struct WaPermits *permits = batch->permits;
+
+	if (status == NULL)
+		return "";
+	for (int i = 0; permits && i < permits->nlabels; i++)
+		if (strcmp(permits->label_values[i], status) == 0 && permits->labels[i])
+			return permits->labels[i];
+	for (size_t i = 0; i < lengthof(own_labels); i++)
+		if (strcmp(own_labels[i].status, status) == 0)
+			return own_labels[i].label;
+	return status;
+}
+
+/* A setting of the office, read once per batch. */
+static const char *
+office(WaBatch *batch, const char *name)
+{
+	const WaValue *known = wa_values_find(&batch->office, name);
+
+	if (known)
+		return known->value;
+	wa_values_add(&batch->office, name, wa_setting_get(name));
+	return batch->office.list[batch->office.n - 1].value;
+}
+
+static void
+add_office(WaBatch *batch, WaValues *values, const char *name)
+{
+	wa_values_add_setting(values, name, office(batch, name), name);
+}
+
+static void
+add_link(WaBatch *batch, WaValues *values, const char *name)
+{
+	wa_values_add_setting(values, name,
+						  wa_value_link(office(batch, name), values), name);
+}
+
+/*
+ * What the office alone can tell, whatever the message is about.
+ */
+void
+wa_office_values(WaBatch *batch, WaValues *values)
+{
+	add_office(batch, values, "link_dashboard");
+	add_office(batch, values, "contact_dpmptsp");
+	add_office(batch, values, "office_name");
+}
+
+static const char *
+first_of(const char *a, const char *b)
+{
+	return a && a[0] ? a : b && b[0] ? b : "";
+}
+
+/*
+ * Everything a template about a permit may ask for.  A fact that is empty is
+ * "", which reads "-"; what a setting of the office lacks is NULL and names
+ * the setting.  recipient may be NULL.
+ */
+void
+wa_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
+				 const WaRecipient *recipient)
+{
+	const char *issue = first_of(wa_value_date(permit->issue_date), NULL);
+	const char *expiry = first_of(wa_value_date(permit->expiry_date), NULL);
+	const char *number = first_of(permit->permit_number, NULL);
+	const char *registration = first_of(permit->registration_id, NULL);
+	const char *status = wa_permit_status_label(batch, permit->status);
+
+	wa_values_add(values, "partner_name",
+				  first_of(permit->applicant_name, recipient ? recipient->name : NULL));
+	wa_values_add(values, "applicant_name", first_of(permit->applicant_name, NULL));
+	wa_values_add(values, "nama_pemohon", first_of(permit->applicant_name, NULL));
+	wa_values_add(values, "permit_type", first_of(permit->permit_type, permit->permit_type_name));
+	wa_values_add(values, "jenis_izin", first_of(permit->permit_type, permit->permit_type_name));
+	wa_values_add(values, "permit_number", number);
+	wa_values_add(values, "permit_number_new", number);
+	wa_values_add(values, "registration_id", registration);
+	wa_values_add(values, "pendaftaran_id", registration);
+	wa_values_add(values, "id", psprintf(INT64_FORMAT, permit->id));
+	wa_values_add(values, "status", status);
+	wa_values_add(values, "status_baru", status);
+	wa_values_add(values, "issue_date", issue);
+	wa_values_add(values, "completion_date", issue);
+	wa_values_add(values, "start_date", issue);
+	wa_values_add(values, "expiry_date", expiry);
+	wa_values_add(values, "received_date", first_of(wa_value_date(permit->received_date), NULL));
+	wa_values_add(values, "validity_period",
+				  first_of(wa_value_span(permit->issue_date, permit->expiry_date), NULL));
+	add_link(batch, values, "download_link");
+	add_link(batch, values, "detail_link");
+	add_link(batch, values, "renewal_link");
+	wa_office_values(batch, values);
+}

@@ -1,0 +1,379 @@
+/*-------------------------------------------------------------------------
+ *
+ * reader.c
+ *		Reads the event stream, exactly once.
+ *
+ * The position is a snapshot: what was visible in it has been handled.  It
+ * moves in the transaction that writes the messages, so a crash in between
+ * repeats nothing and loses nothing, and an event of a slow transaction, whose
+ * ids are lower than those already read, is not missed.
+ *
+ * The unit is the whole transaction.  Several changes of one record in one
+ * transaction are one change: the old values of the lowest command, the new
+ * ones of the highest.
+ *
+ * A composer that fails must not stop the stream: the batch is halved down to
+ * the event that it fails for, which is kept as a dead letter.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+#include "admin/setting.h"
+#include "compose/compose.h"
+#include "pg/frame.h"
+#include "pg/pg_compat.h"
+#include "pg/query.h"
+
+#define BATCH_EVENTS	500
+
+/* A database that may not send stops composing at this many waiting. */
+#define COPY_LIMIT		10000
+
+enum
+{
+	E_ID = 1, E_AT, E_XACT, E_RELATION, E_RECORD_ID, E_OLD_COLUMNS, E_OLD,
+	E_NEW_COLUMNS, E_NEW, E_HOLD
+};
+
+static const char *const net_changes =
+"SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold FROM ("
+" SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
+" first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
+" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
+" coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) AS hold,"
+" row_number() OVER w AS place"
+" FROM wa.event AS e"
+" WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
+" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
+" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS n"
+" WHERE place = 1 ORDER BY id";
+
+static const char *
+value_of(char *const *columns, int ncolumns, char *const *values, const char *column)
+{
+	for (int i = 0; values && i < ncolumns; i++)
+		if (columns[i] && strcmp(columns[i], column) == 0)
+			return values[i];
+	return NULL;
+}
+
+/* A value before the transaction; NULL too for an INSERT. */
+const char *
+wa_event_old(const WaEvent *event, const char *column)
+{
+	return value_of(event->columns, event->ncolumns, event->old, column);
+}
+
+/* A value after the transaction. */
+const char *
+wa_event_new(const WaEvent *event, const char *column)
+{
+	return value_of(event->columns, event->ncolumns, event->new, column);
+}
+
+/* The table's name without schema and quotes. */
+static char *
+bare_name(const char *relation)
+{
+	List	   *names = wa_qualified_name_list(relation);
+
+	return names ? pstrdup(strVal(llast(names))) : pstrdup(relation);
+}
+
+static void
+read_event(WaEvent *event, uint64 row)
+{
+	char	  **old_columns;
+	int			nold_columns;
+	int			nold;
+	int			nnew;
+
+	memset(event, 0, sizeof(*event));
+	event->id = wa_row_int8(row, E_ID);
+	event->at = wa_row_timestamptz(row, E_AT);
+	event->xact = wa_row_text(row, E_XACT);
+	event->relation = wa_row_text(row, E_RELATION);
+	event->table = bare_name(event->relation);
+	event->has_record = !wa_row_isnull(row, E_RECORD_ID);
+	event->record_id = wa_row_int8(row, E_RECORD_ID);
+	event->hold = wa_row_bool(row, E_HOLD);
+	event->columns = wa_row_text_array(row, E_NEW_COLUMNS, &event->ncolumns);
+	event->new = wa_row_text_array(row, E_NEW, &nnew);
+	old_columns = wa_row_text_array(row, E_OLD_COLUMNS, &nold_columns);
+	event->old = wa_row_text_array(row, E_OLD, &nold);
+	event->insert = event->old == NULL;
+	event->ncolumns = Min(event->ncolumns, nnew);
+
+	/* what is watched may have changed within the transaction */
+	if (event->old)
+	{
+		char	  **aligned = palloc(sizeof(char *) * Max(event->ncolumns, 1));
+
+		for (int i = 0; i < event->ncolumns; i++)
+			aligned[i] = unconstify(char *, value_of(old_columns, Min(nold_columns, nold),
+													 event->old, event->columns[i]));
+		event->old = aligned;
+	}
+}
+
+static void
+write_dead_letter(const WaEvent *event, const char *error)
+{
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.dead_letter (event_id, relation, record_id, columns, old, new, event_at, error)"
+					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+	WaArgs		args = {0};
+
+	wa_arg_int8(&args, event->id);
+	wa_arg_text(&args, event->relation);
+	wa_arg_int8_or_null(&args, event->record_id, !event->has_record);
+	wa_arg_text_array(&args, (const char *const *) event->columns, event->ncolumns);
+	if (event->old)
+		wa_arg_text_array(&args, (const char *const *) event->old, event->ncolumns);
+	else
+		wa_arg_datum(&args, TEXTARRAYOID, (Datum) 0, true);
+	wa_arg_text_array(&args, (const char *const *) event->new, event->ncolumns);
+	wa_arg_timestamptz(&args, event->at);
+	wa_arg_text(&args, error);
+	wa_query(&insert, &args);
+	ereport(WARNING,
+			(errmsg("sicantik_wa could not compose the messages of an event"),
+			 errdetail("Event " INT64_FORMAT " of %s: %s", event->id, event->relation, error),
+			 errhint("The event is kept in wa.dead_letter.")));
+}
+
+static void
+compose_events(WaBatch *common, WaEvent *events, int n)
+{
+	WaBatch		batch = *common;
+
+	batch.events = events;
+	batch.nevents = n;
+	wa_compose_scenarios(&batch);
+	common->locked = batch.locked;
+	common->locked_table = batch.locked_table;
+	if (!batch.locked)
+		wa_compose_write(&batch);
+}
+
+/*
+ * Compose a batch inside a subtransaction; if it fails, its halves, down to
+ * the one event that cannot be composed.
+ */
+static void
+compose_or_halve(WaBatch *common, WaEvent *events, int n)
+{
+	MemoryContext old_context = CurrentMemoryContext;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(old_context);
+	PG_TRY();
+	{
+		compose_events(common, events, n);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old_context);
+	CurrentResourceOwner = old_owner;
+
+	if (error == NULL)
+		return;
+	/* being told to end is no fault of the event */
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+		ReThrowError(error);
+	if (n == 1)
+	{
+		write_dead_letter(&events[0], error->message);
+		return;
+	}
+	compose_or_halve(common, events, n / 2);
+	if (!common->locked)
+		compose_or_halve(common, events + n / 2, n - n / 2);
+}
+
+static void
+move_position(const char *snapshot, int64 last_event, bool closed_set)
+{
+	static WaStatement put =
+		WA_STATEMENT("INSERT INTO wa.position (snapshot, event_id) VALUES ($1::pg_snapshot, $2)"
+					 " ON CONFLICT (one) DO UPDATE SET snapshot = excluded.snapshot,"
+					 " event_id = greatest(wa.position.event_id, excluded.event_id), moved_at = now()");
+	static WaStatement clear =
+		WA_STATEMENT("DELETE FROM wa.event WHERE id <= $1");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, snapshot);
+	wa_arg_int8(&args, last_event);
+	wa_query(&put, &args);
+	if (closed_set && last_event > 0)
+	{
+		/* transaction ids of another cluster mean nothing here */
+		memset(&args, 0, sizeof(args));
+		wa_arg_int8(&args, last_event);
+		wa_query(&clear, &args);
+	}
+}
+
+static bool
+too_much_waiting(void)
+{
+	static WaStatement count =
+		WA_STATEMENT("SELECT count(*) FROM (SELECT FROM wa.message WHERE state IN ('held', 'queued') LIMIT $1) AS m");
+	WaArgs		args = {0};
+
+	wa_arg_int4(&args, COPY_LIMIT);
+	wa_query(&count, &args);
+	return wa_row_int8(0, 1) >= COPY_LIMIT;
+}
+
+/* Is there anything new?  Asked first, since most wakes are for other work. */
+static bool
+anything_new(const char *position)
+{
+	static WaStatement exists =
+		WA_STATEMENT("SELECT FROM wa.event AS e WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot)"
+					 " AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot) LIMIT 1");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, position);
+	return wa_query_snapshot(&exists, &args) > 0;
+}
+
+static void
+init_batch(WaBatch *batch, const WaIdentity *identity)
+{
+	memset(batch, 0, sizeof(*batch));
+	batch->schema = wa_setting_get("odoo_schema");
+	batch->time_zone = wa_setting_get("time_zone");
+	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
+	batch->mappings = wa_route_load_mappings(&batch->nmappings);
+	batch->hold_all = identity->is_copy;
+}
+
+/*
+ * Compose everything that has been committed since the position, in a
+ * transaction of its own.  Returns false if a table that is needed was locked:
+ * nothing has been done then, and it is to be tried again soon.
+ */
+bool
+wa_compose_run(void)
+{
+	static WaStatement get_position =
+		WA_STATEMENT("SELECT snapshot::text FROM wa.position");
+	static WaStatement get_snapshot =
+		WA_STATEMENT("SELECT pg_current_snapshot()::text");
+	Oid			types[2] = {TEXTOID, TEXTOID};
+	Datum		values[2];
+	char		nulls[3] = "  ";
+	char	   *position;
+	char	   *snapshot;
+	bool		closed_set;
+	int64		last_event = 0;
+	WaIdentity	identity;
+	WaBatch		common;
+	Portal		portal;
+	MemoryContext batch_context;
+	MemoryContext outer;
+
+	wa_frame_begin("composing messages");
+	outer = CurrentMemoryContext;
+	closed_set = wa_query_snapshot(&get_position, NULL) == 0;
+	position = closed_set ? "1:1:" : wa_row_text(0, 1);
+	wa_query_snapshot(&get_snapshot, NULL);
+	snapshot = wa_row_text(0, 1);
+	if (!anything_new(position))
+	{
+		if (closed_set)
+			move_position(snapshot, 0, false);
+		wa_frame_commit(false);
+		return true;
+	}
+	wa_identity_check(&identity);
+	if (identity.mode == WA_MODE_STOPPED && too_much_waiting())
+	{
+		wa_frame_commit(false);
+		return true;
+	}
+
+	init_batch(&common, &identity);
+	values[0] = CStringGetTextDatum(position);
+	values[1] = identity.hold_snapshot ? CStringGetTextDatum(identity.hold_snapshot) : (Datum) 0;
+	nulls[1] = identity.hold_snapshot ? ' ' : 'n';
+	portal = SPI_cursor_open_with_args(NULL, net_changes, 2, types, values, nulls, true, 0);
+	batch_context = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa compose batch",
+										  ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		WaEvent    *events;
+		uint64		n;
+
+		SPI_cursor_fetch(portal, true, BATCH_EVENTS);
+		n = SPI_processed;
+		if (n == 0)
+			break;
+		MemoryContextSwitchTo(batch_context);
+		events = palloc(sizeof(WaEvent) * n);
+		for (uint64 i = 0; i < n; i++)
+		{
+			read_event(&events[i], i);
+			last_event = Max(last_event, events[i].id);
+		}
+		SPI_freetuptable(SPI_tuptable);
+		compose_or_halve(&common, events, (int) n);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(batch_context);
+		if (common.locked)
+		{
+			ereport(DEBUG1,
+					(errmsg_internal("table %s is locked, composing later", common.locked_table)));
+			wa_frame_abort();
+			return false;
+		}
+	}
+	SPI_cursor_close(portal);
+	move_position(snapshot, last_event, closed_set);
+
+	/*
+	 * Not durable: if the server crashes, position and messages are gone
+	 * together and are made again.  The commit of a claim, which is durable,
+	 * makes durable what it claims.
+	 */
+	wa_frame_commit(false);
+	return true;
+}
+
+/*
+ * Delete handled events after the retention, a small batch.  Returns how many.
+ */
+int
+wa_compose_purge(void)
+{
+	static WaStatement purge =
+		WA_STATEMENT("DELETE FROM wa.event WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM wa.event AS e, wa.position AS p"
+					 " WHERE e.xact < pg_snapshot_xmin(p.snapshot) AND e.at < now() - interval '7 days' LIMIT 1000))");
+	int			n;
+
+	wa_frame_begin("purging events");
+	n = (int) wa_query(&purge, NULL);
+	wa_frame_commit(false);
+	return n;
+}

@@ -1,0 +1,41 @@
+-- src/compose/send.sql: messages by hand.
+
+CREATE FUNCTION pg_catalog.wa_send(template_key text, partner_id bigint, params jsonb DEFAULT NULL,
+    permit_id bigint DEFAULT NULL, provider text DEFAULT NULL, send_at timestamptz DEFAULT NULL,
+    dedupe_key text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_send_partner';
+COMMENT ON FUNCTION pg_catalog.wa_send(text, bigint, jsonb, bigint, text, timestamptz, text) IS
+'queue a template message to a partner and return the message''s id; it goes out when the transaction commits. Parameters given win, the rest comes from the permit, the partner and the settings. Raises an error for an unknown template, partner, permit or provider, a missing or surplus parameter, a text over 4096 characters. Needs level send';
+
+CREATE FUNCTION pg_catalog.wa_send(template_key text, number text, params jsonb DEFAULT NULL,
+    permit_id bigint DEFAULT NULL, provider text DEFAULT NULL, send_at timestamptz DEFAULT NULL,
+    dedupe_key text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_send_number';
+COMMENT ON FUNCTION pg_catalog.wa_send(text, text, jsonb, bigint, text, timestamptz, text) IS
+'queue a template message to a phone number and return the message''s id; otherwise like wa_send to a partner. Needs level send';
+
+CREATE FUNCTION pg_catalog.wa_send_text(partner_id bigint, body text, provider text DEFAULT NULL,
+    send_at timestamptz DEFAULT NULL, dedupe_key text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_send_text_partner';
+COMMENT ON FUNCTION pg_catalog.wa_send_text(bigint, text, text, timestamptz, text) IS
+'queue a free text (at most 4096 characters) to a partner and return the message''s id; Meta takes it only within 24 hours of the person''s last message. Needs level send';
+
+CREATE FUNCTION pg_catalog.wa_send_text(number text, body text, provider text DEFAULT NULL,
+    send_at timestamptz DEFAULT NULL, dedupe_key text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_send_text_number';
+COMMENT ON FUNCTION pg_catalog.wa_send_text(text, text, text, timestamptz, text) IS
+'queue a free text (at most 4096 characters) to a phone number and return the message''s id. Needs level send';
+
+CREATE PROCEDURE pg_catalog.wa_try(number text, provider text DEFAULT NULL)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'wa_sql_try';
+COMMENT ON PROCEDURE pg_catalog.wa_try(text, text) IS
+'send one marked test message to a number, wait for the provider''s answer and tell the story in notices; cannot run inside a transaction block. Needs level send';

@@ -1,0 +1,204 @@
+/*-------------------------------------------------------------------------
+ *
+ * values.c
+ *		The dictionary of values that templates take, and how they are put.
+ *
+ * Dates DD-MM-YYYY, times DD-MM-YYYY HH:MM in the office's time zone (Odoo
+ * stores UTC without a zone), spans in Indonesian words, links from patterns.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <json-c/json.h>
+
+#include "lib/stringinfo.h"
+#include "pgtime.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#include "compose/compose.h"
+
+/*
+ * Add a value; the strings are not copied.
+ */
+void
+wa_values_add_setting(WaValues *values, const char *name, const char *value,
+					  const char *setting)
+{
+	if (values->n == values->size)
+	{
+		values->size = Max(32, values->size * 2);
+		if (values->list == NULL)
+			values->list = palloc(sizeof(WaValue) * values->size);
+		else
+			values->list = repalloc(values->list, sizeof(WaValue) * values->size);
+	}
+	values->list[values->n].name = name;
+	values->list[values->n].value = value;
+	values->list[values->n].setting = setting;
+	values->n++;
+}
+
+void
+wa_values_add(WaValues *values, const char *name, const char *value)
+{
+	wa_values_add_setting(values, name, value, NULL);
+}
+
+/*
+ * The first value of this name, so what is added first wins; NULL if none.
+ */
+const WaValue *
+wa_values_find(const WaValues *values, const char *name)
+{
+	for (int i = 0; i < values->n; i++)
+		if (strcmp(values->list[i].name, name) == 0)
+			return &values->list[i];
+	return NULL;
+}
+
+/*
+ * YYYY-MM-DD as DD-MM-YYYY; anything else as it is, NULL stays NULL.
+ */
+char *
+wa_value_date(const char *iso)
+{
+	int			year;
+	int			month;
+	int			day;
+
+	if (iso == NULL)
+		return NULL;
+	if (sscanf(iso, "%4d-%2d-%2d", &year, &month, &day) != 3)
+		return pstrdup(iso);
+	return psprintf("%02d-%02d-%04d", day, month, year);
+}
+
+/*
+ * A time as DD-MM-YYYY HH:MM in the zone of this name; an unknown zone counts
+ * as UTC.
+ */
+char *
+wa_value_time(TimestampTz at, const char *time_zone)
+{
+	pg_tz	   *zone = pg_tzset(time_zone);
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+
+	if (timestamp2tm(at, &offset, &tm, &fsec, NULL, zone ? zone : pg_tzset("UTC")) != 0)
+		return NULL;
+	return psprintf("%02d-%02d-%04d %02d:%02d", tm.tm_mday, tm.tm_mon, tm.tm_year,
+					tm.tm_hour, tm.tm_min);
+}
+
+/*
+ * A name that may be translated: Odoo keeps {"en_US": .., "id_ID": ..} since
+ * version 16, plain text before.  Indonesian first, then English, then any.
+ */
+char *
+wa_value_translated(const char *text, bool is_jsonb)
+{
+	static const char *const languages[] = {"id_ID", "en_US"};
+	struct json_object *object;
+	struct json_object *value = NULL;
+	char	   *result = NULL;
+
+	if (text == NULL || !is_jsonb)
+		return text ? pstrdup(text) : NULL;
+	object = json_tokener_parse(text);
+	if (json_object_is_type(object, json_type_object))
+	{
+		for (size_t i = 0; i < lengthof(languages) && value == NULL; i++)
+			(void) json_object_object_get_ex(object, languages[i], &value);
+		if (value == NULL)
+		{
+			json_object_object_foreach(object, key, any)
+			{
+				(void) key;
+				value = any;
+				break;
+			}
+		}
+	}
+	else if (json_object_is_type(object, json_type_string))
+		value = object;
+	if (value)
+		result = pstrdup(json_object_get_string(value));
+	if (object)
+		json_object_put(object);
+	return result;
+}
+
+/*
+ * Fill a link pattern: {name} becomes the value of that name, percent-encoded
+ * where a URL needs it.  NULL if the pattern is NULL or a field is not known.
+ */
+char *
+wa_value_link(const char *pattern, const WaValues *fields)
+{
+	StringInfoData link;
+	const char *p = pattern;
+
+	if (pattern == NULL)
+		return NULL;
+	initStringInfo(&link);
+	while (*p)
+	{
+		const char *end = *p == '{' ? strchr(p, '}') : NULL;
+		const WaValue *field;
+
+		if (end == NULL)
+		{
+			appendStringInfoChar(&link, *p++);
+			continue;
+		}
+		field = wa_values_find(fields, pnstrdup(p + 1, end - p - 1));
+		if (field == NULL || field->value == NULL)
+			return NULL;
+		for (const unsigned char *c = (const unsigned char *) field->value; *c; c++)
+		{
+			/* RFC 3986: unreserved characters stand for themselves */
+			if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+				(*c >= '0' && *c <= '9') || strchr("-._~", *c))
+				appendStringInfoChar(&link, (char) *c);
+			else
+				appendStringInfo(&link, "%%%02X", *c);
+		}
+		p = end + 1;
+	}
+	return link.data;
+}
+
+/*
+ * The time between two dates in words: whole years, else whole months, else
+ * days.  NULL if a date is missing or they are the wrong way round.
+ */
+char *
+wa_value_span(const char *from_iso, const char *to_iso)
+{
+	int			y1;
+	int			m1;
+	int			d1;
+	int			y2;
+	int			m2;
+	int			d2;
+	int			months;
+
+	if (from_iso == NULL || to_iso == NULL ||
+		sscanf(from_iso, "%4d-%2d-%2d", &y1, &m1, &d1) != 3 ||
+		sscanf(to_iso, "%4d-%2d-%2d", &y2, &m2, &d2) != 3)
+		return NULL;
+
+	/* a permit from 2 January to 1 January is one for whole years */
+	months = (y2 - y1) * 12 + (m2 - m1) - (d2 < d1 - 1 ? 1 : 0);
+	if (months > 0 && (d2 == d1 || d2 == d1 - 1))
+	{
+		if (months % 12 == 0)
+			return psprintf("%d tahun", months / 12);
+		return psprintf("%d bulan", months);
+	}
+	months = date2j(y2, m2, d2) - date2j(y1, m1, d1);
+	return months < 0 ? NULL : psprintf("%d hari", months);
+}

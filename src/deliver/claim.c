@@ -1,0 +1,241 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.c
+ *		Which messages go now: pick, route, claim.
+ *
+ * Routing is decided when a message is about to go, and stored with its
+ * reason.  Only what goes on the wire at once is claimed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "deliver/send.h"
+
+#define BATCH			256
+
+/* How long a message without a usable provider waits for the next look. */
+#define NO_PROVIDER_US	(30 * USECS_PER_SEC)
+
+/*
+ * Add a conclusion; the strings must live until it is written.
+ */
+WaVerdictRow *
+wa_send_conclude(WaConclusions *conclusions, int64 id,
+				 const char *state, const char *reason, const char *detail)
+{
+	WaVerdictRow *row;
+
+	if (conclusions->n == conclusions->size)
+	{
+		conclusions->size = Max(64, conclusions->size * 2);
+		if (conclusions->rows == NULL)
+			conclusions->rows = palloc(sizeof(WaVerdictRow) * conclusions->size);
+		else
+			conclusions->rows = repalloc(conclusions->rows,
+										 sizeof(WaVerdictRow) * conclusions->size);
+	}
+	row = &conclusions->rows[conclusions->n++];
+	memset(row, 0, sizeof(*row));
+	row->id = id;
+	row->state = state;
+	row->reason = reason;
+	row->detail = detail;
+	return row;
+}
+
+/* The message is over without having been sent. */
+static WaVerdictRow *
+drop(WaConclusions *conclusions, WaItem *item,
+	 const char *state, const char *reason, const char *detail)
+{
+	wa_schedule_set_gone(item);
+	return wa_send_conclude(conclusions, item->id, state, reason, detail);
+}
+
+/* No provider now: say so in the ledger when the reason is a new one. */
+static void
+wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, int64 now)
+{
+	uint32		hash = hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+
+	item->hint = NULL;
+	item->wait_us = now + NO_PROVIDER_US;
+	if (item->noted == hash)
+		return;
+	item->noted = hash;
+	wa_send_conclude(conclusions, item->id, "queued", "no_provider", reason);
+}
+
+/*
+ * What has ended without routing: out of time, or a key that was used before.
+ */
+static bool
+is_over(WaConclusions *conclusions, WaItem *item, TimestampTz now)
+{
+	if (item->expires_at != 0 && item->expires_at <= now)
+	{
+		drop(conclusions, item, "expired", "time_to_live",
+			 "the time-to-live ended before the message could be sent");
+		return true;
+	}
+	if (item->number[0] == '\0')
+	{
+		drop(conclusions, item, "skipped", "no_number", "the message has no number");
+		return true;
+	}
+	if (item->dedupe_key && !wa_queue_claim_dedupe(item->dedupe_key, item->id))
+	{
+		drop(conclusions, item, "skipped", "duplicate",
+			 "another message with the same dedupe_key came first");
+		return true;
+	}
+	return false;
+}
+
+static void
+ask(WaRoute *route, const WaItem *item)
+{
+	memset(route, 0, sizeof(*route));
+	route->number = item->number;
+	route->partner_id = item->partner_id;
+	route->template_key = item->template_key;
+	route->wanted_provider = item->wanted_provider;
+	route->requires_opt_in = item->requires_opt_in;
+}
+
+/*
+ * Claim what was chosen and build the requests.  A message that cannot be
+ * built has failed; one that is not queued any more is forgotten.
+ */
+static int
+claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute **routes, int n,
+	  WaConclusions *conclusions, WaTransfer **transfers)
+{
+	int64	   *ids = palloc(sizeof(int64) * n);
+	const char **providers = palloc(sizeof(char *) * n);
+	const char **reasons = palloc(sizeof(char *) * n);
+	const char **numbers = palloc(sizeof(char *) * n);
+	WaClaimed  *claimed;
+	int			nclaimed;
+	int			ntransfers = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = items[i]->id;
+		providers[i] = routes[i]->provider->name;
+		reasons[i] = identity->mode == WA_MODE_TEST ?
+			psprintf("%s; mode test: sent to test_number", routes[i]->reason) : routes[i]->reason;
+		numbers[i] = identity->mode == WA_MODE_TEST ? identity->test_number : NULL;
+	}
+	nclaimed = wa_queue_claim(ids, providers, reasons, numbers, n, &claimed);
+	for (int i = 0; i < n; i++)
+	{
+		WaClaimed  *c = NULL;
+		WaTransfer *transfer;
+		char		why[256] = "";
+
+		for (int j = 0; j < nclaimed && c == NULL; j++)
+			if (claimed[j].id == ids[i])
+				c = &claimed[j];
+		if (c == NULL)
+		{
+			wa_schedule_set_gone(items[i]);
+			continue;
+		}
+		transfer = wa_transfer_new(routes[i]->provider, c->id, c->attempt);
+		if (c->template_key)
+			transfer->template_key = MemoryContextStrdup(GetMemoryChunkContext(transfer), c->template_key);
+		if (!wa_send_build(config, routes[i], c, transfer, why, sizeof(why)))
+		{
+			wa_transfer_free(transfer);
+			drop(conclusions, items[i], "failed", "request", pstrdup(why));
+			continue;
+		}
+		transfers[ntransfers++] = transfer;
+	}
+	return ntransfers;
+}
+
+/*
+ * Choose at most "room" messages, claim them and build their requests; what
+ * ends or waits on the way is added to the conclusions.  Returns false if a
+ * table that must be asked first is locked.  *again is lowered to the time
+ * when something may change by itself.
+ */
+bool
+wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
+			   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
+			   int64 *again)
+{
+	int64		now = wa_deliver_clock();
+	TimestampTz wall = GetCurrentTimestamp();
+	WaItem	   *items[BATCH];
+	WaItem	   *chosen[BATCH];
+	WaRoute	   *chosen_routes[BATCH];
+	WaRoute    *routes;
+	const char *locked;
+	int			n;
+	int			left = 0;
+	int			nchosen = 0;
+
+	*ntransfers = 0;
+	wa_pacing_start_round();
+	n = wa_schedule_pick(items, Min(room, BATCH), now, again);
+	for (int i = 0; i < n; i++)
+		if (!is_over(conclusions, items[i], wall))
+			items[left++] = items[i];
+	if (left == 0)
+		return true;
+	routes = palloc(sizeof(WaRoute) * left);
+	for (int i = 0; i < left; i++)
+		ask(&routes[i], items[i]);
+	if (!wa_route_load_facts(routes, left, config->schema, &locked))
+		return false;
+
+	/* what was planned from hints is decided anew here */
+	wa_pacing_start_round();
+	for (int i = 0; i < left; i++)
+	{
+		WaItem	   *item = items[i];
+		WaRoute    *route = &routes[i];
+		WaPace	   *pace;
+
+		if (route->refusal)
+		{
+			drop(conclusions, item, "skipped", route->refusal_code, route->refusal);
+			continue;
+		}
+		wa_route_decide(route, &config->providers, config->mappings, config->nmappings,
+						wa_pacing_has_budget);
+		if (identity->mode == WA_MODE_OBSERVE && !item->by_hand)
+		{
+			WaVerdictRow *row = drop(conclusions, item, "skipped", "observe",
+									 "mode observe: nothing is sent automatically before wa_arm()");
+
+			row->route = route->reason;
+			row->provider = route->provider ? route->provider->name : NULL;
+			continue;
+		}
+		if (route->provider == NULL)
+		{
+			wait_for_provider(conclusions, item, route->reason, now);
+			continue;
+		}
+		pace = wa_pacing_find(route->provider->name);
+		item->hint = pace;
+		if (pace == NULL || wa_pacing_slots(pace, now, again) == 0)
+			continue;
+		pace->planned++;
+		chosen[nchosen] = item;
+		chosen_routes[nchosen++] = route;
+	}
+	if (nchosen > 0)
+		*ntransfers = claim(config, identity, chosen, chosen_routes, nchosen,
+							conclusions, transfers);
+	return true;
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * deliver.h
+ *		Face of the module sicantik_wa_worker, and what its files share.
+ *
+ * Everything that needs libcurl is here, in a module of its own, so that the
+ * preloaded one loads on a server without it.  The worker (and a session that
+ * tests a connection) loads this one on demand and calls it through the table
+ * below.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_DELIVER_H
+#define SICANTIK_WA_DELIVER_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "route/provider.h"
+
+typedef struct WaDeliver
+{
+	/* once per worker, in no transaction */
+	void		(*open) (void);
+
+	/*
+	 * One round in a transaction of its own: record what was answered, carry
+	 * out requests, load what is new, and (may_send) put on the wire what may
+	 * go now.  *next_due: when to come again at the latest, or 0.  Returns
+	 * true if there is more to do at once.
+	 */
+	bool		(*run) (bool may_send, TimestampTz *next_due);
+
+	/* readable when drive() is to be called */
+	pgsocket	(*fd) (void);
+	void		(*drive) (void);
+	int			(*in_flight) (void);
+	void		(*reload) (void);
+
+	/* give up what is in flight, and record it as in doubt */
+	void		(*close) (void);
+
+	/* the provider's status call; waits, interruptible; palloc()ed results */
+	bool		(*test) (const WaProvider *provider, char **reason, char **detail);
+
+	const char *(*library) (void);
+} WaDeliver;
+
+#define WA_DELIVER_MODULE	"sicantik_wa_worker"
+#define WA_DELIVER_FUNCTION "wa_deliver_interface"
+
+typedef const WaDeliver *(*WaDeliverInterface) (void);
+
+#endif							/* SICANTIK_WA_DELIVER_H */

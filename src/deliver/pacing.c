@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * pacing.c
+ *		How fast a provider may be used.
+ *
+ * Requests in flight, a gap with jitter, messages per second, a daily cap: the
+ * defaults protect the office's number from being banned by an unofficial
+ * gateway.  Nothing is stored per message; what a restart of the worker must
+ * know (the last send, how many today) is read from the ledger once.  Times
+ * here are monotonic, so a step of the clock neither bursts nor freezes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "common/pg_prng.h"
+#include "pgtime.h"
+#include "utils/memutils.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#include "deliver/pacing.h"
+#include "pg/query.h"
+
+static WaPace *paces = NULL;
+static int	npaces = 0;
+static char *zone_name = NULL;
+
+/*
+ * Microseconds of a clock that never steps.
+ */
+int64
+wa_deliver_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64) ts.tv_sec * USECS_PER_SEC + ts.tv_nsec / 1000;
+}
+
+/* The number of the office's present day. */
+static int64
+today(void)
+{
+	pg_tz	   *zone = zone_name ? pg_tzset(zone_name) : NULL;
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+
+	if (timestamp2tm(GetCurrentTimestamp(), &offset, &tm, &fsec, NULL,
+					 zone ? zone : pg_tzset("UTC")) != 0)
+		return 0;
+	return date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
+}
+
+/*
+ * What an earlier worker has sent: the last attempt of each provider, and how
+ * many were accepted today.  Only the newest messages are looked at.
+ */
+static void
+read_ledger(WaPace *pace, int64 now)
+{
+	static WaStatement history =
+		WA_STATEMENT("SELECT count(*) FILTER (WHERE outcome = 'accepted'"
+					 " AND started_at >= date_trunc('day', clock_timestamp(), $2)),"
+					 " (extract(epoch FROM clock_timestamp() - max(started_at)) * 1000000)::bigint"
+					 " FROM wa.attempt WHERE provider = $1"
+					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)");
+	WaArgs		args = {0};
+	int64		since;
+
+	wa_arg_text(&args, pace->name);
+	wa_arg_text(&args, zone_name && pg_tzset(zone_name) ? zone_name : "UTC");
+	wa_query(&history, &args);
+	pace->sent_today = (int) wa_row_int8(0, 1);
+	pace->day = today();
+	since = wa_row_isnull(0, 2) ? PG_INT64_MAX : wa_row_int8(0, 2);
+	if (since < pace->provider->min_gap_us)
+		pace->next_us = now + pace->provider->min_gap_us - Max(since, 0);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * Take over the providers as configured now (which must live until the next
+ * call); what is known of their pace stays.
+ */
+void
+wa_pacing_load(const WaProviders *providers, const char *time_zone)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	int64		now = wa_deliver_clock();
+
+	if (zone_name)
+		pfree(zone_name);
+	zone_name = time_zone ? pstrdup(time_zone) : NULL;
+	for (int i = 0; i < npaces; i++)
+		paces[i].provider = NULL;
+	for (int i = 0; i < providers->n; i++)
+	{
+		WaPace	   *pace = wa_pacing_find(providers->list[i].name);
+
+		if (pace)
+		{
+			pace->provider = &providers->list[i];
+			continue;
+		}
+		/* entries are never removed: transfers in flight point at them */
+		if (paces == NULL)
+			paces = palloc(sizeof(WaPace) * 64);
+		if (npaces == 64)
+		{
+			ereport(LOG,
+					(errmsg("sicantik_wa uses the first 64 providers only")));
+			break;
+		}
+		pace = &paces[npaces++];
+		memset(pace, 0, sizeof(*pace));
+		pace->name = pstrdup(providers->list[i].name);
+		pace->provider = &providers->list[i];
+		pace->tokens = pace->provider->rate_per_second;
+		pace->refilled_us = now;
+		MemoryContextSwitchTo(old);
+		read_ledger(pace, now);
+		MemoryContextSwitchTo(TopMemoryContext);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The pace of a provider, or NULL.
+ */
+WaPace *
+wa_pacing_find(const char *provider)
+{
+	for (int i = 0; i < npaces; i++)
+		if (strcmp(paces[i].name, provider) == 0)
+			return &paces[i];
+	return NULL;
+}
+
+/*
+ * Is there budget left today?
+ */
+bool
+wa_pacing_has_budget(const WaProvider *provider)
+{
+	WaPace	   *pace = wa_pacing_find(provider->name);
+
+	if (pace == NULL || provider->daily_cap < 0)
+		return true;
+	if (pace->day != today())
+	{
+		pace->day = today();
+		pace->sent_today = 0;
+	}
+	return pace->sent_today + pace->in_flight < provider->daily_cap;
+}
+
+/*
+ * Forget what was planned but not sent in an earlier round.
+ */
+void
+wa_pacing_start_round(void)
+{
+	for (int i = 0; i < npaces; i++)
+		paces[i].planned = 0;
+}
+
+/*
+ * How many messages may leave now, besides those planned; if none, *again is
+ * lowered to the time when that may change by itself.
+ */
+int
+wa_pacing_slots(WaPace *pace, int64 now, int64 *again)
+{
+	const WaProvider *p = pace->provider;
+	int			slots;
+	int64		wait_until = 0;
+
+	if (p == NULL)
+		return 0;
+	slots = p->max_in_flight - pace->in_flight - pace->planned;
+	if (pace->paused_us > now)
+	{
+		slots = 0;
+		wait_until = pace->paused_us;
+	}
+	if (slots > 0 && p->min_gap_us > 0)
+	{
+		slots = Min(slots, 1 - pace->planned);
+		if (pace->next_us > now)
+		{
+			slots = 0;
+			wait_until = pace->next_us;
+		}
+	}
+	if (slots > 0 && p->rate_per_second > 0)
+	{
+		double		burst = Max(p->rate_per_second, 1.0);
+
+		pace->tokens = Min(burst, pace->tokens +
+						   (now - pace->refilled_us) * p->rate_per_second / USECS_PER_SEC);
+		pace->refilled_us = now;
+		slots = Min(slots, (int) pace->tokens - pace->planned);
+		if (slots <= 0)
+			wait_until = now + (int64) (USECS_PER_SEC * (1.0 - pace->tokens) / p->rate_per_second) + 1000;
+	}
+	if (slots > 0 && p->daily_cap >= 0)
+	{
+		(void) wa_pacing_has_budget(p);
+		slots = Min(slots, p->daily_cap - pace->sent_today - pace->in_flight - pace->planned);
+	}
+	if (slots <= 0 && wait_until > now)
+		*again = Min(*again, wait_until);
+	return Max(slots, 0);
+}
+
+/*
+ * A message goes on the wire.
+ */
+void
+wa_pacing_sent(WaPace *pace, int64 now)
+{
+	const WaProvider *p = pace->provider;
+	int64		gap = p ? p->min_gap_us : 0;
+
+	pace->in_flight++;
+	pace->tokens = Max(pace->tokens - 1, 0);
+	if (p && p->gap_jitter_us > 0)
+		gap += (int64) ((pg_prng_double(&pg_global_prng_state) * 2 - 1) * p->gap_jitter_us);
+	pace->next_us = now + Max(gap, 0);
+}
+
+/*
+ * Its transfer is over.
+ */
+void
+wa_pacing_done(WaPace *pace, bool accepted)
+{
+	pace->in_flight--;
+	if (accepted)
+	{
+		pace->sent_today++;
+		pace->throttles = 0;
+	}
+}
+
+/*
+ * The provider told us to wait.
+ */
+void
+wa_pacing_pause(WaPace *pace, int64 until)
+{
+	pace->paused_us = Max(pace->paused_us, until);
+	pace->throttles++;
+}

@@ -1,0 +1,486 @@
+/*-------------------------------------------------------------------------
+ *
+ * round.c
+ *		The send round, and the face of this module.
+ *
+ * One transaction per round: record what was answered, carry out requests,
+ * load what is ready, claim what goes now; then commit, durably, and only
+ * then put it on the wire.  So one commit serves many messages, and no
+ * transaction is ever open while a provider takes its time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "admin/setting.h"
+#include "deliver/deliver.h"
+#include "deliver/outcome.h"
+#include "deliver/send.h"
+#include "pg/frame.h"
+#include "sicantik_wa.h"
+
+PG_MODULE_MAGIC;
+
+#define LOAD_BATCH		2000
+#define MAX_TRANSFERS	256
+#define LOCKED_RETRY_US (250 * 1000)
+#define SWEEP_US		USECS_PER_SEC
+
+/* Watzap answers late when it is told to wait until the message has left. */
+#define SLOW_TIMEOUT_MS 60000
+
+static WaSendConfig config;
+static bool reload_wanted = true;
+static WaTransfer *unrecorded = NULL;	/* finished, not yet committed */
+static TimestampTz next_due_row = 0;
+static bool due_known = false;
+
+/* How far wa.ready has been read; see load_ready(). */
+static int64 read_to = 0;
+static int64 safe_to = 0;
+static int64 checkpoint_id = 0;
+static uint64 checkpoint_xid = 0;
+static int64 swept_us = 0;
+
+/* The round that is running, or that an error has ended. */
+static MemoryContext round_context = NULL;
+static bool round_open = false;
+static bool round_committed = false;
+static WaTransfer *claimed[MAX_TRANSFERS];
+static int	nclaimed = 0;
+
+static void
+load_config(void)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
+												  "sicantik_wa send configuration",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	WaSendConfig fresh = {0};
+
+	fresh.context = context;
+	wa_route_load_providers(&fresh.providers, true);
+	fresh.mappings = wa_route_load_mappings(&fresh.nmappings);
+	fresh.schema = wa_setting_get("odoo_schema");
+	wa_pacing_load(&fresh.providers, wa_setting_get("time_zone"));
+	MemoryContextSwitchTo(old);
+	if (config.context)
+		MemoryContextDelete(config.context);
+	config = fresh;
+	wa_schedule_reconsider();
+	reload_wanted = false;
+}
+
+/*
+ * A message that was on the wire when its worker ended: nobody knows.
+ */
+static void
+recover(WaConclusions *conclusions, const WaReadyRow *row)
+{
+	static const char *const why = "the worker ended while the message was on the wire; the provider may have accepted it";
+	WaAttemptRow attempt = {0};
+
+	attempt.message_id = row->id;
+	attempt.attempt = row->attempt;
+	attempt.provider = row->claimed_provider ? row->claimed_provider : "";
+	attempt.started_at = row->claimed_at;
+	attempt.finished_at = GetCurrentTimestamp();
+	attempt.provider_code = "interrupted";
+	attempt.outcome = wa_outcome_name(WA_OUTCOME_UNKNOWN);
+	attempt.response = why;
+	wa_queue_record_attempts(&attempt, 1);
+	wa_send_conclude(conclusions, row->id, "unknown", "interrupted", why);
+}
+
+static int
+take_in(WaReadyRow *rows, int n, WaConclusions *conclusions, int64 hold_before)
+{
+	int			added = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (wa_schedule_find(rows[i].id))
+			continue;
+		if (rows[i].claimed)
+			recover(conclusions, &rows[i]);
+		else if (rows[i].id <= hold_before)
+			wa_send_conclude(conclusions, rows[i].id, "held", "copy",
+							 "was waiting when this copy was armed");
+		else if (wa_schedule_add(&rows[i]))
+			added++;
+	}
+	return added;
+}
+
+/*
+ * Load what has become ready.
+ *
+ * Reading forward from the last id costs nothing for what lies behind it,
+ * dead or alive.  But ids are not in the order of commits: one that was drawn
+ * earlier may appear later.  So there is a second mark, up to which nothing
+ * can appear any more because every transaction that was running when it was
+ * set is over, and a sweep from there when a wake brought nothing new, and
+ * once a second.
+ */
+static bool
+load_ready(WaConclusions *conclusions, int64 hold_before)
+{
+	WaReadyRow *rows;
+	uint64		oldest;
+	uint64		next;
+	int			n;
+	int			added;
+	int64		now = wa_deliver_clock();
+
+	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
+		return false;
+	wa_queue_horizon(&oldest, &next);
+	if (checkpoint_xid != 0 && oldest >= checkpoint_xid)
+	{
+		safe_to = Max(safe_to, checkpoint_id);
+		checkpoint_xid = 0;
+	}
+	n = wa_queue_load(read_to, LOAD_BATCH, &rows);
+	added = take_in(rows, n, conclusions, hold_before);
+	if (n > 0)
+		read_to = rows[n - 1].id;
+	if (checkpoint_xid == 0 && safe_to < read_to)
+	{
+		checkpoint_id = read_to;
+		checkpoint_xid = next;
+	}
+	if (n < LOAD_BATCH && safe_to < read_to && (added == 0 || now - swept_us > SWEEP_US))
+	{
+		int64		from = safe_to;
+
+		swept_us = now;
+		while (from < read_to)
+		{
+			int			m = wa_queue_load(from, LOAD_BATCH, &rows);
+
+			if (m == 0)
+				break;
+			take_in(rows, m, conclusions, hold_before);
+			from = rows[m - 1].id;
+		}
+	}
+	return n == LOAD_BATCH;
+}
+
+/*
+ * Rows whose time has come have old ids: read from the beginning again.
+ */
+static void
+wake_due(void)
+{
+	if (due_known && (next_due_row == 0 || next_due_row > GetCurrentTimestamp()))
+		return;
+	if (wa_queue_wake_due(&next_due_row) > 0)
+		read_to = safe_to = 0;
+	due_known = true;
+}
+
+/*
+ * Everything that was answered since the last commit.
+ */
+static int
+record_finished(WaConclusions *conclusions)
+{
+	WaAttemptRow *attempts;
+	WaTransfer *transfer;
+	WaTransfer **tail = &unrecorded;
+	int			n = 0;
+
+	while (*tail)
+		tail = &(*tail)->next;
+	while ((transfer = wa_transfer_finished()) != NULL)
+	{
+		*tail = transfer;
+		tail = &transfer->next;
+	}
+	for (transfer = unrecorded; transfer; transfer = transfer->next)
+		n++;
+	if (n == 0)
+		return 0;
+	attempts = palloc0(sizeof(WaAttemptRow) * n);
+	n = 0;
+	for (transfer = unrecorded; transfer; transfer = transfer->next)
+	{
+		WaItem	   *item = wa_schedule_find(transfer->message_id);
+		WaAttemptRow *row = &attempts[n++];
+		WaVerdictRow *verdict;
+
+		row->message_id = transfer->message_id;
+		row->attempt = transfer->attempt;
+		row->provider = transfer->pace->name;
+		row->started_at = transfer->started_at;
+		row->finished_at = transfer->finished_at;
+		row->http_status = transfer->http_status;
+		row->provider_code = transfer->verdict.code;
+		row->outcome = wa_outcome_name(transfer->verdict.outcome);
+		row->response = transfer->response[0] ? transfer->response : transfer->verdict.reason;
+		verdict = wa_send_conclude(conclusions, transfer->message_id, "sent", NULL, NULL);
+		wa_outcome_apply(transfer, item, verdict);
+		if (strcmp(verdict->state, "queued") == 0 && verdict->due_at != 0 &&
+			(next_due_row == 0 || verdict->due_at < next_due_row))
+			next_due_row = verdict->due_at;
+	}
+	wa_queue_record_attempts(attempts, n);
+	return n;
+}
+
+/* The results are safe: forget the transfers, and the messages with them. */
+static void
+forget_recorded(void)
+{
+	while (unrecorded)
+	{
+		WaTransfer *transfer = unrecorded;
+		WaItem	   *item = wa_schedule_find(transfer->message_id);
+
+		unrecorded = transfer->next;
+		if (item)
+			wa_schedule_remove(item);
+		wa_transfer_free(transfer);
+	}
+}
+
+/*
+ * A copy must not send: what waits is held, a batch a round.
+ */
+static bool
+hold_waiting(WaConclusions *conclusions, const char *why)
+{
+	WaItem	   *items[1000];
+	int			n = wa_schedule_waiting(items, lengthof(items));
+
+	for (int i = 0; i < n; i++)
+	{
+		wa_schedule_set_gone(items[i]);
+		wa_send_conclude(conclusions, items[i]->id, "held", "copy", why);
+	}
+	return n == lengthof(items);
+}
+
+/* One log line whenever the reason for not sending changes. */
+static void
+say_why_stopped(const WaIdentity *identity)
+{
+	static char *said = NULL;
+
+	if (identity->why == NULL || (said && strcmp(said, identity->why) == 0))
+	{
+		if (identity->why == NULL && said)
+		{
+			pfree(said);
+			said = NULL;
+		}
+		return;
+	}
+	if (said)
+		pfree(said);
+	said = MemoryContextStrdup(TopMemoryContext, identity->why);
+	ereport(LOG,
+			(errmsg("sicantik_wa sends nothing from this database"),
+			 errdetail("Reason: %s.", said)));
+}
+
+static long
+timeout_of(const WaTransfer *transfer)
+{
+	const WaProvider *provider = transfer->pace->provider;
+	const char *slow = provider ?
+		wa_gateway_setting(provider->settings, provider->nsettings, "wait_until_send") : NULL;
+
+	if (slow && strcmp(slow, "true") == 0)
+		return Max(wa_guc_request_timeout, SLOW_TIMEOUT_MS);
+	return wa_guc_request_timeout;
+}
+
+/*
+ * Put on the wire what has been claimed, once the claim is committed.
+ */
+static void
+put_on_wire(void)
+{
+	bool		any = nclaimed > 0;
+
+	while (nclaimed > 0)
+	{
+		WaTransfer *transfer = claimed[--nclaimed];
+		WaItem	   *item = wa_schedule_find(transfer->message_id);
+		const WaProvider *provider = transfer->pace->provider;
+
+		wa_schedule_on_wire(item, provider ? provider->recipient_gap_us : 0);
+		wa_pacing_sent(transfer->pace, wa_deliver_clock());
+		wa_transfer_submit(transfer, timeout_of(transfer));
+	}
+	if (any)
+		wa_transfer_drive();
+}
+
+/*
+ * Begin a round; tidy up behind one that an error has ended.  What it claimed
+ * and committed goes on the wire now, what it did not commit has not happened.
+ */
+static void
+start_round(void)
+{
+	if (round_context == NULL)
+		round_context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa send round",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(round_context);
+	if (round_open)
+	{
+		if (round_committed)
+		{
+			wa_schedule_remove_gone();
+			put_on_wire();
+		}
+		else
+		{
+			wa_schedule_restore_gone();
+			while (nclaimed > 0)
+				wa_transfer_free(claimed[--nclaimed]);
+		}
+		read_to = safe_to = 0;
+		due_known = false;
+	}
+	round_open = true;
+	round_committed = false;
+}
+
+/* The time of a monotonic instant, for the worker's sleep. */
+static TimestampTz
+wall_time(int64 monotonic)
+{
+	return GetCurrentTimestamp() + Max(monotonic - wa_deliver_clock(), 0);
+}
+
+static void
+sooner(TimestampTz *due, TimestampTz at)
+{
+	if (at != 0 && (*due == 0 || at < *due))
+		*due = at;
+}
+
+static bool
+run(bool may_send, TimestampTz *next_due)
+{
+	WaConclusions conclusions = {0};
+	WaIdentity	identity;
+	int64		again = PG_INT64_MAX;
+	int64	   *busy;
+	int64	   *cancelled;
+	int			ncancelled;
+	int			nrecorded;
+	int			nsending;
+	int			nbusy;
+	bool		more;
+	bool		unlocked = true;
+
+	*next_due = 0;
+	start_round();
+	wa_frame_begin("sending messages");
+	MemoryContextSwitchTo(round_context);
+	if (reload_wanted)
+		load_config();
+	nrecorded = record_finished(&conclusions);
+	if (nrecorded > 0)
+	{
+		/* written first: what follows may claim the same message again */
+		wa_queue_conclude(conclusions.rows, conclusions.n);
+		conclusions.n = 0;
+	}
+	nbusy = wa_schedule_busy(&busy);
+	more = wa_queue_requests(100, busy, nbusy, &cancelled, &ncancelled) == 100;
+	wake_due();
+	wa_identity_check(&identity);
+	say_why_stopped(&identity);
+	more = load_ready(&conclusions, identity.hold_message_id) || more;
+
+	for (int i = 0; i < ncancelled; i++)
+	{
+		WaItem	   *item = wa_schedule_find(cancelled[i]);
+
+		if (item && !item->on_wire)
+			wa_schedule_set_gone(item);
+	}
+	if (identity.mode == WA_MODE_STOPPED)
+	{
+		if (identity.is_copy)
+			more = hold_waiting(&conclusions, identity.why) || more;
+		else if (wa_schedule_size() > 0)
+			sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
+	}
+	else if (may_send)
+	{
+		int			room = Min(wa_guc_max_in_flight - wa_transfer_in_flight(), MAX_TRANSFERS);
+
+		if (room > 0)
+			unlocked = wa_send_choose(&config, &identity, room, &conclusions,
+									  claimed, &nclaimed, &again);
+		more = more || nclaimed == MAX_TRANSFERS;
+	}
+	wa_queue_conclude(conclusions.rows, conclusions.n);
+	nsending = nclaimed;
+	wa_frame_commit(nrecorded > 0 || nsending > 0);
+	round_committed = true;
+
+	forget_recorded();
+	wa_schedule_remove_gone();
+	put_on_wire();
+	round_open = false;
+	sooner(next_due, next_due_row);
+	if (again != PG_INT64_MAX)
+		sooner(next_due, wall_time(again));
+	if (!unlocked)
+		sooner(next_due, GetCurrentTimestamp() + LOCKED_RETRY_US);
+	return more;
+}
+
+static void
+open_sender(void)
+{
+	wa_transfer_open();
+	wa_schedule_init();
+}
+
+static void
+reload(void)
+{
+	reload_wanted = true;
+}
+
+/*
+ * End of the grace: what is still in flight is in doubt, and recorded so.
+ */
+static void
+close_sender(void)
+{
+	TimestampTz next_due;
+
+	wa_transfer_abort_all();
+	(void) run(false, &next_due);
+	wa_transfer_close_engine();
+}
+
+static const WaDeliver deliver = {
+	open_sender, run, wa_transfer_fd, wa_transfer_drive, wa_transfer_in_flight,
+	reload, close_sender, wa_transfer_test, wa_transfer_library
+};
+
+extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(void);
+
+/*
+ * The table of functions through which this module is used.
+ */
+const WaDeliver *
+wa_deliver_interface(void)
+{
+	return &deliver;
+}

@@ -1,0 +1,346 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.c
+ *		Ready messages in the worker's memory, in the order they should go.
+ *
+ * There is one worker per database, so order needs no locks in tables: three
+ * lanes by priority, each in the order of ids.  Two messages to one number
+ * are never on the wire at once, and a later one never overtakes an earlier
+ * one of the same priority.  A message that waits for a time (retry, delay)
+ * is not here but in wa.due, and holds nobody back.
+ *
+ * Everything lives in one memory context of the worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "deliver/schedule.h"
+
+#define LANES	3
+
+/* A number that is busy or was a moment ago. */
+typedef struct Number
+{
+	char		number[WA_NUMBER_SIZE]; /* hash key */
+	int			on_wire;
+	int64		next_us;
+	uint64		passed;			/* walk in which an earlier message waits */
+} Number;
+
+static MemoryContext context = NULL;
+static HTAB *items = NULL;
+static HTAB *numbers = NULL;
+static dlist_head lanes[LANES];
+static dlist_head gone;
+static uint64 walk = 0;
+
+void
+wa_schedule_init(void)
+{
+	HASHCTL		ctl = {0};
+
+	context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa schedule",
+									ALLOCSET_DEFAULT_SIZES);
+	ctl.hcxt = context;
+	ctl.keysize = sizeof(int64);
+	ctl.entrysize = sizeof(WaItem);
+	items = hash_create("sicantik_wa ready messages", 1024, &ctl,
+						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.keysize = WA_NUMBER_SIZE;
+	ctl.entrysize = sizeof(Number);
+	numbers = hash_create("sicantik_wa busy numbers", 1024, &ctl,
+						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < LANES; i++)
+		dlist_init(&lanes[i]);
+	dlist_init(&gone);
+}
+
+int
+wa_schedule_size(void)
+{
+	return (int) hash_get_num_entries(items);
+}
+
+static char *
+keep(const char *text)
+{
+	return text ? MemoryContextStrdup(context, text) : NULL;
+}
+
+/* Nearly always the last one; one that was drawn earlier goes before. */
+static void
+put_in_lane(WaItem *item)
+{
+	dlist_head *lane = &lanes[item->lane];
+	dlist_node *after = lane->head.prev;
+
+	while (after != &lane->head &&
+		   dlist_container(WaItem, node, after)->id > item->id)
+		after = after->prev;
+	if (after == &lane->head)
+		dlist_push_head(lane, &item->node);
+	else
+		dlist_insert_after(after, &item->node);
+}
+
+/*
+ * Take a ready message in; returns false if it is already here.
+ */
+bool
+wa_schedule_add(const WaReadyRow *row)
+{
+	WaItem	   *item;
+	bool		found;
+
+	item = hash_search(items, &row->id, HASH_ENTER, &found);
+	if (found)
+		return false;
+	memset((char *) item + sizeof(item->id), 0, sizeof(*item) - sizeof(item->id));
+	item->lane = row->high ? 0 : row->low ? 2 : 1;
+	strlcpy(item->number, row->number ? row->number : "", WA_NUMBER_SIZE);
+	item->template_key = keep(row->template_key);
+	item->wanted_provider = keep(row->wanted_provider);
+	item->dedupe_key = keep(row->dedupe_key);
+	item->partner_id = row->partner_id;
+	item->requires_opt_in = row->requires_opt_in;
+	item->by_hand = row->by_hand;
+	item->expires_at = row->expires_at;
+	item->attempts = row->attempts;
+
+	put_in_lane(item);
+	return true;
+}
+
+WaItem *
+wa_schedule_find(int64 id)
+{
+	return hash_search(items, &id, HASH_FIND, NULL);
+}
+
+void
+wa_schedule_remove(WaItem *item)
+{
+	if (item->on_wire)
+		wa_schedule_off_wire(item);
+	dlist_delete(&item->node);
+	if (item->template_key)
+		pfree(item->template_key);
+	if (item->wanted_provider)
+		pfree(item->wanted_provider);
+	if (item->dedupe_key)
+		pfree(item->dedupe_key);
+	hash_search(items, &item->id, HASH_REMOVE, NULL);
+}
+
+/*
+ * The round concludes this message: set it aside until the round has
+ * committed (wa_schedule_remove_gone) or failed (wa_schedule_restore_gone).
+ */
+void
+wa_schedule_set_gone(WaItem *item)
+{
+	if (item->gone)
+		return;
+	item->gone = true;
+	dlist_delete(&item->node);
+	dlist_push_tail(&gone, &item->node);
+}
+
+void
+wa_schedule_remove_gone(void)
+{
+	while (!dlist_is_empty(&gone))
+		wa_schedule_remove(dlist_head_element(WaItem, node, &gone));
+}
+
+void
+wa_schedule_restore_gone(void)
+{
+	while (!dlist_is_empty(&gone))
+	{
+		WaItem	   *item = dlist_container(WaItem, node, dlist_pop_head_node(&gone));
+
+		item->gone = false;
+		put_in_lane(item);
+	}
+}
+
+/*
+ * Configuration has changed: nothing has to wait for a provider any more, and
+ * nothing is known of where a message will go.
+ */
+void
+wa_schedule_reconsider(void)
+{
+	HASH_SEQ_STATUS seq;
+	WaItem	   *item;
+
+	hash_seq_init(&seq, items);
+	while ((item = hash_seq_search(&seq)) != NULL)
+	{
+		item->hint = NULL;
+		item->wait_us = 0;
+	}
+}
+
+static Number *
+number_of(const char *number, bool create)
+{
+	char		key[WA_NUMBER_SIZE] = {0};
+	Number	   *entry;
+	bool		found;
+
+	strlcpy(key, number, WA_NUMBER_SIZE);
+	entry = hash_search(numbers, key, create ? HASH_ENTER : HASH_FIND, &found);
+	if (entry && !found)
+		memset((char *) entry + WA_NUMBER_SIZE, 0, sizeof(*entry) - WA_NUMBER_SIZE);
+	return entry;
+}
+
+/* Numbers that have nothing to remember any more. */
+static void
+forget_quiet_numbers(int64 now)
+{
+	HASH_SEQ_STATUS seq;
+	Number	   *number;
+
+	if (hash_get_num_entries(numbers) < 4096)
+		return;
+	hash_seq_init(&seq, numbers);
+	while ((number = hash_seq_search(&seq)) != NULL)
+		if (number->on_wire == 0 && number->next_us <= now)
+			hash_search(numbers, number->number, HASH_REMOVE, NULL);
+}
+
+/*
+ * Choose at most "max" messages that should go now, in order.  One whose
+ * provider is known is chosen only while that provider has room; the rest is
+ * for routing to tell.  *again is lowered to the time when a waiting one may
+ * go.
+ */
+int
+wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
+{
+	int			n = 0;
+
+	forget_quiet_numbers(now);
+	walk++;
+	for (int lane = 0; lane < LANES; lane++)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, &lanes[lane])
+		{
+			WaItem	   *item = dlist_container(WaItem, node, iter.cur);
+			Number	   *number;
+
+			if (n == max)
+				return n;
+			if (item->on_wire)
+				continue;
+			if (item->wait_us > now)
+			{
+				*again = Min(*again, item->wait_us);
+				continue;
+			}
+			number = number_of(item->number, true);
+			if (number->on_wire > 0 || number->passed == walk)
+				continue;
+			if (number->next_us > now)
+			{
+				*again = Min(*again, number->next_us);
+				number->passed = walk;
+				continue;
+			}
+
+			/* whatever becomes of this one, later ones wait behind it */
+			number->passed = walk;
+			if (item->hint)
+			{
+				if (wa_pacing_slots(item->hint, now, again) == 0)
+					continue;
+				item->hint->planned++;
+			}
+			picked[n++] = item;
+		}
+	}
+	return n;
+}
+
+void
+wa_schedule_on_wire(WaItem *item, int64 recipient_gap_us)
+{
+	Number	   *number = number_of(item->number, true);
+
+	item->on_wire = true;
+	number->on_wire++;
+	if (recipient_gap_us > 0)
+		number->next_us = wa_deliver_clock() + recipient_gap_us;
+}
+
+void
+wa_schedule_off_wire(WaItem *item)
+{
+	Number	   *number = number_of(item->number, true);
+
+	item->on_wire = false;
+	number->on_wire--;
+}
+
+/*
+ * Nothing goes to this number before "until".
+ */
+void
+wa_schedule_hold_number(const char *number, int64 until)
+{
+	Number	   *entry = number_of(number, true);
+
+	entry->next_us = Max(entry->next_us, until);
+}
+
+/*
+ * Up to "max" messages that are not on the wire, in any order.
+ */
+int
+wa_schedule_waiting(WaItem **list, int max)
+{
+	int			n = 0;
+
+	for (int lane = 0; lane < LANES; lane++)
+	{
+		dlist_iter	iter;
+
+		dlist_foreach(iter, &lanes[lane])
+		{
+			WaItem	   *item = dlist_container(WaItem, node, iter.cur);
+
+			if (n == max)
+				return n;
+			if (!item->on_wire)
+				list[n++] = item;
+		}
+	}
+	return n;
+}
+
+/*
+ * Ids of the messages on the wire, palloc()ed.
+ */
+int
+wa_schedule_busy(int64 **ids)
+{
+	HASH_SEQ_STATUS seq;
+	WaItem	   *item;
+	int			n = 0;
+
+	*ids = palloc(sizeof(int64) * Max(wa_schedule_size(), 1));
+	hash_seq_init(&seq, items);
+	while ((item = hash_seq_search(&seq)) != NULL)
+		if (item->on_wire)
+			(*ids)[n++] = item->id;
+	return n;
+}

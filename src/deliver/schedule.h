@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.h
+ *		Ready messages in the worker's memory, in the order they should go.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_SCHEDULE_H
+#define SICANTIK_WA_SCHEDULE_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "deliver/pacing.h"
+#include "queue/queue.h"
+#include "text/text.h"
+
+/* One message that is ready or on the wire. */
+typedef struct WaItem
+{
+	int64		id;				/* hash key */
+	dlist_node	node;
+	int			lane;			/* 0 high, 1 normal, 2 low */
+	bool		on_wire;
+	bool		gone;			/* concluded, if the round commits */
+	char		number[WA_NUMBER_SIZE];
+	char	   *template_key;
+	char	   *wanted_provider;
+	char	   *dedupe_key;
+	int64		partner_id;
+	bool		requires_opt_in;
+	bool		by_hand;
+	TimestampTz expires_at;
+	int			attempts;
+	WaPace	   *hint;			/* routed there last time */
+	int64		wait_us;		/* not before (monotonic); 0: at once */
+	uint32		noted;			/* hash of the reason that the ledger shows */
+} WaItem;
+
+#define WA_SCHEDULE_MAX		50000	/* more stay in the table for now */
+
+extern void wa_schedule_init(void);
+extern int	wa_schedule_size(void);
+extern bool wa_schedule_add(const WaReadyRow *row);
+extern WaItem *wa_schedule_find(int64 id);
+extern void wa_schedule_remove(WaItem *item);
+extern void wa_schedule_set_gone(WaItem *item);
+extern void wa_schedule_remove_gone(void);
+extern void wa_schedule_restore_gone(void);
+extern void wa_schedule_reconsider(void);
+extern int	wa_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
+extern void wa_schedule_on_wire(WaItem *item, int64 recipient_gap_us);
+extern void wa_schedule_off_wire(WaItem *item);
+extern void wa_schedule_hold_number(const char *number, int64 until);
+extern int	wa_schedule_waiting(WaItem **items, int max);
+extern int	wa_schedule_busy(int64 **ids);
+
+#endif							/* SICANTIK_WA_SCHEDULE_H */

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * send.h
+ *		The send round, and what its files share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_SEND_H
+#define SICANTIK_WA_SEND_H
+
+#include "postgres.h"
+
+#include "deliver/schedule.h"
+#include "deliver/transfer.h"
+#include "route/route.h"
+#include "worker/identity.h"
+
+/* Configuration as of the last load; replaced as a whole. */
+typedef struct WaSendConfig
+{
+	MemoryContext context;
+	WaProviders providers;
+	WaMapping  *mappings;
+	int			nmappings;
+	char	   *schema;
+	int			ntemplates;
+	WaTemplate **templates;		/* read so far */
+} WaSendConfig;
+
+/* Conclusions of a round, written together. */
+typedef struct WaConclusions
+{
+	WaVerdictRow *rows;
+	int			n;
+	int			size;
+} WaConclusions;
+
+/* claim.c */
+extern bool wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
+						   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
+						   int64 *again);
+extern WaVerdictRow *wa_send_conclude(WaConclusions *conclusions, int64 id,
+									  const char *state, const char *reason, const char *detail);
+
+/* build.c */
+extern bool wa_send_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
+						  WaTransfer *transfer, char *err, size_t err_size);
+
+#endif							/* SICANTIK_WA_SEND_H */

@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * test.c
+ *		The connection test: a provider's own status call, never a message.
+ *
+ * Runs in the session that asks (wa_test_connection), with an engine of its
+ * own, and waits on the latch so that it can be canceled.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+
+#include "deliver/http.h"
+#include "deliver/transfer.h"
+#include "sicantik_wa.h"
+
+static WaHttp *
+open_engine(void)
+{
+	WaHttpOptions options = {0};
+	char		why[256];
+	WaHttp	   *http;
+
+	options.ca_file = wa_guc_ca_file;
+	options.proxy = wa_guc_proxy;
+	options.connect_timeout_ms = 10000;
+	options.max_connections = 1;
+	options.max_host_connections = 1;
+	options.max_reply_bytes = 1024 * 1024;
+	http = wa_http_open(&options, why, sizeof(why));
+	if (http == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not start the HTTP engine: %s", why)));
+	return http;
+}
+
+static void
+wait_for_answer(WaHttp *http, WaHttpAnswer *answer)
+{
+	while (!wa_http_next(http, answer))
+	{
+		int			events = WaitLatchOrSocket(MyLatch,
+											   WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+											   wa_http_fd(http), 1000, PG_WAIT_EXTENSION);
+
+		if (events & WL_LATCH_SET)
+		{
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+		}
+		wa_http_drive(http);
+	}
+}
+
+/*
+ * Ask a provider how it is.  Returns whether it can send; *reason says why
+ * not, *detail is a JSON object without secrets.  Both palloc()ed.
+ */
+bool
+wa_transfer_test(const WaProvider *provider, char **reason, char **detail)
+{
+	WaRequest	request = {0};
+	WaHttpAnswer answer = {0};
+	WaHealth	health = {0};
+	WaHttp	   *http;
+	char		why[256] = "";
+	volatile bool ok = false;
+
+	*detail = pstrdup("{}");
+	if (!wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts,
+								why, sizeof(why)) ||
+		!provider->gateway->build_test(provider->base_url, provider->settings, provider->nsettings,
+									   &request, why, sizeof(why)))
+	{
+		*reason = pstrdup(why);
+		return false;
+	}
+	http = open_engine();
+	PG_TRY();
+	{
+		if (!wa_http_submit(http, 1, &request, wa_guc_request_timeout,
+							strncmp(provider->base_url, "http://", 7) == 0, why, sizeof(why)))
+		{
+			*reason = pstrdup(why);
+			wa_request_free(&request);
+		}
+		else
+		{
+			wait_for_answer(http, &answer);
+			if (answer.result == WA_HTTP_ANSWERED)
+			{
+				WaReply		reply = {0};
+
+				reply.http_status = answer.http_status;
+				reply.retry_after_s = answer.retry_after_s;
+				reply.usage_header = answer.usage_header;
+				reply.body = answer.body ? answer.body : "";
+				reply.body_len = answer.body_len;
+				reply.truncated = answer.truncated;
+				provider->gateway->judge_test(provider->settings, provider->nsettings,
+											  &reply, &health);
+				ok = health.ok;
+				*reason = pstrdup(health.reason);
+				if (health.detail)
+					*detail = pstrdup(health.detail);
+			}
+			else
+				*reason = psprintf("no answer: %s", answer.error);
+		}
+	}
+	PG_FINALLY();
+	{
+		wa_health_free(&health);
+		wa_http_answer_free(&answer);
+		wa_http_close(http);
+	}
+	PG_END_TRY();
+	return ok;
+}

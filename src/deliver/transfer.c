@@ -1,0 +1,265 @@
+/*-------------------------------------------------------------------------
+ *
+ * transfer.c
+ *		Messages on the wire: from a built request to a verdict.
+ *
+ * Between the engine, which knows what is certain about a transfer, and the
+ * gateway, which can read an answer.  Only a transfer of which no byte can
+ * have left counts as not sent; one that was cut off in between is unknown.
+ *
+ * Finished transfers stay in a list until their results are committed, so an
+ * error in between loses none of them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "deliver/http.h"
+#include "deliver/transfer.h"
+#include "sicantik_wa.h"
+
+#define CONNECT_TIMEOUT_MS	10000
+#define REPLY_BYTES			65536
+
+static WaHttp *http = NULL;
+static MemoryContext context = NULL;
+static WaTransfer *finished = NULL;
+static WaTransfer *finished_tail = NULL;
+
+static WaHttp *
+open_engine(void)
+{
+	WaHttpOptions options = {0};
+	char		why[256];
+	WaHttp	   *engine;
+
+	options.ca_file = wa_guc_ca_file;
+	options.proxy = wa_guc_proxy;
+	options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
+	options.max_connections = wa_guc_max_in_flight;
+	options.max_host_connections = wa_guc_max_in_flight;
+	options.max_reply_bytes = REPLY_BYTES;
+	engine = wa_http_open(&options, why, sizeof(why));
+	if (engine == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not start the HTTP engine: %s", why)));
+	return engine;
+}
+
+/*
+ * Start the engine; raises an error if it cannot be.
+ */
+void
+wa_transfer_open(void)
+{
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa transfers",
+										ALLOCSET_DEFAULT_SIZES);
+	if (http == NULL)
+		http = open_engine();
+}
+
+/*
+ * Stop it; nothing may be in flight.
+ */
+void
+wa_transfer_close_engine(void)
+{
+	if (http)
+		wa_http_close(http);
+	http = NULL;
+}
+
+pgsocket
+wa_transfer_fd(void)
+{
+	return http ? wa_http_fd(http) : PGINVALID_SOCKET;
+}
+
+int
+wa_transfer_in_flight(void)
+{
+	return http ? (int) wa_http_in_flight(http) : 0;
+}
+
+const char *
+wa_transfer_library(void)
+{
+	return wa_http_library();
+}
+
+/*
+ * A transfer for one attempt; wa_transfer_free() releases it.
+ */
+WaTransfer *
+wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt)
+{
+	WaTransfer *transfer = MemoryContextAllocZero(context, sizeof(WaTransfer));
+
+	transfer->message_id = message_id;
+	transfer->attempt = attempt;
+	transfer->pace = wa_pacing_find(provider->name);
+	transfer->gateway = provider->gateway;
+	transfer->started_at = GetCurrentTimestamp();
+	return transfer;
+}
+
+void
+wa_transfer_free(WaTransfer *transfer)
+{
+	wa_request_free(&transfer->request);
+	if (transfer->template_key)
+		pfree(transfer->template_key);
+	pfree(transfer);
+}
+
+static void
+finish(WaTransfer *transfer)
+{
+	transfer->finished_at = GetCurrentTimestamp();
+	wa_pacing_done(transfer->pace, transfer->verdict.outcome == WA_OUTCOME_ACCEPTED);
+	transfer->next = NULL;
+	if (finished_tail)
+		finished_tail->next = transfer;
+	else
+		finished = transfer;
+	finished_tail = transfer;
+}
+
+/* A verdict without an answer. */
+static void
+judge_silence(WaTransfer *transfer, bool not_sent, bool tls_error, const char *error)
+{
+	WaVerdict  *verdict = &transfer->verdict;
+
+	memset(verdict, 0, sizeof(*verdict));
+	verdict->outcome = not_sent ? WA_OUTCOME_RETRY : WA_OUTCOME_UNKNOWN;
+	verdict->fallback = not_sent ? WA_FALLBACK_YES : WA_FALLBACK_NO;
+	verdict->max_retries = -1;
+	verdict->wait_s = -1;
+	verdict->backoff_s = -1;
+	strlcpy(verdict->code, tls_error ? "tls" : not_sent ? "not_sent" : "no_answer",
+			sizeof(verdict->code));
+	snprintf(verdict->reason, sizeof(verdict->reason), "%s: %s",
+			 not_sent ? "the request was not sent" : "no answer came, the provider may have accepted it",
+			 error[0] ? error : "connection lost");
+}
+
+/* Blot out secrets in place. */
+static void
+redact(const WaProvider *provider, char *text, size_t size)
+{
+	char	   *shown = provider ? wa_gateway_redact(text, strlen(text), provider->secrets,
+													 provider->nsecrets, size - 1) : NULL;
+
+	if (shown)
+		strlcpy(text, shown, size);
+	free(shown);
+}
+
+static void
+judge_answer(WaTransfer *transfer, const WaHttpAnswer *answer)
+{
+	const WaProvider *provider = transfer->pace->provider;
+	WaReply		reply = {0};
+	char	   *shown;
+
+	reply.http_status = answer->http_status;
+	reply.retry_after_s = answer->retry_after_s;
+	reply.usage_header = answer->usage_header;
+	reply.body = answer->body ? answer->body : "";
+	reply.body_len = answer->body_len;
+	reply.truncated = answer->truncated;
+	transfer->http_status = answer->http_status;
+	transfer->gateway->judge(&reply, &transfer->verdict);
+	/* the provider may quote what we sent */
+	redact(provider, transfer->verdict.reason, sizeof(transfer->verdict.reason));
+	redact(provider, transfer->verdict.code, sizeof(transfer->verdict.code));
+	shown = wa_gateway_redact(reply.body, reply.body_len,
+							  provider ? provider->secrets : NULL,
+							  provider ? provider->nsecrets : 0, WA_RESPONSE_BYTES);
+	if (shown)
+		strlcpy(transfer->response, shown, sizeof(transfer->response));
+	free(shown);
+}
+
+static void
+collect(void)
+{
+	WaHttpAnswer answer;
+
+	while (http && wa_http_next(http, &answer))
+	{
+		WaTransfer *transfer = (WaTransfer *) (uintptr_t) answer.tag;
+
+		if (answer.result == WA_HTTP_ANSWERED)
+			judge_answer(transfer, &answer);
+		else
+			judge_silence(transfer, answer.result == WA_HTTP_NOT_SENT,
+						  answer.tls_error, answer.error);
+		wa_http_answer_free(&answer);
+		finish(transfer);
+	}
+}
+
+/*
+ * Put a transfer on the wire.  If that fails it is finished at once, as not
+ * sent.
+ */
+void
+wa_transfer_submit(WaTransfer *transfer, long timeout_ms)
+{
+	char		why[256] = "";
+
+	transfer->started_at = GetCurrentTimestamp();
+	if (!wa_http_submit(http, (uint64) (uintptr_t) transfer, &transfer->request,
+						timeout_ms, transfer->plain, why, sizeof(why)))
+	{
+		judge_silence(transfer, true, false, why);
+		finish(transfer);
+	}
+}
+
+/*
+ * The engine's descriptor is readable.
+ */
+void
+wa_transfer_drive(void)
+{
+	if (http)
+		wa_http_drive(http);
+	collect();
+}
+
+/*
+ * Take the next finished transfer, or NULL.  The caller records and frees it.
+ */
+WaTransfer *
+wa_transfer_finished(void)
+{
+	WaTransfer *transfer = finished;
+
+	if (transfer)
+	{
+		finished = transfer->next;
+		if (finished == NULL)
+			finished_tail = NULL;
+		transfer->next = NULL;
+	}
+	return transfer;
+}
+
+/*
+ * Give up what is in flight; it is finished now, mostly as unknown.
+ */
+void
+wa_transfer_abort_all(void)
+{
+	if (http)
+		wa_http_abort_all(http);
+	collect();
+}

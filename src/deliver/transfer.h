@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * transfer.h
+ *		Messages on the wire.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_TRANSFER_H
+#define SICANTIK_WA_TRANSFER_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "deliver/pacing.h"
+#include "gateway/gateway.h"
+#include "queue/queue.h"
+
+/* Room for a shortened answer in the ledger. */
+#define WA_RESPONSE_BYTES	2000
+
+/* One message on the wire, or back from it and not yet recorded. */
+typedef struct WaTransfer
+{
+	struct WaTransfer *next;	/* list of finished ones */
+	int64		message_id;
+	int			attempt;
+	WaPace	   *pace;
+	const WaGateway *gateway;
+	char	   *template_key;	/* or NULL */
+	bool		as_template;
+	WaRequest	request;		/* until submitted */
+	bool		plain;			/* http to a loopback host is allowed */
+	TimestampTz started_at;
+	TimestampTz finished_at;
+	int			http_status;
+	WaVerdict	verdict;
+	char		response[WA_RESPONSE_BYTES + 1];
+} WaTransfer;
+
+extern void wa_transfer_open(void);
+extern void wa_transfer_close_engine(void);
+extern pgsocket wa_transfer_fd(void);
+extern void wa_transfer_drive(void);
+extern int	wa_transfer_in_flight(void);
+extern WaTransfer *wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt);
+extern void wa_transfer_submit(WaTransfer *transfer, long timeout_ms);
+extern WaTransfer *wa_transfer_finished(void);
+extern void wa_transfer_free(WaTransfer *transfer);
+extern void wa_transfer_abort_all(void);
+extern const char *wa_transfer_library(void);
+
+/* test.c */
+extern bool wa_transfer_test(const WaProvider *provider, char **reason, char **detail);
+
+#endif							/* SICANTIK_WA_TRANSFER_H */

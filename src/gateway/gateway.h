@@ -1,0 +1,216 @@
+/*-------------------------------------------------------------------------
+ *
+ * gateway.h
+ *		Face of the provider gateways: message -> request, answer -> outcome.
+ *
+ * Pure C and json-c: no PostgreSQL, no sockets.  Each provider is one file
+ * (meta.c, watzap.c, fonnte.c) and one line in the table of gateway.c.
+ *
+ * Memory: what a function fills in is malloc()ed and released by the function
+ * named beside the type.  Input strings are UTF-8, NUL-terminated, and only
+ * read during the call.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_GATEWAY_H
+#define SICANTIK_WA_GATEWAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "export.h"
+#include "text/text.h"			/* WaPair */
+
+/* What one attempt came to.  The order is fixed; names in gateway.c. */
+typedef enum WaOutcome
+{
+	WA_OUTCOME_ACCEPTED,		/* the provider took the message */
+	WA_OUTCOME_RETRY,			/* refused or not sent; same provider later */
+	WA_OUTCOME_THROTTLE,		/* refused: too fast; wait, then again */
+	WA_OUTCOME_PROVIDER,		/* provider down, unpaid or misconfigured */
+	WA_OUTCOME_TEMPLATE,		/* this template mapping cannot be used */
+	WA_OUTCOME_RECIPIENT,		/* this number cannot or must not get it */
+	WA_OUTCOME_POLICY,			/* not now or not this way */
+	WA_OUTCOME_CALLER,			/* our request is wrong: never unchanged */
+	WA_OUTCOME_UNKNOWN			/* may or may not have been accepted */
+} WaOutcome;
+
+#define WA_OUTCOME_COUNT	(WA_OUTCOME_UNKNOWN + 1)
+
+/* Whom a wait (THROTTLE, POLICY) concerns. */
+typedef enum WaScope
+{
+	WA_SCOPE_MESSAGE,			/* this message only */
+	WA_SCOPE_RECIPIENT,			/* everything to this number */
+	WA_SCOPE_PROVIDER			/* everything through this provider */
+} WaScope;
+
+/* May another provider take the message over? */
+typedef enum WaFallback
+{
+	WA_FALLBACK_YES,
+	WA_FALLBACK_CARE,			/* allowed, but only where configured */
+	WA_FALLBACK_NO
+} WaFallback;
+
+/* How the message is to be put to the provider. */
+typedef enum WaForm
+{
+	WA_FORM_TEXT,				/* rendered text (body) */
+	WA_FORM_POSITIONAL,			/* template, parameters by position */
+	WA_FORM_NAMED				/* template, parameters by name (Meta) */
+} WaForm;
+
+typedef struct WaOutbound
+{
+	const char *number;			/* E.164 digits without '+' */
+	WaForm		form;
+	const char *body;			/* WA_FORM_TEXT: the text */
+	const char *template_name;	/* else: the provider's template name or id */
+	const char *language;		/* Meta's language code; NULL means "id" */
+	const WaPair *params;		/* else: in the mapping's order */
+	size_t		nparams;
+	const char *callback;		/* our mark, echoed by Meta; <= 256 ASCII */
+} WaOutbound;
+
+/* One HTTP request, complete.  The header lines have no line ends. */
+typedef struct WaRequest
+{
+	const char *method;			/* "GET" or "POST"; static */
+	char	   *url;
+	char	  **headers;
+	size_t		nheaders;
+	char	   *body;			/* NULL for GET */
+	size_t		body_len;
+} WaRequest;
+
+/* One HTTP answer as it came.  body is NUL-terminated behind body_len. */
+typedef struct WaReply
+{
+	int			http_status;
+	long		retry_after_s;	/* Retry-After in seconds, or -1 */
+	const char *usage_header;	/* x-business-use-case-usage, or NULL */
+	const char *body;
+	size_t		body_len;
+	bool		truncated;		/* the body was longer than we keep */
+} WaReply;
+
+#define WA_CODE_SIZE		64
+#define WA_REASON_SIZE		512
+#define WA_MESSAGE_ID_SIZE	256
+
+/*
+ * The verdict on one answer.  Strings are valid UTF-8 without control bytes.
+ * Code and reason may quote the answer, and an answer may echo a secret: pass
+ * them through wa_gateway_redact() before they are stored or logged.
+ *
+ * Only ACCEPTED proves acceptance, and only UNKNOWN leaves it open; every
+ * other outcome is a certain refusal.
+ */
+typedef struct WaVerdict
+{
+	WaOutcome	outcome;
+	WaScope		scope;
+	WaFallback	fallback;
+	bool		opt_out;		/* the person asked to get nothing */
+	int			max_retries;	/* same provider; -1: only the general limit */
+	long		wait_s;			/* told or documented wait in seconds, at most
+								 * a day; -1: none, so back off */
+	long		backoff_s;		/* first step of that backoff in seconds; -1:
+								 * the general one */
+	char		code[WA_CODE_SIZE]; /* provider's own code or "" */
+	char		reason[WA_REASON_SIZE]; /* one sentence for people */
+	char		message_id[WA_MESSAGE_ID_SIZE]; /* provider's id or ""; may be
+											 * there without acceptance */
+} WaVerdict;
+
+/* The verdict on a connection test. */
+typedef struct WaHealth
+{
+	bool		ok;
+	char		reason[WA_REASON_SIZE]; /* one sentence, secrets removed */
+	char	   *detail;			/* JSON object, secrets removed; NULL only
+								 * without memory; wa_health_free */
+} WaHealth;
+
+/* One setting that a provider of this kind knows. */
+typedef struct WaGatewaySetting
+{
+	const char *name;
+	bool		secret;			/* kept in wa.secret, never shown */
+	bool		required;		/* needed before anything can be sent */
+	const char *default_value;	/* or NULL */
+} WaGatewaySetting;
+
+typedef struct WaGateway
+{
+	const char *kind;			/* "meta", "watzap", "fonnte" */
+	const char *base_url;		/* default, without a final slash */
+	bool		official;		/* needs opt-in and approved templates */
+	bool		has_templates;	/* knows templates of its own */
+	size_t		max_text_chars;
+	const WaGatewaySetting *settings;
+	size_t		nsettings;
+
+	/*
+	 * Build the request for a message.  base_url NULL or "" means the one
+	 * above; whether the URL may be reached is wa_gateway_url_allowed()'s
+	 * question.  Returns false, with *req empty and a message in the style of
+	 * PostgreSQL's primary messages in err (err_size bytes), if the message
+	 * or the settings cannot make a request.  err never holds a secret.
+	 */
+	bool		(*build) (const char *base_url,
+						  const WaPair *settings, size_t nsettings,
+						  const WaOutbound *msg, WaRequest *req,
+						  char *err, size_t err_size);
+
+	/*
+	 * Class an answer to a request of build(), whatever it holds.  Fills all
+	 * of *verdict.  Not for requests that got no answer: those are the
+	 * transport's to class.
+	 */
+	void		(*judge) (const WaReply *reply, WaVerdict *verdict);
+
+	/* Build the provider's status call: it must never send a message. */
+	bool		(*build_test) (const char *base_url,
+							   const WaPair *settings, size_t nsettings,
+							   WaRequest *req, char *err, size_t err_size);
+
+	/*
+	 * Read the answer of the status call.  Fills all of *health; release it
+	 * with wa_health_free().
+	 */
+	void		(*judge_test) (const WaPair *settings, size_t nsettings,
+							   const WaReply *reply, WaHealth *health);
+} WaGateway;
+
+/* gateway.c */
+WA_EXPORT extern const WaGateway *wa_gateway_find(const char *kind);
+WA_EXPORT extern const WaGateway *wa_gateway_at(size_t index);	/* NULL at the end */
+WA_EXPORT extern const char *wa_gateway_setting(const WaPair *settings,
+												size_t nsettings,
+												const char *name);
+WA_EXPORT extern const char *wa_outcome_name(WaOutcome outcome);
+WA_EXPORT extern bool wa_outcome_from_name(const char *name, WaOutcome *out);
+WA_EXPORT extern void wa_request_free(WaRequest *req);
+WA_EXPORT extern void wa_health_free(WaHealth *health);
+
+/*
+ * allowed_host.c: may a provider of this kind be reached at this URL?
+ * allowed is the list setting, entries "kind=host[:port]" separated by commas.
+ */
+WA_EXPORT extern bool wa_gateway_url_allowed(const char *kind, const char *url,
+											 const char *allowed,
+											 char *err, size_t err_size);
+WA_EXPORT extern bool wa_gateway_allowed_list_valid(const char *allowed,
+													char *err, size_t err_size);
+
+/*
+ * redact.c: a copy of text in which every secret value is replaced by "***"
+ * and everything that is not printable UTF-8 by '?'.  malloc()ed.
+ */
+WA_EXPORT extern char *wa_gateway_redact(const char *text, size_t len,
+										 const WaPair *secrets, size_t nsecrets,
+										 size_t max_bytes);
+
+#endif							/* SICANTIK_WA_GATEWAY_H */

@@ -1,0 +1,285 @@
+/*-------------------------------------------------------------------------
+ *
+ * redact.c
+ *		Taking secrets out of text that people will read.
+ *
+ * Tokens travel in headers (Meta, Fonnte) and in bodies (Watzap), and a
+ * provider or a proxy may echo any of it: as it was, percent-encoded, or as
+ * JSON writes it.  The search therefore decodes while it compares.  Bytes
+ * covered by any occurrence are marked first and replaced afterwards, so
+ * that secrets which overlap leave nothing behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/provider.h"
+
+/*
+ * A body that was cut may end in the middle of a secret.  This many of its
+ * bytes at the very end are taken for it.
+ */
+#define MIN_PARTIAL_BYTES	4
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/*
+ * Read n hexadecimal digits at text.  Returns false if one is none; *value
+ * is set otherwise.  The caller has checked that n bytes are there.
+ */
+static bool
+read_hex(const char *text, size_t n, unsigned long *value)
+{
+	*value = 0;
+	while (n-- > 0)
+	{
+		int			digit = hex_digit(*text++);
+
+		if (digit < 0)
+			return false;
+		*value = *value * 16 + (unsigned long) digit;
+	}
+	return true;
+}
+
+/* What match_encoded() found. */
+typedef enum Encoded
+{
+	ENCODED_NO,					/* no encoded form of it starts here */
+	ENCODED_YES,
+	ENCODED_CUT					/* the text ends within an encoded form */
+} Encoded;
+
+/*
+ * Does an encoded form of the secret's next byte or character stand at text?
+ * If so, *text_used and *secret_used say how much of both it takes.
+ */
+static Encoded
+match_encoded(const char *text, size_t len, const char *secret,
+			  size_t *text_used, size_t *secret_used)
+{
+	unsigned long value;
+	unsigned long low;
+	unsigned long want;
+	size_t		n;
+
+	*secret_used = 1;
+	if (text[0] == '+' && secret[0] == ' ')
+	{
+		*text_used = 1;
+		return ENCODED_YES;
+	}
+	if (text[0] == '%')
+	{
+		if (len < 3)
+			return ENCODED_CUT;
+		if (!read_hex(text + 1, 2, &value) ||
+			value != (unsigned char) secret[0])
+			return ENCODED_NO;
+		*text_used = 3;
+		return ENCODED_YES;
+	}
+	if (text[0] != '\\')
+		return ENCODED_NO;
+
+	if (len < 2)
+		return ENCODED_CUT;
+	*text_used = 2;
+	switch (text[1])
+	{
+		case '"':
+		case '\\':
+		case '/':
+			return text[1] == secret[0] ? ENCODED_YES : ENCODED_NO;
+		case 'n':
+			return secret[0] == '\n' ? ENCODED_YES : ENCODED_NO;
+		case 'r':
+			return secret[0] == '\r' ? ENCODED_YES : ENCODED_NO;
+		case 't':
+			return secret[0] == '\t' ? ENCODED_YES : ENCODED_NO;
+		case 'u':
+			break;
+		default:
+			return ENCODED_NO;
+	}
+
+	if (len < 6)
+		return ENCODED_CUT;
+	if (!read_hex(text + 2, 4, &value))
+		return ENCODED_NO;
+	n = wa_gateway_utf8_next(secret, strlen(secret), &want);
+	if (n == 0)
+		return ENCODED_NO;
+	*secret_used = n;
+	*text_used = 6;
+	if (value >= 0xd800 && value <= 0xdbff)
+	{
+		/* Beyond the basic plane JSON writes two surrogates. */
+		if (len < 12)
+			return ENCODED_CUT;
+		if (text[6] != '\\' || text[7] != 'u' ||
+			!read_hex(text + 8, 4, &low) || low < 0xdc00 || low > 0xdfff)
+			return ENCODED_NO;
+		value = 0x10000 + ((value - 0xd800) << 10) + (low - 0xdc00);
+		*text_used = 12;
+	}
+	return value == want ? ENCODED_YES : ENCODED_NO;
+}
+
+/*
+ * How many bytes at text are this secret?  0 if they are not.  A byte of the
+ * secret may stand there as itself or encoded; where it could be either,
+ * which only happens to '%', '+' and '\', encoded_first decides.
+ */
+static size_t
+match_secret(const char *text, size_t len, const char *secret,
+			 bool encoded_first)
+{
+	const char *start = secret;
+	size_t		used = 0;
+
+	while (*secret != '\0')
+	{
+		size_t		text_used = 1;
+		size_t		secret_used = 1;
+		bool		same;
+		Encoded		encoded;
+
+		if (used == len)
+			break;				/* the text ends here */
+		same = (text[used] == *secret);
+		if (!same || encoded_first)
+		{
+			encoded = match_encoded(text + used, len - used, secret,
+									&text_used, &secret_used);
+			if (encoded == ENCODED_CUT && !same)
+			{
+				used = len;
+				break;
+			}
+			if (encoded != ENCODED_YES)
+			{
+				if (!same)
+					return 0;
+				text_used = 1;
+				secret_used = 1;
+			}
+		}
+		used += text_used;
+		secret += secret_used;
+	}
+	if (*secret != '\0' && secret - start < MIN_PARTIAL_BYTES)
+		return 0;
+	return used;
+}
+
+/* Mark every byte of text that belongs to an occurrence of the secret. */
+static void
+mark_secret(const char *text, size_t len, const char *secret,
+			unsigned char *marks)
+{
+	size_t		i;
+
+	for (i = 0; i < len; i++)
+	{
+		size_t		raw = match_secret(text + i, len - i, secret, false);
+		size_t		encoded = match_secret(text + i, len - i, secret, true);
+
+		if (raw < encoded)
+			raw = encoded;
+		if (raw > 0)
+			memset(marks + i, 1, raw);
+	}
+}
+
+/*
+ * A copy of text (len bytes, anything; NULL is empty) in which every value of
+ * "secrets" is replaced by "***", also where it stands percent-encoded or
+ * escaped as in JSON or is cut off by the end of the text, and every byte or
+ * character that is not printable UTF-8 by '?'.  Line ends count as not
+ * printable.  Pairs without a value, or with an empty one, are ignored.
+ *
+ * The copy has at most max_bytes bytes, cut at a character boundary, plus its
+ * final NUL.  It is malloc()ed; NULL means that there is no memory.
+ */
+char *
+wa_gateway_redact(const char *text, size_t len,
+				  const WaPair *secrets, size_t nsecrets, size_t max_bytes)
+{
+	unsigned char *marks;
+	char	   *copy;
+	size_t		size;
+	size_t		used = 0;
+	size_t		i;
+
+	if (text == NULL)
+		len = 0;
+
+	/* The worst growth: single bytes that each become three stars. */
+	if (len >= (size_t) -1 / 3)
+		return NULL;
+	size = 3 * len < max_bytes ? 3 * len : max_bytes;
+	if (size == (size_t) -1)
+		return NULL;
+	copy = malloc(size + 1);
+	marks = calloc(len + 1, 1);
+	if (copy == NULL || marks == NULL)
+	{
+		free(copy);
+		free(marks);
+		return NULL;
+	}
+
+	for (i = 0; i < nsecrets; i++)
+	{
+		if (secrets[i].value != NULL && secrets[i].value[0] != '\0')
+			mark_secret(text, len, secrets[i].value, marks);
+	}
+
+	i = 0;
+	while (i < len)
+	{
+		unsigned long code_point;
+		const char *from = text + i;
+		size_t		n;
+		size_t		add;
+
+		if (marks[i])
+		{
+			while (i < len && marks[i])
+				i++;
+			from = "***";
+			add = 3;
+		}
+		else
+		{
+			n = wa_gateway_utf8_next(from, len - i, &code_point);
+			add = n;
+			if (n == 0 || !wa_gateway_printable(code_point))
+			{
+				from = "?";
+				add = 1;
+				n = n > 0 ? n : 1;
+			}
+			i += n;
+		}
+		if (add > size - used)
+			break;
+		memcpy(copy + used, from, add);
+		used += add;
+	}
+	copy[used] = '\0';
+	free(marks);
+	return copy;
+}

@@ -1,0 +1,153 @@
+/*-------------------------------------------------------------------------
+ *
+ * app_table.c
+ *		Reading the application's tables.
+ *
+ * They may be anything: another Odoo version's, in the middle of a module
+ * upgrade, replaced by a view with a function in it.  So:
+ *
+ * - a table is locked conditionally and never waited for.  A module upgrade
+ *	 holds ACCESS EXCLUSIVE on many tables at once and must never find itself
+ *	 in a deadlock with us;
+ * - it is read as its own owner in a security-restricted context, and only if
+ *	 it is a table: whatever hangs on it runs with its owner's rights;
+ * - a column that this Odoo lacks reads as NULL, and every value is text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "lib/stringinfo.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "pg/acting.h"
+#include "pg/app_table.h"
+
+/*
+ * Find and lock a table for reading, without ever waiting.  The lock lasts to
+ * the end of the transaction.  Returns (and stores) what became of it.
+ */
+WaAppState
+wa_app_open(WaAppTable *table, const char *schema, const char *name)
+{
+	Oid			namespace = get_namespace_oid(schema, true);
+	HeapTuple	tuple;
+	Form_pg_class form;
+
+	memset(table, 0, sizeof(*table));
+	table->state = WA_APP_MISSING;
+	if (!OidIsValid(namespace))
+		return table->state;
+	table->relid = get_relname_relid(name, namespace);
+	if (!OidIsValid(table->relid))
+		return table->state;
+	if (!ConditionalLockRelationOid(table->relid, AccessShareLock))
+		return table->state = WA_APP_LOCKED;
+
+	/* it may have been dropped or renamed before we had the lock */
+	if (get_relname_relid(name, namespace) != table->relid)
+		return table->state = WA_APP_LOCKED;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid));
+	if (!HeapTupleIsValid(tuple))
+		return table->state = WA_APP_MISSING;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	table->owner = form->relowner;
+	table->relation = quote_qualified_identifier(schema, name);
+	table->state = form->relkind == RELKIND_RELATION ||
+		form->relkind == RELKIND_PARTITIONED_TABLE ? WA_APP_READY : WA_APP_REFUSED;
+	ReleaseSysCache(tuple);
+	return table->state;
+}
+
+bool
+wa_app_has_column(const WaAppTable *table, const char *column)
+{
+	return table->state == WA_APP_READY &&
+		get_attnum(table->relid, column) > 0;
+}
+
+static void
+read_rows(WaAppRows *rows, const WaAppTable *table,
+		  const char *const *columns, int ncolumns,
+		  const char *key, WaArgs *args)
+{
+	StringInfoData sql;
+	WaActing	acting;
+	MemoryContext context = CurrentMemoryContext;
+	int			result;
+
+	rows->n = 0;
+	rows->values = NULL;
+	if (!wa_app_has_column(table, key))
+		return;
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	for (int i = 0; i < ncolumns; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&sql, ", ");
+		if (wa_app_has_column(table, columns[i]))
+			appendStringInfo(&sql, "t.%s::text", quote_identifier(columns[i]));
+		else
+			appendStringInfoString(&sql, "NULL::text");
+	}
+	appendStringInfo(&sql, " FROM %s AS t WHERE t.%s = ANY ($1)",
+					 table->relation, quote_identifier(key));
+
+	wa_pg_act_as_role(&acting, table->owner);
+	result = SPI_execute_with_args(sql.data, args->n, args->types, args->values,
+								   args->nulls, true, 0);
+	/* SPI leaves its own context current */
+	MemoryContextSwitchTo(context);
+	wa_pg_act_end(&acting);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not read %s: %s", table->relation,
+			 SPI_result_code_string(result));
+
+	rows->n = SPI_processed;
+	rows->values = palloc(sizeof(char **) * Max(rows->n, 1));
+	for (uint64 row = 0; row < rows->n; row++)
+	{
+		rows->values[row] = palloc(sizeof(char *) * ncolumns);
+		for (int i = 0; i < ncolumns; i++)
+			rows->values[row][i] = wa_row_text(row, i + 1);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	pfree(sql.data);
+}
+
+/*
+ * The rows whose integer column "key" is among "keys".  Without such a column
+ * there are none.
+ */
+void
+wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
+				  const char *const *columns, int ncolumns,
+				  const char *key, const int64 *keys, int nkeys)
+{
+	WaArgs		args = {0};
+
+	wa_arg_int8_array(&args, keys, nkeys);
+	read_rows(rows, table, columns, ncolumns, key, &args);
+}
+
+/*
+ * The same for a column of text.
+ */
+void
+wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
+					const char *const *columns, int ncolumns,
+					const char *key, const char *const *keys, int nkeys)
+{
+	WaArgs		args = {0};
+
+	wa_arg_text_array(&args, keys, nkeys);
+	read_rows(rows, table, columns, ncolumns, key, &args);
+}

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * app_table.h
+ *		Reading the application's tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_APP_TABLE_H
+#define SICANTIK_WA_APP_TABLE_H
+
+#include "postgres.h"
+
+#include "pg/query.h"
+
+typedef enum WaAppState
+{
+	WA_APP_READY,				/* locked against changes, may be read */
+	WA_APP_MISSING,				/* no such table */
+	WA_APP_LOCKED,				/* somebody is changing it; come back later */
+	WA_APP_REFUSED				/* not a table: a view or something else */
+} WaAppState;
+
+/* One table of the application, locked until the end of the transaction. */
+typedef struct WaAppTable
+{
+	WaAppState	state;
+	Oid			relid;
+	Oid			owner;
+	char	   *relation;		/* schema-qualified, quoted */
+} WaAppTable;
+
+/* Rows as text; values[row][column], NULL for SQL NULL or no such column. */
+typedef struct WaAppRows
+{
+	uint64		n;
+	char	 ***values;
+} WaAppRows;
+
+/* Results are palloc()ed in the current context.  SPI must be connected. */
+extern PGDLLEXPORT WaAppState wa_app_open(WaAppTable *table, const char *schema, const char *name);
+extern PGDLLEXPORT bool wa_app_has_column(const WaAppTable *table, const char *column);
+extern PGDLLEXPORT void wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
+										  const char *const *columns, int ncolumns,
+										  const char *key, const int64 *keys, int nkeys);
+extern PGDLLEXPORT void wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
+											const char *const *columns, int ncolumns,
+											const char *key, const char *const *keys, int nkeys);
+
+#endif							/* SICANTIK_WA_APP_TABLE_H */

@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *		The frame of every public SQL function.
+ *
+ * EXECUTE is everybody's: real grants made after the installation would not
+ * survive a restore in one transaction.  Instead wa_grant() keeps (role,
+ * level) in wa.access, and each function asks here, then goes on as the owner
+ * of the database.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+
+#include "pg/call.h"
+#include "pg/query.h"
+
+static const char *const level_names[] = {"none", "view", "send", "admin"};
+
+/*
+ * How far "role" may go: superusers and members of the database's owner may
+ * do everything, others what wa_grant() gave to them or to a role whose
+ * rights they have.  SPI must be connected, acting as the owner.
+ */
+WaLevel
+wa_call_level(Oid role)
+{
+	static WaStatement grants =
+		WA_STATEMENT("SELECT role, level FROM wa.access");
+	WaLevel		level = WA_LEVEL_NONE;
+	uint64		n;
+
+	if (superuser_arg(role) || has_privs_of_role(role, wa_pg_database_owner()))
+		return WA_LEVEL_ADMIN;
+	n = wa_query(&grants, NULL);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Oid			granted = get_role_oid(wa_row_text(i, 1), true);
+		char	   *name = wa_row_text(i, 2);
+
+		if (!OidIsValid(granted) || !has_privs_of_role(role, granted))
+			continue;
+		for (int l = WA_LEVEL_VIEW; l <= WA_LEVEL_ADMIN; l++)
+			if (strcmp(name, level_names[l]) == 0 && l > (int) level)
+				level = l;
+	}
+	return level;
+}
+
+/*
+ * Connect to SPI and act as the owner of the database, after checking that
+ * the caller has at least this level.  Pair with wa_call_end(); an error in
+ * between is cleaned up by the abort.
+ */
+void
+wa_call_begin(WaCall *call, WaLevel level)
+{
+	Oid			role = GetUserId();
+
+	call->caller = CurrentMemoryContext;
+	wa_pg_act_as_owner(&call->acting);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (level > WA_LEVEL_NONE && wa_call_level(role) < level)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for sicantik_wa"),
+				 errdetail("This function needs the level \"%s\".",
+						   level_names[level]),
+				 errhint("The owner of the database gives it: SELECT wa_grant('%s', '%s').",
+						 GetUserNameFromId(role, false), level_names[level])));
+}
+
+void
+wa_call_end(WaCall *call)
+{
+	SPI_finish();
+	wa_pg_act_end(&call->acting);
+	MemoryContextSwitchTo(call->caller);
+}
+
+/*
+ * Name of the role that called, for the ledger; palloc()ed.
+ */
+char *
+wa_call_role(void)
+{
+	return GetUserNameFromId(GetSessionUserId(), false);
+}
+
+Datum
+wa_call_text(WaCall *call, const char *value)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->caller);
+	Datum		result = CStringGetTextDatum(value);
+
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+Datum
+wa_call_datum(WaCall *call, Datum value, bool byval, int16 len)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->caller);
+	Datum		result = datumCopy(value, byval, len);
+
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+char *
+wa_call_arg_text(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/*
+ * Prepare a result of many rows; call before wa_call_begin().
+ */
+void
+wa_call_rows_begin(FunctionCallInfo fcinfo)
+{
+	InitMaterializedSRF(fcinfo, 0);
+}
+
+/*
+ * Add a row; as many strings as the function has columns, NULL for SQL NULL.
+ */
+void
+wa_call_row(FunctionCallInfo fcinfo, const char *const *strings)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			natts = rsinfo->setDesc->natts;
+	Datum	   *values = palloc(sizeof(Datum) * natts);
+	bool	   *nulls = palloc(sizeof(bool) * natts);
+
+	for (int i = 0; i < natts; i++)
+	{
+		nulls[i] = strings[i] == NULL;
+		values[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(strings[i]);
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}

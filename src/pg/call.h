@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.h
+ *		The frame of every public SQL function.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_CALL_H
+#define SICANTIK_WA_CALL_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "pg/acting.h"
+
+/* One call; lives on the function's stack. */
+typedef struct WaCall
+{
+	WaActing	acting;
+	MemoryContext caller;		/* results must be allocated here */
+} WaCall;
+
+extern WaLevel wa_call_level(Oid role);
+extern void wa_call_begin(WaCall *call, WaLevel level);
+extern void wa_call_end(WaCall *call);
+extern char *wa_call_role(void);
+
+/* Results, allocated for the caller. */
+extern Datum wa_call_text(WaCall *call, const char *value);
+extern Datum wa_call_datum(WaCall *call, Datum value, bool byval, int16 len);
+
+/* Arguments; NULL pointer for SQL NULL. */
+extern char *wa_call_arg_text(FunctionCallInfo fcinfo, int n);
+
+/* Functions that return rows of text (any number of columns). */
+extern void wa_call_rows_begin(FunctionCallInfo fcinfo);
+extern void wa_call_row(FunctionCallInfo fcinfo, const char *const *values);
+
+#endif							/* SICANTIK_WA_CALL_H */

@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * frame.c
+ *		The frame of a transaction in a background worker.
+ *
+ * One place for the order in which the pieces must come: timestamps, the
+ * transaction, SPI, a snapshot, what pg_stat_activity shows, and statistics
+ * (without which autovacuum never hears of the worker's dead rows).
+ *
+ * An error between begin and commit is caught at the top of the worker's loop,
+ * which aborts the transaction; SPI and the snapshot go with it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "pgstat.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "pg/frame.h"
+
+static MemoryContext context_before = NULL;
+
+/*
+ * Start a transaction with SPI connected and a snapshot pushed.  "activity"
+ * is shown in pg_stat_activity: constant text, no data.
+ */
+void
+wa_frame_begin(const char *activity)
+{
+	context_before = CurrentMemoryContext;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+static void
+report_done(void)
+{
+	/* CommitTransactionCommand leaves us in TopMemoryContext */
+	MemoryContextSwitchTo(context_before);
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/*
+ * Commit.  A transaction that is not durable may be lost in a crash of the
+ * server; only for work that would then simply be done again.
+ */
+void
+wa_frame_commit(bool durable)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	if (!durable)
+		(void) set_config_option("synchronous_commit", "off", PGC_SUSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	CommitTransactionCommand();
+	report_done();
+}
+
+/*
+ * Give up what was done since wa_frame_begin().
+ */
+void
+wa_frame_abort(void)
+{
+	SPI_finish();
+	PopActiveSnapshot();
+	AbortCurrentTransaction();
+	report_done();
+}

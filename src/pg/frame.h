@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * frame.h
+ *		The frame of a transaction in a background worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_FRAME_H
+#define SICANTIK_WA_FRAME_H
+
+#include "postgres.h"
+
+extern PGDLLEXPORT void wa_frame_begin(const char *activity);
+extern PGDLLEXPORT void wa_frame_commit(bool durable);
+extern PGDLLEXPORT void wa_frame_abort(void);
+
+#endif							/* SICANTIK_WA_FRAME_H */

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * pg_compat.h
+ *		Differences between the PostgreSQL versions that we support.
+ *
+ * The only place that tests PG_VERSION_NUM; everything else is written for
+ * the newest version and uses the names defined here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_PG_COMPAT_H
+#define SICANTIK_WA_PG_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "sicantik_wa needs PostgreSQL 15, 16, 17 or 18"
+#endif
+
+#include "catalog/pg_database.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+#include "utils/regproc.h"
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+
+/*
+ * A wait event set that lives as long as the process, and the number of our
+ * PGPROC.
+ */
+#if PG_VERSION_NUM >= 170000
+#define wa_create_wait_event_set(nevents) CreateWaitEventSet(NULL, (nevents))
+#define wa_my_proc_number() ((uint32) MyProcNumber)
+#else
+#define wa_create_wait_event_set(nevents) \
+	CreateWaitEventSet(TopMemoryContext, (nevents))
+#define wa_my_proc_number() ((uint32) MyProc->pgprocno)
+#endif
+
+/*
+ * Parse a qualified name; only for names that we have quoted ourselves, since
+ * a malformed one raises an error.
+ */
+#if PG_VERSION_NUM >= 160000
+#define wa_qualified_name_list(name) stringToQualifiedNameList((name), NULL)
+#else
+#define wa_qualified_name_list(name) stringToQualifiedNameList((name))
+#endif
+
+/*
+ * pg_database.datconnlimit of a database whose DROP was interrupted; minor
+ * releases before August 2023 do not know it.
+ */
+#ifndef DATCONNLIMIT_INVALID_DB
+#define DATCONNLIMIT_INVALID_DB (-2)
+#endif
+
+#endif							/* SICANTIK_WA_PG_COMPAT_H */

@@ -1,0 +1,278 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.c
+ *		Statements with parameters, prepared once per process.
+ *
+ * A thin layer over SPI: values are bound as parameters, never pasted into
+ * text, and a statement is planned once per process (planned again by itself
+ * when a table changes, and after DISCARD ALL).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "pg/query.h"
+
+void
+wa_arg_datum(WaArgs *args, Oid type, Datum value, bool isnull)
+{
+	Assert(args->n < WA_MAX_ARGS);
+	args->types[args->n] = type;
+	args->values[args->n] = isnull ? (Datum) 0 : value;
+	args->nulls[args->n] = isnull ? 'n' : ' ';
+	args->n++;
+	args->nulls[args->n] = '\0';
+}
+
+void
+wa_arg_text(WaArgs *args, const char *value)
+{
+	wa_arg_datum(args, TEXTOID,
+				 value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+void
+wa_arg_int8(WaArgs *args, int64 value)
+{
+	wa_arg_datum(args, INT8OID, Int64GetDatum(value), false);
+}
+
+void
+wa_arg_int8_or_null(WaArgs *args, int64 value, bool isnull)
+{
+	wa_arg_datum(args, INT8OID, Int64GetDatum(value), isnull);
+}
+
+void
+wa_arg_int4(WaArgs *args, int32 value)
+{
+	wa_arg_datum(args, INT4OID, Int32GetDatum(value), false);
+}
+
+void
+wa_arg_bool(WaArgs *args, bool value)
+{
+	wa_arg_datum(args, BOOLOID, BoolGetDatum(value), false);
+}
+
+/* 0 binds NULL: our C code uses 0 for "no time". */
+void
+wa_arg_timestamptz(WaArgs *args, TimestampTz value)
+{
+	wa_arg_datum(args, TIMESTAMPTZOID, TimestampTzGetDatum(value), value == 0);
+}
+
+/* Elements that are NULL pointers become SQL NULLs. */
+void
+wa_arg_text_array(WaArgs *args, const char *const *values, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = values[i] == NULL;
+		elements[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(values[i]);
+	}
+	wa_arg_datum(args, TEXTARRAYOID,
+				 PointerGetDatum(construct_md_array(elements, nulls, 1, dims, lbs,
+													TEXTOID, -1, false, TYPALIGN_INT)),
+				 values == NULL);
+}
+
+void
+wa_arg_int8_array(WaArgs *args, const int64 *values, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = Int64GetDatum(values[i]);
+	wa_arg_datum(args, INT8ARRAYOID,
+				 PointerGetDatum(construct_array(elements, n, INT8OID, 8,
+												 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
+				 false);
+}
+
+void
+wa_arg_int4_array(WaArgs *args, const int32 *values, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = Int32GetDatum(values[i]);
+	wa_arg_datum(args, INT4ARRAYOID,
+				 PointerGetDatum(construct_array(elements, n, INT4OID, 4, true,
+												 TYPALIGN_INT)),
+				 false);
+}
+
+/* Elements that are 0 become SQL NULLs. */
+void
+wa_arg_timestamptz_array(WaArgs *args, const TimestampTz *values, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = values[i] == 0;
+		elements[i] = TimestampTzGetDatum(values[i]);
+	}
+	wa_arg_datum(args, TIMESTAMPTZARRAYOID,
+				 PointerGetDatum(construct_md_array(elements, nulls, 1, dims, lbs,
+													TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL,
+													TYPALIGN_DOUBLE)),
+				 false);
+}
+
+static uint64
+run(WaStatement *statement, WaArgs *args, bool read_only)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			result;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->sql, args ? args->n : 0,
+									   args ? args->types : NULL);
+
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not prepare a statement: %s",
+				 SPI_result_code_string(SPI_result));
+		statement->plan = plan;
+	}
+	result = SPI_execute_plan(statement->plan, args ? args->values : NULL,
+							  args ? args->nulls : NULL, read_only, 0);
+	/* SPI leaves its own context current */
+	MemoryContextSwitchTo(context);
+	if (result < 0)
+		elog(ERROR, "could not run a statement: %s",
+			 SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/*
+ * Run a statement with a snapshot of its own, as SQL would.  SPI must be
+ * connected.  Returns the number of rows; they are in SPI_tuptable.
+ */
+uint64
+wa_query(WaStatement *statement, WaArgs *args)
+{
+	return run(statement, args, false);
+}
+
+/*
+ * Run a reading statement under the active snapshot, so that several of them
+ * see the same state of the database.
+ */
+uint64
+wa_query_snapshot(WaStatement *statement, WaArgs *args)
+{
+	return run(statement, args, true);
+}
+
+static Datum
+value(uint64 row, int column, bool *isnull)
+{
+	Assert(SPI_tuptable != NULL && row < SPI_tuptable->numvals);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						 column, isnull);
+}
+
+bool
+wa_row_isnull(uint64 row, int column)
+{
+	bool		isnull;
+
+	(void) value(row, column, &isnull);
+	return isnull;
+}
+
+/* palloc()ed in the current context; NULL for SQL NULL. */
+char *
+wa_row_text(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		datum = value(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(datum);
+}
+
+/* 0 for SQL NULL, like the following ones */
+int64
+wa_row_int8(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		datum = value(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(datum);
+}
+
+int32
+wa_row_int4(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		datum = value(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(datum);
+}
+
+bool
+wa_row_bool(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		datum = value(row, column, &isnull);
+
+	return isnull ? false : DatumGetBool(datum);
+}
+
+double
+wa_row_float8(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		datum = value(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetFloat8(datum);
+}
+
+TimestampTz
+wa_row_timestamptz(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		datum = value(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(datum);
+}
+
+/*
+ * A text[] as palloc()ed array of strings, elements NULL for SQL NULLs.
+ * SQL NULL gives NULL and *n = 0.
+ */
+char	  **
+wa_row_text_array(uint64 row, int column, int *n)
+{
+	bool		isnull;
+	Datum		datum = value(row, column, &isnull);
+	Datum	   *elements;
+	bool	   *nulls;
+	char	  **strings;
+
+	*n = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(datum), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, n);
+	strings = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		strings[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
+	return strings;
+}

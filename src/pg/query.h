@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.h
+ *		Statements with parameters, prepared once per process.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_QUERY_H
+#define SICANTIK_WA_QUERY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "executor/spi.h"
+
+#define WA_MAX_ARGS		40
+
+/* Parameters of one statement, in order. */
+typedef struct WaArgs
+{
+	int			n;
+	Oid			types[WA_MAX_ARGS];
+	Datum		values[WA_MAX_ARGS];
+	char		nulls[WA_MAX_ARGS + 1];
+} WaArgs;
+
+/* A statement that is prepared at its first use and kept. */
+typedef struct WaStatement
+{
+	const char *sql;
+	SPIPlanPtr	plan;
+} WaStatement;
+
+#define WA_STATEMENT(text)	{text, NULL}
+
+/* Binding; a NULL pointer or array binds SQL NULL. */
+extern PGDLLEXPORT void wa_arg_text(WaArgs *args, const char *value);
+extern PGDLLEXPORT void wa_arg_int8(WaArgs *args, int64 value);
+extern PGDLLEXPORT void wa_arg_int8_or_null(WaArgs *args, int64 value, bool isnull);
+extern PGDLLEXPORT void wa_arg_int4(WaArgs *args, int32 value);
+extern PGDLLEXPORT void wa_arg_bool(WaArgs *args, bool value);
+extern PGDLLEXPORT void wa_arg_timestamptz(WaArgs *args, TimestampTz value);
+extern PGDLLEXPORT void wa_arg_datum(WaArgs *args, Oid type, Datum value, bool isnull);
+extern PGDLLEXPORT void wa_arg_text_array(WaArgs *args, const char *const *values, int n);
+extern PGDLLEXPORT void wa_arg_int8_array(WaArgs *args, const int64 *values, int n);
+extern PGDLLEXPORT void wa_arg_int4_array(WaArgs *args, const int32 *values, int n);
+extern PGDLLEXPORT void wa_arg_timestamptz_array(WaArgs *args, const TimestampTz *values, int n);
+
+/* Running; results are in SPI_tuptable as after SPI_execute. */
+extern PGDLLEXPORT uint64 wa_query(WaStatement *statement, WaArgs *args);
+extern PGDLLEXPORT uint64 wa_query_snapshot(WaStatement *statement, WaArgs *args);
+
+/* Reading row "row", column "column" (from 1) of SPI_tuptable. */
+extern PGDLLEXPORT char *wa_row_text(uint64 row, int column);
+extern PGDLLEXPORT int64 wa_row_int8(uint64 row, int column);
+extern PGDLLEXPORT int32 wa_row_int4(uint64 row, int column);
+extern PGDLLEXPORT bool wa_row_bool(uint64 row, int column);
+extern PGDLLEXPORT double wa_row_float8(uint64 row, int column);
+extern PGDLLEXPORT TimestampTz wa_row_timestamptz(uint64 row, int column);
+extern PGDLLEXPORT bool wa_row_isnull(uint64 row, int column);
+extern PGDLLEXPORT char **wa_row_text_array(uint64 row, int column, int *n);
+
+#endif							/* SICANTIK_WA_QUERY_H */

@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * insert.c
+ *		Writing new messages, and what has been announced once and for all.
+ *
+ * Plain inserts into tables without unique keys on data, so that wa_send()
+ * conflicts with nothing under REPEATABLE READ, which is how Odoo runs.  Keys
+ * that must be unique are the worker's (wa.once), in its own transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+
+#include "pg/query.h"
+#include "queue/queue.h"
+#include "worker/worker.h"
+
+/* Fill an array with one member of each message. */
+#define COLLECT(type, array, member) \
+	do { \
+		(array) = palloc(sizeof(type) * n); \
+		for (int i_ = 0; i_ < n; i_++) \
+			(array)[i_] = messages[i_].member; \
+	} while (0)
+
+static void
+assign_ids(WaNewMessage *messages, int n)
+{
+	static WaStatement next =
+		WA_STATEMENT("SELECT nextval('wa.message_id_seq') FROM generate_series(1, $1)");
+	WaArgs		args = {0};
+
+	/*
+	 * With a transaction id in hand before the first number is drawn, a
+	 * reader that finds no older transaction running knows that no lower
+	 * number can appear any more (wa_queue_horizon).
+	 */
+	(void) GetTopTransactionId();
+	wa_arg_int4(&args, n);
+	wa_query(&next, &args);
+	for (int i = 0; i < n; i++)
+		messages[i].id = wa_row_int8(i, 1);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+insert_rows(WaNewMessage *messages, int n)
+{
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.message (id, scenario, template_key, partner_id, number, number_source,"
+					 " params, body, res_model, res_id, wanted_provider, state, reason, detail, priority,"
+					 " requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by, dedupe_key,"
+					 " event_id, finished_at)"
+					 " SELECT id, scenario, template_key, nullif(partner_id, 0), number, number_source,"
+					 " params::jsonb, body, res_model, nullif(res_id, 0), wanted_provider, state, reason, detail,"
+					 " coalesce(priority, 'normal'), requires_opt_in <> 0, coalesce(unknown_policy, 'resend'),"
+					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0),"
+					 " CASE WHEN state = 'skipped' THEN clock_timestamp() END"
+					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+					 " $18, $19, $20, $21, $22, $23) AS m(id, scenario, template_key, partner_id, number,"
+					 " number_source, params, body, res_model, res_id, wanted_provider, state, reason, detail,"
+					 " priority, requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by,"
+					 " dedupe_key, event_id)");
+	WaArgs		args = {0};
+	int64	   *ids;
+	int32	   *flags;
+	const char **texts;
+	TimestampTz *times;
+
+	COLLECT(int64, ids, id);
+	wa_arg_int8_array(&args, ids, n);
+	COLLECT(const char *, texts, scenario);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, template_key);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(int64, ids, partner_id);
+	wa_arg_int8_array(&args, ids, n);
+	COLLECT(const char *, texts, number);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, number_source);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, params);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, body);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, res_model);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(int64, ids, res_id);
+	wa_arg_int8_array(&args, ids, n);
+	COLLECT(const char *, texts, wanted_provider);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, state);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, reason);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, detail);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, priority);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(int32, flags, requires_opt_in);
+	wa_arg_int4_array(&args, flags, n);
+	COLLECT(const char *, texts, unknown_policy);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(int32, flags, fallback);
+	wa_arg_int4_array(&args, flags, n);
+	COLLECT(TimestampTz, times, due_at);
+	wa_arg_timestamptz_array(&args, times, n);
+	COLLECT(TimestampTz, times, expires_at);
+	wa_arg_timestamptz_array(&args, times, n);
+	COLLECT(const char *, texts, created_by);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, dedupe_key);
+	wa_arg_text_array(&args, texts, n);
+	COLLECT(int64, ids, event_id);
+	wa_arg_int8_array(&args, ids, n);
+	wa_query(&insert, &args);
+}
+
+static void
+insert_work(WaNewMessage *messages, int n)
+{
+	static WaStatement ready =
+		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1)");
+	static WaStatement due =
+		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)");
+	int64	   *now_ids = palloc(sizeof(int64) * n);
+	int64	   *due_ids = palloc(sizeof(int64) * n);
+	TimestampTz *due_times = palloc(sizeof(TimestampTz) * n);
+	int			nnow = 0;
+	int			ndue = 0;
+	WaArgs		args = {0};
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(messages[i].state, "queued") != 0)
+			continue;
+		if (messages[i].due_at == 0)
+			now_ids[nnow++] = messages[i].id;
+		else
+		{
+			due_ids[ndue] = messages[i].id;
+			due_times[ndue++] = messages[i].due_at;
+		}
+	}
+	if (nnow > 0)
+	{
+		wa_arg_int8_array(&args, now_ids, nnow);
+		wa_query(&ready, &args);
+	}
+	if (ndue > 0)
+	{
+		memset(&args, 0, sizeof(args));
+		wa_arg_int8_array(&args, due_ids, ndue);
+		wa_arg_timestamptz_array(&args, due_times, ndue);
+		wa_query(&due, &args);
+	}
+}
+
+/*
+ * Write messages, ids given here, and make the queued ones ready (or due, if
+ * they have a time); wakes the worker at commit.
+ */
+void
+wa_queue_insert(WaNewMessage *messages, int n)
+{
+	MemoryContext context;
+	MemoryContext old;
+
+	if (n == 0)
+		return;
+	context = AllocSetContextCreate(CurrentMemoryContext,
+									"sicantik_wa new messages",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	if (messages[0].id == 0)
+		assign_ids(messages, n);
+	insert_rows(messages, n);
+	insert_work(messages, n);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	wa_worker_wake_at_commit();
+}
+
+/*
+ * Draw ids beforehand, for callers that need them before the rows are written.
+ */
+void
+wa_queue_assign_ids(WaNewMessage *messages, int n)
+{
+	if (n > 0)
+		assign_ids(messages, n);
+}
+
+/*
+ * Claim keys that may be announced once for ever; fresh[i] tells whether this
+ * message is the first.  Of equal keys in one call the first one wins.  Only
+ * the worker calls this, so nobody waits for anybody.
+ */
+void
+wa_queue_announce_many(const char *const *keys, const int64 *ids, int n, bool *fresh)
+{
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.once (key, message_id)"
+					 " SELECT DISTINCT ON (key) key, id"
+					 " FROM unnest($1, $2) WITH ORDINALITY AS k(key, id, place) WHERE key IS NOT NULL"
+					 " ORDER BY key, place ON CONFLICT (key) DO NOTHING RETURNING message_id");
+	WaArgs		args = {0};
+	uint64		inserted;
+
+	wa_arg_text_array(&args, keys, n);
+	wa_arg_int8_array(&args, ids, n);
+	inserted = wa_query(&insert, &args);
+	for (int i = 0; i < n; i++)
+	{
+		fresh[i] = keys[i] == NULL;
+		for (uint64 j = 0; !fresh[i] && j < inserted; j++)
+			fresh[i] = wa_row_int8(j, 1) == ids[i];
+	}
+	SPI_freetuptable(SPI_tuptable);
+}

@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * operator.c
+ *		What people do with messages: ask, cancel, retry, release.
+ *
+ * A wish is a row of wa.request that the worker carries out: nobody but the
+ * worker changes a row that the worker may be changing, so these functions
+ * wait for nothing, and fail for nothing, under any isolation level.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "pg/call.h"
+#include "pg/query.h"
+#include "worker/worker.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_result);
+PG_FUNCTION_INFO_V1(wa_sql_cancel);
+PG_FUNCTION_INFO_V1(wa_sql_retry);
+PG_FUNCTION_INFO_V1(wa_sql_release);
+
+/*
+ * wa_result(): see operator.sql.
+ */
+Datum
+wa_sql_result(PG_FUNCTION_ARGS)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT jsonb_build_object("
+					 "'success', CASE WHEN state IN ('sent', 'delivered', 'read') THEN true"
+					 " WHEN state IN ('queued', 'sending', 'held') THEN NULL ELSE false END,"
+					 " 'state', state, 'provider', provider, 'message_id', provider_message_id,"
+					 " 'error', CASE WHEN state NOT IN ('sent', 'delivered', 'read') THEN coalesce(detail, reason) END)"
+					 " FROM wa.message WHERE id = $1");
+	WaCall		call;
+	WaArgs		args = {0};
+	Datum		result = (Datum) 0;
+	bool		isnull = true;
+
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	wa_arg_int8(&args, PG_GETARG_INT64(0));
+	if (wa_query(&read, &args) > 0)
+		result = wa_call_datum(&call, SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull),
+							   false, -1);
+	wa_call_end(&call);
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(result);
+}
+
+/*
+ * Write down a wish about a message if its state is among "states" (a text
+ * array); else say why not.
+ */
+static int64
+request(int64 id, const char *action, const char *states, const char *what)
+{
+	static WaStatement put =
+		WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by)"
+					 " SELECT $2, id, $3 FROM wa.message WHERE id = $1 AND state = ANY ($4::text[])");
+	static WaStatement look =
+		WA_STATEMENT("SELECT state, number IS NULL FROM wa.message WHERE id = $1");
+	WaArgs		args = {0};
+
+	wa_arg_int8(&args, id);
+	wa_arg_text(&args, action);
+	wa_arg_text(&args, wa_call_role());
+	wa_arg_text(&args, states);
+	if (wa_query(&put, &args) > 0)
+	{
+		wa_worker_wake_at_commit();
+		return 1;
+	}
+	args.n = 1;
+	if (wa_query(&look, &args) == 0)
+		ereport(NOTICE,
+				(errmsg("message " INT64_FORMAT " does not exist", id)));
+	else
+		ereport(NOTICE,
+				(errmsg("message " INT64_FORMAT " is left alone: its state is %s", id, wa_row_text(0, 1)),
+				 errdetail("%s", what)));
+	return 0;
+}
+
+/*
+ * wa_cancel(): see operator.sql.
+ */
+Datum
+wa_sql_cancel(PG_FUNCTION_ARGS)
+{
+	WaCall		call;
+	int64		n;
+
+	wa_call_begin(&call, WA_LEVEL_SEND);
+	n = request(PG_GETARG_INT64(0), "cancel", "{queued,held}",
+				"Only queued and held messages can be cancelled.");
+	wa_call_end(&call);
+	PG_RETURN_INT64(n);
+}
+
+/*
+ * wa_retry(): see operator.sql.
+ */
+Datum
+wa_sql_retry(PG_FUNCTION_ARGS)
+{
+	WaCall		call;
+	int64		n;
+
+	wa_call_begin(&call, WA_LEVEL_SEND);
+	n = request(PG_GETARG_INT64(0), "retry", "{failed,unknown,skipped,expired,cancelled}",
+				"Only messages that are over without having been sent can be tried again.");
+	wa_call_end(&call);
+	PG_RETURN_INT64(n);
+}
+
+/*
+ * wa_release(): see operator.sql.
+ */
+Datum
+wa_sql_release(PG_FUNCTION_ARGS)
+{
+	static WaStatement put =
+		WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by)"
+					 " SELECT 'release', id, $3 FROM wa.message"
+					 " WHERE state = 'held' AND ($1 IS NULL OR scenario = $1)"
+					 " AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = wa.message.id)"
+					 " ORDER BY id LIMIT $2");
+	WaCall		call;
+	WaArgs		args = {0};
+	int64		n;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	wa_arg_text(&args, wa_call_arg_text(fcinfo, 0));
+	wa_arg_int8_or_null(&args, PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1), PG_ARGISNULL(1));
+	wa_arg_text(&args, wa_call_role());
+	n = (int64) wa_query(&put, &args);
+	if (n > 0)
+		wa_worker_wake_at_commit();
+	wa_call_end(&call);
+	PG_RETURN_INT64(n);
+}

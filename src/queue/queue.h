@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *		Face of the ledger: messages from their making to their end.
+ *
+ * Everything here needs SPI connected and the database's owner acting, and
+ * takes part in the caller's transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_QUEUE_H
+#define SICANTIK_WA_QUEUE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* A message to be written; NULL or 0 where there is nothing to say. */
+typedef struct WaNewMessage
+{
+	int64		id;				/* filled in by wa_queue_insert */
+	const char *scenario;		/* NULL: by hand */
+	const char *template_key;	/* NULL: free text */
+	int64		partner_id;		/* 0: none */
+	const char *number;
+	const char *number_source;
+	const char *params;			/* JSON object */
+	const char *body;
+	const char *res_model;
+	int64		res_id;			/* 0: none */
+	const char *wanted_provider;
+	const char *state;			/* queued, held or skipped */
+	const char *reason;
+	const char *detail;
+	const char *priority;
+	bool		requires_opt_in;
+	const char *unknown_policy;
+	bool		fallback;
+	TimestampTz due_at;
+	TimestampTz expires_at;
+	const char *created_by;
+	const char *dedupe_key;
+	int64		event_id;		/* 0: none */
+} WaNewMessage;
+
+/* A message that is ready, as the scheduler needs it. */
+typedef struct WaReadyRow
+{
+	int64		id;
+	bool		claimed;		/* was on the wire when its worker ended */
+	char	   *claimed_provider;
+	int			attempt;
+	TimestampTz claimed_at;
+	bool		by_hand;
+	bool		low;
+	bool		high;
+	char	   *number;
+	char	   *template_key;
+	char	   *wanted_provider;
+	int64		partner_id;
+	bool		requires_opt_in;
+	TimestampTz expires_at;
+	char	   *dedupe_key;
+	int			attempts;
+} WaReadyRow;
+
+/* What the wire needs of a claimed message. */
+typedef struct WaClaimed
+{
+	int64		id;
+	char	   *number;
+	char	   *template_key;
+	char	   *params;
+	char	   *body;
+	int			attempt;
+} WaClaimed;
+
+/* How a message goes on; strings are read during the call only. */
+typedef struct WaVerdictRow
+{
+	int64		id;
+	const char *state;			/* sent, failed, unknown, queued, ... */
+	const char *reason;
+	const char *detail;
+	const char *provider_message_id;
+	const char *provider;		/* NULL: leave */
+	const char *route;			/* NULL: leave */
+	TimestampTz due_at;			/* queued: not before; 0: ready again */
+	TimestampTz sent_at;
+} WaVerdictRow;
+
+/* One HTTP attempt that is over. */
+typedef struct WaAttemptRow
+{
+	int64		message_id;
+	int			attempt;
+	const char *provider;
+	TimestampTz started_at;
+	TimestampTz finished_at;
+	int			http_status;	/* 0: none */
+	const char *provider_code;
+	const char *outcome;
+	const char *response;
+} WaAttemptRow;
+
+/* insert.c */
+extern void wa_queue_insert(WaNewMessage *messages, int n);
+extern void wa_queue_assign_ids(WaNewMessage *messages, int n);
+extern void wa_queue_announce_many(const char *const *keys, const int64 *ids,
+								   int n, bool *fresh);
+
+/* work.c: for the sender, of which there is one per database */
+extern PGDLLEXPORT int wa_queue_load(int64 after_id, int limit, WaReadyRow **rows);
+extern PGDLLEXPORT void wa_queue_horizon(uint64 *oldest_running, uint64 *next);
+extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *providers,
+									  const char *const *routes, const char *const *numbers,
+									  int n, WaClaimed **claimed);
+extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n);
+extern PGDLLEXPORT void wa_queue_conclude(const WaVerdictRow *verdicts, int n);
+extern PGDLLEXPORT int wa_queue_wake_due(TimestampTz *next_due);
+extern PGDLLEXPORT int wa_queue_requests(int limit, const int64 *busy, int nbusy,
+										 int64 **cancelled, int *ncancelled);
+extern PGDLLEXPORT bool wa_queue_claim_dedupe(const char *key, int64 message_id);
+
+#endif							/* SICANTIK_WA_QUEUE_H */

@@ -1,0 +1,127 @@
+-- src/queue/queue.sql: the ledger.
+--
+-- wa.message tells the story and is wide; it is written when a message is
+-- made, claimed and finished.  What changes often lives in narrow tables:
+-- wa.ready (work that may go now or is on the wire; no index but its key, read
+-- forward by id, so that dead rows behind the position are never visited) and
+-- wa.due (work that has a time).  Neither is dumped: after a restore nothing
+-- is ready until a person says so.
+
+CREATE SEQUENCE wa.message_id_seq CACHE 1;
+CREATE TABLE wa.message (
+    id                  bigint NOT NULL DEFAULT pg_catalog.nextval('wa.message_id_seq'),
+    scenario            text,
+    template_key        text,
+    partner_id          bigint,
+    number              text,
+    number_source       text,
+    params              jsonb,
+    body                text,
+    res_model           text,
+    res_id              bigint,
+    wanted_provider     text,
+    provider            text,
+    provider_message_id text,
+    state               text NOT NULL DEFAULT 'queued',
+    reason              text,
+    detail              text,
+    route               text,
+    priority            text NOT NULL DEFAULT 'normal',
+    requires_opt_in     boolean NOT NULL DEFAULT false,
+    unknown_policy      text NOT NULL DEFAULT 'resend',
+    fallback            boolean NOT NULL DEFAULT true,
+    due_at              timestamptz,
+    expires_at          timestamptz,
+    attempts            integer NOT NULL DEFAULT 0,
+    created_at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    created_by          text,
+    sent_at             timestamptz,
+    delivered_at        timestamptz,
+    read_at             timestamptz,
+    finished_at         timestamptz,
+    dedupe_key          text,
+    event_id            bigint,
+    CONSTRAINT message_pkey PRIMARY KEY (id),
+    CONSTRAINT message_state_check CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'read', 'failed',
+        'unknown', 'held', 'skipped', 'cancelled', 'superseded', 'expired')),
+    CONSTRAINT message_priority_check CHECK (priority IN ('high', 'normal', 'low'))
+) WITH (fillfactor = 70);
+ALTER SEQUENCE wa.message_id_seq OWNED BY wa.message.id;
+CREATE INDEX message_record_idx ON wa.message (res_id, res_model) WHERE res_id IS NOT NULL;
+CREATE INDEX message_number_idx ON wa.message (number);
+ALTER TABLE wa.message SET (
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+COMMENT ON TABLE wa.message IS 'the ledger: one row per message and its whole story';
+COMMENT ON COLUMN wa.message.scenario IS 'scenario that made it; NULL: sent by hand';
+COMMENT ON COLUMN wa.message.number IS 'recipient, E.164 digits without "+"';
+COMMENT ON COLUMN wa.message.number_source IS 'column that the number came from, or "given"';
+COMMENT ON COLUMN wa.message.body IS 'the text as the citizen reads it';
+COMMENT ON COLUMN wa.message.wanted_provider IS 'provider demanded by the sender; NULL: routed';
+COMMENT ON COLUMN wa.message.state IS 'queued, sending, sent, delivered, read, failed, unknown, held, skipped, cancelled, superseded or expired';
+COMMENT ON COLUMN wa.message.reason IS 'reason code of the state';
+COMMENT ON COLUMN wa.message.detail IS 'the reason as a sentence';
+COMMENT ON COLUMN wa.message.route IS 'why this provider, and which candidates were refused';
+COMMENT ON COLUMN wa.message.due_at IS 'not before this time; NULL: at once';
+COMMENT ON COLUMN wa.message.expires_at IS 'not sent after this time';
+COMMENT ON COLUMN wa.message.dedupe_key IS 'a second message with the same key is skipped';
+
+CREATE TABLE wa.attempt (
+    message_id    bigint NOT NULL,
+    attempt       integer NOT NULL,
+    provider      text NOT NULL,
+    started_at    timestamptz NOT NULL,
+    finished_at   timestamptz,
+    http_status   integer,
+    provider_code text,
+    outcome       text NOT NULL,
+    response      text,
+    CONSTRAINT attempt_pkey PRIMARY KEY (message_id, attempt)
+);
+COMMENT ON TABLE wa.attempt IS 'one row per HTTP attempt that is over';
+COMMENT ON COLUMN wa.attempt.outcome IS 'accepted, retry, throttle, provider, template, recipient, policy, caller or unknown';
+COMMENT ON COLUMN wa.attempt.response IS 'the provider''s answer, shortened, without secrets';
+
+CREATE TABLE wa.ready (
+    message_id bigint NOT NULL,
+    xact       xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    claimed_at timestamptz,
+    provider   text,
+    attempt    integer,
+    CONSTRAINT ready_pkey PRIMARY KEY (message_id)
+) WITH (fillfactor = 50);
+ALTER TABLE wa.ready SET (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 10000,
+    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+COMMENT ON TABLE wa.ready IS 'messages that may go now, and (claimed_at set) those on the wire';
+
+CREATE TABLE wa.due (
+    message_id bigint NOT NULL,
+    due_at     timestamptz NOT NULL,
+    CONSTRAINT due_pkey PRIMARY KEY (message_id)
+);
+CREATE INDEX due_at_idx ON wa.due (due_at);
+ALTER TABLE wa.due SET (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+COMMENT ON TABLE wa.due IS 'messages that wait for a time: scheduled, delayed or to be tried again';
+
+CREATE TABLE wa.once (
+    key        text NOT NULL,
+    message_id bigint NOT NULL,
+    made_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT once_pkey PRIMARY KEY (key)
+);
+COMMENT ON TABLE wa.once IS 'what has been announced and is never announced again; only the worker writes it';
+
+CREATE TABLE wa.request (
+    id           bigint GENERATED BY DEFAULT AS IDENTITY,
+    action       text NOT NULL,
+    message_id   bigint NOT NULL,
+    requested_by text NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT request_pkey PRIMARY KEY (id),
+    CONSTRAINT request_action_check CHECK (action IN ('cancel', 'retry', 'release'))
+);
+COMMENT ON TABLE wa.request IS 'wishes of operators that the worker has yet to carry out';

@@ -1,0 +1,413 @@
+/*-------------------------------------------------------------------------
+ *
+ * work.c
+ *		The sender's side of the ledger: load, claim, record.
+ *
+ * There is one sender per database, so nothing here has to compete; but each
+ * step is a set-based statement, because the number of statements and commits
+ * is what a message costs.  A claim is committed before the first byte of its
+ * request leaves: whatever a crash leaves claimed has an unknown outcome.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "pg/query.h"
+#include "queue/queue.h"
+
+/*
+ * Ready messages with an id above "after_id", in the order of ids, at most
+ * "limit".  Rows are palloc()ed in the current context.  A message that has
+ * lost its row in wa.message is not returned.
+ */
+int
+wa_queue_load(int64 after_id, int limit, WaReadyRow **rows)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT m.id, r.claimed_at, r.provider, r.attempt, m.scenario IS NULL, m.priority,"
+					 " m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in,"
+					 " m.expires_at, m.dedupe_key, m.attempts"
+					 " FROM (SELECT * FROM wa.ready WHERE message_id > $1 ORDER BY message_id LIMIT $2) AS r"
+					 " JOIN wa.message AS m ON m.id = r.message_id ORDER BY m.id");
+	WaArgs		args = {0};
+	uint64		n;
+	WaReadyRow *list;
+
+	wa_arg_int8(&args, after_id);
+	wa_arg_int8(&args, limit);
+	n = wa_query(&load, &args);
+	list = palloc0(sizeof(WaReadyRow) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+	{
+		WaReadyRow *row = &list[i];
+		char	   *priority = wa_row_text(i, 6);
+
+		row->id = wa_row_int8(i, 1);
+		row->claimed_at = wa_row_timestamptz(i, 2);
+		row->claimed = row->claimed_at != 0;
+		row->claimed_provider = wa_row_text(i, 3);
+		row->attempt = wa_row_int4(i, 4);
+		row->by_hand = wa_row_bool(i, 5);
+		row->high = strcmp(priority, "high") == 0;
+		row->low = strcmp(priority, "low") == 0;
+		row->number = wa_row_text(i, 7);
+		row->template_key = wa_row_text(i, 8);
+		row->wanted_provider = wa_row_text(i, 9);
+		row->partner_id = wa_row_int8(i, 10);
+		row->requires_opt_in = wa_row_bool(i, 11);
+		row->expires_at = wa_row_timestamptz(i, 12);
+		row->dedupe_key = wa_row_text(i, 13);
+		row->attempts = wa_row_int4(i, 14);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	*rows = list;
+	return (int) n;
+}
+
+/*
+ * The oldest transaction that is still running and the next one to start, as
+ * seen by a statement of its own.  Ids are drawn after a transaction has its
+ * own id (wa_queue_insert): once every transaction that was running when a
+ * message id was seen is over, no lower id can appear any more.
+ */
+void
+wa_queue_horizon(uint64 *oldest_running, uint64 *next)
+{
+	static WaStatement horizon =
+		WA_STATEMENT("SELECT pg_snapshot_xmin(s)::text::numeric::int8, pg_snapshot_xmax(s)::text::numeric::int8"
+					 " FROM pg_current_snapshot() AS s");
+
+	wa_query(&horizon, NULL);
+	*oldest_running = (uint64) wa_row_int8(0, 1);
+	*next = (uint64) wa_row_int8(0, 2);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * Mark messages as on the wire and fetch what the wire needs.  Only those that
+ * are still queued are claimed and returned.  numbers[i] NULL: the message's
+ * own number (mode test puts another one).
+ */
+int
+wa_queue_claim(const int64 *ids, const char *const *providers,
+			   const char *const *routes, const char *const *numbers,
+			   int n, WaClaimed **claimed)
+{
+	static WaStatement mark =
+		WA_STATEMENT("UPDATE wa.ready AS r SET claimed_at = clock_timestamp(), provider = c.provider,"
+					 " attempt = m.attempts + 1"
+					 " FROM unnest($1, $2) AS c(id, provider), wa.message AS m"
+					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = 'queued'");
+	static WaStatement claim =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = 'sending', provider = c.provider, route = c.route,"
+					 " reason = NULL, detail = NULL, due_at = NULL, attempts = attempts + 1"
+					 " FROM unnest($1, $2, $3, $4) AS c(id, provider, route, number)"
+					 " WHERE m.id = c.id AND m.state = 'queued'"
+					 " RETURNING m.id, coalesce(c.number, m.number), m.template_key, m.params::text, m.body, m.attempts");
+	WaArgs		args = {0};
+	uint64		got;
+	WaClaimed  *list;
+
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_text_array(&args, providers, n);
+	wa_query(&mark, &args);
+	wa_arg_text_array(&args, routes, n);
+	wa_arg_text_array(&args, numbers, n);
+	got = wa_query(&claim, &args);
+	list = palloc0(sizeof(WaClaimed) * Max(got, 1));
+	for (uint64 i = 0; i < got; i++)
+	{
+		list[i].id = wa_row_int8(i, 1);
+		list[i].number = wa_row_text(i, 2);
+		list[i].template_key = wa_row_text(i, 3);
+		list[i].params = wa_row_text(i, 4);
+		list[i].body = wa_row_text(i, 5);
+		list[i].attempt = wa_row_int4(i, 6);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	*claimed = list;
+	return (int) got;
+}
+
+/*
+ * Write attempts that are over.
+ */
+void
+wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
+{
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.attempt (message_id, attempt, provider, started_at, finished_at,"
+					 " http_status, provider_code, outcome, response)"
+					 " SELECT id, attempt, provider, started_at, finished_at, nullif(http_status, 0),"
+					 " nullif(code, ''), outcome, response"
+					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS a(id, attempt, provider, started_at,"
+					 " finished_at, http_status, code, outcome, response)"
+					 " ON CONFLICT (message_id, attempt) DO NOTHING");
+	int64	   *ids;
+	int32	   *numbers;
+	int32	   *statuses;
+	const char **texts[4];
+	TimestampTz *times[2];
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	ids = palloc(sizeof(int64) * n);
+	numbers = palloc(sizeof(int32) * n);
+	statuses = palloc(sizeof(int32) * n);
+	for (int t = 0; t < 4; t++)
+		texts[t] = palloc(sizeof(char *) * n);
+	for (int t = 0; t < 2; t++)
+		times[t] = palloc(sizeof(TimestampTz) * n);
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = attempts[i].message_id;
+		numbers[i] = attempts[i].attempt;
+		statuses[i] = attempts[i].http_status;
+		texts[0][i] = attempts[i].provider;
+		texts[1][i] = attempts[i].provider_code;
+		texts[2][i] = attempts[i].outcome;
+		texts[3][i] = attempts[i].response;
+		times[0][i] = attempts[i].started_at;
+		times[1][i] = attempts[i].finished_at;
+	}
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_int4_array(&args, numbers, n);
+	wa_arg_text_array(&args, texts[0], n);
+	wa_arg_timestamptz_array(&args, times[0], n);
+	wa_arg_timestamptz_array(&args, times[1], n);
+	wa_arg_int4_array(&args, statuses, n);
+	wa_arg_text_array(&args, texts[1], n);
+	wa_arg_text_array(&args, texts[2], n);
+	wa_arg_text_array(&args, texts[3], n);
+	wa_query(&insert, &args);
+}
+
+/*
+ * Set how messages go on: at an end, ready again (queued, due_at 0), or due
+ * later (queued, due_at set).
+ */
+void
+wa_queue_conclude(const WaVerdictRow *verdicts, int n)
+{
+	static WaStatement update =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
+					 " provider_message_id = coalesce(v.provider_message_id, m.provider_message_id),"
+					 " provider = coalesce(v.provider, m.provider), route = coalesce(v.route, m.route),"
+					 " due_at = v.due_at, sent_at = coalesce(v.sent_at, m.sent_at),"
+					 " finished_at = CASE WHEN v.state IN ('queued', 'held') THEN NULL ELSE clock_timestamp() END"
+					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS v(id, state, reason, detail,"
+					 " provider_message_id, provider, route, due_at, sent_at)"
+					 " WHERE m.id = v.id");
+	static WaStatement remove =
+		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");
+	static WaStatement release =
+		WA_STATEMENT("UPDATE wa.ready SET claimed_at = NULL, provider = NULL, attempt = NULL"
+					 " WHERE message_id = ANY ($1) AND claimed_at IS NOT NULL");
+	static WaStatement due =
+		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)"
+					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at");
+	const char **texts[6];
+	int64	   *ids;
+	int64	   *removed;
+	int64	   *again;
+	int64	   *due_ids;
+	TimestampTz *due_times;
+	TimestampTz *times[2];
+	int			nremoved = 0;
+	int			nagain = 0;
+	int			ndue = 0;
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	ids = palloc(sizeof(int64) * n);
+	removed = palloc(sizeof(int64) * n);
+	again = palloc(sizeof(int64) * n);
+	due_ids = palloc(sizeof(int64) * n);
+	due_times = palloc(sizeof(TimestampTz) * n);
+	for (int t = 0; t < 6; t++)
+		texts[t] = palloc(sizeof(char *) * n);
+	for (int t = 0; t < 2; t++)
+		times[t] = palloc(sizeof(TimestampTz) * n);
+	for (int i = 0; i < n; i++)
+	{
+		const WaVerdictRow *v = &verdicts[i];
+
+		ids[i] = v->id;
+		texts[0][i] = v->state;
+		texts[1][i] = v->reason;
+		texts[2][i] = v->detail;
+		texts[3][i] = v->provider_message_id;
+		texts[4][i] = v->provider;
+		texts[5][i] = v->route;
+		times[0][i] = v->due_at;
+		times[1][i] = v->sent_at;
+		if (strcmp(v->state, "queued") == 0 && v->due_at == 0)
+			again[nagain++] = v->id;
+		else
+			removed[nremoved++] = v->id;
+		if (strcmp(v->state, "queued") == 0 && v->due_at != 0)
+		{
+			due_ids[ndue] = v->id;
+			due_times[ndue++] = v->due_at;
+		}
+	}
+	wa_arg_int8_array(&args, ids, n);
+	for (int t = 0; t < 6; t++)
+		wa_arg_text_array(&args, texts[t], n);
+	wa_arg_timestamptz_array(&args, times[0], n);
+	wa_arg_timestamptz_array(&args, times[1], n);
+	wa_query(&update, &args);
+	if (nremoved > 0)
+	{
+		memset(&args, 0, sizeof(args));
+		wa_arg_int8_array(&args, removed, nremoved);
+		wa_query(&remove, &args);
+	}
+	if (nagain > 0)
+	{
+		memset(&args, 0, sizeof(args));
+		wa_arg_int8_array(&args, again, nagain);
+		wa_query(&release, &args);
+	}
+	if (ndue > 0)
+	{
+		memset(&args, 0, sizeof(args));
+		wa_arg_int8_array(&args, due_ids, ndue);
+		wa_arg_timestamptz_array(&args, due_times, ndue);
+		wa_query(&due, &args);
+	}
+}
+
+/*
+ * Make messages ready whose time has come, in small batches.  Returns how
+ * many, and when the next one is due (0: none).  New rows of wa.ready have
+ * old ids: the caller must load from the beginning.
+ */
+int
+wa_queue_wake_due(TimestampTz *next_due)
+{
+	static WaStatement wake =
+		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id IN"
+					 " (SELECT message_id FROM wa.due WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1000)"
+					 " RETURNING message_id)"
+					 " INSERT INTO wa.ready (message_id) SELECT message_id FROM d ON CONFLICT DO NOTHING");
+	static WaStatement next =
+		WA_STATEMENT("SELECT due_at FROM wa.due ORDER BY due_at LIMIT 1");
+	int			woken;
+
+	woken = (int) wa_query(&wake, NULL);
+	*next_due = wa_query(&next, NULL) > 0 ? wa_row_timestamptz(0, 1) : 0;
+	return woken;
+}
+
+/*
+ * Carry out what operators have asked for.  Messages among "busy" are on the
+ * wire: a cancel comes too late for them.  Returns the number of requests
+ * handled; ids of messages that must be forgotten by the scheduler are in
+ * *cancelled.  A retry or release makes a message ready again.
+ */
+int
+wa_queue_requests(int limit, const int64 *busy, int nbusy,
+				  int64 **cancelled, int *ncancelled)
+{
+	static WaStatement fetch =
+		WA_STATEMENT("SELECT id, action, message_id, requested_by FROM wa.request ORDER BY id LIMIT $1");
+	static WaStatement cancel =
+		WA_STATEMENT("UPDATE wa.message SET state = 'cancelled', reason = 'cancelled',"
+					 " detail = 'cancelled by ' || $2, due_at = NULL, finished_at = clock_timestamp()"
+					 " WHERE id = $1 AND state IN ('queued', 'held') RETURNING id");
+	static WaStatement retry =
+		WA_STATEMENT("UPDATE wa.message SET state = 'queued', reason = $3, detail = $3 || ' by ' || $2,"
+					 " due_at = NULL, finished_at = NULL,"
+					 " expires_at = greatest(expires_at, clock_timestamp() + '1 day')"
+					 " WHERE id = $1 AND number IS NOT NULL"
+					 " AND state = ANY (CASE $3 WHEN 'released' THEN '{held}'::text[]"
+					 " ELSE '{failed,unknown,skipped,expired,cancelled}' END) RETURNING id");
+	static WaStatement forget =
+		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id = $1) DELETE FROM wa.ready WHERE message_id = $1");
+	static WaStatement ready =
+		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id = $1)"
+					 " INSERT INTO wa.ready (message_id) VALUES ($1) ON CONFLICT DO NOTHING");
+	static WaStatement done =
+		WA_STATEMENT("DELETE FROM wa.request WHERE id = ANY ($1)");
+	WaArgs		args = {0};
+	uint64		n;
+	SPITupleTable *requests;
+	int64	   *ids;
+
+	*ncancelled = 0;
+	*cancelled = NULL;
+	wa_arg_int8(&args, limit);
+	n = wa_query(&fetch, &args);
+	if (n == 0)
+		return 0;
+	requests = SPI_tuptable;
+	ids = palloc(sizeof(int64) * n);
+	*cancelled = palloc(sizeof(int64) * n);
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *action;
+		char	   *role;
+		int64		message;
+		bool		on_wire = false;
+
+		SPI_tuptable = requests;
+		ids[i] = wa_row_int8(i, 1);
+		action = wa_row_text(i, 2);
+		message = wa_row_int8(i, 3);
+		role = wa_row_text(i, 4);
+		for (int j = 0; j < nbusy; j++)
+			on_wire = on_wire || busy[j] == message;
+		if (on_wire)
+			continue;
+		memset(&args, 0, sizeof(args));
+		wa_arg_int8(&args, message);
+		wa_arg_text(&args, role);
+		if (strcmp(action, "cancel") == 0)
+		{
+			if (wa_query(&cancel, &args) == 0)
+				continue;
+			(*cancelled)[(*ncancelled)++] = message;
+			args.n = 1;
+			wa_query(&forget, &args);
+		}
+		else
+		{
+			wa_arg_text(&args, strcmp(action, "release") == 0 ? "released" : "retried");
+			if (wa_query(&retry, &args) == 0)
+				continue;
+			args.n = 1;
+			wa_query(&ready, &args);
+		}
+	}
+	memset(&args, 0, sizeof(args));
+	wa_arg_int8_array(&args, ids, (int) n);
+	wa_query(&done, &args);
+	return (int) n;
+}
+
+/*
+ * A message with a dedupe key is about to go: is it the first with this key?
+ * Asked again for the same message, the answer stays the same.
+ */
+bool
+wa_queue_claim_dedupe(const char *key, int64 message_id)
+{
+	static WaStatement claim =
+		WA_STATEMENT("INSERT INTO wa.once (key, message_id) VALUES ('dedupe:' || $1, $2)"
+					 " ON CONFLICT (key) DO NOTHING");
+	static WaStatement whose =
+		WA_STATEMENT("SELECT message_id FROM wa.once WHERE key = 'dedupe:' || $1");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, key);
+	wa_arg_int8(&args, message_id);
+	if (wa_query(&claim, &args) > 0)
+		return true;
+	args.n = 1;
+	return wa_query(&whose, &args) > 0 && wa_row_int8(0, 1) == message_id;
+}

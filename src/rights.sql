@@ -1,0 +1,45 @@
+-- src/rights.sql: rights and dump marks, the last piece.
+--
+-- The database's owner reads and writes the tables, nobody else does.  PUBLIC
+-- gets what a restored CREATE TRIGGER needs: pg_dump writes no grants that
+-- were made later, and a restore as an unprivileged role checks them when the
+-- trigger is created.
+
+GRANT USAGE ON SCHEMA wa TO PUBLIC;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    wa.setting, wa.access, wa.identity,
+    wa.watch, wa.event, wa.capture_gap,
+    wa.template, wa.template_mapping, wa.scenario, wa.position, wa.event_outcome, wa.dead_letter,
+    wa.message, wa.attempt, wa.ready, wa.due, wa.once, wa.request,
+    wa.provider, wa.contact
+    TO pg_database_owner;
+GRANT USAGE, SELECT, UPDATE ON
+    wa.event_id_seq, wa.capture_gap_id_seq, wa.event_outcome_id_seq, wa.dead_letter_id_seq,
+    wa.message_id_seq, wa.request_id_seq
+    TO pg_database_owner;
+
+-- Configuration, ledger and unread events travel with a backup.  Credentials,
+-- identity, position and what is ready to be sent do not: a restored database
+-- must not be able to send.
+SELECT pg_catalog.pg_extension_config_dump('wa.setting', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.access', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.watch', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.template', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.template_mapping', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.scenario', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.event_outcome', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.dead_letter', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.capture_gap', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.message', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.attempt', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.once', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.provider', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.contact', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.event_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.capture_gap_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.event_outcome_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.dead_letter_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.message_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.event',
+    'WHERE NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_catalog.pg_visible_in_snapshot(event.xact, p.snapshot))');

@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * decide.c
+ *		The choice of a provider, with its reason in words.
+ *
+ * The default provider comes first; then official ones (Meta), for people who
+ * opted in or wrote within 24 hours; then the gateways by sequence.  The
+ * window limits free text only: a template may go to somebody who opted in at
+ * any time (Meta's messaging policy).  Gateways have no templates and get the
+ * rendered text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "route/route.h"
+
+static const WaMapping *
+find_mapping(const WaMapping *mappings, int n, const char *template_key, const char *provider)
+{
+	for (int i = 0; template_key && i < n; i++)
+		if (strcmp(mappings[i].template_key, template_key) == 0 &&
+			strcmp(mappings[i].provider, provider) == 0)
+			return &mappings[i];
+	return NULL;
+}
+
+static bool
+is_usable(const WaMapping *mapping)
+{
+	return mapping && (strcmp(mapping->status, "configured") == 0 ||
+					   strcmp(mapping->status, "approved") == 0);
+}
+
+/*
+ * Why an official provider cannot take the message, or NULL.
+ */
+static const char *
+refuse_official(WaRoute *route, const WaMapping *mapping)
+{
+	if (route->template_key == NULL)
+	{
+		route->use_window = true;
+		return route->in_window ? NULL : "free text only within 24 hours of the person's last message";
+	}
+	if (route->requires_opt_in && !route->opted_in && !route->in_window)
+		return "no opt-in, and no message from the person within 24 hours";
+	if (is_usable(mapping) && !mapping->is_text)
+	{
+		route->mapping = mapping;
+		route->as_template = true;
+		route->use_window = route->requires_opt_in && !route->opted_in;
+		return NULL;
+	}
+	if (route->in_window)
+	{
+		/* the text itself may go while the window is open */
+		route->use_window = true;
+		return NULL;
+	}
+	return mapping ? "its mapping of this template is not configured" :
+		"it has no mapping of this template";
+}
+
+/*
+ * Why this provider cannot take the message, or NULL.
+ */
+static const char *
+refuse(WaRoute *route, const WaProvider *provider,
+	   const WaMapping *mappings, int nmappings, WaHasBudget has_budget)
+{
+	const WaMapping *mapping = find_mapping(mappings, nmappings, route->template_key, provider->name);
+
+	route->mapping = NULL;
+	route->as_template = false;
+	route->use_window = false;
+	if (!provider->active)
+		return "not active";
+	if (provider->problem)
+		return provider->problem;
+	if (strcmp(provider->state, "error") == 0)
+		return "in state error, see last_error";
+	if (strcmp(provider->state, "configured") != 0)
+		return "not tested yet, see wa_test_connection()";
+	if (has_budget && !has_budget(provider))
+		return "its daily cap is reached";
+	if (provider->gateway->official)
+		return refuse_official(route, mapping);
+	if (mapping && !is_usable(mapping))
+		return "its mapping of this template is not configured";
+	if (mapping && !mapping->is_text)
+	{
+		route->mapping = mapping;
+		route->as_template = true;
+	}
+	return NULL;
+}
+
+/*
+ * Choose.  Providers are in the order of their sequence.  has_budget may be
+ * NULL.  Results are palloc()ed in the current context.
+ */
+void
+wa_route_decide(WaRoute *route, const WaProviders *providers,
+				const WaMapping *mappings, int nmappings, WaHasBudget has_budget)
+{
+	StringInfoData refused;
+	const char *why = NULL;
+
+	route->provider = NULL;
+	route->reason = NULL;
+	initStringInfo(&refused);
+
+	/* pass 0: the default one; 1: official ones; 2: gateways */
+	for (int pass = 0; pass < 3 && route->provider == NULL; pass++)
+	{
+		for (int i = 0; i < providers->n && route->provider == NULL; i++)
+		{
+			const WaProvider *p = &providers->list[i];
+			bool		official = p->gateway && p->gateway->official;
+			const char *refusal;
+
+			if (route->wanted_provider)
+			{
+				if (pass > 0 || strcmp(p->name, route->wanted_provider) != 0)
+					continue;
+				why = "demanded by the sender";
+			}
+			else if (p->is_default)
+			{
+				if (pass != 0)
+					continue;
+				why = "default provider";
+			}
+			else
+			{
+				if (pass != (official ? 1 : 2))
+					continue;
+				why = official ? "official provider for this person" : "first usable gateway by sequence";
+			}
+			refusal = refuse(route, p, mappings, nmappings, has_budget);
+			if (refusal)
+				appendStringInfo(&refused, "; not %s: %s", p->name, refusal);
+			else
+				route->provider = p;
+		}
+	}
+	if (route->provider)
+		route->reason = psprintf("%s: %s%s%s", route->provider->name, why,
+								 route->use_window ? ", inside the 24-hour window" : "",
+								 refused.data);
+	else if (refused.len > 0)
+		route->reason = psprintf("no provider can be used%s", refused.data);
+	else if (route->wanted_provider)
+		route->reason = psprintf("provider \"%s\" does not exist", route->wanted_provider);
+	else
+		route->reason = pstrdup("no provider is configured");
+}

@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts.c
+ *		What is known of the people that messages go to: consent, blacklist,
+ *		the 24-hour window.
+ *
+ * An opt-out holds against every provider.  It is recorded in wa.contact, in
+ * Odoo's phone_blacklist (numbers with "+"; un-blacklisting keeps the row with
+ * active = false), or on the contact: whatsapp_opt_in false with a date.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "pg/app_table.h"
+#include "pg/query.h"
+#include "route/route.h"
+
+static bool
+is_true(const char *text)
+{
+	return text && text[0] == 't';
+}
+
+static void
+refuse(WaRoute *route, const char *code, const char *why)
+{
+	if (route->refusal)
+		return;
+	route->refusal_code = code;
+	route->refusal = why;
+}
+
+static void
+apply_partners(WaRoute *routes, int n, const WaAppTable *table)
+{
+	static const char *const columns[] = {"id", "whatsapp_opt_in", "whatsapp_opt_in_date"};
+	int64	   *ids = palloc(sizeof(int64) * n);
+	int			nids = 0;
+	WaAppRows	rows;
+
+	for (int i = 0; i < n; i++)
+		if (routes[i].partner_id != 0)
+			ids[nids++] = routes[i].partner_id;
+	if (table->state != WA_APP_READY || nids == 0)
+		return;
+	wa_app_read_by_id(&rows, table, columns, lengthof(columns), "id", ids, nids);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		int64		id = strtoll(rows.values[r][0], NULL, 10);
+		const char *date = rows.values[r][2];
+
+		for (int i = 0; i < n; i++)
+		{
+			if (routes[i].partner_id != id)
+				continue;
+			if (is_true(rows.values[r][1]))
+				routes[i].opted_in = true;
+			else if (date)
+				refuse(&routes[i], "opted_out", "the contact has opted out in Odoo");
+		}
+	}
+}
+
+static void
+apply_blacklist(WaRoute *routes, int n, const WaAppTable *table)
+{
+	static const char *const columns[] = {"number", "active"};
+	const char **numbers = palloc(sizeof(char *) * n);
+	int			nnumbers = 0;
+	WaAppRows	rows;
+
+	for (int i = 0; i < n; i++)
+		if (routes[i].number)
+			numbers[nnumbers++] = psprintf("+%s", routes[i].number);
+	if (table->state != WA_APP_READY || nnumbers == 0)
+		return;
+	wa_app_read_by_text(&rows, table, columns, lengthof(columns), "number", numbers, nnumbers);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		/* NULL is false in Odoo, but a missing column is no pardon */
+		if (wa_app_has_column(table, "active") && !is_true(rows.values[r][1]))
+			continue;
+		for (int i = 0; i < n; i++)
+			if (routes[i].number && rows.values[r][0] &&
+				strcmp(rows.values[r][0] + 1, routes[i].number) == 0)
+				refuse(&routes[i], "blacklisted", "the number is on Odoo's blacklist");
+	}
+}
+
+static void
+apply_contacts(WaRoute *routes, int n)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT number, opted_out_at IS NOT NULL AND (opted_in_at IS NULL OR opted_out_at >= opted_in_at),"
+					 " opted_in_at IS NOT NULL AND (opted_out_at IS NULL OR opted_in_at > opted_out_at),"
+					 " last_inbound_at > clock_timestamp() - interval '24 hours'"
+					 " FROM wa.contact WHERE number = ANY ($1)");
+	const char **numbers = palloc(sizeof(char *) * n);
+	int			nnumbers = 0;
+	WaArgs		args = {0};
+	uint64		rows;
+
+	for (int i = 0; i < n; i++)
+		if (routes[i].number)
+			numbers[nnumbers++] = routes[i].number;
+	wa_arg_text_array(&args, numbers, nnumbers);
+	rows = wa_query(&read, &args);
+	for (uint64 r = 0; r < rows; r++)
+	{
+		char	   *number = wa_row_text(r, 1);
+		bool		out = wa_row_bool(r, 2);
+		bool		in = wa_row_bool(r, 3);
+		bool		window = wa_row_bool(r, 4);
+
+		for (int i = 0; i < n; i++)
+		{
+			if (routes[i].number == NULL || strcmp(routes[i].number, number) != 0)
+				continue;
+			if (out)
+				refuse(&routes[i], "opted_out", "the number has opted out");
+			routes[i].opted_in = routes[i].opted_in || in;
+			routes[i].in_window = routes[i].in_window || window;
+		}
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static TimestampTz
+utc(const char *text)
+{
+	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
+												   ObjectIdGetDatum(InvalidOid),
+												   Int32GetDatum(-1)));
+}
+
+/*
+ * Odoo Enterprise keeps inbound messages in whatsapp_message; times are UTC
+ * without a zone; the settings pinned while we act read them so.
+ */
+static void
+apply_odoo_inbound(WaRoute *routes, int n, const WaAppTable *table)
+{
+	static const char *const columns[] = {
+		"mobile_number_formatted", "message_type", "create_date"
+	};
+	const char **numbers = palloc(sizeof(char *) * n);
+	int			nnumbers = 0;
+	WaAppRows	rows;
+	TimestampTz since = GetCurrentTimestamp() - USECS_PER_DAY;
+
+	for (int i = 0; i < n; i++)
+		if (routes[i].number)
+			numbers[nnumbers++] = routes[i].number;
+	if (table->state != WA_APP_READY || nnumbers == 0)
+		return;
+	wa_app_read_by_text(&rows, table, columns, lengthof(columns),
+						"mobile_number_formatted", numbers, nnumbers);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		char	  **row = rows.values[r];
+
+		if (row[0] == NULL || row[1] == NULL || row[2] == NULL ||
+			strcmp(row[1], "inbound") != 0 || utc(row[2]) < since)
+			continue;
+		for (int i = 0; i < n; i++)
+			if (routes[i].number && strcmp(routes[i].number, row[0]) == 0)
+				routes[i].in_window = true;
+	}
+}
+
+/*
+ * Fill in what is known of each person.  All tables are locked before the
+ * first is read; returns false, naming the table, if one cannot be had now.
+ */
+bool
+wa_route_load_facts(WaRoute *routes, int n, const char *schema,
+					const char **locked_table)
+{
+	static const char *const names[] = {"res_partner", "phone_blacklist", "whatsapp_message"};
+	WaAppTable	tables[lengthof(names)];
+
+	if (n == 0)
+		return true;
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		if (wa_app_open(&tables[i], schema, names[i]) == WA_APP_LOCKED)
+		{
+			*locked_table = names[i];
+			return false;
+		}
+	}
+	apply_contacts(routes, n);
+	apply_partners(routes, n, &tables[0]);
+	apply_blacklist(routes, n, &tables[1]);
+	apply_odoo_inbound(routes, n, &tables[2]);
+	return true;
+}

@@ -1,0 +1,318 @@
+/*-------------------------------------------------------------------------
+ *
+ * provider.c
+ *		Providers, templates and mappings as they are configured.
+ *
+ * The rows are untrusted input: whoever may write the tables can put anything
+ * there, past wa_configure() and its checks.  So each row is checked here,
+ * when it is used, and what is wrong with it becomes its "problem" instead of
+ * an error, which would stop every other provider too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "lib/stringinfo.h"
+
+#include "pg/query.h"
+#include "route/provider.h"
+#include "route/secret.h"
+#include "sicantik_wa.h"
+
+/* Columns of the statement in wa_route_load_providers(). */
+enum
+{
+	COL_NAME = 1,
+	COL_KIND,
+	COL_BASE_URL,
+	COL_ACTIVE,
+	COL_SEQUENCE,
+	COL_IS_DEFAULT,
+	COL_STATE,
+	COL_MAX_IN_FLIGHT,
+	COL_MIN_GAP,
+	COL_GAP_JITTER,
+	COL_RATE_PER_SECOND,
+	COL_DAILY_CAP,
+	COL_RECIPIENT_GAP,
+	COL_SETTING_NAMES,
+	COL_SETTING_VALUES
+};
+
+/* Settings of one row as they stand there, before any check. */
+typedef struct RawSettings
+{
+	int			n;
+	char	  **names;
+	char	  **values;
+} RawSettings;
+
+static const char *
+raw_setting(const RawSettings *raw, const char *name)
+{
+	for (int i = 0; i < raw->n; i++)
+		if (raw->names[i] && strcmp(raw->names[i], name) == 0)
+			return raw->values[i];
+	return NULL;
+}
+
+/*
+ * A credential of the provider, from its file if the row names one, else from
+ * wa.secret.  NULL if there is none; *why is set if a file is named and cannot
+ * be read.
+ */
+static char *
+load_secret(const WaProvider *provider, const RawSettings *raw,
+			const char *name, char **why)
+{
+	const char *file = raw_setting(raw, psprintf("%s%s", name,
+												 WA_SECRET_FILE_SUFFIX));
+	const char *primary = wa_route_primary_secret(provider->gateway);
+	bool		exposed;
+
+	*why = NULL;
+	if (file == NULL && primary && strcmp(name, primary) == 0)
+		file = raw_setting(raw, WA_SECRET_TOKEN_FILE);
+	if (file)
+		return wa_route_try_secret_file(file, why, &exposed);
+	return wa_route_read_secret(provider->name, name);
+}
+
+static void
+add_problem(WaProvider *provider, const char *problem)
+{
+	if (provider->problem == NULL)
+		provider->problem = pstrdup(problem);
+}
+
+/*
+ * Fill in settings and credentials of a provider of known kind, and find out
+ * which required ones are missing.
+ */
+static void
+load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
+{
+	const WaGateway *gateway = provider->gateway;
+	StringInfoData missing;
+
+	initStringInfo(&missing);
+	provider->settings = palloc0(sizeof(WaPair) * Max(gateway->nsettings, 1));
+	provider->secrets = palloc0(sizeof(WaPair) * Max(gateway->nsettings, 1));
+	for (size_t i = 0; i < gateway->nsettings; i++)
+	{
+		const WaGatewaySetting *setting = &gateway->settings[i];
+		char	   *value = NULL;
+		char	   *why = NULL;
+
+		if (setting->secret)
+			value = load_secret(provider, raw, setting->name, &why);
+		else if (raw_setting(raw, setting->name))
+			value = pstrdup(raw_setting(raw, setting->name));
+		else if (setting->default_value)
+			value = pstrdup(setting->default_value);
+
+		if (why)
+			add_problem(provider, why);
+		else if (setting->required && (value == NULL || value[0] == '\0'))
+			appendStringInfo(&missing, "%s%s", missing.len > 0 ? ", " : "",
+							 setting->name);
+		if (value == NULL)
+			continue;
+		if (setting->secret && !with_secrets)
+		{
+			explicit_bzero(value, strlen(value));
+			continue;
+		}
+		provider->settings[provider->nsettings].name = setting->name;
+		provider->settings[provider->nsettings++].value = value;
+		if (setting->secret)
+		{
+			provider->secrets[provider->nsecrets].name = setting->name;
+			provider->secrets[provider->nsecrets++].value = value;
+		}
+	}
+	if (missing.len > 0)
+		add_problem(provider, psprintf("settings are missing: %s", missing.data));
+}
+
+/* The base URL in force, without slashes at its end. */
+static char *
+base_url(const char *own, const WaGateway *gateway)
+{
+	char	   *url = pstrdup(own ? own : gateway->base_url);
+	size_t		len = strlen(url);
+
+	while (len > 0 && url[len - 1] == '/')
+		url[--len] = '\0';
+	return url;
+}
+
+static void
+load_row(WaProvider *provider, uint64 row, RawSettings *raw)
+{
+	int			n;
+
+	memset(provider, 0, sizeof(*provider));
+	provider->name = wa_row_text(row, COL_NAME);
+	provider->kind = wa_row_text(row, COL_KIND);
+	provider->gateway = wa_gateway_find(provider->kind);
+	provider->base_url = wa_row_text(row, COL_BASE_URL);
+	provider->active = wa_row_bool(row, COL_ACTIVE);
+	provider->sequence = wa_row_int4(row, COL_SEQUENCE);
+	provider->is_default = wa_row_bool(row, COL_IS_DEFAULT);
+	provider->state = wa_row_text(row, COL_STATE);
+	provider->max_in_flight = Min(Max(wa_row_int4(row, COL_MAX_IN_FLIGHT), 1), 1000);
+	provider->min_gap_us = Max(wa_row_int8(row, COL_MIN_GAP), 0);
+	provider->gap_jitter_us = Max(wa_row_int8(row, COL_GAP_JITTER), 0);
+	provider->recipient_gap_us = Max(wa_row_int8(row, COL_RECIPIENT_GAP), 0);
+	provider->rate_per_second = wa_row_float8(row, COL_RATE_PER_SECOND);
+	if (isnan(provider->rate_per_second))
+		add_problem(provider, "rate_per_second is not a number");
+	if (!(provider->rate_per_second > 0) || isinf(provider->rate_per_second))
+		provider->rate_per_second = 0;
+	provider->daily_cap = wa_row_isnull(row, COL_DAILY_CAP) ? -1 :
+		Max(wa_row_int4(row, COL_DAILY_CAP), 0);
+	raw->names = wa_row_text_array(row, COL_SETTING_NAMES, &raw->n);
+	raw->values = wa_row_text_array(row, COL_SETTING_VALUES, &n);
+	raw->n = Min(raw->n, n);
+}
+
+/*
+ * All providers, active or not, by sequence and name.  Credentials are left
+ * out unless with_secrets, but whether they are there is looked at always.
+ */
+void
+wa_route_load_providers(WaProviders *providers, bool with_secrets)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT name, kind, base_url, active, sequence, is_default, state, max_in_flight,"
+					 " (extract(epoch FROM min_gap) * 1000000)::bigint,"
+					 " (extract(epoch FROM gap_jitter) * 1000000)::bigint,"
+					 " rate_per_second, daily_cap,"
+					 " (extract(epoch FROM recipient_gap) * 1000000)::bigint,"
+					 " s.names, s.vals"
+					 " FROM wa.provider AS p,"
+					 " LATERAL (SELECT array_agg(e.key ORDER BY e.key) AS names,"
+					 " array_agg(e.value ORDER BY e.key) AS vals"
+					 " FROM jsonb_each_text(CASE WHEN jsonb_typeof(p.settings) = 'object'"
+					 " THEN p.settings ELSE '{}' END) AS e"
+					 " WHERE octet_length(e.value) <= 8192) AS s"
+					 " ORDER BY sequence, name COLLATE \"C\"");
+	uint64		n = wa_query(&load, NULL);
+	RawSettings *raw = palloc0(sizeof(RawSettings) * Max(n, 1));
+
+	providers->n = (int) n;
+	providers->list = palloc0(sizeof(WaProvider) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+		load_row(&providers->list[i], i, &raw[i]);
+	SPI_freetuptable(SPI_tuptable);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		WaProvider *provider = &providers->list[i];
+		char		err[256];
+
+		if (provider->gateway == NULL)
+		{
+			add_problem(provider, psprintf("unknown kind \"%s\"", provider->kind));
+			continue;
+		}
+		provider->base_url = base_url(provider->base_url, provider->gateway);
+		if (!wa_gateway_url_allowed(provider->kind, provider->base_url,
+									wa_guc_allowed_hosts, err, sizeof(err)))
+			add_problem(provider,
+						psprintf("its base_url may not be used: %s (setting sicantik_wa.allowed_hosts)",
+								 err));
+		load_settings(provider, &raw[i], with_secrets);
+	}
+}
+
+/*
+ * The provider of this name, or NULL; NULL is no name.
+ */
+WaProvider *
+wa_route_find_provider(const WaProviders *providers, const char *name)
+{
+	if (name == NULL)
+		return NULL;
+	for (int i = 0; i < providers->n; i++)
+		if (strcmp(providers->list[i].name, name) == 0)
+			return &providers->list[i];
+	return NULL;
+}
+
+/*
+ * Names in an array column; elements that are NULL are dropped.  NULL for SQL
+ * NULL.
+ */
+static char **
+load_names(uint64 row, int column, int *n)
+{
+	int			all;
+	char	  **names = wa_row_text_array(row, column, &all);
+
+	*n = 0;
+	for (int i = 0; i < all; i++)
+		if (names[i])
+			names[(*n)++] = names[i];
+	return names;
+}
+
+/*
+ * The template of this key, or NULL.
+ */
+WaTemplate *
+wa_route_load_template(const char *key)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT key, body, language, active, parameters"
+					 " FROM wa.template WHERE key = $1");
+	WaArgs		args = {0};
+	WaTemplate *template;
+
+	wa_arg_text(&args, key);
+	if (wa_query(&load, &args) == 0)
+		return NULL;
+	template = palloc0(sizeof(WaTemplate));
+	template->key = wa_row_text(0, 1);
+	template->body = wa_row_text(0, 2);
+	template->language = wa_row_text(0, 3);
+	template->active = wa_row_bool(0, 4);
+	template->parameters = load_names(0, 5, &template->nparameters);
+	SPI_freetuptable(SPI_tuptable);
+	return template;
+}
+
+/*
+ * All mappings, by template and provider; *n of them.
+ */
+WaMapping *
+wa_route_load_mappings(int *n)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT template_key, provider, mode = 'text', name, language,"
+					 " format = 'named', parameters, status"
+					 " FROM wa.template_mapping"
+					 " ORDER BY template_key COLLATE \"C\", provider COLLATE \"C\"");
+	uint64		rows = wa_query(&load, NULL);
+	WaMapping  *mappings = palloc0(sizeof(WaMapping) * Max(rows, 1));
+
+	*n = (int) rows;
+	for (uint64 i = 0; i < rows; i++)
+	{
+		WaMapping  *mapping = &mappings[i];
+
+		mapping->template_key = wa_row_text(i, 1);
+		mapping->provider = wa_row_text(i, 2);
+		mapping->is_text = wa_row_bool(i, 3);
+		mapping->name = wa_row_text(i, 4);
+		mapping->language = wa_row_text(i, 5);
+		mapping->named = wa_row_bool(i, 6);
+		mapping->parameters = load_names(i, 7, &mapping->nparameters);
+		mapping->status = wa_row_text(i, 8);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return mappings;
+}

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * provider.h
+ *		Providers as configured: rows of wa.provider with their credentials.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_PROVIDER_H
+#define SICANTIK_WA_PROVIDER_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "gateway/gateway.h"
+
+/* One provider; everything lives in the context of the WaProviders. */
+typedef struct WaProvider
+{
+	char	   *name;
+	const WaGateway *gateway;	/* NULL: unknown kind */
+	char	   *kind;
+	char	   *base_url;		/* never NULL if the gateway is known */
+	bool		active;
+	int			sequence;
+	bool		is_default;
+	char	   *state;			/* draft, configured, error */
+	int			max_in_flight;
+	int64		min_gap_us;
+	int64		gap_jitter_us;
+	double		rate_per_second;	/* 0: no limit */
+	int			daily_cap;		/* -1: no limit */
+	int64		recipient_gap_us;
+	WaPair	   *settings;		/* open settings and credentials */
+	size_t		nsettings;
+	WaPair	   *secrets;		/* the credentials among them */
+	size_t		nsecrets;
+	char	   *problem;		/* why it cannot be used, or NULL */
+} WaProvider;
+
+typedef struct WaProviders
+{
+	int			n;
+	WaProvider *list;			/* by sequence, then name */
+} WaProviders;
+
+/* One row of wa.template_mapping. */
+typedef struct WaMapping
+{
+	char	   *template_key;
+	char	   *provider;
+	bool		is_text;
+	char	   *name;
+	char	   *language;
+	bool		named;
+	char	  **parameters;		/* NULL: the template's own order */
+	int			nparameters;
+	char	   *status;
+} WaMapping;
+
+/* One row of wa.template with its mappings. */
+typedef struct WaTemplate
+{
+	char	   *key;
+	char	   *body;
+	char	   *language;
+	bool		active;
+	char	  **parameters;
+	int			nparameters;
+} WaTemplate;
+
+/*
+ * All of them need SPI connected and the database's owner acting; results are
+ * palloc()ed in the current context.
+ */
+extern PGDLLEXPORT void wa_route_load_providers(WaProviders *providers, bool with_secrets);
+extern PGDLLEXPORT WaProvider *wa_route_find_provider(const WaProviders *providers, const char *name);
+extern PGDLLEXPORT WaTemplate *wa_route_load_template(const char *key);
+extern PGDLLEXPORT WaMapping *wa_route_load_mappings(int *n);
+
+/*
+ * secret.c: heap access only, so that no plan, log or statistic ever holds a
+ * credential.  Write needs no SPI.  value NULL removes.
+ */
+extern void wa_route_write_secret(const char *provider, const char *name, const char *value);
+extern char *wa_route_read_secret(const char *provider, const char *name);
+extern char *wa_route_read_secret_file(const char *file);
+
+#endif							/* SICANTIK_WA_PROVIDER_H */

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * route.h
+ *		Face of routing: which provider, and why.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_ROUTE_H
+#define SICANTIK_WA_ROUTE_H
+
+#include "postgres.h"
+
+#include "route/provider.h"
+
+/* One message to be routed: the question, what is known, and the answer. */
+typedef struct WaRoute
+{
+	/* question */
+	const char *number;			/* E.164 digits; NULL: not known */
+	int64		partner_id;		/* 0: none */
+	const char *template_key;	/* NULL: free text */
+	const char *wanted_provider;	/* NULL: choose */
+	bool		requires_opt_in;
+
+	/* what is known of the person (wa_route_load_facts) */
+	bool		opted_in;
+	bool		in_window;		/* wrote to us within 24 hours */
+	const char *refusal;		/* gets nothing from any provider, and why */
+	const char *refusal_code;	/* opted_out, blacklisted */
+
+	/* answer (wa_route_decide) */
+	const WaProvider *provider; /* NULL: none can be used now */
+	const WaMapping *mapping;	/* NULL: rendered text */
+	bool		as_template;	/* the provider's own template */
+	bool		use_window;		/* possible only inside the 24-hour window */
+	char	   *reason;			/* why this one, and who was refused, palloc()ed */
+} WaRoute;
+
+/* A provider that has no budget left for now is left out. */
+typedef bool (*WaHasBudget) (const WaProvider *provider);
+
+extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *schema,
+											const char **locked_table);
+extern PGDLLEXPORT void wa_route_decide(WaRoute *route, const WaProviders *providers,
+										const WaMapping *mappings, int nmappings,
+										WaHasBudget has_budget);
+
+#endif							/* SICANTIK_WA_ROUTE_H */

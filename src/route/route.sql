@@ -1,0 +1,49 @@
+-- src/route/route.sql: providers, and the choice between them.
+
+CREATE TABLE wa.provider (
+    name            text NOT NULL,
+    kind            text NOT NULL,
+    base_url        text,
+    active          boolean NOT NULL DEFAULT true,
+    sequence        integer NOT NULL DEFAULT 10,
+    is_default      boolean NOT NULL DEFAULT false,
+    state           text NOT NULL DEFAULT 'draft',
+    settings        jsonb NOT NULL DEFAULT '{}',
+    max_in_flight   integer NOT NULL DEFAULT 1,
+    min_gap         interval NOT NULL DEFAULT '8 seconds',
+    gap_jitter      interval NOT NULL DEFAULT '4 seconds',
+    rate_per_second double precision,
+    daily_cap       integer,
+    recipient_gap   interval NOT NULL DEFAULT '0',
+    last_error      text,
+    last_error_at   timestamptz,
+    tested_at       timestamptz,
+    CONSTRAINT provider_pkey PRIMARY KEY (name),
+    CONSTRAINT provider_state_check CHECK (state IN ('draft', 'configured', 'error')),
+    CONSTRAINT provider_max_in_flight_check CHECK (max_in_flight BETWEEN 1 AND 1000),
+    CONSTRAINT provider_min_gap_check CHECK (min_gap >= '0' AND min_gap <= '1 day'),
+    CONSTRAINT provider_gap_jitter_check CHECK (gap_jitter >= '0' AND gap_jitter <= '1 day'),
+    CONSTRAINT provider_rate_per_second_check CHECK (rate_per_second > 0),
+    CONSTRAINT provider_daily_cap_check CHECK (daily_cap >= 0),
+    CONSTRAINT provider_recipient_gap_check CHECK (recipient_gap >= '0' AND recipient_gap <= '1 day')
+);
+COMMENT ON TABLE wa.provider IS 'providers; wa_configure() writes it, secrets are kept in wa.secret or in files';
+COMMENT ON COLUMN wa.provider.state IS 'draft: not tested; configured: usable; error: see last_error';
+COMMENT ON COLUMN wa.provider.max_in_flight IS 'requests at one time';
+COMMENT ON COLUMN wa.provider.min_gap IS 'least time between two messages, changed by up to gap_jitter both ways';
+COMMENT ON COLUMN wa.provider.rate_per_second IS 'most messages a second; NULL: no limit';
+COMMENT ON COLUMN wa.provider.daily_cap IS 'most messages a day of the office; NULL: no limit';
+COMMENT ON COLUMN wa.provider.recipient_gap IS 'least time between two messages to one number';
+
+-- Readable by nobody through SQL: no grants, no constraint that could print a
+-- row, not dumped; read and written by heap access only.
+CREATE TABLE wa.secret (
+    provider text NOT NULL,
+    name     text NOT NULL,
+    value    text NOT NULL
+);
+ALTER TABLE wa.secret REPLICA IDENTITY FULL;
+COMMENT ON TABLE wa.secret IS 'credentials of providers, write-only through wa_configure()';
+
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.provider
+    FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();

@@ -1,0 +1,396 @@
+/*-------------------------------------------------------------------------
+ *
+ * secret.c
+ *		Credentials: the table wa.secret, and files.
+ *
+ * The table is read and written by heap access only.  Whatever goes through
+ * the executor can come out of it again: in a logged plan, in the detail of
+ * an error, in statistics.  Nobody has a grant on the table, it has no index
+ * and no constraint that could print a row, and it is never dumped.
+ *
+ * A file is better still, because its content never stands in a statement.
+ * Its name is a row that the database's owner writes, so it is held to one
+ * folder per database below a directory that only a superuser can set.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "route/provider.h"
+#include "route/secret.h"
+#include "sicantik_wa.h"
+
+/* Columns of wa.secret, from 1. */
+enum
+{
+	SECRET_PROVIDER = 1,
+	SECRET_NAME,
+	SECRET_VALUE,
+	SECRET_COLUMNS = SECRET_VALUE
+};
+
+/*
+ * Open wa.secret, and make sure that it is the table of our install script.
+ * Raises an error if not.
+ */
+static Relation
+open_secrets(LOCKMODE lockmode)
+{
+	Oid			schema = get_namespace_oid("wa", true);
+	Oid			relid = InvalidOid;
+	Relation	relation;
+	TupleDesc	desc;
+	bool		ours;
+
+	if (OidIsValid(schema))
+		relid = get_relname_relid("secret", schema);
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table wa.secret does not exist"),
+				 errhint("The extension sicantik_wa must be created in this database.")));
+	relation = table_open(relid, lockmode);
+	desc = RelationGetDescr(relation);
+	ours = relation->rd_rel->relkind == RELKIND_RELATION &&
+		relation->rd_rel->relowner == BOOTSTRAP_SUPERUSERID &&
+		desc->natts == SECRET_COLUMNS;
+	for (int i = 0; ours && i < SECRET_COLUMNS; i++)
+		ours = TupleDescAttr(desc, i)->atttypid == TEXTOID &&
+			!TupleDescAttr(desc, i)->attisdropped;
+	if (!ours)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table wa.secret is not the one that the extension created")));
+	return relation;
+}
+
+static bool
+column_is(TupleTableSlot *slot, int column, const char *expected)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+
+	return !isnull && strcmp(TextDatumGetCString(value), expected) == 0;
+}
+
+/*
+ * Delete the rows of a provider: those of this name, or all if name is NULL.
+ */
+static void
+delete_rows(Relation relation, const char *provider, const char *name)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		if (column_is(slot, SECRET_PROVIDER, provider) &&
+			(name == NULL || column_is(slot, SECRET_NAME, name)))
+			simple_heap_delete(relation, &slot->tts_tid);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * Store a credential, or remove it (value NULL).  Part of the current
+ * transaction.  Whether the caller may do that is the caller's to check, and
+ * so is the value: see wa_route_secret_valid().
+ */
+void
+wa_route_write_secret(const char *provider, const char *name, const char *value)
+{
+	/* one writer at a time: nothing else keeps a pair from being there twice */
+	Relation	relation = open_secrets(ShareRowExclusiveLock);
+
+	PreventCommandIfReadOnly("wa_configure()");
+	delete_rows(relation, provider, name);
+	if (value != NULL)
+	{
+		Datum		values[SECRET_COLUMNS];
+		bool		nulls[SECRET_COLUMNS] = {false};
+		HeapTuple	tuple;
+
+		values[SECRET_PROVIDER - 1] = CStringGetTextDatum(provider);
+		values[SECRET_NAME - 1] = CStringGetTextDatum(name);
+		values[SECRET_VALUE - 1] = CStringGetTextDatum(value);
+		tuple = heap_form_tuple(RelationGetDescr(relation), values, nulls);
+		simple_heap_insert(relation, tuple);
+		heap_freetuple(tuple);
+	}
+	CommandCounterIncrement();
+	table_close(relation, NoLock);
+}
+
+/*
+ * Remove all credentials of a provider: who makes a new one of an old name
+ * must not find the old one's.
+ */
+void
+wa_route_forget_secrets(const char *provider)
+{
+	Relation	relation = open_secrets(ShareRowExclusiveLock);
+
+	PreventCommandIfReadOnly("wa_configure()");
+	delete_rows(relation, provider, NULL);
+	CommandCounterIncrement();
+	table_close(relation, NoLock);
+}
+
+/*
+ * The stored credential, palloc()ed in the current context, or NULL.  Reads
+ * what is committed now, whatever the isolation level of the transaction.
+ */
+char *
+wa_route_read_secret(const char *provider, const char *name)
+{
+	Relation	relation = open_secrets(AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	char	   *result = NULL;
+
+	while (result == NULL &&
+		   table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull;
+		Datum		value;
+
+		if (!column_is(slot, SECRET_PROVIDER, provider) ||
+			!column_is(slot, SECRET_NAME, name))
+			continue;
+		value = slot_getattr(slot, SECRET_VALUE, &isnull);
+		if (!isnull)
+			result = TextDatumGetCString(value);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, AccessShareLock);
+	return result;
+}
+
+/*
+ * Can this be a credential?  It goes into an HTTP header or a form field: no
+ * control characters, not empty.  If not, *why is a clause that does not
+ * repeat the value.
+ */
+bool
+wa_route_secret_valid(const char *value, char **why)
+{
+	if (value[0] == '\0')
+		*why = "it is empty";
+	else if (strlen(value) > WA_SECRET_BYTES)
+		*why = psprintf("it is longer than %d bytes", WA_SECRET_BYTES);
+	else if (value[0] == ' ' || value[strlen(value) - 1] == ' ')
+		*why = "it begins or ends with a blank";
+	else
+	{
+		for (const char *p = value; *p; p++)
+		{
+			if ((unsigned char) *p < ' ' || *p == 0x7f)
+			{
+				*why = "it contains a control character";
+				return false;
+			}
+		}
+		return true;
+	}
+	return false;
+}
+
+/*
+ * A name without any path: letters, digits, '.', '_' and '-', not beginning
+ * with a dot.
+ */
+bool
+wa_route_secret_file_name_valid(const char *file)
+{
+	return file[0] != '\0' && file[0] != '.' && strlen(file) < 256 &&
+		file[strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+}
+
+/*
+ * The credential settings of a kind include one that nothing goes without;
+ * "token_file" stands for its file.  Static; NULL if there is none.
+ */
+const char *
+wa_route_primary_secret(const WaGateway *gateway)
+{
+	for (size_t i = 0; i < gateway->nsettings; i++)
+		if (gateway->settings[i].secret && gateway->settings[i].required)
+			return gateway->settings[i].name;
+	return NULL;
+}
+
+/* Trim what an editor or "echo" leaves behind. */
+static void
+trim_end(char *text)
+{
+	size_t		len = strlen(text);
+
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]))
+		text[--len] = '\0';
+}
+
+/*
+ * Read an open file into buffer (WA_SECRET_BYTES + 2 bytes).  Returns false
+ * with a clause if it is not what it should be.
+ */
+static bool
+read_file(int fd, char *buffer, char **why, bool *exposed)
+{
+	struct stat st;
+	size_t		len = 0;
+
+	if (fstat(fd, &st) != 0)
+	{
+		*why = psprintf("could not be examined: %m");
+		return false;
+	}
+	if (!S_ISREG(st.st_mode))
+	{
+		*why = "is not a regular file";
+		return false;
+	}
+	*exposed = (st.st_mode & S_IROTH) != 0;
+	while (len <= WA_SECRET_BYTES)
+	{
+		ssize_t		n = read(fd, buffer + len, WA_SECRET_BYTES + 1 - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+		{
+			*why = psprintf("could not be read: %m");
+			return false;
+		}
+		if (n == 0)
+			break;
+		len += n;
+	}
+	buffer[len] = '\0';
+	if (len > WA_SECRET_BYTES)
+	{
+		*why = psprintf("is longer than %d bytes", WA_SECRET_BYTES);
+		return false;
+	}
+	if (strlen(buffer) != len)
+	{
+		*why = "contains a control character";
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Read a credential from a file of this database's folder.  Returns it
+ * palloc()ed, or NULL with *why, a sentence that names the file and never its
+ * content.  Raises no error for anything the file system or a row can hold.
+ * *exposed: everybody on the machine may read the file.
+ */
+char *
+wa_route_try_secret_file(const char *file, char **why, bool *exposed)
+{
+	char	   *database = get_database_name(MyDatabaseId);
+	char	   *clause = NULL;
+	char	   *path;
+	char	   *buffer;
+	int			fd;
+	bool		ok;
+
+	*why = NULL;
+	*exposed = false;
+	if (!wa_route_secret_file_name_valid(file))
+	{
+		*why = "the name of the credential file is not a plain file name";
+		return NULL;
+	}
+	if (wa_guc_secrets_directory == NULL || wa_guc_secrets_directory[0] == '\0')
+	{
+		*why = psprintf("credential file \"%s\" cannot be read: sicantik_wa.secrets_directory is not set",
+						file);
+		return NULL;
+	}
+	if (database == NULL || database[0] == '.' || strchr(database, '/'))
+	{
+		*why = psprintf("credential file \"%s\" cannot be read: the name of this database cannot be that of a folder",
+						file);
+		return NULL;
+	}
+
+	path = psprintf("%s/%s/%s", wa_guc_secrets_directory, database, file);
+	fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
+	if (fd < 0)
+	{
+		if (errno == ELOOP)
+			*why = psprintf("credential file \"%s\" is a symbolic link", path);
+		else
+			*why = psprintf("credential file \"%s\" could not be opened: %m", path);
+		return NULL;
+	}
+	buffer = palloc(WA_SECRET_BYTES + 2);
+	ok = read_file(fd, buffer, &clause, exposed);
+	CloseTransientFile(fd);
+	if (!ok)
+		*why = psprintf("credential file \"%s\" %s", path, clause);
+	else
+	{
+		trim_end(buffer);
+		ok = wa_route_secret_valid(buffer, &clause);
+		if (ok && !pg_verifymbstr(buffer, strlen(buffer), true))
+		{
+			ok = false;
+			clause = "it is not text in the encoding of this database";
+		}
+		if (!ok)
+			*why = psprintf("the content of credential file \"%s\" cannot be used: %s",
+							path, clause);
+	}
+	if (ok)
+		return buffer;
+	explicit_bzero(buffer, WA_SECRET_BYTES + 2);
+	pfree(buffer);
+	return NULL;
+}
+
+/*
+ * The same for callers that cannot go on without: raises an error.
+ */
+char *
+wa_route_read_secret_file(const char *file)
+{
+	char	   *why;
+	bool		exposed;
+	char	   *result = wa_route_try_secret_file(file, &why, &exposed);
+
+	if (result == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("%s", why),
+				 errhint("Credential files are in one folder per database below sicantik_wa.secrets_directory, which a superuser sets.")));
+	return result;
+}

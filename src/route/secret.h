@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * secret.h
+ *		Credentials, for those who configure and load providers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_SECRET_H
+#define SICANTIK_WA_SECRET_H
+
+#include "postgres.h"
+
+#include "gateway/gateway.h"
+
+/* Longest credential, in bytes, in the table and in a file. */
+#define WA_SECRET_BYTES			8192
+
+/* Key of the open setting that names the file of a secret setting. */
+#define WA_SECRET_FILE_SUFFIX	"_file"
+
+/* The same for the most important secret of a provider, whatever its kind. */
+#define WA_SECRET_TOKEN_FILE	"token_file"
+
+extern bool wa_route_secret_valid(const char *value, char **why);
+extern bool wa_route_secret_file_name_valid(const char *file);
+extern char *wa_route_try_secret_file(const char *file, char **why,
+									  bool *exposed);
+extern void wa_route_forget_secrets(const char *provider);
+extern const char *wa_route_primary_secret(const WaGateway *gateway);
+
+#endif							/* SICANTIK_WA_SECRET_H */

@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * sicantik_wa.c
+ *		Module entry: the server's settings, and each folder's init.
+ *
+ * This module is preloaded into the whole server, so it links nothing but
+ * libc and json-c; what needs libcurl is in the module sicantik_wa_worker.
+ * It also works without being preloaded: capture and the SQL functions queue,
+ * only nothing is sent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "capture/capture.h"
+#include "gateway/gateway.h"
+#include "sicantik_wa.h"
+#include "worker/worker.h"
+
+PG_MODULE_MAGIC;
+
+char	   *wa_guc_allowed_hosts = NULL;
+char	   *wa_guc_ca_file = NULL;
+char	   *wa_guc_proxy = NULL;
+char	   *wa_guc_secrets_directory = NULL;
+char	   *wa_guc_instance = NULL;
+bool		wa_guc_enabled = true;
+int			wa_guc_max_workers = 4;
+int			wa_guc_worker_idle_timeout = 60;
+int			wa_guc_request_timeout = 30000;
+int			wa_guc_max_in_flight = 200;
+int			wa_guc_shutdown_grace = 2000;
+int			wa_guc_max_unread = 100000;
+bool		wa_guc_capture = true;
+
+void		_PG_init(void);
+
+static bool
+check_allowed_hosts(char **newval, void **extra, GucSource source)
+{
+	char		why[256];
+
+	if (wa_gateway_allowed_list_valid(*newval, why, sizeof(why)))
+		return true;
+	GUC_check_errdetail("%s", why);
+	GUC_check_errhint("Entries are kind=host[:port], separated by commas; a port other than 443 is for loopback hosts only.");
+	return false;
+}
+
+static bool
+check_directory(char **newval, void **extra, GucSource source)
+{
+	if (**newval == '\0' || is_absolute_path(*newval))
+		return true;
+	GUC_check_errdetail("The path must be absolute.");
+	return false;
+}
+
+static void
+define_settings(void)
+{
+	DefineCustomStringVariable("sicantik_wa.allowed_hosts",
+							   "Hosts that providers of each kind may be reached at.",
+							   "Entries kind=host[:port], separated by commas. Only https on port 443, except on loopback hosts.",
+							   &wa_guc_allowed_hosts,
+							   "meta=graph.facebook.com, fonnte=api.fonnte.com, watzap=api.watzap.id",
+							   PGC_SUSET, 0, check_allowed_hosts, NULL, NULL);
+	DefineCustomStringVariable("sicantik_wa.ca_file",
+							   "File of certificate authorities for TLS; empty means libcurl's own.",
+							   NULL, &wa_guc_ca_file, "",
+							   PGC_SUSET, 0, check_directory, NULL, NULL);
+	DefineCustomStringVariable("sicantik_wa.proxy",
+							   "HTTP proxy for requests to providers; empty means none.",
+							   NULL, &wa_guc_proxy, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("sicantik_wa.secrets_directory",
+							   "Directory with one folder per database for token files.",
+							   NULL, &wa_guc_secrets_directory, "",
+							   PGC_SUSET, 0, check_directory, NULL, NULL);
+	DefineCustomStringVariable("sicantik_wa.instance",
+							   "Name of this server, to tell it from a physical clone; empty means not compared.",
+							   "Set it outside the data directory.",
+							   &wa_guc_instance, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("sicantik_wa.enabled",
+							 "Run the workers that compose and send messages.",
+							 NULL, &wa_guc_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.max_workers",
+							"Most workers at one time, one per database.",
+							NULL, &wa_guc_max_workers, 4, 1, 256,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.worker_idle_timeout",
+							"Time after which a worker without work leaves.",
+							NULL, &wa_guc_worker_idle_timeout, 60, 1, 3600,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.request_timeout",
+							"Longest time for one request to a provider.",
+							NULL, &wa_guc_request_timeout, 30000, 100, 300000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.max_in_flight",
+							"Most requests of one worker at one time.",
+							NULL, &wa_guc_max_in_flight, 200, 1, 1000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.shutdown_grace",
+							"Time for requests in flight to be answered when a worker is told to end.",
+							NULL, &wa_guc_shutdown_grace, 2000, 0, 30000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.max_unread",
+							"Events recorded at most while the library is not preloaded and nobody reads them.",
+							NULL, &wa_guc_max_unread, 100000, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("sicantik_wa.capture",
+							 "Record changes that this session makes to watched tables.",
+							 NULL, &wa_guc_capture, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("sicantik_wa");
+}
+
+void
+_PG_init(void)
+{
+	define_settings();
+	wa_capture_watch_init();
+	wa_worker_init();
+}

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * sicantik_wa.h
+ *		The server's settings (sicantik_wa.*), defined in sicantik_wa.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_H
+#define SICANTIK_WA_H
+
+/* superuser or configuration file */
+extern char *wa_guc_allowed_hosts;	/* kind=host[:port], ... */
+extern char *wa_guc_ca_file;
+extern char *wa_guc_proxy;
+extern char *wa_guc_secrets_directory;
+extern char *wa_guc_instance;
+
+/* configuration file, reloadable */
+extern bool wa_guc_enabled;
+extern int	wa_guc_max_workers;
+extern int	wa_guc_worker_idle_timeout; /* seconds */
+extern int	wa_guc_request_timeout; /* milliseconds */
+extern int	wa_guc_max_in_flight;
+extern int	wa_guc_shutdown_grace;	/* milliseconds */
+extern int	wa_guc_max_unread;
+
+/* session */
+extern bool wa_guc_capture;
+
+#endif							/* SICANTIK_WA_H */

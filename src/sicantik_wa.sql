@@ -1,0 +1,16 @@
+\echo Use "CREATE EXTENSION sicantik_wa" to load this file. \quit
+
+-- src/sicantik_wa.sql: ownership and schema.  Pieces follow in the order of
+-- the Makefile; rights and dump marks come last (src/rights.sql).
+
+-- Every object belongs to the bootstrap superuser, whichever superuser runs
+-- this script: nobody else can alter or drop them, or hang triggers on them.
+-- (Run as a trusted extension the script already is that role.)  The setting
+-- ends with the script.
+SELECT pg_catalog.set_config('role', a.rolname, true)
+  FROM pg_catalog.pg_authid AS a
+ WHERE a.oid = 10 AND a.rolname <> current_user;
+
+-- Fails if somebody has planted a schema of this name beforehand.
+CREATE SCHEMA wa;
+COMMENT ON SCHEMA wa IS 'sicantik_wa: ledger, configuration and event stream of the WhatsApp notifications';

@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * text.h
+ *		Face of the text core: phone numbers, template text, parameters.
+ *
+ * Pure C: neither PostgreSQL nor sockets.  Everything returned as char * is
+ * malloc()ed and belongs to the caller (free()).  NULL means "out of memory"
+ * unless a function says otherwise.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_TEXT_H
+#define SICANTIK_WA_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "export.h"
+
+/* Longest E.164 number is 15 digits (ITU-T E.164); plus the final NUL. */
+#define WA_NUMBER_SIZE		16
+
+/* WhatsApp's limit for one text message, in characters (not bytes). */
+#define WA_TEXT_MAX_CHARS	4096
+
+/* A named value.  Both strings are UTF-8 and NUL-terminated. */
+typedef struct WaPair
+{
+	const char *name;
+	const char *value;			/* NULL: not known */
+} WaPair;
+
+/*
+ * Called for each placeholder of a template.  name has len bytes, is not
+ * NUL-terminated and lives as long as the template's text.
+ */
+typedef void (*WaPlaceholderFn) (const char *name, size_t len, void *arg);
+
+/* How a provider wants to see template parameters. */
+typedef enum WaParamForm
+{
+	WA_PARAMS_META_POSITIONAL,	/* [{"type":"text","text":V}, ...] */
+	WA_PARAMS_META_NAMED,		/* the same with "parameter_name" */
+	WA_PARAMS_WATZAP,			/* {"1":V, "2":V} */
+	WA_PARAMS_FONNTE			/* {"var1":V, "var2":V} */
+} WaParamForm;
+
+/*
+ * number.c.  Gives digits only, without plus.  To normalize the result again,
+ * put a plus before it: bare digits are read as Indonesian.
+ */
+WA_EXPORT extern bool wa_text_normalize_number(const char *input,
+											   char out[WA_NUMBER_SIZE]);
+
+/* template.c; see there for what NULL from wa_text_render means. */
+WA_EXPORT extern bool wa_text_placeholders(const char *body,
+										   WaPlaceholderFn fn, void *arg);
+WA_EXPORT extern char *wa_text_render(const char *body,
+									  const WaPair *values, size_t nvalues,
+									  char **missing);
+WA_EXPORT extern char *wa_text_clean_value(const char *value);
+WA_EXPORT extern size_t wa_text_length(const char *utf8);
+
+/* params.c */
+WA_EXPORT extern char *wa_text_convert_params(WaParamForm form,
+											  const WaPair *values,
+											  size_t nvalues);
+
+#endif							/* SICANTIK_WA_TEXT_H */

@@ -1,0 +1,340 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.c
+ *		Is this the database that may send?
+ *
+ * A backup is restored beside the original, a database is duplicated for a
+ * test, a server is cloned from a snapshot: every copy has the same queue and
+ * the same credentials, and none of them may send to citizens.  wa_arm()
+ * writes down which database this is; where that no longer fits, nothing
+ * leaves until a person arms it again.
+ *
+ * The stamp holds what a copy cannot have in common with its original: the
+ * cluster's system identifier and the database's oid (logical copies), the
+ * timeline (recovery), Odoo's database.uuid (its own duplicate), and
+ * sicantik_wa.instance, which lies outside the data directory (physical
+ * copies).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/timeline.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "admin/setting.h"
+#include "pg/app_table.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "sicantik_wa.h"
+#include "text/text.h"
+#include "worker/identity.h"
+#include "worker/worker.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_arm);
+PG_FUNCTION_INFO_V1(wa_sql_disarm);
+
+/* What Odoo says of this database. */
+typedef struct OdooFacts
+{
+	bool		locked;			/* could not be read now */
+	char	   *uuid;			/* or NULL */
+	bool		neutralized;
+} OdooFacts;
+
+static void
+read_odoo(OdooFacts *facts)
+{
+	static const char *const columns[] = {"key", "value"};
+	static const char *const keys[] = {"database.uuid", "database.is_neutralized"};
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	memset(facts, 0, sizeof(*facts));
+	if (wa_app_open(&table, wa_setting_get("odoo_schema"),
+					"ir_config_parameter") == WA_APP_LOCKED)
+		facts->locked = true;
+	if (table.state != WA_APP_READY)
+		return;
+	wa_app_read_by_text(&rows, &table, columns, lengthof(columns),
+						"key", keys, lengthof(keys));
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		const char *key = rows.values[i][0];
+		char	   *value = rows.values[i][1];
+
+		if (key == NULL || value == NULL)
+			continue;
+		if (strcmp(key, "database.uuid") == 0)
+			facts->uuid = value;
+		else if (!parse_bool(value, &facts->neutralized))
+			facts->neutralized = true;	/* an odd value is no permission */
+	}
+}
+
+/*
+ * Has this server come to its timeline by failovers alone since "stamped"?
+ * The history file names the reason of each switch; a recovery to a point in
+ * the past names its target.  Remembered per timeline, since it is asked for
+ * every batch.
+ */
+static bool
+only_failovers_since(TimeLineID stamped, TimeLineID now)
+{
+	static TimeLineID known_from = 0;
+	static TimeLineID known_to = 0;
+	static bool known = false;
+	char		path[MAXPGPATH];
+	char		line[MAXPGPATH];
+	FILE	   *file;
+	bool		seen = false;
+	bool		result = true;
+
+	if (stamped == now)
+		return true;
+	if (now < stamped)
+		return false;
+	if (known_from == stamped && known_to == now)
+		return known;
+	TLHistoryFilePath(path, now);
+	file = AllocateFile(path, "r");
+	if (file == NULL)
+		return false;
+	while (fgets(line, sizeof(line), file))
+	{
+		unsigned int tli;
+
+		if (sscanf(line, "%u", &tli) != 1 || tli < stamped)
+			continue;
+		seen = true;
+		if (strstr(line, "no recovery target specified") == NULL)
+			result = false;
+	}
+	FreeFile(file);
+	known_from = stamped;
+	known_to = now;
+	known = seen && result;
+	return known;
+}
+
+static void
+stop(WaIdentity *identity, bool is_copy, char *why)
+{
+	identity->mode = WA_MODE_STOPPED;
+	identity->is_copy = is_copy;
+	identity->why = why;
+}
+
+/*
+ * Compare the stamp with what this database is now.  Returns NULL if it fits,
+ * else the difference as a clause.
+ */
+static char *
+difference(const OdooFacts *odoo)
+{
+	char	   *system_identifier = wa_row_text(0, 1);
+	int64		database_oid = wa_row_int8(0, 2);
+	int32		timeline = wa_row_int4(0, 3);
+	char	   *uuid = wa_row_text(0, 4);
+	char	   *instance = wa_row_text(0, 5);
+
+	if (strcmp(system_identifier, psprintf(UINT64_FORMAT, GetSystemIdentifier())) != 0)
+		return "it was armed in another cluster (or before pg_upgrade)";
+	if (database_oid != (int64) MyDatabaseId)
+		return "it is a copy of the database that was armed";
+	if (instance && instance[0] != '\0' && strcmp(instance, wa_guc_instance) != 0)
+		return psprintf("it was armed on instance \"%s\", and this is instance \"%s\"",
+						instance, wa_guc_instance);
+	if (!only_failovers_since(timeline, GetWALInsertionTimeLine()))
+		return "it was recovered to a point in the past after it was armed";
+	if (uuid && odoo->uuid && strcmp(uuid, odoo->uuid) != 0)
+		return "Odoo gave it another database.uuid after it was armed";
+	return NULL;
+}
+
+/*
+ * May this database send, and in which mode?  Every check is made at the time
+ * of use; rows of wa.* may have been written by anybody who may write them.
+ */
+void
+wa_identity_check(WaIdentity *identity)
+{
+	static WaStatement stamp =
+		WA_STATEMENT("SELECT system_identifier, database_oid, timeline, odoo_uuid, instance,"
+					 " odoo_neutralized, hold_message_id, hold_snapshot::text FROM wa.identity");
+	static WaStatement has_mode =
+		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
+	OdooFacts	odoo;
+	char	   *why;
+	char	   *mode;
+
+	memset(identity, 0, sizeof(*identity));
+	if (RecoveryInProgress())
+	{
+		stop(identity, false, "this server is a standby");
+		return;
+	}
+	read_odoo(&odoo);
+	if (wa_query(&stamp, NULL) == 0)
+	{
+		if (wa_query(&has_mode, NULL) > 0)
+			stop(identity, true, "this database was restored from a backup; wa_arm() lets it send");
+		else
+			stop(identity, false, "wa_setup() has not been run in this database");
+		return;
+	}
+	identity->hold_message_id = wa_row_int8(0, 7);
+	identity->hold_snapshot = wa_row_text(0, 8);
+	why = difference(&odoo);
+	if (why)
+	{
+		stop(identity, true,
+			 psprintf("this database may not send: %s; wa_arm() lets it send", why));
+		return;
+	}
+	if (odoo.neutralized && !wa_row_bool(0, 6))
+	{
+		stop(identity, true,
+			 "Odoo has neutralized this database (database.is_neutralized); wa_arm() lets it send all the same");
+		return;
+	}
+	if (odoo.locked)
+	{
+		stop(identity, false, "Odoo's table ir_config_parameter is locked at the moment");
+		return;
+	}
+
+	mode = wa_setting_get("mode");
+	if (strcmp(mode, "live") == 0)
+		identity->mode = WA_MODE_LIVE;
+	else if (strcmp(mode, "test") == 0)
+	{
+		char		number[WA_NUMBER_SIZE];
+		char	   *value = wa_setting_get("test_number");
+
+		if (value && wa_text_normalize_number(value, number))
+		{
+			identity->mode = WA_MODE_TEST;
+			identity->test_number = pstrdup(number);
+		}
+		else
+			stop(identity, false, "mode is test, and the setting test_number is not a usable number");
+	}
+	else if (strcmp(mode, "observe") == 0)
+		identity->mode = WA_MODE_OBSERVE;
+	else
+		stop(identity, false, psprintf("mode \"%s\" is not one of observe, test, live", mode));
+}
+
+/*
+ * Write down that this database, as it is now, is the one that may send.
+ */
+void
+wa_identity_stamp(bool hold)
+{
+	static WaStatement clear = WA_STATEMENT("DELETE FROM wa.identity");
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.identity (system_identifier, database_oid, timeline, odoo_uuid,"
+					 " odoo_neutralized, instance, hold_message_id, hold_snapshot, stamped_by)"
+					 " SELECT $1, $2, $3, $4, $5, nullif($6, ''),"
+					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.message), 0) ELSE 0 END,"
+					 " CASE WHEN $7 THEN pg_current_snapshot() END, $8");
+	OdooFacts	odoo;
+	WaArgs		args = {0};
+
+	read_odoo(&odoo);
+	wa_query(&clear, NULL);
+	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+	wa_arg_int8(&args, MyDatabaseId);
+	wa_arg_int4(&args, (int32) GetWALInsertionTimeLine());
+	wa_arg_text(&args, odoo.uuid);
+	wa_arg_bool(&args, odoo.neutralized);
+	wa_arg_text(&args, wa_guc_instance);
+	wa_arg_bool(&args, hold);
+	wa_arg_text(&args, wa_call_role());
+	wa_query(&insert, &args);
+	wa_worker_reload_at_commit();
+}
+
+/*
+ * The first wa_setup() of a database stamps it, so that messages by hand go
+ * out in mode observe.  A restored database has no stamp but a mode (that one
+ * is dumped) and is left alone.
+ */
+bool
+wa_identity_stamp_first(void)
+{
+	static WaStatement known =
+		WA_STATEMENT("SELECT FROM wa.identity UNION ALL SELECT FROM wa.setting WHERE name = 'mode'");
+
+	if (wa_query(&known, NULL) > 0)
+		return false;
+	wa_identity_stamp(false);
+	return true;
+}
+
+static void
+set_mode(const char *mode)
+{
+	static WaStatement put =
+		WA_STATEMENT("INSERT INTO wa.setting (name, value) VALUES ('mode', $1)"
+					 " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = now()");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, mode);
+	wa_query(&put, &args);
+}
+
+/*
+ * wa_arm(): see worker.sql.
+ */
+Datum
+wa_sql_arm(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *database = get_database_name(MyDatabaseId);
+	WaCall		call;
+	WaIdentity	identity;
+	Datum		result;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	if (strcmp(name, database) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("database name \"%s\" does not match", name),
+				 errdetail("You are connected to database \"%s\".", database),
+				 errhint("Give the name of the database that is to send: SELECT wa_arm('%s').",
+						 database)));
+	wa_identity_check(&identity);
+	wa_identity_stamp(identity.is_copy);
+	set_mode("live");
+	if (identity.is_copy)
+		ereport(WARNING,
+				(errmsg("this database was a copy until now"),
+				 errdetail("What was waiting here before is held.")));
+	result = wa_call_text(&call, psprintf("database %s sends now (mode live)", database));
+	wa_call_end(&call);
+	PG_RETURN_DATUM(result);
+}
+
+/*
+ * wa_disarm(): see worker.sql.
+ */
+Datum
+wa_sql_disarm(PG_FUNCTION_ARGS)
+{
+	WaCall		call;
+	Datum		result;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	set_mode("observe");
+	result = wa_call_text(&call, "mode observe: only messages by hand go out");
+	wa_call_end(&call);
+	PG_RETURN_DATUM(result);
+}

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.h
+ *		Is this the database that may send?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_IDENTITY_H
+#define SICANTIK_WA_IDENTITY_H
+
+#include "postgres.h"
+
+typedef enum WaMode
+{
+	WA_MODE_STOPPED,			/* identity does not match, or neutralized */
+	WA_MODE_OBSERVE,			/* only messages by hand go out */
+	WA_MODE_TEST,				/* everything goes to test_number */
+	WA_MODE_LIVE
+} WaMode;
+
+/* What holds now.  Strings are palloc()ed in the current context. */
+typedef struct WaIdentity
+{
+	WaMode		mode;
+	bool		is_copy;		/* an identity is stamped (or was dumped) and it
+								 * is not ours */
+	char	   *why;			/* sentence for people; NULL while it may send */
+	char	   *test_number;	/* WA_MODE_TEST */
+	int64		hold_message_id;
+	char	   *hold_snapshot;	/* text form, or NULL */
+} WaIdentity;
+
+/*
+ * All need SPI connected, acting as the database's owner.
+ * wa_identity_stamp: replaces the stamp by what this database is now; hold:
+ * what is there now is to be held.
+ * wa_identity_stamp_first: the same where no stamp and no mode is there yet;
+ * returns false (and does nothing) otherwise.
+ */
+extern PGDLLEXPORT void wa_identity_check(WaIdentity *identity);
+extern void wa_identity_stamp(bool hold);
+extern bool wa_identity_stamp_first(void);
+
+#endif							/* SICANTIK_WA_IDENTITY_H */

@@ -1,0 +1,416 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *		Which databases have a worker, and which one is next.
+ *
+ * There may be many more databases than workers.  The one that has been
+ * without a worker for the longest time is served first; while others wait,
+ * an idle worker leaves at once and a busy one after two seconds of draining.
+ *
+ * A start is decided and marked in one step under the lock that a hold-off
+ * takes too.  It counts as a worker for a second only: a process that hangs
+ * on its way (its database is locked by somebody's DROP or copy) must not
+ * take the place of one that would work.
+ *
+ * Workers are never restarted by the postmaster (BGW_NEVER_RESTART): only
+ * here is decided when and how often to start again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "sicantik_wa.h"
+#include "worker/launcher.h"
+#include "worker/slot.h"
+
+/* milliseconds */
+#define START_COUNTS		1000	/* so long a start counts as a worker */
+#define START_GIVEN_UP		60000	/* for starts of a launcher that died */
+#define DRAIN_LIMIT			2000	/* then others may have the place */
+#define REGISTER_RETRY		5000	/* doubled up to the longest backoff */
+#define REGISTER_EPISODE	600000	/* quiet for so long: complain anew */
+
+static BackgroundWorkerHandle *handles[WA_SLOTS];
+static uint64 handle_serials[WA_SLOTS];
+static uint64 last_start_serial = 0;
+
+/* the server has no free background worker slot */
+static TimestampTz register_failed_at = 0;
+static TimestampTz register_retry_at = 0;
+static int	register_wait = 0;	/* ms; 0: the last registration worked */
+
+/*
+ * Called once when the launcher starts: its starts are numbered behind those
+ * of a launcher that died.
+ */
+void
+wa_pool_init(void)
+{
+	LWLockAcquire(wa_lock, LW_SHARED);
+	for (int i = 0; i < WA_SLOTS; i++)
+		last_start_serial = Max(last_start_serial,
+								wa_shared->slots[i].start_serial);
+	LWLockRelease(wa_lock);
+}
+
+/*
+ * A start that came to nothing before its worker attached.  The caller holds
+ * wa_lock exclusively.
+ */
+static void
+start_failed(WaSlot *slot, TimestampTz now)
+{
+	int			wait = 1000 << Min(slot->failures, 6);
+
+	slot->failures++;
+	slot->state = WA_SLOT_UNKNOWN;
+	slot->visit = true;
+	slot->retry_at =
+		TimestampTzPlusMilliseconds(now, Min(wait, WA_LONGEST_BACKOFF));
+}
+
+/*
+ * See which of the registered workers have ended, and find the starts that
+ * never became a process.
+ */
+void
+wa_pool_check_starts(TimestampTz now)
+{
+	for (int i = 0; i < WA_SLOTS; i++)
+	{
+		WaSlot	   *slot = &wa_shared->slots[i];
+		bool		lost = false;
+		pid_t		pid;
+
+		if (handles[i] != NULL &&
+			GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED)
+		{
+			pfree(handles[i]);
+			handles[i] = NULL;
+			lost = true;
+			register_retry_at = 0;	/* its place in the server is free now */
+		}
+
+		LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+		if (slot->state == WA_SLOT_STARTING &&
+			pg_atomic_read_u64(&slot->process) == 0)
+		{
+			if (handles[i] == NULL && !lost)
+				lost = !wa_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
+																  START_GIVEN_UP),
+									  now, START_GIVEN_UP);
+			else if (lost)
+				lost = slot->start_serial == handle_serials[i];
+			if (lost)
+				start_failed(slot, now);
+		}
+		LWLockRelease(wa_lock);
+	}
+}
+
+/*
+ * Would this database like a worker now?
+ */
+bool
+wa_pool_wants_worker(WaSlot *slot, TimestampTz now)
+{
+	if (slot->state != WA_SLOT_UNKNOWN && slot->state != WA_SLOT_ABSENT &&
+		slot->state != WA_SLOT_IDLE)
+		return false;
+	return slot->state == WA_SLOT_UNKNOWN || slot->visit ||
+		pg_atomic_read_u32(&slot->pending) != 0 ||
+		(slot->next_due != 0 && slot->next_due <= now);
+}
+
+/*
+ * May it have one, if there is a place in the pool?
+ */
+static bool
+may_start(WaSlot *slot, TimestampTz now)
+{
+	return slot->can_login && pg_atomic_read_u64(&slot->process) == 0 &&
+		!wa_time_ahead(slot->hold_off_until, now, WA_HOLD_OFF) &&
+		!wa_time_ahead(slot->retry_at, now, WA_LONGEST_BACKOFF);
+}
+
+/*
+ * Take over what commits have told since the last pass, and choose: the
+ * database that has been without a worker for the longest time.  Returns its
+ * index or -1, sets *waiting to the number of those that could start and
+ * *active to the number of workers that count.  The caller holds wa_lock
+ * exclusively.
+ */
+static int
+choose(TimestampTz now, int *waiting, int *active)
+{
+	int			best = -1;
+
+	*waiting = *active = 0;
+	for (int i = 0; i < WA_SLOTS; i++)
+	{
+		WaSlot	   *slot = &wa_shared->slots[i];
+
+		if (slot->state == WA_SLOT_FREE)
+			continue;
+		if (slot->state == WA_SLOT_RUNNING ||
+			(slot->state == WA_SLOT_STARTING &&
+			 wa_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
+													   START_COUNTS),
+						   now, START_COUNTS)))
+			(*active)++;
+		if (slot->state == WA_SLOT_RUNNING || slot->state == WA_SLOT_STARTING)
+			continue;
+		if (pg_atomic_exchange_u32(&slot->revisit, 0) != 0)
+		{
+			slot->state = WA_SLOT_UNKNOWN;
+			slot->visit = true;
+			slot->failures = 0;
+			slot->retry_at = 0;
+			slot->version_logged = false;
+		}
+		if (!wa_pool_wants_worker(slot, now) || !may_start(slot, now))
+			continue;
+		(*waiting)++;
+		if (best < 0 || slot->started_at < wa_shared->slots[best].started_at)
+			best = i;
+	}
+	return best;
+}
+
+/*
+ * Register a worker for the slot.  False if the server has no place for it.
+ */
+static bool
+start_worker(int index, Oid database, Oid owner, uint64 serial)
+{
+	BackgroundWorker worker;
+	WaWorkerArgs args;
+	MemoryContext context;
+	bool		registered;
+
+	StaticAssertStmt(sizeof(WaWorkerArgs) <= BGW_EXTRALEN,
+					 "arguments must fit into bgw_extra");
+
+	memset(&args, 0, sizeof(args));
+	args.database = database;
+	args.owner = owner;
+	args.serial = serial;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, "sicantik_wa",
+			sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "wa_worker_main",
+			sizeof(worker.bgw_function_name));
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
+			 "sicantik_wa worker for database %u", database);
+	strlcpy(worker.bgw_type, "sicantik_wa worker", sizeof(worker.bgw_type));
+	worker.bgw_main_arg = Int32GetDatum(index);
+	worker.bgw_notify_pid = MyProcPid;
+	memcpy(worker.bgw_extra, &args, sizeof(args));
+
+	if (handles[index] != NULL)
+	{
+		/* the one before has given up its slot and is about to end */
+		pfree(handles[index]);
+		handles[index] = NULL;
+	}
+	handle_serials[index] = serial;
+	context = MemoryContextSwitchTo(TopMemoryContext);
+	registered = RegisterDynamicBackgroundWorker(&worker, &handles[index]);
+	MemoryContextSwitchTo(context);
+	if (!registered)
+		handles[index] = NULL;
+	return registered;
+}
+
+/*
+ * The server had no place for a worker: say so once, try again later and
+ * later.
+ */
+static void
+no_place(Oid database, TimestampTz now)
+{
+	if (!wa_time_ahead(TimestampTzPlusMilliseconds(register_failed_at,
+												   REGISTER_EPISODE),
+					   now, REGISTER_EPISODE))
+		ereport(LOG,
+				(errmsg("could not register a sicantik_wa worker for database %u: all background worker slots of the server are in use",
+						database),
+				 errhint("You might need to increase max_worker_processes.")));
+	register_failed_at = now;
+	register_wait = register_wait == 0 ? REGISTER_RETRY :
+		Min(register_wait * 2, WA_LONGEST_BACKOFF);
+	register_retry_at = TimestampTzPlusMilliseconds(now, register_wait);
+}
+
+/*
+ * Start as many workers as the pool allows.  Returns how many databases wait
+ * for a place.
+ */
+int
+wa_pool_start_workers(TimestampTz now)
+{
+	int			waiting;
+
+	for (;;)
+	{
+		int			active;
+		int			index;
+		WaSlot	   *slot;
+		WaSlotState before;
+		Oid			database;
+		Oid			owner;
+		uint64		serial;
+
+		/*
+		 * The decision and the mark are one step under the lock that a
+		 * hold-off takes too.
+		 */
+		LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+		index = choose(now, &waiting, &active);
+		if (!wa_guc_enabled ||
+			wa_time_ahead(wa_shared->start_after, now, WA_LONGEST_CRASH_WAIT))
+			waiting = 0;
+		if (waiting == 0 || active >= wa_guc_max_workers ||
+			wa_time_ahead(register_retry_at, now, WA_LONGEST_BACKOFF))
+		{
+			LWLockRelease(wa_lock);
+			return waiting;
+		}
+		slot = &wa_shared->slots[index];
+		before = slot->state;
+		serial = slot->start_serial = ++last_start_serial;
+		slot->state = WA_SLOT_STARTING;
+		slot->started_at = now;
+		pg_atomic_write_u32(&slot->leave, WA_LEAVE_NO);
+		database = pg_atomic_read_u32(&wa_shared->databases[index]);
+		owner = slot->owner;
+		LWLockRelease(wa_lock);
+
+		if (start_worker(index, database, owner, serial))
+		{
+			register_wait = 0;
+			register_retry_at = 0;
+			continue;
+		}
+
+		LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+		slot->state = before;
+		LWLockRelease(wa_lock);
+		no_place(database, now);
+	}
+}
+
+/*
+ * Databases wait for a place: ask as many workers to leave, idle ones first
+ * (they look at "waiting" themselves, and may be asleep), then those that
+ * have been draining for a while.
+ */
+void
+wa_pool_ask_to_leave(int waiting, TimestampTz now)
+{
+	pg_atomic_write_u32(&wa_shared->waiting, 0);
+	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
+	{
+		WaSlot	   *slot = &wa_shared->slots[i];
+
+		if (slot->state == WA_SLOT_RUNNING &&
+			pg_atomic_read_u32(&slot->leave) != WA_LEAVE_NO)
+			waiting--;
+	}
+	for (int pass = 0; pass < 2; pass++)
+	{
+		for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
+		{
+			WaSlot	   *slot = &wa_shared->slots[i];
+			TimestampTz since =
+				(TimestampTz) pg_atomic_read_u64(&slot->busy_since);
+
+			if (slot->state != WA_SLOT_RUNNING ||
+				pg_atomic_read_u32(&slot->leave) != WA_LEAVE_NO)
+				continue;
+			if (pass == 0 ? since != 0 :
+				wa_time_ahead(TimestampTzPlusMilliseconds(since, DRAIN_LIMIT),
+							  now, DRAIN_LIMIT))
+				continue;
+			wa_slot_raise_leave(slot, WA_LEAVE_DONE);
+			wa_slot_wake(slot);
+			waiting--;
+		}
+	}
+	LWLockRelease(wa_lock);
+	pg_atomic_write_u32(&wa_shared->waiting, (uint32) waiting);
+}
+
+/*
+ * The shorter of a wait and the time until something, which may have passed.
+ */
+static long
+sooner(long wait, TimestampTz now, TimestampTz then)
+{
+	return then > now ? Min(wait, TimestampDifferenceMilliseconds(now, then)) :
+		wait;
+}
+
+/*
+ * How long nothing will be to do, in milliseconds, unless somebody wakes us.
+ */
+long
+wa_pool_sleep_time(int waiting, TimestampTz now)
+{
+	long		wait = WA_LONGEST_SLEEP;
+
+	wait = sooner(wait, now, wa_shared->start_after);
+	if (waiting > 0)
+		wait = sooner(wait, now, register_retry_at);
+
+	LWLockAcquire(wa_lock, LW_SHARED);
+	for (int i = 0; i < WA_SLOTS; i++)
+	{
+		WaSlot	   *slot = &wa_shared->slots[i];
+		TimestampTz since;
+
+		switch (slot->state)
+		{
+			case WA_SLOT_FREE:
+				break;
+			case WA_SLOT_STARTING:
+				wait = sooner(wait, now,
+							  TimestampTzPlusMilliseconds(slot->started_at,
+														  START_COUNTS));
+				wait = sooner(wait, now,
+							  TimestampTzPlusMilliseconds(slot->started_at,
+														  START_GIVEN_UP));
+				break;
+			case WA_SLOT_RUNNING:
+				since = (TimestampTz) pg_atomic_read_u64(&slot->busy_since);
+				if (waiting > 0 && since != 0)
+					wait = sooner(wait, now,
+								  TimestampTzPlusMilliseconds(since,
+															  DRAIN_LIMIT));
+				break;
+			case WA_SLOT_UNKNOWN:
+			case WA_SLOT_ABSENT:
+			case WA_SLOT_IDLE:
+				if (slot->can_login)
+				{
+					wait = sooner(wait, now, slot->next_due);
+					wait = sooner(wait, now, slot->hold_off_until);
+					wait = sooner(wait, now, slot->retry_at);
+				}
+				break;
+		}
+	}
+	LWLockRelease(wa_lock);
+	return wait;
+}

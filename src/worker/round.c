@@ -1,0 +1,162 @@
+/*-------------------------------------------------------------------------
+ *
+ * round.c
+ *		What the worker does each time it is woken: compose, then deliver.
+ *
+ * The sender is in a module of its own, because it needs libcurl.  Where that
+ * cannot be loaded, composing goes on and messages wait.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compose/compose.h"
+#include "pg/frame.h"
+#include "pg/query.h"
+#include "worker/deliver_module.h"
+#include "worker/worker.h"
+
+#define LOCKED_RETRY_US	(250 * 1000)
+#define PURGE_US		(10 * 60 * USECS_PER_SEC)
+
+static const WaDeliver *deliver = NULL;
+static TimestampTz next_purge = 0;
+
+/*
+ * Get ready; called once, in no transaction.
+ */
+void
+wa_round_open(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		deliver = wa_load_deliver();
+		deliver->open();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(old);
+		error = CopyErrorData();
+		FlushErrorState();
+		deliver = NULL;
+		ereport(WARNING,
+				(errmsg("sicantik_wa composes messages, but cannot send them: %s", error->message),
+				 errhint("Install libcurl (Debian: libcurl4) and restart the server.")));
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Changes that capture had to let pass: keep the span, so that a person can
+ * scan the tables again.
+ */
+static void
+keep_drops(void)
+{
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES ($1, $2, $3, $4)");
+	static const char *const reasons[WA_DROP_COUNT] = {
+		[WA_DROP_LOCKED] = "locked",
+		[WA_DROP_MISSING] = "missing",
+		[WA_DROP_FULL] = "full"
+	};
+	uint64		dropped[WA_DROP_COUNT];
+	TimestampTz first;
+	TimestampTz last;
+
+	if (!wa_worker_take_drops(dropped, &first, &last))
+		return;
+	wa_frame_begin("noting dropped events");
+	for (int i = 0; i < WA_DROP_COUNT; i++)
+	{
+		WaArgs		args = {0};
+
+		if (dropped[i] == 0)
+			continue;
+		wa_arg_timestamptz(&args, first);
+		wa_arg_timestamptz(&args, last);
+		wa_arg_int8(&args, (int64) dropped[i]);
+		wa_arg_text(&args, reasons[i]);
+		wa_query(&insert, &args);
+	}
+	wa_frame_commit(true);
+}
+
+static void
+sooner(TimestampTz *due, TimestampTz at)
+{
+	if (at != 0 && (*due == 0 || at < *due))
+		*due = at;
+}
+
+/*
+ * One pass.  Returns true if there is more to do at once; *next_due: when to
+ * come again at the latest, or 0.
+ */
+bool
+wa_round_run(bool may_send, TimestampTz *next_due)
+{
+	bool		more = false;
+	bool		composed = true;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due = 0;
+
+	*next_due = 0;
+	if (may_send)
+	{
+		keep_drops();
+		composed = wa_compose_run();
+	}
+	if (deliver)
+		more = deliver->run(may_send, &due);
+	sooner(next_due, due);
+	if (!composed)
+		sooner(next_due, now + LOCKED_RETRY_US);
+	if (may_send && !more && now >= next_purge)
+	{
+		next_purge = wa_compose_purge() > 0 ? now : now + PURGE_US;
+		more = next_purge == now;
+	}
+	return more;
+}
+
+pgsocket
+wa_round_fd(void)
+{
+	return deliver ? deliver->fd() : PGINVALID_SOCKET;
+}
+
+void
+wa_round_drive(void)
+{
+	if (deliver)
+		deliver->drive();
+}
+
+int
+wa_round_in_flight(void)
+{
+	return deliver ? deliver->in_flight() : 0;
+}
+
+void
+wa_round_reload(void)
+{
+	if (deliver)
+		deliver->reload();
+}
+
+void
+wa_round_close(void)
+{
+	if (deliver)
+		deliver->close();
+}

@@ -1,0 +1,166 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *		What a worker makes sure of on connecting to its database.
+ *
+ * ALTER DATABASE and ALTER ROLE ... SET apply to background workers too: a
+ * worker can wake up in a session that is read only, serializable, in another
+ * role, with a foreign search_path.  Whatever our statements rely on is set
+ * here, in a way that a reload of the configuration does not undo.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_extension.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+
+#include "worker/slot.h"
+
+/*
+ * Our lock, one per database.  SQL's advisory lock functions set the fourth
+ * field to 1 or 2, so no user can take, or hold against us, this one.
+ */
+#define LOCK_KEY_HIGH	0x73696361	/* "sica" */
+#define LOCK_KEY_LOW	0x6e74696b	/* "ntik" */
+#define LOCK_KEY_CLASS	7
+
+/* The versions of the SQL side that this library can serve. */
+static const char *const served_versions[] =
+{
+	WA_VERSION
+};
+
+static const struct
+{
+	const char *name;
+	const char *value;
+}			pinned[] =
+{
+	{"role", "none"},
+	{"search_path", "pg_catalog, pg_temp"},
+	{"session_replication_role", "origin"},
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	{"default_transaction_deferrable", "off"},
+	{"statement_timeout", "0"},
+	{"lock_timeout", "1s"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"idle_session_timeout", "0"},
+	{"transaction_timeout", "0"},
+	{"TimeZone", "UTC"},
+	{"DateStyle", "ISO, YMD"},
+	{"IntervalStyle", "postgres"},
+	{"bytea_output", "hex"},
+	{"extra_float_digits", "1"},
+	{"xmloption", "content"},
+	{"quote_all_identifiers", "off"},
+	{"standard_conforming_strings", "on"},
+	{"transform_null_equals", "off"},
+	{"array_nulls", "on"},
+	{"row_security", "on"},
+	{"client_min_messages", "warning"},
+	{"jit", "off"},
+	{"max_parallel_workers_per_gather", "0"}
+};
+
+/*
+ * A claim must be on disk before its request leaves: commits of this process
+ * wait at least for the local disk.  Stronger choices (remote_apply) are
+ * kept.  To be called again after each reload of the configuration.
+ */
+void
+wa_session_pin_commit(void)
+{
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_ON)
+		SetConfigOption("synchronous_commit", "on",
+						PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * Set what our statements rely on, for the life of this process.  Settings
+ * that this server version does not know are passed over.
+ */
+void
+wa_session_pin_settings(void)
+{
+	for (size_t i = 0; i < lengthof(pinned); i++)
+	{
+		if (GetConfigOption(pinned[i].name, true, false) != NULL)
+			SetConfigOption(pinned[i].name, pinned[i].value,
+							PGC_SUSET, PGC_S_OVERRIDE);
+	}
+	wa_session_pin_commit();
+}
+
+/*
+ * Become the only worker of this database, until the process ends.  False if
+ * another one is still there.  The slot should make that impossible; this
+ * holds even where the slot was rebuilt.
+ */
+bool
+wa_session_lock(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_KEY_HIGH, LOCK_KEY_LOW,
+						 LOCK_KEY_CLASS);
+	return LockAcquire(&tag, ExclusiveLock, true, true) !=
+		LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
+ * Is the extension in this database, and can this library serve it?  Must be
+ * called in a transaction.  "version" gets the version found (empty if none),
+ * cut off at "size" bytes.
+ */
+WaExtension
+wa_session_extension(char *version, Size size)
+{
+	WaExtension result = WA_EXTENSION_ABSENT;
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	version[0] = '\0';
+	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum("sicantik_wa"));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion,
+										 RelationGetDescr(rel), &isnull);
+
+		result = WA_EXTENSION_OTHER;
+		if (!isnull)
+		{
+			char	   *found = TextDatumGetCString(value);
+
+			strlcpy(version, found, size);
+			for (size_t i = 0; i < lengthof(served_versions); i++)
+			{
+				if (strcmp(found, served_versions[i]) == 0)
+					result = WA_EXTENSION_PRESENT;
+			}
+			pfree(found);
+		}
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return result;
+}

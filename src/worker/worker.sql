@@ -1,0 +1,15 @@
+-- src/worker/worker.sql: which database may send.
+
+CREATE FUNCTION pg_catalog.wa_arm(database_name text)
+RETURNS text
+LANGUAGE c VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wa_sql_arm';
+COMMENT ON FUNCTION pg_catalog.wa_arm(text) IS
+'let this database send: stamps its identity and sets mode live; the name must be that of the current database. In a copy, what was waiting before is held. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_disarm()
+RETURNS text
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_disarm';
+COMMENT ON FUNCTION pg_catalog.wa_disarm() IS
+'back to mode observe: only messages by hand go out. Needs level admin';

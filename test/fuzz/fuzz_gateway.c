@@ -1,0 +1,652 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_gateway.c
+ *		Fuzzing of the provider gateways: answers, URLs, redaction, requests.
+ *
+ * What comes from a provider is bytes from outside, so for any bytes these
+ * must hold: nothing is read or written out of bounds (the sanitizers see
+ * to that), every text that comes out is printable UTF-8 and ends within its
+ * buffer, nothing counts as accepted without proof in the answer, no secret
+ * comes out, and no URL passes that does not begin with an allowed place.
+ *
+ * Two ways to run: as a libFuzzer target (-fsanitize=fuzzer), or with
+ * -DSTANDALONE as a program that mutates the seeds itself, the same way
+ * every time:
+ *
+ *		fuzz_gateway [iterations [seed]]
+ *
+ * The first byte of an input says what is tried, the next two choose the
+ * HTTP status and the like, the rest is the answer, URL or text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "gateway/gateway.h"
+
+#define LENGTH(array)	(sizeof(array) / sizeof((array)[0]))
+
+#define ALLOWED_HOSTS \
+	"meta=graph.facebook.com,watzap=api.watzap.id,fonnte=api.fonnte.com,meta=127.0.0.1:8080"
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const WaPair settings[] = {
+	{"phone_number_id", "1065"},
+	{"access_token", "EAAGsecret/token"},
+	{"api_key", "WATZAPsecret"},
+	{"number_key", "NUMBERsecret"},
+	{"token", "FONNTEsecret"},
+};
+
+static const int statuses[] = {
+	200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 502, 503, 0, 999
+};
+
+static const uint8_t *current;	/* the input, for the report of a failure */
+static size_t current_size;
+static unsigned long outcome_count[WA_OUTCOME_COUNT];
+static unsigned long healthy_count;
+static unsigned long allowed_count;
+static unsigned long built_count;
+
+/* Report a broken promise with the input as hexadecimal, and end. */
+static void
+fail(const char *what)
+{
+	size_t		i;
+
+	fprintf(stderr, "fuzz gateway: %s\ninput:", what);
+	for (i = 0; i < current_size; i++)
+		fprintf(stderr, " %02x", current[i]);
+	fputc('\n', stderr);
+	abort();
+}
+
+#define MUST(cond) \
+	do { \
+		if (!(cond)) \
+			fail(#cond); \
+	} while (0)
+
+/*
+ * Strict UTF-8 without control characters, written apart from the code under
+ * test.
+ */
+static bool
+is_clean(const char *s)
+{
+	const unsigned char *p = (const unsigned char *) s;
+
+	while (*p != '\0')
+	{
+		if (*p < 0x80)
+		{
+			if (*p < 0x20 || *p == 0x7f)
+				return false;
+			p++;
+		}
+		else if (*p >= 0xc2 && *p <= 0xdf && (p[1] & 0xc0) == 0x80)
+		{
+			if (*p == 0xc2 && p[1] < 0xa0)
+				return false;
+			p += 2;
+		}
+		else if (*p >= 0xe0 && *p <= 0xef && (p[1] & 0xc0) == 0x80 &&
+				 (p[2] & 0xc0) == 0x80)
+		{
+			if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f))
+				return false;
+			p += 3;
+		}
+		else if (*p >= 0xf0 && *p <= 0xf4 && (p[1] & 0xc0) == 0x80 &&
+				 (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80)
+		{
+			if ((*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+				return false;
+			p += 4;
+		}
+		else
+			return false;
+	}
+	return true;
+}
+
+static bool
+fits(const char *s, size_t size)
+{
+	return memchr(s, '\0', size) != NULL && is_clean(s);
+}
+
+/* The proof of acceptance, looked for with json-c alone. */
+static bool
+is_proved(const char *kind, const WaReply *reply, const WaVerdict *verdict)
+{
+	const char *body = reply->body;
+	json_object *root;
+	json_object *value = NULL;
+	json_object *status = NULL;
+	bool		proved = false;
+
+	if (reply->http_status < 200 || reply->http_status > 299 ||
+		reply->truncated)
+		return false;
+	if (strncmp(body, "\xef\xbb\xbf", 3) == 0)
+		body += 3;
+	root = json_tokener_parse(body);
+	if (!json_object_is_type(root, json_type_object))
+	{
+		json_object_put(root);
+		return false;
+	}
+	if (strcmp(kind, "meta") == 0)
+	{
+		if (json_object_object_get_ex(root, "messages", &value) &&
+			json_object_is_type(value, json_type_array) &&
+			json_object_object_get_ex(json_object_array_get_idx(value, 0),
+									  "id", &value))
+			proved = strcmp(json_object_get_string(value),
+							verdict->message_id) == 0 &&
+				verdict->message_id[0] != '\0';
+	}
+	else if (strcmp(kind, "fonnte") == 0)
+	{
+		if (json_object_object_get_ex(root, "id", &value) &&
+			json_object_is_type(value, json_type_array) &&
+			(json_object_object_get_ex(root, "status", &status) ||
+			 json_object_object_get_ex(root, "Status", &status)))
+		{
+			if (status == NULL)
+				json_object_object_get_ex(root, "Status", &status);
+			value = json_object_array_get_idx(value, 0);
+			proved = json_object_get_boolean(status) &&
+				strcmp(json_object_get_string(value),
+					   verdict->message_id) == 0 &&
+				verdict->message_id[0] != '\0';
+		}
+	}
+	else if (json_object_object_get_ex(root, "status", &value))
+		proved = strstr(json_object_get_string(value), "200") != NULL &&
+			strcmp(verdict->code, "200") == 0;
+	json_object_put(root);
+	return proved;
+}
+
+static void
+try_judge(const WaGateway *gateway, const WaReply *reply)
+{
+	WaVerdict	verdict;
+
+	memset(&verdict, 0xff, sizeof(verdict));
+	gateway->judge(reply, &verdict);
+	MUST((int) verdict.outcome >= 0 && (int) verdict.outcome < WA_OUTCOME_COUNT);
+	MUST(verdict.scope == WA_SCOPE_MESSAGE ||
+		 verdict.scope == WA_SCOPE_RECIPIENT ||
+		 verdict.scope == WA_SCOPE_PROVIDER);
+	MUST(verdict.fallback == WA_FALLBACK_YES ||
+		 verdict.fallback == WA_FALLBACK_CARE ||
+		 verdict.fallback == WA_FALLBACK_NO);
+	MUST(fits(verdict.code, sizeof(verdict.code)));
+	MUST(fits(verdict.reason, sizeof(verdict.reason)));
+	MUST(fits(verdict.message_id, sizeof(verdict.message_id)));
+	MUST(verdict.reason[0] != '\0');
+	MUST(verdict.max_retries >= -1 && verdict.max_retries <= 2);
+	MUST(verdict.wait_s >= -1 && verdict.wait_s <= 86400);
+	MUST(verdict.backoff_s >= -1 && verdict.backoff_s <= 3600);
+	MUST(verdict.outcome != WA_OUTCOME_ACCEPTED ||
+		 is_proved(gateway->kind, reply, &verdict));
+	MUST((verdict.outcome != WA_OUTCOME_ACCEPTED &&
+		  verdict.outcome != WA_OUTCOME_UNKNOWN) ||
+		 verdict.fallback == WA_FALLBACK_NO);
+	MUST(!verdict.opt_out || verdict.outcome == WA_OUTCOME_RECIPIENT);
+	outcome_count[verdict.outcome]++;
+}
+
+static void
+try_judge_test(const WaGateway *gateway, const WaReply *reply)
+{
+	WaHealth	health;
+	json_object *detail;
+	size_t		i;
+
+	memset(&health, 0xff, sizeof(health));
+	gateway->judge_test(settings, LENGTH(settings), reply, &health);
+	MUST(fits(health.reason, sizeof(health.reason)));
+	MUST(health.reason[0] != '\0');
+	MUST(health.detail != NULL && is_clean(health.detail));
+	MUST(!health.ok || (reply->http_status >= 200 &&
+						reply->http_status <= 299 && !reply->truncated));
+	detail = json_tokener_parse(health.detail);
+	MUST(json_object_is_type(detail, json_type_object));
+	json_object_put(detail);
+
+	/* Only secrets that this kind of provider has are taken out of it. */
+	for (i = 1; i < LENGTH(settings); i++)
+	{
+		size_t		j;
+
+		for (j = 0; j < gateway->nsettings; j++)
+		{
+			if (strcmp(gateway->settings[j].name, settings[i].name) != 0)
+				continue;
+			MUST(strstr(health.detail, settings[i].value) == NULL);
+			MUST(strstr(health.reason, settings[i].value) == NULL);
+		}
+	}
+	healthy_count += health.ok ? 1 : 0;
+	wa_health_free(&health);
+}
+
+/* What may follow an allowed place in a URL. */
+static bool
+begins_with(const char *url, const char *place)
+{
+	size_t		i;
+
+	for (i = 0; place[i] != '\0'; i++)
+	{
+		char		c = url[i];
+
+		if (i >= 7 && c >= 'A' && c <= 'Z')
+			c = (char) (c - 'A' + 'a');
+		if (c != place[i])
+			return false;
+	}
+	return url[i] == '\0' || url[i] == '/';
+}
+
+static void
+try_url(const char *kind, const char *url)
+{
+	static const char *const places[] = {
+		"https://graph.facebook.com", "https://graph.facebook.com:443",
+		"https://api.watzap.id", "https://api.watzap.id:443",
+		"https://api.fonnte.com", "https://api.fonnte.com:443",
+		"http://127.0.0.1:8080", "https://127.0.0.1:8080",
+	};
+	char		err[128];
+	size_t		i;
+
+	memset(err, 0, sizeof(err));
+	if (!wa_gateway_url_allowed(kind, url, ALLOWED_HOSTS, err, sizeof(err)))
+	{
+		MUST(fits(err, sizeof(err)) && err[0] != '\0');
+		return;
+	}
+	for (i = 0; i < LENGTH(places) && !begins_with(url, places[i]); i++)
+		;
+	MUST(i < LENGTH(places));
+	MUST(strpbrk(url, "\\# \t\r\n") == NULL);
+	allowed_count++;
+}
+
+static void
+try_list(const char *list)
+{
+	char		err[128];
+
+	memset(err, 0, sizeof(err));
+	if (!wa_gateway_allowed_list_valid(list, err, sizeof(err)))
+		MUST(fits(err, sizeof(err)) && err[0] != '\0');
+
+	/* Whatever the list says, these never pass. */
+	MUST(!wa_gateway_url_allowed("meta", "http://evil.example/", list, err,
+								 sizeof(err)));
+	MUST(!wa_gateway_url_allowed("meta", "https://evil.example:8443/", list,
+								 err, sizeof(err)));
+}
+
+static void
+try_redact(const char *text, size_t len, size_t max)
+{
+	char	   *shown;
+	size_t		i;
+
+	shown = wa_gateway_redact(text, len, settings, LENGTH(settings), max);
+	MUST(shown != NULL);
+	MUST(strlen(shown) <= max);
+	MUST(is_clean(shown));
+	for (i = 0; i < LENGTH(settings); i++)
+		MUST(strstr(shown, settings[i].value) == NULL);
+	free(shown);
+}
+
+/* Decode a form value in place; false if it is not one. */
+static bool
+form_decode(char *value)
+{
+	char	   *to = value;
+
+	for (; *value != '\0'; value++)
+	{
+		unsigned int byte;
+
+		if (*value != '%')
+			*to++ = *value;
+		else
+		{
+			if (sscanf(value + 1, "%2X", &byte) != 1)
+				return false;
+			*to++ = (char) byte;
+			value += 2;
+		}
+	}
+	*to = '\0';
+	return true;
+}
+
+/* The text that a request carries, as its receiver will read it. */
+static void
+check_carried(const WaGateway *gateway, WaRequest *req, const char *text)
+{
+	json_object *root;
+	json_object *value;
+
+	if (strcmp(gateway->kind, "fonnte") == 0)
+	{
+		char	   *begin = strstr(req->body, "&message=");
+		char	   *end;
+
+		MUST(begin != NULL);
+		begin += 9;
+		end = strchr(begin, '&');
+		MUST(end != NULL);
+		*end = '\0';
+		MUST(strpbrk(begin, "=+ ") == NULL);
+		MUST(form_decode(begin));
+		MUST(strstr(begin, "{name}") == NULL);
+		if (strchr(text, '{') == NULL)
+			MUST(strcmp(begin, text) == 0);
+		return;
+	}
+
+	root = json_tokener_parse(req->body);
+	MUST(json_object_is_type(root, json_type_object));
+	if (strcmp(gateway->kind, "meta") == 0)
+		MUST(json_object_object_get_ex(root, "text", &value) &&
+			 json_object_object_get_ex(value, "body", &value));
+	else
+		MUST(json_object_object_get_ex(root, "message", &value));
+	MUST(strcmp(json_object_get_string(value), text) == 0);
+	json_object_put(root);
+}
+
+static void
+try_build(const WaGateway *gateway, const char *text, WaForm form)
+{
+	WaPair		params[2] = {{"one", NULL}, {NULL, "two"}};
+	WaOutbound	msg = {0};
+	WaRequest	req;
+	char		err[128];
+
+	memset(err, 0, sizeof(err));
+	memset(&req, 0xff, sizeof(req));
+	params[0].value = text;
+	params[1].name = text;
+	msg.number = "6281234567890";
+	msg.form = form;
+	msg.body = text;
+	msg.template_name = "t";
+	msg.language = text;
+	msg.params = params;
+	msg.nparams = 2;
+	msg.callback = form == WA_FORM_NAMED ? text : "swa:1:42";
+	if (!gateway->build(NULL, settings, LENGTH(settings), &msg, &req, err,
+						sizeof(err)))
+	{
+		MUST(fits(err, sizeof(err)) && err[0] != '\0');
+		MUST(req.url == NULL && req.body == NULL && req.headers == NULL);
+		return;
+	}
+	built_count++;
+	MUST(strlen(req.body) == req.body_len);
+	if (form == WA_FORM_TEXT)
+		check_carried(gateway, &req, text);
+	else if (strcmp(gateway->kind, "fonnte") != 0)
+	{
+		json_object *root = json_tokener_parse(req.body);
+
+		MUST(json_object_is_type(root, json_type_object));
+		json_object_put(root);
+	}
+	wa_request_free(&req);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const WaGateway *gateway;
+	WaReply		reply = {0};
+	char	   *text;
+	size_t		len;
+
+	if (size < 3)
+		return 0;
+	current = data;
+	current_size = size;
+	gateway = wa_gateway_at(data[0] % 3);
+	len = size - 3;
+
+	/* A block of exactly this size, so that one byte too far is seen. */
+	text = malloc(len + 1);
+	if (text == NULL)
+		return 0;
+	memcpy(text, data + 3, len);
+	text[len] = '\0';
+
+	reply.http_status = statuses[data[1] % LENGTH(statuses)];
+	reply.truncated = (data[1] & 0x80) != 0;
+	reply.retry_after_s = (long) data[2] * 1000 - 1;
+	reply.usage_header = (data[2] & 1) != 0 ? text : NULL;
+	reply.body = text;
+	reply.body_len = len;
+
+	switch (data[0] / 3 % 6)
+	{
+		case 0:
+			try_judge(gateway, &reply);
+			break;
+		case 1:
+			try_judge_test(gateway, &reply);
+			break;
+		case 2:
+			try_url(gateway->kind, text);
+			break;
+		case 3:
+			try_list(text);
+			break;
+		case 4:
+			try_redact(text, len, (size_t) data[1] * 4);
+			break;
+		case 5:
+			try_build(gateway, text, (WaForm) (data[1] % 3));
+			break;
+	}
+	free(text);
+	return 0;
+}
+
+#ifdef STANDALONE
+
+/* The first byte of an input for a gateway (0 meta, 1 watzap, 2 fonnte). */
+#define JUDGE(g)	((g) + 0)
+#define HEALTH(g)	((g) + 3)
+#define URL(g)		((g) + 6)
+#define HOSTS		9
+#define REDACT		12
+#define BUILD(g)	((g) + 15)
+
+static const struct
+{
+	uint8_t		what;
+	uint8_t		status;			/* index into statuses[] */
+	const char *text;
+}			seeds[] = {
+	{JUDGE(0), 0, "{\"messaging_product\":\"whatsapp\",\"contacts\":[{\"input\":\"6281234567890\",\"wa_id\":\"6281234567890\"}],\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"accepted\"}]}"},
+	{JUDGE(0), 0, "{\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"held_for_quality_assessment\"}]}"},
+	{JUDGE(0), 0, "{\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"paused\"}]}"},
+	{JUDGE(0), 6, "{\"error\":{\"message\":\"(#132000) ...\",\"type\":\"OAuthException\",\"code\":132000,\"error_data\":{\"messaging_product\":\"whatsapp\",\"details\":\"...\"},\"error_subcode\":2494073,\"fbtrace_id\":\"A\",\"is_transient\":false,\"error_user_title\":\"t\",\"error_user_msg\":\"m\"}}"},
+	{JUDGE(0), 6, "{\"error\":{\"code\":\"131050\",\"error_data\":\"plain\",\"is_transient\":true}}"},
+	{JUDGE(0), 10, "{\"error\":{\"code\":80007},\"102\":[{\"type\":\"whatsapp\",\"estimated_time_to_regain_access\":5}]}"},
+	{JUDGE(0), 12, "<html><body>502 Bad Gateway</body></html>"},
+	{JUDGE(1), 0, "{\"status\":\"200\",\"message\":\"Successfully\",\"ack\":\"successfully\"}"},
+	{JUDGE(1), 0, "{\"status\":\"1005\",\"message\":\"text\",\"ack\":\"error\"}"},
+	{JUDGE(1), 0, "{\"status\":true}"},
+	{JUDGE(2), 0, "{\"detail\":\"success! message in queue\",\"id\":[\"80367170\"],\"process\":\"pending\",\"requestid\":2937124,\"status\":true,\"target\":[\"6281234567890\"]}"},
+	{JUDGE(2), 0, "{\"reason\":\"token invalid\",\"requestid\":331477110,\"status\":false}"},
+	{JUDGE(2), 0, "{\"Status\":false,\"detail\":\"target invalid\"}"},
+	{HEALTH(0), 0, "{\"id\":\"1065\",\"display_phone_number\":\"+62 21\",\"verified_name\":\"DPMPTSP\",\"quality_rating\":\"GREEN\",\"code_verification_status\":\"VERIFIED\",\"name_status\":\"APPROVED\"}"},
+	{HEALTH(0), 7, "{\"error\":{\"message\":\"bad EAAGsecret/token\",\"code\":190,\"error_subcode\":463}}"},
+	{HEALTH(1), 0, "{\"status\":true,\"message\":\"WATZAPsecret\",\"data\":{\"licenses_key\":[{\"key\":\"NUMBERsecret\",\"plan\":\"Pro\",\"active_until\":\"2999-12-31 00:00:00\",\"limit_message_per_day\":0,\"wa_number\":\"62815\",\"is_connected\":true}]}}"},
+	{HEALTH(2), 0, "{\"device\":\"628\",\"device_status\":\"connect\",\"expired\":\"18 November 2029\",\"messages\":16785,\"name\":\"FONNTEsecret\",\"package\":\"Reguler\",\"quota\":\"78\",\"status\":true}"},
+	{URL(0), 0, "https://graph.facebook.com/v26.0/1065/messages"},
+	{URL(0), 0, "http://127.0.0.1:8080/x"},
+	{URL(0), 0, "https://graph.facebook.com:443@evil.example/\\#?"},
+	{URL(1), 0, "https://api.watzap.id/v1/send_message"},
+	{URL(2), 0, "https://api.fonnte.com/send"},
+	{HOSTS, 0, "meta=graph.facebook.com, watzap=api.watzap.id:443,fonnte=[::1]:8080,meta=127.0.0.1:1"},
+	{REDACT, 255, "a EAAGsecret/token b EAAGsecret%2Ftoken c EAAGsecret\\/token d \\u0045AAGsecret WATZAPsecretNUMBERsecret FONNTEsec"},
+	{BUILD(0), 0, "Yth. Budi \"x\"\\,\n\xc3\xa9 \xf0\x9f\x98\x80 {name} {var1} & + %"},
+	{BUILD(0), 1, "partner_name"},
+	{BUILD(0), 2, "id"},
+	{BUILD(1), 0, "Yth. Budi \"x\"\\,\n\xc3\xa9 {name}"},
+	{BUILD(1), 1, "SIUP \xe2\x80\x8b\t-"},
+	{BUILD(2), 0, "Yth. Budi, izin\n\xc3\xa9 & = + % {name} {var12} {"},
+	{BUILD(2), 1, "a|b,c"},
+};
+
+/* Pieces that make an input interesting. */
+static const char *const tokens[] = {
+	"{", "}", "[", "]", "\"", ":", ",", "null", "true", "false", "0", "-1",
+	"200", "99999999999999999999", "1e999", "NaN", "\\u0000", "\\ud800",
+	"\\", "\xff", "\xc3", "\xed\xa0\x80", "\xf0\x9f\x98\x80", "\xe2\x80\xae",
+	"\x1b[2J", "\r\n", "\"code\":", "\"error\":{", "\"status\":", "\"id\":[",
+	"\"messages\":[{", "@", "%2f", "%00", "[::1]", "0x7f.1", "443", "://",
+	"{name}", "EAAGsecret", "/* */", "'", "\xef\xbb\xbf",
+};
+
+static uint64_t random_state;
+
+/* xorshift64*: the same numbers on every machine. */
+static uint32_t
+random_below(uint32_t limit)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return (uint32_t) ((random_state * UINT64_C(2685821657736338717)) >> 32) %
+		limit;
+}
+
+#define MAX_INPUT	8192
+
+/* Put len bytes into the input at a place; what no longer fits is left out. */
+static void
+insert_bytes(uint8_t *input, size_t *size, size_t at,
+			 const void *bytes, size_t len)
+{
+	if (*size + len > MAX_INPUT)
+		return;
+	memmove(input + at + len, input + at, *size - at);
+	memcpy(input + at, bytes, len);
+	*size += len;
+}
+
+static void
+mutate(uint8_t *input, size_t *size)
+{
+	size_t		at = random_below((uint32_t) *size);
+	size_t		len;
+	uint8_t		copy[64];
+	uint8_t		byte;
+
+	switch (random_below(8))
+	{
+		case 0:
+			input[at] ^= (uint8_t) (1u << random_below(8));
+			break;
+		case 1:
+			input[at] = (uint8_t) random_below(256);
+			break;
+		case 2:
+			byte = (uint8_t) random_below(256);
+			insert_bytes(input, size, at, &byte, 1);
+			break;
+		case 3:
+			len = 1 + random_below(16);
+			if (len > *size - at)
+				len = *size - at;
+			memmove(input + at, input + at + len, *size - at - len);
+			*size -= len;
+			break;
+		case 4:
+			*size = at;
+			break;
+		case 5:
+			len = 1 + random_below(sizeof(copy));
+			if (len > *size - at)
+				len = *size - at;
+			memcpy(copy, input + at, len);
+			insert_bytes(input, size, random_below((uint32_t) *size), copy,
+						 len);
+			break;
+		default:
+			len = random_below(LENGTH(tokens));
+			insert_bytes(input, size, at, tokens[len], strlen(tokens[len]));
+			break;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static uint8_t input[MAX_INPUT];
+	unsigned long iterations = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
+	unsigned long i;
+	size_t		k;
+
+	random_state = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+	if (random_state == 0)
+		random_state = UINT64_C(0x5ca4711c);
+
+	for (i = 0; i < iterations + LENGTH(seeds); i++)
+	{
+		size_t		which = i < LENGTH(seeds) ? i :
+			random_below(LENGTH(seeds));
+		size_t		size = 3 + strlen(seeds[which].text);
+
+		input[0] = seeds[which].what;
+		input[1] = seeds[which].status;
+		input[2] = (uint8_t) (i < LENGTH(seeds) ? 0 : random_below(256));
+		memcpy(input + 3, seeds[which].text, size - 3);
+		if (i >= LENGTH(seeds))
+		{
+			for (k = 1 + random_below(6); k > 0 && size > 0; k--)
+				mutate(input, &size);
+		}
+		LLVMFuzzerTestOneInput(input, size);
+	}
+
+	printf("fuzz gateway: %lu inputs, healthy %lu, allowed %lu, built %lu",
+		   i, healthy_count, allowed_count, built_count);
+	for (k = 0; k < WA_OUTCOME_COUNT; k++)
+		printf(", %s %lu", wa_outcome_name((WaOutcome) k), outcome_count[k]);
+	putchar('\n');
+
+	/* A run that never got this far has tested nothing. */
+	if (healthy_count == 0 || allowed_count == 0 || built_count == 0 ||
+		outcome_count[WA_OUTCOME_ACCEPTED] == 0 ||
+		outcome_count[WA_OUTCOME_UNKNOWN] == 0)
+	{
+		fputs("fuzz gateway: the seeds do not reach the code\n", stderr);
+		return 1;
+	}
+	return 0;
+}
+
+#endif							/* STANDALONE */

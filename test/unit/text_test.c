@@ -1,0 +1,520 @@
+/*-------------------------------------------------------------------------
+ *
+ * text_test.c
+ *		Unit tests of the text core: numbers, templates, parameters.
+ *
+ * Usage: text_test [numbers.tsv].  Exit status 0 if everything passed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "text/text.h"
+
+#include "check.h"
+
+#ifndef NUMBERS_FILE
+#define NUMBERS_FILE "numbers.tsv"
+#endif
+
+/* A corpus cut short by accident must not pass. */
+#define NUMBERS_MIN_ROWS	500
+
+#define lengthof(a)		(sizeof(a) / sizeof((a)[0]))
+
+static const char *numbers_file = NUMBERS_FILE;
+
+/* Write cp as UTF-8; returns the end. */
+static char *
+put_utf8(char *to, unsigned long cp)
+{
+	if (cp < 0x80)
+		*to++ = (char) cp;
+	else if (cp < 0x800)
+	{
+		*to++ = (char) (0xc0 | cp >> 6);
+		*to++ = (char) (0x80 | (cp & 0x3f));
+	}
+	else if (cp < 0x10000)
+	{
+		*to++ = (char) (0xe0 | cp >> 12);
+		*to++ = (char) (0x80 | (cp >> 6 & 0x3f));
+		*to++ = (char) (0x80 | (cp & 0x3f));
+	}
+	else
+	{
+		*to++ = (char) (0xf0 | cp >> 18);
+		*to++ = (char) (0x80 | (cp >> 12 & 0x3f));
+		*to++ = (char) (0x80 | (cp >> 6 & 0x3f));
+		*to++ = (char) (0x80 | (cp & 0x3f));
+	}
+	return to;
+}
+
+/* Resolve the escapes of numbers.tsv in place.  False: unknown escape. */
+static bool
+unescape(char *s)
+{
+	char	   *to = s;
+
+	while (*s != '\0')
+	{
+		char		hex[9];
+		size_t		n;
+
+		if (*s != '\\')
+		{
+			*to++ = *s++;
+			continue;
+		}
+		s++;
+		switch (*s)
+		{
+			case 'n':
+				*to++ = '\n';
+				s++;
+				continue;
+			case 'r':
+				*to++ = '\r';
+				s++;
+				continue;
+			case 't':
+				*to++ = '\t';
+				s++;
+				continue;
+			case '\\':
+				*to++ = '\\';
+				s++;
+				continue;
+			case 'x':
+				n = 2;
+				break;
+			case 'u':
+				n = 4;
+				break;
+			case 'U':
+				n = 8;
+				break;
+			default:
+				return false;
+		}
+		if (strspn(s + 1, "0123456789abcdefABCDEF") < n)
+			return false;
+		memcpy(hex, s + 1, n);
+		hex[n] = '\0';
+		if (*s == 'x')
+			*to++ = (char) strtoul(hex, NULL, 16);
+		else
+			to = put_utf8(to, strtoul(hex, NULL, 16));
+		s += 1 + n;
+	}
+	*to = '\0';
+	return true;
+}
+
+static void
+test_number_corpus(void)
+{
+	FILE	   *f = fopen(numbers_file, "r");
+	char		line[1024];
+	int			lineno = 0;
+	int			rows = 0;
+
+	if (!CHECK(f != NULL))
+		return;
+	while (fgets(line, sizeof(line), f) != NULL)
+	{
+		char	   *want;
+		char		out[WA_NUMBER_SIZE + 1];
+		char		again[WA_NUMBER_SIZE];
+		char		with_plus[WA_NUMBER_SIZE + 8];
+		bool		ok;
+
+		lineno++;
+		if (!CHECK_AT(numbers_file, lineno, strchr(line, '\n') != NULL))
+			break;
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '#' && (line[1] == ' ' || line[1] == '\0'))
+			continue;
+		want = strchr(line, '\t');
+		if (!CHECK_AT(numbers_file, lineno, want != NULL))
+			continue;
+		*want++ = '\0';
+		want[strcspn(want, "\t")] = '\0';
+		if (!CHECK_AT(numbers_file, lineno, unescape(line)))
+			continue;
+		rows++;
+
+		memset(out, 'z', sizeof(out));
+		ok = wa_text_normalize_number(line, out);
+		CHECK_STR_AT(numbers_file, lineno, ok ? out : "-", want);
+		CHECK_AT(numbers_file, lineno, out[WA_NUMBER_SIZE] == 'z');
+		CHECK_AT(numbers_file, lineno, ok || out[0] == '\0');
+		if (!ok)
+			continue;
+		snprintf(with_plus, sizeof(with_plus), "+%s", out);
+		CHECK_AT(numbers_file, lineno,
+				 wa_text_normalize_number(with_plus, again));
+		CHECK_STR_AT(numbers_file, lineno, again, out);
+		if (strncmp(out, "62", 2) == 0)
+		{
+			CHECK_AT(numbers_file, lineno,
+					 wa_text_normalize_number(out, again));
+			CHECK_STR_AT(numbers_file, lineno, again, out);
+		}
+	}
+	fclose(f);
+	CHECK(rows >= NUMBERS_MIN_ROWS);
+}
+
+/*
+ * Every operator prefix in every common spelling, at every length: the
+ * numbering plan, independent of how the file above was written.
+ */
+static void
+test_number_spellings(void)
+{
+	static const char *const formats[] = {
+		"0%s", "%s", "62%s", "+62%s", "+62 %s", "0062%s", "620%s", "+62 0%s",
+		"+62 (0) %s", "(+62)%s", "HP: 0%s", "0%s (istri)", "'0%s",
+		"021-5550000 / 0%s", "0%s / 021-5550000", "\xe2\x80\xaa+62 %s\xe2\x80\xac"
+	};
+	static const char subscriber[] = "234567890123";
+	int			second;
+	int			third;
+	size_t		n;
+	size_t		f;
+
+	for (second = '0'; second <= '9'; second++)
+		for (third = '0'; third <= '9'; third++)
+			for (n = 7; n <= 14; n++)
+			{
+				char		nsn[16];
+				bool		valid = n >= 9 && n <= 12 &&
+					second != '0' && second != '4';
+
+				nsn[0] = '8';
+				nsn[1] = (char) second;
+				nsn[2] = (char) third;
+				memcpy(nsn + 3, subscriber, n - 3);
+				nsn[n] = '\0';
+				for (f = 0; f < lengthof(formats); f++)
+				{
+					char		input[64];
+					char		want[20];
+					char		out[WA_NUMBER_SIZE];
+					bool		ok;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+					snprintf(input, sizeof(input), formats[f], nsn);
+#pragma GCC diagnostic pop
+					snprintf(want, sizeof(want), "62%s", nsn);
+					ok = wa_text_normalize_number(input, out);
+					if (!CHECK_STR(ok ? out : "-", valid ? want : "-"))
+						fprintf(stderr, "\tinput    %s\n", input);
+				}
+			}
+}
+
+static void
+test_number_edges(void)
+{
+	char		out[WA_NUMBER_SIZE];
+	char	   *big;
+	size_t		i;
+	size_t		size = 1000000;
+
+	CHECK(!wa_text_normalize_number(NULL, out));
+	CHECK_STR(out, "");
+
+	/* More digits or groups than are kept: refused, and what follows reads. */
+	big = malloc(size + 64);
+	if (!CHECK(big != NULL))
+		return;
+	for (i = 0; i < size; i++)
+		big[i] = (i % 3 == 2) ? ' ' : '8';
+	big[size] = '\0';
+	CHECK(!wa_text_normalize_number(big, out));
+	strcpy(big + size, ", 081234567890");
+	CHECK(wa_text_normalize_number(big, out));
+	CHECK_STR(out, "6281234567890");
+	memset(big, '8', size);
+	CHECK(wa_text_normalize_number(big, out));
+	CHECK_STR(out, "6281234567890");
+	for (i = 0; i < size; i++)
+		big[i] = (i % 2 == 0) ? '(' : '8';
+	CHECK(wa_text_normalize_number(big, out));
+	CHECK_STR(out, "6281234567890");
+	free(big);
+}
+
+/* Collects names as "a|b|c". */
+static void
+collect(const char *name, size_t len, void *arg)
+{
+	char	   *list = arg;
+
+	if (list[0] != '\0')
+		strcat(list, "|");
+	strncat(list, name, len);
+}
+
+static void
+test_placeholders(void)
+{
+	static const struct
+	{
+		const char *body;
+		bool		ok;
+		const char *names;
+	}			table[] = {
+		{"", true, ""},
+		{"Izin Anda selesai.", true, ""},
+		{"Yth. {{partner_name}}, izin {{permit_type}} Anda", true,
+		"partner_name|permit_type"},
+		{"{{a}}{{b}}{{a}}", true, "a|b|a"},
+		{"{{ a }}{{\tb2_ }}", true, "a|b2_"},
+		{"{{1}}, izin {{2}}", true, "1|2"},
+		{"{a} } }} {", true, ""},
+		{"{ {{a}} }", true, "a"},
+		{"{{a}}}", true, "a"},
+		{"{{a}} {{", false, "a"},
+		{"{{a", false, ""},
+		{"{{a}", false, ""},
+		{"{{a} }", false, ""},
+		{"{{}}", false, ""},
+		{"{{ }}", false, ""},
+		{"{{a b}}", false, ""},
+		{"{{A}}", false, ""},
+		{"{{a-b}}", false, ""},
+		{"{{{a}}}", false, ""},
+		{"{{a\n}}", false, ""},
+		{"{{n\xc3\xa4me}}", false, ""},
+		{"{{a}} {{b {{c}}", false, "a"},
+	};
+	size_t		i;
+
+	for (i = 0; i < lengthof(table); i++)
+	{
+		char		names[128] = "";
+
+		CHECK_INT(wa_text_placeholders(table[i].body, collect, names),
+				  table[i].ok);
+		CHECK_STR(names, table[i].names);
+		CHECK_INT(wa_text_placeholders(table[i].body, NULL, NULL),
+				  table[i].ok);
+	}
+}
+
+static void
+test_render(void)
+{
+	static const WaPair values[] = {
+		{"a", "Budi"}, {"b", "{{a}}"}, {"empty", ""}, {"nothing", NULL},
+		{NULL, "lost"}, {"a", "second"}, {"percent", "100%s\\n\""},
+		{"ab", "longer"}
+	};
+	static const struct
+	{
+		const char *body;
+		const char *text;
+		const char *missing;
+		int			error;
+	}			table[] = {
+		{"", "", NULL, 0},
+		{"plain }} text { }", "plain }} text { }", NULL, 0},
+		{"Yth. {{a}}, izin {{ab}}.", "Yth. Budi, izin longer.", NULL, 0},
+		{"{{a}}{{a}}", "BudiBudi", NULL, 0},
+		{"{{ a }}!", "Budi!", NULL, 0},
+		/* never scanned again */
+		{"{{b}}", "{{a}}", NULL, 0},
+		{"{{b}}}", "{{a}}}", NULL, 0},
+		{"<{{empty}}>", "<>", NULL, 0},
+		{"{{percent}}", "100%s\\n\"", NULL, 0},
+		{"{{nothing}}", NULL, "nothing", 0},
+		{"{{a}} {{z}} {{nothing}} {{y}} {{z}} {{zz}}", NULL,
+		"z, nothing, y, zz", 0},
+		{"{{abc}}", NULL, "abc", 0},
+		{"{{em}}", NULL, "em", 0},
+		{"{{zz}}{{z}}{{zz}}", NULL, "zz, z", 0},
+		{"{{a", NULL, NULL, EINVAL},
+		{"{{z}} {{", NULL, NULL, EINVAL},
+		{"{{}}", NULL, NULL, EINVAL},
+	};
+	size_t		i;
+	char	   *text;
+
+	for (i = 0; i < lengthof(table); i++)
+	{
+		char		mark;
+		char	   *missing = &mark;
+
+		errno = 0;
+		text = wa_text_render(table[i].body, values, lengthof(values),
+							  &missing);
+		CHECK_STR(text, table[i].text);
+		CHECK_STR(missing, table[i].missing);
+		if (table[i].error != 0)
+			CHECK_INT(errno, table[i].error);
+		free(text);
+		free(missing);
+	}
+
+	/* The caller need not want to know, nor have values. */
+	text = wa_text_render("{{z}}", values, lengthof(values), NULL);
+	CHECK(text == NULL);
+	text = wa_text_render("x", NULL, 0, NULL);
+	CHECK_STR(text, "x");
+	free(text);
+}
+
+static void
+test_clean_value(void)
+{
+	static const struct
+	{
+		const char *value;
+		const char *clean;
+	}			table[] = {
+		{NULL, "-"},
+		{"", "-"},
+		{"   ", "-"},
+		{"\t\r\n", "-"},
+		{"\xc2\xa0", "-"},
+		{"\xe2\x80\x8b\xef\xbb\xbf", "-"},	/* zero width, byte order mark */
+		{"-", "-"},
+		{"Budi", "Budi"},
+		{"  Budi  Santoso\t", "Budi Santoso"},
+		{"Jl. Merdeka\r\nNo. 12\n\nKabanjahe", "Jl. Merdeka No. 12 Kabanjahe"},
+		{"a\x01\x1f\x7f" "b", "a b"},
+		{"a\xc2\x85" "b\xe2\x80\xa8" "c\xe3\x80\x80" "d", "a b c d"},
+		{"a\xc2\xa0\xc2\xa0 \xe2\x80\x83" "b", "a b"},
+		{"a          b", "a b"},
+		{"Caf\xc3\xa9 \xf0\x9f\x93\x84", "Caf\xc3\xa9 \xf0\x9f\x93\x84"},
+		/* a family of emoji keeps its joiner */
+		{"\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9",
+		"\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9"},
+		{"a\xff" "b", "a\xef\xbf\xbd" "b"},
+		{"\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},	/* cut off */
+		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+		{"{{a}}", "{{a}}"},
+	};
+	size_t		i;
+
+	for (i = 0; i < lengthof(table); i++)
+	{
+		char	   *clean = wa_text_clean_value(table[i].value);
+		char	   *again;
+
+		CHECK_STR(clean, table[i].clean);
+		again = wa_text_clean_value(clean);
+		CHECK_STR(again, table[i].clean);
+		free(clean);
+		free(again);
+	}
+}
+
+static void
+test_length(void)
+{
+	CHECK_INT(wa_text_length(NULL), 0);
+	CHECK_INT(wa_text_length(""), 0);
+	CHECK_INT(wa_text_length("Budi"), 4);
+	CHECK_INT(wa_text_length("Caf\xc3\xa9"), 4);
+	CHECK_INT(wa_text_length("\xe2\x82\xac\xf0\x9f\x93\x84"), 2);
+	CHECK_INT(wa_text_length("\xff\xfe"), 2);
+	CHECK_INT(wa_text_length("\xe2\x82"), 2);	/* cut off */
+	CHECK_INT(wa_text_length("\xc0\xaf"), 2);	/* overlong */
+	CHECK_INT(wa_text_length("\xe0\x80\xaf"), 3);
+	CHECK_INT(wa_text_length("\xf0\x80\x80\x80"), 4);
+	CHECK_INT(wa_text_length("\xed\xa0\x80"), 3);	/* surrogate */
+	CHECK_INT(wa_text_length("\xed\x9f\xbf\xee\x80\x80"), 2);
+	CHECK_INT(wa_text_length("\xf4\x8f\xbf\xbf"), 1);
+	CHECK_INT(wa_text_length("\xf4\x90\x80\x80"), 4);	/* too high */
+	CHECK_INT(wa_text_length("a\nb"), 3);
+}
+
+static void
+test_convert_params(void)
+{
+	static const WaPair spec[] = {
+		{"partner_name", "John Doe"}, {"permit_type", "SIUP"},
+		{"permit_number", "503.517-0186-IX-SIUP-DPM-PPTSP-2018"}
+	};
+	static const WaPair awkward[] = {
+		{"q", "say \"hi\" \\ \xc3\xa9 https://x/y?a=1&b=2"},
+		{"lines", "one\n\ttwo"}, {"empty", ""}, {"null", NULL},
+		{"bad", "\xff"}
+	};
+	static const struct
+	{
+		WaParamForm form;
+		const WaPair *values;
+		size_t		n;
+		const char *json;
+	}			table[] = {
+		{WA_PARAMS_META_POSITIONAL, spec, 3,
+			"[{\"type\":\"text\",\"text\":\"John Doe\"},"
+			"{\"type\":\"text\",\"text\":\"SIUP\"},"
+			"{\"type\":\"text\","
+		"\"text\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}]"},
+		{WA_PARAMS_META_NAMED, spec, 2,
+			"[{\"type\":\"text\",\"parameter_name\":\"partner_name\","
+			"\"text\":\"John Doe\"},"
+			"{\"type\":\"text\",\"parameter_name\":\"permit_type\","
+		"\"text\":\"SIUP\"}]"},
+		{WA_PARAMS_WATZAP, spec, 3,
+			"{\"1\":\"John Doe\",\"2\":\"SIUP\","
+		"\"3\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}"},
+		{WA_PARAMS_FONNTE, spec, 3,
+			"{\"var1\":\"John Doe\",\"var2\":\"SIUP\","
+		"\"var3\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}"},
+		{WA_PARAMS_META_POSITIONAL, spec, 0, "[]"},
+		{WA_PARAMS_META_NAMED, NULL, 0, "[]"},
+		{WA_PARAMS_WATZAP, NULL, 0, "{}"},
+		{WA_PARAMS_FONNTE, NULL, 0, "{}"},
+		{WA_PARAMS_WATZAP, awkward, 5,
+			"{\"1\":\"say \\\"hi\\\" \\\\ \xc3\xa9 https://x/y?a=1&b=2\","
+			"\"2\":\"one two\",\"3\":\"-\",\"4\":\"-\","
+		"\"5\":\"\xef\xbf\xbd\"}"},
+	};
+	static const WaPair nameless[] = {{"a", "x"}, {NULL, "y"}};
+	size_t		i;
+	char	   *json;
+
+	for (i = 0; i < lengthof(table); i++)
+	{
+		json = wa_text_convert_params(table[i].form, table[i].values,
+									  table[i].n);
+		CHECK_STR(json, table[i].json);
+		free(json);
+	}
+
+	errno = 0;
+	json = wa_text_convert_params(WA_PARAMS_META_NAMED, nameless, 2);
+	CHECK(json == NULL);
+	CHECK_INT(errno, EINVAL);
+	json = wa_text_convert_params(WA_PARAMS_FONNTE, nameless, 2);
+	CHECK_STR(json, "{\"var1\":\"x\",\"var2\":\"y\"}");
+	free(json);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc > 1)
+		numbers_file = argv[1];
+
+	CHECK_RUN(test_number_corpus);
+	CHECK_RUN(test_number_spellings);
+	CHECK_RUN(test_number_edges);
+	CHECK_RUN(test_placeholders);
+	CHECK_RUN(test_render);
+	CHECK_RUN(test_clean_value);
+	CHECK_RUN(test_length);
+	CHECK_RUN(test_convert_params);
+	return check_finish("text");
+}
