@@ -27,10 +27,23 @@ WORKER_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/deliver/*.c)))
 OBJS        = $(filter-out $(WORKER_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c))))
 PG_CPPFLAGS = -I$(srcdir)/src -DWA_VERSION=\"$(EXTVERSION)\"
 PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
-	-Wno-missing-field-initializers -Wno-cast-function-type $(WA_CFLAGS)
+	-Wno-missing-field-initializers -Wno-cast-function-type \
+	$(if $(findstring clang,$(CC)),$(CLANG_FLAGS)) $(WA_CFLAGS)
+# what PGXS hands on (flags, pg_config.h) is for the compiler of the server
+CLANG_FLAGS = -Wno-unknown-warning-option -Wno-ignored-optimization-argument \
+	-Dgnu_printf=__printf__
 SHLIB_LINK  = -ljson-c
 
-REGRESS     = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+# make installcheck: on a running server, with or without the library
+# preloaded.  The TAP tests make servers of their own: make test.
+REGRESS        = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+ISOLATION      = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
+
+# Goals that come before there is a PostgreSQL: their scripts install it
+# where it is missing, and leave this folder as it is.
+SCRIPT_GOALS = demo test bench
+ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
 PGXS       := $(shell $(PG_CONFIG) --pgxs)
@@ -55,3 +68,14 @@ uninstall-worker:
 	rm -f '$(DESTDIR)$(pkglibdir)/sicantik_wa_worker.so'
 
 .PHONY: install-worker uninstall-worker
+
+endif
+
+demo:
+	test/demo/run.sh
+test:
+	test/run.sh
+bench:
+	test/bench/run.sh
+
+.PHONY: $(SCRIPT_GOALS)

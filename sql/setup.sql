@@ -65,7 +65,6 @@ INSERT INTO regress_wa_odoo.sicantik_permit (status, permit_number, partner_id) 
 UPDATE regress_wa_odoo.sicantik_permit SET status = 'active', permit_number = '503/1';
 RESET ROLE;
 SELECT relation, record_id, columns, old, new FROM wa.event ORDER BY command, id;
-SELECT value FROM wa_status() WHERE item = 'events unread';
 
 -- a trigger that is gone, and one that is disabled
 DROP TRIGGER "00_sicantik_wa_row" ON regress_wa_odoo.sicantik_permit;
@@ -162,7 +161,7 @@ SELECT count(*) FROM wa.watch;
 SELECT item, value FROM wa_status() WHERE item LIKE 'watched%';
 
 -- dropping the extension takes the triggers along as well
-SELECT count(*) FROM wa_setup();
+SELECT count(*) > 20 AS set_up FROM wa_setup();
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE '00_sicantik_wa%';
 DROP EXTENSION sicantik_wa CASCADE;
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE '00_sicantik_wa%';

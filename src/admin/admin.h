@@ -13,9 +13,12 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+#include "storage/lockdefs.h"
+
+#include "admin/options.h"
 #include "admin/setting.h"
 #include "gateway/gateway.h"
-#include "storage/lockdefs.h"
 
 /* One template that wa_setup() adds where it is missing. */
 typedef struct WaDefaultTemplate
@@ -69,6 +72,41 @@ extern const WaDefaultLink wa_default_links[];
 extern char *wa_default_body(const WaDefaultTemplate *template,
 							 const char *office_name);
 
+/* More than common settings, settings of a kind and names of their files. */
+#define WA_MAX_KNOWN_SETTINGS	64
+
+/* Limits of one provider. */
+typedef struct WaProviderLimits
+{
+	int			max_in_flight;
+	int64		min_gap_us;
+	int64		gap_jitter_us;
+	double		rate_per_second;	/* 0: no limit */
+	int			daily_cap;		/* -1: no limit */
+	int64		recipient_gap_us;
+} WaProviderLimits;
+
+/* What one call of wa_configure() changes. */
+typedef struct WaProviderChange
+{
+	const char *name;
+	const WaGateway *gateway;
+	const WaProviderLimits *limits;
+	const WaOptions *options;
+	bool		is_new;
+	bool		access_changed; /* must be tested again */
+	bool		literal_secret;
+	const char *put_names[WA_MAX_KNOWN_SETTINGS];	/* open settings to be stored */
+	const char *put_values[WA_MAX_KNOWN_SETTINGS];
+	int			nput;
+	const char *drop_names[WA_MAX_KNOWN_SETTINGS];	/* and to be removed */
+	int			ndrop;
+} WaProviderChange;
+
+/* provider_settings.c */
+extern char *wa_admin_file_setting(const char *secret);
+extern void wa_admin_change_settings(WaProviderChange *change);
+
 /* configure.c */
 extern void wa_admin_insert_provider(const char *name, const WaGateway *gateway,
 									 int sequence);
@@ -106,6 +144,14 @@ typedef struct WaTarget
 	WaTriggerState triggers;
 	bool		locked;			/* by us, until the end of the transaction */
 } WaTarget;
+
+/* More tables than these are not dealt with. */
+#define WA_MAX_TARGETS	100
+
+/* setup_tables.c */
+extern void wa_admin_say(FunctionCallInfo fcinfo, const char *item,
+						 const char *action, const char *detail);
+extern void wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller);
 
 /* attach.c */
 extern void wa_admin_find_target(WaTarget *target, const char *schema,

@@ -13,6 +13,7 @@
 
 #include <limits.h>
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -35,45 +36,15 @@ static const char *const common_settings[] = {
 	"recipient_gap", WA_SECRET_TOKEN_FILE
 };
 
-/* More than common settings, settings of a kind and names of their files. */
-#define MAX_KNOWN		64
-
 /*
  * Limits of a new provider.  Those of the unofficial gateways protect the
  * office's number: WhatsApp bans numbers that send like a machine.  Meta's
  * keep to its pair rate of one message in 6 s to one person.
  */
-typedef struct Limits
-{
-	int			max_in_flight;
-	int64		min_gap_us;
-	int64		gap_jitter_us;
-	double		rate_per_second;	/* 0: no limit */
-	int			daily_cap;		/* -1: no limit */
-	int64		recipient_gap_us;
-} Limits;
+static const WaProviderLimits gateway_limits = {1, 8000000, 4000000, 0, 400, 0};
+static const WaProviderLimits official_limits = {20, 0, 0, 20, -1, 6000000};
 
-static const Limits gateway_limits = {1, 8000000, 4000000, 0, 400, 0};
-static const Limits official_limits = {20, 0, 0, 20, -1, 6000000};
-
-/* What a call changes. */
-typedef struct Change
-{
-	const char *name;
-	const WaGateway *gateway;
-	const Limits *limits;
-	const WaOptions *options;
-	bool		is_new;
-	bool		access_changed; /* must be tested again */
-	bool		literal_secret;
-	const char *put_names[MAX_KNOWN];	/* open settings to be stored */
-	const char *put_values[MAX_KNOWN];
-	int			nput;
-	const char *drop_names[MAX_KNOWN];	/* and to be removed */
-	int			ndrop;
-} Change;
-
-static const Limits *
+static const WaProviderLimits *
 limits_of(const WaGateway *gateway)
 {
 	return gateway->official ? &official_limits : &gateway_limits;
@@ -112,7 +83,7 @@ wa_admin_insert_provider(const char *name, const WaGateway *gateway, int sequenc
 					 " rate_per_second, daily_cap, recipient_gap)"
 					 " VALUES ($1, $2, $3, $4, $5 * interval '1 microsecond', $6 * interval '1 microsecond',"
 					 " nullif($7, 0), nullif($8, -1), $9 * interval '1 microsecond')");
-	const Limits *limits = limits_of(gateway);
+	const WaProviderLimits *limits = limits_of(gateway);
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, name);
@@ -132,7 +103,7 @@ wa_admin_insert_provider(const char *name, const WaGateway *gateway, int sequenc
  * Find out the kind of the provider: its own, or the one given for a new one.
  */
 static void
-find_kind(Change *change)
+find_kind(WaProviderChange *change)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT kind FROM wa.provider WHERE name = $1 FOR UPDATE");
@@ -164,24 +135,18 @@ find_kind(Change *change)
 	change->limits = limits_of(change->gateway);
 }
 
-static char *
-file_setting(const char *secret)
-{
-	return psprintf("%s%s", secret, WA_SECRET_FILE_SUFFIX);
-}
-
 static void
-check_known(const Change *change)
+check_known(const WaProviderChange *change)
 {
-	const char *known[MAX_KNOWN];
+	const char *known[WA_MAX_KNOWN_SETTINGS];
 	int			n = 0;
 
 	for (int i = 0; i < lengthof(common_settings); i++)
 		known[n++] = common_settings[i];
-	for (size_t i = 0; i < change->gateway->nsettings && n + 2 <= MAX_KNOWN; i++)
+	for (size_t i = 0; i < change->gateway->nsettings && n + 2 <= WA_MAX_KNOWN_SETTINGS; i++)
 	{
 		const WaGatewaySetting *setting = &change->gateway->settings[i];
-		char	   *file = file_setting(setting->name);
+		char	   *file = wa_admin_file_setting(setting->name);
 
 		known[n++] = setting->name;
 		if (setting->secret && strcmp(file, WA_SECRET_TOKEN_FILE) != 0)
@@ -191,173 +156,9 @@ check_known(const Change *change)
 						   psprintf("a provider of kind %s", change->gateway->kind));
 }
 
-static void
-put(Change *change, const char *name, const char *value)
-{
-	change->put_names[change->nput] = name;
-	change->put_values[change->nput++] = value;
-}
-
-static void
-drop(Change *change, const char *name)
-{
-	change->drop_names[change->ndrop++] = name;
-}
-
-/*
- * A credential given in the statement itself.
- */
-static void
-change_literal_secret(Change *change, const char *name, const WaOption *option)
-{
-	const char *value = NULL;
-	char	   *why;
-
-	if (!wa_option_is_null(option))
-	{
-		value = wa_option_string(option);
-		if (!wa_route_secret_valid(value, &why))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("value of setting \"%s\" cannot be used: %s", name, why)));
-		change->literal_secret = true;
-		drop(change, file_setting(name));
-		if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
-			drop(change, WA_SECRET_TOKEN_FILE);
-	}
-	wa_route_write_secret(change->name, name, value);
-	change->access_changed = true;
-}
-
-/*
- * The name of the file that holds a credential.
- */
-static void
-change_secret_file(Change *change, const char *name, const WaOption *option)
-{
-	const char *file;
-	char	   *content;
-	char	   *why;
-	bool		exposed;
-
-	change->access_changed = true;
-	drop(change, file_setting(name));
-	if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
-		drop(change, WA_SECRET_TOKEN_FILE);
-	if (wa_option_is_null(option))
-		return;
-
-	file = wa_option_string(option);
-	if (!wa_route_secret_file_name_valid(file))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("setting \"%s\" must be a plain file name", option->name),
-				 errdetail("It may have letters, digits, \".\", \"_\" and \"-\", and no directory."),
-				 errhint("The file belongs into the folder with the name of this database below sicantik_wa.secrets_directory.")));
-	put(change, file_setting(name), file);
-	wa_route_write_secret(change->name, name, NULL);
-
-	content = wa_route_try_secret_file(file, &why, &exposed);
-	if (content == NULL)
-		ereport(WARNING,
-				(errmsg("%s", why),
-				 errhint("Provider \"%s\" cannot be used before that is repaired.",
-						 change->name)));
-	else
-	{
-		explicit_bzero(content, strlen(content));
-		if (exposed)
-			ereport(WARNING,
-					(errmsg("credential file \"%s\" may be read by everybody on the server",
-							file),
-					 errhint("Take the right away: chmod o-r.")));
-	}
-}
-
-/*
- * An open setting of the kind.
- */
-static void
-change_open_setting(Change *change, const char *name, const WaOption *option)
-{
-	const char *value;
-
-	change->access_changed = true;
-	if (wa_option_is_null(option))
-	{
-		drop(change, name);
-		return;
-	}
-	if (option->type == WA_OPTION_BOOLEAN)
-		value = option->boolean ? "true" : "false";
-	else
-		value = wa_option_string(option);
-	if (strlen(value) > 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("setting \"%s\" is longer than 1024 bytes", name)));
-	for (const char *p = value; *p; p++)
-		if ((unsigned char) *p <= ' ' || *p == 0x7f)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("setting \"%s\" contains a blank or a control character",
-							name)));
-	put(change, name, value);
-}
-
-static void
-exclude(const WaOption *one, const WaOption *other)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("settings \"%s\" and \"%s\" exclude each other",
-					one->name, other->name),
-			 errhint("Give the credential, or the file that holds it.")));
-}
-
-/*
- * Settings of the kind, credentials among them.
- */
-static void
-change_settings(Change *change)
-{
-	const char *primary = wa_route_primary_secret(change->gateway);
-
-	for (size_t i = 0; i < change->gateway->nsettings; i++)
-	{
-		const WaGatewaySetting *setting = &change->gateway->settings[i];
-		const WaOption *option = wa_options_find(change->options, setting->name);
-		const WaOption *file = wa_options_find(change->options,
-											   file_setting(setting->name));
-
-		if (!setting->secret)
-		{
-			if (option)
-				change_open_setting(change, setting->name, option);
-			continue;
-		}
-		if (primary && strcmp(setting->name, primary) == 0)
-		{
-			const WaOption *token_file = wa_options_find(change->options,
-														 WA_SECRET_TOKEN_FILE);
-
-			if (file && token_file && file != token_file)
-				exclude(file, token_file);
-			if (file == NULL)
-				file = token_file;
-		}
-		if (option && file && !wa_option_is_null(option) && !wa_option_is_null(file))
-			exclude(option, file);
-		if (option)
-			change_literal_secret(change, setting->name, option);
-		if (file)
-			change_secret_file(change, setting->name, file);
-	}
-}
-
 /* The base URL, checked; NULL: the one of the kind. */
 static const char *
-new_base_url(Change *change, const WaOption *option)
+new_base_url(WaProviderChange *change, const WaOption *option)
 {
 	const char *url;
 	char		err[256];
@@ -380,7 +181,7 @@ new_base_url(Change *change, const WaOption *option)
  * "otherwise"; with the sequence, which has no such value, it is an error.
  */
 static void
-bind_sequence(WaArgs *args, const Change *change)
+bind_sequence(WaArgs *args, const WaProviderChange *change)
 {
 	const WaOption *option = wa_options_find(change->options, "sequence");
 
@@ -389,7 +190,7 @@ bind_sequence(WaArgs *args, const Change *change)
 }
 
 static void
-bind_max_in_flight(WaArgs *args, const Change *change)
+bind_max_in_flight(WaArgs *args, const WaProviderChange *change)
 {
 	const WaOption *option = wa_options_find(change->options, "max_in_flight");
 
@@ -399,7 +200,7 @@ bind_max_in_flight(WaArgs *args, const Change *change)
 }
 
 static void
-bind_daily_cap(WaArgs *args, const Change *change)
+bind_daily_cap(WaArgs *args, const WaProviderChange *change)
 {
 	const WaOption *option = wa_options_find(change->options, "daily_cap");
 	bool		no_cap = option == NULL || wa_option_is_null(option);
@@ -411,7 +212,7 @@ bind_daily_cap(WaArgs *args, const Change *change)
 }
 
 static void
-bind_duration(WaArgs *args, const Change *change, const char *name, int64 otherwise)
+bind_duration(WaArgs *args, const WaProviderChange *change, const char *name, int64 otherwise)
 {
 	const WaOption *option = wa_options_find(change->options, name);
 
@@ -421,7 +222,7 @@ bind_duration(WaArgs *args, const Change *change, const char *name, int64 otherw
 }
 
 static void
-bind_boolean(WaArgs *args, const Change *change, const char *name)
+bind_boolean(WaArgs *args, const WaProviderChange *change, const char *name)
 {
 	const WaOption *option = wa_options_find(change->options, name);
 
@@ -430,7 +231,7 @@ bind_boolean(WaArgs *args, const Change *change, const char *name)
 }
 
 static void
-update_row(Change *change)
+update_row(WaProviderChange *change)
 {
 	static const char *const states[] = {"draft", "configured", "error"};
 	static WaStatement update =
@@ -506,7 +307,7 @@ take_default(const char *name)
  * settings without value; *problem: why it cannot be used, or NULL.
  */
 static Datum
-describe(const Change *change, char **missing, char **problem)
+describe(const WaProviderChange *change, char **missing, char **problem)
 {
 	static WaStatement describe_row =
 		WA_STATEMENT("SELECT jsonb_build_object('provider', name, 'kind', kind, 'base_url', $2,"
@@ -522,9 +323,9 @@ describe(const Change *change, char **missing, char **problem)
 					 " FROM wa.provider WHERE name = $1");
 	WaProviders providers;
 	WaProvider *provider;
-	const char *open[MAX_KNOWN];
-	const char *stored[MAX_KNOWN];
-	const char *lacking[MAX_KNOWN];
+	const char *open[WA_MAX_KNOWN_SETTINGS];
+	const char *stored[WA_MAX_KNOWN_SETTINGS];
+	const char *lacking[WA_MAX_KNOWN_SETTINGS];
 	int			nopen = 0;
 	int			nstored = 0;
 	int			nlacking = 0;
@@ -540,7 +341,7 @@ describe(const Change *change, char **missing, char **problem)
 		const char *value = wa_gateway_setting(provider->settings,
 											   provider->nsettings, setting->name);
 
-		open[nopen++] = setting->secret ? file_setting(setting->name) : setting->name;
+		open[nopen++] = setting->secret ? wa_admin_file_setting(setting->name) : setting->name;
 		if (setting->secret && value)
 			stored[nstored++] = setting->name;
 		if (setting->required && (value == NULL || value[0] == '\0'))
@@ -570,7 +371,7 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 	ErrorContextCallback hiding;
 	WaCall		call;
 	WaOptions	options;
-	Change		change;
+	WaProviderChange change;
 	const WaOption *is_default;
 	char	   *missing;
 	char	   *problem;
@@ -600,7 +401,7 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 	is_default = wa_options_find(&options, "is_default");
 	if (is_default && wa_option_boolean(is_default))
 		take_default(name);
-	change_settings(&change);
+	wa_admin_change_settings(&change);
 	update_row(&change);
 	result = wa_call_datum(&call, describe(&change, &missing, &problem), false, -1);
 

@@ -229,7 +229,7 @@ wa_option_number(const WaOption *option)
  * not between 0 and a day.
  */
 static bool
-read_interval(char *text, int64 *microseconds)
+read_interval(char *written, int64 *microseconds)
 {
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool ok = false;
@@ -239,7 +239,7 @@ read_interval(char *text, int64 *microseconds)
 	PG_TRY();
 	{
 		Interval   *interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
-																	 CStringGetDatum(text),
+																	 CStringGetDatum(written),
 																	 ObjectIdGetDatum(InvalidOid),
 																	 Int32GetDatum(-1)));
 

@@ -32,9 +32,9 @@ static const char *const link_fields[] = {
 };
 
 static bool
-has_control_character(const char *text)
+has_control_character(const char *value)
 {
-	for (const char *p = text; *p; p++)
+	for (const char *p = value; *p; p++)
 		if ((unsigned char) *p < ' ' || *p == 0x7f)
 			return true;
 	return false;

@@ -42,17 +42,6 @@ typedef struct Found
 } Found;
 
 static void
-say(FunctionCallInfo fcinfo, const char *item, const char *value, const char *detail)
-{
-	const char *row[3];
-
-	row[0] = item;
-	row[1] = value;
-	row[2] = detail;
-	wa_call_row(fcinfo, row);
-}
-
-static void
 report_library(FunctionCallInfo fcinfo, const Found *found)
 {
 	static WaStatement version =
@@ -71,28 +60,28 @@ report_library(FunctionCallInfo fcinfo, const Found *found)
 
 	installed = wa_query(&version, NULL) > 0 ? wa_row_text(0, 1) : NULL;
 	differs = installed == NULL || strcmp(installed, WA_VERSION) != 0;
-	say(fcinfo, "extension", installed ? installed : "not created",
+	wa_admin_say(fcinfo, "extension", installed ? installed : "not created",
 		differs ? psprintf("the library is of version %s: ALTER EXTENSION sicantik_wa UPDATE", WA_VERSION) : NULL);
-	say(fcinfo, "server", found->standby ? "standby" : "primary",
+	wa_admin_say(fcinfo, "server", found->standby ? "standby" : "primary",
 		found->standby ? "nothing is composed or sent here" : NULL);
 	if (!wa_worker_preloaded())
 	{
-		say(fcinfo, "library", "not preloaded",
+		wa_admin_say(fcinfo, "library", "not preloaded",
 			"nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
 		return;
 	}
-	say(fcinfo, "library", "preloaded",
+	wa_admin_say(fcinfo, "library", "preloaded",
 		wa_guc_enabled ? NULL : "sicantik_wa.enabled is off: nothing is composed or sent");
 	if (found->standby)
 		return;
-	say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
+	wa_admin_say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
 	if (wa_worker_slot_info(MyDatabaseId, &slot))
-		say(fcinfo, "worker", states[slot.state],
+		wa_admin_say(fcinfo, "worker", states[slot.state],
 			slot.hold_off_until != 0 ?
 			psprintf("stays away until %s", timestamptz_to_str(slot.hold_off_until)) :
 			slot.pending ? "there is work to look at" : NULL);
 	else
-		say(fcinfo, "worker", "none", "the launcher has not seen this database yet");
+		wa_admin_say(fcinfo, "worker", "none", "the launcher has not seen this database yet");
 }
 
 static void
@@ -111,7 +100,7 @@ report_mode(FunctionCallInfo fcinfo, const Found *found)
 		detail = "only messages by hand go out";
 	if (detail == NULL && identity->mode == WA_MODE_TEST)
 		detail = psprintf("everything goes to %s", identity->test_number);
-	say(fcinfo, "mode", modes[identity->mode], detail);
+	wa_admin_say(fcinfo, "mode", modes[identity->mode], detail);
 }
 
 static void
@@ -137,7 +126,7 @@ report_providers(FunctionCallInfo fcinfo, Found *found)
 		if (detail == NULL && wa_query(&errors, &args) > 0 && !wa_row_isnull(0, 1))
 			detail = psprintf("%s (%s)", wa_row_text(0, 1),
 							  wa_row_isnull(0, 2) ? "-" : wa_row_text(0, 2));
-		say(fcinfo, item, value, detail);
+		wa_admin_say(fcinfo, item, value, detail);
 
 		if (!p->active || p->gateway == NULL)
 			continue;
@@ -149,7 +138,7 @@ report_providers(FunctionCallInfo fcinfo, Found *found)
 			found->incomplete_provider = p->name;
 	}
 	if (providers.n == 0)
-		say(fcinfo, "providers", "none", NULL);
+		wa_admin_say(fcinfo, "providers", "none", NULL);
 }
 
 static void
@@ -166,14 +155,14 @@ report_messages(FunctionCallInfo fcinfo)
 	uint64		n = wa_query(&recent, NULL);
 
 	for (uint64 i = 0; i < n; i++)
-		say(fcinfo, psprintf("messages %s", wa_row_text(i, 1)), wa_row_text(i, 2),
+		wa_admin_say(fcinfo, psprintf("messages %s", wa_row_text(i, 1)), wa_row_text(i, 2),
 			"of the last 24 hours");
 	if (n == 0)
-		say(fcinfo, "messages", "0", "of the last 24 hours");
+		wa_admin_say(fcinfo, "messages", "0", "of the last 24 hours");
 	wa_query(&waiting, NULL);
-	say(fcinfo, "waiting now", wa_row_text(0, 1), NULL);
-	say(fcinfo, "on the wire", wa_row_text(0, 2), NULL);
-	say(fcinfo, "waiting for a time", wa_row_text(0, 3),
+	wa_admin_say(fcinfo, "waiting now", wa_row_text(0, 1), NULL);
+	wa_admin_say(fcinfo, "on the wire", wa_row_text(0, 2), NULL);
+	wa_admin_say(fcinfo, "waiting for a time", wa_row_text(0, 3),
 		wa_row_isnull(0, 4) ? NULL : psprintf("next %s", wa_row_text(0, 4)));
 }
 
@@ -196,7 +185,7 @@ report_capture(FunctionCallInfo fcinfo)
 	uint64		fresh = 0;
 
 	wa_query(&unread, NULL);
-	say(fcinfo, "events unread", wa_row_text(0, 1),
+	wa_admin_say(fcinfo, "events unread", wa_row_text(0, 1),
 		wa_row_isnull(0, 2) ? NULL : psprintf("the oldest of %s", wa_row_text(0, 2)));
 
 	wa_query(&gaps, NULL);
@@ -206,18 +195,18 @@ report_capture(FunctionCallInfo fcinfo)
 		for (int i = 0; i < WA_DROP_COUNT; i++)
 			fresh += slot.dropped[i];
 	if (spans == 0 && fresh == 0)
-		say(fcinfo, "capture gaps", "0", NULL);
+		wa_admin_say(fcinfo, "capture gaps", "0", NULL);
 	else if (spans == 0)
-		say(fcinfo, "capture gaps", psprintf(UINT64_FORMAT, fresh),
+		wa_admin_say(fcinfo, "capture gaps", psprintf(UINT64_FORMAT, fresh),
 			psprintf("events were dropped since %s; see the server's log",
 					 timestamptz_to_str(slot.first_drop)));
 	else
-		say(fcinfo, "capture gaps", psprintf(INT64_FORMAT, lost + (int64) fresh),
+		wa_admin_say(fcinfo, "capture gaps", psprintf(INT64_FORMAT, lost + (int64) fresh),
 			psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
 					 wa_row_text(0, 3), wa_row_text(0, 4)));
 
 	wa_query(&dead, NULL);
-	say(fcinfo, "dead letters", wa_row_text(0, 1),
+	wa_admin_say(fcinfo, "dead letters", wa_row_text(0, 1),
 		strcmp(wa_row_text(0, 1), "0") == 0 ? NULL :
 		"events that could not be composed, with the error: table wa.dead_letter");
 }
@@ -251,29 +240,29 @@ report_watched(FunctionCallInfo fcinfo, Found *found)
 			wa_admin_find_target_by_oid(&target, oids[i]);
 		if (!OidIsValid(target.relid))
 		{
-			say(fcinfo, item, "missing", "there is no such table; call wa_setup() when it is there again");
+			wa_admin_say(fcinfo, item, "missing", "there is no such table; call wa_setup() when it is there again");
 			continue;
 		}
 		owner = GetUserNameFromId(target.owner, true);
 		if (target.relkind != RELKIND_RELATION)
-			say(fcinfo, item, "refused", "it is not an ordinary table any more");
+			wa_admin_say(fcinfo, item, "refused", "it is not an ordinary table any more");
 		else if (target.triggers == WA_TRIGGERS_MISSING)
-			say(fcinfo, item, "trigger missing", "changes are not seen; call wa_setup()");
+			wa_admin_say(fcinfo, item, "trigger missing", "changes are not seen; call wa_setup()");
 		else if (target.triggers == WA_TRIGGERS_DISABLED)
-			say(fcinfo, item, "trigger disabled", "changes are not seen; ALTER TABLE ... ENABLE TRIGGER");
+			wa_admin_say(fcinfo, item, "trigger disabled", "changes are not seen; ALTER TABLE ... ENABLE TRIGGER");
 		else if (target.triggers == WA_TRIGGERS_FOREIGN)
-			say(fcinfo, item, "trigger replaced", "a trigger with the name of ours is not ours");
+			wa_admin_say(fcinfo, item, "trigger replaced", "a trigger with the name of ours is not ours");
 		else if (target.owner != wa_pg_database_owner() &&
 				 (owner == NULL || strcmp(owner, owners[i]) != 0))
-			say(fcinfo, item, "owner changed", "changes are not recorded; call wa_setup()");
+			wa_admin_say(fcinfo, item, "owner changed", "changes are not recorded; call wa_setup()");
 		else
 		{
-			say(fcinfo, item, "present", NULL);
+			wa_admin_say(fcinfo, item, "present", NULL);
 			found->watching = true;
 		}
 	}
 	if (n == 0)
-		say(fcinfo, "watched", "none", NULL);
+		wa_admin_say(fcinfo, "watched", "none", NULL);
 }
 
 static void
@@ -304,7 +293,7 @@ report_next(FunctionCallInfo fcinfo, const Found *found)
 		next = "see mode";
 	else
 		next = "nothing";
-	say(fcinfo, "next", next, NULL);
+	wa_admin_say(fcinfo, "next", next, NULL);
 }
 
 /*

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 
@@ -233,7 +234,7 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 	const WaOption *language;
 	const WaOption *active;
 	WaTemplate *before;
-	const char *text;
+	const char *new_body;
 	Names	   *used = palloc0(sizeof(Names));
 	Names	   *parameters = palloc0(sizeof(Names));
 	WaArgs		args = {0};
@@ -257,14 +258,14 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("template \"%s\" does not exist", key),
 				 errhint("To create it, give its body; wa_setup() adds the built-in ones.")));
-	text = body ? wa_option_string(body) : before->body;
-	check_body(text, used);
+	new_body = body ? wa_option_string(body) : before->body;
+	check_body(new_body, used);
 	choose_parameters(&options, used, before, parameters);
 	check_used(used, parameters);
 
 	wa_arg_text(&args, key);
 	wa_arg_text(&args, name ? checked_name(name) : NULL);
-	wa_arg_text(&args, text);
+	wa_arg_text(&args, new_body);
 	wa_arg_text_array(&args, parameters->names, parameters->n);
 	wa_arg_text(&args, category ?
 				wa_option_word(category, categories, lengthof(categories)) : NULL);
@@ -273,7 +274,7 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 				 BoolGetDatum(active ? wa_option_boolean(active) : false), active == NULL);
 	wa_query(&store, &args);
 	result = wa_call_datum(&call, first_datum(), false, -1);
-	warn_of_meta(key, text);
+	warn_of_meta(key, new_body);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }

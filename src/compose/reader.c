@@ -294,7 +294,8 @@ wa_compose_run(void)
 	MemoryContext batch_context;
 	MemoryContext outer;
 
-	wa_frame_begin("composing messages");
+	if (!wa_frame_begin("composing messages"))
+		return true;
 	outer = CurrentMemoryContext;
 	closed_set = wa_query_snapshot(&get_position, NULL) == 0;
 	position = closed_set ? "1:1:" : wa_row_text(0, 1);
@@ -372,7 +373,8 @@ wa_compose_purge(void)
 					 " WHERE e.xact < pg_snapshot_xmin(p.snapshot) AND e.at < now() - interval '7 days' LIMIT 1000))");
 	int			n;
 
-	wa_frame_begin("purging events");
+	if (!wa_frame_begin("purging events"))
+		return 0;
 	n = (int) wa_query(&purge, NULL);
 	wa_frame_commit(false);
 	return n;

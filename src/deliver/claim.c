@@ -18,8 +18,11 @@
 
 #define BATCH			256
 
-/* How long a message without a usable provider waits for the next look. */
-#define NO_PROVIDER_US	(30 * USECS_PER_SEC)
+/*
+ * How long a message without a usable provider waits for the next look; a
+ * change of configuration makes all of them look again at once.
+ */
+#define NO_PROVIDER_US	(120 * USECS_PER_SEC)
 
 /*
  * Add a conclusion; the strings must live until it is written.

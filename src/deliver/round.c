@@ -28,6 +28,7 @@ PG_MODULE_MAGIC;
 #define LOAD_BATCH		2000
 #define MAX_TRANSFERS	256
 #define LOCKED_RETRY_US (250 * 1000)
+#define STOPPED_RETRY_US (120 * USECS_PER_SEC)
 #define SWEEP_US		USECS_PER_SEC
 
 /* Watzap answers late when it is told to wait until the message has left. */
@@ -97,7 +98,7 @@ recover(WaConclusions *conclusions, const WaReadyRow *row)
 }
 
 static int
-take_in(WaReadyRow *rows, int n, WaConclusions *conclusions, int64 hold_before)
+take_in(WaReadyRow *rows, int n, WaConclusions *conclusions)
 {
 	int			added = 0;
 
@@ -107,9 +108,6 @@ take_in(WaReadyRow *rows, int n, WaConclusions *conclusions, int64 hold_before)
 			continue;
 		if (rows[i].claimed)
 			recover(conclusions, &rows[i]);
-		else if (rows[i].id <= hold_before)
-			wa_send_conclude(conclusions, rows[i].id, "held", "copy",
-							 "was waiting when this copy was armed");
 		else if (wa_schedule_add(&rows[i]))
 			added++;
 	}
@@ -127,7 +125,7 @@ take_in(WaReadyRow *rows, int n, WaConclusions *conclusions, int64 hold_before)
  * once a second.
  */
 static bool
-load_ready(WaConclusions *conclusions, int64 hold_before)
+load_ready(WaConclusions *conclusions)
 {
 	WaReadyRow *rows;
 	uint64		oldest;
@@ -145,7 +143,7 @@ load_ready(WaConclusions *conclusions, int64 hold_before)
 		checkpoint_xid = 0;
 	}
 	n = wa_queue_load(read_to, LOAD_BATCH, &rows);
-	added = take_in(rows, n, conclusions, hold_before);
+	added = take_in(rows, n, conclusions);
 	if (n > 0)
 		read_to = rows[n - 1].id;
 	if (checkpoint_xid == 0 && safe_to < read_to)
@@ -164,7 +162,7 @@ load_ready(WaConclusions *conclusions, int64 hold_before)
 
 			if (m == 0)
 				break;
-			take_in(rows, m, conclusions, hold_before);
+			take_in(rows, m, conclusions);
 			from = rows[m - 1].id;
 		}
 	}
@@ -172,16 +170,38 @@ load_ready(WaConclusions *conclusions, int64 hold_before)
 }
 
 /*
- * Rows whose time has come have old ids: read from the beginning again.
+ * Take in messages that became ready behind what was read.
  */
 static void
-wake_due(void)
+load_these(const int64 *ids, int n, WaConclusions *conclusions)
 {
+	WaReadyRow *rows;
+
+	if (n > 0)
+		{
+		n = wa_queue_load_these(ids, n, &rows);
+		take_in(rows, n, conclusions);
+	}
+}
+
+/*
+ * Messages whose time has come, unless memory is full.  Returns true if there
+ * may be more.
+ */
+static bool
+wake_due(WaConclusions *conclusions)
+{
+	int64	   *ids;
+	int			n;
+
 	if (due_known && (next_due_row == 0 || next_due_row > GetCurrentTimestamp()))
-		return;
-	if (wa_queue_wake_due(&next_due_row) > 0)
-		read_to = safe_to = 0;
+		return false;
+	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
+		return false;
+	n = wa_queue_wake_due(&ids, &next_due_row);
 	due_known = true;
+	load_these(ids, n, conclusions);
+	return n == 1000;
 }
 
 /*
@@ -376,7 +396,9 @@ run(bool may_send, TimestampTz *next_due)
 	int64		again = PG_INT64_MAX;
 	int64	   *busy;
 	int64	   *cancelled;
+	int64	   *revived;
 	int			ncancelled;
+	int			nrevived;
 	int			nrecorded;
 	int			nsending;
 	int			nbusy;
@@ -384,8 +406,9 @@ run(bool may_send, TimestampTz *next_due)
 	bool		unlocked = true;
 
 	*next_due = 0;
+	if (!wa_frame_begin("sending messages"))
+		return false;
 	start_round();
-	wa_frame_begin("sending messages");
 	MemoryContextSwitchTo(round_context);
 	if (reload_wanted)
 		load_config();
@@ -397,11 +420,17 @@ run(bool may_send, TimestampTz *next_due)
 		conclusions.n = 0;
 	}
 	nbusy = wa_schedule_busy(&busy);
-	more = wa_queue_requests(100, busy, nbusy, &cancelled, &ncancelled) == 100;
-	wake_due();
+	more = wa_queue_requests(100, busy, nbusy, &cancelled, &ncancelled, &revived, &nrevived) == 100;
 	wa_identity_check(&identity);
 	say_why_stopped(&identity);
-	more = load_ready(&conclusions, identity.hold_message_id) || more;
+	if (identity.hold_message_id > 0 && wa_queue_hold_before(identity.hold_message_id, 1000) > 0)
+		more = true;
+	else
+	{
+		more = wake_due(&conclusions) || more;
+		load_these(revived, nrevived, &conclusions);
+		more = load_ready(&conclusions) || more;
+	}
 
 	for (int i = 0; i < ncancelled; i++)
 	{
@@ -415,7 +444,7 @@ run(bool may_send, TimestampTz *next_due)
 		if (identity.is_copy)
 			more = hold_waiting(&conclusions, identity.why) || more;
 		else if (wa_schedule_size() > 0)
-			sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
+			sooner(next_due, GetCurrentTimestamp() + (identity.locked ? LOCKED_RETRY_US : STOPPED_RETRY_US));
 	}
 	else if (may_send)
 	{
@@ -440,7 +469,8 @@ run(bool may_send, TimestampTz *next_due)
 		sooner(next_due, wall_time(again));
 	if (!unlocked)
 		sooner(next_due, GetCurrentTimestamp() + LOCKED_RETRY_US);
-	return more;
+	/* an answer may have come at once, or a request failed to start */
+	return more || wa_transfer_any_finished();
 }
 
 static void

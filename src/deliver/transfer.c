@@ -254,6 +254,15 @@ wa_transfer_finished(void)
 }
 
 /*
+ * Is there one?
+ */
+bool
+wa_transfer_any_finished(void)
+{
+	return finished != NULL;
+}
+
+/*
  * Give up what is in flight; it is finished now, mostly as unknown.
  */
 void

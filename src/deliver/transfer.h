@@ -46,6 +46,7 @@ extern int	wa_transfer_in_flight(void);
 extern WaTransfer *wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt);
 extern void wa_transfer_submit(WaTransfer *transfer, long timeout_ms);
 extern WaTransfer *wa_transfer_finished(void);
+extern bool wa_transfer_any_finished(void);
 extern void wa_transfer_free(WaTransfer *transfer);
 extern void wa_transfer_abort_all(void);
 extern const char *wa_transfer_library(void);

@@ -9,8 +9,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SICANTIK_WA_PROVIDER_H
-#define SICANTIK_WA_PROVIDER_H
+#ifndef SICANTIK_WA_GATEWAY_PROVIDER_H
+#define SICANTIK_WA_GATEWAY_PROVIDER_H
 
 #include <json-c/json.h>
 
@@ -134,4 +134,4 @@ extern void wa_gateway_health_finish(const WaGateway *gateway,
 									 const WaPair *settings, size_t nsettings,
 									 json_object *detail, WaHealth *health);
 
-#endif							/* SICANTIK_WA_PROVIDER_H */
+#endif							/* SICANTIK_WA_GATEWAY_PROVIDER_H */

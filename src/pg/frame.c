@@ -15,9 +15,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/lock.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -26,19 +31,49 @@
 static MemoryContext context_before = NULL;
 
 /*
- * Start a transaction with SPI connected and a snapshot pushed.  "activity"
- * is shown in pg_stat_activity: constant text, no data.
+ * Lock the extension against being dropped, without waiting.  DROP EXTENSION
+ * locks the extension itself before any of its tables, so once we hold this
+ * it cannot meet us half way through them (which would be a deadlock, and it
+ * would lose); and while it holds it we stay away.
  */
-void
+static bool
+lock_extension(void)
+{
+	Oid			extension = get_extension_oid("sicantik_wa", true);
+	LOCKTAG		tag;
+
+	if (!OidIsValid(extension))
+		return false;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
+	if (LockAcquire(&tag, AccessShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	/* it may have been dropped before we had the lock */
+	AcceptInvalidationMessages();
+	return get_extension_oid("sicantik_wa", true) == extension;
+}
+
+/*
+ * Start a transaction with SPI connected and a snapshot pushed.  "activity"
+ * is shown in pg_stat_activity: constant text, no data.  Returns false, with
+ * no transaction open, if the extension is just being dropped, or is gone.
+ */
+bool
 wa_frame_begin(const char *activity)
 {
 	context_before = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	if (!lock_extension())
+	{
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(context_before);
+		return false;
+	}
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
+	return true;
 }
 
 static void

@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-extern PGDLLEXPORT void wa_frame_begin(const char *activity);
+extern PGDLLEXPORT bool wa_frame_begin(const char *activity);
 extern PGDLLEXPORT void wa_frame_commit(bool durable);
 extern PGDLLEXPORT void wa_frame_abort(void);
 

@@ -111,15 +111,18 @@ extern void wa_queue_announce_many(const char *const *keys, const int64 *ids,
 
 /* work.c: for the sender, of which there is one per database */
 extern PGDLLEXPORT int wa_queue_load(int64 after_id, int limit, WaReadyRow **rows);
+extern PGDLLEXPORT int wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows);
 extern PGDLLEXPORT void wa_queue_horizon(uint64 *oldest_running, uint64 *next);
 extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *providers,
 									  const char *const *routes, const char *const *numbers,
 									  int n, WaClaimed **claimed);
 extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n);
 extern PGDLLEXPORT void wa_queue_conclude(const WaVerdictRow *verdicts, int n);
-extern PGDLLEXPORT int wa_queue_wake_due(TimestampTz *next_due);
+extern PGDLLEXPORT int wa_queue_wake_due(int64 **ids, TimestampTz *next_due);
+extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
 extern PGDLLEXPORT int wa_queue_requests(int limit, const int64 *busy, int nbusy,
-										 int64 **cancelled, int *ncancelled);
+										 int64 **cancelled, int *ncancelled,
+										 int64 **revived, int *nrevived);
 extern PGDLLEXPORT bool wa_queue_claim_dedupe(const char *key, int64 message_id);
 
 #endif							/* SICANTIK_WA_QUEUE_H */

@@ -17,28 +17,17 @@
 #include "pg/query.h"
 #include "queue/queue.h"
 
-/*
- * Ready messages with an id above "after_id", in the order of ids, at most
- * "limit".  Rows are palloc()ed in the current context.  A message that has
- * lost its row in wa.message is not returned.
- */
-int
-wa_queue_load(int64 after_id, int limit, WaReadyRow **rows)
-{
-	static WaStatement load =
-		WA_STATEMENT("SELECT m.id, r.claimed_at, r.provider, r.attempt, m.scenario IS NULL, m.priority,"
-					 " m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in,"
-					 " m.expires_at, m.dedupe_key, m.attempts"
-					 " FROM (SELECT * FROM wa.ready WHERE message_id > $1 ORDER BY message_id LIMIT $2) AS r"
-					 " JOIN wa.message AS m ON m.id = r.message_id ORDER BY m.id");
-	WaArgs		args = {0};
-	uint64		n;
-	WaReadyRow *list;
+/* Columns of a ready message, in the order that read_rows() takes them. */
+#define READY_COLUMNS \
+	"m.id, r.claimed_at, r.provider, r.attempt, m.scenario IS NULL, m.priority," \
+	" m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in," \
+	" m.expires_at, m.dedupe_key, m.attempts"
 
-	wa_arg_int8(&args, after_id);
-	wa_arg_int8(&args, limit);
-	n = wa_query(&load, &args);
-	list = palloc0(sizeof(WaReadyRow) * Max(n, 1));
+static int
+read_rows(uint64 n, WaReadyRow **rows)
+{
+	WaReadyRow *list = palloc0(sizeof(WaReadyRow) * Max(n, 1));
+
 	for (uint64 i = 0; i < n; i++)
 	{
 		WaReadyRow *row = &list[i];
@@ -64,6 +53,41 @@ wa_queue_load(int64 after_id, int limit, WaReadyRow **rows)
 	SPI_freetuptable(SPI_tuptable);
 	*rows = list;
 	return (int) n;
+}
+
+/*
+ * Ready messages with an id above "after_id", in the order of ids, at most
+ * "limit".  Rows are palloc()ed in the current context.  A message that has
+ * lost its row in wa.message is not returned.
+ */
+int
+wa_queue_load(int64 after_id, int limit, WaReadyRow **rows)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT " READY_COLUMNS
+					 " FROM (SELECT * FROM wa.ready WHERE message_id > $1 ORDER BY message_id LIMIT $2) AS r"
+					 " JOIN wa.message AS m ON m.id = r.message_id ORDER BY m.id");
+	WaArgs		args = {0};
+
+	wa_arg_int8(&args, after_id);
+	wa_arg_int8(&args, limit);
+	return read_rows(wa_query(&load, &args), rows);
+}
+
+/*
+ * The same for these ids, which may lie behind what was loaded before.
+ */
+int
+wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT " READY_COLUMNS
+					 " FROM wa.ready AS r JOIN wa.message AS m ON m.id = r.message_id"
+					 " WHERE r.message_id = ANY ($1) ORDER BY m.id");
+	WaArgs		args = {0};
+
+	wa_arg_int8_array(&args, ids, n);
+	return read_rows(wa_query(&load, &args), rows);
 }
 
 /*
@@ -284,35 +308,68 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 
 /*
  * Make messages ready whose time has come, in small batches.  Returns how
- * many, and when the next one is due (0: none).  New rows of wa.ready have
- * old ids: the caller must load from the beginning.
+ * many, their ids (palloc()ed) and when the next one is due (0: none).
  */
 int
-wa_queue_wake_due(TimestampTz *next_due)
+wa_queue_wake_due(int64 **ids, TimestampTz *next_due)
 {
 	static WaStatement wake =
 		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id IN"
 					 " (SELECT message_id FROM wa.due WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1000)"
 					 " RETURNING message_id)"
-					 " INSERT INTO wa.ready (message_id) SELECT message_id FROM d ON CONFLICT DO NOTHING");
+					 " INSERT INTO wa.ready (message_id) SELECT message_id FROM d ON CONFLICT DO NOTHING"
+					 " RETURNING message_id");
 	static WaStatement next =
 		WA_STATEMENT("SELECT due_at FROM wa.due ORDER BY due_at LIMIT 1");
-	int			woken;
+	int			n = (int) wa_query(&wake, NULL);
 
-	woken = (int) wa_query(&wake, NULL);
+	*ids = palloc(sizeof(int64) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+		(*ids)[i] = wa_row_int8(i, 1);
 	*next_due = wa_query(&next, NULL) > 0 ? wa_row_timestamptz(0, 1) : 0;
-	return woken;
+	return n;
+}
+
+/*
+ * A copy has been armed: hold what was waiting before, up to this id, a batch
+ * at a time.  Returns how many; with the last batch the order is forgotten, so
+ * that what a person releases later is not held again.
+ */
+int
+wa_queue_hold_before(int64 id, int limit)
+{
+	static WaStatement hold =
+		WA_STATEMENT("WITH w AS (SELECT message_id FROM wa.ready WHERE message_id <= $1 AND claimed_at IS NULL"
+					 " UNION ALL SELECT message_id FROM wa.due WHERE message_id <= $1 LIMIT $2),"
+					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM w)),"
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM w))"
+					 " UPDATE wa.message SET state = 'held', reason = 'copy', due_at = NULL,"
+					 " detail = 'was waiting when this copy was armed'"
+					 " WHERE id IN (SELECT message_id FROM w) AND state = 'queued'");
+	static WaStatement done =
+		WA_STATEMENT("UPDATE wa.identity SET hold_message_id = 0 WHERE hold_message_id <= $1");
+	WaArgs		args = {0};
+	int			n;
+
+	wa_arg_int8(&args, id);
+	wa_arg_int4(&args, limit);
+	n = (int) wa_query(&hold, &args);
+	args.n = 1;
+	if (n == 0)
+		wa_query(&done, &args);
+	return n;
 }
 
 /*
  * Carry out what operators have asked for.  Messages among "busy" are on the
  * wire: a cancel comes too late for them.  Returns the number of requests
- * handled; ids of messages that must be forgotten by the scheduler are in
- * *cancelled.  A retry or release makes a message ready again.
+ * handled; messages that the scheduler must forget are in *cancelled, those
+ * that a retry or release has made ready again in *revived.
  */
 int
 wa_queue_requests(int limit, const int64 *busy, int nbusy,
-				  int64 **cancelled, int *ncancelled)
+				  int64 **cancelled, int *ncancelled,
+				  int64 **revived, int *nrevived)
 {
 	static WaStatement fetch =
 		WA_STATEMENT("SELECT id, action, message_id, requested_by FROM wa.request ORDER BY id LIMIT $1");
@@ -341,6 +398,8 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy,
 
 	*ncancelled = 0;
 	*cancelled = NULL;
+	*nrevived = 0;
+	*revived = NULL;
 	wa_arg_int8(&args, limit);
 	n = wa_query(&fetch, &args);
 	if (n == 0)
@@ -348,6 +407,7 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy,
 	requests = SPI_tuptable;
 	ids = palloc(sizeof(int64) * n);
 	*cancelled = palloc(sizeof(int64) * n);
+	*revived = palloc(sizeof(int64) * n);
 	for (uint64 i = 0; i < n; i++)
 	{
 		char	   *action;
@@ -382,6 +442,7 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy,
 				continue;
 			args.n = 1;
 			wa_query(&ready, &args);
+			(*revived)[(*nrevived)++] = message;
 		}
 	}
 	memset(&args, 0, sizeof(args));

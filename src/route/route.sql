@@ -43,6 +43,9 @@ CREATE TABLE wa.secret (
     value    text NOT NULL
 );
 ALTER TABLE wa.secret REPLICA IDENTITY FULL;
+-- ANALYZE must not put credentials into pg_statistic
+ALTER TABLE wa.secret ALTER COLUMN provider SET STATISTICS 0, ALTER COLUMN name SET STATISTICS 0,
+    ALTER COLUMN value SET STATISTICS 0;
 COMMENT ON TABLE wa.secret IS 'credentials of providers, write-only through wa_configure()';
 
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.provider

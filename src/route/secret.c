@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "access/heapam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -248,12 +249,12 @@ wa_route_primary_secret(const WaGateway *gateway)
 
 /* Trim what an editor or "echo" leaves behind. */
 static void
-trim_end(char *text)
+trim_end(char *line)
 {
-	size_t		len = strlen(text);
+	size_t		len = strlen(line);
 
-	while (len > 0 && strchr(" \t\r\n", text[len - 1]))
-		text[--len] = '\0';
+	while (len > 0 && strchr(" \t\r\n", line[len - 1]))
+		line[--len] = '\0';
 }
 
 /*

@@ -207,6 +207,7 @@ wa_identity_check(WaIdentity *identity)
 	if (odoo.locked)
 	{
 		stop(identity, false, "Odoo's table ir_config_parameter is locked at the moment");
+		identity->locked = true;
 		return;
 	}
 

@@ -24,6 +24,7 @@ typedef struct WaIdentity
 	WaMode		mode;
 	bool		is_copy;		/* an identity is stamped (or was dumped) and it
 								 * is not ours */
+	bool		locked;			/* could not be told now; ask again soon */
 	char	   *why;			/* sentence for people; NULL while it may send */
 	char	   *test_number;	/* WA_MODE_TEST */
 	int64		hold_message_id;

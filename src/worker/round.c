@@ -54,6 +54,14 @@ wa_round_open(void)
 	PG_END_TRY();
 }
 
+static void
+give_back(const uint64 *dropped)
+{
+	for (int i = 0; i < WA_DROP_COUNT; i++)
+		if (dropped[i] > 0)
+			wa_worker_count_drop(i, dropped[i]);
+}
+
 /*
  * Changes that capture had to let pass: keep the span, so that a person can
  * scan the tables again.
@@ -71,23 +79,36 @@ keep_drops(void)
 	uint64		dropped[WA_DROP_COUNT];
 	TimestampTz first;
 	TimestampTz last;
+	volatile bool kept = false;
 
 	if (!wa_worker_take_drops(dropped, &first, &last))
 		return;
-	wa_frame_begin("noting dropped events");
-	for (int i = 0; i < WA_DROP_COUNT; i++)
+	PG_TRY();
 	{
-		WaArgs		args = {0};
+		kept = wa_frame_begin("noting dropped events");
+		for (int i = 0; kept && i < WA_DROP_COUNT; i++)
+		{
+			WaArgs		args = {0};
 
-		if (dropped[i] == 0)
-			continue;
-		wa_arg_timestamptz(&args, first);
-		wa_arg_timestamptz(&args, last);
-		wa_arg_int8(&args, (int64) dropped[i]);
-		wa_arg_text(&args, reasons[i]);
-		wa_query(&insert, &args);
+			if (dropped[i] == 0)
+				continue;
+			wa_arg_timestamptz(&args, first);
+			wa_arg_timestamptz(&args, last);
+			wa_arg_int8(&args, (int64) dropped[i]);
+			wa_arg_text(&args, reasons[i]);
+			wa_query(&insert, &args);
+		}
+		if (kept)
+			wa_frame_commit(true);
 	}
-	wa_frame_commit(true);
+	PG_CATCH();
+	{
+		give_back(dropped);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (!kept)
+		give_back(dropped);
 }
 
 static void

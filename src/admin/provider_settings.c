@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * provider_settings.c
+ *		The part of wa_configure() that deals with what each kind of provider
+ *		needs: open settings, credentials, and files with credentials.
+ *
+ * A credential goes from the argument to wa.secret without passing through a
+ * statement, and no message repeats one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/admin.h"
+#include "route/provider.h"
+#include "route/secret.h"
+
+/* Name of the setting that names the file of a credential; palloc()ed. */
+char *
+wa_admin_file_setting(const char *secret)
+{
+	return psprintf("%s%s", secret, WA_SECRET_FILE_SUFFIX);
+}
+
+static void
+put(WaProviderChange *change, const char *name, const char *value)
+{
+	change->put_names[change->nput] = name;
+	change->put_values[change->nput++] = value;
+}
+
+static void
+drop(WaProviderChange *change, const char *name)
+{
+	change->drop_names[change->ndrop++] = name;
+}
+
+/*
+ * A credential given in the statement itself.
+ */
+static void
+change_literal_secret(WaProviderChange *change, const char *name, const WaOption *option)
+{
+	const char *value = NULL;
+	char	   *why;
+
+	if (!wa_option_is_null(option))
+	{
+		value = wa_option_string(option);
+		if (!wa_route_secret_valid(value, &why))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("value of setting \"%s\" cannot be used: %s", name, why)));
+		change->literal_secret = true;
+		drop(change, wa_admin_file_setting(name));
+		if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
+			drop(change, WA_SECRET_TOKEN_FILE);
+	}
+	wa_route_write_secret(change->name, name, value);
+	change->access_changed = true;
+}
+
+/*
+ * The name of the file that holds a credential.
+ */
+static void
+change_secret_file(WaProviderChange *change, const char *name, const WaOption *option)
+{
+	const char *file;
+	char	   *content;
+	char	   *why;
+	bool		exposed;
+
+	change->access_changed = true;
+	drop(change, wa_admin_file_setting(name));
+	if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
+		drop(change, WA_SECRET_TOKEN_FILE);
+	if (wa_option_is_null(option))
+		return;
+
+	file = wa_option_string(option);
+	if (!wa_route_secret_file_name_valid(file))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("setting \"%s\" must be a plain file name", option->name),
+				 errdetail("It may have letters, digits, \".\", \"_\" and \"-\", and no directory."),
+				 errhint("The file belongs into the folder with the name of this database below sicantik_wa.secrets_directory.")));
+	put(change, wa_admin_file_setting(name), file);
+	wa_route_write_secret(change->name, name, NULL);
+
+	content = wa_route_try_secret_file(file, &why, &exposed);
+	if (content == NULL)
+		ereport(WARNING,
+				(errmsg("%s", why),
+				 errhint("Provider \"%s\" cannot be used before that is repaired.",
+						 change->name)));
+	else
+	{
+		explicit_bzero(content, strlen(content));
+		if (exposed)
+			ereport(WARNING,
+					(errmsg("credential file \"%s\" may be read by everybody on the server",
+							file),
+					 errhint("Take the right away: chmod o-r.")));
+	}
+}
+
+/*
+ * An open setting of the kind.
+ */
+static void
+change_open_setting(WaProviderChange *change, const char *name, const WaOption *option)
+{
+	const char *value;
+
+	change->access_changed = true;
+	if (wa_option_is_null(option))
+	{
+		drop(change, name);
+		return;
+	}
+	if (option->type == WA_OPTION_BOOLEAN)
+		value = option->boolean ? "true" : "false";
+	else
+		value = wa_option_string(option);
+	if (strlen(value) > 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("setting \"%s\" is longer than 1024 bytes", name)));
+	for (const char *p = value; *p; p++)
+		if ((unsigned char) *p <= ' ' || *p == 0x7f)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("setting \"%s\" contains a blank or a control character",
+							name)));
+	put(change, name, value);
+}
+
+static void
+exclude(const WaOption *one, const WaOption *other)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("settings \"%s\" and \"%s\" exclude each other",
+					one->name, other->name),
+			 errhint("Give the credential, or the file that holds it.")));
+}
+
+/*
+ * Take over the settings of the kind, credentials among them: the latter are
+ * stored at once, the others are noted in *change.
+ */
+void
+wa_admin_change_settings(WaProviderChange *change)
+{
+	const char *primary = wa_route_primary_secret(change->gateway);
+
+	for (size_t i = 0; i < change->gateway->nsettings; i++)
+	{
+		const WaGatewaySetting *setting = &change->gateway->settings[i];
+		const WaOption *option = wa_options_find(change->options, setting->name);
+		const WaOption *file = wa_options_find(change->options,
+											   wa_admin_file_setting(setting->name));
+
+		if (!setting->secret)
+		{
+			if (option)
+				change_open_setting(change, setting->name, option);
+			continue;
+		}
+		if (primary && strcmp(setting->name, primary) == 0)
+		{
+			const WaOption *token_file = wa_options_find(change->options,
+														 WA_SECRET_TOKEN_FILE);
+
+			if (file && token_file && file != token_file)
+				exclude(file, token_file);
+			if (file == NULL)
+				file = token_file;
+		}
+		if (option && file && !wa_option_is_null(option) && !wa_option_is_null(file))
+			exclude(option, file);
+		if (option)
+			change_literal_secret(change, setting->name, option);
+		if (file)
+			change_secret_file(change, setting->name, file);
+	}
+}

@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * teardown.c
+ *		wa_teardown(): take the triggers off, before DROP EXTENSION.
+ *
+ * DROP EXTENSION ... CASCADE would do it too, but it waits for an exclusive
+ * lock on each table while it holds those it has got, and so stops the
+ * application.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "admin/admin.h"
+#include "pg/call.h"
+#include "pg/query.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_teardown);
+
+/*
+ * Tables that carry our triggers, whatever wa.watch says of them.
+ */
+static int
+find_carriers(WaTarget *targets)
+{
+	static WaStatement carriers =
+		WA_STATEMENT("SELECT DISTINCT tgrelid::bigint FROM pg_trigger"
+					 " WHERE tgfoid = to_regprocedure('wa.capture()') AND NOT tgisinternal"
+					 " AND tgname IN ('00_sicantik_wa_row', '00_sicantik_wa_statement') ORDER BY 1");
+	uint64		n = wa_query(&carriers, NULL);
+	Oid		   *oids = palloc(sizeof(Oid) * Max(n, 1));
+	int			found = 0;
+
+	for (uint64 i = 0; i < n; i++)
+		oids[i] = (Oid) wa_row_int8(i, 1);
+	for (uint64 i = 0; i < n && found < WA_MAX_TARGETS; i++)
+	{
+		wa_admin_find_target_by_oid(&targets[found], oids[i]);
+		if (OidIsValid(targets[found].relid))
+			found++;
+	}
+	return found;
+}
+
+static void
+forget_watch(const char *relation)
+{
+	static WaStatement forget =
+		WA_STATEMENT("DELETE FROM wa.watch WHERE relation = $1");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, relation);
+	wa_query(&forget, &args);
+}
+
+/*
+ * Rows of wa.watch whose tables carry no trigger (any more).
+ */
+static void
+forget_rest(FunctionCallInfo fcinfo)
+{
+	static WaStatement forget =
+		WA_STATEMENT("DELETE FROM wa.watch AS w WHERE NOT EXISTS"
+					 " (SELECT FROM pg_trigger AS t, pg_class AS c, pg_namespace AS n"
+					 " WHERE c.oid = t.tgrelid AND n.oid = c.relnamespace"
+					 " AND t.tgfoid = to_regprocedure('wa.capture()')"
+					 " AND format('%I.%I', n.nspname, c.relname) = w.relation) RETURNING relation");
+	uint64		n = wa_query(&forget, NULL);
+
+	for (uint64 i = 0; i < n; i++)
+		wa_admin_say(fcinfo, psprintf("table %s", wa_row_text(i, 1)), "forgotten",
+			"it had no triggers");
+}
+
+/*
+ * wa_teardown(): see admin.sql.
+ */
+Datum
+wa_sql_teardown(PG_FUNCTION_ARGS)
+{
+	WaTarget   *targets;
+	WaTarget  **mine;
+	WaCall		call;
+	int			n;
+	int			nmine = 0;
+
+	PreventCommandDuringRecovery("wa_teardown()");
+	wa_call_rows_begin(fcinfo);
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	targets = palloc0(sizeof(WaTarget) * WA_MAX_TARGETS);
+	mine = palloc(sizeof(WaTarget *) * WA_MAX_TARGETS);
+	n = find_carriers(targets);
+	for (int i = 0; i < n; i++)
+		if (wa_admin_may_alter(call.acting.user, &targets[i]))
+			mine[nmine++] = &targets[i];
+	wa_admin_lock_targets(mine, nmine, AccessExclusiveLock);
+
+	for (int i = 0; i < n; i++)
+	{
+		WaTarget   *t = &targets[i];
+		char	   *item = psprintf("table %s", t->relation);
+		char	   *problem;
+
+		if (!wa_admin_may_alter(call.acting.user, t))
+			wa_admin_say(fcinfo, item, "refused",
+				psprintf("role %s is not a member of %s, which owns the table",
+						 GetUserNameFromId(call.acting.user, false),
+						 GetUserNameFromId(t->owner, false)));
+		else if (!t->locked)
+			wa_admin_say(fcinfo, item, "locked", "the table is in use; call wa_teardown() again");
+		else if (wa_admin_detach(t, &problem))
+		{
+			forget_watch(t->relation);
+			wa_admin_say(fcinfo, item, "detached", NULL);
+		}
+		else
+			wa_admin_say(fcinfo, item, "failed", problem);
+	}
+	forget_rest(fcinfo);
+	if (n == 0)
+		wa_admin_say(fcinfo, "triggers", "none", "no table carries triggers of this extension");
+	wa_call_end(&call);
+	return (Datum) 0;
+}

@@ -1,0 +1,105 @@
+#!/bin/bash
+#
+# install-packages.sh: what building and testing needs, on Debian.
+#
+# Installs only what is missing, and only as root; anybody else is told what
+# to install.  An installed PostgreSQL is used whatever its version, an
+# existing cluster is left alone, and none is made: Debian's packages would
+# create and start a cluster "main" with the first server.
+#
+# Environment: PG_CONFIG, the pg_config of a PostgreSQL that did not come from
+# a package; then no PostgreSQL is installed.
+#
+set -eu
+
+if ! command -v apt-get >/dev/null; then
+	echo "No apt-get here: make sure yourself that there are gcc, clang (with its sanitizers)," >&2
+	echo "PostgreSQL 15 to 18 with its headers, libcurl and json-c with theirs," >&2
+	echo "perl with IPC::Run, python3 and openssl." >&2
+	exit 0
+fi
+
+# a|b: one of them is enough
+packages=(
+	gcc make libc6-dev clang libclang-rt-dev
+	'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev' libjson-c-dev
+	perl libipc-run-perl python3 openssl ca-certificates procps
+)
+
+installed()
+{
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+any_installed()
+{
+	local name
+
+	for name in ${1//|/ }; do
+		if installed "$name"; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+# Major version of the newest server that is installed from packages.
+server_version()
+{
+	local postgres
+
+	for postgres in /usr/lib/postgresql/*/bin/postgres; do
+		if [ -x "$postgres" ]; then
+			echo "$postgres" | cut -d / -f 5
+		fi
+	done | sort -n | tail -n 1
+}
+
+missing=()
+for package in "${packages[@]}"; do
+	any_installed "$package" || missing+=("${package%%|*}")
+done
+
+server=
+if [ -z "${PG_CONFIG:-}" ]; then
+	server=$(server_version)
+	if [ -z "$server" ]; then
+		missing+=(postgresql)
+	elif ! installed "postgresql-server-dev-$server"; then
+		missing+=("postgresql-server-dev-$server")
+	fi
+fi
+
+if [ ${#missing[@]} -eq 0 ]; then
+	exit 0
+fi
+if [ "$(id -u)" -ne 0 ]; then
+	echo "Missing packages; as root: apt-get install ${missing[*]}" >&2
+	exit 1
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+install=(apt-get install -y -q --no-install-recommends)
+
+echo "Installing: ${missing[*]}"
+apt-get update -q
+
+# Releases in which the sanitizers come with the compiler have no such package.
+if ! apt-cache show libclang-rt-dev >/dev/null 2>&1; then
+	missing=("${missing[@]/#libclang-rt-dev/}")
+fi
+
+if [ -z "$server" ] && [ -z "${PG_CONFIG:-}" ]; then
+	server=$(apt-cache depends postgresql | sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
+	missing+=("postgresql-server-dev-$server")
+
+	# No cluster with the first server; the setting ends with this script.
+	"${install[@]}" postgresql-common
+	conf=/etc/postgresql-common/createcluster.conf
+	cp -p $conf $conf.sicantik_wa
+	trap 'mv -f $conf.sicantik_wa $conf' EXIT
+	echo 'create_main_cluster = false' >>$conf
+fi
+
+# shellcheck disable=SC2068 # an empty word is to vanish
+"${install[@]}" ${missing[@]}
