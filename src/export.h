@@ -1,12 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * export.h
- *		Marks a function that the other of our two modules calls.
+ *		Marks what the other of our two modules uses.
  *
- * Since PostgreSQL 16 extensions are compiled with hidden visibility.  The
- * worker's module (which carries libcurl) takes everything else from the
- * preloaded one, so these functions must stay visible.  The pure parts use
- * this header too: it needs nothing of PostgreSQL.
+ * Extensions are compiled with hidden visibility: by the server's own flags
+ * since PostgreSQL 16, by our Makefile with all versions, so that what is
+ * missing here is missed everywhere.  The worker's module (which carries
+ * libcurl) takes everything else from the preloaded one, so these must stay
+ * visible.  The pure parts use this header too: it needs nothing of
+ * PostgreSQL.
  *
  *-------------------------------------------------------------------------
  */

@@ -19,10 +19,11 @@
 
 #include "capture/capture.h"
 #include "gateway/gateway.h"
+#include "pg/pg_compat.h"
 #include "sicantik_wa.h"
 #include "worker/worker.h"
 
-PG_MODULE_MAGIC;
+WA_MODULE_MAGIC("sicantik_wa");
 
 char	   *wa_guc_allowed_hosts = NULL;
 char	   *wa_guc_ca_file = NULL;
@@ -38,7 +39,7 @@ int			wa_guc_shutdown_grace = 2000;
 int			wa_guc_max_unread = 100000;
 bool		wa_guc_capture = true;
 
-void		_PG_init(void);
+extern PGDLLEXPORT void _PG_init(void);
 
 static bool
 check_allowed_hosts(char **newval, void **extra, GucSource source)

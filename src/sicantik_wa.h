@@ -8,10 +8,12 @@
 #ifndef SICANTIK_WA_H
 #define SICANTIK_WA_H
 
+#include "export.h"
+
 /* superuser or configuration file */
-extern char *wa_guc_allowed_hosts;	/* kind=host[:port], ... */
-extern char *wa_guc_ca_file;
-extern char *wa_guc_proxy;
+extern WA_EXPORT char *wa_guc_allowed_hosts;	/* kind=host[:port], ... */
+extern WA_EXPORT char *wa_guc_ca_file;
+extern WA_EXPORT char *wa_guc_proxy;
 extern char *wa_guc_secrets_directory;
 extern char *wa_guc_instance;
 
@@ -19,8 +21,8 @@ extern char *wa_guc_instance;
 extern bool wa_guc_enabled;
 extern int	wa_guc_max_workers;
 extern int	wa_guc_worker_idle_timeout; /* seconds */
-extern int	wa_guc_request_timeout; /* milliseconds */
-extern int	wa_guc_max_in_flight;
+extern WA_EXPORT int wa_guc_request_timeout; /* milliseconds */
+extern WA_EXPORT int wa_guc_max_in_flight;
 extern int	wa_guc_shutdown_grace;	/* milliseconds */
 extern int	wa_guc_max_unread;
 

@@ -9,6 +9,8 @@
  * The texts satisfy Meta's rules for UTILITY templates: no variable at the
  * beginning or the end or beside another one, at most 1024 characters, no
  * advertising.  The keys and the order of the parameters are an interface.
+ * Names of permit types begin with "Izin" or "Surat Izin" themselves, so the
+ * word does not stand before them.
  *
  *-------------------------------------------------------------------------
  */
@@ -60,7 +62,7 @@ const WaDefaultTemplate wa_default_templates[] = {
 	{
 		"permit_ready", "Izin Selesai Diproses",
 		"Yth. {{partner_name}},\n\n"
-		"Permohonan izin {{permit_type}} Saudara telah selesai diproses dengan nomor izin {{permit_number}} "
+		"Permohonan {{permit_type}} Saudara telah selesai diproses dengan nomor izin {{permit_number}} "
 		"dan diterbitkan pada tanggal {{issue_date}} oleh kantor kami.\n\n"
 		"Dokumen izin dapat diunduh melalui tautan {{download_link}} dan agar disimpan dengan baik.\n\n"
 		"Terima kasih.",
@@ -70,7 +72,7 @@ const WaDefaultTemplate wa_default_templates[] = {
 		"document_pending", "Dokumen Baru untuk Tandatangan",
 		"Yth. Bapak/Ibu petugas,\n\n"
 		"Saat ini terdapat {{jumlah}} dokumen yang menunggu tanda tangan. "
-		"Dokumen terbaru adalah izin {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
+		"Dokumen terbaru adalah {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
 		"dengan nomor pendaftaran {{pendaftaran_id}} yang baru diterima.\n\n"
 		"Dokumen dapat dilihat melalui dasbor {{link_dashboard}} untuk ditindaklanjuti.\n\n"
 		"Terima kasih.",
@@ -79,7 +81,7 @@ const WaDefaultTemplate wa_default_templates[] = {
 	{
 		"approval_required", "Dokumen Perlu Approval",
 		"Yth. {{nama_pejabat}},\n\n"
-		"Dokumen izin {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
+		"Dokumen {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
 		"dengan nomor izin {{permit_number}} memerlukan persetujuan Bapak/Ibu.\n\n"
 		"Dokumen dapat diperiksa melalui tautan {{approval_link}} sebelum persetujuan diberikan.\n\n"
 		"Terima kasih.",
@@ -98,7 +100,7 @@ const WaDefaultTemplate wa_default_templates[] = {
 		"reminder", "Reminder Dokumen Pending",
 		"Yth. Bapak/Ibu petugas,\n\n"
 		"Masih terdapat {{jumlah}} dokumen yang menunggu tindak lanjut Bapak/Ibu. "
-		"Dokumen terlama adalah izin {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
+		"Dokumen terlama adalah {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
 		"yang telah menunggu selama {{waktu_pending}} sejak diajukan.\n\n"
 		"Dokumen dapat dilihat melalui dasbor {{link_dashboard}} untuk ditindaklanjuti.\n\n"
 		"Terima kasih.",
@@ -107,7 +109,7 @@ const WaDefaultTemplate wa_default_templates[] = {
 	{
 		"permit_expiry_warning", "Peringatan Masa Berlaku Izin",
 		"Yth. {{partner_name}},\n\n"
-		"Izin {{permit_type}} Saudara dengan nomor {{permit_number}} berlaku sampai dengan tanggal {{expiry_date}} "
+		"Masa berlaku {{permit_type}} Saudara dengan nomor {{permit_number}} berakhir pada tanggal {{expiry_date}} "
 		"atau {{remaining_days}} hari lagi.\n\n"
 		"Permohonan perpanjangan dapat diajukan melalui tautan {{renewal_link}} sebelum masa berlaku izin berakhir. "
 		"Keterangan lebih lanjut dapat diperoleh di {{contact_dpmptsp}} pada jam pelayanan.\n\n"
@@ -117,7 +119,7 @@ const WaDefaultTemplate wa_default_templates[] = {
 	{
 		"permit_renewal_approved", "Perpanjangan Izin Disetujui",
 		"Yth. {{partner_name}},\n\n"
-		"Perpanjangan izin {{permit_type}} Saudara telah disetujui dengan nomor izin baru {{permit_number_new}} "
+		"Perpanjangan {{permit_type}} Saudara telah disetujui dengan nomor izin baru {{permit_number_new}} "
 		"yang berlaku mulai tanggal {{start_date}} sampai dengan tanggal {{expiry_date}} "
 		"untuk jangka waktu {{validity_period}} sejak tanggal mulai.\n\n"
 		"Dokumen izin dapat diunduh melalui tautan {{download_link}} dan agar disimpan dengan baik.\n\n"

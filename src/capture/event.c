@@ -35,6 +35,7 @@
 #include "utils/xid8.h"
 
 #include "capture/capture.h"
+#include "pg/pg_compat.h"
 #include "sicantik_wa.h"
 #include "worker/worker.h"
 
@@ -72,23 +73,23 @@ typedef struct EventTable
 } EventTable;
 
 /*
- * Say that changes could not be recorded: counted in shared memory, and one
- * line in the log for a session and reason (or, preloaded, for an episode).
+ * Say that changes could not be recorded: counted in shared memory, and told
+ * in the log once for an episode (not preloaded: once for a session), however
+ * many sessions and rows it hits.  The worker is woken at commit to keep the
+ * span of time in a table.
  */
 void
 wa_capture_dropped(int reason, uint64 events)
 {
-	static bool said[WA_DROP_COUNT];
 	static const char *const why[WA_DROP_COUNT] = {
 		[WA_DROP_LOCKED] = "a table of schema wa was locked",
 		[WA_DROP_MISSING] = "a table of schema wa is missing or has another shape",
 		[WA_DROP_FULL] = "too many events are unread (sicantik_wa.max_unread)"
 	};
 
-	wa_worker_count_drop(reason, events);
-	if (said[reason])
+	wa_worker_wake_at_commit();
+	if (!wa_worker_count_drop(reason, events))
 		return;
-	said[reason] = true;
 	ereport(LOG,
 			(errmsg("sicantik_wa could not record changes of a watched table"),
 			 errdetail("Reason: %s.", why[reason]),
@@ -99,7 +100,10 @@ static void
 close_events(EventTable *events)
 {
 	for (int i = 0; i < events->nindexes; i++)
+	{
+		wa_index_insert_cleanup(events->indexes[i], events->index_infos[i]);
 		index_close(events->indexes[i], NoLock);
+	}
 	if (events->table)
 		table_close(events->table, NoLock);
 }
@@ -147,6 +151,12 @@ open_indexes(EventTable *events)
 			return WA_DROP_MISSING;
 		}
 		info = BuildIndexInfo(index);
+		if (!info->ii_ReadyForInserts)
+		{
+			/* CREATE INDEX or REINDEX CONCURRENTLY, at work or failed */
+			index_close(index, NoLock);
+			continue;
+		}
 		events->indexes[events->nindexes] = index;
 		events->index_infos[events->nindexes++] = info;
 		if (info->ii_Unique || info->ii_Expressions || info->ii_Predicate)

@@ -226,12 +226,7 @@ gather(TriggerData *trigger)
 	MemoryContext old;
 	WaChange   *change;
 
-	if (watch == NULL)
-	{
-		wa_worker_count_drop(WA_DROP_MISSING, 1);
-		return;
-	}
-	if (!watch->watched ||
+	if (watch == NULL || !watch->watched ||
 		(update && !has_changed(watch, trigger->tg_trigslot, after)))
 		return;
 

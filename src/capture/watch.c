@@ -178,7 +178,8 @@ has_expected_shape(Relation watch)
 }
 
 /*
- * Read wa.watch for this table.  Returns false if it cannot be read now.
+ * Read wa.watch for this table.  Returns false if it cannot be read now; the
+ * change that asked has been counted as dropped then.
  */
 static bool
 load(WaWatch *watch, Relation relation)
@@ -193,12 +194,12 @@ load(WaWatch *watch, Relation relation)
 	watch_relid = OidIsValid(schema) ? get_relname_relid("watch", schema) : InvalidOid;
 	if (!OidIsValid(watch_relid))
 	{
-		wa_capture_dropped(WA_DROP_MISSING, 0);
+		wa_capture_dropped(WA_DROP_MISSING, 1);
 		return false;
 	}
 	if (!ConditionalLockRelationOid(watch_relid, AccessShareLock))
 	{
-		wa_capture_dropped(WA_DROP_LOCKED, 0);
+		wa_capture_dropped(WA_DROP_LOCKED, 1);
 		return false;
 	}
 	table = try_relation_open(watch_relid, NoLock);
@@ -207,7 +208,7 @@ load(WaWatch *watch, Relation relation)
 		if (table)
 			table_close(table, NoLock);
 		UnlockRelationOid(watch_relid, AccessShareLock);
-		wa_capture_dropped(WA_DROP_MISSING, 0);
+		wa_capture_dropped(WA_DROP_MISSING, 1);
 		return false;
 	}
 

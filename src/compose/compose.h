@@ -68,6 +68,9 @@ typedef struct WaEvent
 	bool		hold;			/* was there when a copy was armed */
 } WaEvent;
 
+/* event.c */
+extern WaStatement wa_event_net_changes;
+extern void wa_event_read(WaEvent *event, uint64 row);
 extern const char *wa_event_old(const WaEvent *event, const char *column);
 extern const char *wa_event_new(const WaEvent *event, const char *column);
 

@@ -122,7 +122,9 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	{
 		message->state = "held";
 		message->reason = "copy";
-		message->detail = "made from what was there before this copy was armed";
+		message->detail = batch->hold_all ?
+			"made in a copy, which sends nothing before it is armed" :
+			"made from what was there before this copy was armed";
 	}
 	batch->messages = lappend(batch->messages, draft);
 }

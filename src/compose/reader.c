@@ -37,93 +37,6 @@
 /* A database that may not send stops composing at this many waiting. */
 #define COPY_LIMIT		10000
 
-enum
-{
-	E_ID = 1, E_AT, E_XACT, E_RELATION, E_RECORD_ID, E_OLD_COLUMNS, E_OLD,
-	E_NEW_COLUMNS, E_NEW, E_HOLD
-};
-
-static const char *const net_changes =
-"SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold FROM ("
-" SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
-" first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
-" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
-" coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) AS hold,"
-" row_number() OVER w AS place"
-" FROM wa.event AS e"
-" WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
-" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
-" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS n"
-" WHERE place = 1 ORDER BY id";
-
-static const char *
-value_of(char *const *columns, int ncolumns, char *const *values, const char *column)
-{
-	for (int i = 0; values && i < ncolumns; i++)
-		if (columns[i] && strcmp(columns[i], column) == 0)
-			return values[i];
-	return NULL;
-}
-
-/* A value before the transaction; NULL too for an INSERT. */
-const char *
-wa_event_old(const WaEvent *event, const char *column)
-{
-	return value_of(event->columns, event->ncolumns, event->old, column);
-}
-
-/* A value after the transaction. */
-const char *
-wa_event_new(const WaEvent *event, const char *column)
-{
-	return value_of(event->columns, event->ncolumns, event->new, column);
-}
-
-/* The table's name without schema and quotes. */
-static char *
-bare_name(const char *relation)
-{
-	List	   *names = wa_qualified_name_list(relation);
-
-	return names ? pstrdup(strVal(llast(names))) : pstrdup(relation);
-}
-
-static void
-read_event(WaEvent *event, uint64 row)
-{
-	char	  **old_columns;
-	int			nold_columns;
-	int			nold;
-	int			nnew;
-
-	memset(event, 0, sizeof(*event));
-	event->id = wa_row_int8(row, E_ID);
-	event->at = wa_row_timestamptz(row, E_AT);
-	event->xact = wa_row_text(row, E_XACT);
-	event->relation = wa_row_text(row, E_RELATION);
-	event->table = bare_name(event->relation);
-	event->has_record = !wa_row_isnull(row, E_RECORD_ID);
-	event->record_id = wa_row_int8(row, E_RECORD_ID);
-	event->hold = wa_row_bool(row, E_HOLD);
-	event->columns = wa_row_text_array(row, E_NEW_COLUMNS, &event->ncolumns);
-	event->new = wa_row_text_array(row, E_NEW, &nnew);
-	old_columns = wa_row_text_array(row, E_OLD_COLUMNS, &nold_columns);
-	event->old = wa_row_text_array(row, E_OLD, &nold);
-	event->insert = event->old == NULL;
-	event->ncolumns = Min(event->ncolumns, nnew);
-
-	/* what is watched may have changed within the transaction */
-	if (event->old)
-	{
-		char	  **aligned = palloc(sizeof(char *) * Max(event->ncolumns, 1));
-
-		for (int i = 0; i < event->ncolumns; i++)
-			aligned[i] = unconstify(char *, value_of(old_columns, Min(nold_columns, nold),
-													 event->old, event->columns[i]));
-		event->old = aligned;
-	}
-}
-
 static void
 write_dead_letter(const WaEvent *event, const char *error)
 {
@@ -211,26 +124,49 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 }
 
 static void
-move_position(const char *snapshot, int64 last_event, bool closed_set)
+move_position(const char *snapshot, int64 last_event)
 {
 	static WaStatement put =
 		WA_STATEMENT("INSERT INTO wa.position (snapshot, event_id) VALUES ($1::pg_snapshot, $2)"
 					 " ON CONFLICT (one) DO UPDATE SET snapshot = excluded.snapshot,"
 					 " event_id = greatest(wa.position.event_id, excluded.event_id), moved_at = now()");
-	static WaStatement clear =
-		WA_STATEMENT("DELETE FROM wa.event WHERE id <= $1");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, snapshot);
 	wa_arg_int8(&args, last_event);
 	wa_query(&put, &args);
-	if (closed_set && last_event > 0)
-	{
-		/* transaction ids of another cluster mean nothing here */
-		memset(&args, 0, sizeof(args));
-		wa_arg_int8(&args, last_event);
-		wa_query(&clear, &args);
-	}
+}
+
+/*
+ * The ids of all events in the snapshot, as an array in the current context;
+ * *last: the highest one.
+ */
+static Datum
+present_events(int64 *last)
+{
+	static WaStatement present =
+		WA_STATEMENT("SELECT coalesce(array_agg(id), '{}'), coalesce(max(id), 0) FROM wa.event");
+	bool		isnull;
+
+	wa_query_snapshot(&present, NULL);
+	*last = wa_row_int8(0, 2);
+	return datumCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull),
+					 false, -1);
+}
+
+/*
+ * Events that came with a backup are handled as one set, and then deleted:
+ * their transaction ids are those of another cluster and mean nothing here.
+ */
+static void
+clear_events(Datum ids)
+{
+	static WaStatement clear =
+		WA_STATEMENT("DELETE FROM wa.event WHERE id = ANY ($1)");
+	WaArgs		args = {0};
+
+	wa_arg_datum(&args, INT8ARRAYOID, ids, false);
+	wa_query(&clear, &args);
 }
 
 static bool
@@ -281,9 +217,7 @@ wa_compose_run(void)
 		WA_STATEMENT("SELECT snapshot::text FROM wa.position");
 	static WaStatement get_snapshot =
 		WA_STATEMENT("SELECT pg_current_snapshot()::text");
-	Oid			types[2] = {TEXTOID, TEXTOID};
-	Datum		values[2];
-	char		nulls[3] = "  ";
+	WaArgs		args = {0};
 	char	   *position;
 	char	   *snapshot;
 	bool		closed_set;
@@ -316,10 +250,9 @@ wa_compose_run(void)
 	}
 
 	init_batch(&common, &identity);
-	values[0] = CStringGetTextDatum(position);
-	values[1] = identity.hold_snapshot ? CStringGetTextDatum(identity.hold_snapshot) : (Datum) 0;
-	nulls[1] = identity.hold_snapshot ? ' ' : 'n';
-	portal = SPI_cursor_open_with_args(NULL, net_changes, 2, types, values, nulls, true, 0);
+	wa_arg_text(&args, position);
+	wa_arg_text(&args, identity.hold_snapshot);
+	portal = wa_query_cursor(&wa_event_net_changes, &args);
 	batch_context = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa compose batch",
 										  ALLOCSET_DEFAULT_SIZES);
 	for (;;)
@@ -335,7 +268,7 @@ wa_compose_run(void)
 		events = palloc(sizeof(WaEvent) * n);
 		for (uint64 i = 0; i < n; i++)
 		{
-			read_event(&events[i], i);
+			wa_event_read(&events[i], i);
 			last_event = Max(last_event, events[i].id);
 		}
 		SPI_freetuptable(SPI_tuptable);

@@ -184,7 +184,7 @@ wa_value_span(const char *from_iso, const char *to_iso)
 	int			y2;
 	int			m2;
 	int			d2;
-	int			months;
+	int			span;			/* months, then days */
 
 	if (from_iso == NULL || to_iso == NULL ||
 		sscanf(from_iso, "%4d-%2d-%2d", &y1, &m1, &d1) != 3 ||
@@ -192,13 +192,13 @@ wa_value_span(const char *from_iso, const char *to_iso)
 		return NULL;
 
 	/* a permit from 2 January to 1 January is one for whole years */
-	months = (y2 - y1) * 12 + (m2 - m1) - (d2 < d1 - 1 ? 1 : 0);
-	if (months > 0 && (d2 == d1 || d2 == d1 - 1))
+	span = (y2 - y1) * 12 + (m2 - m1) - (d2 < d1 - 1 ? 1 : 0);
+	if (span > 0 && (d2 == d1 || d2 == d1 - 1))
 	{
-		if (months % 12 == 0)
-			return psprintf("%d tahun", months / 12);
-		return psprintf("%d bulan", months);
+		if (span % 12 == 0)
+			return psprintf("%d tahun", span / 12);
+		return psprintf("%d bulan", span);
 	}
-	months = date2j(y2, m2, d2) - date2j(y1, m1, d1);
-	return months < 0 ? NULL : psprintf("%d hari", months);
+	span = date2j(y2, m2, d2) - date2j(y1, m1, d1);
+	return span < 0 ? NULL : psprintf("%d hari", span);
 }

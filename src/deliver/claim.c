@@ -68,6 +68,8 @@ wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, 
 
 	item->hint = NULL;
 	item->wait_us = now + NO_PROVIDER_US;
+	if (item->expires_at != 0)
+		item->wait_us = Min(item->wait_us, now + Max(item->expires_at - GetCurrentTimestamp(), 0));
 	if (item->noted == hash)
 		return;
 	item->noted = hash;
@@ -183,17 +185,27 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 	WaRoute    *routes;
 	const char *locked;
 	int			n;
+	bool		full;
 	int			left = 0;
 	int			nchosen = 0;
 
 	*ntransfers = 0;
 	wa_pacing_start_round();
 	n = wa_schedule_pick(items, Min(room, BATCH), now, again);
+
+	/* those behind may have another way to go than what is picked here */
+	if (n == Min(room, BATCH))
+		*again = Min(*again, now);
+	full = n == Min(room, BATCH);
 	for (int i = 0; i < n; i++)
 		if (!is_over(conclusions, items[i], wall))
 			items[left++] = items[i];
 	if (left == 0)
+	{
+		if (full)
+			*again = now;
 		return true;
+	}
 	routes = palloc(sizeof(WaRoute) * left);
 	for (int i = 0; i < left; i++)
 		ask(&routes[i], items[i]);
@@ -227,11 +239,18 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 		if (route->provider == NULL)
 		{
 			wait_for_provider(conclusions, item, route->reason, now);
+			*again = Min(*again, item->wait_us);
 			continue;
 		}
 		pace = wa_pacing_find(route->provider->name);
+		if (pace == NULL)
+		{
+			wait_for_provider(conclusions, item, "too many providers are configured", now);
+			*again = Min(*again, item->wait_us);
+			continue;
+		}
 		item->hint = pace;
-		if (pace == NULL || wa_pacing_slots(pace, now, again) == 0)
+		if (wa_pacing_slots(pace, now, again) == 0)
 			continue;
 		pace->planned++;
 		chosen[nchosen] = item;
@@ -240,5 +259,9 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 	if (nchosen > 0)
 		*ntransfers = claim(config, identity, chosen, chosen_routes, nchosen,
 							conclusions, transfers);
+
+	/* what is not sent takes no room: there may be more behind it */
+	if (full && *ntransfers < n)
+		*again = now;
 	return true;
 }

@@ -4,10 +4,11 @@
  *		From a verdict to the message's next state.
  *
  * Transient refusals are tried again with backoff and jitter, bounded by a
- * number of attempts and by the message's time-to-live; trouble with the
- * provider or a template mapping is noted there, and the message is routed
- * again; trouble with the recipient, the policy or our own request is final.
- * Of an unknown outcome nothing may be repeated blindly.
+ * number of attempts and by the message's time-to-live; where nobody could be
+ * reached at all, by the latter only.  Trouble with the provider or a template
+ * mapping is noted there, and the message is routed again; trouble with the
+ * recipient, the policy or our own request is final.  Of an unknown outcome
+ * nothing may be repeated blindly.
  *
  *-------------------------------------------------------------------------
  */
@@ -72,7 +73,7 @@ again(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
  * The provider cannot be used as it is: say so once, where people look.  The
  * change of its row makes routing think again.
  */
-static void
+static bool
 note_provider(const WaTransfer *transfer)
 {
 	static WaStatement note =
@@ -82,15 +83,17 @@ note_provider(const WaTransfer *transfer)
 
 	wa_arg_text(&args, transfer->pace->name);
 	wa_arg_text(&args, transfer->verdict.reason);
-	if (wa_query(&note, &args) > 0)
-		ereport(WARNING,
-				(errmsg("sicantik_wa stops using provider \"%s\": %s",
-						transfer->pace->name, transfer->verdict.reason),
-				 errhint("After mending the cause: SELECT * FROM wa_test_connection('%s').",
-						 transfer->pace->name)));
+	if (wa_query(&note, &args) == 0)
+		return false;
+	ereport(WARNING,
+			(errmsg("sicantik_wa stops using provider \"%s\": %s",
+					transfer->pace->name, transfer->verdict.reason),
+			 errhint("After mending the cause: SELECT * FROM wa_test_connection('%s').",
+					 transfer->pace->name)));
+	return true;
 }
 
-static void
+static bool
 note_mapping(const WaTransfer *transfer)
 {
 	static WaStatement note =
@@ -102,12 +105,14 @@ note_mapping(const WaTransfer *transfer)
 	wa_arg_text(&args, transfer->pace->name);
 	wa_arg_text(&args, transfer->template_key);
 	wa_arg_text(&args, transfer->verdict.reason);
-	if (wa_query(&note, &args) > 0)
-		ereport(WARNING,
-				(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
-						transfer->template_key, transfer->pace->name, transfer->verdict.reason),
-				 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
-						 transfer->template_key, transfer->pace->name)));
+	if (wa_query(&note, &args) == 0)
+		return false;
+	ereport(WARNING,
+			(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
+					transfer->template_key, transfer->pace->name, transfer->verdict.reason),
+			 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
+					 transfer->template_key, transfer->pace->name)));
+	return true;
 }
 
 static void
@@ -153,12 +158,16 @@ throttle(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 /*
  * Decide how the message goes on; strings of *row point into the transfer.
  * In a transaction: trouble is noted with the provider, mapping or contact.
+ * Returns true if that changed the configuration, so that nothing else is
+ * given to a provider or mapping that has just been found useless.
  */
-void
+bool
 wa_outcome_apply(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 {
 	const WaVerdict *verdict = &transfer->verdict;
 	int			retries = verdict->max_retries;
+	int			most = retries >= 0 ? Min(retries + 1, MAX_ATTEMPTS) : MAX_ATTEMPTS;
+	bool		changed = false;
 
 	memset(row, 0, sizeof(*row));
 	row->id = transfer->message_id;
@@ -176,19 +185,19 @@ wa_outcome_apply(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *r
 		case WA_OUTCOME_RETRY:
 			again(transfer, item, row, "retry",
 				  verdict->wait_s >= 0 ? (double) verdict->wait_s : backoff(transfer->attempt, verdict->backoff_s),
-				  retries >= 0 ? Min(retries + 1, MAX_ATTEMPTS) : MAX_ATTEMPTS);
+				  transfer->http_status == 0 ? PG_INT32_MAX : most);
 			break;
 		case WA_OUTCOME_THROTTLE:
 			throttle(transfer, item, row);
 			break;
 		case WA_OUTCOME_PROVIDER:
-			note_provider(transfer);
+			changed = note_provider(transfer);
 			again(transfer, item, row, "provider", 1, PG_INT32_MAX);
 			break;
 		case WA_OUTCOME_TEMPLATE:
 			if (transfer->template_key && transfer->as_template)
 			{
-				note_mapping(transfer);
+				changed = note_mapping(transfer);
 				again(transfer, item, row, "template", 1, PG_INT32_MAX);
 			}
 			else
@@ -207,4 +216,5 @@ wa_outcome_apply(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *r
 			end(row, "unknown", "no_answer");
 			break;
 	}
+	return changed;
 }

@@ -13,6 +13,6 @@
 #include "deliver/schedule.h"
 #include "deliver/transfer.h"
 
-extern void wa_outcome_apply(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row);
+extern bool wa_outcome_apply(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row);
 
 #endif							/* SICANTIK_WA_OUTCOME_H */

@@ -205,7 +205,7 @@ wa_pacing_slots(WaPace *pace, int64 now, int64 *again)
 		pace->refilled_us = now;
 		slots = Min(slots, (int) pace->tokens - pace->planned);
 		if (slots <= 0)
-			wait_until = now + (int64) (USECS_PER_SEC * (1.0 - pace->tokens) / p->rate_per_second) + 1000;
+			wait_until = now + (int64) (USECS_PER_SEC * (pace->planned + 1 - pace->tokens) / p->rate_per_second) + 1000;
 	}
 	if (slots > 0 && p->daily_cap >= 0)
 	{

@@ -21,9 +21,10 @@
 #include "deliver/outcome.h"
 #include "deliver/send.h"
 #include "pg/frame.h"
+#include "pg/pg_compat.h"
 #include "sicantik_wa.h"
 
-PG_MODULE_MAGIC;
+WA_MODULE_MAGIC("sicantik_wa_worker");
 
 #define LOAD_BATCH		2000
 #define MAX_TRANSFERS	256
@@ -38,7 +39,6 @@ static WaSendConfig config;
 static bool reload_wanted = true;
 static WaTransfer *unrecorded = NULL;	/* finished, not yet committed */
 static TimestampTz next_due_row = 0;
-static bool due_known = false;
 
 /* How far wa.ready has been read; see load_ready(). */
 static int64 read_to = 0;
@@ -115,14 +115,28 @@ take_in(WaReadyRow *rows, int n, WaConclusions *conclusions)
 }
 
 /*
+ * Read wa.ready from its beginning again.
+ */
+static void
+read_again(void)
+{
+	read_to = safe_to = 0;
+	checkpoint_id = 0;
+	checkpoint_xid = 0;
+}
+
+/*
  * Load what has become ready.
  *
  * Reading forward from the last id costs nothing for what lies behind it,
  * dead or alive.  But ids are not in the order of commits: one that was drawn
  * earlier may appear later.  So there is a second mark, up to which nothing
- * can appear any more because every transaction that was running when it was
- * set is over, and a sweep from there when a wake brought nothing new, and
- * once a second.
+ * can appear any more and everything has been read.  It follows the first one
+ * by way of a checkpoint: once every transaction that was running when the
+ * checkpoint was set is over, one more look behind it finds the last of them.
+ * (Set before this round reads on: whoever drew an id up to there has had a
+ * transaction id since before.)  Until then there is such a look, a sweep,
+ * when a wake brought nothing new, and once a second.
  */
 static bool
 load_ready(WaConclusions *conclusions)
@@ -130,6 +144,7 @@ load_ready(WaConclusions *conclusions)
 	WaReadyRow *rows;
 	uint64		oldest;
 	uint64		next;
+	bool		settled;
 	int			n;
 	int			added;
 	int64		now = wa_deliver_clock();
@@ -137,26 +152,24 @@ load_ready(WaConclusions *conclusions)
 	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
 		return false;
 	wa_queue_horizon(&oldest, &next);
-	if (checkpoint_xid != 0 && oldest >= checkpoint_xid)
-	{
-		safe_to = Max(safe_to, checkpoint_id);
-		checkpoint_xid = 0;
-	}
-	n = wa_queue_load(read_to, LOAD_BATCH, &rows);
-	added = take_in(rows, n, conclusions);
-	if (n > 0)
-		read_to = rows[n - 1].id;
 	if (checkpoint_xid == 0 && safe_to < read_to)
 	{
 		checkpoint_id = read_to;
 		checkpoint_xid = next;
 	}
-	if (n < LOAD_BATCH && safe_to < read_to && (added == 0 || now - swept_us > SWEEP_US))
+	settled = checkpoint_xid != 0 && oldest >= checkpoint_xid;
+	n = wa_queue_load(read_to, LOAD_BATCH, &rows);
+	added = take_in(rows, n, conclusions);
+	if (n > 0)
+		read_to = rows[n - 1].id;
+	if (settled ||
+		(n < LOAD_BATCH && safe_to < read_to && (added == 0 || now - swept_us > SWEEP_US)))
 	{
 		int64		from = safe_to;
+		int64		to = settled ? checkpoint_id : read_to;
 
 		swept_us = now;
-		while (from < read_to)
+		while (from < to)
 		{
 			int			m = wa_queue_load(from, LOAD_BATCH, &rows);
 
@@ -165,6 +178,11 @@ load_ready(WaConclusions *conclusions)
 			take_in(rows, m, conclusions);
 			from = rows[m - 1].id;
 		}
+	}
+	if (settled)
+	{
+		safe_to = checkpoint_id;
+		checkpoint_xid = 0;
 	}
 	return n == LOAD_BATCH;
 }
@@ -177,16 +195,16 @@ load_these(const int64 *ids, int n, WaConclusions *conclusions)
 {
 	WaReadyRow *rows;
 
-	if (n > 0)
-		{
-		n = wa_queue_load_these(ids, n, &rows);
-		take_in(rows, n, conclusions);
-	}
+	if (n == 0)
+		return;
+	n = wa_queue_load_these(ids, n, &rows);
+	take_in(rows, n, conclusions);
 }
 
 /*
- * Messages whose time has come, unless memory is full.  Returns true if there
- * may be more.
+ * Messages whose time has come, unless memory is full.  The next due time is
+ * asked for in each round, because anybody may commit one that is earlier
+ * than those known.  Returns true if there may be more.
  */
 static bool
 wake_due(WaConclusions *conclusions)
@@ -194,14 +212,11 @@ wake_due(WaConclusions *conclusions)
 	int64	   *ids;
 	int			n;
 
-	if (due_known && (next_due_row == 0 || next_due_row > GetCurrentTimestamp()))
-		return false;
 	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
 		return false;
 	n = wa_queue_wake_due(&ids, &next_due_row);
-	due_known = true;
 	load_these(ids, n, conclusions);
-	return n == 1000;
+	return n == WA_QUEUE_DUE_BATCH;
 }
 
 /*
@@ -244,7 +259,8 @@ record_finished(WaConclusions *conclusions)
 		row->outcome = wa_outcome_name(transfer->verdict.outcome);
 		row->response = transfer->response[0] ? transfer->response : transfer->verdict.reason;
 		verdict = wa_send_conclude(conclusions, transfer->message_id, "sent", NULL, NULL);
-		wa_outcome_apply(transfer, item, verdict);
+		if (wa_outcome_apply(transfer, item, verdict))
+			reload_wanted = true;
 		if (strcmp(verdict->state, "queued") == 0 && verdict->due_at != 0 &&
 			(next_due_row == 0 || verdict->due_at < next_due_row))
 			next_due_row = verdict->due_at;
@@ -366,9 +382,9 @@ start_round(void)
 			wa_schedule_restore_gone();
 			while (nclaimed > 0)
 				wa_transfer_free(claimed[--nclaimed]);
+			reload_wanted = true;
 		}
-		read_to = safe_to = 0;
-		due_known = false;
+		read_again();
 	}
 	round_open = true;
 	round_committed = false;
@@ -410,9 +426,9 @@ run(bool may_send, TimestampTz *next_due)
 		return false;
 	start_round();
 	MemoryContextSwitchTo(round_context);
+	nrecorded = record_finished(&conclusions);
 	if (reload_wanted)
 		load_config();
-	nrecorded = record_finished(&conclusions);
 	if (nrecorded > 0)
 	{
 		/* written first: what follows may claim the same message again */

@@ -24,6 +24,7 @@
 #include "lib/stringinfo.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -73,6 +74,54 @@ wa_app_has_column(const WaAppTable *table, const char *column)
 		get_attnum(table->relid, column) > 0;
 }
 
+/*
+ * A plan for this statement, kept for the life of the process: there are as
+ * many texts as there are places that read, times the versions that a table
+ * has had.  The server plans it again when a table changes.
+ */
+#define KEPT_PLANS		64
+#define STATEMENT_BYTES 1024
+
+typedef struct KeptPlan
+{
+	char		sql[STATEMENT_BYTES];	/* hash key */
+	SPIPlanPtr	plan;
+} KeptPlan;
+
+static HTAB *kept_plans = NULL;
+
+static SPIPlanPtr
+prepare(const char *sql, WaArgs *args)
+{
+	char		key[STATEMENT_BYTES] = {0};
+	KeptPlan   *kept;
+	SPIPlanPtr	plan;
+
+	if (kept_plans == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = STATEMENT_BYTES;
+		ctl.entrysize = sizeof(KeptPlan);
+		kept_plans = hash_create("sicantik_wa statements on the application's tables",
+								 KEPT_PLANS, &ctl, HASH_ELEM | HASH_STRINGS);
+	}
+	strlcpy(key, sql, sizeof(key));
+	kept = strlen(sql) < STATEMENT_BYTES ? hash_search(kept_plans, key, HASH_FIND, NULL) : NULL;
+	if (kept)
+		return kept->plan;
+	plan = SPI_prepare(sql, args->n, args->types);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+	if (strlen(sql) < STATEMENT_BYTES && hash_get_num_entries(kept_plans) < KEPT_PLANS &&
+		SPI_keepplan(plan) == 0)
+	{
+		kept = hash_search(kept_plans, key, HASH_ENTER, NULL);
+		kept->plan = plan;
+	}
+	return plan;
+}
+
 static void
 read_rows(WaAppRows *rows, const WaAppTable *table,
 		  const char *const *columns, int ncolumns,
@@ -102,8 +151,7 @@ read_rows(WaAppRows *rows, const WaAppTable *table,
 					 table->relation, quote_identifier(key));
 
 	wa_pg_act_as_role(&acting, table->owner);
-	result = SPI_execute_with_args(sql.data, args->n, args->types, args->values,
-								   args->nulls, true, 0);
+	result = SPI_execute_plan(prepare(sql.data, args), args->values, args->nulls, true, 0);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);

@@ -50,6 +50,27 @@
 #endif
 
 /*
+ * After the last index_insert() into an index: what an access method keeps
+ * between two calls (BRIN: pinned buffers) is released.
+ */
+#if PG_VERSION_NUM >= 170000
+#define wa_index_insert_cleanup(index, info) index_insert_cleanup((index), (info))
+#else
+#define wa_index_insert_cleanup(index, info) ((void) 0)
+#endif
+
+/*
+ * What a module says of itself; from 18 on also its name and version, which
+ * pg_get_loaded_modules() shows.
+ */
+#if PG_VERSION_NUM >= 180000
+#define WA_MODULE_MAGIC(module) \
+	PG_MODULE_MAGIC_EXT(.name = module, .version = WA_VERSION)
+#else
+#define WA_MODULE_MAGIC(module) PG_MODULE_MAGIC
+#endif
+
+/*
  * pg_database.datconnlimit of a database whose DROP was interrupted; minor
  * releases before August 2023 do not know it.
  */

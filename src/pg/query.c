@@ -134,22 +134,28 @@ wa_arg_timestamptz_array(WaArgs *args, const TimestampTz *values, int n)
 				 false);
 }
 
+static void
+prepare(WaStatement *statement, WaArgs *args)
+{
+	SPIPlanPtr	plan;
+
+	if (statement->plan)
+		return;
+	plan = SPI_prepare(statement->sql, args ? args->n : 0,
+					   args ? args->types : NULL);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not prepare a statement: %s",
+			 SPI_result_code_string(SPI_result));
+	statement->plan = plan;
+}
+
 static uint64
 run(WaStatement *statement, WaArgs *args, bool read_only)
 {
 	MemoryContext context = CurrentMemoryContext;
 	int			result;
 
-	if (statement->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(statement->sql, args ? args->n : 0,
-									   args ? args->types : NULL);
-
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare a statement: %s",
-				 SPI_result_code_string(SPI_result));
-		statement->plan = plan;
-	}
+	prepare(statement, args);
 	result = SPI_execute_plan(statement->plan, args ? args->values : NULL,
 							  args ? args->nulls : NULL, read_only, 0);
 	/* SPI leaves its own context current */
@@ -178,6 +184,22 @@ uint64
 wa_query_snapshot(WaStatement *statement, WaArgs *args)
 {
 	return run(statement, args, true);
+}
+
+/*
+ * Open a cursor on a reading statement under the active snapshot, for results
+ * that may be large.
+ */
+Portal
+wa_query_cursor(WaStatement *statement, WaArgs *args)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Portal		portal;
+
+	prepare(statement, args);
+	portal = SPI_cursor_open(NULL, statement->plan, args->values, args->nulls, true);
+	MemoryContextSwitchTo(context);
+	return portal;
 }
 
 static Datum

@@ -63,9 +63,10 @@ request(int64 id, const char *action, const char *states, const char *what)
 {
 	static WaStatement put =
 		WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by)"
-					 " SELECT $2, id, $3 FROM wa.message WHERE id = $1 AND state = ANY ($4::text[])");
+					 " SELECT $2, id, $3 FROM wa.message WHERE id = $1 AND state = ANY ($4::text[])"
+					 " AND (number IS NOT NULL OR $2 = 'cancel')");
 	static WaStatement look =
-		WA_STATEMENT("SELECT state, number IS NULL FROM wa.message WHERE id = $1");
+		WA_STATEMENT("SELECT state, state = ANY ($2::text[]) FROM wa.message WHERE id = $1");
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, id);
@@ -77,10 +78,16 @@ request(int64 id, const char *action, const char *states, const char *what)
 		wa_worker_wake_at_commit();
 		return 1;
 	}
-	args.n = 1;
+	memset(&args, 0, sizeof(args));
+	wa_arg_int8(&args, id);
+	wa_arg_text(&args, states);
 	if (wa_query(&look, &args) == 0)
 		ereport(NOTICE,
 				(errmsg("message " INT64_FORMAT " does not exist", id)));
+	else if (wa_row_bool(0, 2))
+		ereport(NOTICE,
+				(errmsg("message " INT64_FORMAT " is left alone: it has no number", id),
+				 errhint("Correct the contact's number and send a new message.")));
 	else
 		ereport(NOTICE,
 				(errmsg("message " INT64_FORMAT " is left alone: its state is %s", id, wa_row_text(0, 1)),

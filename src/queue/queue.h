@@ -109,6 +109,9 @@ extern void wa_queue_assign_ids(WaNewMessage *messages, int n);
 extern void wa_queue_announce_many(const char *const *keys, const int64 *ids,
 								   int n, bool *fresh);
 
+/* Messages made ready at one time when they are due. */
+#define WA_QUEUE_DUE_BATCH	1000
+
 /* work.c: for the sender, of which there is one per database */
 extern PGDLLEXPORT int wa_queue_load(int64 after_id, int limit, WaReadyRow **rows);
 extern PGDLLEXPORT int wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows);

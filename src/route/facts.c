@@ -61,7 +61,7 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 				continue;
 			if (is_true(rows.values[r][1]))
 				routes[i].opted_in = true;
-			else if (date)
+			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))
 				refuse(&routes[i], "opted_out", "the contact has opted out in Odoo");
 		}
 	}

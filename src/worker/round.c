@@ -59,7 +59,7 @@ give_back(const uint64 *dropped)
 {
 	for (int i = 0; i < WA_DROP_COUNT; i++)
 		if (dropped[i] > 0)
-			wa_worker_count_drop(i, dropped[i]);
+			(void) wa_worker_count_drop(i, dropped[i]);
 }
 
 /*

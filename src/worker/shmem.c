@@ -22,6 +22,8 @@
 
 #include "worker/slot.h"
 
+#define DROP_EPISODE	60000	/* milliseconds; quiet for so long: say it anew */
+
 WaShared   *wa_shared = NULL;
 LWLock	   *wa_lock = NULL;
 
@@ -61,7 +63,10 @@ init_slot(WaSlot *slot)
 	pg_atomic_init_u64(&slot->first_drop, 0);
 	pg_atomic_init_u64(&slot->last_drop, 0);
 	for (int i = 0; i < WA_DROP_COUNT; i++)
+	{
 		pg_atomic_init_u64(&slot->dropped[i], 0);
+		pg_atomic_init_u64(&slot->drop_said[i], 0);
+	}
 	pg_atomic_init_u32(&slot->pending, 0);
 	pg_atomic_init_u32(&slot->leave, WA_LEAVE_NO);
 	pg_atomic_init_u32(&slot->revisit, 0);
@@ -444,19 +449,30 @@ wa_worker_slot_info(Oid database, WaSlotInfo *info)
  * lock, allocates nothing.  Before the database has a slot the numbers wait
  * in this process for the next call; without preload they are lost (the
  * server's log has them).
+ *
+ * True for the first one of an episode, which ends when there was none of
+ * this reason for DROP_EPISODE; without a slot, for the first one of the
+ * process.
  */
-void
+bool
 wa_worker_count_drop(WaDropReason reason, uint64 events)
 {
+	static bool said[WA_DROP_COUNT];
 	WaSlot	   *slot;
 	TimestampTz now;
+	TimestampTz before;
 	uint64		none = 0;
 	int			index;
 
 	uncounted[reason] += events;
 	index = wa_slot_find(MyDatabaseId);
 	if (index < 0)
-		return;
+	{
+		if (said[reason])
+			return false;
+		said[reason] = true;
+		return true;
+	}
 	slot = &wa_shared->slots[index];
 
 	now = GetCurrentTimestamp();
@@ -469,6 +485,11 @@ wa_worker_count_drop(WaDropReason reason, uint64 events)
 	}
 	pg_atomic_compare_exchange_u64(&slot->first_drop, &none, (uint64) now);
 	pg_atomic_write_u64(&slot->last_drop, (uint64) now);
+	before = (TimestampTz) pg_atomic_exchange_u64(&slot->drop_said[reason],
+												  (uint64) now);
+	return before == 0 ||
+		TimestampDifferenceExceeds(before, now, DROP_EPISODE) ||
+		TimestampDifferenceExceeds(now, before, DROP_EPISODE);
 }
 
 /*

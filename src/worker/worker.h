@@ -52,7 +52,7 @@ extern void wa_worker_init(void);
 extern bool wa_worker_preloaded(void);
 extern bool wa_worker_slot_info(Oid database, WaSlotInfo *info);
 extern bool wa_worker_launcher_running(void);
-extern void wa_worker_count_drop(WaDropReason reason, uint64 events);
+extern bool wa_worker_count_drop(WaDropReason reason, uint64 events);
 extern bool wa_worker_take_drops(uint64 dropped[WA_DROP_COUNT],
 								 TimestampTz *first, TimestampTz *last);
 

@@ -44,10 +44,10 @@ fi
 if [ $# -ge 1 ]; then
 	bin=$1
 else
-	if [ "$(id -u)" = 0 ]; then
-		"$top/test/install-packages.sh"
-	fi
+	"$top/test/install-packages.sh"
+	echo "Building the extension into a PostgreSQL of its own (about half a minute) ..."
 	bin=$("$top/test/private-pg.sh" "$work/build" | tail -n 1)
+	echo
 fi
 if [ ! -x "$bin/postgres" ]; then
 	echo "run.sh: there is no PostgreSQL in $bin" >&2

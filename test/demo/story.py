@@ -29,6 +29,8 @@ TOKENS = {                      # what the simulator knows by default
     "meta_token": "EAADEMOMETATOKEN",
 }
 BEGAN = time.monotonic()
+SIMULATOR = None
+PORT = 0
 
 # How it looks
 
@@ -62,8 +64,8 @@ def tell(text):
         say("  " + line)
 
 
-def statement(sql, user="odoo"):
-    prompt = "%s%s " % (DATABASE, "=#" if user == "postgres" else "=>")
+def statement(sql, user="odoo", database=DATABASE):
+    prompt = "%s%s " % (database, "=#" if user == "postgres" else "=>")
     say()
     for i, line in enumerate(textwrap.dedent(sql).strip().split("\n")):
         say("  " + paint(prompt if i == 0 else " " * len(prompt), "2")
@@ -84,11 +86,22 @@ def indented(text, mark="  "):
             say(mark + (paint(piece, colour) if colour else piece))
 
 
+def as_text(value):
+    if value is None:
+        return "-"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def cut(text, limit):
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[:limit - 4] + " ..."
+
+
 def record(pairs):
     """name: value, wrapped."""
     wide = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        lines = textwrap.wrap("-" if value is None else str(value),
+        lines = textwrap.wrap(as_text(value),
                               WIDTH - wide - 6, break_on_hyphens=False) or [""]
         for i, line in enumerate(lines):
             say("    " + paint((name if i == 0 else "").rjust(wide), "2")
@@ -145,12 +158,12 @@ def check(truth, what):
 def psql(sql, user="odoo", database=DATABASE, options=()):
     """Runs statements; returns (exit status, everything psql printed)."""
     done = subprocess.run(
-        [os.path.join(BIN, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1",
+        [os.path.join(BIN, "psql"), "-X", "-v", "ON_ERROR_STOP=1",
          "-P", "pager=off", *options,
          "-d", "host=%s user=%s dbname=%s" % (WORK, user, database)],
         input=sql, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         encoding="utf-8", timeout=120, check=False)
-    return done.returncode, done.stdout.replace("psql:<stdin>:", "line ")
+    return done.returncode, done.stdout
 
 
 def run(sql, user="odoo", database=DATABASE):
@@ -161,26 +174,26 @@ def run(sql, user="odoo", database=DATABASE):
     return output
 
 
-def rows(sql, user="odoo"):
+def rows(sql, user="odoo", database=DATABASE):
     """The rows of a query, as a list of dictionaries."""
     status, output = psql(
         "SET client_min_messages = error;"
         "SELECT coalesce(json_agg(q), '[]') FROM (%s) AS q"
-        % sql.strip().rstrip(";"), user, options=("-A", "-t"))
+        % sql.strip().rstrip(";"), user, database, ("-q", "-A", "-t"))
     if status != 0:
         raise Failed("%s\n%s" % (sql, output))
     return json.loads(output)
 
 
-def one(sql, user="odoo"):
-    found = rows(sql, user)
+def one(sql, user="odoo", database=DATABASE):
+    found = rows(sql, user, database)
     return found[0] if found else None
 
 
-def shown(sql, user="odoo"):
+def shown(sql, user="odoo", database=DATABASE):
     """Show a statement and what psql answers; it must succeed."""
-    statement(sql, user)
-    output = run(sql, user)
+    statement(sql, user, database)
+    output = run(sql, user, database)
     if output.strip():
         indented(output.rstrip(), "    ")
     return output
@@ -259,13 +272,9 @@ def on_the_wire(entry):
             for part in template.get("components", []):
                 for i, p in enumerate(part["parameters"], 1):
                     fields.append(("{{%s}}" % p.get("parameter_name", i), p["text"]))
-    for name, value in fields:
-        if name in ("api_key", "number_key"):
-            value = "***"
-        record([(name.rjust(18), textwrap.shorten(value, 60, placeholder=" ..."))])
-    say("    " + paint("answer", "2") + "  HTTP %s  %s"
-        % (entry["answer_status"],
-           textwrap.shorten(entry["answer_body"], WIDTH - 24, placeholder=" ...")))
+    record([(name, cut(value, 62)) for name, value in fields])
+    say("    " + paint("its answer: HTTP %s" % entry["answer_status"], "1")
+        + "  " + cut(entry["answer_body"], WIDTH - 28))
 
 
 # The machinery
@@ -280,18 +289,17 @@ def done(since):
 
 
 def start_simulator():
-    global PORT
+    global PORT, SIMULATOR
     folder = os.path.join(WORK, "simulator")
     os.mkdir(folder)
-    process = subprocess.Popen(
+    SIMULATOR = subprocess.Popen(
         [sys.executable, "-u", os.path.join(DEMO, "simulator", "simulator.py"),
          "--port", "0", "--state-dir", folder],
         stdout=subprocess.PIPE, encoding="ascii", start_new_session=True)
-    line = process.stdout.readline()
+    line = SIMULATOR.stdout.readline()
     if not line.startswith("ready "):
         raise Failed("the simulator did not start")
     PORT = int(line.split("http=")[1].split()[0])
-    return process
 
 
 def start_server():
@@ -353,17 +361,16 @@ def prepare():
     say("  All of this happens in a temporary folder; no message leaves this machine.")
     say()
     since = progress("three providers, simulated: Meta, Fonnte, Watzap")
-    process = start_simulator()
+    start_simulator()
     done(since)
     since = progress("a new PostgreSQL server, %s" % subprocess.run(
         [os.path.join(BIN, "postgres"), "-V"], stdout=subprocess.PIPE,
-        encoding="utf-8", check=True).stdout.split()[-1 if False else 2])
+        encoding="utf-8", check=True).stdout.split()[2])
     start_server()
     done(since)
     since = progress("a database as Odoo makes it, with SICANTIK's permits")
     load_odoo()
     done(since)
-    return process
 
 
 # The story
@@ -460,7 +467,7 @@ def ready():
     sql = ("UPDATE sicantik_permit SET status = 'active', permit_number = '503/0102/SIUP/2026'\n"
            " WHERE id = 102;")
     statement(sql)
-    indented(psql("\\timing on\n" + sql, options=("-n",))[1], "    ")
+    indented(run("\\timing on\n" + sql), "    ")
     message = settled("res_id = 102", "sent")
     bubble(message["number"], message["body"])
     entry = sends(to=message["number"], provider="fonnte", accepted=True)
@@ -520,6 +527,9 @@ def opted_out():
     ledger(message)
     check(message["reason"] == "opted_out" and len(sends()) == before,
           "skipped, with the reason; no provider was asked")
+    output = shown("SELECT wa_send_text(12, 'Halo');")
+    check("WARNING" in output and last_message()["state"] == "skipped",
+          "a message by hand is skipped too, and the sender hears of it")
 
 
 def by_hand():
@@ -529,8 +539,11 @@ def by_hand():
     output = shown(sql)
     number = int([w for w in output.split() if w.isdigit()][0])
     settled("id = %d" % number, "sent")
-    shown("SELECT jsonb_pretty(wa_result(%d)) AS wa_result;" % number)
-    check(one("SELECT (wa_result(%d) ->> 'success')::boolean AS ok" % number)["ok"], "sent by hand")
+    sql = "SELECT wa_result(%d);" % number
+    statement(sql)
+    result = one(sql)["wa_result"]
+    record(list(result.items()))
+    check(result["success"], "sent by hand")
 
     tell("A test message tells its own story:")
     sql = "CALL wa_try('0812-3456-7890', 'watzap');"
@@ -595,6 +608,30 @@ def provider_down():
     check(found["ok"], "Fonnte can be used again")
 
 
+def copied():
+    chapter("A copy stays silent")
+    tell("""Somebody duplicates the database to try something out, with everything in it.
+         (The worker of the original steps aside for ten seconds: the server could not
+         copy a database with a session in it.)""")
+    copy = DATABASE + "_copy"
+    before = len(sends())
+    shown("CREATE DATABASE %s TEMPLATE %s OWNER odoo;" % (copy, DATABASE), "postgres")
+    shown("UPDATE sicantik_permit SET status = 'expired' WHERE id = 3;", database=copy)
+    end = time.monotonic() + LIMIT_S
+    found = None
+    while not found and time.monotonic() < end:
+        found = rows("SELECT id, scenario, state, reason, detail FROM wa.message"
+                     " WHERE res_id = 3", database=copy)
+        time.sleep(0.02)
+    table(found)
+    sql = "SELECT * FROM wa_status() WHERE item IN ('mode', 'next')"
+    statement(sql + ";", database=copy)
+    record([(r["item"], r["value"] + (": " + r["detail"] if r["detail"] else ""))
+            for r in rows(sql, database=copy)])
+    check(found and found[0]["state"] == "held" and len(sends()) == before,
+          "composed, held, not sent")
+
+
 def at_a_glance():
     chapter("The state at a glance")
     statement("SELECT * FROM wa_status();")
@@ -615,7 +652,7 @@ def at_a_glance():
 
 def tell_all():
     for part in (set_up, providers, observe, arm, ready, official, status_update,
-                 opted_out, by_hand, refused, rolled_back, provider_down, at_a_glance):
+                 opted_out, by_hand, refused, rolled_back, provider_down, copied, at_a_glance):
         part()
     say()
     say(paint("  %d checks passed in %.0f s." % (checks, time.monotonic() - BEGAN), "1;32")
@@ -629,11 +666,14 @@ def stop(number, frame):
 def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    process = None
     try:
-        process = prepare()
+        prepare()
         tell_all()
         return 0
+    except BrokenPipeError:
+        # nobody looks any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (Failed, subprocess.SubprocessError, OSError) as error:
         say()
         say(paint("  ✗ this did not happen: %s" % error, "1;31"))
@@ -641,16 +681,17 @@ def main():
         if os.path.exists(log):
             say("  The end of the server's log:")
             with open(log, encoding="utf-8", errors="replace") as file:
-                for line in file.readlines()[-25:]:
-                    say("    " + line.rstrip())
+                lines = [n for n in file if "LOG:  statement: " not in n]
+            for line in lines[-25:]:
+                say("    " + line.rstrip())
         return 1
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         stop_server()
-        if process:
-            process.terminate()
-            process.wait()
+        if SIMULATOR:
+            SIMULATOR.terminate()
+            SIMULATOR.wait()
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ my @drafts;
 sub draft
 {
 	@drafts = split(/\n/, $node->safe_psql('odoo',
-		"SELECT id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%' ORDER BY id LIMIT 100"))
+		"SELECT id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%'"
+		  . " AND status = 'draft' AND permit_number IS NULL AND write_uid = 1 ORDER BY id LIMIT 100"))
 	  unless @drafts;
 	return shift @drafts;
 }
@@ -270,7 +271,7 @@ $id = draft();
 as_odoo("SET sicantik_wa.capture = off; UPDATE sicantik_permit SET status = 'cancelled' WHERE id = $id");
 is(events("id = $id"), '0', 'sicantik_wa.capture = off');
 $id = draft();
-as_odoo("SET session_replication_role = origin; SET default_transaction_isolation = 'serializable';"
+as_odoo("SET default_transaction_isolation = 'serializable';"
 	  . " SET search_path = nowhere; SET DateStyle = 'SQL, DMY';"
 	  . " BEGIN; UPDATE public.sicantik_permit SET status = 'cancelled' WHERE id = $id; DISCARD SEQUENCES; COMMIT; DISCARD ALL;"
 	  . " UPDATE public.sicantik_permit SET status = 'expired' WHERE id = $id");
@@ -329,7 +330,7 @@ sub gap_is_known
 		"$events true");
 }
 
-is(gaps(), undef, 'no gaps so far') if 0;
+is(gaps(), '', 'no gaps so far');
 my $log = -s $node->logfile;
 $id = draft();
 my $dba = SicantikWa::Session->new($node, 'odoo');
@@ -380,9 +381,6 @@ my $killed = join(',', @killed);
 my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { nth => 11 }, times => 1000 });
 as_odoo("UPDATE sicantik_permit SET status = 'active', permit_number = 'KILL/' || id WHERE id IN ($killed)");
 wait_read();
-ok( wait_sql($node, 'odoo',
-		"SELECT count(*) >= 10 AND count(*) FILTER (WHERE state = 'sending') = 0 FROM wa.message WHERE res_id IN ($killed) AND state IN ('sent', 'sending')"),
-	'some are sent') if 0;
 ok($sim->wait_for_sends(1, fault_id => $hold), 'some are on the wire');
 my $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $worker AND datname = 'odoo'");
 $odoo->close;

@@ -123,7 +123,8 @@ ok( wait_sql(
 		"SELECT state, reason FROM wa.message WHERE id = $id",
 		'queued|no_provider'),
 	'without a provider a message waits');
-like(col($id, 'detail'), qr/not fonnte: settings are missing: token/,
+like(col($id, 'detail'),
+	qr/not fonnte: its base_url may not be used: https:.*allowed_hosts/,
 	'and says why');
 is(call("wa_result($id) ->> 'success'"), '', 'success is not known yet');
 
@@ -198,10 +199,6 @@ sql("SELECT wa_set('download_link', 'https://izin.example/d/{registration_id}')"
 sql("SELECT wa_set('detail_link', 'https://izin.example/p/{id}')");
 is(sql("SELECT wa_arm('odoo')"), 'database odoo sends now (mode live)',
 	'wa_arm()');
-sql("UPDATE wa.scenario SET send_from = NULL, send_until = NULL")
-  if sql(
-	"SELECT count(*) FROM pg_attribute WHERE attrelid = 'wa.scenario'::regclass AND attname IN ('send_from', 'send_until')"
-  ) == 2;
 sql(
 	"UPDATE sicantik_permit SET status = 'active', permit_number = '503/0001/IMB/2026', issue_date = current_date WHERE id = 1"
 );
@@ -210,10 +207,21 @@ ok( wait_sql(
 		"SELECT state FROM wa.message WHERE scenario = 'permit_ready' AND res_id = 1",
 		'sent'),
 	'an UPDATE of a permit is sent');
-$entry = only_send('by one request');
+ok($sim->wait_for_sends(2, since => $seen), 'the applicant, and the staff');
+is( sql(
+		"SELECT string_agg(scenario || ' ' || number, ', ' ORDER BY scenario) FROM wa.message WHERE scenario IS NOT NULL"
+	),
+	'permit_ready 6281200000010, status_update 6281200000020',
+	'one message for the applicant, one for the follower of the permit');
+ok( wait_sql(
+		$node, 'odoo',
+		"SELECT count(*) FROM wa.message WHERE scenario IS NOT NULL AND state = 'sent'",
+		'2'),
+	'both are sent');
+($entry) = grep { $_->{to} eq '6281200000010' && $_->{seq} > $seen } $sim->sends;
+$seen += 2;
 my $issued = sql("SELECT to_char(current_date, 'DD-MM-YYYY')");
 my $text = form($entry->{body})->{message};
-is($entry->{to}, '6281200000010', 'to the applicant');
 like($text, qr/^Yth\. Budi Santoso,/, 'the text greets');
 like($text, qr{503/0001/IMB/2026}, 'names the permit');
 like($text, qr/\Q$issued\E/, 'the date of issue');
@@ -348,7 +356,7 @@ sql(
 	"INSERT INTO wa.contact (number, last_inbound_at) VALUES ('6281300000011', now() - interval '1 hour')"
 );
 $sim->config({ meta => { open_windows => ['6281300000011'] } });
-is( sql("SELECT provider, kind, use_24h_window FROM wa_determine_provider(11, NULL)"),
+is( sql("SELECT provider, kind, use_24h_window FROM wa_determine_provider(11, 'permit_ready')"),
 	'meta|meta|t',
 	'wa_determine_provider(): Meta inside the window');
 $id = call("wa_send_text(11, 'Balasan')");

@@ -1,0 +1,295 @@
+-- the triggers on watched tables, and what they write
+\set VERBOSITY terse
+SET client_min_messages = warning;
+CREATE EXTENSION sicantik_wa;
+CREATE ROLE regress_wa_odoo;
+CREATE ROLE regress_wa_other;
+CREATE SCHEMA regress_wa_odoo AUTHORIZATION regress_wa_odoo;
+CREATE SCHEMA regress_wa_other AUTHORIZATION regress_wa_other;
+GRANT ALL ON SCHEMA regress_wa_odoo TO regress_wa_other;
+SET ROLE regress_wa_odoo;
+CREATE TABLE regress_wa_odoo.sicantik_permit (id serial PRIMARY KEY, status varchar, permit_number varchar, partner_id integer,
+    is_renewal boolean, notes text, write_date timestamp);
+CREATE TABLE regress_wa_odoo.kinds (id bigint, a text, b numeric(10,2), c date, d timestamp, e timestamptz, f jsonb, g bytea, h double precision, i text[]);
+CREATE TABLE regress_wa_odoo.no_id (state text);
+RESET ROLE;
+SELECT wa_set('odoo_schema', 'regress_wa_odoo');
+SELECT count(*) > 20 AS set_up FROM wa_setup();
+INSERT INTO wa.watch (relation, owner, columns) VALUES
+    ('regress_wa_odoo.kinds', 'regress_wa_odoo', '{a,b,c,d,e,f,g,h,i,missing}'),
+    ('regress_wa_odoo.no_id', 'regress_wa_odoo', '{state}');
+SELECT item, action FROM wa_setup() WHERE item LIKE 'table%kinds' OR item LIKE 'table%no_id' ORDER BY item;
+
+-- Each part runs in a transaction that is rolled back.  The view shows what
+-- is there and takes away what differs from run to run.
+CREATE VIEW pg_temp.events AS
+    SELECT substr(relation, 17) AS relation, record_id, old, new FROM wa.event
+     WHERE xact = pg_current_xact_id_if_assigned() ORDER BY command, id;
+
+-- INSERT, UPDATE of watched columns, of others, of none
+BEGIN;
+SET LOCAL ROLE regress_wa_odoo;
+INSERT INTO regress_wa_odoo.sicantik_permit VALUES (1, 'draft', NULL, 10, NULL, 'note');
+UPDATE regress_wa_odoo.sicantik_permit SET notes = 'other', write_date = '2026-01-31' WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'draft', permit_number = NULL WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active', notes = NULL WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET permit_number = '503/1', is_renewal = false WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET permit_number = NULL WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'expired' WHERE id = 2;
+DELETE FROM regress_wa_odoo.sicantik_permit WHERE id = 1;
+RESET ROLE;
+SELECT columns FROM wa.event WHERE xact = pg_current_xact_id() GROUP BY columns;
+SELECT * FROM pg_temp.events;
+SELECT count(DISTINCT command) AS commands, count(DISTINCT xact) AS transactions, bool_and(at <= clock_timestamp() AND at >= now()) AS in_time
+  FROM wa.event WHERE xact = pg_current_xact_id();
+ROLLBACK;
+-- other ways to write
+BEGIN;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'x'), (2, 'draft')
+    ON CONFLICT (id) DO UPDATE SET status = 'active';
+WITH changed AS (UPDATE regress_wa_odoo.sicantik_permit SET partner_id = 7 WHERE id = 2 RETURNING id)
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) SELECT id + 1, 'draft' FROM changed;
+MERGE INTO regress_wa_odoo.sicantik_permit AS p USING (VALUES (3), (4)) AS v (id) ON p.id = v.id
+    WHEN MATCHED THEN UPDATE SET status = 'merged' WHEN NOT MATCHED THEN INSERT (id, status) VALUES (v.id, 'merged');
+COPY regress_wa_odoo.sicantik_permit (id, status) FROM STDIN;
+5	copied
+6	copied
+\.
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+-- the lowest command has the oldest value, though a trigger of somebody else
+-- changed the row in between
+BEGIN;
+CREATE FUNCTION regress_wa_odoo.number() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE regress_wa_odoo.sicantik_permit SET permit_number = '503/' || id WHERE id = NEW.id AND permit_number IS NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER "0_first" AFTER UPDATE ON regress_wa_odoo.sicantik_permit FOR EACH ROW EXECUTE FUNCTION regress_wa_odoo.number();
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active';
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+
+-- switched off by the session
+BEGIN;
+SET LOCAL sicantik_wa.capture = off;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+SET LOCAL sicantik_wa.capture = on;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active';
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+-- a replica's session fires no triggers
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+SELECT count(*) FROM pg_temp.events;
+ROLLBACK;
+
+-- savepoints
+BEGIN;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'stays');
+SAVEPOINT a;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (2, 'goes');
+SAVEPOINT b;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (3, 'goes');
+RELEASE SAVEPOINT b;
+ROLLBACK TO SAVEPOINT a;
+SAVEPOINT c;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (4, 'stays');
+RELEASE SAVEPOINT c;
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+-- a statement that fails half-way, in a block that catches it
+BEGIN;
+DO $$
+BEGIN
+    INSERT INTO regress_wa_odoo.sicantik_permit (id, status) SELECT i, 'goes' FROM generate_series(1, 3000) AS i UNION ALL SELECT 1, 'twice';
+EXCEPTION WHEN unique_violation THEN
+    INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (5, 'stays');
+END $$;
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+
+-- many rows: each once, in the order of the statement
+BEGIN;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) SELECT i, 'draft' FROM generate_series(1, 5000) AS i;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active' WHERE id % 2 = 0;
+SELECT count(*), count(DISTINCT record_id) AS records, count(DISTINCT command) AS commands,
+       sum(record_id) = (SELECT sum(i) FROM generate_series(1, 5000) AS i) AS all_of_them
+  FROM wa.event WHERE xact = pg_current_xact_id() GROUP BY old IS NULL ORDER BY old IS NULL;
+SELECT count(*) AS out_of_order
+  FROM (SELECT record_id, lag(record_id) OVER (ORDER BY id) AS before FROM wa.event WHERE xact = pg_current_xact_id() AND old IS NULL) AS s
+ WHERE record_id <= before;
+ROLLBACK;
+
+-- kinds of values: the text does not depend on the session's settings, and
+-- is cut before 8 kB, never within a character
+BEGIN;
+SET LOCAL TimeZone = 'Asia/Jakarta';
+SET LOCAL DateStyle = 'SQL, DMY';
+SET LOCAL bytea_output = 'escape';
+SET LOCAL extra_float_digits = 0;
+INSERT INTO regress_wa_odoo.kinds VALUES
+    (9000000000, 'a', 1.5, '2026-01-31', '2026-01-31 08:15', '2026-01-31 08:15+00', '{"b": 1, "a": "x"}', '\x00ff', 0.5, '{a,"b c"}');
+SELECT * FROM pg_temp.events;
+INSERT INTO regress_wa_odoo.kinds (id, a, f) VALUES (1, repeat('x', 8191), NULL), (2, repeat('x', 8192), NULL), (3, repeat('x', 1000000), NULL),
+    (4, repeat(U&'\00E9', 4100), NULL), (5, 'x' || repeat(U&'\00E9', 4100), NULL), (6, NULL, to_jsonb(repeat('x', 20000)));
+SELECT record_id, length(new[1]) AS a_characters, octet_length(new[1]) AS a_bytes, octet_length(new[6]) AS f_bytes FROM pg_temp.events WHERE record_id < 10;
+-- a long value that is not touched makes no event; one that is makes one,
+-- though both ends look the same after cutting
+UPDATE regress_wa_odoo.kinds SET id = 33 WHERE id = 3;
+UPDATE regress_wa_odoo.kinds SET a = a || 'y' WHERE id = 33;
+SELECT record_id, old[1] = new[1] AS same FROM pg_temp.events WHERE record_id = 33;
+ROLLBACK;
+-- a type of somebody's own would run his code: left out
+BEGIN;
+SET LOCAL ROLE regress_wa_odoo;
+CREATE DOMAIN regress_wa_odoo.mine AS text;
+ALTER TABLE regress_wa_odoo.kinds ALTER COLUMN a TYPE regress_wa_odoo.mine;
+INSERT INTO regress_wa_odoo.kinds (id, a, b) VALUES (1, 'a', 2);
+RESET ROLE;
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+-- a table without id
+BEGIN;
+INSERT INTO regress_wa_odoo.no_id VALUES ('a');
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+
+-- Odoo's module upgrade on watched tables, in the session that has just
+-- captured, and with events before and after
+BEGIN;
+SET LOCAL ROLE regress_wa_odoo;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, '1');
+ALTER TABLE regress_wa_odoo.sicantik_permit ADD COLUMN x_more integer DEFAULT 5;
+UPDATE regress_wa_odoo.sicantik_permit SET status = '2';
+ALTER TABLE regress_wa_odoo.sicantik_permit ALTER COLUMN status TYPE integer USING status::integer;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 3;
+ALTER TABLE regress_wa_odoo.sicantik_permit DROP COLUMN permit_number CASCADE;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 4;
+ALTER TABLE regress_wa_odoo.sicantik_permit ADD COLUMN permit_number varchar;
+UPDATE regress_wa_odoo.sicantik_permit SET permit_number = '503/1';
+ALTER TABLE regress_wa_odoo.sicantik_permit RENAME COLUMN status TO state;
+UPDATE regress_wa_odoo.sicantik_permit SET state = 5;
+ALTER TABLE regress_wa_odoo.sicantik_permit RENAME COLUMN state TO status;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 6;
+RESET ROLE;
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+-- the triggers are still there after all of that
+BEGIN;
+SET LOCAL ROLE regress_wa_odoo;
+ALTER TABLE regress_wa_odoo.sicantik_permit ALTER COLUMN status TYPE text;
+ALTER TABLE regress_wa_odoo.sicantik_permit DROP COLUMN is_renewal CASCADE;
+RESET ROLE;
+SELECT tgname FROM pg_trigger WHERE tgrelid = 'regress_wa_odoo.sicantik_permit'::regclass AND NOT tgisinternal ORDER BY 1;
+ROLLBACK;
+-- the table is renamed, emptied, dropped, and made again
+BEGIN;
+SET LOCAL ROLE regress_wa_odoo;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'before');
+ALTER TABLE regress_wa_odoo.sicantik_permit RENAME TO renamed;
+UPDATE regress_wa_odoo.renamed SET status = 'not ours now';
+ALTER TABLE regress_wa_odoo.renamed RENAME TO sicantik_permit;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'back';
+TRUNCATE regress_wa_odoo.sicantik_permit;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'again');
+SET CONSTRAINTS ALL IMMEDIATE;
+DROP TABLE regress_wa_odoo.sicantik_permit;
+CREATE TABLE regress_wa_odoo.sicantik_permit (id integer, status text);
+INSERT INTO regress_wa_odoo.sicantik_permit VALUES (2, 'no trigger yet');
+RESET ROLE;
+SELECT action FROM wa_setup() WHERE item = 'table regress_wa_odoo.sicantik_permit';
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'attached';
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+
+-- nobody forges events: the function is everybody's, the stream is not
+SET ROLE regress_wa_other;
+CREATE TABLE regress_wa_other.sicantik_permit (id integer, status varchar, permit_number varchar, partner_id integer, is_renewal boolean);
+CREATE TRIGGER "00_sicantik_wa_row" AFTER INSERT OR UPDATE ON regress_wa_other.sicantik_permit FOR EACH ROW EXECUTE FUNCTION wa.capture();
+CREATE TRIGGER "00_sicantik_wa_statement" AFTER INSERT OR UPDATE ON regress_wa_other.sicantik_permit FOR EACH STATEMENT EXECUTE FUNCTION wa.capture();
+INSERT INTO regress_wa_other.sicantik_permit VALUES (1, 'active', '503/1', 10, false);
+CREATE TEMP TABLE sicantik_permit (LIKE regress_wa_other.sicantik_permit);
+CREATE TRIGGER "00_sicantik_wa_row" AFTER INSERT OR UPDATE ON pg_temp.sicantik_permit FOR EACH ROW EXECUTE FUNCTION wa.capture();
+CREATE TRIGGER "00_sicantik_wa_statement" AFTER INSERT OR UPDATE ON pg_temp.sicantik_permit FOR EACH STATEMENT EXECUTE FUNCTION wa.capture();
+INSERT INTO pg_temp.sicantik_permit VALUES (1, 'active', '503/1', 10, false);
+DROP TABLE pg_temp.sicantik_permit;
+INSERT INTO wa.event (xact, command, at, relation, columns, new) VALUES ('1', 1, now(), 'x', '{a}', '{b}');
+SELECT wa.capture();
+RESET ROLE;
+SELECT count(*) FROM wa.event;
+-- under the watched name, but of another owner
+BEGIN;
+DROP TABLE regress_wa_odoo.sicantik_permit;
+SET LOCAL ROLE regress_wa_other;
+CREATE TABLE regress_wa_odoo.sicantik_permit (LIKE regress_wa_other.sicantik_permit);
+CREATE TRIGGER "00_sicantik_wa_row" AFTER INSERT OR UPDATE ON regress_wa_odoo.sicantik_permit FOR EACH ROW EXECUTE FUNCTION wa.capture();
+CREATE TRIGGER "00_sicantik_wa_statement" AFTER INSERT OR UPDATE ON regress_wa_odoo.sicantik_permit FOR EACH STATEMENT EXECUTE FUNCTION wa.capture();
+INSERT INTO regress_wa_odoo.sicantik_permit VALUES (1, 'active', '503/1', 10, false);
+RESET ROLE;
+SELECT count(*) FROM pg_temp.events;
+ROLLBACK;
+-- a trigger of another name
+BEGIN;
+SET LOCAL ROLE regress_wa_odoo;
+DROP TRIGGER "00_sicantik_wa_row" ON regress_wa_odoo.sicantik_permit;
+CREATE TRIGGER other AFTER INSERT OR UPDATE ON regress_wa_odoo.sicantik_permit FOR EACH ROW EXECUTE FUNCTION wa.capture();
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+RESET ROLE;
+SELECT count(*) FROM pg_temp.events;
+ROLLBACK;
+
+-- what belongs to us is damaged: the write succeeds all the same
+BEGIN;
+ALTER TABLE wa.event RENAME TO elsewhere;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+ALTER TABLE wa.elsewhere RENAME TO event;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active';
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+BEGIN;
+ALTER TABLE wa.watch RENAME TO elsewhere;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+ALTER TABLE wa.elsewhere RENAME TO watch;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active';
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+BEGIN;
+CREATE UNIQUE INDEX ON wa.event (id);
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+SELECT count(*) FROM pg_temp.events;
+ROLLBACK;
+BEGIN;
+ALTER TABLE wa.event ADD COLUMN later text DEFAULT 'x';
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+BEGIN;
+DELETE FROM wa.watch;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+SELECT count(*) FROM pg_temp.events;
+ROLLBACK;
+
+-- a foreign key of Odoo's that is checked at the end of the transaction
+BEGIN;
+SET LOCAL ROLE regress_wa_odoo;
+CREATE TABLE regress_wa_odoo.document (permit_id integer REFERENCES regress_wa_odoo.sicantik_permit DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO regress_wa_odoo.document VALUES (1);
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+SET CONSTRAINTS ALL IMMEDIATE;
+RESET ROLE;
+SELECT * FROM pg_temp.events;
+ROLLBACK;
+
+-- committed, for once; and forgotten with the extension
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
+SELECT record_id, old, new FROM wa.event;
+DROP VIEW pg_temp.events;
+DROP EXTENSION sicantik_wa CASCADE;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active';
+DROP SCHEMA regress_wa_odoo CASCADE;
+DROP SCHEMA regress_wa_other CASCADE;
+DROP ROLE regress_wa_odoo, regress_wa_other;

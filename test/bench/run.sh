@@ -1,0 +1,192 @@
+#!/bin/bash
+#
+# run.sh: the figures (make bench).
+#
+#	capture		an UPDATE of 20,000 rows of a table with Odoo's own columns,
+#				indexes and foreign keys, without and with our triggers
+#	latency		from the creation of a message's event to its request's arrival
+#				at a local HTTP server, one permit at a time
+#	drain		messages per second to that server, composed from one UPDATE,
+#				with a durable ledger (fsync on), pacing switched off; alone, and
+#				while another session holds an old snapshot
+#
+# Ratios within one run mean something; absolute times depend on the machine.
+# Exits non-zero if a floor is missed: capture ratio 1.5, median latency 10 ms,
+# 3,000 messages a second.
+#
+# Environment: PERMITS (20000), ROUNDS of the capture measurement (7).
+#
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+checkout=$(cd "$here/../.." && pwd)
+permits=${PERMITS:-20000}
+rounds=${ROUNDS:-7}
+tap=$checkout/test
+
+"$tap/install-packages.sh"
+work=$(mktemp -d /tmp/sicantik_wa_bench.XXXXXX)
+chmod 755 "$work"
+server=
+holder=
+finish()
+{
+	[ -n "$holder" ] && kill "$holder" 2>/dev/null || true
+	[ -n "$server" ] && kill "$server" 2>/dev/null || true
+	[ -n "${bin:-}" ] && as_postgres "$bin/pg_ctl" -D "$work/data" stop -m immediate >/dev/null 2>&1 || true
+	rm -rf "$work"
+}
+trap finish EXIT
+
+# PostgreSQL does not run as root
+as_postgres()
+{
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid postgres --regid postgres --clear-groups env HOME="$work" "$@"
+	else
+		"$@"
+	fi
+}
+
+say() { printf '\n== %s\n' "$*"; }
+
+say "building"
+bin=$("$tap/private-pg.sh" "$work/build")
+gcc -O2 -std=c11 -o "$work/static_server" "$here/static_server.c"
+mkdir "$work/data"
+[ "$(id -u)" = 0 ] && chown postgres "$work" "$work/data"
+
+"$work/static_server" -s fonnte -m 'N-' > "$work/server.out" &
+server=$!
+until grep -q '^ready' "$work/server.out"; do kill -0 "$server"; done
+port=$(awk '{print $2}' "$work/server.out")
+
+as_postgres "$bin/initdb" -D "$work/data" -U postgres -A trust --no-sync >/dev/null
+cat >> "$work/data/postgresql.conf" <<CONF
+listen_addresses = ''
+unix_socket_directories = '$work'
+shared_preload_libraries = 'sicantik_wa'
+sicantik_wa.allowed_hosts = 'fonnte=127.0.0.1:$port'
+shared_buffers = 512MB
+max_wal_size = 8GB
+checkpoint_timeout = 1h
+autovacuum = on
+CONF
+as_postgres "$bin/pg_ctl" -D "$work/data" -l "$work/log" -w start >/dev/null
+export PGHOST=$work PGDATABASE=odoo PGUSER=odoo
+q() { "$bin/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }
+
+q -U postgres -d postgres -c "CREATE ROLE odoo LOGIN CREATEDB" -c "CREATE DATABASE odoo OWNER odoo"
+q -f "$tap/odoo/fixture.sql" >/dev/null
+q -v permits="$permits" -f "$tap/odoo/fixture_many.sql" >/dev/null
+q >/dev/null 2>&1 <<SQL
+CREATE EXTENSION sicantik_wa;
+SELECT * FROM wa_setup();
+SELECT wa_configure('fonnte', '{"base_url": "http://127.0.0.1:$port", "token": "bench", "is_default": true,
+	"state": "configured", "min_gap": 0, "gap_jitter": 0, "daily_cap": null, "max_in_flight": 100}');
+SELECT wa_arm('odoo');
+SQL
+
+median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+percentile() { sort -g | awk -v p="$1" '{ v[NR] = $1 } END { i = int(NR * p / 100); print v[i < 1 ? 1 : i] }'; }
+
+# ---- capture ----------------------------------------------------------------
+say "capture: UPDATE of $permits rows, $rounds rounds of both kinds"
+measure()
+{
+	q <<SQL | awk '/^Time:/ { print $2; exit }'
+VACUUM sicantik_permit;
+BEGIN;
+\timing on
+UPDATE sicantik_permit SET status = 'active', permit_number = 'N-' || id,
+	write_date = now() AT TIME ZONE 'UTC', write_uid = 2 WHERE registration_id LIKE 'MANY-%';
+\timing off
+ROLLBACK;
+SQL
+}
+triggers() { q -c "ALTER TABLE sicantik_permit $1 TRIGGER \"00_sicantik_wa_row\", $1 TRIGGER \"00_sicantik_wa_statement\""; }
+for ((i = 1; i <= rounds; i++)); do
+	triggers DISABLE
+	measure >> "$work/bare"
+	triggers ENABLE
+	measure >> "$work/with"
+	printf '   round %d: %s ms bare, %s ms with triggers\n' "$i" "$(tail -1 "$work/bare")" "$(tail -1 "$work/with")"
+done
+bare=$(median < "$work/bare")
+with=$(median < "$work/with")
+capture_ratio=$(awk "BEGIN { printf \"%.2f\", $with / $bare }")
+
+# ---- latency ----------------------------------------------------------------
+say "latency: 300 permits, one at a time"
+q -c "SELECT id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%' ORDER BY id LIMIT 300" > "$work/ids"
+while read -r id; do
+	echo "UPDATE sicantik_permit SET status = 'active', permit_number = 'N-$id' WHERE id = $id;"
+	echo "SELECT pg_sleep(0.005);"
+done < "$work/ids" > "$work/latency.sql"
+q -f "$work/latency.sql" >/dev/null
+wait_sent()
+{
+	local sent
+	for ((i = 0; i < 1200; i++)); do
+		sent=$(q -c "SELECT count(*) FROM wa.message WHERE state = 'sent' AND $1")
+		[ "$sent" -ge "$2" ] && return 0
+		q -c "SELECT pg_sleep(0.1)" >/dev/null
+	done
+	echo "only $sent of $2 messages were sent:" >&2
+	q -c "SELECT state, reason, detail, count(*) FROM wa.message GROUP BY 1, 2, 3" >&2
+	tail -5 "$work/log" >&2
+	return 1
+}
+wait_sent true 300
+python3 - "$port" > "$work/dump" <<'PY'
+import sys, urllib.request
+print(urllib.request.urlopen('http://127.0.0.1:%s/dump' % sys.argv[1]).read().decode(), end='')
+PY
+q -F ' ' -c "SELECT record_id, (extract(epoch FROM at) * 1000000)::bigint FROM wa.event" > "$work/events"
+awk 'NR == FNR { at[$1] = $2; next } { id = $1; sub(/^N-/, "", id); sub(/[^0-9].*/, "", id);
+	if (id in at) print ($2 - at[id]) / 1000 }' "$work/events" "$work/dump" > "$work/latencies"
+[ "$(wc -l < "$work/latencies")" -ge 300 ]
+latency_median=$(median < "$work/latencies")
+latency_p95=$(percentile 95 < "$work/latencies")
+
+# ---- drain ------------------------------------------------------------------
+drain()
+{
+	local mark
+	q -c "SET sicantik_wa.capture = off" \
+		-c "UPDATE sicantik_permit SET status = 'draft', permit_number = NULL WHERE registration_id LIKE 'MANY-%'"
+	mark=$(q -c "SELECT coalesce(max(id), 0) FROM wa.message")
+	q -c "UPDATE sicantik_permit SET status = 'active', permit_number = '$1-' || id WHERE registration_id LIKE 'MANY-%'"
+	wait_sent "id > $mark" "$permits"
+	q -c "SELECT round(count(*) / extract(epoch FROM max(sent_at) - min(sent_at))) FROM wa.message WHERE id > $mark"
+}
+say "drain: $permits messages, three times"
+for i in 1 2 3; do
+	drain "A$i" | tee -a "$work/drain" | sed 's/^/   messages per second: /'
+done
+rate=$(median < "$work/drain")
+
+say "drain while another session holds an old snapshot, three times"
+"$bin/psql" -XqAt -c "BEGIN ISOLATION LEVEL REPEATABLE READ" -c "SELECT count(*) FROM res_partner" \
+	-c "SELECT pg_sleep(600)" >/dev/null 2>&1 &
+holder=$!
+until [ "$(q -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%' AND backend_xmin IS NOT NULL")" -ge 1 ]; do :; done
+for i in 1 2 3; do
+	drain "B$i" | tee -a "$work/held" | sed 's/^/   messages per second: /'
+done
+held=$(median < "$work/held")
+
+# ---- result -----------------------------------------------------------------
+say "result (PostgreSQL $("$bin/pg_config" --version | awk '{print $2}'), $(nproc) cores)"
+verdict() { awk "BEGIN { exit !($1) }" && echo met || { echo MISSED; missed=1; }; }
+missed=0
+{
+	printf '%s|%s|%s|%s\n' figure value floor ""
+	printf '%s|%s|%s|%s\n' "capture, UPDATE of $permits rows" "$capture_ratio times ($with ms / $bare ms)" "at most 1.5 times" "$(verdict "$capture_ratio <= 1.5")"
+	printf '%s|%s|%s|%s\n' "change to wire, median" "$latency_median ms" "under 10 ms" "$(verdict "$latency_median < 10")"
+	printf '%s|%s|%s|%s\n' "change to wire, 95 %" "$latency_p95 ms" "-" ""
+	printf '%s|%s|%s|%s\n' "drain" "$rate messages/s" "3000 messages/s" "$(verdict "$rate >= 3000")"
+	printf '%s|%s|%s|%s\n' "drain, old snapshot held" "$held messages/s" "3000 messages/s" "$(verdict "$held >= 3000")"
+} > "$work/table"
+awk -F'|' '{ printf "  %-32s %-36s %-18s %s\n", $1, $2, $3, $4 }' "$work/table"
+! grep -q MISSED "$work/table"
