@@ -3,6 +3,8 @@
 SET client_min_messages = warning;
 CREATE EXTENSION sicantik_wa;
 
+-- psql versions differ in how wide they take invisible marks to be
+\pset format unaligned
 SELECT input, wa_normalize_number(input)
   FROM unnest(ARRAY[
     '081234567890', '81234567890', '+62 812-3456-7890', '6281234567890', '006281234567890',
@@ -11,6 +13,7 @@ SELECT input, wa_normalize_number(input)
     '0812-3456-7890 / 0813-1111-2222', '0628-20123; 081311112222', '0628-20123 atau 081311112222',
     '+60 12-345 6789', '+1 650 253 0000']) WITH ORDINALITY AS t (input, n)
  ORDER BY n;
+\pset format aligned
 
 -- what is no mobile number
 SELECT input, wa_normalize_number(input) IS NULL AS none

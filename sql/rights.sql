@@ -51,6 +51,9 @@ WITH member AS (
       FROM pg_depend AS d, pg_identify_object(d.classid, d.objid, d.objsubid) AS i
      WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
        AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'sicantik_wa')
+       -- from PostgreSQL 17 on the row types of tables, and their arrays, are members too
+       AND NOT EXISTS (SELECT FROM pg_type AS t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid
+                          AND (t.typrelid <> 0 OR t.typcategory = 'A'))
 )
 SELECT m.type, m.identity,
        coalesce(c.relowner, p.proowner, n.nspowner) = 10 AS ours,

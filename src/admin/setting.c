@@ -18,8 +18,6 @@ const WaSetting wa_settings[] = {
 	"observe: only messages by hand go out; live: all (wa_arm sets it); test: all to test_number"},
 	{"test_number", WA_SETTING_NUMBER, NULL,
 	"number that gets every message in mode test"},
-	{"alert_number", WA_SETTING_NUMBER, NULL,
-	"number of the person who is told when a provider is in trouble"},
 	{"time_zone", WA_SETTING_TIME_ZONE, "Asia/Jakarta",
 	"time zone of the office, for times in messages and the day of daily caps"},
 	{"office_name", WA_SETTING_TEXT, NULL,
@@ -40,8 +38,8 @@ const WaSetting wa_settings[] = {
 	"Odoo group (module.name) that gets status updates as well"},
 	{"odoo_schema", WA_SETTING_IDENTIFIER, "public",
 	"schema of Odoo's tables"},
-	{"unknown_wait", WA_SETTING_INTERVAL, "10 minutes",
-	"time to wait for feedback on a message of unknown outcome"},
+	{"retention", WA_SETTING_INTERVAL, "90 days",
+	"time after which a message loses its number and text; figures stay two years"},
 	{NULL, WA_SETTING_TEXT, NULL, NULL}
 };
 

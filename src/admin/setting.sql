@@ -27,6 +27,7 @@ CREATE TABLE wa.identity (
     instance          text,
     hold_message_id   bigint NOT NULL DEFAULT 0,
     hold_snapshot     pg_snapshot,
+    hold_event_id     bigint NOT NULL DEFAULT 0,
     stamped_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     stamped_by        text NOT NULL,
     CONSTRAINT identity_pkey PRIMARY KEY (one),
@@ -35,3 +36,4 @@ CREATE TABLE wa.identity (
 COMMENT ON TABLE wa.identity IS 'the database that may send; a copy does not match it. Never dumped';
 COMMENT ON COLUMN wa.identity.hold_message_id IS 'messages up to this id were there when a copy was armed: held';
 COMMENT ON COLUMN wa.identity.hold_snapshot IS 'events visible in it were there when a copy was armed: their messages are held';
+COMMENT ON COLUMN wa.identity.hold_event_id IS 'the same for events that came with a backup, whose transaction ids mean nothing here';

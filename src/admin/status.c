@@ -82,6 +82,9 @@ report_library(FunctionCallInfo fcinfo, const Found *found)
 			slot.pending ? "there is work to look at" : NULL);
 	else
 		wa_admin_say(fcinfo, "worker", "none", "the launcher has not seen this database yet");
+	if (slot.no_sender)
+		wa_admin_say(fcinfo, "sender", "not loaded",
+			"messages are composed, but not sent: the module sicantik_wa_worker could not be loaded, probably for want of libcurl; see the server's log");
 }
 
 static void
@@ -186,6 +189,9 @@ report_capture(FunctionCallInfo fcinfo)
 
 	wa_query(&unread, NULL);
 	wa_admin_say(fcinfo, "events unread", wa_row_text(0, 1),
+		!wa_worker_preloaded() && strtoll(wa_row_text(0, 1), NULL, 10) >= wa_guc_max_unread ?
+		psprintf("the oldest of %s; no more are recorded (sicantik_wa.max_unread), until the library is preloaded",
+				 wa_row_isnull(0, 2) ? "-" : wa_row_text(0, 2)) :
 		wa_row_isnull(0, 2) ? NULL : psprintf("the oldest of %s", wa_row_text(0, 2)));
 
 	wa_query(&gaps, NULL);

@@ -26,14 +26,15 @@ enum
 
 /*
  * What is not visible in the snapshot $1, netted, in the order of the first
- * event of each; $2: the snapshot in which a copy was armed, or NULL.
+ * event of each; $2: the snapshot in which a copy was armed, or NULL; $3: the
+ * last event that was there then, where transaction ids are another cluster's.
  */
 WaStatement wa_event_net_changes = WA_STATEMENT(
 "SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold FROM ("
 " SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
 " first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
 " last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
-" coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) AS hold,"
+" coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) OR e.id <= $3 AS hold,"
 " row_number() OVER w AS place"
 " FROM wa.event AS e"
 " WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"

@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
@@ -31,6 +32,7 @@
 #include "pg/frame.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 
 #define BATCH_EVENTS	500
 
@@ -222,6 +224,7 @@ wa_compose_run(void)
 	char	   *snapshot;
 	bool		closed_set;
 	int64		last_event = 0;
+	Datum		present = (Datum) 0;
 	WaIdentity	identity;
 	WaBatch		common;
 	Portal		portal;
@@ -235,10 +238,12 @@ wa_compose_run(void)
 	position = closed_set ? "1:1:" : wa_row_text(0, 1);
 	wa_query_snapshot(&get_snapshot, NULL);
 	snapshot = wa_row_text(0, 1);
+	if (closed_set)
+		wa_queue_settle_restored();
 	if (!anything_new(position))
 	{
 		if (closed_set)
-			move_position(snapshot, 0, false);
+			move_position(snapshot, 0);
 		wa_frame_commit(false);
 		return true;
 	}
@@ -252,6 +257,9 @@ wa_compose_run(void)
 	init_batch(&common, &identity);
 	wa_arg_text(&args, position);
 	wa_arg_text(&args, identity.hold_snapshot);
+	wa_arg_int8(&args, closed_set ? identity.hold_event_id : 0);
+	if (closed_set)
+		present = present_events(&last_event);
 	portal = wa_query_cursor(&wa_event_net_changes, &args);
 	batch_context = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa compose batch",
 										  ALLOCSET_DEFAULT_SIZES);
@@ -284,7 +292,9 @@ wa_compose_run(void)
 		}
 	}
 	SPI_cursor_close(portal);
-	move_position(snapshot, last_event, closed_set);
+	move_position(snapshot, last_event);
+	if (closed_set)
+		clear_events(present);
 
 	/*
 	 * Not durable: if the server crashes, position and messages are gone

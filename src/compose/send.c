@@ -327,12 +327,22 @@ wa_compose_queue_text(const char *number, const char *provider, const char *body
 	return queue_message(&request);
 }
 
+static void
+check_time(TimestampTz send_at)
+{
+	if (send_at != 0 && (TIMESTAMP_NOT_FINITE(send_at) || send_at >= END_TIMESTAMP - TIME_TO_LIVE_US))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("send_at is out of range")));
+}
+
 static Datum
 run(Request *request)
 {
 	WaCall		call;
 	int64		id;
 
+	check_time(request->send_at);
 	wa_call_begin(&call, WA_LEVEL_SEND);
 	id = queue_message(request);
 	wa_call_end(&call);

@@ -43,6 +43,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,7 +103,10 @@ typedef struct Transfer
 	size_t		lines_size;
 	size_t		body_sent;		/* bytes of req.body handed to libcurl */
 	int			starts;			/* times a request was about to be written */
+	bool		lost_before;	/* stopped: its connection was closed already */
+	bool		worn;			/* the easy handle must not be used again */
 	int64_t		submitted;
+	long		timeout_ms;
 
 	/* the answer so far; its body is NUL-terminated in body_size bytes */
 	WaHttpAnswer answer;
@@ -265,6 +269,31 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *fd_arg)
 }
 
 /*
+ * Has the other end closed the connection that the request is about to be
+ * written to?  Only asked of connections that were used before: on an idle
+ * one nothing can be there to read but its end (or words that belong to no
+ * request of ours).
+ */
+static bool
+connection_is_lost(Transfer *t)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	long		made = 1;
+	char		byte;
+	ssize_t		n;
+
+	if (!wa_curl_trusts_connections() ||
+		curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &made) != CURLE_OK ||
+		made > 0 ||
+		curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+		fd == CURL_SOCKET_BAD)
+		return false;
+	n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n >= 0 ||
+		(errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/*
  * CURLOPT_PREREQFUNCTION: libcurl is about to write the request.  The second
  * time in one transfer means that the connection of the first time was lost.
  * Going on is allowed only if the server cannot have had a whole message: none
@@ -283,6 +312,11 @@ before_request(void *arg, char *remote_ip, char *local_ip,
 	if (t->starts > 0 && t->posting &&
 		(t->body_sent > 0 || t->req.body_len == 0))
 		return WA_CURL_PREREQ_ABORT;
+	if (t->starts == 0 && connection_is_lost(t))
+	{
+		t->lost_before = true;	/* start_afresh() follows */
+		return WA_CURL_PREREQ_ABORT;
+	}
 	t->starts++;
 	return WA_CURL_PREREQ_OK;
 }
@@ -523,6 +557,11 @@ take_transfer(WaHttp *http)
 static void
 give_back(Transfer *t)
 {
+	if (t->worn)
+	{
+		free_transfer(t);
+		return;
+	}
 	t->prev = NULL;
 	t->next = t->http->idle;
 	t->http->idle = t;
@@ -609,9 +648,9 @@ set_request(Transfer *t, const WaRequest *req, long timeout_ms,
 			return false;
 		t->posting = posting;
 	}
-	if (!t->has_prereq &&
-		curl_easy_setopt(e, CURLOPT_FRESH_CONNECT,
-						 (posting && req->body_len == 0) ? 1L : 0L) != CURLE_OK)
+	if (curl_easy_setopt(e, CURLOPT_FRESH_CONNECT,
+						 (!t->has_prereq && posting && req->body_len == 0) ?
+						 1L : 0L) != CURLE_OK)
 		return false;
 	if (may_be_plain != t->plain)
 	{
@@ -737,6 +776,27 @@ explain(Transfer *t, CURLcode code, const char *reason)
 }
 
 /*
+ * A transfer that was stopped because its connection was lost before anything
+ * was written to it: begin again, on a new connection.  Nothing has been
+ * sent, so this is no repetition.  False if that cannot be done.
+ */
+static bool
+start_afresh(Transfer *t)
+{
+	long		left = t->timeout_ms -
+		(long) ((now_ns() - t->submitted) / NS_PER_MS);
+
+	t->lost_before = false;
+	if (left <= 0)
+		return false;
+	(void) curl_multi_remove_handle(t->http->multi, t->easy);
+	t->curl_error[0] = '\0';
+	return curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left) == CURLE_OK &&
+		curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+		curl_multi_add_handle(t->http->multi, t->easy) == CURLM_OK;
+}
+
+/*
  * A running transfer is over: take it out of libcurl, complete its answer,
  * release its request, and put it behind the others in the done list.  With
  * a reason given it was stopped by us, and code means nothing.
@@ -761,6 +821,12 @@ finish(Transfer *t, CURLcode code, const char *reason)
 			!t->headers_done;
 	}
 	(void) curl_multi_remove_handle(http->multi, t->easy);
+
+	/*
+	 * From libcurl 8.7 on the wish to rewind the body outlives the transfer
+	 * that has failed with it, and would fail each one after it.
+	 */
+	t->worn = reason != NULL || code != CURLE_OK;
 
 	if (reason != NULL || code != CURLE_OK ||
 		answer->result != WA_HTTP_ANSWERED || answer->truncated)
@@ -801,11 +867,14 @@ harvest(WaHttp *http)
 	{
 		CURLcode	code = msg->data.result;
 		char	   *private = NULL;
+		Transfer   *t;
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
-		finish((Transfer *) (void *) private, code, NULL);
+		t = (Transfer *) (void *) private;
+		if (!t->lost_before || !start_afresh(t))
+			finish(t, code, NULL);
 	}
 }
 
@@ -995,6 +1064,8 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 	t->req = *req;
 	t->body_sent = 0;
 	t->starts = 0;
+	t->lost_before = false;
+	t->timeout_ms = timeout_ms;
 	t->headers_done = false;
 	t->retry_after = false;
 	t->too_large = false;

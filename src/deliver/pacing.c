@@ -165,7 +165,10 @@ void
 wa_pacing_start_round(void)
 {
 	for (int i = 0; i < npaces; i++)
+	{
 		paces[i].planned = 0;
+		paces[i].spent = paces[i].provider && !wa_pacing_has_budget(paces[i].provider);
+	}
 }
 
 /*

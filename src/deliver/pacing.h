@@ -26,6 +26,7 @@ typedef struct WaPace
 	int			sent_today;
 	int64		day;			/* office's day of sent_today */
 	int			planned;		/* chosen in this round, not yet on the wire */
+	bool		spent;			/* no budget left when this round began */
 } WaPace;
 
 extern int64 wa_deliver_clock(void);

@@ -23,6 +23,7 @@
 #include "pg/frame.h"
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
+#include "worker/worker.h"
 
 WA_MODULE_MAGIC("sicantik_wa_worker");
 
@@ -306,23 +307,10 @@ hold_waiting(WaConclusions *conclusions, const char *why)
 static void
 say_why_stopped(const WaIdentity *identity)
 {
-	static char *said = NULL;
-
-	if (identity->why == NULL || (said && strcmp(said, identity->why) == 0))
-	{
-		if (identity->why == NULL && said)
-		{
-			pfree(said);
-			said = NULL;
-		}
-		return;
-	}
-	if (said)
-		pfree(said);
-	said = MemoryContextStrdup(TopMemoryContext, identity->why);
-	ereport(LOG,
-			(errmsg("sicantik_wa sends nothing from this database"),
-			 errdetail("Reason: %s.", said)));
+	if (wa_worker_new_reason(identity->why))
+		ereport(LOG,
+				(errmsg("sicantik_wa sends nothing from this database"),
+				 errdetail("Reason: %s.", identity->why)));
 }
 
 static long
@@ -466,7 +454,7 @@ run(bool may_send, TimestampTz *next_due)
 	{
 		int			room = Min(wa_guc_max_in_flight - wa_transfer_in_flight(), MAX_TRANSFERS);
 
-		if (room > 0)
+		if (room > 0 && wa_transfer_ready())
 			unlocked = wa_send_choose(&config, &identity, room, &conclusions,
 									  claimed, &nclaimed, &again);
 		more = more || nclaimed == MAX_TRANSFERS;
@@ -480,6 +468,9 @@ run(bool may_send, TimestampTz *next_due)
 	wa_schedule_remove_gone();
 	put_on_wire();
 	round_open = false;
+	/* numbers were busy until just now */
+	if (nrecorded > 0 && wa_schedule_behind())
+		more = true;
 	sooner(next_due, next_due_row);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));

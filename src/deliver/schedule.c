@@ -37,6 +37,7 @@ static HTAB *numbers = NULL;
 static dlist_head lanes[LANES];
 static dlist_head gone;
 static uint64 walk = 0;
+static bool behind = false;		/* see wa_schedule_behind() */
 
 void
 wa_schedule_init(void)
@@ -229,6 +230,7 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 
 	forget_quiet_numbers(now);
 	walk++;
+	behind = false;
 	for (int lane = 0; lane < LANES; lane++)
 	{
 		dlist_iter	iter;
@@ -248,6 +250,8 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 				continue;
 			}
 			number = number_of(item->number, true);
+			if (number->on_wire > 0)
+				behind = true;
 			if (number->on_wire > 0 || number->passed == walk)
 				continue;
 			if (number->next_us > now)
@@ -259,6 +263,8 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 
 			/* whatever becomes of this one, later ones wait behind it */
 			number->passed = walk;
+			if (item->hint && item->hint->spent)
+				item->hint = NULL;	/* another one may have budget left */
 			if (item->hint)
 			{
 				if (wa_pacing_slots(item->hint, now, again) == 0)
@@ -269,6 +275,16 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 		}
 	}
 	return n;
+}
+
+/*
+ * Did the last pick leave a message out because another one to its number was
+ * on the wire?  Nothing but the end of that one will let it go.
+ */
+bool
+wa_schedule_behind(void)
+{
+	return behind;
 }
 
 void

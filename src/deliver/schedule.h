@@ -50,6 +50,7 @@ extern void wa_schedule_remove_gone(void);
 extern void wa_schedule_restore_gone(void);
 extern void wa_schedule_reconsider(void);
 extern int	wa_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
+extern bool wa_schedule_behind(void);
 extern void wa_schedule_on_wire(WaItem *item, int64 recipient_gap_us);
 extern void wa_schedule_off_wire(WaItem *item);
 extern void wa_schedule_hold_number(const char *number, int64 until);

@@ -25,16 +25,21 @@
 #define REPLY_BYTES			65536
 
 static WaHttp *http = NULL;
+
+/* What the engine was opened with. */
+static char *opened_ca_file = NULL;
+static char *opened_proxy = NULL;
+static int	opened_max_in_flight = 0;
+
 static MemoryContext context = NULL;
 static WaTransfer *finished = NULL;
 static WaTransfer *finished_tail = NULL;
 
+/* NULL, with a sentence, if it cannot be opened. */
 static WaHttp *
-open_engine(void)
+open_engine(char *why, size_t why_size)
 {
 	WaHttpOptions options = {0};
-	char		why[256];
-	WaHttp	   *engine;
 
 	options.ca_file = wa_guc_ca_file;
 	options.proxy = wa_guc_proxy;
@@ -42,12 +47,24 @@ open_engine(void)
 	options.max_connections = wa_guc_max_in_flight;
 	options.max_host_connections = wa_guc_max_in_flight;
 	options.max_reply_bytes = REPLY_BYTES;
-	engine = wa_http_open(&options, why, sizeof(why));
-	if (engine == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYSTEM_ERROR),
-				 errmsg("could not start the HTTP engine: %s", why)));
-	return engine;
+	return wa_http_open(&options, why, why_size);
+}
+
+static void
+remember(char **copy, const char *value)
+{
+	if (*copy)
+		pfree(*copy);
+	*copy = MemoryContextStrdup(context, value);
+}
+
+/* The engine's settings are those of now. */
+static void
+note_opened(void)
+{
+	remember(&opened_ca_file, wa_guc_ca_file);
+	remember(&opened_proxy, wa_guc_proxy);
+	opened_max_in_flight = wa_guc_max_in_flight;
 }
 
 /*
@@ -60,7 +77,50 @@ wa_transfer_open(void)
 		context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa transfers",
 										ALLOCSET_DEFAULT_SIZES);
 	if (http == NULL)
-		http = open_engine();
+	{
+		char		why[256] = "";
+
+		http = open_engine(why, sizeof(why));
+		if (http == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_SYSTEM_ERROR),
+					 errmsg("could not start the HTTP engine: %s", why)));
+		note_opened();
+	}
+}
+
+/*
+ * May something be put on the wire?  Where settings of the engine have changed
+ * it is opened anew, as soon as what is in flight with the old ones is over;
+ * until then the answer is no.
+ */
+bool
+wa_transfer_ready(void)
+{
+	char		why[256] = "";
+	WaHttp	   *engine;
+
+	if (http == NULL)
+		return false;
+	if (strcmp(opened_ca_file, wa_guc_ca_file) == 0 &&
+		strcmp(opened_proxy, wa_guc_proxy) == 0 &&
+		opened_max_in_flight == wa_guc_max_in_flight)
+		return true;
+	if (wa_http_in_flight(http) > 0)
+		return false;
+
+	/* the new one first: it must not get the number of the old descriptor */
+	engine = open_engine(why, sizeof(why));
+	note_opened();
+	if (engine == NULL)
+	{
+		ereport(WARNING,
+				(errmsg("sicantik_wa goes on with the former HTTP settings: %s", why)));
+		return true;
+	}
+	wa_http_close(http);
+	http = engine;
+	return true;
 }
 
 /*

@@ -39,6 +39,7 @@ typedef struct WaTransfer
 } WaTransfer;
 
 extern void wa_transfer_open(void);
+extern bool wa_transfer_ready(void);
 extern void wa_transfer_close_engine(void);
 extern pgsocket wa_transfer_fd(void);
 extern void wa_transfer_drive(void);

@@ -204,9 +204,9 @@ wa_queue_announce_many(const char *const *keys, const int64 *ids, int n, bool *f
 {
 	static WaStatement insert =
 		WA_STATEMENT("INSERT INTO wa.once (key, message_id)"
-					 " SELECT DISTINCT ON (key) key, id"
+					 " SELECT DISTINCT ON (1) " WA_QUEUE_INDEXABLE("key") ", id"
 					 " FROM unnest($1, $2) WITH ORDINALITY AS k(key, id, place) WHERE key IS NOT NULL"
-					 " ORDER BY key, place ON CONFLICT (key) DO NOTHING RETURNING message_id");
+					 " ORDER BY 1, place ON CONFLICT (key) DO NOTHING RETURNING message_id");
 	WaArgs		args = {0};
 	uint64		inserted;
 

@@ -15,6 +15,10 @@
 
 #include "datatype/timestamp.h"
 
+/* SQL: a key in a form that fits into an index, however long it is. */
+#define WA_QUEUE_INDEXABLE(key) \
+	"CASE WHEN octet_length(" key ") > 1000 THEN 'md5:' || md5(" key ") ELSE " key " END"
+
 /* A message to be written; NULL or 0 where there is nothing to say. */
 typedef struct WaNewMessage
 {
@@ -103,6 +107,9 @@ typedef struct WaAttemptRow
 	const char *response;
 } WaAttemptRow;
 
+/* purge.c: transactions of its own */
+extern int	wa_queue_purge(void);
+
 /* insert.c */
 extern void wa_queue_insert(WaNewMessage *messages, int n);
 extern void wa_queue_assign_ids(WaNewMessage *messages, int n);
@@ -123,6 +130,7 @@ extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, i
 extern PGDLLEXPORT void wa_queue_conclude(const WaVerdictRow *verdicts, int n);
 extern PGDLLEXPORT int wa_queue_wake_due(int64 **ids, TimestampTz *next_due);
 extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
+extern void wa_queue_settle_restored(void);
 extern PGDLLEXPORT int wa_queue_requests(int limit, const int64 *busy, int nbusy,
 										 int64 **cancelled, int *ncancelled,
 										 int64 **revived, int *nrevived);

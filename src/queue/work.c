@@ -366,6 +366,28 @@ wa_queue_hold_before(int64 id, int limit)
 }
 
 /*
+ * What came with a backup as waiting or on the wire is in nobody's queue here
+ * (wa.ready and wa.due are not dumped): say so, so that a person can let it go
+ * or not.
+ */
+void
+wa_queue_settle_restored(void)
+{
+	static WaStatement hold =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = 'held', reason = 'copy', due_at = NULL,"
+					 " detail = 'was waiting when the backup was made that this database was restored from'"
+					 " WHERE state = 'queued' AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
+					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
+	static WaStatement doubt =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = 'unknown', reason = 'copy', finished_at = clock_timestamp(),"
+					 " detail = 'was on the wire when the backup was made that this database was restored from'"
+					 " WHERE state = 'sending' AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)");
+
+	wa_query(&hold, NULL);
+	wa_query(&doubt, NULL);
+}
+
+/*
  * Carry out what operators have asked for.  Messages among "busy" are on the
  * wire: a cancel comes too late for them.  Returns the number of requests
  * handled; messages that the scheduler must forget are in *cancelled, those
@@ -464,10 +486,10 @@ bool
 wa_queue_claim_dedupe(const char *key, int64 message_id)
 {
 	static WaStatement claim =
-		WA_STATEMENT("INSERT INTO wa.once (key, message_id) VALUES ('dedupe:' || $1, $2)"
+		WA_STATEMENT("INSERT INTO wa.once (key, message_id) VALUES (" WA_QUEUE_INDEXABLE("'dedupe:' || $1") ", $2)"
 					 " ON CONFLICT (key) DO NOTHING");
 	static WaStatement whose =
-		WA_STATEMENT("SELECT message_id FROM wa.once WHERE key = 'dedupe:' || $1");
+		WA_STATEMENT("SELECT message_id FROM wa.once WHERE key = " WA_QUEUE_INDEXABLE("'dedupe:' || $1"));
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, key);

@@ -167,7 +167,7 @@ wa_identity_check(WaIdentity *identity)
 {
 	static WaStatement stamp =
 		WA_STATEMENT("SELECT system_identifier, database_oid, timeline, odoo_uuid, instance,"
-					 " odoo_neutralized, hold_message_id, hold_snapshot::text FROM wa.identity");
+					 " odoo_neutralized, hold_message_id, hold_snapshot::text, hold_event_id FROM wa.identity");
 	static WaStatement has_mode =
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
 	OdooFacts	odoo;
@@ -191,6 +191,7 @@ wa_identity_check(WaIdentity *identity)
 	}
 	identity->hold_message_id = wa_row_int8(0, 7);
 	identity->hold_snapshot = wa_row_text(0, 8);
+	identity->hold_event_id = wa_row_int8(0, 9);
 	why = difference(&odoo);
 	if (why)
 	{
@@ -265,10 +266,11 @@ wa_identity_stamp(bool hold)
 	static WaStatement clear = WA_STATEMENT("DELETE FROM wa.identity");
 	static WaStatement insert =
 		WA_STATEMENT("INSERT INTO wa.identity (system_identifier, database_oid, timeline, odoo_uuid,"
-					 " odoo_neutralized, instance, hold_message_id, hold_snapshot, stamped_by)"
+					 " odoo_neutralized, instance, hold_message_id, hold_snapshot, hold_event_id, stamped_by)"
 					 " SELECT $1, $2, $3, $4, $5, nullif($6, ''),"
 					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.message), 0) ELSE 0 END,"
-					 " CASE WHEN $7 THEN pg_current_snapshot() END, $8");
+					 " CASE WHEN $7 THEN pg_current_snapshot() END,"
+					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.event), 0) ELSE 0 END, $8");
 	OdooFacts	odoo;
 	WaArgs		args = {0};
 

@@ -29,6 +29,7 @@ typedef struct WaIdentity
 	char	   *test_number;	/* WA_MODE_TEST */
 	int64		hold_message_id;
 	char	   *hold_snapshot;	/* text form, or NULL */
+	int64		hold_event_id;
 } WaIdentity;
 
 /*

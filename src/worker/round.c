@@ -17,6 +17,7 @@
 #include "compose/compose.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 #include "worker/deliver_module.h"
 #include "worker/worker.h"
 
@@ -38,6 +39,7 @@ wa_round_open(void)
 	{
 		deliver = wa_load_deliver();
 		deliver->open();
+		wa_worker_note_sender(true);
 	}
 	PG_CATCH();
 	{
@@ -47,6 +49,7 @@ wa_round_open(void)
 		error = CopyErrorData();
 		FlushErrorState();
 		deliver = NULL;
+		wa_worker_note_sender(false);
 		ereport(WARNING,
 				(errmsg("sicantik_wa composes messages, but cannot send them: %s", error->message),
 				 errhint("Install libcurl (Debian: libcurl4) and restart the server.")));
@@ -143,8 +146,11 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 		sooner(next_due, now + LOCKED_RETRY_US);
 	if (may_send && !more && now >= next_purge)
 	{
-		next_purge = wa_compose_purge() > 0 ? now : now + PURGE_US;
-		more = next_purge == now;
+		/* set first: a wrong retention in wa.setting raises an error each time */
+		next_purge = now + PURGE_US;
+		more = wa_compose_purge() + wa_queue_purge() > 0;
+		if (more)
+			next_purge = now;
 	}
 	return more;
 }

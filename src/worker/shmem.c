@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -71,6 +72,8 @@ init_slot(WaSlot *slot)
 	pg_atomic_init_u32(&slot->leave, WA_LEAVE_NO);
 	pg_atomic_init_u32(&slot->revisit, 0);
 	pg_atomic_init_u32(&slot->generation, 0);
+	pg_atomic_init_u32(&slot->stopped_why, 0);
+	pg_atomic_init_u32(&slot->no_sender, 0);
 	slot->state = WA_SLOT_FREE;
 }
 
@@ -440,6 +443,7 @@ wa_worker_slot_info(Oid database, WaSlotInfo *info)
 		info->dropped[i] = pg_atomic_read_u64(&slot->dropped[i]);
 	info->first_drop = (TimestampTz) pg_atomic_read_u64(&slot->first_drop);
 	info->last_drop = (TimestampTz) pg_atomic_read_u64(&slot->last_drop);
+	info->no_sender = pg_atomic_read_u32(&slot->no_sender) != 0;
 	LWLockRelease(wa_lock);
 	return true;
 }
@@ -523,4 +527,34 @@ wa_worker_take_drops(uint64 dropped[WA_DROP_COUNT],
 	if (*first == 0)
 		*first = *last;
 	return true;
+}
+
+/*
+ * The worker of the current database could load the sender's module, or not:
+ * for wa_status().
+ */
+void
+wa_worker_note_sender(bool loaded)
+{
+	int			index = wa_slot_find(MyDatabaseId);
+
+	if (index >= 0)
+		pg_atomic_write_u32(&wa_shared->slots[index].no_sender, !loaded);
+}
+
+/*
+ * Why the current database may not send; NULL: it may.  True if this is
+ * another reason than last time, also if that was another process: then it
+ * is to be said.
+ */
+bool
+wa_worker_new_reason(const char *why)
+{
+	uint32		hash = why ? hash_bytes((const unsigned char *) why, strlen(why)) | 1 : 0;
+	int			index = wa_slot_find(MyDatabaseId);
+
+	if (index < 0)
+		return why != NULL;
+	return pg_atomic_exchange_u32(&wa_shared->slots[index].stopped_why, hash) != hash &&
+		why != NULL;
 }

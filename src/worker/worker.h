@@ -45,6 +45,7 @@ typedef struct WaSlotInfo
 	uint64		dropped[WA_DROP_COUNT];
 	TimestampTz first_drop;		/* 0: none */
 	TimestampTz last_drop;
+	bool		no_sender;		/* its module could not be loaded */
 } WaSlotInfo;
 
 /* shmem.c: usable in every process, also where nothing is preloaded */
@@ -55,6 +56,8 @@ extern bool wa_worker_launcher_running(void);
 extern bool wa_worker_count_drop(WaDropReason reason, uint64 events);
 extern bool wa_worker_take_drops(uint64 dropped[WA_DROP_COUNT],
 								 TimestampTz *first, TimestampTz *last);
+extern void wa_worker_note_sender(bool loaded);
+extern PGDLLEXPORT bool wa_worker_new_reason(const char *why);
 
 /* wake.c: act at commit of the current transaction, never on abort */
 extern void wa_worker_wake_at_commit(void);

@@ -45,7 +45,7 @@ if [ $# -ge 1 ]; then
 	bin=$1
 else
 	"$top/test/install-packages.sh"
-	echo "Building the extension into a PostgreSQL of its own (about half a minute) ..."
+	echo "Building the extension into a PostgreSQL of its own ..."
 	bin=$("$top/test/private-pg.sh" "$work/build" | tail -n 1)
 	echo
 fi

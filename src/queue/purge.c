@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * purge.c
+ *		Citizens' data do not stay for ever.
+ *
+ * After the retention (setting "retention") a message loses its number, text
+ * and parameters, and its attempts the provider's answer; what remains are
+ * figures, and those go after two years.  Small batches by id, from a position
+ * that is kept, so that neither a large ledger nor a restart costs anything.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/setting.h"
+#include "pg/frame.h"
+#include "pg/query.h"
+#include "queue/queue.h"
+
+/*
+ * One batch, in a transaction of its own.  Returns how many messages were
+ * looked at that are past the retention; 0: nothing to do.
+ */
+int
+wa_queue_purge(void)
+{
+	/* a message that somebody holds for so long is not wanted any more */
+	static WaStatement blank =
+		WA_STATEMENT("WITH b AS (SELECT id, created_at FROM wa.message"
+					 " WHERE id > (SELECT purged_message_id FROM wa.position) ORDER BY id LIMIT 500),"
+					 " old AS (SELECT id FROM b WHERE created_at < clock_timestamp() - $1::interval),"
+					 " m AS (UPDATE wa.message AS m SET number = NULL, params = NULL, body = NULL,"
+					 " state = CASE WHEN m.state = 'held' THEN 'expired' ELSE m.state END,"
+					 " reason = CASE WHEN m.state = 'held' THEN 'retention' ELSE m.reason END,"
+					 " finished_at = coalesce(m.finished_at, clock_timestamp())"
+					 " FROM old WHERE m.id = old.id AND m.state NOT IN ('queued', 'sending')),"
+					 " a AS (UPDATE wa.attempt AS a SET response = NULL FROM old WHERE a.message_id = old.id)"
+					 " UPDATE wa.position SET purged_message_id = (SELECT max(id) FROM old)"
+					 " WHERE EXISTS (SELECT FROM old) RETURNING (SELECT count(*) FROM old)");
+	static WaStatement remove =
+		WA_STATEMENT("WITH old AS (SELECT id FROM (SELECT id, created_at FROM wa.message ORDER BY id LIMIT 500) AS b"
+					 " WHERE created_at < clock_timestamp() - interval '2 years'),"
+					 " a AS (DELETE FROM wa.attempt WHERE message_id IN (SELECT id FROM old))"
+					 " DELETE FROM wa.message WHERE id IN (SELECT id FROM old) AND state NOT IN ('queued', 'sending')");
+	static WaStatement forget =
+		WA_STATEMENT("DELETE FROM wa.event_outcome WHERE id IN"
+					 " (SELECT id FROM (SELECT id, at FROM wa.event_outcome ORDER BY id LIMIT 500) AS b"
+					 " WHERE at < clock_timestamp() - $1::interval)");
+	WaArgs		args = {0};
+	int			n = 0;
+
+	if (!wa_frame_begin("purging old messages"))
+		return 0;
+	wa_arg_text(&args, wa_setting_get("retention"));
+	if (wa_query(&blank, &args) > 0)
+		n = (int) wa_row_int8(0, 1);
+	n += (int) wa_query(&forget, &args);
+	n += (int) wa_query(&remove, NULL);
+	wa_frame_commit(false);
+	return n;
+}
