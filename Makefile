@@ -25,7 +25,10 @@ EXTRA_CLEAN = $(DATA_built) sicantik_wa_worker.so $(WORKER_OBJS) $(WORKER_OBJS:.
 MODULE_big  = sicantik_wa
 WORKER_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/deliver/*.c)))
 OBJS        = $(filter-out $(WORKER_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c))))
-PG_CPPFLAGS = -I$(srcdir)/src -DWA_VERSION=\"$(EXTVERSION)\"
+# What the two modules share is laid out by the headers: they refuse each other
+# if they were built from different ones (an install over a running server).
+WA_BUILD   := $(EXTVERSION)-$(shell cat src/*.h src/*/*.h | cksum | cut -d ' ' -f 1)
+PG_CPPFLAGS = -I$(srcdir)/src -DWA_VERSION=\"$(EXTVERSION)\" -DWA_BUILD=\"$(WA_BUILD)\"
 PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type \
 	$(if $(findstring clang,$(CC)),$(CLANG_FLAGS)) $(WA_CFLAGS)

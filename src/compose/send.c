@@ -191,7 +191,8 @@ gather_values(WaBatch *batch, const Request *request, const WaTemplate *template
 		if (permit == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("permit " INT64_FORMAT " does not exist", request->permit_id)));
+					 errmsg("permit " INT64_FORMAT " does not exist", request->permit_id),
+					 errhint("It is an id of the table sicantik_permit in schema \"%s\".", batch->schema)));
 		wa_permit_values(batch, values, permit, recipient);
 	}
 	if (recipient->name)
@@ -330,10 +331,11 @@ wa_compose_queue_text(const char *number, const char *provider, const char *body
 static void
 check_time(TimestampTz send_at)
 {
-	if (send_at != 0 && (TIMESTAMP_NOT_FINITE(send_at) || send_at >= END_TIMESTAMP - TIME_TO_LIVE_US))
+	if (TIMESTAMP_IS_NOEND(send_at) || send_at >= END_TIMESTAMP - TIME_TO_LIVE_US)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("send_at is out of range")));
+				 errmsg("send_at is out of range"),
+				 errhint("Leave it out to send at once.")));
 }
 
 static Datum
@@ -355,7 +357,8 @@ require_argument(FunctionCallInfo fcinfo, int n, const char *name)
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
+				 errmsg("%s must not be null", name),
+				 errhint("For example: wa_send('permit_ready', 42, permit_id => 1234), wa_send_text('0812...', 'Halo').")));
 }
 
 static void
@@ -385,7 +388,8 @@ text_arguments(FunctionCallInfo fcinfo, Request *request)
 	if (request->body[strspn(request->body, " \t\r\n")] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the text is empty")));
+				 errmsg("the text is empty"),
+				 errhint("Give the text that the person is to read.")));
 	request->provider = wa_call_arg_text(fcinfo, 2);
 	request->send_at = PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3);
 	request->dedupe_key = wa_call_arg_text(fcinfo, 4);

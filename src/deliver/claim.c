@@ -187,6 +187,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 	int			n;
 	bool		full;
 	int			left = 0;
+	int			npaced = 0;
 	int			nchosen = 0;
 
 	*ntransfers = 0;
@@ -202,7 +203,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 			items[left++] = items[i];
 	if (left == 0)
 	{
-		if (full)
+		if (n > 0)
 			*again = now;
 		return true;
 	}
@@ -251,7 +252,10 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 		}
 		item->hint = pace;
 		if (wa_pacing_slots(pace, now, again) == 0)
+		{
+			npaced++;
 			continue;
+		}
 		pace->planned++;
 		chosen[nchosen] = item;
 		chosen_routes[nchosen++] = route;
@@ -260,8 +264,8 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 		*ntransfers = claim(config, identity, chosen, chosen_routes, nchosen,
 							conclusions, transfers);
 
-	/* what is not sent takes no room: there may be more behind it */
-	if (full && *ntransfers < n)
+	/* what is not sent takes no room, and its number is free for the next */
+	if ((full && *ntransfers < n) || *ntransfers + npaced < n)
 		*again = now;
 	return true;
 }

@@ -49,6 +49,7 @@ typedef struct WaDeliver
 #define WA_DELIVER_MODULE	"sicantik_wa_worker"
 #define WA_DELIVER_FUNCTION "wa_deliver_interface"
 
-typedef const WaDeliver *(*WaDeliverInterface) (void);
+/* NULL if this module was built from other headers than the caller. */
+typedef const WaDeliver *(*WaDeliverInterface) (const char *build);
 
 #endif							/* SICANTIK_WA_DELIVER_H */

@@ -511,13 +511,14 @@ static const WaDeliver deliver = {
 	reload, close_sender, wa_transfer_test, wa_transfer_library
 };
 
-extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(void);
+extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(const char *build);
 
 /*
- * The table of functions through which this module is used.
+ * The table of functions through which this module is used, or NULL if the
+ * caller was built from other headers.
  */
 const WaDeliver *
-wa_deliver_interface(void)
+wa_deliver_interface(const char *build)
 {
-	return &deliver;
+	return strcmp(build, WA_BUILD) == 0 ? &deliver : NULL;
 }

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "utils/timestamp.h"
 
 #include "pg/query.h"
@@ -94,18 +95,19 @@ wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows)
  * The oldest transaction that is still running and the next one to start, as
  * seen by a statement of its own.  Ids are drawn after a transaction has its
  * own id (wa_queue_insert): once every transaction that was running when a
- * message id was seen is over, no lower id can appear any more.
+ * message id was seen is over, no lower id can appear any more.  (The next one
+ * is not the snapshot's xmax, which is one past the last that has *ended*:
+ * transactions from there on may be running.)
  */
 void
 wa_queue_horizon(uint64 *oldest_running, uint64 *next)
 {
 	static WaStatement horizon =
-		WA_STATEMENT("SELECT pg_snapshot_xmin(s)::text::numeric::int8, pg_snapshot_xmax(s)::text::numeric::int8"
-					 " FROM pg_current_snapshot() AS s");
+		WA_STATEMENT("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::numeric::int8");
 
 	wa_query(&horizon, NULL);
 	*oldest_running = (uint64) wa_row_int8(0, 1);
-	*next = (uint64) wa_row_int8(0, 2);
+	*next = U64FromFullTransactionId(ReadNextFullTransactionId());
 	SPI_freetuptable(SPI_tuptable);
 }
 

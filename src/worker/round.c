@@ -52,7 +52,7 @@ wa_round_open(void)
 		wa_worker_note_sender(false);
 		ereport(WARNING,
 				(errmsg("sicantik_wa composes messages, but cannot send them: %s", error->message),
-				 errhint("Install libcurl (Debian: libcurl4) and restart the server.")));
+				 errhint("Install libcurl (Debian: libcurl4) if it is missing, and restart the server.")));
 	}
 	PG_END_TRY();
 }
