@@ -3,6 +3,7 @@
 #   make, make install, make installcheck   as with every PGXS extension
 #   make demo                               see it work (installs what it needs)
 #   make test                               all tests  (installs what it needs)
+#   make test-odoo                          with the real Odoo 19, in a Debian sid folder
 #   make bench                              figures
 #
 # Two modules: sicantik_wa is preloaded into the server and links libc and
@@ -15,7 +16,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION)
 # the order is one of dependencies.
 SQL_PARTS = src/sicantik_wa.sql src/admin/setting.sql \
 	src/capture/capture.sql src/route/route.sql src/compose/compose.sql \
-	src/queue/queue.sql src/queue/operator.sql src/compose/send.sql \
+	src/queue/queue.sql src/queue/operator.sql src/compose/send.sql src/compose/calendar.sql \
 	src/deliver/deliver.sql src/feedback/feedback.sql src/worker/worker.sql \
 	src/admin/admin.sql src/admin/explain.sql \
 	src/rights.sql
@@ -45,7 +46,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test bench
+SCRIPT_GOALS = demo test test-odoo bench
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -78,6 +79,8 @@ demo:
 	test/demo/run.sh
 test:
 	test/run.sh
+test-odoo:
+	test/odoo/run.sh
 bench:
 	test/bench/run.sh
 

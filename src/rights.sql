@@ -10,7 +10,7 @@ GRANT USAGE ON SCHEMA wa TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.access, wa.identity,
     wa.watch, wa.event, wa.capture_gap,
-    wa.template, wa.template_mapping, wa.scenario, wa.position, wa.event_outcome, wa.dead_letter,
+    wa.template, wa.template_mapping, wa.scenario, wa.calendar, wa.position, wa.event_outcome, wa.dead_letter, wa.passed, wa.waiting,
     wa.message, wa.attempt, wa.ready, wa.due, wa.once, wa.request,
     wa.provider, wa.contact
     TO pg_database_owner;
@@ -28,8 +28,10 @@ SELECT pg_catalog.pg_extension_config_dump('wa.watch', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.template', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.template_mapping', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.scenario', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.calendar', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_outcome', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.dead_letter', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.waiting', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.capture_gap', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.message', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.attempt', '');

@@ -41,6 +41,9 @@ typedef struct WaDefaultScenario
 	const char *time_to_live;
 	const char *unknown_policy;
 	const char *priority;
+	bool		requires_opt_in;
+	bool		office_hours;	/* for staff: Monday to Friday, 07:00 to 18:00 */
+	const char *daily_at;		/* NULL: listens to its table */
 } WaDefaultScenario;
 
 typedef struct WaDefaultProvider
@@ -152,6 +155,22 @@ typedef struct WaTarget
 extern void wa_admin_say(FunctionCallInfo fcinfo, const char *item,
 						 const char *action, const char *detail);
 extern void wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller);
+
+/* senders.c */
+extern int	wa_admin_say_other_senders(FunctionCallInfo fcinfo);
+
+/* reach.c: how many citizens can be told */
+typedef struct WaReach
+{
+	int64		active;			/* permits with status active */
+	int64		without_partner;
+	int64		without_number;
+	int64		name_mismatch;
+	int64		refused;		/* opted out, or on Odoo's blacklist */
+	int64		reachable;
+} WaReach;
+
+extern bool wa_admin_count_reach(WaReach *reach, const char *schema, const char **problem);
 
 /* attach.c */
 extern void wa_admin_find_target(WaTarget *target, const char *schema,

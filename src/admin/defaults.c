@@ -132,9 +132,19 @@ const WaDefaultTemplate wa_default_templates[] = {
 /* The scenarios that have a composer. */
 const WaDefaultScenario wa_default_scenarios[] = {
 	{"permit_ready", "Izin Selesai Diproses", "sicantik_permit", true,
-	"7 days", "resend", "high"},
+	"7 days", "resend", "high", true},
+	{"permit_renewal_approved", "Perpanjangan Izin Disetujui", "sicantik_permit", true,
+	"7 days", "resend", "high", true},
 	{"status_update", "Update Status Perizinan", "sicantik_permit", false,
-	"2 days", "resend", "normal"},
+	"2 days", "resend", "normal", true},
+	{"document_pending", "Dokumen Baru untuk Tandatangan", "sicantik_document", true,
+	"12 hours", "give up", "low", false, true},
+	{"approval_required", "Dokumen Perlu Approval", "sicantik_document", true,
+	"2 days", "resend", "high", false},
+	{"reminder", "Reminder Dokumen Pending", NULL, false,
+	"8 hours", "give up", "low", false, true, "10:00"},
+	{"permit_expiry_warning", "Peringatan Masa Berlaku Izin", NULL, false,
+	"3 days", "resend", "normal", true, false, "09:00"},
 	{NULL}
 };
 

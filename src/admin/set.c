@@ -249,6 +249,10 @@ wa_admin_check_setting(const WaSetting *setting, const char *value, char **probl
 			return check_identifier(value, problem);
 		case WA_SETTING_GROUP:
 			return check_group(value, problem);
+		case WA_SETTING_LANGUAGE:
+			if (strcmp(value, "id") != 0 && strcmp(value, "en") != 0)
+				*problem = "Languages are id (Indonesian) and en (English).";
+			return pstrdup(value);
 		case WA_SETTING_INTERVAL:
 			return check_interval(value, problem);
 	}

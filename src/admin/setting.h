@@ -20,6 +20,7 @@ typedef enum WaSettingKind
 	WA_SETTING_LINK,			/* https pattern with {field}s */
 	WA_SETTING_IDENTIFIER,		/* SQL name */
 	WA_SETTING_GROUP,			/* Odoo's module.name */
+	WA_SETTING_LANGUAGE,		/* of people: id or en */
 	WA_SETTING_INTERVAL
 } WaSettingKind;
 

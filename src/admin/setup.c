@@ -116,9 +116,25 @@ setup_scenarios(FunctionCallInfo fcinfo)
 {
 	static WaStatement add =
 		WA_STATEMENT("INSERT INTO wa.scenario (key, name, watch, template_key, composer, on_insert,"
-					 " time_to_live, unknown_policy, priority, requires_opt_in)"
-					 " VALUES ($1, $2, $3, $1, $1, $4, $5::interval, $6, $7, true)"
+					 " time_to_live, unknown_policy, priority, requires_opt_in, weekdays, hours_to, daily_at)"
+					 " VALUES ($1, $2, $3, $1, $1, $4, $5::interval, $6, $7, $8,"
+					 " CASE WHEN $9 THEN '{1,2,3,4,5}'::integer[] END,"
+					 " CASE WHEN $9 THEN time '18:00' ELSE time '20:00' END, $10::time)"
 					 " ON CONFLICT (key) DO NOTHING");
+
+	/*
+	 * Where it is not the columns' defaults: staff are left alone when the
+	 * office is closed, and a daily run is no accident, however many permits
+	 * expire.
+	 */
+	static WaStatement policy =
+		WA_STATEMENT("UPDATE wa.scenario SET"
+					 " hours_to = CASE WHEN key IN ('document_pending', 'reminder') THEN '18:00' ELSE hours_to END,"
+					 " weekdays = CASE WHEN key IN ('document_pending', 'reminder') THEN '{1,2,3,4,5}' ELSE weekdays END,"
+					 " max_per_transaction = CASE WHEN key NOT IN ('permit_expiry_warning', 'reminder')"
+					 " THEN max_per_transaction END,"
+					 " max_per_hour = CASE WHEN key NOT IN ('permit_expiry_warning', 'reminder') THEN max_per_hour END"
+					 " WHERE key = $1");
 
 	for (const WaDefaultScenario *s = wa_default_scenarios; s->key; s++)
 	{
@@ -132,7 +148,13 @@ setup_scenarios(FunctionCallInfo fcinfo)
 		wa_arg_text(&args, s->time_to_live);
 		wa_arg_text(&args, s->unknown_policy);
 		wa_arg_text(&args, s->priority);
+		wa_arg_bool(&args, s->requires_opt_in);
+		wa_arg_bool(&args, s->office_hours);
+		wa_arg_text(&args, s->daily_at);
 		added = wa_query(&add, &args) > 0;
+		args.n = 1;
+		if (added)
+			wa_query(&policy, &args);
 		wa_admin_say(fcinfo, psprintf("scenario %s", s->key), added ? "added" : "present",
 			added ? s->name : NULL);
 	}
@@ -258,30 +280,6 @@ report_surroundings(FunctionCallInfo fcinfo)
 			"not preloaded, so nothing is sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
 }
 
-/* Modules of Odoo that send WhatsApp messages themselves. */
-static void
-report_other_senders(FunctionCallInfo fcinfo)
-{
-	static const char *const columns[] = {"name", "state"};
-	static const char *const modules[] = {"sicantik_whatsapp", "whatsapp"};
-	WaAppTable	table;
-	WaAppRows	rows;
-
-	if (wa_app_open(&table, wa_setting_get("odoo_schema"),
-					"ir_module_module") != WA_APP_READY)
-		return;
-	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "name",
-						modules, lengthof(modules));
-	for (uint64 i = 0; i < rows.n; i++)
-	{
-		if (rows.values[i][0] && rows.values[i][1] &&
-			strcmp(rows.values[i][1], "installed") == 0)
-			wa_admin_say(fcinfo, "other sender", "warning",
-				psprintf("Odoo's module %s is installed and may send the same messages a second time; switch off its notifications and scheduled actions before wa_arm()",
-						 rows.values[i][0]));
-	}
-}
-
 /*
  * wa_setup(): see admin.sql.
  */
@@ -301,7 +299,7 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	setup_providers(fcinfo);
 	setup_links(fcinfo);
 	wa_admin_setup_tables(fcinfo, call.acting.user);
-	report_other_senders(fcinfo);
+	(void) wa_admin_say_other_senders(fcinfo);
 	report_surroundings(fcinfo);
 	wa_call_end(&call);
 	return (Datum) 0;

@@ -13,6 +13,7 @@
 #include "nodes/pg_list.h"
 
 #include "datatype/timestamp.h"
+#include "compose/sending.h"
 #include "pg/app_table.h"
 #include "queue/queue.h"
 #include "route/provider.h"
@@ -22,6 +23,10 @@
 
 extern bool wa_compose_run(void);
 extern int	wa_compose_purge(void);
+extern bool wa_calendar_run(TimestampTz *next_due);
+extern void wa_calendar_reload(void);
+extern bool wa_approver_run(TimestampTz *next_due);
+extern void wa_approver_reload(void);
 
 /* ---- shared within the folder ---- */
 
@@ -89,7 +94,15 @@ typedef struct WaScenario
 	char	   *unknown_policy;
 	char	   *priority;
 	bool		fallback;
-	char	   *staff_group;
+	char	   *approver_group;	/* or NULL */
+	char	   *own_group;		/* staff_group of its row */
+	char	   *staff_group;	/* the same, else the office's setting */
+	WaHours		hours;			/* see guards.c for what follows */
+	int			max_per_transaction;	/* PG_INT32_MAX: no limit */
+	int			max_per_hour;
+	int			max_per_day_and_number;
+	int			news_days;
+	TimestampTz muted_until;	/* 0: not muted */
 } WaScenario;
 
 /* Somebody who is to get a message. */
@@ -119,13 +132,19 @@ typedef struct WaBatch
 	WaMapping  *mappings;
 	int			nmappings;
 	bool		hold_all;		/* this database is a copy */
+	bool		observe;		/* nothing is sent, so nothing waits for hours */
 	List	   *messages;		/* of WaDraft */
 	List	   *outcomes;		/* of WaOutcomeRow */
 	struct WaPermits *permits;
+	struct WaDocuments *documents;
 	struct WaPeople *people;
+	List	   *own;			/* what own scenarios' functions said, see own.c */
 	bool		locked;			/* a table could not be had: try later */
 	const char *locked_table;
 } WaBatch;
+
+/* reader.c */
+extern void wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity);
 
 /* A message in the making. */
 typedef struct WaDraft
@@ -134,8 +153,11 @@ typedef struct WaDraft
 	const WaEvent *event;
 	const WaScenario *scenario;
 	const char *once;			/* key in wa.once, or NULL */
+	int64		again_after_us; /* that may come again; 0: never */
 	int			rank;			/* more specific scenarios are lower */
+	const WaRecipient *recipient;	/* NULL: the contact is gone */
 	bool		is_staff;
+	bool		muted;			/* goes nowhere, but less specific ones neither */
 	bool		dropped;
 } WaDraft;
 
@@ -150,7 +172,7 @@ typedef struct WaOutcomeRow
 
 extern void wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
 							   const char *outcome, const char *detail);
-extern void wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
+extern WaDraft *wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
 							   const WaRecipient *recipient, const WaValues *values,
 							   const char *res_model, const char *once, int rank);
 
@@ -159,6 +181,14 @@ extern int64 wa_compose_queue_text(const char *number, const char *provider, con
 
 /* draft.c */
 extern void wa_compose_write(WaBatch *batch);
+
+/* guards.c */
+extern bool wa_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario);
+extern bool wa_guard_found_by_part_of_name(const char *partner, const char *applicant);
+extern void wa_guards_start(void);
+extern void wa_guards_apply(WaBatch *batch, WaDraft **drafts, int n);
+extern void wa_guards_supersede(WaDraft **drafts, int n);
+extern void wa_guards_settle(bool written);
 
 /* scenario.c */
 extern WaScenario *wa_compose_load_scenarios(int *n);
@@ -187,14 +217,72 @@ extern WaPermit *wa_permit_find(WaBatch *batch, int64 id);
 extern void wa_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
 							 const WaRecipient *recipient);
 extern void wa_office_values(WaBatch *batch, WaValues *values);
+extern const char *wa_office_setting(WaBatch *batch, const char *name);
 extern const char *wa_permit_status_label(WaBatch *batch, const char *status);
+
+/* document.c: documents and their workflows as they are now, and their values */
+typedef struct WaDocument
+{
+	int64		id;
+	char	   *document_number;
+	char	   *name;
+	char	   *state;
+	char	   *permit_number;
+	int64		permit_id;
+	bool		requires_approval;	/* or, without such a column, a workflow */
+	bool		asks_approval;	/* this Odoo has the column */
+} WaDocument;
+
+typedef struct WaWorkflow
+{
+	int64		id;
+	int64		document_id;
+	int64		approver_id;	/* a user; 0: none yet */
+	bool		pending;
+} WaWorkflow;
+
+extern bool wa_documents_load(WaBatch *batch, const int64 *ids, int n,
+							  const int64 *workflow_ids, int nworkflows);
+extern WaDocument *wa_document_find(WaBatch *batch, int64 id);
+extern int	wa_document_all(WaBatch *batch, WaDocument **list);
+extern int	wa_document_workflows(WaBatch *batch, WaWorkflow **list);
+extern WaWorkflow *wa_document_find_workflow(WaBatch *batch, int64 id);
+extern int	wa_documents_count_pending(WaBatch *batch);
+extern void wa_document_values(WaBatch *batch, WaValues *values, const WaDocument *document,
+							   const WaWorkflow *workflow, const WaRecipient *recipient);
 
 /* people.c: partners, staff, numbers */
 extern bool wa_people_load_partners(WaBatch *batch, const int64 *ids, int n);
 extern bool wa_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
 								 const char *group);
+extern bool wa_people_load_group(WaBatch *batch, const char *group);
+extern bool wa_people_load_users(WaBatch *batch, const int64 *ids, int n);
+extern WaRecipient *wa_people_user(WaBatch *batch, int64 user_id);
+extern List *wa_people_group(WaBatch *batch, const char *group);
 extern WaRecipient *wa_people_partner(WaBatch *batch, int64 partner_id);
 extern List *wa_people_staff(WaBatch *batch, const char *model, int64 id, const char *group);
+
+/* One run of a daily scenario; lives in the run's context. */
+typedef struct WaDaily
+{
+	WaBatch    *common;			/* settings, scenarios and mappings */
+	const WaScenario *scenario;
+	TimestampTz now;
+	char	   *today;			/* in the office's time zone, YYYY-MM-DD */
+	int			today_julian;
+	int			queued;
+	int			held;
+	int			skipped;
+	char	   *note;			/* what else is to be said, or NULL */
+} WaDaily;
+
+/* calendar.c */
+extern void wa_calendar_write(WaDaily *daily, WaBatch *batch);
+extern WaEvent *wa_calendar_event(const WaDaily *daily, const char *relation, int64 record_id);
+
+/* expiry.c and reminder.c: false if a table could not be had now */
+extern bool wa_compose_expiry(WaDaily *daily);
+extern bool wa_compose_reminder(WaDaily *daily);
 
 /* template.c */
 extern char *wa_template_render(const WaTemplate *template, const WaValues *values,

@@ -52,21 +52,59 @@ CREATE TABLE wa.scenario (
     priority        text NOT NULL DEFAULT 'normal',
     fallback        boolean NOT NULL DEFAULT true,
     staff_group     text,
+    approver_group  text,
+    hours_from      time DEFAULT '07:00',
+    hours_to        time DEFAULT '20:00',
+    weekdays        integer[],
+    max_per_transaction integer DEFAULT 25,
+    max_per_hour    integer DEFAULT 60,
+    max_per_day_and_number integer DEFAULT 10,
+    news_days       integer DEFAULT 30,
+    muted_until     timestamptz,
+    daily_at        time,
+    thresholds      integer[] NOT NULL DEFAULT '{90,60,30,7}',
+    created_at      timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT scenario_pkey PRIMARY KEY (key),
     CONSTRAINT scenario_time_to_live_check CHECK (time_to_live > '0' AND time_to_live <= '30 days'),
     CONSTRAINT scenario_unknown_policy_check CHECK (unknown_policy IN ('resend', 'give up', 'hold')),
-    CONSTRAINT scenario_priority_check CHECK (priority IN ('high', 'normal', 'low'))
+    CONSTRAINT scenario_priority_check CHECK (priority IN ('high', 'normal', 'low')),
+    CONSTRAINT scenario_hours_check CHECK ((hours_from IS NULL) = (hours_to IS NULL) AND hours_from < hours_to),
+    CONSTRAINT scenario_weekdays_check CHECK (weekdays <@ '{1,2,3,4,5,6,7}' AND pg_catalog.cardinality(weekdays) > 0),
+    CONSTRAINT scenario_thresholds_check CHECK (0 <= ALL (thresholds) AND 3650 >= ALL (thresholds)
+        AND pg_catalog.cardinality(thresholds) <= 20),
+    CONSTRAINT scenario_limits_check CHECK (max_per_transaction >= 0 AND max_per_hour >= 0
+        AND max_per_day_and_number > 0 AND news_days >= 0)
 );
 COMMENT ON TABLE wa.scenario IS 'notifications and their policy; change with UPDATE';
-COMMENT ON COLUMN wa.scenario.watch IS 'table it listens to, named without schema like Odoo''s (the schema is the setting odoo_schema)';
-COMMENT ON COLUMN wa.scenario.composer IS 'built-in composer, named like its scenario';
+COMMENT ON COLUMN wa.scenario.watch IS 'table it listens to, named without schema like Odoo''s (the schema is the setting odoo_schema); for a composer of your own with its schema, as in wa.watch';
+COMMENT ON COLUMN wa.scenario.composer IS 'built-in composer, named like its scenario; or a function of your own, with its schema: f(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb)';
 COMMENT ON COLUMN wa.scenario.on_insert IS 'a row that is born with the condition fires too';
 COMMENT ON COLUMN wa.scenario.exclusive IS 'gives way to a more specific scenario for the same person, record and transaction';
 COMMENT ON COLUMN wa.scenario.requires_opt_in IS 'Meta only with the applicant''s opt-in or inside the 24-hour window';
 COMMENT ON COLUMN wa.scenario.time_to_live IS 'a message not sent by then expires';
 COMMENT ON COLUMN wa.scenario.unknown_policy IS 'what to do when it is not known whether the provider took a message';
+COMMENT ON COLUMN wa.scenario.daily_at IS 'runs once a day from this time on, in the office''s time zone and on its weekdays; NULL: listens to a table instead';
+COMMENT ON COLUMN wa.scenario.thresholds IS 'days left at which an expiry is announced';
+COMMENT ON COLUMN wa.scenario.created_at IS 'a daily time before this does not count';
 COMMENT ON COLUMN wa.scenario.fallback IS 'another provider may take a message over';
+COMMENT ON COLUMN wa.scenario.approver_group IS 'Odoo group (module.name) that is asked to approve a document for which nobody is named within an hour';
 COMMENT ON COLUMN wa.scenario.staff_group IS 'Odoo group (module.name) whose members get it as well';
+COMMENT ON COLUMN wa.scenario.hours_from IS 'sent from this time of day on, in the office''s time zone; NULL: at any time';
+COMMENT ON COLUMN wa.scenario.hours_to IS 'and not from this time of day on';
+COMMENT ON COLUMN wa.scenario.weekdays IS 'days on which it is sent, 1 Monday to 7 Sunday; NULL: every day';
+COMMENT ON COLUMN wa.scenario.max_per_transaction IS 'more messages than this from one transaction are held; NULL: no limit';
+COMMENT ON COLUMN wa.scenario.max_per_hour IS 'more messages than this in an hour are held; NULL: no limit';
+COMMENT ON COLUMN wa.scenario.max_per_day_and_number IS 'a number that got this many messages of any scenario in 24 hours gets no more: they are held; NULL: no limit';
+COMMENT ON COLUMN wa.scenario.news_days IS 'a permit that was issued, or has expired, longer ago is no news; NULL: always news';
+COMMENT ON COLUMN wa.scenario.muted_until IS 'events until then make no message; wa_mute() sets it';
+
+CREATE TABLE wa.passed (
+    scenario text NOT NULL,
+    minute   timestamptz NOT NULL,
+    messages integer NOT NULL,
+    CONSTRAINT passed_pkey PRIMARY KEY (scenario, minute)
+);
+COMMENT ON TABLE wa.passed IS 'messages of the last hour that were not held, by scenario and minute: what max_per_hour is compared with';
 
 CREATE TABLE wa.position (
     one      boolean NOT NULL DEFAULT true,
@@ -80,6 +118,16 @@ CREATE TABLE wa.position (
 COMMENT ON TABLE wa.position IS 'how far the event stream is read: events visible in this snapshot are handled';
 
 COMMENT ON COLUMN wa.position.purged_message_id IS 'messages up to this id have lost number and text after the retention';
+
+CREATE TABLE wa.waiting (
+    document_id bigint NOT NULL,
+    scenario    text NOT NULL,
+    event_id    bigint NOT NULL,
+    relation    text NOT NULL,
+    due_at      timestamptz NOT NULL,
+    CONSTRAINT waiting_pkey PRIMARY KEY (document_id, scenario)
+);
+COMMENT ON TABLE wa.waiting IS 'documents that wait for an approver to be named; when due, the group of the scenario is asked instead';
 
 CREATE TABLE wa.event_outcome (
     id        bigint GENERATED BY DEFAULT AS IDENTITY,
@@ -110,12 +158,28 @@ CREATE TABLE wa.dead_letter (
 );
 COMMENT ON TABLE wa.dead_letter IS 'events whose composer failed, with their own copy of the change and the error';
 
+CREATE INDEX dead_letter_event_idx ON wa.dead_letter (event_id);
+
+CREATE FUNCTION pg_catalog.wa_replay(event bigint)
+RETURNS bigint
+LANGUAGE c VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wa_sql_replay';
+COMMENT ON FUNCTION pg_catalog.wa_replay(bigint) IS
+'compose a dead letter (wa.dead_letter.event_id) again, after its cause was mended; returns the number of messages made, and removes the dead letter. If it still fails, raises the error and keeps the dead letter; nothing is ever replayed by itself. Needs level admin';
+
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.template
     FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.template_mapping
     FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.scenario
     FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
+
+CREATE FUNCTION pg_catalog.wa_mute(scenario text, until timestamptz)
+RETURNS bigint
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_mute';
+COMMENT ON FUNCTION pg_catalog.wa_mute(text, timestamptz) IS
+'let events of a scenario make no message until this time, for a planned import for example (NULL: no longer). Returns 1; raises an error if there is no such scenario. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_render(template_key text, params jsonb)
 RETURNS text

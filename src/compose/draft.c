@@ -55,9 +55,10 @@ template_of(WaBatch *batch, const WaScenario *scenario)
 
 /*
  * Draft a message to one recipient (NULL: the contact is gone).  once: key
- * that may be announced only once for ever, or NULL.
+ * that may be announced only once for ever, or NULL.  Returns the draft, whose
+ * message the caller may point at another record than the event's.
  */
-void
+WaDraft *
 wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
 				   const WaRecipient *recipient, const WaValues *values,
 				   const char *res_model, const char *once, int rank)
@@ -68,9 +69,11 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	char	   *missing;
 	const char *setting;
 
+	draft->recipient = recipient;
+	draft->muted = wa_guard_muted(batch, event, scenario);
 	draft->event = event;
 	draft->scenario = scenario;
-	draft->once = once;
+	draft->once = draft->muted ? NULL : once;
 	draft->rank = rank;
 	draft->is_staff = recipient && recipient->is_staff;
 	message->scenario = scenario->key;
@@ -127,6 +130,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 			"made from what was there before this copy was armed";
 	}
 	batch->messages = lappend(batch->messages, draft);
+	return draft;
 }
 
 static int
@@ -182,21 +186,29 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 {
 	const char **keys = palloc(sizeof(char *) * n);
 	int64	   *ids = palloc(sizeof(int64) * n);
+	int64	   *waits = palloc(sizeof(int64) * n);
 	bool	   *fresh = palloc(sizeof(bool) * n);
 
 	for (int i = 0; i < n; i++)
 	{
 		keys[i] = drafts[i]->once;
 		ids[i] = drafts[i]->message.id;
+		waits[i] = drafts[i]->again_after_us;
 	}
-	wa_queue_announce_many(keys, ids, n, fresh);
+	wa_queue_announce_many(keys, ids, waits, n, fresh);
 	for (int i = 0; i < n; i++)
 	{
 		if (fresh[i])
 			continue;
 		drafts[i]->dropped = true;
-		wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "already announced",
-						   "this permit was announced before with this number");
+		if (waits[i] > 0)
+			wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "suppressed",
+							   psprintf("%s got one less than " INT64_FORMAT " minutes ago",
+										drafts[i]->message.number ? drafts[i]->message.number : "the person",
+										waits[i] / USECS_PER_MINUTE));
+		else
+			wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "already announced",
+							   "this was announced before");
 	}
 }
 
@@ -263,10 +275,12 @@ wa_compose_write(WaBatch *batch)
 			drafts[i]->message.id = messages[i].id;
 		drop_announced(batch, drafts, n);
 		drop_less_specific(batch, drafts, n);
+		wa_guards_apply(batch, drafts, n);
 		for (i = 0; i < n; i++)
 			if (!drafts[i]->dropped)
 				messages[nmessages++] = drafts[i]->message;
 		wa_queue_insert(messages, nmessages);
+		wa_guards_supersede(drafts, n);
 	}
 	write_outcomes(batch);
 }

@@ -5,8 +5,9 @@
  *
  * The number is the first usable of whatsapp_number, mobile, phone_sanitized
  * and phone; an Odoo may lack some of them.  Staff are internal users (active,
- * not shared): the followers of a record, and the members of a group, which
- * since Odoo 19 holds the members of every group that implies it.
+ * not shared): the followers of a record, the members of a group, which since
+ * Odoo 19 holds the members of every group that implies it, the user that a
+ * record names, or all of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,9 +20,25 @@
 
 typedef struct Follower
 {
+	const char *model;
 	int64		record_id;
 	int64		partner_id;
 } Follower;
+
+/* Partners of the internal users of a group; without a name, of all. */
+typedef struct StaffGroup
+{
+	const char *name;
+	int			n;
+	int64	   *members;
+} StaffGroup;
+
+/* An internal user. */
+typedef struct User
+{
+	int64		id;
+	int64		partner_id;
+} User;
 
 struct WaPeople
 {
@@ -29,8 +46,10 @@ struct WaPeople
 	WaRecipient *partners;
 	int			nfollowers;
 	Follower   *followers;
-	int			nmembers;		/* partners of internal users in the group */
-	int64	   *members;
+	int			ngroups;
+	StaffGroup *groups;
+	int			nusers;
+	User	   *users;
 };
 
 static const char *const number_columns[] = {
@@ -120,9 +139,15 @@ wa_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 		memset(recipient, 0, sizeof(*recipient));
 		recipient->partner_id = as_int8(rows.values[r][4]);
 		recipient->name = rows.values[r][5];
-		if (rows.values[r][6] && !is_true(rows.values[r][6]))
-			recipient->note = "the contact is archived";
 		choose_number(recipient, &table, rows.values[r]);
+		if (rows.values[r][6] && !is_true(rows.values[r][6]))
+		{
+			/* beside the number, since the route overwrites the note */
+			recipient->note = "the contact is archived";
+			if (recipient->number)
+				recipient->number_source = psprintf("%s of an archived contact",
+													recipient->number_source);
+		}
 		people->npartners++;
 	}
 	return true;
@@ -142,23 +167,44 @@ wa_people_partner(WaBatch *batch, int64 partner_id)
 	return NULL;
 }
 
+/* Of these rows of res_users, the internal users. */
+static const char *const user_columns[] = {"id", "partner_id", "active", "share"};
+
+static int
+internal_users(const WaAppRows *rows, User **list)
+{
+	int			count = 0;
+
+	*list = palloc(sizeof(User) * Max(rows->n, 1));
+	for (uint64 r = 0; r < rows->n; r++)
+	{
+		char	  **row = rows->values[r];
+
+		if (!is_true(row[2]) || is_true(row[3]) || row[1] == NULL)
+			continue;
+		(*list)[count].id = as_int8(row[0]);
+		(*list)[count++].partner_id = as_int8(row[1]);
+	}
+	return count;
+}
+
 /* Partner ids of internal users among the rows that match. */
 static int
 internal_partners(const WaAppTable *users, const char *key, const int64 *ids, int n,
 				  int64 **partners)
 {
-	static const char *const columns[] = {"partner_id", "active", "share"};
 	WaAppRows	rows;
-	int			count = 0;
+	User	   *list;
+	int			count;
 
 	*partners = NULL;
 	if (users->state != WA_APP_READY || n == 0)
 		return 0;
-	wa_app_read_by_id(&rows, users, columns, lengthof(columns), key, ids, n);
-	*partners = palloc(sizeof(int64) * Max(rows.n, 1));
-	for (uint64 r = 0; r < rows.n; r++)
-		if (is_true(rows.values[r][1]) && !is_true(rows.values[r][2]) && rows.values[r][0])
-			(*partners)[count++] = as_int8(rows.values[r][0]);
+	wa_app_read_by_id(&rows, users, user_columns, lengthof(user_columns), key, ids, n);
+	count = internal_users(&rows, &list);
+	*partners = palloc(sizeof(int64) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		(*partners)[i] = list[i].partner_id;
 	return count;
 }
 
@@ -181,7 +227,11 @@ load_followers(struct WaPeople *people, const WaAppTable *table, const WaAppTabl
 		if (rows.values[r][2] && strcmp(rows.values[r][2], model) == 0 && rows.values[r][1])
 			partners[npartners++] = as_int8(rows.values[r][1]);
 	ninternal = internal_partners(users, "partner_id", partners, npartners, &internal);
-	people->followers = palloc(sizeof(Follower) * Max(rows.n, 1));
+	if (people->followers == NULL)
+		people->followers = palloc(sizeof(Follower) * Max(rows.n, 1));
+	else
+		people->followers = repalloc(people->followers,
+									 sizeof(Follower) * (people->nfollowers + rows.n + 1));
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		int64		partner = as_int8(rows.values[r][1]);
@@ -192,6 +242,7 @@ load_followers(struct WaPeople *people, const WaAppTable *table, const WaAppTabl
 		{
 			if (internal[i] != partner)
 				continue;
+			people->followers[people->nfollowers].model = model;
 			people->followers[people->nfollowers].record_id = as_int8(rows.values[r][0]);
 			people->followers[people->nfollowers++].partner_id = partner;
 			break;
@@ -255,9 +306,10 @@ add_implying(const WaAppTable *implied, int64 *groups, int n, int max)
 
 #define MAX_GROUPS	200
 
-static void
-load_members(struct WaPeople *people, WaAppTable *tables, const WaAppTable *users,
-			 const char *group)
+/* The partners of a group's internal members. */
+static int
+read_members(WaAppTable *tables, const WaAppTable *users, const char *group,
+			 int64 **members)
 {
 	static const char *const columns[] = {"uid"};
 	int64		groups[MAX_GROUPS];
@@ -265,15 +317,113 @@ load_members(struct WaPeople *people, WaAppTable *tables, const WaAppTable *user
 	WaAppRows	rows;
 	int64	   *uids;
 
+	*members = NULL;
 	groups[0] = find_group(&tables[0], group);
 	if (groups[0] == 0 || tables[2].state != WA_APP_READY)
-		return;
+		return 0;
 	ngroups = add_implying(&tables[1], groups, 1, MAX_GROUPS);
 	wa_app_read_by_id(&rows, &tables[2], columns, lengthof(columns), "gid", groups, ngroups);
 	uids = palloc(sizeof(int64) * Max(rows.n, 1));
 	for (uint64 r = 0; r < rows.n; r++)
 		uids[r] = as_int8(rows.values[r][0]);
-	people->nmembers = internal_partners(users, "id", uids, (int) rows.n, &people->members);
+	return internal_partners(users, "id", uids, (int) rows.n, members);
+}
+
+static const StaffGroup *
+find_loaded(const struct WaPeople *people, const char *group)
+{
+	for (int i = 0; i < people->ngroups; i++)
+	{
+		const char *name = people->groups[i].name;
+
+		if (name == group || (name && group && strcmp(name, group) == 0))
+			return &people->groups[i];
+	}
+	return NULL;
+}
+
+/*
+ * Read the internal users of a group "module.name", or all if group is NULL;
+ * the string must live as long as the batch.  Returns false if a table could
+ * not be had now.
+ */
+bool
+wa_people_load_group(WaBatch *batch, const char *group)
+{
+	static const char *const names[] = {
+		"ir_model_data", "res_groups_implied_rel", "res_groups_users_rel"
+	};
+	struct WaPeople *people = people_of(batch);
+	WaAppTable	users;
+	WaAppTable	tables[lengthof(names)] = {0};
+	StaffGroup	loaded = {0};
+
+	if (find_loaded(people, group))
+		return true;
+	wa_app_open(&users, batch->schema, "res_users");
+	if (wa_batch_add_locked(batch, &users, "res_users"))
+		return false;
+	for (size_t i = 0; group && i < lengthof(names); i++)
+	{
+		wa_app_open(&tables[i], batch->schema, names[i]);
+		if (wa_batch_add_locked(batch, &tables[i], names[i]))
+			return false;
+	}
+	loaded.name = group;
+	if (group)
+		loaded.n = read_members(tables, &users, group, &loaded.members);
+	else
+	{
+		WaAppRows	rows;
+		User	   *list;
+
+		wa_app_read_by_bool(&rows, &users, user_columns, lengthof(user_columns),
+							"active", true);
+		loaded.n = internal_users(&rows, &list);
+		loaded.members = palloc(sizeof(int64) * Max(loaded.n, 1));
+		for (int i = 0; i < loaded.n; i++)
+			loaded.members[i] = list[i].partner_id;
+	}
+	if (people->groups == NULL)
+		people->groups = palloc(sizeof(StaffGroup));
+	else
+		people->groups = repalloc(people->groups, sizeof(StaffGroup) * (people->ngroups + 1));
+	people->groups[people->ngroups++] = loaded;
+	return wa_people_load_partners(batch, loaded.members, loaded.n);
+}
+
+/*
+ * Read users by id, adding to those already known.  Returns false if a table
+ * could not be had now.
+ */
+bool
+wa_people_load_users(WaBatch *batch, const int64 *ids, int n)
+{
+	struct WaPeople *people = people_of(batch);
+	WaAppTable	users;
+	WaAppRows	rows;
+	User	   *list;
+	int64	   *partners;
+	int			count;
+
+	wa_app_open(&users, batch->schema, "res_users");
+	if (wa_batch_add_locked(batch, &users, "res_users"))
+		return false;
+	if (users.state != WA_APP_READY || n == 0)
+		return true;
+	wa_app_read_by_id(&rows, &users, user_columns, lengthof(user_columns), "id", ids, n);
+	count = internal_users(&rows, &list);
+	if (people->users == NULL)
+		people->users = palloc(sizeof(User) * Max(count, 1));
+	else
+		people->users = repalloc(people->users, sizeof(User) * (people->nusers + count + 1));
+	partners = palloc(sizeof(int64) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		people->users[people->nusers++] = list[i];
+		partners[i] = list[i].partner_id;
+	}
+	return wa_people_load_partners(batch, partners, count);
 }
 
 /*
@@ -285,37 +435,24 @@ bool
 wa_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
 					 const char *group)
 {
-	static const char *const names[] = {
-		"ir_model_data", "res_groups_implied_rel", "res_groups_users_rel"
-	};
 	struct WaPeople *people = people_of(batch);
 	WaAppTable	followers;
 	WaAppTable	users;
-	WaAppTable	tables[lengthof(names)] = {0};
 	int64	   *partners;
-	int			npartners = 0;
+	int			before = people->nfollowers;
 
 	wa_app_open(&followers, batch->schema, "mail_followers");
 	wa_app_open(&users, batch->schema, "res_users");
 	if (wa_batch_add_locked(batch, &followers, "mail_followers") ||
 		wa_batch_add_locked(batch, &users, "res_users"))
 		return false;
-	for (size_t i = 0; group && i < lengthof(names); i++)
-	{
-		wa_app_open(&tables[i], batch->schema, names[i]);
-		if (wa_batch_add_locked(batch, &tables[i], names[i]))
-			return false;
-	}
+	if (group && !wa_people_load_group(batch, group))
+		return false;
 	load_followers(people, &followers, &users, model, ids, n);
-	if (group)
-		load_members(people, tables, &users, group);
-
-	partners = palloc(sizeof(int64) * Max(people->nfollowers + people->nmembers, 1));
-	for (int i = 0; i < people->nfollowers; i++)
-		partners[npartners++] = people->followers[i].partner_id;
-	for (int i = 0; i < people->nmembers; i++)
-		partners[npartners++] = people->members[i];
-	return wa_people_load_partners(batch, partners, npartners);
+	partners = palloc(sizeof(int64) * Max(people->nfollowers - before, 1));
+	for (int i = before; i < people->nfollowers; i++)
+		partners[i - before] = people->followers[i].partner_id;
+	return wa_people_load_partners(batch, partners, people->nfollowers - before);
 }
 
 static List *
@@ -339,18 +476,51 @@ add_person(WaBatch *batch, List *list, int64 partner_id)
 }
 
 /*
+ * The internal users of a group, or all if group is NULL, each person once;
+ * wa_people_load_group() must have read it.
+ */
+List *
+wa_people_group(WaBatch *batch, const char *group)
+{
+	const StaffGroup *loaded = find_loaded(people_of(batch), group);
+	List	   *list = NIL;
+
+	for (int i = 0; loaded && i < loaded->n; i++)
+		list = add_person(batch, list, loaded->members[i]);
+	return list;
+}
+
+/*
+ * The internal user of this id as a recipient, or NULL if there is none or it
+ * is inactive or a portal user.
+ */
+WaRecipient *
+wa_people_user(WaBatch *batch, int64 user_id)
+{
+	struct WaPeople *people = people_of(batch);
+	List	   *list = NIL;
+
+	for (int i = 0; i < people->nusers && list == NIL; i++)
+		if (people->users[i].id == user_id)
+			list = add_person(batch, list, people->users[i].partner_id);
+	return list ? linitial(list) : NULL;
+}
+
+/*
  * The staff concerned by one record, each person once.
  */
 List *
 wa_people_staff(WaBatch *batch, const char *model, int64 id, const char *group)
 {
 	struct WaPeople *people = people_of(batch);
+	const StaffGroup *loaded = group ? find_loaded(people, group) : NULL;
 	List	   *list = NIL;
 
 	for (int i = 0; i < people->nfollowers; i++)
-		if (people->followers[i].record_id == id)
+		if (people->followers[i].record_id == id &&
+			strcmp(people->followers[i].model, model) == 0)
 			list = add_person(batch, list, people->followers[i].partner_id);
-	for (int i = 0; group && i < people->nmembers; i++)
-		list = add_person(batch, list, people->members[i]);
+	for (int i = 0; loaded && i < loaded->n; i++)
+		list = add_person(batch, list, loaded->members[i]);
 	return list;
 }

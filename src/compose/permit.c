@@ -252,9 +252,11 @@ wa_permit_status_label(WaBatch *batch, const char *status)
 	return status;
 }
 
-/* A setting of the office, read once per batch. */
-static const char *
-office(WaBatch *batch, const char *name)
+/*
+ * A setting of the office, read once per batch; NULL if unset.
+ */
+const char *
+wa_office_setting(WaBatch *batch, const char *name)
 {
 	const WaValue *known = wa_values_find(&batch->office, name);
 
@@ -267,14 +269,14 @@ office(WaBatch *batch, const char *name)
 static void
 add_office(WaBatch *batch, WaValues *values, const char *name)
 {
-	wa_values_add_setting(values, name, office(batch, name), name);
+	wa_values_add_setting(values, name, wa_office_setting(batch, name), name);
 }
 
 static void
 add_link(WaBatch *batch, WaValues *values, const char *name)
 {
 	wa_values_add_setting(values, name,
-						  wa_value_link(office(batch, name), values), name);
+						  wa_value_link(wa_office_setting(batch, name), values), name);
 }
 
 /*

@@ -96,6 +96,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	{
 		compose_events(common, events, n);
 		ReleaseCurrentSubTransaction();
+		wa_guards_settle(true);
 	}
 	PG_CATCH();
 	{
@@ -103,6 +104,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		wa_guards_settle(false);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old_context);
@@ -196,8 +198,12 @@ anything_new(const char *position)
 	return wa_query_snapshot(&exists, &args) > 0;
 }
 
-static void
-init_batch(WaBatch *batch, const WaIdentity *identity)
+/*
+ * An empty batch with what all of them need, palloc()ed in the current
+ * context.
+ */
+void
+wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity)
 {
 	memset(batch, 0, sizeof(*batch));
 	batch->schema = wa_setting_get("odoo_schema");
@@ -205,6 +211,7 @@ init_batch(WaBatch *batch, const WaIdentity *identity)
 	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
 	batch->mappings = wa_route_load_mappings(&batch->nmappings);
 	batch->hold_all = identity->is_copy;
+	batch->observe = identity->mode == WA_MODE_OBSERVE;
 }
 
 /*
@@ -254,7 +261,8 @@ wa_compose_run(void)
 		return true;
 	}
 
-	init_batch(&common, &identity);
+	wa_compose_init_batch(&common, &identity);
+	wa_guards_start();
 	wa_arg_text(&args, position);
 	wa_arg_text(&args, identity.hold_snapshot);
 	wa_arg_int8(&args, closed_set ? identity.hold_event_id : 0);

@@ -16,29 +16,30 @@
 
 #include "admin/setting.h"
 #include "compose/compose.h"
+#include "compose/scenario.h"
 #include "pg/query.h"
 
-/* Of several scenarios for the same person, the lower rank goes out. */
-enum
-{
-	RANK_READY = 20,
-	RANK_STATUS = 30
-};
-
 typedef void (*Composer) (WaBatch *batch, const WaScenario *scenario, const WaEvent *event);
-
-static void compose_permit_ready(WaBatch *batch, const WaScenario *scenario, const WaEvent *event);
-static void compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEvent *event);
 
 static const struct
 {
 	const char *name;
 	Composer	compose;
+	const char *also;			/* a second table that it listens to */
 }			composers[] =
 {
-	{"permit_ready", compose_permit_ready},
-	{"status_update", compose_status_update},
+	{"permit_ready", wa_compose_permit_ready, NULL},
+	{"permit_renewal_approved", wa_compose_permit_renewal_approved, NULL},
+	{"status_update", wa_compose_status_update, NULL},
+	{"document_pending", wa_compose_document_pending, NULL},
+	{"approval_required", wa_compose_approval_required, "signature_workflow"},
 };
+
+static int
+limit_of(uint64 row, int column)
+{
+	return wa_row_isnull(row, column) ? PG_INT32_MAX : wa_row_int4(row, column);
+}
 
 /*
  * The scenarios as configured, palloc()ed.
@@ -49,7 +50,8 @@ wa_compose_load_scenarios(int *n)
 	static WaStatement load =
 		WA_STATEMENT("SELECT key, watch, template_key, composer, active, on_insert, exclusive, requires_opt_in,"
 					 " (extract(epoch FROM time_to_live) * 1000000)::bigint, unknown_policy, priority, fallback,"
-					 " staff_group FROM wa.scenario ORDER BY key");
+					 " staff_group, " WA_HOURS_COLUMNS ", max_per_transaction, max_per_hour, max_per_day_and_number,"
+					 " news_days, muted_until, approver_group FROM wa.scenario ORDER BY key");
 	uint64		rows = wa_query(&load, NULL);
 	WaScenario *list = palloc0(sizeof(WaScenario) * Max(rows, 1));
 
@@ -70,123 +72,62 @@ wa_compose_load_scenarios(int *n)
 		s->priority = wa_row_text(i, 11);
 		s->fallback = wa_row_bool(i, 12);
 		s->staff_group = wa_row_text(i, 13);
+		s->own_group = s->staff_group;
 		if (s->staff_group == NULL)
 			s->staff_group = wa_setting_get("staff_group");
+		wa_hours_read(&s->hours, i, 14);
+		s->max_per_transaction = limit_of(i, 17);
+		s->max_per_hour = limit_of(i, 18);
+		s->max_per_day_and_number = limit_of(i, 19);
+		s->news_days = limit_of(i, 20);
+		s->muted_until = wa_row_isnull(i, 21) ? 0 : wa_row_timestamptz(i, 21);
+		s->approver_group = wa_row_text(i, 22);
 	}
 	*n = (int) rows;
 	return list;
 }
 
-static bool
-filled(const char *text)
+/*
+ * Is there a text that is not empty?
+ */
+bool
+wa_compose_filled(const char *given)
 {
-	return text != NULL && text[0] != '\0';
+	return given != NULL && given[0] != '\0';
 }
 
-static bool
-is(const char *text, const char *value)
+/*
+ * Is there a text, and is it this one?
+ */
+bool
+wa_compose_is(const char *given, const char *value)
 {
-	return text != NULL && strcmp(text, value) == 0;
+	return given != NULL && strcmp(given, value) == 0;
 }
 
-/* Ready: active, numbered, and somebody to tell. */
-static bool
-was_ready(const WaEvent *event)
+/*
+ * The first active scenario with this built-in composer, or NULL.
+ */
+const WaScenario *
+wa_compose_scenario_of(const WaBatch *batch, const char *composer)
 {
-	return event->old &&
-		is(wa_event_old(event, "status"), "active") &&
-		filled(wa_event_old(event, "permit_number")) &&
-		filled(wa_event_old(event, "partner_id"));
+	for (int i = 0; i < batch->nscenarios; i++)
+		if (batch->scenarios[i].active && strcmp(batch->scenarios[i].composer, composer) == 0)
+			return &batch->scenarios[i];
+	return NULL;
 }
 
-static bool
-is_ready(const WaEvent *event)
+/*
+ * Is its composer one of ours, not a function of the DBA's?  Without a table
+ * to listen to it is a daily one, which is ours.
+ */
+bool
+wa_compose_is_built_in(const WaScenario *scenario)
 {
-	return is(wa_event_new(event, "status"), "active") &&
-		filled(wa_event_new(event, "permit_number"));
-}
-
-static void
-compose_permit_ready(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
-{
-	WaPermit   *permit;
-	WaRecipient *recipient;
-	WaValues	values = {0};
-
-	if (!is_ready(event) || was_ready(event) || (event->insert && !scenario->on_insert))
-		return;
-	permit = wa_permit_find(batch, event->record_id);
-	if (permit == NULL)
-	{
-		wa_compose_outcome(batch, event, scenario, "gone", "the permit does not exist any more");
-		return;
-	}
-	if (!is(permit->status, "active") || !filled(permit->permit_number))
-	{
-		wa_compose_outcome(batch, event, scenario, "no longer true",
-						   "the permit is not active with a number any more");
-		return;
-	}
-	if (!filled(wa_event_new(event, "partner_id")))
-	{
-		wa_compose_outcome(batch, event, scenario, "waiting for recipient",
-						   "the permit has no contact yet; linking one sends the message");
-		return;
-	}
-	recipient = wa_people_partner(batch, permit->partner_id);
-	wa_permit_values(batch, &values, permit, recipient);
-	wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
-					   psprintf("announced:sicantik.permit:" INT64_FORMAT ":%s",
-								permit->id, permit->permit_number),
-					   RANK_READY);
-}
-
-static void
-compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
-{
-	const char *before = wa_event_old(event, "status");
-	const char *after = wa_event_new(event, "status");
-	WaPermit   *permit;
-	WaValues	common = {0};
-	List	   *recipients = NIL;
-	ListCell   *cell;
-
-	if (event->insert || !filled(before) || !filled(after) || strcmp(before, after) == 0)
-		return;
-	permit = wa_permit_find(batch, event->record_id);
-	if (permit == NULL)
-	{
-		wa_compose_outcome(batch, event, scenario, "gone", "the permit does not exist any more");
-		return;
-	}
-	if (!is(permit->status, after))
-	{
-		wa_compose_outcome(batch, event, scenario, "no longer true",
-						   "the status has changed again since");
-		return;
-	}
-	wa_values_add(&common, "status_lama", wa_permit_status_label(batch, before));
-	wa_values_add(&common, "status_baru", wa_permit_status_label(batch, after));
-	wa_values_add(&common, "timestamp", wa_value_time(event->at, batch->time_zone));
-
-	if (permit->partner_id != 0)
-		recipients = lappend(recipients, wa_people_partner(batch, permit->partner_id));
-	recipients = list_concat(recipients,
-							 wa_people_staff(batch, "sicantik.permit", permit->id, scenario->staff_group));
-	if (recipients == NIL)
-		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   "the permit has no contact and no internal follower");
-	foreach(cell, recipients)
-	{
-		WaRecipient *recipient = lfirst(cell);
-		WaValues	values = {0};
-
-		for (int i = 0; i < common.n; i++)
-			wa_values_add(&values, common.list[i].name, common.list[i].value);
-		wa_permit_values(batch, &values, permit, recipient);
-		wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
-						   NULL, RANK_STATUS);
-	}
+	for (size_t c = 0; c < lengthof(composers); c++)
+		if (strcmp(composers[c].name, scenario->composer) == 0)
+			return true;
+	return scenario->watch == NULL;
 }
 
 /*
@@ -197,16 +138,33 @@ static bool
 load_facts(WaBatch *batch)
 {
 	int64	   *ids = palloc(sizeof(int64) * Max(batch->nevents, 1));
+	WaDocument *documents;
+	int64	   *all;
 	int64	   *partners;
 	int			n = 0;
+	int			nall;
+	int			ndocuments;
 	int			npartners = 0;
-	const char *group = NULL;
+	const WaScenario *update = wa_compose_scenario_of(batch, "status_update");
 
 	for (int i = 0; i < batch->nevents; i++)
 		if (batch->events[i].has_record && strcmp(batch->events[i].table, "sicantik_permit") == 0)
 			ids[n++] = batch->events[i].record_id;
-	if (!wa_permits_load(batch, ids, n))
+
+	if (!wa_compose_load_own(batch))
 		return false;
+	/* the documents first: they name permits */
+	if (!wa_compose_load_documents(batch))
+		return false;
+	ndocuments = wa_document_all(batch, &documents);
+	nall = n;
+	all = palloc(sizeof(int64) * Max(n + ndocuments, 1));
+	memcpy(all, ids, sizeof(int64) * n);
+	for (int i = 0; i < ndocuments; i++)
+		all[nall++] = documents[i].permit_id;
+	if (!wa_permits_load(batch, all, nall))
+		return false;
+
 	partners = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
@@ -215,12 +173,8 @@ load_facts(WaBatch *batch)
 		if (permit && permit->partner_id != 0)
 			partners[npartners++] = permit->partner_id;
 	}
-	if (!wa_people_load_partners(batch, partners, npartners))
-		return false;
-	for (int i = 0; i < batch->nscenarios; i++)
-		if (strcmp(batch->scenarios[i].composer, "status_update") == 0)
-			group = batch->scenarios[i].staff_group;
-	return wa_people_load_staff(batch, "sicantik.permit", ids, n, group);
+	return wa_people_load_partners(batch, partners, npartners) &&
+		wa_people_load_staff(batch, "sicantik.permit", ids, n, update ? update->staff_group : NULL);
 }
 
 /*
@@ -239,12 +193,14 @@ wa_compose_scenarios(WaBatch *batch)
 		{
 			const WaScenario *scenario = &batch->scenarios[s];
 
-			if (!scenario->active || !event->has_record ||
-				scenario->watch == NULL || strcmp(scenario->watch, event->table) != 0)
+			if (!scenario->active || !event->has_record || scenario->watch == NULL)
 				continue;
 			for (size_t c = 0; c < lengthof(composers); c++)
-				if (strcmp(composers[c].name, scenario->composer) == 0)
+				if (strcmp(composers[c].name, scenario->composer) == 0 &&
+					(strcmp(scenario->watch, event->table) == 0 ||
+					 wa_compose_is(composers[c].also, event->table)))
 					composers[c].compose(batch, scenario, event);
+			wa_compose_own(batch, scenario, event);
 		}
 	}
 }

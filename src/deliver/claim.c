@@ -19,6 +19,15 @@
 #define BATCH			256
 
 /*
+ * A message that goes at once was made from its record a moment ago: the
+ * record is not read again within this time.
+ */
+#define FRESH_US		(250 * 1000)
+
+/* A message whose condition cannot be read now waits so long. */
+#define LOCKED_US		(250 * 1000)
+
+/*
  * How long a message without a usable provider waits for the next look; a
  * change of configuration makes all of them look again at once.
  */
@@ -100,6 +109,87 @@ is_over(WaConclusions *conclusions, WaItem *item, TimestampTz now)
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Outside its sending hours a message waits for the next opening; what a
+ * person sends goes at any time.
+ */
+static bool
+must_wait_for_hours(const WaSendConfig *config, WaConclusions *conclusions, WaItem *item,
+					TimestampTz now)
+{
+	for (int i = 0; item->scenario && i < config->nhours; i++)
+	{
+		TimestampTz opening;
+
+		if (strcmp(config->hours[i].scenario, item->scenario) != 0)
+			continue;
+		opening = wa_hours_opening(&config->hours[i].hours, config->time_zone, now);
+		if (opening <= now)
+			return false;
+		drop(conclusions, item, "queued", "outside_hours",
+			 "waits for the sending hours")->due_at = opening;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Look at the picked messages once more, right before they go: what is not
+ * true any more is cancelled, what has been ended meanwhile is forgotten.
+ * Returns how many are left at the head of the array.
+ */
+static int
+recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, int n,
+		TimestampTz wall, int64 now, int64 *again)
+{
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	WaItem	  **asked = palloc(sizeof(WaItem *) * Max(n, 1));
+	WaStill    *results = palloc(sizeof(WaStill) * Max(n, 1));
+	const char **details = palloc(sizeof(char *) * Max(n, 1));
+	int			nasked = 0;
+	int			left = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		fresh = !items[i]->looked_at && wall >= items[i]->created_at &&
+			wall - items[i]->created_at < FRESH_US;
+
+		items[i]->looked_at = true;
+		if (!items[i]->by_hand && !fresh)
+		{
+			asked[nasked] = items[i];
+			ids[nasked++] = items[i]->id;
+		}
+	}
+	if (nasked == 0)
+		return n;
+	wa_recheck(config->schema, ids, nasked, results, details);
+	for (int i = 0, k = 0; i < n; i++)
+	{
+		WaItem	   *item = items[i];
+
+		if (k < nasked && asked[k] == item)
+		{
+			WaStill		result = results[k];
+			const char *detail = details[k++];
+
+			if (result == WA_STILL_FALSE)
+				drop(conclusions, item, "cancelled", "no_longer_true", detail);
+			else if (result == WA_STILL_ENDED)
+				wa_schedule_set_gone(item);
+			else if (result == WA_STILL_LOCKED)
+			{
+				item->wait_us = now + LOCKED_US;
+				*again = Min(*again, item->wait_us);
+			}
+			if (result != WA_STILL_TRUE)
+				continue;
+		}
+		items[left++] = item;
+	}
+	return left;
 }
 
 static void
@@ -186,6 +276,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 	const char *locked;
 	int			n;
 	bool		full;
+	int			nwaiting;
 	int			left = 0;
 	int			npaced = 0;
 	int			nchosen = 0;
@@ -198,8 +289,11 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 	if (n == Min(room, BATCH))
 		*again = Min(*again, now);
 	full = n == Min(room, BATCH);
-	for (int i = 0; i < n; i++)
-		if (!is_over(conclusions, items[i], wall))
+	nwaiting = recheck(config, conclusions, items, n, wall, now, again);
+	for (int i = 0; i < nwaiting; i++)
+		if (!is_over(conclusions, items[i], wall) &&
+			(identity->mode == WA_MODE_OBSERVE ||
+			 !must_wait_for_hours(config, conclusions, items[i], wall)))
 			items[left++] = items[i];
 	if (left == 0)
 	{

@@ -22,6 +22,7 @@
 #include "deliver/send.h"
 #include "pg/frame.h"
 #include "pg/pg_compat.h"
+#include "pg/query.h"
 #include "sicantik_wa.h"
 #include "worker/worker.h"
 
@@ -55,6 +56,43 @@ static bool round_committed = false;
 static WaTransfer *claimed[MAX_TRANSFERS];
 static int	nclaimed = 0;
 
+/* The sending hours of all scenarios, in the current context. */
+static void
+load_hours(WaSendConfig *fresh)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT key, " WA_HOURS_COLUMNS " FROM wa.scenario ORDER BY key");
+	uint64		n = wa_query(&load, NULL);
+
+	fresh->hours = palloc0(sizeof(WaScenarioHours) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+	{
+		fresh->hours[i].scenario = wa_row_text(i, 1);
+		wa_hours_read(&fresh->hours[i].hours, i, 2);
+	}
+	fresh->nhours = (int) n;
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * If hours have changed, what waits for them is to be looked at again.
+ */
+static void
+look_at_hours_again(const WaSendConfig *fresh)
+{
+	static WaStatement wake =
+		WA_STATEMENT("UPDATE wa.due AS d SET due_at = clock_timestamp() FROM wa.message AS m"
+					 " WHERE m.id = d.message_id AND m.reason = 'outside_hours' AND d.due_at > clock_timestamp()");
+	bool		same = fresh->nhours == config.nhours &&
+		strcmp(fresh->time_zone, config.time_zone) == 0;
+
+	for (int i = 0; same && i < fresh->nhours; i++)
+		same = strcmp(fresh->hours[i].scenario, config.hours[i].scenario) == 0 &&
+			memcmp(&fresh->hours[i].hours, &config.hours[i].hours, sizeof(WaHours)) == 0;
+	if (!same)
+		wa_query(&wake, NULL);
+}
+
 static void
 load_config(void)
 {
@@ -68,10 +106,15 @@ load_config(void)
 	wa_route_load_providers(&fresh.providers, true);
 	fresh.mappings = wa_route_load_mappings(&fresh.nmappings);
 	fresh.schema = wa_setting_get("odoo_schema");
-	wa_pacing_load(&fresh.providers, wa_setting_get("time_zone"));
+	fresh.time_zone = wa_setting_get("time_zone");
+	load_hours(&fresh);
+	wa_pacing_load(&fresh.providers, fresh.time_zone);
 	MemoryContextSwitchTo(old);
 	if (config.context)
+	{
+		look_at_hours_again(&fresh);
 		MemoryContextDelete(config.context);
+	}
 	config = fresh;
 	wa_schedule_reconsider();
 	reload_wanted = false;

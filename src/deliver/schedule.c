@@ -103,12 +103,14 @@ wa_schedule_add(const WaReadyRow *row)
 	memset((char *) item + sizeof(item->id), 0, sizeof(*item) - sizeof(item->id));
 	item->lane = row->high ? 0 : row->low ? 2 : 1;
 	strlcpy(item->number, row->number ? row->number : "", WA_NUMBER_SIZE);
+	item->scenario = keep(row->scenario);
 	item->template_key = keep(row->template_key);
 	item->wanted_provider = keep(row->wanted_provider);
 	item->dedupe_key = keep(row->dedupe_key);
 	item->partner_id = row->partner_id;
 	item->requires_opt_in = row->requires_opt_in;
 	item->by_hand = row->by_hand;
+	item->created_at = row->created_at;
 	item->expires_at = row->expires_at;
 	item->attempts = row->attempts;
 
@@ -128,6 +130,8 @@ wa_schedule_remove(WaItem *item)
 	if (item->on_wire)
 		wa_schedule_off_wire(item);
 	dlist_delete(&item->node);
+	if (item->scenario)
+		pfree(item->scenario);
 	if (item->template_key)
 		pfree(item->template_key);
 	if (item->wanted_provider)

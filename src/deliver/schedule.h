@@ -25,13 +25,16 @@ typedef struct WaItem
 	bool		on_wire;
 	bool		gone;			/* concluded, if the round commits */
 	char		number[WA_NUMBER_SIZE];
+	char	   *scenario;		/* NULL: by hand */
 	char	   *template_key;
 	char	   *wanted_provider;
 	char	   *dedupe_key;
 	int64		partner_id;
 	bool		requires_opt_in;
 	bool		by_hand;
+	TimestampTz created_at;
 	TimestampTz expires_at;
+	bool		looked_at;		/* was picked before */
 	int			attempts;
 	WaPace	   *hint;			/* routed there last time */
 	int64		wait_us;		/* not before (monotonic); 0: at once */

@@ -10,10 +10,18 @@
 
 #include "postgres.h"
 
+#include "compose/sending.h"
 #include "deliver/schedule.h"
 #include "deliver/transfer.h"
 #include "route/route.h"
 #include "worker/identity.h"
+
+/* When messages of a scenario may go. */
+typedef struct WaScenarioHours
+{
+	char	   *scenario;
+	WaHours		hours;
+} WaScenarioHours;
 
 /* Configuration as of the last load; replaced as a whole. */
 typedef struct WaSendConfig
@@ -23,6 +31,9 @@ typedef struct WaSendConfig
 	WaMapping  *mappings;
 	int			nmappings;
 	char	   *schema;
+	char	   *time_zone;
+	WaScenarioHours *hours;
+	int			nhours;
 	int			ntemplates;
 	WaTemplate **templates;		/* read so far */
 } WaSendConfig;

@@ -21,8 +21,10 @@
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "storage/lmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -187,6 +189,20 @@ wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 }
 
 /*
+ * The same for a column that compares with the elements of any array.
+ */
+void
+wa_app_read_by_array(WaAppRows *rows, const WaAppTable *table,
+					 const char *const *columns, int ncolumns,
+					 const char *key, Oid array_type, Datum array)
+{
+	WaArgs		args = {0};
+
+	wa_arg_datum(&args, array_type, array, false);
+	read_rows(rows, table, columns, ncolumns, key, &args);
+}
+
+/*
  * The same for a column of text.
  */
 void
@@ -197,5 +213,28 @@ wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
 	WaArgs		args = {0};
 
 	wa_arg_text_array(&args, keys, nkeys);
+	read_rows(rows, table, columns, ncolumns, key, &args);
+}
+
+/*
+ * The same for a column of booleans, for one value; none if it is of another
+ * type.
+ */
+void
+wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
+					const char *const *columns, int ncolumns,
+					const char *key, bool value)
+{
+	Datum		element = BoolGetDatum(value);
+	WaArgs		args = {0};
+
+	rows->n = 0;
+	rows->values = NULL;
+	if (!wa_app_has_column(table, key) ||
+		get_atttype(table->relid, get_attnum(table->relid, key)) != BOOLOID)
+		return;
+	wa_arg_datum(&args, BOOLARRAYOID,
+				 PointerGetDatum(construct_array(&element, 1, BOOLOID, 1, true, TYPALIGN_CHAR)),
+				 false);
 	read_rows(rows, table, columns, ncolumns, key, &args);
 }

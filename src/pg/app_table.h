@@ -42,8 +42,15 @@ extern PGDLLEXPORT bool wa_app_has_column(const WaAppTable *table, const char *c
 extern PGDLLEXPORT void wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 										  const char *const *columns, int ncolumns,
 										  const char *key, const int64 *keys, int nkeys);
+extern PGDLLEXPORT void wa_app_read_by_array(WaAppRows *rows, const WaAppTable *table,
+											 const char *const *columns, int ncolumns,
+											 const char *key, Oid array_type, Datum array);
 extern PGDLLEXPORT void wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, const char *const *keys, int nkeys);
+
+extern PGDLLEXPORT void wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
+											const char *const *columns, int ncolumns,
+											const char *key, bool value);
 
 #endif							/* SICANTIK_WA_APP_TABLE_H */

@@ -53,17 +53,17 @@ insert_rows(WaNewMessage *messages, int n)
 		WA_STATEMENT("INSERT INTO wa.message (id, scenario, template_key, partner_id, number, number_source,"
 					 " params, body, res_model, res_id, wanted_provider, state, reason, detail, priority,"
 					 " requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by, dedupe_key,"
-					 " event_id, finished_at)"
+					 " event_id, still, finished_at)"
 					 " SELECT id, scenario, template_key, nullif(partner_id, 0), number, number_source,"
 					 " params::jsonb, body, res_model, nullif(res_id, 0), wanted_provider, state, reason, detail,"
 					 " coalesce(priority, 'normal'), requires_opt_in <> 0, coalesce(unknown_policy, 'resend'),"
-					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0),"
+					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0), still::jsonb,"
 					 " CASE WHEN state = 'skipped' THEN clock_timestamp() END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-					 " $18, $19, $20, $21, $22, $23) AS m(id, scenario, template_key, partner_id, number,"
+					 " $18, $19, $20, $21, $22, $23, $24) AS m(id, scenario, template_key, partner_id, number,"
 					 " number_source, params, body, res_model, res_id, wanted_provider, state, reason, detail,"
 					 " priority, requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by,"
-					 " dedupe_key, event_id)");
+					 " dedupe_key, event_id, still)");
 	WaArgs		args = {0};
 	int64	   *ids;
 	int32	   *flags;
@@ -116,6 +116,8 @@ insert_rows(WaNewMessage *messages, int n)
 	wa_arg_text_array(&args, texts, n);
 	COLLECT(int64, ids, event_id);
 	wa_arg_int8_array(&args, ids, n);
+	COLLECT(const char *, texts, still);
+	wa_arg_text_array(&args, texts, n);
 	wa_query(&insert, &args);
 }
 
@@ -195,23 +197,31 @@ wa_queue_assign_ids(WaNewMessage *messages, int n)
 }
 
 /*
- * Claim keys that may be announced once for ever; fresh[i] tells whether this
+ * Claim keys that may be announced once for ever, or, where again_after_us[i]
+ * is above 0, once in that time (microseconds); fresh[i] tells whether this
  * message is the first.  Of equal keys in one call the first one wins.  Only
  * the worker calls this, so nobody waits for anybody.
  */
 void
-wa_queue_announce_many(const char *const *keys, const int64 *ids, int n, bool *fresh)
+wa_queue_announce_many(const char *const *keys, const int64 *ids,
+					   const int64 *again_after_us, int n, bool *fresh)
 {
 	static WaStatement insert =
-		WA_STATEMENT("INSERT INTO wa.once (key, message_id)"
-					 " SELECT DISTINCT ON (1) " WA_QUEUE_INDEXABLE("key") ", id"
-					 " FROM unnest($1, $2) WITH ORDINALITY AS k(key, id, place) WHERE key IS NOT NULL"
-					 " ORDER BY 1, place ON CONFLICT (key) DO NOTHING RETURNING message_id");
+		WA_STATEMENT("WITH wanted AS (SELECT DISTINCT ON (1) " WA_QUEUE_INDEXABLE("key") " AS key, id, wait"
+					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS k(key, id, wait, place) WHERE key IS NOT NULL"
+					 " ORDER BY 1, place), "
+					 "taken AS (UPDATE wa.once AS o SET message_id = w.id, made_at = now() FROM wanted AS w"
+					 " WHERE o.key = w.key AND w.wait > 0 AND o.made_at <= now() - w.wait * interval '1 microsecond'"
+					 " RETURNING o.message_id), "
+					 "made AS (INSERT INTO wa.once (key, message_id) SELECT key, id FROM wanted"
+					 " ON CONFLICT (key) DO NOTHING RETURNING message_id)"
+					 " SELECT message_id FROM taken UNION ALL SELECT message_id FROM made");
 	WaArgs		args = {0};
 	uint64		inserted;
 
 	wa_arg_text_array(&args, keys, n);
 	wa_arg_int8_array(&args, ids, n);
+	wa_arg_int8_array(&args, again_after_us, n);
 	inserted = wa_query(&insert, &args);
 	for (int i = 0; i < n; i++)
 	{
@@ -220,4 +230,21 @@ wa_queue_announce_many(const char *const *keys, const int64 *ids, int n, bool *f
 			fresh[i] = wa_row_int8(j, 1) == ids[i];
 	}
 	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * Forget keys, so that what they stand for may be announced again.
+ */
+void
+wa_queue_forget(const char *const *keys, int n)
+{
+	static WaStatement forget =
+		WA_STATEMENT("DELETE FROM wa.once WHERE key IN"
+					 " (SELECT " WA_QUEUE_INDEXABLE("key") " FROM unnest($1) AS k(key))");
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	wa_arg_text_array(&args, keys, n);
+	wa_query(&forget, &args);
 }

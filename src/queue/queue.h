@@ -45,6 +45,7 @@ typedef struct WaNewMessage
 	const char *created_by;
 	const char *dedupe_key;
 	int64		event_id;		/* 0: none */
+	const char *still;			/* JSON object: what must still be so */
 } WaNewMessage;
 
 /* A message that is ready, as the scheduler needs it. */
@@ -59,6 +60,7 @@ typedef struct WaReadyRow
 	bool		low;
 	bool		high;
 	char	   *number;
+	char	   *scenario;		/* NULL: by hand */
 	char	   *template_key;
 	char	   *wanted_provider;
 	int64		partner_id;
@@ -66,6 +68,7 @@ typedef struct WaReadyRow
 	TimestampTz expires_at;
 	char	   *dedupe_key;
 	int			attempts;
+	TimestampTz created_at;
 } WaReadyRow;
 
 /* What the wire needs of a claimed message. */
@@ -114,7 +117,8 @@ extern int	wa_queue_purge(void);
 extern void wa_queue_insert(WaNewMessage *messages, int n);
 extern void wa_queue_assign_ids(WaNewMessage *messages, int n);
 extern void wa_queue_announce_many(const char *const *keys, const int64 *ids,
-								   int n, bool *fresh);
+								   const int64 *again_after_us, int n, bool *fresh);
+extern void wa_queue_forget(const char *const *keys, int n);
 
 /* Messages made ready at one time when they are due. */
 #define WA_QUEUE_DUE_BATCH	1000

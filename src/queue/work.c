@@ -20,9 +20,9 @@
 
 /* Columns of a ready message, in the order that read_rows() takes them. */
 #define READY_COLUMNS \
-	"m.id, r.claimed_at, r.provider, r.attempt, m.scenario IS NULL, m.priority," \
+	"m.id, r.claimed_at, r.provider, r.attempt, m.scenario, m.priority," \
 	" m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in," \
-	" m.expires_at, m.dedupe_key, m.attempts"
+	" m.expires_at, m.dedupe_key, m.attempts, m.created_at"
 
 static int
 read_rows(uint64 n, WaReadyRow **rows)
@@ -39,7 +39,8 @@ read_rows(uint64 n, WaReadyRow **rows)
 		row->claimed = row->claimed_at != 0;
 		row->claimed_provider = wa_row_text(i, 3);
 		row->attempt = wa_row_int4(i, 4);
-		row->by_hand = wa_row_bool(i, 5);
+		row->scenario = wa_row_text(i, 5);
+		row->by_hand = row->scenario == NULL;
 		row->high = strcmp(priority, "high") == 0;
 		row->low = strcmp(priority, "low") == 0;
 		row->number = wa_row_text(i, 7);
@@ -50,6 +51,7 @@ read_rows(uint64 n, WaReadyRow **rows)
 		row->expires_at = wa_row_timestamptz(i, 12);
 		row->dedupe_key = wa_row_text(i, 13);
 		row->attempts = wa_row_int4(i, 14);
+		row->created_at = wa_row_timestamptz(i, 15);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	*rows = list;
@@ -226,7 +228,7 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 					 " finished_at = CASE WHEN v.state IN ('queued', 'held') THEN NULL ELSE clock_timestamp() END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS v(id, state, reason, detail,"
 					 " provider_message_id, provider, route, due_at, sent_at)"
-					 " WHERE m.id = v.id");
+					 " WHERE m.id = v.id AND m.state <> 'superseded'");
 	static WaStatement remove =
 		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");
 	static WaStatement release =

@@ -138,6 +138,14 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 	{
 		keep_drops();
 		composed = wa_compose_run();
+		if (!wa_calendar_run(&due))
+			composed = false;
+		sooner(next_due, due);
+		due = 0;
+		if (!wa_approver_run(&due))
+			composed = false;
+		sooner(next_due, due);
+		due = 0;
 	}
 	if (deliver)
 		more = deliver->run(may_send, &due);
@@ -177,6 +185,8 @@ wa_round_in_flight(void)
 void
 wa_round_reload(void)
 {
+	wa_calendar_reload();
+	wa_approver_reload();
 	if (deliver)
 		deliver->reload();
 }

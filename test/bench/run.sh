@@ -84,6 +84,8 @@ CREATE EXTENSION sicantik_wa;
 SELECT * FROM wa_setup();
 SELECT wa_configure('fonnte', '{"base_url": "http://127.0.0.1:$port", "token": "bench", "is_default": true,
 	"state": "configured", "min_gap": 0, "gap_jitter": 0, "daily_cap": null, "max_in_flight": 100}');
+UPDATE wa.scenario SET hours_from = NULL, hours_to = NULL, weekdays = NULL,
+	max_per_transaction = NULL, max_per_hour = NULL, max_per_day_and_number = NULL;
 SELECT wa_arm('odoo');
 SQL
 

@@ -96,12 +96,17 @@ $node->safe_psql(
 	CREATE TABLE wa.attempt (message_id bigint);
 	CREATE TABLE wa.provider (min_gap interval, gap_jitter interval,
 		daily_cap int, rate_per_second int, recipient_gap interval);
+	CREATE TABLE wa.scenario (hours_from time, hours_to time, weekdays int[],
+		max_per_transaction int, max_per_hour int, max_per_day_and_number int);
+	INSERT INTO wa.scenario VALUES ('07:00', '20:00', '{1}', 25, 60, 10);
 	INSERT INTO wa.message VALUES (7, 'sent');
 	INSERT INTO wa.provider VALUES ('8 s', '4 s', 400, 20, '6 s');
 });
 no_pacing($node, 'odoo');
 is($node->safe_psql('odoo', 'SELECT * FROM wa.provider'),
 	'00:00:00|00:00:00|||00:00:00', 'no_pacing');
+is($node->safe_psql('odoo', 'SELECT * FROM wa.scenario'),
+	'|||||', 'no_pacing: no guards either');
 ok(wait_state($node, 'odoo', 7, 'sent'), 'wait_state');
 ok(wait_sql($node, 'odoo', 'SELECT 1 + 1', '2'), 'wait_sql');
 

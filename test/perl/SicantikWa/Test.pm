@@ -197,14 +197,18 @@ sub run_file
 	return;
 }
 
-# no_pacing($node, $dbname): send as fast as the provider answers.
+# no_pacing($node, $dbname): send as fast as the provider answers, as much as
+# there is, and at any time of any day.
 sub no_pacing
 {
 	my ($node, $dbname) = @_;
 
 	$node->safe_psql($dbname,
 			"UPDATE wa.provider SET min_gap = '0', gap_jitter = '0', "
-		  . "daily_cap = NULL, rate_per_second = NULL, recipient_gap = '0'");
+		  . "daily_cap = NULL, rate_per_second = NULL, recipient_gap = '0'; "
+		  . 'UPDATE wa.scenario SET hours_from = NULL, hours_to = NULL, '
+		  . 'weekdays = NULL, max_per_transaction = NULL, '
+		  . 'max_per_hour = NULL, max_per_day_and_number = NULL');
 	return;
 }
 

@@ -1,0 +1,361 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *		wa_check(): the doctor.
+ *
+ * Goes through everything that a message needs, from the library to the
+ * citizen's number, and says for each thing whether it is well and, where it
+ * is not, what to do.  It looks and changes nothing; no provider is called.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "admin/admin.h"
+#include "compose/compose.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "route/provider.h"
+#include "sicantik_wa.h"
+#include "worker/identity.h"
+#include "worker/worker.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_check);
+
+static void
+check_library(FunctionCallInfo fcinfo)
+{
+	WaSlotInfo	slot = {0};
+
+	if (!wa_worker_preloaded())
+	{
+		wa_admin_say(fcinfo, "library", "error",
+					 "not preloaded, so nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
+		return;
+	}
+	if (!wa_guc_enabled)
+		wa_admin_say(fcinfo, "library", "error",
+					 "sicantik_wa.enabled is off: set it to on and reload the configuration");
+	else
+		wa_admin_say(fcinfo, "library", "ok", NULL);
+	if (RecoveryInProgress())
+	{
+		wa_admin_say(fcinfo, "worker", "ok", "this is a standby: ask the primary");
+		return;
+	}
+	if (!wa_worker_launcher_running())
+		wa_admin_say(fcinfo, "worker", "error",
+					 "the launcher does not run: see the server's log; max_worker_processes may be too low");
+	else if (!wa_worker_slot_info(MyDatabaseId, &slot))
+		wa_admin_say(fcinfo, "worker", "warning",
+					 "the launcher has not seen this database yet; it looks every 15 minutes and after every change");
+	else if (slot.hold_off_until > GetCurrentTimestamp())
+		wa_admin_say(fcinfo, "worker", "warning",
+					 psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
+							  timestamptz_to_str(slot.hold_off_until)));
+	else
+		wa_admin_say(fcinfo, "worker", "ok", NULL);
+	if (slot.no_sender)
+		wa_admin_say(fcinfo, "sender", "error",
+					 "messages are composed, but not sent: the module sicantik_wa_worker could not be loaded; install libcurl (Debian: libcurl4) and see the server's log");
+	else
+		wa_admin_say(fcinfo, "sender", "ok", NULL);
+}
+
+static void
+check_mode(FunctionCallInfo fcinfo)
+{
+	WaIdentity	identity;
+
+	wa_identity_check(&identity);
+	switch (identity.mode)
+	{
+		case WA_MODE_LIVE:
+			wa_admin_say(fcinfo, "mode", "ok", NULL);
+			break;
+		case WA_MODE_TEST:
+			wa_admin_say(fcinfo, "mode", "warning",
+						 psprintf("mode test: everything goes to %s; SELECT wa_arm('%s') when that is over",
+								  identity.test_number ? identity.test_number : "nobody",
+								  get_database_name(MyDatabaseId)));
+			break;
+		case WA_MODE_OBSERVE:
+			wa_admin_say(fcinfo, "mode", "warning",
+						 psprintf("mode observe: only messages by hand go out; look at wa.message, then SELECT wa_arm('%s')",
+								  get_database_name(MyDatabaseId)));
+			break;
+		case WA_MODE_STOPPED:
+			wa_admin_say(fcinfo, "mode", "error",
+						 identity.why ? identity.why : "nothing is sent");
+			break;
+	}
+	if (wa_guc_instance == NULL || wa_guc_instance[0] == '\0')
+		wa_admin_say(fcinfo, "instance", "warning",
+					 "sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again");
+	else
+		wa_admin_say(fcinfo, "instance", "ok", NULL);
+}
+
+/* Returns the number of providers that can be used. */
+static int
+check_providers(FunctionCallInfo fcinfo, const WaProviders *providers)
+{
+	static WaStatement errors =
+		WA_STATEMENT("SELECT last_error FROM wa.provider WHERE name = $1");
+	int			usable = 0;
+	bool		has_default = false;
+
+	for (int i = 0; i < providers->n; i++)
+	{
+		const WaProvider *p = &providers->list[i];
+		char	   *item = psprintf("provider %s", p->name);
+		WaArgs		args = {0};
+
+		has_default = has_default || (p->is_default && p->active);
+		if (!p->active)
+			wa_admin_say(fcinfo, item, "ok", "not active");
+		else if (p->problem)
+			wa_admin_say(fcinfo, item, "error",
+						 psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
+								  p->problem, p->name));
+		else if (strcmp(p->state, "configured") == 0)
+		{
+			usable++;
+			wa_admin_say(fcinfo, item, "ok", NULL);
+		}
+		else if (strcmp(p->state, "error") == 0)
+		{
+			wa_arg_text(&args, p->name);
+			wa_admin_say(fcinfo, item, "error",
+						 psprintf("%s; mend it, then SELECT * FROM wa_test_connection('%s')",
+								  wa_query(&errors, &args) > 0 && !wa_row_isnull(0, 1) ?
+								  wa_row_text(0, 1) : "in state error", p->name));
+		}
+		else
+			wa_admin_say(fcinfo, item, "warning",
+						 psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
+	}
+	if (usable == 0)
+		wa_admin_say(fcinfo, "providers", "error",
+					 "no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");
+	else if (!has_default)
+		wa_admin_say(fcinfo, "default provider", "warning",
+					 "none is set, so the first usable one by sequence is taken: SELECT wa_configure('...', '{\"is_default\": true}')");
+	else
+		wa_admin_say(fcinfo, "default provider", "ok", NULL);
+	return usable;
+}
+
+/* What of a template's text no setting and no composer can fill. */
+static const char *
+missing_setting(const WaTemplate *template)
+{
+	static const char *const names[] = {
+		"download_link", "detail_link", "renewal_link", "approval_link",
+		"link_dashboard", "contact_dpmptsp"
+	};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (strstr(template->body, psprintf("{{%s}}", names[i])) && wa_setting_get(names[i]) == NULL)
+			return names[i];
+	return NULL;
+}
+
+/* A usable provider takes this template, if only as text. */
+static bool
+any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings, const char *key)
+{
+	for (int i = 0; i < providers->n; i++)
+	{
+		const WaProvider *p = &providers->list[i];
+		const WaMapping *mapping = NULL;
+
+		if (!p->active || p->problem || strcmp(p->state, "configured") != 0)
+			continue;
+		for (int m = 0; m < nmappings; m++)
+			if (strcmp(mappings[m].template_key, key) == 0 && strcmp(mappings[m].provider, p->name) == 0)
+				mapping = &mappings[m];
+		if (mapping == NULL ? !p->gateway->official :
+			strcmp(mapping->status, "configured") == 0 || strcmp(mapping->status, "approved") == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_templates(FunctionCallInfo fcinfo, const WaProviders *providers, bool any_usable)
+{
+	int			n;
+	int			nmappings;
+	WaScenario *scenarios = wa_compose_load_scenarios(&n);
+	WaMapping  *mappings = wa_route_load_mappings(&nmappings);
+
+	if (n == 0)
+		wa_admin_say(fcinfo, "scenarios", "error", "there are none: SELECT * FROM wa_setup()");
+	for (int i = 0; i < n; i++)
+	{
+		char	   *item = psprintf("scenario %s", scenarios[i].key);
+		const char *key = scenarios[i].template_key;
+		WaTemplate *template;
+		const char *setting;
+
+		if (!scenarios[i].active)
+		{
+			wa_admin_say(fcinfo, item, "ok", "not active");
+			continue;
+		}
+		template = wa_route_load_template(key);
+		setting = template ? missing_setting(template) : NULL;
+		if (template == NULL)
+			wa_admin_say(fcinfo, item, "error",
+						 psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));
+		else if (!template->active)
+			wa_admin_say(fcinfo, item, "error",
+						 psprintf("template \"%s\" is not active: SELECT wa_set_template('%s', '{\"active\": true}')", key, key));
+		else if (setting)
+			wa_admin_say(fcinfo, item, "error",
+						 psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",
+								  setting, setting));
+		else if (any_usable && !any_takes(providers, mappings, nmappings, key))
+			wa_admin_say(fcinfo, item, "error",
+						 psprintf("no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
+								  key, key));
+		else
+			wa_admin_say(fcinfo, item, "ok", NULL);
+	}
+}
+
+static void
+check_watched(FunctionCallInfo fcinfo)
+{
+	static WaStatement rows =
+		WA_STATEMENT("SELECT w.relation, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
+					 " LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)"
+					 " ON format('%I.%I', n.nspname, c.relname) = w.relation"
+					 " ORDER BY w.relation COLLATE \"C\"");
+	uint64		n = wa_query(&rows, NULL);
+	char	  **relations = palloc(sizeof(char *) * Max(n, 1));
+	Oid		   *oids = palloc(sizeof(Oid) * Max(n, 1));
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		relations[i] = wa_row_text(i, 1);
+		oids[i] = (Oid) wa_row_int8(i, 2);
+	}
+	if (n == 0)
+		wa_admin_say(fcinfo, "watched", "error", "no table is watched: SELECT * FROM wa_setup()");
+	for (uint64 i = 0; i < n; i++)
+	{
+		WaTarget	target = {0};
+		bool		well;
+
+		if (OidIsValid(oids[i]))
+			wa_admin_find_target_by_oid(&target, oids[i]);
+		well = OidIsValid(target.relid) && target.triggers == WA_TRIGGERS_PRESENT;
+		wa_admin_say(fcinfo, psprintf("watched %s", relations[i]), well ? "ok" : "error",
+					 well ? NULL : OidIsValid(target.relid) ?
+					 "its triggers are missing, disabled or replaced, so changes are not seen: SELECT * FROM wa_setup(), then see wa_status()" :
+					 "there is no such table: SELECT * FROM wa_setup() when it is there again");
+	}
+}
+
+static void
+check_reach(FunctionCallInfo fcinfo)
+{
+	const char *problem;
+	WaReach		reach;
+
+	if (!wa_admin_count_reach(&reach, wa_setting_get("odoo_schema"), &problem))
+	{
+		wa_admin_say(fcinfo, "reach", "warning", problem);
+		return;
+	}
+	wa_admin_say(fcinfo, "reach", reach.reachable == reach.active ? "ok" : "warning",
+				 psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
+						  INT64_FORMAT " without partner, " INT64_FORMAT " without number, "
+						  INT64_FORMAT " name mismatch, " INT64_FORMAT " opted out or blacklisted%s",
+						  reach.active, reach.reachable, reach.without_partner,
+						  reach.without_number, reach.name_mismatch, reach.refused,
+						  reach.reachable == reach.active ? "" :
+						  "; link contacts and correct their numbers in Odoo"));
+}
+
+static void
+check_ledger(FunctionCallInfo fcinfo)
+{
+	static WaStatement ends =
+		WA_STATEMENT("SELECT state, coalesce(reason, '-'), count(*)::text, max(id)::text FROM wa.message"
+					 " WHERE state IN ('failed', 'unknown', 'expired') AND created_at > now() - interval '24 hours'"
+					 " OR state = 'held'"
+					 " GROUP BY state, reason ORDER BY state, reason");
+	static WaStatement rest =
+		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.dead_letter)::text,"
+					 " (SELECT min(event_id) FROM wa.dead_letter)::text,"
+					 " (SELECT error FROM wa.dead_letter ORDER BY id DESC LIMIT 1),"
+					 " (SELECT coalesce(sum(events), 0) FROM wa.capture_gap)::text,"
+					 " (SELECT count(*) FROM wa.event AS e WHERE e.at < now() - interval '10 minutes' AND NOT EXISTS"
+					 " (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))::text");
+	uint64		n = wa_query(&ends, NULL);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *state = wa_row_text(i, 1);
+
+		wa_admin_say(fcinfo, psprintf("log: messages %s", state), "warning",
+					 psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
+							  wa_row_text(i, 3), wa_row_text(i, 2), wa_row_text(i, 4),
+							  strcmp(state, "held") == 0 ? "; wa_release() or wa_cancel()" : ""));
+	}
+	if (n == 0)
+		wa_admin_say(fcinfo, "log: messages", "ok", "nothing failed in the last 24 hours, nothing is held");
+	wa_query(&rest, NULL);
+	if (strcmp(wa_row_text(0, 1), "0") == 0)
+		wa_admin_say(fcinfo, "log: dead letters", "ok", NULL);
+	else
+		wa_admin_say(fcinfo, "log: dead letters", "error",
+					 psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
+							  wa_row_text(0, 1), wa_row_text(0, 3)));
+	if (strcmp(wa_row_text(0, 4), "0") == 0)
+		wa_admin_say(fcinfo, "log: capture gaps", "ok", NULL);
+	else
+		wa_admin_say(fcinfo, "log: capture gaps", "warning",
+					 psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing",
+							  wa_row_text(0, 4)));
+	if (strcmp(wa_row_text(0, 5), "0") == 0)
+		wa_admin_say(fcinfo, "log: events", "ok", NULL);
+	else
+		wa_admin_say(fcinfo, "log: events", "warning",
+					 psprintf("%s events have waited for more than 10 minutes: see worker above, and the server's log", wa_row_text(0, 5)));
+}
+
+/*
+ * wa_check(): see explain.sql.
+ */
+Datum
+wa_sql_check(PG_FUNCTION_ARGS)
+{
+	WaCall		call;
+	WaProviders providers;
+	int			usable;
+
+	wa_call_rows_begin(fcinfo);
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	check_library(fcinfo);
+	check_mode(fcinfo);
+	wa_route_load_providers(&providers, false);
+	usable = check_providers(fcinfo, &providers);
+	check_templates(fcinfo, &providers, usable > 0);
+	check_watched(fcinfo);
+	check_reach(fcinfo);
+	check_ledger(fcinfo);
+	if (wa_admin_say_other_senders(fcinfo) == 0)
+		wa_admin_say(fcinfo, "other sender", "ok", NULL);
+	wa_call_end(&call);
+	return (Datum) 0;
+}

@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.c
+ *		wa_history(): everything about a number, a permit or a partner.
+ *
+ * What was asked for is looked up in Odoo first: the partners who have the
+ * number, their permits, the documents of these.  Then messages, events that
+ * made none, dead letters and events not yet read are told in the order of
+ * time.  Odoo's tables are read without waiting for a lock; one that is locked
+ * is told, and the ledger is searched all the same.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+#include "admin/setting.h"
+#include "admin/story.h"
+#include "pg/app_table.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "text/text.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_history);
+
+/* Ids without doubles. */
+typedef struct Ids
+{
+	int			n;
+	int			size;
+	int64	   *list;
+} Ids;
+
+typedef struct Search
+{
+	WaStory		story;
+	const char *wanted;
+	char	   *number;			/* or NULL */
+	Ids			partners;
+	Ids			permits;
+	Ids			documents;
+	const char *schema;
+} Search;
+
+static void
+add_id(Ids *ids, const char *text)
+{
+	int64		id = text ? strtoll(text, NULL, 10) : 0;
+
+	if (id == 0)
+		return;
+	for (int i = 0; i < ids->n; i++)
+		if (ids->list[i] == id)
+			return;
+	if (ids->n == ids->size)
+	{
+		ids->size = Max(16, 2 * ids->size);
+		ids->list = ids->list ? repalloc(ids->list, sizeof(int64) * ids->size) :
+			palloc(sizeof(int64) * ids->size);
+	}
+	ids->list[ids->n++] = id;
+}
+
+/* Open a table of Odoo's; tells it if it is locked. */
+static bool
+open_table(Search *search, WaAppTable *table, const char *name)
+{
+	wa_app_open(table, search->schema, name);
+	if (table->state == WA_APP_LOCKED)
+		wa_story_tell(&search->story, 0,
+					  wa_story_words(&search->story, WA_SAY_NOTE,
+									 psprintf("%s: locked, not searched", name), NULL, NULL));
+	return table->state == WA_APP_READY;
+}
+
+/* A partner named by its id: "partner 42", or a bare small number. */
+static void
+find_partner_id(Search *search)
+{
+	const char *p = search->wanted;
+
+	if (pg_strncasecmp(p, "partner", 7) == 0)
+		p += 7 + strspn(p + 7, " :#");
+	if (p[0] != '\0' && strlen(p) <= 9 && strspn(p, "0123456789") == strlen(p) && p[0] != '0')
+		add_id(&search->partners, p);
+}
+
+/*
+ * The partners who got messages at this number, and those who have it in Odoo:
+ * in its E.164 form, in the usual bare spellings, or as it was asked for.
+ */
+static void
+find_partners_of_number(Search *search)
+{
+	static WaStatement known =
+		WA_STATEMENT("SELECT DISTINCT partner_id::text FROM wa.message WHERE number = $1 AND partner_id IS NOT NULL");
+	static const char *const columns[] = {"id"};
+	static const char *const keys[] = {"phone_sanitized", "whatsapp_number", "mobile", "phone"};
+	WaArgs		args = {0};
+	WaAppTable	table;
+	uint64		n;
+
+	wa_arg_text(&args, search->number);
+	n = wa_query(&known, &args);
+	for (uint64 i = 0; i < n; i++)
+		add_id(&search->partners, wa_row_text(i, 1));
+	if (!open_table(search, &table, "res_partner"))
+		return;
+	for (size_t k = 0; k < lengthof(keys); k++)
+	{
+		const char *spellings[5];
+		int			nspellings = 0;
+		WaAppRows	rows;
+
+		spellings[nspellings++] = psprintf("+%s", search->number);
+		spellings[nspellings++] = search->number;
+		spellings[nspellings++] = search->wanted;
+		if (strncmp(search->number, "62", 2) == 0)
+		{
+			spellings[nspellings++] = psprintf("0%s", search->number + 2);
+			spellings[nspellings++] = search->number + 2;
+		}
+		wa_app_read_by_text(&rows, &table, columns, lengthof(columns), keys[k], spellings, nspellings);
+		for (uint64 r = 0; r < rows.n; r++)
+			add_id(&search->partners, rows.values[r][0]);
+	}
+}
+
+/*
+ * The permits with this number or registration id, and those of the partners;
+ * then the documents of all of them.
+ */
+static void
+find_permits(Search *search)
+{
+	static const char *const columns[] = {"id", "registration_id"};
+	static const char *const keys[] = {"permit_number", "registration_id"};
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	if (open_table(search, &table, "sicantik_permit"))
+	{
+		for (size_t k = 0; k < lengthof(keys); k++)
+		{
+			wa_app_read_by_text(&rows, &table, columns, lengthof(columns), keys[k], &search->wanted, 1);
+			for (uint64 r = 0; r < rows.n; r++)
+			{
+				add_id(&search->permits, rows.values[r][0]);
+				wa_story_tell(&search->story, 0,
+							  wa_story_words(&search->story, WA_SAY_FOUND,
+											 psprintf("sicantik_permit %s (%s)", rows.values[r][0],
+													  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
+			}
+		}
+		if (search->partners.n > 0)
+		{
+			wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "partner_id",
+							  search->partners.list, search->partners.n);
+			for (uint64 r = 0; r < rows.n; r++)
+				add_id(&search->permits, rows.values[r][0]);
+		}
+	}
+	if (search->permits.n > 0 && open_table(search, &table, "sicantik_document"))
+	{
+		wa_app_read_by_id(&rows, &table, columns, 1, "permit_id",
+						  search->permits.list, search->permits.n);
+		for (uint64 r = 0; r < rows.n; r++)
+			add_id(&search->documents, rows.values[r][0]);
+	}
+}
+
+static void
+tell_partners(Search *search)
+{
+	static const char *const columns[] = {"id", "name"};
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	if (search->partners.n == 0 || !open_table(search, &table, "res_partner"))
+		return;
+	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id",
+					  search->partners.list, search->partners.n);
+	for (uint64 r = 0; r < rows.n; r++)
+		wa_story_tell(&search->story, 0,
+					  wa_story_words(&search->story, WA_SAY_FOUND,
+									 psprintf("res_partner %s (%s)", rows.values[r][0],
+											  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
+}
+
+static void
+tell_consent(Search *search)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT opted_in_at, opted_out_at, last_inbound_at, coalesce(source, '-')"
+					 " FROM wa.contact WHERE number = $1");
+	static const WaSentence sentences[] = {WA_SAY_CONSENT_IN, WA_SAY_CONSENT_OUT, WA_SAY_INBOUND};
+	WaArgs		args = {0};
+
+	if (search->number == NULL)
+		return;
+	wa_arg_text(&args, search->number);
+	if (wa_query(&read, &args) == 0)
+		return;
+	for (int i = 0; i < 3; i++)
+		if (!wa_row_isnull(0, i + 1))
+			wa_story_tell(&search->story, wa_row_timestamptz(0, i + 1),
+						  wa_story_words(&search->story, sentences[i], search->number,
+										 wa_row_text(0, 4), NULL));
+}
+
+/*
+ * Everything that happened, in the order of time.  The number of a permit that
+ * Odoo no longer has is looked for in the parameters of the messages.
+ */
+static void
+tell_happenings(Search *search)
+{
+	static WaStatement read =
+		WA_STATEMENT("WITH records AS (SELECT 'sicantik.permit' AS model, 'sicantik_permit' AS name, unnest($3::bigint[]) AS id"
+					 " UNION ALL SELECT 'sicantik.document', 'sicantik_document', unnest($4::bigint[]))"
+					 " SELECT m.created_at AS at, 'm' AS kind, m.id::text AS id, m.state AS first, m.reason AS second,"
+					 " coalesce(m.scenario, m.template_key, '-') AS third, m.number AS fourth, m.detail AS fifth"
+					 " FROM wa.message AS m WHERE m.number = $1 OR m.partner_id = ANY ($2)"
+					 " OR EXISTS (SELECT FROM records AS r WHERE r.model = m.res_model AND r.id = m.res_id)"
+					 " OR $5 IN (m.params->>'permit_number', m.params->>'pendaftaran_id')"
+					 " UNION ALL SELECT o.at, 'o', o.event_id::text, o.outcome, o.scenario, o.relation, o.record_id::text, o.detail"
+					 " FROM wa.event_outcome AS o JOIN records AS r ON r.id = o.record_id"
+					 " AND r.name = (parse_ident(o.relation))[2]"
+					 " UNION ALL SELECT d.at, 'd', d.event_id::text, d.error, NULL, d.relation, d.record_id::text, NULL"
+					 " FROM wa.dead_letter AS d JOIN records AS r ON r.id = d.record_id"
+					 " AND r.name = (parse_ident(d.relation))[2]"
+					 " UNION ALL SELECT e.at, 'u', e.id::text, NULL, NULL, e.relation, e.record_id::text, NULL"
+					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id"
+					 " AND r.name = (parse_ident(e.relation))[2]"
+					 " WHERE NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
+					 " ORDER BY at, id");
+	WaStory    *story = &search->story;
+	WaArgs		args = {0};
+	uint64		n;
+
+	wa_arg_text(&args, search->number);
+	wa_arg_int8_array(&args, search->partners.list, search->partners.n);
+	wa_arg_int8_array(&args, search->permits.list, search->permits.n);
+	wa_arg_int8_array(&args, search->documents.list, search->documents.n);
+	wa_arg_text(&args, search->wanted);
+	n = wa_query(&read, &args);
+	for (uint64 i = 0; i < n; i++)
+	{
+		TimestampTz at = wa_row_timestamptz(i, 1);
+		char	   *id = wa_row_text(i, 3);
+		char	   *first = wa_row_text(i, 4);
+		char	   *second = wa_row_text(i, 5);
+		char	   *fifth = wa_row_text(i, 8);
+		char	   *what;
+
+		switch (wa_row_text(i, 2)[0])
+		{
+			case 'm':
+				what = psprintf("%s, %s: %s%s%s%s%s", wa_row_text(i, 6),
+								wa_row_isnull(i, 7) ? "-" : wa_row_text(i, 7),
+								wa_story_state(story, first),
+								second ? ", " : "", second ? wa_story_reason(story, second) : "",
+								fifth ? ", " : "", fifth ? fifth : "");
+				what = wa_story_words(story, WA_SAY_MESSAGE, id, what, NULL);
+				break;
+			case 'o':
+				what = psprintf("%s%s%s%s%s (%s %s)", second ? second : "", second ? ": " : "", first,
+								fifth ? ", " : "", fifth ? fifth : "", wa_row_text(i, 6), wa_row_text(i, 7));
+				what = wa_story_words(story, WA_SAY_OUTCOME, id, what, NULL);
+				break;
+			case 'd':
+				what = wa_story_words(story, WA_SAY_DEAD_LETTER, id, first, NULL);
+				break;
+			default:
+				what = wa_story_words(story, WA_SAY_UNREAD, id,
+									  psprintf("%s %s", wa_row_text(i, 6), wa_row_text(i, 7)), NULL);
+		}
+		wa_story_tell(story, at, what);
+	}
+}
+
+/*
+ * wa_history(): see explain.sql.
+ */
+Datum
+wa_sql_history(PG_FUNCTION_ARGS)
+{
+	char	   *wanted = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char		number[WA_NUMBER_SIZE];
+	size_t		len;
+	WaCall		call;
+	Search		search;
+
+	wanted += strspn(wanted, " \t\r\n");
+	for (len = strlen(wanted); len > 0 && strchr(" \t\r\n", wanted[len - 1]); len--)
+		wanted[len - 1] = '\0';
+
+	wa_call_rows_begin(fcinfo);
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	memset(&search, 0, sizeof(search));
+	wa_story_begin(&search.story, fcinfo, call.acting.user);
+	search.wanted = wanted;
+	search.schema = wa_setting_get("odoo_schema");
+	if (wanted[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("nothing to look for"),
+				 errhint("For example: wa_history('0812...'), wa_history('503/17/2026'), wa_history('partner 42').")));
+	if (wa_text_normalize_number(wanted, number) ||
+		wa_text_normalize_number(psprintf("+%s", wanted), number))
+		search.number = pstrdup(number);
+	find_partner_id(&search);
+	if (search.number)
+		find_partners_of_number(&search);
+	find_permits(&search);
+	tell_partners(&search);
+	tell_consent(&search);
+	tell_happenings(&search);
+	if (search.story.rows == 0)
+		wa_story_tell(&search.story, 0,
+					  wa_story_words(&search.story, WA_SAY_NOTHING, wanted, NULL, NULL));
+	wa_call_end(&call);
+	return (Datum) 0;
+}

@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * reach.c
+ *		How many citizens with an active permit can be told something.
+ *
+ * The same code that composes messages chooses the numbers, compares the names
+ * and knows who wants none, so the figure is what will happen.  Partners are read in chunks of
+ * their own memory: tens of thousands of permits take well below a second.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "admin/admin.h"
+#include "compose/compose.h"
+#include "pg/app_table.h"
+#include "route/route.h"
+
+#define CHUNK	500
+
+typedef struct Permit
+{
+	int64		partner_id;
+	const char *applicant;
+} Permit;
+
+static int
+by_partner(const void *a, const void *b)
+{
+	int64		left = ((const Permit *) a)->partner_id;
+	int64		right = ((const Permit *) b)->partner_id;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Count the permits of one chunk of partners; false: a table is locked. */
+static bool
+count_chunk(WaReach *reach, const char *schema, const Permit *permits, int n, const char **problem)
+{
+	WaBatch		batch = {0};
+	int64	   *ids = palloc(sizeof(int64) * n);
+	WaRoute    *routes = palloc0(sizeof(WaRoute) * n);
+	int			nids = 0;
+
+	batch.schema = schema;
+	for (int i = 0; i < n; i++)
+		if (nids == 0 || ids[nids - 1] != permits[i].partner_id)
+			ids[nids++] = permits[i].partner_id;
+	if (!wa_people_load_partners(&batch, ids, nids))
+	{
+		*problem = pstrdup(batch.locked_table);
+		return false;
+	}
+	for (int i = 0; i < nids; i++)
+	{
+		WaRecipient *recipient = wa_people_partner(&batch, ids[i]);
+
+		routes[i].partner_id = ids[i];
+		routes[i].number = recipient ? recipient->number : NULL;
+	}
+	if (!wa_route_load_facts(routes, nids, schema, problem))
+		return false;
+	for (int i = 0, r = 0; i < n; i++)
+	{
+		WaRecipient *recipient;
+
+		while (routes[r].partner_id != permits[i].partner_id)
+			r++;
+		recipient = wa_people_partner(&batch, permits[i].partner_id);
+		if (recipient == NULL)
+			reach->without_partner++;
+		else if (recipient->number == NULL)
+			reach->without_number++;
+		else if (routes[r].refusal)
+			reach->refused++;
+		else if (wa_guard_found_by_part_of_name(recipient->name, permits[i].applicant))
+			reach->name_mismatch++;
+		else
+			reach->reachable++;
+	}
+	return true;
+}
+
+/*
+ * Count.  Returns false if the tables are not there or locked, with a sentence
+ * in *problem.
+ */
+bool
+wa_admin_count_reach(WaReach *reach, const char *schema, const char **problem)
+{
+	static const char *const columns[] = {"partner_id", "applicant_name"};
+	static const char *const active[] = {"active"};
+	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa reach",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext chunk = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa reach chunk",
+												ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(work);
+	WaAppTable	table;
+	WaAppRows	rows;
+	Permit	   *permits;
+	const char *locked = NULL;
+	char		name[NAMEDATALEN];
+	int			n = 0;
+
+	memset(reach, 0, sizeof(*reach));
+	*problem = NULL;
+	wa_app_open(&table, schema, "sicantik_permit");
+	if (table.state != WA_APP_READY)
+	{
+		MemoryContextSwitchTo(old);
+		*problem = table.state == WA_APP_LOCKED ? "table sicantik_permit is locked at the moment" :
+			"there is no table sicantik_permit in the schema of the setting odoo_schema";
+		return false;
+	}
+	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "status", active, 1);
+	permits = palloc_extended(sizeof(Permit) * Max(rows.n, 1), MCXT_ALLOC_HUGE);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		reach->active++;
+		if (rows.values[r][0] == NULL)
+		{
+			reach->without_partner++;
+			continue;
+		}
+		permits[n].partner_id = strtoll(rows.values[r][0], NULL, 10);
+		permits[n++].applicant = rows.values[r][1];
+	}
+	qsort(permits, n, sizeof(Permit), by_partner);
+	MemoryContextSwitchTo(chunk);
+	for (int start = 0; start < n; start += CHUNK)
+	{
+		if (!count_chunk(reach, schema, permits + start, Min(CHUNK, n - start), &locked))
+		{
+			strlcpy(name, locked ? locked : "res_partner", sizeof(name));
+			locked = name;
+			break;
+		}
+		MemoryContextReset(chunk);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(old);
+	if (locked)
+		*problem = psprintf("table %s is locked at the moment", name);
+	MemoryContextDelete(chunk);
+	MemoryContextDelete(work);
+	return *problem == NULL;
+}

@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * senders.c
+ *		Who else in this Odoo sends WhatsApp messages, and how to silence it.
+ *
+ * The advice stops the messages and keeps the synchronisation: scheduled
+ * actions of other names, which fetch permits, are not named.  Nothing of
+ * Odoo's is changed from here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/admin.h"
+#include "pg/app_table.h"
+
+typedef struct Job
+{
+	const char *name;			/* as installed, of ir_cron.cron_name */
+	const char *sends;			/* what it does, and what is lost by stopping it */
+} Job;
+
+/*
+ * Scheduled actions of the known modules that send.  The check of expiring
+ * permits belongs to the connector, and sicantik_whatsapp makes it send.
+ */
+static const Job jobs[] = {
+	{"SICANTIK: Check Expiring Permits", "it sends the expiry warnings, which permit_expiry_warning does here"},
+	{"SICANTIK: Reminder Dokumen Pending", "it sends the reminders to staff, which reminder does here"},
+	{"SICANTIK: Process Notification Queue", "it sends what sicantik_notification_automation has queued"},
+	{"SICANTIK: Process Campaign Batch", "it sends the campaigns of sicantik_notification_automation"},
+	{NULL, NULL}
+};
+
+static bool
+is_true(const char *text)
+{
+	return text && text[0] == 't';
+}
+
+/* What to click for a module, or NULL if it is not known to send. */
+static const char *
+advice_for(const char *module)
+{
+	if (strcmp(module, "sicantik_whatsapp") == 0)
+		return "module sicantik_whatsapp sends by itself: in Odoo, Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save; then no message leaves, and the synchronisation of permits goes on. Do not uninstall it before its data are taken over";
+	if (strcmp(module, "sicantik_notification_automation") == 0)
+		return "module sicantik_notification_automation sends by rules of its own: in Odoo, archive its notification rules and campaigns (list, select all, Action > Archive); the synchronisation is not part of it";
+	if (strcmp(module, "whatsapp") == 0)
+		return "Odoo Enterprise's module whatsapp is installed: it sends what people and automation rules start. In Odoo, Settings > Technical > Automation Rules, archive those that send WhatsApp messages about permits";
+	return NULL;
+}
+
+static int
+say_modules(FunctionCallInfo fcinfo, const char *schema)
+{
+	static const char *const columns[] = {"name", "state"};
+	static const char *const modules[] = {
+		"sicantik_whatsapp", "sicantik_notification_automation", "whatsapp"
+	};
+	WaAppTable	table;
+	WaAppRows	rows;
+	int			n = 0;
+
+	if (wa_app_open(&table, schema, "ir_module_module") != WA_APP_READY)
+		return 0;
+	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "name",
+						modules, lengthof(modules));
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		const char *state = rows.values[i][1];
+
+		if (rows.values[i][0] == NULL || state == NULL ||
+			(strcmp(state, "installed") != 0 && strcmp(state, "to upgrade") != 0))
+			continue;
+		wa_admin_say(fcinfo, "other sender", "warning", advice_for(rows.values[i][0]));
+		n++;
+	}
+	return n;
+}
+
+static int
+say_jobs(FunctionCallInfo fcinfo, const char *schema)
+{
+	static const char *const columns[] = {"cron_name", "active"};
+	const char *names[lengthof(jobs)];
+	int			nnames = 0;
+	WaAppTable	table;
+	WaAppRows	rows;
+	int			n = 0;
+
+	if (wa_app_open(&table, schema, "ir_cron") != WA_APP_READY)
+		return 0;
+	for (const Job *job = jobs; job->name; job++)
+		names[nnames++] = job->name;
+	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "cron_name", names, nnames);
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		if (!is_true(rows.values[i][1]))
+			continue;
+		for (const Job *job = jobs; job->name; job++)
+		{
+			if (strcmp(job->name, rows.values[i][0]) != 0)
+				continue;
+			wa_admin_say(fcinfo, "other sender", "warning",
+						 psprintf("scheduled action \"%s\" is active: %s. In Odoo (developer mode), Settings > Technical > Scheduled Actions, open it and switch Active off; leave the other SICANTIK actions, which synchronise, as they are",
+								  job->name, job->sends));
+			n++;
+		}
+	}
+	return n;
+}
+
+static int
+say_default_provider(FunctionCallInfo fcinfo, const char *schema)
+{
+	static const char *const columns[] = {"value"};
+	static const char *const keys[] = {"sicantik_whatsapp.default_provider_id"};
+	WaAppTable	table;
+	WaAppRows	rows;
+	const char *value;
+
+	if (wa_app_open(&table, schema, "ir_config_parameter") != WA_APP_READY)
+		return 0;
+	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key", keys, lengthof(keys));
+	value = rows.n > 0 ? rows.values[0][0] : NULL;
+	if (value == NULL || value[0] == '\0' || strcmp(value, "False") == 0 || strcmp(value, "0") == 0)
+		return 0;
+	wa_admin_say(fcinfo, "other sender", "warning",
+				 psprintf("Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
+						  value));
+	return 1;
+}
+
+/*
+ * A row for each sender found; returns how many.  Tables that are locked or
+ * missing are passed over.
+ */
+int
+wa_admin_say_other_senders(FunctionCallInfo fcinfo)
+{
+	char	   *schema = wa_setting_get("odoo_schema");
+
+	return say_modules(fcinfo, schema) + say_jobs(fcinfo, schema) +
+		say_default_provider(fcinfo, schema);
+}

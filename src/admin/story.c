@@ -1,0 +1,298 @@
+/*-------------------------------------------------------------------------
+ *
+ * story.c
+ *		Sentences for people, in Indonesian and English.
+ *
+ * The office's setting "language" chooses.  {1}, {2}, {3} stand for values, so
+ * that each language has its own order.  What providers and composers wrote
+ * down themselves is quoted as it is.
+ *
+ * Citizens' numbers are masked except for the level admin, wherever they stand
+ * in a sentence: a provider's answer may repeat them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include <ctype.h>
+
+#include "admin/setting.h"
+#include "admin/story.h"
+#include "funcapi.h"
+#include "pg/call.h"
+
+typedef struct Pair
+{
+	const char *english;
+	const char *indonesian;
+} Pair;
+
+static const Pair sentences[WA_SAY_COUNT] = {
+	[WA_SAY_MADE_BY_SCENARIO] = {"made by scenario {1} (template {2}), from event {3}",
+	"dibuat oleh skenario {1} (template {2}), dari kejadian {3}"},
+	[WA_SAY_MADE_BY_HAND] = {"sent by hand by role {1} (template {2})",
+	"dikirim manual oleh peran {1} (template {2})"},
+	[WA_SAY_ABOUT] = {"about {1} {2}", "tentang {1} {2}"},
+	[WA_SAY_TO_NUMBER] = {"to number {1}, taken from {2}", "ke nomor {1}, diambil dari {2}"},
+	[WA_SAY_TO_PARTNER] = {"to partner {1}", "kepada partner {1}"},
+	[WA_SAY_TO_NOBODY] = {"no usable number was found", "tidak ditemukan nomor yang dapat dipakai"},
+	[WA_SAY_NUMBER_PURGED] = {"number and text were removed after the retention period",
+	"nomor dan isi pesan sudah dihapus setelah masa simpan"},
+	[WA_SAY_NOT_BEFORE] = {"waits: not before this time", "menunggu: tidak sebelum waktu ini"},
+	[WA_SAY_NOT_AFTER] = {"expires at this time if it is still unsent",
+	"kedaluwarsa pada waktu ini bila belum terkirim"},
+	[WA_SAY_ROUTE] = {"route: {1}", "rute: {1}"},
+	[WA_SAY_ATTEMPT] = {"attempt {1} through {2}: {3}", "percobaan {1} lewat {2}: {3}"},
+	[WA_SAY_ANSWER] = {"the provider's answer: {1}", "jawaban penyedia: {1}"},
+	[WA_SAY_SENT] = {"accepted by {1}, under the id {2}", "diterima oleh {1}, dengan id {2}"},
+	[WA_SAY_DELIVERED] = {"delivered to the phone", "sampai di ponsel"},
+	[WA_SAY_READ] = {"read", "dibaca"},
+	[WA_SAY_REQUESTED] = {"{2} asked for: {1}; the worker has yet to do it",
+	"{2} meminta: {1}; belum dikerjakan oleh worker"},
+	[WA_SAY_STATE] = {"state now: {1}", "keadaan sekarang: {1}"},
+	[WA_SAY_REASON] = {"because: {1}", "sebab: {1}"},
+	[WA_SAY_ADVICE] = {"what one can do: {1}", "yang dapat dilakukan: {1}"},
+	[WA_SAY_MESSAGE] = {"message {1}: {2}", "pesan {1}: {2}"},
+	[WA_SAY_OUTCOME] = {"no message from event {1}: {2}", "tidak ada pesan dari kejadian {1}: {2}"},
+	[WA_SAY_DEAD_LETTER] = {"event {1} could not be composed: {2}. After mending the cause: SELECT wa_replay({1})",
+	"kejadian {1} gagal disusun: {2}. Setelah penyebabnya diperbaiki: SELECT wa_replay({1})"},
+	[WA_SAY_UNREAD] = {"event {1} of {2} is waiting to be read", "kejadian {1} pada {2} belum dibaca"},
+	[WA_SAY_CONSENT_IN] = {"number {1} opted in ({2})", "nomor {1} setuju menerima pesan ({2})"},
+	[WA_SAY_CONSENT_OUT] = {"number {1} opted out ({2}): it gets nothing",
+	"nomor {1} menolak pesan ({2}): tidak menerima apa pun"},
+	[WA_SAY_INBOUND] = {"number {1} wrote to us", "nomor {1} mengirim pesan kepada kita"},
+	[WA_SAY_FOUND] = {"found in Odoo: {1}", "ditemukan di Odoo: {1}"},
+	[WA_SAY_NOTHING] = {"nothing is known about \"{1}\"", "tidak ada catatan tentang \"{1}\""},
+	[WA_SAY_TEMPLATE_MISSING] = {"nothing: there is no template \"{1}\"; there are: {2}",
+	"tidak dikirim: tidak ada template \"{1}\"; yang ada: {2}"},
+	[WA_SAY_TEMPLATE_INACTIVE] = {"nothing: template \"{1}\" is not active",
+	"tidak dikirim: template \"{1}\" tidak aktif"},
+	[WA_SAY_PARTNER_MISSING] = {"nothing: there is no partner {1}", "tidak dikirim: tidak ada partner {1}"},
+	[WA_SAY_PERMIT_MISSING] = {"nothing: there is no permit {1}", "tidak dikirim: tidak ada izin {1}"},
+	[WA_SAY_NUMBER_CHOSEN] = {"number {1}, the first usable one, from {2}",
+	"nomor {1}, yang pertama dapat dipakai, dari {2}"},
+	[WA_SAY_NO_NUMBER] = {"nothing: no usable number; looked at: {1}",
+	"tidak dikirim: tidak ada nomor yang dapat dipakai; diperiksa: {1}"},
+	[WA_SAY_NOTE] = {"note: {1}", "catatan: {1}"},
+	[WA_SAY_REFUSED] = {"nothing: {1}", "tidak dikirim: {1}"},
+	[WA_SAY_WINDOW_OPEN] = {"the person wrote within the last 24 hours: the window is open",
+	"orang ini menulis dalam 24 jam terakhir: jendela 24 jam terbuka"},
+	[WA_SAY_WINDOW_CLOSED] = {"the person did not write within the last 24 hours: the window is closed",
+	"orang ini tidak menulis dalam 24 jam terakhir: jendela 24 jam tertutup"},
+	[WA_SAY_WINDOW_USED] = {"it would go only because that window is open",
+	"hanya dapat dikirim karena jendela itu terbuka"},
+	[WA_SAY_TEXT] = {"the text: {1}", "isi pesan: {1}"},
+	[WA_SAY_VALUES_MISSING] = {"nothing: values are missing: {1}; give them in params, or name a permit_id",
+	"tidak dikirim: nilai belum ada: {1}; berikan dalam params, atau sebut permit_id"},
+	[WA_SAY_SETTING_MISSING] = {"the office has not set it: SELECT wa_set('{1}', '...')",
+	"kantor belum mengaturnya: SELECT wa_set('{1}', '...')"},
+	[WA_SAY_PARAMS] = {"as template {1}, with the parameters {2}", "sebagai template {1}, dengan parameter {2}"},
+	[WA_SAY_AS_TEXT] = {"as plain text", "sebagai teks biasa"},
+	[WA_SAY_MODE_STOPPED] = {"but not now: nothing is sent, {1}", "tetapi tidak sekarang: tidak ada yang dikirim, {1}"},
+	[WA_SAY_MODE_OBSERVE] = {"mode observe: only messages by hand go out; wa_arm() changes that",
+	"mode observe: hanya pesan manual yang dikirim; wa_arm() mengubahnya"},
+	[WA_SAY_MODE_TEST] = {"mode test: it would go to {1} instead", "mode test: dikirim ke {1} sebagai gantinya"},
+	[WA_SAY_MODE_LIVE] = {"mode live: it would be sent", "mode live: akan dikirim"},
+};
+
+static const struct
+{
+	const char *state;
+	Pair		words;
+}			states[] = {
+	{"queued", {"waits to be sent", "menunggu dikirim"}},
+	{"sending", {"is being sent", "sedang dikirim"}},
+	{"sent", {"accepted by the provider", "diterima penyedia"}},
+	{"delivered", {"delivered", "sampai"}},
+	{"read", {"read", "dibaca"}},
+	{"failed", {"failed", "gagal"}},
+	{"unknown", {"it is not known whether it arrived", "tidak diketahui apakah sampai"}},
+	{"held", {"held back", "ditahan"}},
+	{"skipped", {"not sent", "tidak dikirim"}},
+	{"cancelled", {"canceled", "dibatalkan"}},
+	{"superseded", {"replaced by a newer message", "digantikan pesan yang lebih baru"}},
+	{"expired", {"too old to be sent", "terlalu lama untuk dikirim"}},
+};
+
+static const struct
+{
+	const char *reason;
+	Pair		words;
+	Pair		advice;			/* NULL: that of the state */
+}			reasons[] = {
+	{"no_number", {"the contact has no usable mobile number", "kontak tidak mempunyai nomor ponsel yang dapat dipakai"},
+	{"correct the number of the contact in Odoo, then send again with wa_send()",
+	"perbaiki nomor kontak di Odoo, lalu kirim lagi dengan wa_send()"}},
+	{"no_recipient", {"the contact does not exist any more", "kontak sudah tidak ada"},
+	{"link a contact to the record in Odoo, then send again with wa_send()",
+	"hubungkan kontak di Odoo, lalu kirim lagi dengan wa_send()"}},
+	{"opted_out", {"the person does not want messages", "orang ini tidak mau menerima pesan"},
+	{"nothing, unless the person consents again", "tidak ada, kecuali orang itu setuju lagi"}},
+	{"blacklisted", {"the number is on Odoo's blacklist", "nomor ada dalam daftar hitam Odoo"},
+	{"take it off Odoo's phone blacklist if the person agrees", "hapus dari daftar hitam Odoo bila orangnya setuju"}},
+	{"setting_missing", {"a setting of the office that the text needs is not set", "pengaturan kantor yang diperlukan belum diisi"},
+	{"set it with wa_set(), then send again with wa_send()", "isi dengan wa_set(), lalu kirim lagi dengan wa_send()"}},
+	{"copy", {"it was there before this copy of the database was armed", "sudah ada sebelum salinan database ini diaktifkan"},
+	{"wa_release() or wa_cancel()", "wa_release() atau wa_cancel()"}},
+	{"observe", {"mode observe: only messages by hand go out", "mode observe: hanya pesan manual yang dikirim"},
+	{"wa_arm() when the office is ready; send this one with wa_retry()", "wa_arm() bila kantor siap; kirim yang ini dengan wa_retry()"}},
+	{"no_provider", {"no provider can take it now", "belum ada penyedia yang dapat mengirimnya"},
+	{"see SELECT * FROM wa_check(); it goes by itself when a provider can be used", "lihat SELECT * FROM wa_check(); terkirim sendiri bila ada penyedia yang siap"}},
+	{"duplicate", {"a message with the same dedupe_key was there before", "sudah ada pesan dengan dedupe_key yang sama"}, {NULL, NULL}},
+	{"time_to_live", {"its time was over before it could be sent", "waktunya habis sebelum dapat dikirim"},
+	{"send again with wa_send() if it is still news", "kirim lagi dengan wa_send() bila masih perlu"}},
+	{"retries_exhausted", {"all attempts failed", "semua percobaan gagal"}, {NULL, NULL}},
+	{"retry", {"the provider asked to try later", "penyedia minta dicoba lagi nanti"}, {NULL, NULL}},
+	{"provider", {"the provider cannot be used", "penyedia tidak dapat dipakai"},
+	{"see SELECT * FROM wa_check()", "lihat SELECT * FROM wa_check()"}},
+	{"template", {"the provider refused the template", "penyedia menolak template"},
+	{"correct the mapping with wa_map_template(), then wa_retry()", "perbaiki pemetaan dengan wa_map_template(), lalu wa_retry()"}},
+	{"recipient", {"the provider says that this number cannot be reached", "menurut penyedia nomor ini tidak dapat dihubungi"},
+	{"correct the number of the contact in Odoo", "perbaiki nomor kontak di Odoo"}},
+	{"policy", {"the provider's rules forbid it", "dilarang oleh aturan penyedia"}, {NULL, NULL}},
+	{"request", {"the provider could not read the request", "permintaan tidak dapat dibaca penyedia"}, {NULL, NULL}},
+	{"no_answer", {"the connection broke before the provider answered", "sambungan putus sebelum penyedia menjawab"}, {NULL, NULL}},
+	{"interrupted", {"the server stopped while it was being sent", "server berhenti saat pesan sedang dikirim"}, {NULL, NULL}},
+	{"cancelled", {"somebody canceled it", "dibatalkan oleh seseorang"}, {NULL, NULL}},
+	{"retention", {"it was held for longer than the retention period", "ditahan lebih lama dari masa simpan"}, {NULL, NULL}},
+	{"not_news", {"it is no news any more", "bukan kabar baru lagi"}, {NULL, NULL}},
+	{"name_mismatch", {"the contact's name is not the applicant's", "nama kontak bukan nama pemohon"},
+	{"link the right contact in Odoo; or wa_release() if it is the same person", "hubungkan kontak yang benar di Odoo; atau wa_release() bila orangnya sama"}},
+	{"daily_limit", {"too many messages to this number in one day", "terlalu banyak pesan ke nomor ini dalam satu hari"}, {NULL, NULL}},
+	{"outside_hours", {"outside the sending hours of its scenario", "di luar jam kirim skenarionya"}, {NULL, NULL}},
+	{"no_longer_true", {"what it says was no longer true when it was to be sent", "isinya tidak berlaku lagi saat akan dikirim"}, {"nothing", "tidak ada"}},
+	{"newer_status", {"a newer status update of the same permit replaced it", "digantikan pembaruan status yang lebih baru"}, {"nothing", "tidak ada"}},
+	{"bulk", {"too many messages of this scenario at once", "terlalu banyak pesan skenario ini sekaligus"},
+	{"look at them, then wa_release() or wa_cancel()", "periksa dulu, lalu wa_release() atau wa_cancel()"}},
+};
+
+static const struct
+{
+	const char *state;
+	Pair		advice;
+}			advices[] = {
+	{"failed", {"mend the cause, then wa_retry()", "perbaiki penyebabnya, lalu wa_retry()"}},
+	{"unknown", {"ask the person, or look at the provider's dashboard; wa_retry() sends it again",
+	"tanyakan orangnya, atau lihat dasbor penyedia; wa_retry() mengirim lagi"}},
+	{"held", {"wa_release() lets it go, wa_cancel() ends it", "wa_release() melepasnya, wa_cancel() mengakhirinya"}},
+	{"cancelled", {"wa_retry() sends it after all", "wa_retry() tetap mengirimnya"}},
+};
+
+static const char *
+pick(const WaStory *story, const Pair *pair)
+{
+	return story->indonesian ? pair->indonesian : pair->english;
+}
+
+/*
+ * Begin; caller: the role whose level decides whether numbers are masked.
+ */
+void
+wa_story_begin(WaStory *story, FunctionCallInfo fcinfo, Oid caller)
+{
+	story->fcinfo = fcinfo;
+	story->indonesian = strcmp(wa_setting_get("language"), "en") != 0;
+	story->full = wa_call_level(caller) >= WA_LEVEL_ADMIN;
+	story->rows = 0;
+}
+
+/*
+ * A sentence with its values; unused ones are NULL.
+ */
+char *
+wa_story_words(const WaStory *story, WaSentence sentence,
+			   const char *first, const char *second, const char *third)
+{
+	const char *values[] = {first, second, third};
+	StringInfoData words;
+
+	initStringInfo(&words);
+	for (const char *p = pick(story, &sentences[sentence]); *p; p++)
+	{
+		if (p[0] == '{' && p[1] >= '1' && p[1] <= '3' && p[2] == '}')
+		{
+			const char *value = values[p[1] - '1'];
+
+			appendStringInfoString(&words, value ? value : "-");
+			p += 2;
+		}
+		else
+			appendStringInfoChar(&words, *p);
+	}
+	return words.data;
+}
+
+/*
+ * The text with the middle of every phone number masked, unless the caller may
+ * see them: a run of 10 to 15 digits that begins like a mobile number.
+ */
+char *
+wa_story_masked(const WaStory *story, const char *text)
+{
+	char	   *masked = pstrdup(text);
+	char	   *p = masked;
+
+	while (!story->full && *p)
+	{
+		size_t		len = strspn(p, "0123456789");
+
+		if (len >= 10 && len <= 15 &&
+			(p[0] == '0' || p[0] == '6' || p[0] == '8' || (p > masked && p[-1] == '+')))
+			memset(p + 4, '*', len - 7);
+		p += Max(len, 1);
+	}
+	return masked;
+}
+
+/*
+ * Add a row; at 0: no time.
+ */
+void
+wa_story_tell(WaStory *story, TimestampTz at, const char *what)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) story->fcinfo->resultinfo;
+	Datum		values[2];
+	bool		nulls[2] = {at == 0, false};
+
+	values[0] = TimestampTzGetDatum(at);
+	values[1] = CStringGetTextDatum(wa_story_masked(story, what));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	story->rows++;
+}
+
+/* A state in words, with its own name. */
+const char *
+wa_story_state(const WaStory *story, const char *state)
+{
+	for (size_t i = 0; i < lengthof(states); i++)
+		if (strcmp(states[i].state, state) == 0)
+			return psprintf("%s (%s)", pick(story, &states[i].words), state);
+	return state;
+}
+
+/* A reason code in words; one that is not known as it is. */
+const char *
+wa_story_reason(const WaStory *story, const char *reason)
+{
+	for (size_t i = 0; i < lengthof(reasons); i++)
+		if (strcmp(reasons[i].reason, reason) == 0)
+			return pick(story, &reasons[i].words);
+	return reason;
+}
+
+/* What one can do about it; NULL: nothing. */
+const char *
+wa_story_advice(const WaStory *story, const char *state, const char *reason)
+{
+	for (size_t i = 0; reason && i < lengthof(reasons); i++)
+		if (strcmp(reasons[i].reason, reason) == 0 && reasons[i].advice.english)
+			return pick(story, &reasons[i].advice);
+	for (size_t i = 0; i < lengthof(advices); i++)
+		if (strcmp(advices[i].state, state) == 0)
+			return pick(story, &advices[i].advice);
+	return NULL;
+}

@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ *
+ * expiry.c
+ *		permit_expiry_warning: active permits that are about to expire.
+ *
+ * A threshold (90, 60, 30, 7 days left) stays due until the next one, so days
+ * on which nothing ran are made up for.  A key per permit, date and threshold
+ * in wa.once says what has been announced; the flags that Odoo keeps are set
+ * there even when nothing was sent, and are not looked at.
+ *
+ * The first run ever announces nothing: what has been reached by then belongs
+ * to the time before us.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/memutils.h"
+
+#include "compose/compose.h"
+#include "pg/query.h"
+
+#define RANK_EXPIRY		40
+#define CHUNK			500
+#define MODEL			"sicantik.permit"
+
+/* A permit whose date has reached a threshold. */
+typedef struct Candidate
+{
+	int64		id;
+	bool		has_partner;
+	int			remaining;		/* days */
+	const char *key;			/* in wa.once */
+} Candidate;
+
+static int
+by_id(const void *a, const void *b)
+{
+	int64		left = ((const Candidate *) a)->id;
+	int64		right = ((const Candidate *) b)->id;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+static int
+load_thresholds(const WaScenario *scenario, int **thresholds)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT t FROM wa.scenario AS s, unnest(s.thresholds) AS t WHERE s.key = $1 AND t IS NOT NULL"
+					 " ORDER BY t");
+	WaArgs		args = {0};
+	int			n;
+
+	wa_arg_text(&args, scenario->key);
+	n = (int) wa_query(&load, &args);
+	*thresholds = palloc(sizeof(int) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+		(*thresholds)[i] = wa_row_int4(i, 1);
+	return n;
+}
+
+/* Today and so many days after it, as date[]. */
+static Datum
+days_ahead(const WaDaily *daily, int days)
+{
+	Datum	   *dates = palloc(sizeof(Datum) * (days + 1));
+
+	for (int i = 0; i <= days; i++)
+		dates[i] = DateADTGetDatum(daily->today_julian - POSTGRES_EPOCH_JDATE + i);
+	return PointerGetDatum(construct_array(dates, days + 1, DATEOID, sizeof(DateADT), true,
+										   TYPALIGN_INT));
+}
+
+/*
+ * Active permits that have reached a threshold, each with the nearest one, in
+ * the order of ids.  What lies in the past is no warning any more; the day
+ * itself still is one.
+ */
+static int
+find_candidates(const WaDaily *daily, const WaAppTable *table, Candidate **list)
+{
+	static const char *const columns[] = {"id", "status", "expiry_date", "partner_id"};
+	WaAppRows	rows;
+	int		   *thresholds;
+	int			nthresholds = load_thresholds(daily->scenario, &thresholds);
+	int			n = 0;
+
+	*list = NULL;
+	if (nthresholds == 0)
+		return 0;
+	wa_app_read_by_array(&rows, table, columns, lengthof(columns), "expiry_date", DATEARRAYOID,
+						 days_ahead(daily, thresholds[nthresholds - 1]));
+	*list = palloc(sizeof(Candidate) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		char	  **row = rows.values[r];
+		Candidate  *c = &(*list)[n];
+		int			year;
+		int			month;
+		int			day;
+		int			t = 0;
+
+		if (row[0] == NULL || row[1] == NULL || strcmp(row[1], "active") != 0 ||
+			row[2] == NULL || sscanf(row[2], "%d-%d-%d", &year, &month, &day) != 3)
+			continue;
+		c->id = strtoll(row[0], NULL, 10);
+		c->has_partner = row[3] != NULL;
+		c->remaining = date2j(year, month, day) - daily->today_julian;
+		while (t < nthresholds && thresholds[t] < c->remaining)
+			t++;
+		if (c->remaining < 0 || t == nthresholds)
+			continue;
+		c->key = psprintf("expiry:" MODEL ":" INT64_FORMAT ":%04d-%02d-%02d:%d",
+						  c->id, year, month, day, thresholds[t]);
+		n++;
+	}
+	qsort(*list, n, sizeof(Candidate), by_id);
+	return n;
+}
+
+/* What says that a permit's lack of a contact has been noted. */
+static const char *
+lack_key(const Candidate *c)
+{
+	return c->has_partner ? NULL : psprintf("%s:no contact", c->key);
+}
+
+/*
+ * Leave only those that have not been announced, or, without a contact, whose
+ * lack of one has not been noted.  Returns how many are left.
+ */
+static int
+drop_done(Candidate *list, int n)
+{
+	static WaStatement fresh =
+		WA_STATEMENT("SELECT k.place FROM unnest($1, $2) WITH ORDINALITY AS k(key, lack, place)"
+					 " WHERE NOT EXISTS (SELECT FROM wa.once AS o WHERE o.key = k.key)"
+					 " AND NOT EXISTS (SELECT FROM wa.once AS o WHERE o.key = k.lack) ORDER BY k.place");
+	const char **keys = palloc(sizeof(char *) * Max(n, 1));
+	const char **lacks = palloc(sizeof(char *) * Max(n, 1));
+	WaArgs		args = {0};
+	uint64		left;
+
+	for (int i = 0; i < n; i++)
+	{
+		keys[i] = list[i].key;
+		lacks[i] = lack_key(&list[i]);
+	}
+	wa_arg_text_array(&args, keys, n);
+	wa_arg_text_array(&args, lacks, n);
+	left = wa_query(&fresh, &args);
+	/* in order, so none is overwritten before it has been moved */
+	for (uint64 i = 0; i < left; i++)
+		list[i] = list[wa_row_int8(i, 1) - 1];
+	return (int) left;
+}
+
+/* Has the first run been? */
+static bool
+has_baseline(const char *key)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT FROM wa.once WHERE key = $1");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, key);
+	return wa_query(&find, &args) > 0;
+}
+
+static void
+mark_done(const char *const *keys, int n)
+{
+	static WaStatement mark =
+		WA_STATEMENT("INSERT INTO wa.once (key, message_id) SELECT key, 0 FROM unnest($1) AS k(key)"
+					 " ON CONFLICT (key) DO NOTHING");
+	WaArgs		args = {0};
+
+	wa_arg_text_array(&args, keys, n);
+	wa_query(&mark, &args);
+}
+
+/*
+ * The first run: everything that has been reached counts as announced.
+ */
+static void
+take_baseline(WaDaily *daily, const char *relation, const char *key, Candidate *list, int n)
+{
+	static WaStatement tell =
+		WA_STATEMENT("INSERT INTO wa.event_outcome (event_id, relation, scenario, outcome, detail)"
+					 " VALUES (0, $1, $2, 'baseline', $3)");
+	const char **keys = palloc(sizeof(char *) * (n + 1));
+	WaArgs		args = {0};
+
+	for (int i = 0; i < n; i++)
+		keys[i] = list[i].key;
+	keys[n] = key;
+	mark_done(keys, n + 1);
+	daily->note = psprintf("first run: %d permits had reached a threshold before; they count as announced until the next one", n);
+	wa_arg_text(&args, relation);
+	wa_arg_text(&args, daily->scenario->key);
+	wa_arg_text(&args, daily->note);
+	wa_query(&tell, &args);
+	ereport(LOG,
+			(errmsg("sicantik_wa: %s: %s", daily->scenario->key, daily->note)));
+}
+
+static void
+compose_one(WaDaily *daily, WaBatch *batch, const char *relation, const Candidate *c)
+{
+	WaEvent    *event = wa_calendar_event(daily, relation, c->id);
+	WaPermit   *permit = wa_permit_find(batch, c->id);
+	WaRecipient *recipient;
+	WaValues	values = {0};
+	const char *remaining = psprintf("%d", c->remaining);
+
+	/* it may have changed since it was found */
+	if (permit == NULL || permit->status == NULL || strcmp(permit->status, "active") != 0)
+		return;
+	recipient = wa_people_partner(batch, permit->partner_id);
+	wa_values_add(&values, "remaining_days", remaining);
+	wa_values_add(&values, "days_remaining", remaining);
+	wa_permit_values(batch, &values, permit, recipient);
+	wa_compose_message(batch, event, daily->scenario, recipient, &values, MODEL, c->key, RANK_EXPIRY);
+}
+
+/* Permits without a contact: told once for each threshold. */
+static void
+note_no_contact(WaDaily *daily, WaBatch *batch, const char *relation,
+				const Candidate *list, int n)
+{
+	const char **keys = palloc(sizeof(char *) * n);
+	int			count = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i].has_partner)
+			continue;
+		keys[count++] = lack_key(&list[i]);
+		wa_compose_outcome(batch, wa_calendar_event(daily, relation, list[i].id), daily->scenario,
+						   "no recipient",
+						   "the permit has no contact; linking one before the next threshold sends the warning");
+	}
+	if (count > 0)
+		mark_done(keys, count);
+}
+
+static bool
+compose_chunk(WaDaily *daily, const char *relation, const Candidate *list, int n)
+{
+	WaBatch		batch = *daily->common;
+	int64	   *permits = palloc(sizeof(int64) * n);
+	int64	   *partners = palloc(sizeof(int64) * n);
+	int			npermits = 0;
+	int			npartners = 0;
+	bool		loaded;
+
+	for (int i = 0; i < n; i++)
+		if (list[i].has_partner)
+			permits[npermits++] = list[i].id;
+	loaded = wa_permits_load(&batch, permits, npermits);
+	for (int i = 0; loaded && i < npermits; i++)
+	{
+		WaPermit   *permit = wa_permit_find(&batch, permits[i]);
+
+		if (permit && permit->partner_id != 0)
+			partners[npartners++] = permit->partner_id;
+	}
+	loaded = loaded && wa_people_load_partners(&batch, partners, npartners);
+	daily->common->locked_table = batch.locked_table;
+	if (!loaded)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (list[i].has_partner)
+			compose_one(daily, &batch, relation, &list[i]);
+	note_no_contact(daily, &batch, relation, list, n);
+	wa_calendar_write(daily, &batch);
+	return true;
+}
+
+/*
+ * Warn of what expires; see the top.  Returns false if a table could not be
+ * had now.
+ */
+bool
+wa_compose_expiry(WaDaily *daily)
+{
+	const char *baseline = psprintf("baseline:%s", daily->scenario->key);
+	MemoryContext chunk_context;
+	MemoryContext outer;
+	WaAppTable	table;
+	Candidate  *list;
+	int			n;
+	bool		complete = true;
+
+	wa_app_open(&table, daily->common->schema, "sicantik_permit");
+	if (wa_batch_add_locked(daily->common, &table, "sicantik_permit"))
+		return false;
+	if (!wa_app_has_column(&table, "expiry_date"))
+	{
+		daily->note = "there is no table sicantik_permit with a column expiry_date";
+		return true;
+	}
+	n = find_candidates(daily, &table, &list);
+	if (!has_baseline(baseline))
+	{
+		take_baseline(daily, table.relation, baseline, list, n);
+		return true;
+	}
+	n = drop_done(list, n);
+
+	outer = CurrentMemoryContext;
+	chunk_context = AllocSetContextCreate(outer, "sicantik_wa expiring permits",
+										  ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; complete && i < n; i += CHUNK)
+	{
+		MemoryContextSwitchTo(chunk_context);
+		complete = compose_chunk(daily, table.relation, &list[i], Min(CHUNK, n - i));
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(chunk_context);
+	}
+	return complete;
+}

@@ -1,0 +1,627 @@
+/*-------------------------------------------------------------------------
+ *
+ * guards.c
+ *		Guards against talking nonsense to citizens.
+ *
+ * Automatic messages only: what a person sends by hand is his own affair.  A
+ * guard never drops a message silently: it is skipped or held, with a reason
+ * that the ledger shows, or its event ends with an outcome.
+ *
+ * Counting is set-based, one statement per batch, so that a synchronisation of
+ * 30,000 permits costs no more than one permit, 60 times over.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_collation.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/formatting.h"
+#include "utils/hsearch.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compose/compose.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "text/text.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_mute);
+
+static bool
+is_composer(const WaScenario *scenario, const char *name)
+{
+	return strcmp(scenario->composer, name) == 0;
+}
+
+/* A permit is told to be there: ready, or renewed. */
+static bool
+announces_permit(const WaScenario *scenario)
+{
+	return is_composer(scenario, "permit_ready") ||
+		is_composer(scenario, "permit_renewal_approved");
+}
+
+/* Days from a date (YYYY-MM-DD) to today in the office; -1 if not known. */
+static int
+days_since(const WaBatch *batch, const char *iso)
+{
+	pg_tz	   *zone = batch->time_zone ? pg_tzset(batch->time_zone) : NULL;
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+	int			year;
+	int			month;
+	int			day;
+
+	if (iso == NULL || sscanf(iso, "%4d-%2d-%2d", &year, &month, &day) != 3 ||
+		timestamp2tm(GetCurrentTimestamp(), &offset, &tm, &fsec, NULL,
+					 zone ? zone : pg_tzset("UTC")) != 0)
+		return -1;
+	return date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - date2j(year, month, day);
+}
+
+/*
+ * Why this is no news any more, or NULL.
+ */
+static char *
+old_news(const WaBatch *batch, const WaDraft *draft, const WaPermit *permit)
+{
+	const WaScenario *scenario = draft->scenario;
+	const char *status = wa_event_new(draft->event, "status");
+
+	if (announces_permit(scenario))
+	{
+		if (days_since(batch, permit->issue_date) > scenario->news_days)
+			return psprintf("the permit was issued on %s", permit->issue_date);
+		if (days_since(batch, permit->received_date) > scenario->news_days)
+			return psprintf("the permit was received on %s", permit->received_date);
+	}
+	else if (is_composer(scenario, "status_update") && status && strcmp(status, "expired") == 0 &&
+			 days_since(batch, permit->expiry_date) > scenario->news_days)
+		return psprintf("the permit expired on %s", permit->expiry_date);
+	return NULL;
+}
+
+static char *
+folded(const char *text)
+{
+	size_t		length;
+
+	text += strspn(text, " \t\r\n");
+	length = strlen(text);
+	while (length > 0 && strchr(" \t\r\n", text[length - 1]))
+		length--;
+	return str_tolower(text, length, DEFAULT_COLLATION_OID);
+}
+
+/*
+ * The signature of a contact that was found with name ILIKE '%Budi%': the
+ * contact's name contains the applicant's, and is another one.
+ */
+bool
+wa_guard_found_by_part_of_name(const char *partner, const char *applicant)
+{
+	char	   *whole;
+	char	   *part;
+
+	if (partner == NULL || applicant == NULL)
+		return false;
+	whole = folded(partner);
+	part = folded(applicant);
+	return part[0] != '\0' && strcmp(whole, part) != 0 && strstr(whole, part) != NULL;
+}
+
+static void
+add_fact(StringInfo json, const char *column, const char *value)
+{
+	if (value == NULL)
+		return;
+	appendStringInfoString(json, json->len > 1 ? ", " : "");
+	escape_json(json, column);
+	appendStringInfoString(json, ": ");
+	escape_json(json, value);
+}
+
+/*
+ * What must still be so when the message goes out: a JSON object, or NULL.
+ */
+static char *
+still_to_hold(const WaDraft *draft, const WaPermit *permit)
+{
+	const WaScenario *scenario = draft->scenario;
+	const char *model = draft->message.res_model;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	if (permit && announces_permit(scenario))
+	{
+		add_fact(&json, "status", "active");
+		add_fact(&json, "permit_number", permit->permit_number);
+	}
+	else if (permit && is_composer(scenario, "status_update"))
+		add_fact(&json, "status", permit->status);
+	else if (permit && is_composer(scenario, "permit_expiry_warning"))
+	{
+		add_fact(&json, "status", "active");
+		add_fact(&json, "expiry_date", permit->expiry_date);
+	}
+	else if (model && strcmp(model, "sicantik.document") == 0 &&
+			 (is_composer(scenario, "document_pending") || is_composer(scenario, "approval_required")))
+		add_fact(&json, "state", "pending_signature");
+	if (json.len == 1)
+		return NULL;
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/*
+ * Is the scenario silenced for this event?  The event's outcome says so then.
+ */
+bool
+wa_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario)
+{
+	ListCell   *cell;
+
+	if (scenario->muted_until == 0 || event->at >= scenario->muted_until)
+		return false;
+	foreach(cell, batch->outcomes)
+	{
+		WaOutcomeRow *row = lfirst(cell);
+
+		if (row->event == event && row->scenario == scenario->key)
+			return true;
+	}
+	wa_compose_outcome(batch, event, scenario, "muted",
+					   psprintf("the scenario is muted until %s",
+								wa_value_time(scenario->muted_until, batch->time_zone)));
+	return true;
+}
+
+/*
+ * Judge one message by itself: is it news, and is this the right person?
+ */
+static void
+judge(WaBatch *batch, WaDraft *draft)
+{
+	WaNewMessage *message = &draft->message;
+	const WaRecipient *recipient = draft->recipient;
+	WaPermit   *permit = NULL;
+	char	   *why;
+
+	if (batch->permits && message->res_model && strcmp(message->res_model, "sicantik.permit") == 0)
+		permit = wa_permit_find(batch, message->res_id);
+	message->still = still_to_hold(draft, permit);
+	if (permit == NULL)
+		return;
+	why = draft->scenario->news_days != PG_INT32_MAX && strcmp(message->state, "skipped") != 0 ?
+		old_news(batch, draft, permit) : NULL;
+	if (why)
+	{
+		message->state = "skipped";
+		message->reason = "not_news";
+		message->detail = psprintf("%s, more than %d days ago", why, draft->scenario->news_days);
+	}
+	else if (recipient && !draft->is_staff && strcmp(message->state, "queued") == 0 &&
+			 wa_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
+	{
+		message->state = "held";
+		message->reason = "name_mismatch";
+		message->detail = psprintf("the contact is called \"%s\", the applicant \"%s\": is it the same person?",
+								   recipient->name, permit->applicant_name);
+	}
+}
+
+/* ---- limits ---- */
+
+static bool
+is_queued(const WaDraft *draft)
+{
+	return !draft->dropped && strcmp(draft->message.state, "queued") == 0;
+}
+
+static void
+hold(WaDraft *draft, const char *reason, char *detail)
+{
+	draft->message.state = "held";
+	draft->message.reason = reason;
+	draft->message.detail = detail;
+}
+
+typedef struct NumberCount
+{
+	char		number[WA_NUMBER_SIZE]; /* hash key */
+	int64		messages;
+} NumberCount;
+
+static HTAB *
+count_numbers(WaDraft **drafts, int n)
+{
+	static WaStatement count =
+		WA_STATEMENT("SELECT m.number, count(*) FROM wa.message AS m"
+					 " WHERE m.number = ANY ($1) AND m.created_at > clock_timestamp() - interval '24 hours'"
+					 " AND m.state IN ('queued', 'sending', 'sent', 'delivered', 'read', 'unknown')"
+					 " GROUP BY m.number");
+	HASHCTL		ctl = {0};
+	HTAB	   *table;
+	const char **numbers = palloc(sizeof(char *) * n);
+	int			nnumbers = 0;
+	WaArgs		args = {0};
+	uint64		rows;
+
+	ctl.keysize = WA_NUMBER_SIZE;
+	ctl.entrysize = sizeof(NumberCount);
+	ctl.hcxt = CurrentMemoryContext;
+	table = hash_create("sicantik_wa messages per number", n, &ctl,
+						HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	for (int i = 0; i < n; i++)
+	{
+		NumberCount *entry;
+		bool		found;
+
+		if (!is_queued(drafts[i]) || drafts[i]->scenario->max_per_day_and_number == PG_INT32_MAX)
+			continue;
+		entry = hash_search(table, drafts[i]->message.number, HASH_ENTER, &found);
+		if (found)
+			continue;
+		entry->messages = 0;
+		numbers[nnumbers++] = drafts[i]->message.number;
+	}
+	if (nnumbers == 0)
+		return table;
+	wa_arg_text_array(&args, numbers, nnumbers);
+	rows = wa_query(&count, &args);
+	for (uint64 r = 0; r < rows; r++)
+	{
+		NumberCount *entry = hash_search(table, wa_row_text(r, 1), HASH_FIND, NULL);
+
+		if (entry)
+			entry->messages = wa_row_int8(r, 2);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return table;
+}
+
+/* Not more than so many messages in 24 hours to one number. */
+static void
+limit_per_number(WaDraft **drafts, int n)
+{
+	HTAB	   *table = count_numbers(drafts, n);
+
+	for (int i = 0; i < n; i++)
+	{
+		int			limit = drafts[i]->scenario->max_per_day_and_number;
+		NumberCount *entry;
+
+		if (!is_queued(drafts[i]))
+			continue;
+		entry = hash_search(table, drafts[i]->message.number, HASH_FIND, NULL);
+		if (entry == NULL)
+			continue;
+		if (limit != PG_INT32_MAX && entry->messages >= limit)
+			hold(drafts[i], "daily_limit",
+				 psprintf("the number was sent %d messages in the last 24 hours", limit));
+		else
+			entry->messages++;
+	}
+	hash_destroy(table);
+}
+
+/*
+ * Messages that passed, by scenario and transaction.  A transaction is always
+ * read in one run, though maybe in several batches, and a batch that fails is
+ * composed again in halves: what it counted is taken back then.
+ */
+typedef struct PassKey
+{
+	char		scenario[NAMEDATALEN];
+	char		xact[NAMEDATALEN];
+} PassKey;
+
+typedef struct Passed
+{
+	PassKey		key;
+	int			messages;
+	int			of_batch;		/* of these, not yet known to stay */
+} Passed;
+
+static HTAB *passed = NULL;
+
+/*
+ * A run of the reader begins.
+ */
+void
+wa_guards_start(void)
+{
+	HASHCTL		ctl = {0};
+
+	if (passed)
+		hash_destroy(passed);
+	ctl.keysize = sizeof(PassKey);
+	ctl.entrysize = sizeof(Passed);
+	ctl.hcxt = TopMemoryContext;
+	passed = hash_create("sicantik_wa messages per transaction", 64, &ctl,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * The batch is written, or was undone.
+ */
+void
+wa_guards_settle(bool written)
+{
+	HASH_SEQ_STATUS scan;
+	Passed	   *entry;
+
+	if (passed == NULL)
+		return;
+	hash_seq_init(&scan, passed);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (!written)
+			entry->messages -= entry->of_batch;
+		entry->of_batch = 0;
+	}
+}
+
+/* NULL: an event of its own, of no transaction (a replayed one). */
+static Passed *
+passed_of(const WaDraft *draft)
+{
+	PassKey		key;
+	Passed	   *entry;
+	bool		found;
+
+	if (draft->event->xact == NULL || strcmp(draft->event->xact, "0") == 0)
+		return NULL;
+	memset(&key, 0, sizeof(key));
+	strlcpy(key.scenario, draft->scenario->key, sizeof(key.scenario));
+	strlcpy(key.xact, draft->event->xact, sizeof(key.xact));
+	entry = hash_search(passed, &key, HASH_ENTER, &found);
+	if (!found)
+		entry->messages = entry->of_batch = 0;
+	return entry;
+}
+
+/* One warning per scenario and hour, however many batches there are. */
+static void
+warn_once(const WaScenario *scenario, int nheld, const char *detail)
+{
+	static HTAB *warned = NULL;
+	typedef struct Warned
+	{
+		char		scenario[NAMEDATALEN];
+		TimestampTz at;
+	} Warned;
+	Warned	   *entry;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		found;
+	char		key[NAMEDATALEN];
+
+	if (warned == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = NAMEDATALEN;
+		ctl.entrysize = sizeof(Warned);
+		warned = hash_create("sicantik_wa bulk warnings", 16, &ctl, HASH_ELEM | HASH_STRINGS);
+	}
+	strlcpy(key, scenario->key, sizeof(key));
+	entry = hash_search(warned, key, HASH_ENTER, &found);
+	if (found && now >= entry->at && now - entry->at < USECS_PER_HOUR)
+		return;
+	entry->at = now;
+	ereport(WARNING,
+			(errmsg("sicantik_wa holds messages of scenario \"%s\": too many at once", scenario->key),
+			 errdetail("%s; %d messages of this batch are held, and those that follow.", detail, nheld),
+			 errhint("Look at them in wa.message (state held, reason bulk), then wa_release('%s') or wa_cancel('%s').",
+					 scenario->key, scenario->key)));
+}
+
+/* Messages of a scenario that passed in the last hour. */
+static int64
+passed_in_hour(const char *scenario)
+{
+	static WaStatement count =
+		WA_STATEMENT("SELECT coalesce(sum(messages), 0)::bigint FROM wa.passed"
+					 " WHERE scenario = $1 AND minute > clock_timestamp() - interval '1 hour'");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, scenario);
+	wa_query(&count, &args);
+	return wa_row_int8(0, 1);
+}
+
+static void
+note_passed(const char *scenario, int messages)
+{
+	static WaStatement add =
+		WA_STATEMENT("INSERT INTO wa.passed AS p (scenario, minute, messages)"
+					 " VALUES ($1, date_trunc('minute', clock_timestamp()), $2)"
+					 " ON CONFLICT (scenario, minute) DO UPDATE SET messages = p.messages + excluded.messages");
+	static WaStatement purge =
+		WA_STATEMENT("DELETE FROM wa.passed WHERE minute < clock_timestamp() - interval '2 hours'");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, scenario);
+	wa_arg_int4(&args, messages);
+	wa_query(&add, &args);
+	wa_query(&purge, NULL);
+}
+
+/* Not more than so many of one scenario from one transaction, or in an hour. */
+static void
+limit_bulk(const WaScenario *scenario, WaDraft **drafts, int n)
+{
+	bool		hourly = scenario->max_per_hour != PG_INT32_MAX;
+	int64		in_hour = -1;
+	int			npassed = 0;
+	int			nheld = 0;
+	const char *why = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		Passed	   *entry;
+
+		if (drafts[i]->scenario != scenario || !is_queued(drafts[i]))
+			continue;
+		if (hourly && in_hour < 0)
+			in_hour = passed_in_hour(scenario->key);
+		entry = passed_of(drafts[i]);
+		if (entry && entry->messages >= scenario->max_per_transaction)
+			why = psprintf("more than %d messages of this scenario from one transaction",
+						   scenario->max_per_transaction);
+		else if (hourly && in_hour >= scenario->max_per_hour)
+			why = psprintf("more than %d messages of this scenario in an hour",
+						   scenario->max_per_hour);
+		else
+		{
+			if (entry)
+			{
+				entry->messages++;
+				entry->of_batch++;
+			}
+			in_hour++;
+			npassed++;
+			continue;
+		}
+		hold(drafts[i], "bulk", unconstify(char *, why));
+		nheld++;
+	}
+	if (hourly && npassed > 0)
+		note_passed(scenario->key, npassed);
+	if (nheld > 0)
+		warn_once(scenario, nheld, why);
+}
+
+/* What comes outside the hours waits until they begin. */
+static void
+wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz opening = wa_hours_opening(&scenario->hours, batch->time_zone, now);
+	char	   *detail;
+
+	if (opening <= now)
+		return;
+	detail = psprintf("waits for the sending hours, until %s",
+					  wa_value_time(opening, batch->time_zone));
+	for (int i = 0; i < n; i++)
+	{
+		WaNewMessage *message = &drafts[i]->message;
+
+		if (drafts[i]->scenario != scenario || !is_queued(drafts[i]) || message->due_at > opening)
+			continue;
+		message->due_at = opening;
+		message->expires_at = Max(message->expires_at, opening + scenario->time_to_live_us);
+		message->reason = "outside_hours";
+		message->detail = detail;
+	}
+}
+
+/*
+ * Judge the messages of a batch: skip what is no news, hold what is doubtful
+ * or too much, and let what comes outside the hours wait.  They must be in the
+ * order in which they are to pass.
+ */
+void
+wa_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
+{
+	if (passed == NULL)
+		wa_guards_start();
+	for (int i = 0; i < n; i++)
+	{
+		drafts[i]->dropped = drafts[i]->dropped || drafts[i]->muted;
+		if (!drafts[i]->dropped)
+			judge(batch, drafts[i]);
+	}
+	limit_per_number(drafts, n);
+	for (int s = 0; s < batch->nscenarios; s++)
+	{
+		const WaScenario *scenario = &batch->scenarios[s];
+
+		if (scenario->max_per_transaction != PG_INT32_MAX || scenario->max_per_hour != PG_INT32_MAX)
+			limit_bulk(scenario, drafts, n);
+		if (!batch->observe)
+			wait_for_hours(batch, scenario, drafts, n);
+	}
+}
+
+/*
+ * A newer status update of a record to the same number makes the older ones
+ * that still wait pointless.  Called with the new ones written.
+ */
+void
+wa_guards_supersede(WaDraft **drafts, int n)
+{
+	static WaStatement supersede =
+		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET state = 'superseded', reason = 'newer_status',"
+					 " detail = 'message ' || n.id || ' tells a newer status', due_at = NULL,"
+					 " finished_at = clock_timestamp()"
+					 " FROM unnest($1, $2, $3, $4, $5) AS n(id, res_id, res_model, scenario, number)"
+					 " WHERE m.res_id = n.res_id AND m.res_model = n.res_model AND m.scenario = n.scenario"
+					 " AND m.number = n.number AND m.id < n.id AND m.state IN ('queued', 'held')"
+					 " RETURNING m.id),"
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"
+					 " DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM s)");
+	int64	   *ids;
+	int64	   *records;
+	const char **texts[3];
+	int			k = 0;
+	WaArgs		args = {0};
+
+	ids = palloc(sizeof(int64) * Max(n, 1));
+	records = palloc(sizeof(int64) * Max(n, 1));
+	for (int t = 0; t < 3; t++)
+		texts[t] = palloc(sizeof(char *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		const WaNewMessage *message = &drafts[i]->message;
+
+		if (drafts[i]->dropped || !is_composer(drafts[i]->scenario, "status_update") ||
+			message->number == NULL || strcmp(message->state, "skipped") == 0)
+			continue;
+		ids[k] = message->id;
+		records[k] = message->res_id;
+		texts[0][k] = message->res_model;
+		texts[1][k] = message->scenario;
+		texts[2][k++] = message->number;
+	}
+	if (k == 0)
+		return;
+	wa_arg_int8_array(&args, ids, k);
+	wa_arg_int8_array(&args, records, k);
+	for (int t = 0; t < 3; t++)
+		wa_arg_text_array(&args, texts[t], k);
+	wa_query(&supersede, &args);
+}
+
+/*
+ * wa_mute(): see compose.sql.
+ */
+Datum
+wa_sql_mute(PG_FUNCTION_ARGS)
+{
+	static WaStatement mute =
+		WA_STATEMENT("UPDATE wa.scenario SET muted_until = $2 WHERE key = $1");
+	char	   *scenario = wa_call_arg_text(fcinfo, 0);
+	WaCall		call;
+	WaArgs		args = {0};
+	int64		n;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	wa_arg_text(&args, scenario);
+	wa_arg_timestamptz(&args, PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1));
+	n = (int64) wa_query(&mute, &args);
+	if (n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("scenario \"%s\" does not exist", scenario ? scenario : "NULL"),
+				 errhint("SELECT key, name FROM wa.scenario lists the scenarios.")));
+	wa_call_end(&call);
+	PG_RETURN_INT64(n);
+}

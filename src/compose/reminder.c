@@ -1,0 +1,390 @@
+/*-------------------------------------------------------------------------
+ *
+ * reminder.c
+ *		reminder: documents that have been waiting for longer than a day.
+ *
+ * Each person who is responsible for some of them gets one message with the
+ * number of his documents and the oldest of them.  Odoo's times are UTC
+ * without saying so.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "compose/compose.h"
+#include "pg/query.h"
+
+#define RANK_REMINDER	40
+#define MODEL			"sicantik.document"
+#define PENDING			"pending_signature"
+#define WAITED_US		USECS_PER_DAY
+
+/* of all internal users, if nobody is responsible */
+#define ANYBODY			3
+
+typedef struct Waiting
+{
+	int64		id;
+	int64		permit_id;
+	int64		signer_id;
+	int64		uploader_id;
+	List	   *approvers;		/* of int64 *, users */
+	TimestampTz requested_at;	/* by a pending workflow, or 0 */
+	TimestampTz seen_at;		/* by us, or 0 */
+	TimestampTz written_at;		/* by Odoo, or 0 */
+	TimestampTz since;			/* the first of these that is known */
+} Waiting;
+
+typedef struct Person
+{
+	WaRecipient *recipient;
+	int			count;
+	const Waiting *oldest;
+} Person;
+
+static int64
+as_int8(const char *text)
+{
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+/* UTC without zone; 0 if unknown. */
+static TimestampTz
+as_time(const char *text)
+{
+	if (text == NULL)
+		return 0;
+	/* both count from the same instant in UTC */
+	return (TimestampTz) DatumGetTimestamp(DirectFunctionCall3(timestamp_in,
+															   CStringGetDatum(text),
+															   ObjectIdGetDatum(InvalidOid),
+															   Int32GetDatum(-1)));
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	int64		left = ((const Waiting *) a)->id;
+	int64		right = ((const Waiting *) b)->id;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+static Waiting *
+find(Waiting *list, int n, int64 id)
+{
+	Waiting		key = {.id = id};
+
+	return n > 0 ? bsearch(&key, list, n, sizeof(Waiting), by_id) : NULL;
+}
+
+static int
+read_documents(const WaAppTable *table, Waiting **list)
+{
+	static const char *const columns[] = {
+		"id", "permit_id", "signer_id", "uploaded_by", "write_date"
+	};
+	static const char *const state[] = {PENDING};
+	WaAppRows	rows;
+
+	wa_app_read_by_text(&rows, table, columns, lengthof(columns), "state", state, 1);
+	*list = palloc0(sizeof(Waiting) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		(*list)[r].id = as_int8(rows.values[r][0]);
+		(*list)[r].permit_id = as_int8(rows.values[r][1]);
+		(*list)[r].signer_id = as_int8(rows.values[r][2]);
+		(*list)[r].uploader_id = as_int8(rows.values[r][3]);
+		(*list)[r].written_at = as_time(rows.values[r][4]);
+	}
+	qsort(*list, rows.n, sizeof(Waiting), by_id);
+	return (int) rows.n;
+}
+
+static void
+read_workflows(const WaAppTable *table, Waiting *list, int n)
+{
+	static const char *const columns[] = {
+		"document_id", "approver_id", "state", "create_date"
+	};
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	WaAppRows	rows;
+
+	if (table->state != WA_APP_READY)
+		return;
+	for (int i = 0; i < n; i++)
+		ids[i] = list[i].id;
+	wa_app_read_by_id(&rows, table, columns, lengthof(columns), "document_id", ids, n);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		char	  **row = rows.values[r];
+		Waiting    *document = find(list, n, as_int8(row[0]));
+		TimestampTz at = as_time(row[3]);
+
+		if (document == NULL || row[2] == NULL || strcmp(row[2], "pending") != 0)
+			continue;
+		if (at != 0 && (document->requested_at == 0 || at < document->requested_at))
+			document->requested_at = at;
+		if (row[1])
+		{
+			int64	   *user = palloc(sizeof(int64));
+
+			*user = as_int8(row[1]);
+			document->approvers = lappend(document->approvers, user);
+		}
+	}
+}
+
+/* When we saw the documents begin to wait. */
+static void
+read_events(const WaAppTable *table, Waiting *list, int n)
+{
+	static WaStatement seen =
+		WA_STATEMENT("SELECT record_id, max(at) FROM wa.event WHERE relation = $1 AND record_id = ANY ($2)"
+					 " AND new[array_position(columns, 'state')] = '" PENDING "'"
+					 " AND (old IS NULL OR old[array_position(columns, 'state')] IS DISTINCT FROM '" PENDING "')"
+					 " GROUP BY record_id");
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	int			nids = 0;
+	WaArgs		args = {0};
+	uint64		rows;
+
+	for (int i = 0; i < n; i++)
+		if (list[i].requested_at == 0)
+			ids[nids++] = list[i].id;
+	if (nids == 0)
+		return;
+	wa_arg_text(&args, table->relation);
+	wa_arg_int8_array(&args, ids, nids);
+	rows = wa_query(&seen, &args);
+	for (uint64 i = 0; i < rows; i++)
+		find(list, n, wa_row_int8(i, 1))->seen_at = wa_row_timestamptz(i, 2);
+}
+
+/* Leave those that have waited for long.  Returns how many. */
+static int
+keep_old(const WaDaily *daily, Waiting *list, int n)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		Waiting    *w = &list[i];
+
+		w->since = w->requested_at ? w->requested_at : w->seen_at ? w->seen_at : w->written_at;
+		if (w->since != 0 && daily->now - w->since > WAITED_US)
+			list[kept++] = *w;
+	}
+	return kept;
+}
+
+/* Everybody who may turn out to be responsible.  False: a table is locked. */
+static bool
+load_people(WaBatch *batch, const WaDaily *daily, const Waiting *list, int n)
+{
+	int			size = 0;
+	int64	   *users;
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	int			nusers = 0;
+	ListCell   *cell;
+
+	for (int i = 0; i < n; i++)
+		size += list_length(list[i].approvers) + 2;
+	users = palloc(sizeof(int64) * Max(size, 1));
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = list[i].id;
+		foreach(cell, list[i].approvers)
+			users[nusers++] = *(int64 *) lfirst(cell);
+		users[nusers++] = list[i].signer_id;
+		users[nusers++] = list[i].uploader_id;
+	}
+	return wa_people_load_users(batch, users, nusers) &&
+		wa_people_load_staff(batch, MODEL, ids, n, daily->scenario->staff_group);
+}
+
+/* Up to three internal users, of those with a number if there are any. */
+static List *
+anybody(WaBatch *batch)
+{
+	List	   *all = wa_people_group(batch, NULL);
+	List	   *some = NIL;
+	ListCell   *cell;
+
+	for (int with_number = 1; with_number >= 0 && some == NIL; with_number--)
+		foreach(cell, all)
+		{
+			WaRecipient *recipient = lfirst(cell);
+
+			if (list_length(some) < ANYBODY && (!with_number || recipient->number))
+				some = lappend(some, recipient);
+		}
+	return some;
+}
+
+/*
+ * Who is to act on a document: its approvers, else the signer, else who
+ * uploaded it, else its followers, else the group of the staff, else anybody;
+ * internal users only.  Sets *locked if that cannot be told now.
+ */
+static List *
+responsible(WaBatch *batch, const WaDaily *daily, const Waiting *document, bool *locked)
+{
+	const char *group = daily->scenario->staff_group;
+	const int64 others[] = {document->signer_id, document->uploader_id};
+	List	   *list = NIL;
+	ListCell   *cell;
+
+	foreach(cell, document->approvers)
+	{
+		WaRecipient *recipient = wa_people_user(batch, *(int64 *) lfirst(cell));
+
+		if (recipient)
+			list = lappend(list, recipient);
+	}
+	for (size_t i = 0; list == NIL && i < lengthof(others); i++)
+	{
+		WaRecipient *recipient = others[i] ? wa_people_user(batch, others[i]) : NULL;
+
+		if (recipient)
+			list = lappend(list, recipient);
+	}
+	if (list == NIL)
+		list = wa_people_staff(batch, MODEL, document->id, NULL);
+	if (list == NIL && group)
+		list = wa_people_group(batch, group);
+	if (list == NIL)
+	{
+		*locked = !wa_people_load_group(batch, NULL);
+		if (!*locked)
+			list = anybody(batch);
+	}
+	return list;
+}
+
+/* One entry a person, and a number: two contacts may be one telephone. */
+static void
+count_for(List **people, WaRecipient *recipient, const Waiting *document)
+{
+	Person	   *person = NULL;
+	ListCell   *cell;
+
+	foreach(cell, *people)
+	{
+		Person	   *p = lfirst(cell);
+
+		if (p->recipient->partner_id == recipient->partner_id ||
+			(p->recipient->number && recipient->number &&
+			 strcmp(p->recipient->number, recipient->number) == 0))
+			person = p;
+	}
+	if (person == NULL)
+	{
+		person = palloc0(sizeof(Person));
+		person->recipient = recipient;
+		*people = lappend(*people, person);
+	}
+	/* two approvers who are one person */
+	if (person->oldest == document)
+		return;
+	person->count++;
+	if (person->oldest == NULL || document->since < person->oldest->since)
+		person->oldest = document;
+}
+
+/* How long, in words: hours up to two days, then days. */
+static char *
+waited(TimestampTz since, TimestampTz now)
+{
+	int64		hours = (now - since) / USECS_PER_HOUR;
+
+	if (hours < 48)
+		return psprintf(INT64_FORMAT " jam", hours);
+	return psprintf(INT64_FORMAT " hari", hours / 24);
+}
+
+static void
+compose_one(WaDaily *daily, WaBatch *batch, const char *relation, const Person *person)
+{
+	WaEvent    *event = wa_calendar_event(daily, relation, person->oldest->id);
+	WaPermit   *permit = wa_permit_find(batch, person->oldest->permit_id);
+	WaValues	values = {0};
+
+	wa_values_add(&values, "jumlah", psprintf("%d", person->count));
+	wa_values_add(&values, "waktu_pending", waited(person->oldest->since, daily->now));
+	if (permit)
+		wa_permit_values(batch, &values, permit, person->recipient);
+	else
+	{
+		wa_values_add(&values, "jenis_izin", "");
+		wa_values_add(&values, "nama_pemohon", "");
+		wa_office_values(batch, &values);
+	}
+	wa_compose_message(batch, event, daily->scenario, person->recipient, &values, MODEL,
+					   NULL, RANK_REMINDER);
+}
+
+/*
+ * Remind those who are responsible; see the top.  Returns false if a table
+ * could not be had now.
+ */
+bool
+wa_compose_reminder(WaDaily *daily)
+{
+	WaBatch		batch = *daily->common;
+	WaAppTable	documents;
+	WaAppTable	workflows;
+	Waiting    *list;
+	int			n;
+	List	   *people = NIL;
+	ListCell   *cell;
+	int64	   *permits;
+	int			npermits = 0;
+	bool		locked = false;
+
+	wa_app_open(&documents, batch.schema, "sicantik_document");
+	wa_app_open(&workflows, batch.schema, "signature_workflow");
+	if (wa_batch_add_locked(daily->common, &documents, "sicantik_document") ||
+		wa_batch_add_locked(daily->common, &workflows, "signature_workflow"))
+		return false;
+	if (!wa_app_has_column(&documents, "state"))
+	{
+		daily->note = "there is no table sicantik_document with a column state";
+		return true;
+	}
+	n = read_documents(&documents, &list);
+	read_workflows(&workflows, list, n);
+	read_events(&documents, list, n);
+	n = keep_old(daily, list, n);
+	if (n == 0)
+		return true;
+
+	locked = !load_people(&batch, daily, list, n);
+	for (int i = 0; !locked && i < n; i++)
+	{
+		List	   *who = responsible(&batch, daily, &list[i], &locked);
+
+		if (who == NIL && !locked)
+			wa_compose_outcome(&batch, wa_calendar_event(daily, documents.relation, list[i].id),
+							   daily->scenario, "no recipient", "there is no internal user");
+		foreach(cell, who)
+			count_for(&people, lfirst(cell), &list[i]);
+	}
+	permits = palloc(sizeof(int64) * Max(list_length(people), 1));
+	foreach(cell, people)
+		permits[npermits++] = ((Person *) lfirst(cell))->oldest->permit_id;
+	if (locked || !wa_permits_load(&batch, permits, npermits))
+	{
+		daily->common->locked_table = batch.locked_table;
+		return false;
+	}
+	foreach(cell, people)
+		compose_one(daily, &batch, documents.relation, lfirst(cell));
+	daily->note = psprintf("%d documents waiting for more than 24 hours", n);
+	wa_calendar_write(daily, &batch);
+	return true;
+}

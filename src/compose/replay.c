@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * replay.c
+ *		wa_replay(): a dead letter is composed again.
+ *
+ * It is done in the caller's transaction, once, and only when a person asks:
+ * what fails again raises its error and stays a dead letter.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "compose/compose.h"
+#include "pg/call.h"
+#include "pg/pg_compat.h"
+#include "pg/query.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_replay);
+
+/* Columns of the statement below. */
+enum
+{
+	D_RELATION = 1, D_TABLE, D_RECORD_ID, D_COLUMNS, D_OLD, D_NEW, D_AT, D_HOLD
+};
+
+/*
+ * Take the dead letter of an event off its table and read it.  Two calls at
+ * the same time: the second one waits, and finds none.  Returns false if there
+ * is none.
+ */
+static bool
+take_dead_letter(int64 event_id, const WaIdentity *identity, WaEvent *event)
+{
+	static WaStatement take =
+		WA_STATEMENT("DELETE FROM wa.dead_letter WHERE event_id = $1"
+					 " RETURNING relation, (parse_ident(relation))[array_upper(parse_ident(relation), 1)],"
+					 " record_id, columns, old, new, event_at, event_id <= $2");
+	WaArgs		args = {0};
+	int			n;
+
+	wa_arg_int8(&args, event_id);
+	wa_arg_int8(&args, identity->hold_event_id);
+	if (wa_query(&take, &args) == 0)
+		return false;
+	memset(event, 0, sizeof(*event));
+	event->id = event_id;
+	event->relation = wa_row_text(0, D_RELATION);
+	event->table = wa_row_text(0, D_TABLE);
+	event->has_record = !wa_row_isnull(0, D_RECORD_ID);
+	event->record_id = wa_row_int8(0, D_RECORD_ID);
+	event->columns = wa_row_text_array(0, D_COLUMNS, &event->ncolumns);
+	event->old = wa_row_text_array(0, D_OLD, &n);
+	if (event->old)
+		event->ncolumns = Min(event->ncolumns, n);
+	event->new = wa_row_text_array(0, D_NEW, &n);
+	event->ncolumns = Min(event->ncolumns, n);
+	event->insert = event->old == NULL;
+	event->at = wa_row_timestamptz(0, D_AT);
+	event->hold = wa_row_bool(0, D_HOLD);
+	return true;
+}
+
+/*
+ * wa_replay(): see compose.sql.
+ */
+Datum
+wa_sql_replay(PG_FUNCTION_ARGS)
+{
+	int64		event_id = PG_GETARG_INT64(0);
+	WaCall		call;
+	WaIdentity	identity;
+	WaBatch		batch;
+	WaEvent		event;
+	ListCell   *cell;
+	int64		made = 0;
+
+	PreventCommandDuringRecovery("wa_replay()");
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	wa_identity_check(&identity);
+	wa_compose_init_batch(&batch, &identity);
+	if (!take_dead_letter(event_id, &identity, &event))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("event " INT64_FORMAT " is no dead letter", event_id),
+				 errhint("SELECT event_id, error FROM wa.dead_letter lists them.")));
+	batch.events = &event;
+	batch.nevents = 1;
+	wa_compose_scenarios(&batch);
+	if (batch.locked)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("table \"%s\" is locked at the moment", batch.locked_table),
+				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+	wa_compose_write(&batch);
+	foreach(cell, batch.messages)
+		if (!((WaDraft *) lfirst(cell))->dropped)
+			made++;
+	wa_call_end(&call);
+	PG_RETURN_INT64(made);
+}

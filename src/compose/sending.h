@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * sending.h
+ *		What the sender asks of a scenario before a message goes out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_SENDING_H
+#define SICANTIK_WA_SENDING_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* When messages of a scenario may be sent. */
+typedef struct WaHours
+{
+	bool		any_time;		/* the others mean nothing */
+	int64		from_us;		/* since midnight */
+	int64		to_us;
+	int			weekdays;		/* bit 1 Monday to bit 7 Sunday */
+} WaHours;
+
+/* The columns of wa.scenario that wa_hours_read() takes, three in order. */
+#define WA_HOURS_COLUMNS \
+	"(extract(epoch FROM hours_from) * 1000000)::bigint, (extract(epoch FROM hours_to) * 1000000)::bigint," \
+	" (SELECT sum(DISTINCT 1 << d)::integer FROM unnest(weekdays) AS d)"
+
+/* hours.c */
+extern PGDLLEXPORT void wa_hours_read(WaHours *hours, uint64 row, int column);
+extern PGDLLEXPORT TimestampTz wa_hours_opening(const WaHours *hours, const char *time_zone,
+												TimestampTz at);
+
+/* What became of the condition of a message. */
+typedef enum WaStill
+{
+	WA_STILL_TRUE,
+	WA_STILL_FALSE,
+	WA_STILL_LOCKED,			/* its table cannot be had now */
+	WA_STILL_ENDED				/* the message is not waiting any more */
+} WaStill;
+
+/* recheck.c */
+extern PGDLLEXPORT void wa_recheck(const char *schema, const int64 *ids, int n,
+								   WaStill *results, const char **details);
+
+#endif							/* SICANTIK_WA_SENDING_H */

@@ -1,0 +1,248 @@
+/*-------------------------------------------------------------------------
+ *
+ * what_if.c
+ *		wa_explain(): what wa_send() would do now, without doing it.
+ *
+ * What stands in the way is told instead of raised, and the story goes on as
+ * far as it can.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "admin/setting.h"
+#include "admin/story.h"
+#include "compose/compose.h"
+#include "compose/json_values.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "route/route.h"
+#include "text/text.h"
+#include "worker/identity.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_explain);
+
+static void
+tell(WaStory *story, WaSentence sentence, const char *first, const char *second)
+{
+	wa_story_tell(story, 0, wa_story_words(story, sentence, first, second, NULL));
+}
+
+static void
+refuse_locked(const char *locked)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("table \"%s\" is locked at the moment", locked ? locked : "res_partner"),
+			 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+}
+
+/* The template; NULL after telling what is wrong with it. */
+static WaTemplate *
+explain_template(WaStory *story, const char *key)
+{
+	static WaStatement list =
+		WA_STATEMENT("SELECT coalesce(string_agg(key, ', ' ORDER BY key), '-') FROM wa.template WHERE active");
+	WaTemplate *template = wa_route_load_template(key);
+
+	if (template && template->active)
+		return template;
+	if (template)
+		tell(story, WA_SAY_TEMPLATE_INACTIVE, key, NULL);
+	else
+	{
+		wa_query(&list, NULL);
+		tell(story, WA_SAY_TEMPLATE_MISSING, key, wa_row_text(0, 1));
+	}
+	return NULL;
+}
+
+/* Which provider, and whether the person wants messages. */
+static void
+explain_route(WaStory *story, WaBatch *batch, WaRoute *route)
+{
+	WaProviders providers;
+	const char *locked = NULL;
+
+	wa_route_load_providers(&providers, false);
+	if (!wa_route_load_facts(route, 1, batch->schema, &locked))
+		refuse_locked(locked);
+	if (route->refusal)
+	{
+		tell(story, WA_SAY_REFUSED, route->refusal, NULL);
+		return;
+	}
+	tell(story, route->in_window ? WA_SAY_WINDOW_OPEN : WA_SAY_WINDOW_CLOSED, NULL, NULL);
+	wa_route_decide(route, &providers, batch->mappings, batch->nmappings, NULL);
+	tell(story, WA_SAY_ROUTE, route->reason, NULL);
+	if (route->provider && route->use_window)
+		tell(story, WA_SAY_WINDOW_USED, NULL, NULL);
+}
+
+/* The parameters in the provider's own form. */
+static void
+explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template, const WaValues *values)
+{
+	const WaMapping *mapping = route->mapping;
+	char	  **names = mapping && mapping->parameters ? mapping->parameters : template->parameters;
+	int			n = mapping && mapping->parameters ? mapping->nparameters : template->nparameters;
+	WaPair	   *pairs = palloc(sizeof(WaPair) * Max(n, 1));
+	WaParamForm form;
+	char	   *json;
+
+	if (route->provider == NULL)
+		return;
+	if (!route->as_template)
+	{
+		tell(story, WA_SAY_AS_TEXT, NULL, NULL);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		const WaValue *value = wa_values_find(values, names[i]);
+
+		if (value == NULL || value->value == NULL)
+		{
+			tell(story, WA_SAY_VALUES_MISSING, names[i], NULL);
+			return;
+		}
+		pairs[i].name = names[i];
+		pairs[i].value = wa_text_clean_value(value->value);
+	}
+	if (strcmp(route->provider->kind, "meta") == 0)
+		form = mapping->named ? WA_PARAMS_META_NAMED : WA_PARAMS_META_POSITIONAL;
+	else
+		form = strcmp(route->provider->kind, "watzap") == 0 ? WA_PARAMS_WATZAP : WA_PARAMS_FONNTE;
+	json = wa_text_convert_params(form, pairs, n);
+	for (int i = 0; i < n; i++)
+		free(unconstify(char *, pairs[i].value));
+	if (json == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	tell(story, WA_SAY_PARAMS, mapping->name, pstrdup(json));
+	free(json);
+}
+
+static void
+explain_mode(WaStory *story)
+{
+	WaIdentity	identity;
+
+	wa_identity_check(&identity);
+	switch (identity.mode)
+	{
+		case WA_MODE_STOPPED:
+			tell(story, WA_SAY_MODE_STOPPED, identity.why, NULL);
+			break;
+		case WA_MODE_OBSERVE:
+			tell(story, WA_SAY_MODE_OBSERVE, NULL, NULL);
+			break;
+		case WA_MODE_TEST:
+			tell(story, WA_SAY_MODE_TEST, identity.test_number, NULL);
+			break;
+		case WA_MODE_LIVE:
+			tell(story, WA_SAY_MODE_LIVE, NULL, NULL);
+			break;
+	}
+}
+
+static void
+explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 permit_id)
+{
+	WaBatch		batch = {0};
+	WaValues	values = {0};
+	WaRoute		route = {0};
+	WaTemplate *template = explain_template(story, key);
+	WaRecipient *recipient;
+	WaPermit   *permit;
+	char	   *missing;
+	const char *setting;
+	char	   *text;
+
+	if (template == NULL)
+		return;
+	batch.schema = wa_setting_get("odoo_schema");
+	batch.time_zone = wa_setting_get("time_zone");
+	batch.mappings = wa_route_load_mappings(&batch.nmappings);
+	if (!wa_people_load_partners(&batch, &partner_id, 1))
+		refuse_locked(batch.locked_table);
+	recipient = wa_people_partner(&batch, partner_id);
+	if (recipient == NULL)
+	{
+		tell(story, WA_SAY_PARTNER_MISSING, psprintf(INT64_FORMAT, partner_id), NULL);
+		return;
+	}
+	if (recipient->note)
+		tell(story, WA_SAY_NOTE, recipient->note, NULL);
+	route.number = recipient->number;
+	route.partner_id = partner_id;
+	route.template_key = key;
+	route.requires_opt_in = true;
+	if (recipient->number)
+	{
+		tell(story, WA_SAY_NUMBER_CHOSEN, recipient->number, recipient->number_source);
+		explain_route(story, &batch, &route);
+	}
+	else
+		tell(story, WA_SAY_NO_NUMBER, recipient->tried, NULL);
+
+	wa_values_from_json(&values, params);
+	wa_values_add(&values, "timestamp", wa_value_time(GetCurrentTimestamp(), batch.time_zone));
+	if (permit_id != 0)
+	{
+		if (!wa_permits_load(&batch, &permit_id, 1))
+			refuse_locked(batch.locked_table);
+		permit = wa_permit_find(&batch, permit_id);
+		if (permit)
+			wa_permit_values(&batch, &values, permit, recipient);
+		else
+			tell(story, WA_SAY_PERMIT_MISSING, psprintf(INT64_FORMAT, permit_id), NULL);
+	}
+	if (recipient->name)
+		wa_values_add(&values, "partner_name", recipient->name);
+	wa_office_values(&batch, &values);
+	text = wa_template_render(template, &values, &missing, &setting);
+	if (text)
+	{
+		tell(story, WA_SAY_TEXT, text, NULL);
+		explain_params(story, &route, template, &values);
+	}
+	else
+	{
+		tell(story, WA_SAY_VALUES_MISSING, missing, NULL);
+		if (setting)
+			tell(story, WA_SAY_SETTING_MISSING, setting, NULL);
+	}
+	explain_mode(story);
+}
+
+/*
+ * wa_explain(): see explain.sql of src/admin.
+ */
+Datum
+wa_sql_explain(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *params;
+	WaCall		call;
+	WaStory		story;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("template_key and partner_id must not be null"),
+				 errhint("For example: wa_explain('permit_ready', 42, permit_id => 1234).")));
+	params = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
+	wa_call_rows_begin(fcinfo);
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	wa_story_begin(&story, fcinfo, call.acting.user);
+	explain(&story, text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT64(1), params,
+			PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3));
+	wa_call_end(&call);
+	return (Datum) 0;
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/python3
+"""Odoo's command line, for a Python newer than the Odoo of the distribution.
+
+    odoo19.py COMMAND ...                        what odoo itself takes
+    odoo19.py manager FUNCTION [ARGUMENT]...     a function of Odoo's database
+                                                 manager: odoo.service.db
+
+Each repair applies only where it is needed.
+"""
+
+import ast
+import dis
+import sys
+
+from odoo.tools import config, misc, safe_eval
+
+
+def repair_ordered_set():
+    """weakref.WeakSet calls the copy() of its container since Python 3.14."""
+    known = getattr(misc, 'OrderedSet', None)
+    if known is not None and not hasattr(known, 'copy'):
+        known.copy = lambda self: type(self)(list(self))
+
+
+def repair_safe_eval():
+    """Harmless byte codes that this Python's compiler makes of the
+    expressions in Odoo's own data, and Odoo does not know yet."""
+    harmless = ('JUMP_BACKWARD_NO_INTERRUPT', 'LOAD_COMMON_CONSTANT',
+                'LOAD_FAST_BORROW', 'LOAD_FAST_BORROW_LOAD_FAST_BORROW',
+                'LOAD_SMALL_INT', 'LOAD_SPECIAL', 'NOT_TAKEN', 'POP_ITER')
+    codes = {dis.opmap[name] for name in harmless if name in dis.opmap}
+    for allowed in ('_CONST_OPCODES', '_EXPR_OPCODES', '_SAFE_OPCODES'):
+        getattr(safe_eval, allowed).update(codes)
+
+
+def manager(function, *arguments):
+    """What the pages of the database manager call."""
+    import odoo.modules.registry        # noqa: F401, as the server does
+    from odoo.service import db
+    if function == 'backup':
+        name, path = arguments
+        with open(path, 'wb') as stream:
+            db.dump_db(name, stream, 'zip')
+    elif function == 'restore':
+        name, path, copy = arguments
+        db.restore_db(name, path, copy=ast.literal_eval(copy))
+    else:
+        getattr(db, function)(*arguments)
+
+
+repair_ordered_set()
+repair_safe_eval()
+if sys.argv[1:2] == ['manager']:
+    config.parse_config(['--no-http', '--log-level=warn'])
+    manager(*sys.argv[2:])
+else:
+    import odoo.cli
+    sys.argv[0] = 'odoo'
+    odoo.cli.main()

@@ -1,0 +1,87 @@
+# wa_import_odoo() takes over what Odoo's own module has configured, says row
+# by row what it took, and overwrites nothing.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Test;
+
+my $node = new_cluster('main');
+
+sub sql { return $node->safe_psql('odoo', $_[0]); }
+
+sub imported
+{
+	my ($item) = @_;
+
+	return sql("SELECT concat_ws(': ', action, detail) FROM wa_import_odoo() WHERE item = '$item'");
+}
+
+load_odoo($node, 'odoo');
+sql('CREATE EXTENSION sicantik_wa; SELECT * FROM wa_setup()');
+is(imported('table sicantik_whatsapp_provider'), 'not taken: there is no such table', 'an Odoo without the module');
+
+# The tables as the module makes them, with the columns that matter.
+$node->safe_psql('odoo', <<'SQL', extra_params => [ '-U', 'odoo' ]);
+CREATE TABLE whatsapp_account (id serial PRIMARY KEY, name varchar, app_uid varchar, app_secret varchar,
+	account_uid varchar, phone_uid varchar, token varchar, active boolean);
+INSERT INTO whatsapp_account (name, app_uid, app_secret, account_uid, phone_uid, token, active)
+VALUES ('DPMPTSP', '9', 'meta-app-secret', '2002', '1001', 'meta-secret-token', true);
+CREATE TABLE sicantik_whatsapp_provider (id serial PRIMARY KEY, sequence integer, meta_account_id integer,
+	name varchar NOT NULL, provider_type varchar NOT NULL, watzap_base_url varchar, watzap_api_key varchar,
+	watzap_device_id varchar, fonnte_api_url varchar, fonnte_token varchar, fonnte_device varchar,
+	credential_state varchar, description text, active boolean, is_default boolean);
+INSERT INTO sicantik_whatsapp_provider (sequence, meta_account_id, name, provider_type, watzap_base_url,
+	watzap_api_key, watzap_device_id, fonnte_api_url, fonnte_token, active)
+VALUES (7, NULL, 'Fonnte Kantor', 'fonnte', NULL, NULL, NULL, 'https://api.fonnte.com/', 'fonnte-secret', true),
+	   (8, NULL, 'Watzap', 'watzap', 'https://api.watzap.id/v1', 'watzap-secret', NULL, NULL, NULL, true),
+	   (9, 1, 'Meta', 'meta', NULL, NULL, NULL, NULL, NULL, false),
+	   (10, NULL, 'Jahat', 'fonnte', NULL, NULL, NULL, 'https://evil.example', 'other-secret', true);
+INSERT INTO ir_config_parameter (key, value) VALUES ('sicantik_whatsapp.default_provider_id', '1');
+CREATE TABLE sicantik_whatsapp_template_master (id serial PRIMARY KEY, template_key varchar NOT NULL,
+	name varchar NOT NULL, body_preview text, parameter_list text, meta_template_name varchar,
+	meta_status varchar, language varchar, active boolean);
+INSERT INTO sicantik_whatsapp_template_master (template_key, name, body_preview, parameter_list,
+	meta_template_name, meta_status, language, active)
+VALUES ('izin_selesai_diproses', 'Izin Selesai', 'Kepada {{partner_name}}', '["partner_name", "permit_number", "completion_date"]',
+		'izin_selesai_diproses', 'approved', 'id', true),
+	   ('permit_ready', 'Izin', 'x', '["partner_name"]', 'lain', 'approved', 'id', true),
+	   ('izin_peringatan_berlaku', 'Peringatan', 'x', '["partner_name", "days_remaining", "contact_info"]',
+		'izin_peringatan_berlaku', 'configured', 'id_ID', true),
+	   ('status_update', 'Status', 'x', '["new_status"]', 'update_status', 'not_configured', 'id', true),
+	   ('undangan', 'Undangan', 'Kepada {{partner_name}}, kami mengundang {{jumlah}} orang.', '["partner_name", "jumlah"]',
+		NULL, 'not_configured', 'id', true),
+	   ('rusak', 'Rusak', 'Kepada {{partner_name', '[]', NULL, NULL, 'id', true);
+SQL
+is(sql(q{SELECT string_agg(concat_ws(': ', item, action), E'\n' ORDER BY item, action) FROM wa_import_odoo()}),
+	join("\n", 'consent: read live',
+		'mapping permit_expiry_warning of meta: taken', 'mapping permit_ready of meta: kept',
+		'mapping permit_ready of meta: taken', 'mapping status_update of meta: not taken',
+		'provider fonnte: taken', 'provider fonnte_4: not taken', 'provider meta: taken',
+		'provider watzap: not taken', 'template izin_peringatan_berlaku: kept',
+		'template izin_selesai_diproses: kept', 'template permit_ready: kept',
+		'template rusak: not taken', 'template status_update: kept', 'template undangan: taken'),
+	'row by row, what was taken and what not');
+is(sql("SELECT concat_ws(' ', active, is_default, sequence, state) FROM wa.provider WHERE name = 'fonnte'"),
+	't t 7 draft', 'a provider, the default one, still to be tested');
+is(sql("SELECT concat_ws(' ', active, settings->>'phone_number_id', settings->>'waba_id') FROM wa.provider WHERE name = 'meta'"),
+	'f 1001 2002', q{Meta's account from Enterprise});
+like(sql(q{SELECT wa_configure('meta', '{}')}), qr/"access_token": "\*\*\*"/, 'with its token');
+is(sql("SELECT count(*) FROM wa.provider WHERE name = 'fonnte_4'"), '0', 'nothing is left of a refused one');
+is(sql("SELECT concat_ws(' ', name, status, parameters) FROM wa.template_mapping WHERE template_key = 'permit_ready'"),
+	'izin_selesai_diproses approved {partner_name,permit_number,completion_date}', q{the approved template's own order});
+is(sql("SELECT concat_ws(' ', language, parameters) FROM wa.template_mapping WHERE template_key = 'permit_expiry_warning'"),
+	'id {partner_name,remaining_days,contact_dpmptsp}', q{with our names of Odoo's values});
+is(sql(q{SELECT wa_render('undangan', '{"partner_name": "Budi", "jumlah": "2"}')}),
+	'Kepada Budi, kami mengundang 2 orang.', q{a template of the office's own});
+is(imported('provider fonnte'), 'kept: it was configured here already', 'a second call keeps what is there');
+is(imported('template undangan'), 'kept: it was set here already', 'templates too');
+unlike(sql('SELECT string_agg(i::text, E\'\n\') FROM wa_import_odoo() AS i'), qr/secret/, 'no credential in the result');
+unlike(slurp_file($node->logfile), qr/fonnte-secret[^']|meta-secret-token[^']/, 'nor in the log');
+
+$node->stop;
+done_testing();
