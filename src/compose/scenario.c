@@ -80,7 +80,7 @@ wa_compose_load_scenarios(int *n)
 static bool
 filled(const char *text)
 {
-	return text != NULL && text[0] != '\0';
+	return text != NULL && text[strspn(text, " \t\r\n")] != '\0';
 }
 
 static bool

@@ -115,11 +115,12 @@ ask(WaRoute *route, const WaItem *item)
 
 /*
  * Claim what was chosen and build the requests.  A message that cannot be
- * built has failed; one that is not queued any more is forgotten.
+ * built has failed; one that is not queued any more is forgotten.  Transfers
+ * are counted as they are made: after an error they are to be freed.
  */
-static int
+static void
 claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute **routes, int n,
-	  WaConclusions *conclusions, WaTransfer **transfers)
+	  WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers)
 {
 	int64	   *ids = palloc(sizeof(int64) * n);
 	const char **providers = palloc(sizeof(char *) * n);
@@ -127,7 +128,6 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 	const char **numbers = palloc(sizeof(char *) * n);
 	WaClaimed  *claimed;
 	int			nclaimed;
-	int			ntransfers = 0;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -161,9 +161,8 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 			drop(conclusions, items[i], "failed", "request", pstrdup(why));
 			continue;
 		}
-		transfers[ntransfers++] = transfer;
+		transfers[(*ntransfers)++] = transfer;
 	}
-	return ntransfers;
 }
 
 /*
@@ -261,8 +260,8 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 		chosen_routes[nchosen++] = route;
 	}
 	if (nchosen > 0)
-		*ntransfers = claim(config, identity, chosen, chosen_routes, nchosen,
-							conclusions, transfers);
+		claim(config, identity, chosen, chosen_routes, nchosen,
+			  conclusions, transfers, ntransfers);
 
 	/* what is not sent takes no room, and its number is free for the next */
 	if ((full && *ntransfers < n) || *ntransfers + npaced < n)

@@ -214,7 +214,11 @@ wake_due(WaConclusions *conclusions)
 	int			n;
 
 	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
+	{
+		/* the round that makes room asks again; no use to wake for it */
+		next_due_row = 0;
 		return false;
+	}
 	n = wa_queue_wake_due(&ids, &next_due_row);
 	load_these(ids, n, conclusions);
 	return n == WA_QUEUE_DUE_BATCH;
@@ -350,10 +354,13 @@ put_on_wire(void)
 /*
  * Begin a round; tidy up behind one that an error has ended.  What it claimed
  * and committed goes on the wire now, what it did not commit has not happened.
+ * Returns true if there was such a one.
  */
-static void
+static bool
 start_round(void)
 {
+	bool		after_error = round_open;
+
 	if (round_context == NULL)
 		round_context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa send round",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -376,6 +383,7 @@ start_round(void)
 	}
 	round_open = true;
 	round_committed = false;
+	return after_error;
 }
 
 /* The time of a monotonic instant, for the worker's sleep. */
@@ -407,14 +415,25 @@ run(bool may_send, TimestampTz *next_due)
 	int			nsending;
 	int			nbusy;
 	bool		more;
+	bool		after_error;
 	bool		unlocked = true;
 
 	*next_due = 0;
 	if (!wa_frame_begin("sending messages"))
 		return false;
-	start_round();
+	after_error = start_round();
 	MemoryContextSwitchTo(round_context);
 	nrecorded = record_finished(&conclusions);
+	if (after_error && nrecorded > 0)
+	{
+		/* whatever is wrong elsewhere, answers must not be lost over it */
+		wa_queue_conclude(conclusions.rows, conclusions.n);
+		wa_frame_commit(true);
+		round_committed = true;
+		forget_recorded();
+		round_open = false;
+		return true;
+	}
 	if (reload_wanted)
 		load_config();
 	if (nrecorded > 0)
@@ -439,8 +458,12 @@ run(bool may_send, TimestampTz *next_due)
 	for (int i = 0; i < ncancelled; i++)
 	{
 		WaItem	   *item = wa_schedule_find(cancelled[i]);
+		bool		revived_since = false;
 
-		if (item && !item->on_wire)
+		/* a retry behind the cancel: it is in its place already */
+		for (int j = 0; j < nrevived; j++)
+			revived_since = revived_since || revived[j] == cancelled[i];
+		if (item && !item->on_wire && !revived_since)
 			wa_schedule_set_gone(item);
 	}
 	if (identity.mode == WA_MODE_STOPPED)
@@ -480,6 +503,17 @@ run(bool may_send, TimestampTz *next_due)
 	return more || wa_transfer_any_finished();
 }
 
+/* Answers that only this process knows. */
+static int
+count_unrecorded(void)
+{
+	int			n = wa_transfer_any_finished() ? 1 : 0;
+
+	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
+		n++;
+	return n;
+}
+
 static void
 open_sender(void)
 {
@@ -508,7 +542,7 @@ close_sender(void)
 
 static const WaDeliver deliver = {
 	open_sender, run, wa_transfer_fd, wa_transfer_drive, wa_transfer_in_flight,
-	reload, close_sender, wa_transfer_test, wa_transfer_library
+	count_unrecorded, reload, close_sender, wa_transfer_test, wa_transfer_library
 };
 
 extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(const char *build);

@@ -27,6 +27,8 @@ typedef struct WaTransfer
 	int			attempt;
 	WaPace	   *pace;
 	const WaGateway *gateway;
+	WaPair	   *secrets;		/* as sent: the provider's may be others later */
+	size_t		nsecrets;
 	char	   *template_key;	/* or NULL */
 	bool		as_template;
 	WaRequest	request;		/* until submitted */

@@ -131,12 +131,17 @@ apply_contacts(WaRoute *routes, int n)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-static TimestampTz
-utc(const char *text)
+/* A day ago as Odoo writes a time, in UTC; such texts sort like the times. */
+static char *
+day_ago(void)
 {
-	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
-												   ObjectIdGetDatum(InvalidOid),
-												   Int32GetDatum(-1)));
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(GetCurrentTimestamp() - USECS_PER_DAY, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "could not convert the present time");
+	return psprintf("%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year, tm.tm_mon, tm.tm_mday,
+					tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 /*
@@ -152,7 +157,7 @@ apply_odoo_inbound(WaRoute *routes, int n, const WaAppTable *table)
 	const char **numbers = palloc(sizeof(char *) * n);
 	int			nnumbers = 0;
 	WaAppRows	rows;
-	TimestampTz since = GetCurrentTimestamp() - USECS_PER_DAY;
+	char	   *since = day_ago();
 
 	for (int i = 0; i < n; i++)
 		if (routes[i].number)
@@ -166,7 +171,7 @@ apply_odoo_inbound(WaRoute *routes, int n, const WaAppTable *table)
 		char	  **row = rows.values[r];
 
 		if (row[0] == NULL || row[1] == NULL || row[2] == NULL ||
-			strcmp(row[1], "inbound") != 0 || utc(row[2]) < since)
+			strcmp(row[1], "inbound") != 0 || strcmp(row[2], since) < 0)
 			continue;
 		for (int i = 0; i < n; i++)
 			if (routes[i].number && strcmp(routes[i].number, row[0]) == 0)
