@@ -18,6 +18,9 @@
 
 #define BATCH			256
 
+/* When to look again at a row that somebody holds. */
+#define HELD_ROW_US		USECS_PER_SEC
+
 /*
  * How long a message without a usable provider waits for the next look; a
  * change of configuration makes all of them look again at once.
@@ -100,6 +103,36 @@ is_over(WaConclusions *conclusions, WaItem *item, TimestampTz now)
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Leave out messages whose row somebody holds; they are looked at again soon.
+ * The rows of the others are ours until the end of the transaction.
+ */
+static int
+leave_out_held(WaItem **items, int n, int64 now, int64 *again)
+{
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	bool	   *held = palloc(sizeof(bool) * Max(n, 1));
+	int			left = 0;
+
+	if (n == 0)
+		return 0;
+	for (int i = 0; i < n; i++)
+		ids[i] = items[i]->id;
+	if (wa_queue_held(ids, n, held) == 0)
+		return n;
+	for (int i = 0; i < n; i++)
+	{
+		if (held[i])
+		{
+			items[i]->wait_us = now + HELD_ROW_US;
+			*again = Min(*again, items[i]->wait_us);
+		}
+		else
+			items[left++] = items[i];
+	}
+	return left;
 }
 
 static void
@@ -197,6 +230,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 	if (n == Min(room, BATCH))
 		*again = Min(*again, now);
 	full = n == Min(room, BATCH);
+	n = leave_out_held(items, n, now, again);
 	for (int i = 0; i < n; i++)
 		if (!is_over(conclusions, items[i], wall))
 			items[left++] = items[i];

@@ -225,6 +225,24 @@ wake_due(WaConclusions *conclusions)
 }
 
 /*
+ * Put off the answers to messages whose row somebody holds at the moment.
+ */
+static void
+postpone_held(int n)
+{
+	int64	   *ids = palloc(sizeof(int64) * n);
+	bool	   *held = palloc(sizeof(bool) * n);
+	int			i = 0;
+
+	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
+		ids[i++] = transfer->message_id;
+	wa_queue_held(ids, n, held);
+	i = 0;
+	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
+		transfer->postponed = held[i++];
+}
+
+/*
  * Everything that was answered since the last commit.
  */
 static int
@@ -246,14 +264,18 @@ record_finished(WaConclusions *conclusions)
 		n++;
 	if (n == 0)
 		return 0;
+	postpone_held(n);
 	attempts = palloc0(sizeof(WaAttemptRow) * n);
 	n = 0;
 	for (transfer = unrecorded; transfer; transfer = transfer->next)
 	{
 		WaItem	   *item = wa_schedule_find(transfer->message_id);
-		WaAttemptRow *row = &attempts[n++];
+		WaAttemptRow *row = &attempts[n];
 		WaVerdictRow *verdict;
 
+		if (transfer->postponed)
+			continue;
+		n++;
 		row->message_id = transfer->message_id;
 		row->attempt = transfer->attempt;
 		row->provider = transfer->pace->name;
@@ -278,12 +300,20 @@ record_finished(WaConclusions *conclusions)
 static void
 forget_recorded(void)
 {
-	while (unrecorded)
-	{
-		WaTransfer *transfer = unrecorded;
-		WaItem	   *item = wa_schedule_find(transfer->message_id);
+	WaTransfer **link = &unrecorded;
 
-		unrecorded = transfer->next;
+	while (*link)
+	{
+		WaTransfer *transfer = *link;
+		WaItem	   *item;
+
+		if (transfer->postponed)
+		{
+			link = &transfer->next;
+			continue;
+		}
+		*link = transfer->next;
+		item = wa_schedule_find(transfer->message_id);
 		if (item)
 			wa_schedule_remove(item);
 		wa_transfer_free(transfer);
@@ -495,6 +525,8 @@ run(bool may_send, TimestampTz *next_due)
 	if (nrecorded > 0 && wa_schedule_behind())
 		more = true;
 	sooner(next_due, next_due_row);
+	if (unrecorded)
+		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));
 	if (!unlocked)

@@ -25,6 +25,7 @@ typedef struct WaTransfer
 	struct WaTransfer *next;	/* list of finished ones */
 	int64		message_id;
 	int			attempt;
+	bool		postponed;		/* its row is held; recorded later */
 	WaPace	   *pace;
 	const WaGateway *gateway;
 	WaPair	   *secrets;		/* as sent: the provider's may be others later */

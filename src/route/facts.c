@@ -20,6 +20,7 @@
 #include "pg/app_table.h"
 #include "pg/query.h"
 #include "route/route.h"
+#include "text/text.h"
 
 static bool
 is_true(const char *text)
@@ -63,6 +64,62 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 				routes[i].opted_in = true;
 			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))
 				refuse(&routes[i], "opted_out", "the contact has opted out in Odoo");
+		}
+	}
+}
+
+/*
+ * A bare number may be a contact's all the same, with an opt-in or opt-out on
+ * it: compared with Odoo's E.164 form, and with the usual spellings of
+ * whatsapp_number.
+ */
+static void
+apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
+{
+	static const char *const keys[] = {"phone_sanitized", "whatsapp_number"};
+	static const char *const columns[][3] = {
+		{"phone_sanitized", "whatsapp_opt_in", "whatsapp_opt_in_date"},
+		{"whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date"}
+	};
+	const char **spellings = palloc(sizeof(char *) * n * 3);
+	int			nspellings = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *number = routes[i].number;
+
+		if (routes[i].partner_id != 0 || number == NULL)
+			continue;
+		spellings[nspellings++] = psprintf("+%s", number);
+		spellings[nspellings++] = number;
+		if (strncmp(number, "62", 2) == 0)
+			spellings[nspellings++] = psprintf("0%s", number + 2);
+	}
+	if (table->state != WA_APP_READY || nspellings == 0 ||
+		!wa_app_has_column(table, "whatsapp_opt_in"))
+		return;
+	for (size_t k = 0; k < lengthof(keys); k++)
+	{
+		WaAppRows	rows;
+
+		wa_app_read_by_text(&rows, table, columns[k], 3, keys[k], spellings, nspellings);
+		for (uint64 r = 0; r < rows.n; r++)
+		{
+			char		number[WA_NUMBER_SIZE];
+
+			if (rows.values[r][0] == NULL ||
+				!wa_text_normalize_number(rows.values[r][0], number))
+				continue;
+			for (int i = 0; i < n; i++)
+			{
+				if (routes[i].partner_id != 0 || routes[i].number == NULL ||
+					strcmp(routes[i].number, number) != 0)
+					continue;
+				if (is_true(rows.values[r][1]))
+					routes[i].opted_in = true;
+				else if (rows.values[r][2])
+					refuse(&routes[i], "opted_out", "a contact with this number has opted out in Odoo");
+			}
 		}
 	}
 }
@@ -202,6 +259,7 @@ wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 	}
 	apply_contacts(routes, n);
 	apply_partners(routes, n, &tables[0]);
+	apply_numbers(routes, n, &tables[0]);
 	apply_blacklist(routes, n, &tables[1]);
 	apply_odoo_inbound(routes, n, &tables[2]);
 	return true;
