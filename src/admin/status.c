@@ -274,6 +274,12 @@ report_watched(FunctionCallInfo fcinfo, Found *found)
 static void
 report_next(FunctionCallInfo fcinfo, const Found *found)
 {
+	static WaStatement stuck =
+		WA_STATEMENT("SELECT m.detail FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
+					 " JOIN wa.message AS m ON m.id = r.message_id"
+					 " WHERE m.reason = 'no_provider' AND m.detail IS NOT NULL LIMIT 1");
+	static WaStatement dead =
+		WA_STATEMENT("SELECT FROM wa.dead_letter LIMIT 1");
 	char	   *next;
 
 	if (found->standby)
@@ -297,6 +303,10 @@ report_next(FunctionCallInfo fcinfo, const Found *found)
 						get_database_name(MyDatabaseId));
 	else if (found->identity.mode == WA_MODE_STOPPED)
 		next = "see mode";
+	else if (wa_query(&stuck, NULL) > 0)
+		next = psprintf("mend what messages wait for: %s", wa_row_text(0, 1));
+	else if (wa_query(&dead, NULL) > 0)
+		next = "SELECT * FROM wa.dead_letter ORDER BY id";
 	else
 		next = "nothing";
 	wa_admin_say(fcinfo, "next", next, NULL);

@@ -22,6 +22,9 @@
 /* A longer value is cut. */
 #define WA_CAPTURE_VALUE_BYTES			8192
 
+/* A larger value of a type other than text is not looked into. */
+#define WA_CAPTURE_OUTPUT_BYTES			(1024 * 1024)
+
 /* One watched column of a table, as it is in the catalog now. */
 typedef struct WaWatchColumn
 {
@@ -40,6 +43,7 @@ typedef struct WaWatch
 {
 	Oid			relid;			/* hash key */
 	bool		valid;			/* false: look again */
+	bool		stale;			/* has changed while it was being looked up */
 	bool		watched;		/* false: record nothing */
 	MemoryContext context;		/* holds everything below */
 	Datum		relation;		/* text */

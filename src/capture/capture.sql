@@ -33,7 +33,7 @@ ALTER TABLE wa.event REPLICA IDENTITY FULL;
 ALTER TABLE wa.event SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000,
-    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off, toast.vacuum_truncate = off);
 COMMENT ON TABLE wa.event IS 'changes of watched tables, one row per changed row and statement, written in the transaction that made the change';
 COMMENT ON COLUMN wa.event.xact IS 'top-level transaction that made the change';
 COMMENT ON COLUMN wa.event.command IS 'command within that transaction; orders changes of one record';

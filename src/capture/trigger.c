@@ -20,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -142,6 +143,12 @@ value_as_text(WaWatchColumn *column, Datum value, bool isnull)
 
 		string = palloc(MAXDATELEN + 1);
 		JsonEncodeDateTime(string, value, column->type, &utc);
+		length = strlen(string);
+	}
+	else if (column->len == -1 && toast_raw_datum_size(value) > WA_CAPTURE_OUTPUT_BYTES)
+	{
+		/* text of a huge bytea or array may be more than the server can hold */
+		string = "(too large)";
 		length = strlen(string);
 	}
 	else

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -58,12 +59,18 @@ forget_relation(Datum arg, Oid relid)
 	{
 		watch = hash_search(watches, &relid, HASH_FIND, NULL);
 		if (watch)
+		{
 			watch->valid = false;
+			watch->stale = true;
+		}
 		return;
 	}
 	hash_seq_init(&seq, watches);
 	while ((watch = hash_seq_search(&seq)) != NULL)
+	{
 		watch->valid = false;
+		watch->stale = true;
+	}
 }
 
 /* The database's owner may have changed. */
@@ -146,7 +153,9 @@ prepare(WaWatch *watch, Relation relation, const char *name, ArrayType *columns)
 		watch->id_type = id.type;
 		watch->last_attnum = Max(watch->last_attnum, id.attnum);
 	}
-	watch->watched = watch->ncolumns > 0;
+	/* more than a table can have: nothing that wa_setup() has written */
+	watch->watched = watch->ncolumns > 0 &&
+		watch->ncolumns <= MaxHeapAttributeNumber;
 	MemoryContextSwitchTo(old);
 }
 
@@ -276,14 +285,15 @@ wa_capture_watch(Relation relation)
 										   ALLOCSET_SMALL_SIZES);
 
 	/*
-	 * Valid from here on: an invalidation that arrives while we read clears
-	 * the flag again, and the next caller reads again.
+	 * Valid only when all of it has been read (a statement may be canceled
+	 * meanwhile), and nothing has changed since we began.
 	 */
-	watch->valid = true;
 	if (!load(watch, relation))
 	{
-		watch->valid = false;
+		MemoryContextDelete(watch->context);
+		watch->context = NULL;
 		return NULL;
 	}
+	watch->valid = !watch->stale;
 	return watch;
 }

@@ -13,8 +13,9 @@
  */
 #include "postgres.h"
 
+#include "utils/varlena.h"
+
 #include "compose/compose.h"
-#include "pg/pg_compat.h"
 #include "pg/query.h"
 
 /* Columns of the query below. */
@@ -45,7 +46,7 @@ WaStatement wa_event_net_changes = WA_STATEMENT(
 static const char *
 value_of(char *const *columns, int ncolumns, char *const *values, const char *column)
 {
-	for (int i = 0; values && i < ncolumns; i++)
+	for (int i = 0; values && column && i < ncolumns; i++)
 		if (columns[i] && strcmp(columns[i], column) == 0)
 			return values[i];
 	return NULL;
@@ -69,9 +70,12 @@ wa_event_new(const WaEvent *event, const char *column)
 static char *
 bare_name(const char *relation)
 {
-	List	   *names = wa_qualified_name_list(relation);
+	List	   *names = NIL;
 
-	return names ? pstrdup(strVal(llast(names))) : pstrdup(relation);
+	/* the row is untrusted: a malformed name must not raise an error here */
+	if (!SplitIdentifierString(pstrdup(relation), '.', &names) || names == NIL)
+		return pstrdup(relation);
+	return pstrdup(llast(names));
 }
 
 /*

@@ -61,8 +61,8 @@ write_dead_letter(const WaEvent *event, const char *error)
 	wa_query(&insert, &args);
 	ereport(WARNING,
 			(errmsg("sicantik_wa could not compose the messages of an event"),
-			 errdetail("Event " INT64_FORMAT " of %s: %s", event->id, event->relation, error),
-			 errhint("The event is kept in wa.dead_letter.")));
+			 errdetail("Event " INT64_FORMAT " of %s.", event->id, event->relation),
+			 errhint("The event is kept with its error in wa.dead_letter.")));
 }
 
 static void
@@ -77,6 +77,22 @@ compose_events(WaBatch *common, WaEvent *events, int n)
 	common->locked_table = batch.locked_table;
 	if (!batch.locked)
 		wa_compose_write(&batch);
+}
+
+/*
+ * Is this no fault of the event, but of the moment: a lock, a full disk, being
+ * told to end?  Then everything is tried again later.
+ */
+static bool
+is_passing(int sqlerrcode)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR);
 }
 
 /*
@@ -112,10 +128,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 
 	if (error == NULL)
 		return;
-	/* being told to end is no fault of the event */
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-		error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+	if (is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	if (n == 1)
 	{
@@ -216,8 +229,9 @@ wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity)
 
 /*
  * Compose everything that has been committed since the position, in a
- * transaction of its own.  Returns false if a table that is needed was locked:
- * nothing has been done then, and it is to be tried again soon.
+ * transaction of its own.  Returns false if a table that is needed, or the
+ * extension itself, was locked: nothing has been done then, and it is to be
+ * tried again soon.
  */
 bool
 wa_compose_run(void)
@@ -239,7 +253,7 @@ wa_compose_run(void)
 	MemoryContext outer;
 
 	if (!wa_frame_begin("composing messages"))
-		return true;
+		return false;
 	outer = CurrentMemoryContext;
 	closed_set = wa_query_snapshot(&get_position, NULL) == 0;
 	position = closed_set ? "1:1:" : wa_row_text(0, 1);

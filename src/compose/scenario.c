@@ -93,7 +93,7 @@ wa_compose_load_scenarios(int *n)
 bool
 wa_compose_filled(const char *given)
 {
-	return given != NULL && given[0] != '\0';
+	return given != NULL && given[strspn(given, " \t\r\n")] != '\0';
 }
 
 /*

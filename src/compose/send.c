@@ -361,6 +361,15 @@ require_argument(FunctionCallInfo fcinfo, int n, const char *name)
 				 errhint("For example: wa_send('permit_ready', 42, permit_id => 1234), wa_send_text('0812...', 'Halo').")));
 }
 
+/* An empty key is none: two callers without a key have nothing in common. */
+static char *
+key_argument(FunctionCallInfo fcinfo, int n)
+{
+	char	   *key = wa_call_arg_text(fcinfo, n);
+
+	return key && key[0] ? key : NULL;
+}
+
 static void
 template_arguments(FunctionCallInfo fcinfo, Request *request)
 {
@@ -376,7 +385,7 @@ template_arguments(FunctionCallInfo fcinfo, Request *request)
 	request->permit_id = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3);
 	request->provider = wa_call_arg_text(fcinfo, 4);
 	request->send_at = PG_ARGISNULL(5) ? 0 : PG_GETARG_TIMESTAMPTZ(5);
-	request->dedupe_key = wa_call_arg_text(fcinfo, 6);
+	request->dedupe_key = key_argument(fcinfo, 6);
 }
 
 static void
@@ -392,7 +401,7 @@ text_arguments(FunctionCallInfo fcinfo, Request *request)
 				 errhint("Give the text that the person is to read.")));
 	request->provider = wa_call_arg_text(fcinfo, 2);
 	request->send_at = PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3);
-	request->dedupe_key = wa_call_arg_text(fcinfo, 4);
+	request->dedupe_key = key_argument(fcinfo, 4);
 }
 
 /* wa_send() to a partner: see send.sql. */

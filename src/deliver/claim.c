@@ -18,6 +18,9 @@
 
 #define BATCH			256
 
+/* When to look again at a row that somebody holds. */
+#define HELD_ROW_US		USECS_PER_SEC
+
 /*
  * A message that goes at once was made from its record a moment ago: the
  * record is not read again within this time.
@@ -192,6 +195,36 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	return left;
 }
 
+/*
+ * Leave out messages whose row somebody holds; they are looked at again soon.
+ * The rows of the others are ours until the end of the transaction.
+ */
+static int
+leave_out_held(WaItem **items, int n, int64 now, int64 *again)
+{
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	bool	   *held = palloc(sizeof(bool) * Max(n, 1));
+	int			left = 0;
+
+	if (n == 0)
+		return 0;
+	for (int i = 0; i < n; i++)
+		ids[i] = items[i]->id;
+	if (wa_queue_held(ids, n, held) == 0)
+		return n;
+	for (int i = 0; i < n; i++)
+	{
+		if (held[i])
+		{
+			items[i]->wait_us = now + HELD_ROW_US;
+			*again = Min(*again, items[i]->wait_us);
+		}
+		else
+			items[left++] = items[i];
+	}
+	return left;
+}
+
 static void
 ask(WaRoute *route, const WaItem *item)
 {
@@ -205,11 +238,12 @@ ask(WaRoute *route, const WaItem *item)
 
 /*
  * Claim what was chosen and build the requests.  A message that cannot be
- * built has failed; one that is not queued any more is forgotten.
+ * built has failed; one that is not queued any more is forgotten.  Transfers
+ * are counted as they are made: after an error they are to be freed.
  */
-static int
+static void
 claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute **routes, int n,
-	  WaConclusions *conclusions, WaTransfer **transfers)
+	  WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers)
 {
 	int64	   *ids = palloc(sizeof(int64) * n);
 	const char **providers = palloc(sizeof(char *) * n);
@@ -217,7 +251,6 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 	const char **numbers = palloc(sizeof(char *) * n);
 	WaClaimed  *claimed;
 	int			nclaimed;
-	int			ntransfers = 0;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -251,9 +284,8 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 			drop(conclusions, items[i], "failed", "request", pstrdup(why));
 			continue;
 		}
-		transfers[ntransfers++] = transfer;
+		transfers[(*ntransfers)++] = transfer;
 	}
-	return ntransfers;
 }
 
 /*
@@ -289,6 +321,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 	if (n == Min(room, BATCH))
 		*again = Min(*again, now);
 	full = n == Min(room, BATCH);
+	n = leave_out_held(items, n, now, again);
 	nwaiting = recheck(config, conclusions, items, n, wall, now, again);
 	for (int i = 0; i < nwaiting; i++)
 		if (!is_over(conclusions, items[i], wall) &&
@@ -355,8 +388,8 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 		chosen_routes[nchosen++] = route;
 	}
 	if (nchosen > 0)
-		*ntransfers = claim(config, identity, chosen, chosen_routes, nchosen,
-							conclusions, transfers);
+		claim(config, identity, chosen, chosen_routes, nchosen,
+			  conclusions, transfers, ntransfers);
 
 	/* what is not sent takes no room, and its number is free for the next */
 	if ((full && *ntransfers < n) || *ntransfers + npaced < n)

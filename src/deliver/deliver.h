@@ -35,6 +35,7 @@ typedef struct WaDeliver
 	pgsocket	(*fd) (void);
 	void		(*drive) (void);
 	int			(*in_flight) (void);
+	int			(*unrecorded) (void);	/* answered, not yet committed */
 	void		(*reload) (void);
 
 	/* give up what is in flight, and record it as in doubt */

@@ -71,14 +71,17 @@ again(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
 
 /*
  * The provider cannot be used as it is: say so once, where people look.  The
- * change of its row makes routing think again.
+ * change of its row makes routing think again.  A row that somebody is just
+ * editing is left alone (the next refusal comes by here again): results of
+ * other messages must not wait for him.
  */
 static bool
 note_provider(const WaTransfer *transfer)
 {
 	static WaStatement note =
 		WA_STATEMENT("UPDATE wa.provider SET state = 'error', last_error = $2, last_error_at = clock_timestamp()"
-					 " WHERE name = $1 AND state <> 'error'");
+					 " WHERE name = (SELECT name FROM wa.provider WHERE name = $1 AND state <> 'error'"
+					 " FOR NO KEY UPDATE SKIP LOCKED)");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, transfer->pace->name);
@@ -99,7 +102,9 @@ note_mapping(const WaTransfer *transfer)
 	static WaStatement note =
 		WA_STATEMENT("UPDATE wa.template_mapping SET status = 'error', last_error = $3,"
 					 " last_error_at = clock_timestamp()"
-					 " WHERE provider = $1 AND template_key = $2 AND status <> 'error'");
+					 " WHERE (template_key, provider) = (SELECT template_key, provider FROM wa.template_mapping"
+					 " WHERE template_key = $2 AND provider = $1 AND status <> 'error'"
+					 " FOR NO KEY UPDATE SKIP LOCKED)");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, transfer->pace->name);

@@ -257,10 +257,32 @@ wake_due(WaConclusions *conclusions)
 	int			n;
 
 	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
+	{
+		/* the round that makes room asks again; no use to wake for it */
+		next_due_row = 0;
 		return false;
+	}
 	n = wa_queue_wake_due(&ids, &next_due_row);
 	load_these(ids, n, conclusions);
 	return n == WA_QUEUE_DUE_BATCH;
+}
+
+/*
+ * Put off the answers to messages whose row somebody holds at the moment.
+ */
+static void
+postpone_held(int n)
+{
+	int64	   *ids = palloc(sizeof(int64) * n);
+	bool	   *held = palloc(sizeof(bool) * n);
+	int			i = 0;
+
+	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
+		ids[i++] = transfer->message_id;
+	wa_queue_held(ids, n, held);
+	i = 0;
+	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
+		transfer->postponed = held[i++];
 }
 
 /*
@@ -285,14 +307,18 @@ record_finished(WaConclusions *conclusions)
 		n++;
 	if (n == 0)
 		return 0;
+	postpone_held(n);
 	attempts = palloc0(sizeof(WaAttemptRow) * n);
 	n = 0;
 	for (transfer = unrecorded; transfer; transfer = transfer->next)
 	{
 		WaItem	   *item = wa_schedule_find(transfer->message_id);
-		WaAttemptRow *row = &attempts[n++];
+		WaAttemptRow *row = &attempts[n];
 		WaVerdictRow *verdict;
 
+		if (transfer->postponed)
+			continue;
+		n++;
 		row->message_id = transfer->message_id;
 		row->attempt = transfer->attempt;
 		row->provider = transfer->pace->name;
@@ -317,12 +343,20 @@ record_finished(WaConclusions *conclusions)
 static void
 forget_recorded(void)
 {
-	while (unrecorded)
-	{
-		WaTransfer *transfer = unrecorded;
-		WaItem	   *item = wa_schedule_find(transfer->message_id);
+	WaTransfer **link = &unrecorded;
 
-		unrecorded = transfer->next;
+	while (*link)
+	{
+		WaTransfer *transfer = *link;
+		WaItem	   *item;
+
+		if (transfer->postponed)
+		{
+			link = &transfer->next;
+			continue;
+		}
+		*link = transfer->next;
+		item = wa_schedule_find(transfer->message_id);
 		if (item)
 			wa_schedule_remove(item);
 		wa_transfer_free(transfer);
@@ -393,10 +427,13 @@ put_on_wire(void)
 /*
  * Begin a round; tidy up behind one that an error has ended.  What it claimed
  * and committed goes on the wire now, what it did not commit has not happened.
+ * Returns true if there was such a one.
  */
-static void
+static bool
 start_round(void)
 {
+	bool		after_error = round_open;
+
 	if (round_context == NULL)
 		round_context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa send round",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -419,6 +456,7 @@ start_round(void)
 	}
 	round_open = true;
 	round_committed = false;
+	return after_error;
 }
 
 /* The time of a monotonic instant, for the worker's sleep. */
@@ -450,14 +488,25 @@ run(bool may_send, TimestampTz *next_due)
 	int			nsending;
 	int			nbusy;
 	bool		more;
+	bool		after_error;
 	bool		unlocked = true;
 
 	*next_due = 0;
 	if (!wa_frame_begin("sending messages"))
 		return false;
-	start_round();
+	after_error = start_round();
 	MemoryContextSwitchTo(round_context);
 	nrecorded = record_finished(&conclusions);
+	if (after_error && nrecorded > 0)
+	{
+		/* whatever is wrong elsewhere, answers must not be lost over it */
+		wa_queue_conclude(conclusions.rows, conclusions.n);
+		wa_frame_commit(true);
+		round_committed = true;
+		forget_recorded();
+		round_open = false;
+		return true;
+	}
 	if (reload_wanted)
 		load_config();
 	if (nrecorded > 0)
@@ -482,8 +531,12 @@ run(bool may_send, TimestampTz *next_due)
 	for (int i = 0; i < ncancelled; i++)
 	{
 		WaItem	   *item = wa_schedule_find(cancelled[i]);
+		bool		revived_since = false;
 
-		if (item && !item->on_wire)
+		/* a retry behind the cancel: it is in its place already */
+		for (int j = 0; j < nrevived; j++)
+			revived_since = revived_since || revived[j] == cancelled[i];
+		if (item && !item->on_wire && !revived_since)
 			wa_schedule_set_gone(item);
 	}
 	if (identity.mode == WA_MODE_STOPPED)
@@ -515,12 +568,25 @@ run(bool may_send, TimestampTz *next_due)
 	if (nrecorded > 0 && wa_schedule_behind())
 		more = true;
 	sooner(next_due, next_due_row);
+	if (unrecorded)
+		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));
 	if (!unlocked)
 		sooner(next_due, GetCurrentTimestamp() + LOCKED_RETRY_US);
 	/* an answer may have come at once, or a request failed to start */
 	return more || wa_transfer_any_finished();
+}
+
+/* Answers that only this process knows. */
+static int
+count_unrecorded(void)
+{
+	int			n = wa_transfer_any_finished() ? 1 : 0;
+
+	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
+		n++;
+	return n;
 }
 
 static void
@@ -551,7 +617,7 @@ close_sender(void)
 
 static const WaDeliver deliver = {
 	open_sender, run, wa_transfer_fd, wa_transfer_drive, wa_transfer_in_flight,
-	reload, close_sender, wa_transfer_test, wa_transfer_library
+	count_unrecorded, reload, close_sender, wa_transfer_test, wa_transfer_library
 };
 
 extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(const char *build);

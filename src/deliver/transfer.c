@@ -165,6 +165,14 @@ wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt)
 	transfer->pace = wa_pacing_find(provider->name);
 	transfer->gateway = provider->gateway;
 	transfer->started_at = GetCurrentTimestamp();
+	transfer->secrets = MemoryContextAllocZero(context,
+											   sizeof(WaPair) * Max(provider->nsecrets, 1));
+	for (size_t i = 0; i < provider->nsecrets; i++)
+	{
+		transfer->secrets[i].name = provider->secrets[i].name;
+		transfer->secrets[i].value = MemoryContextStrdup(context, provider->secrets[i].value);
+		transfer->nsecrets++;
+	}
 	return transfer;
 }
 
@@ -172,6 +180,9 @@ void
 wa_transfer_free(WaTransfer *transfer)
 {
 	wa_request_free(&transfer->request);
+	for (size_t i = 0; i < transfer->nsecrets; i++)
+		pfree(unconstify(char *, transfer->secrets[i].value));
+	pfree(transfer->secrets);
 	if (transfer->template_key)
 		pfree(transfer->template_key);
 	pfree(transfer);
@@ -211,20 +222,19 @@ judge_silence(WaTransfer *transfer, bool not_sent, bool tls_error, const char *e
 
 /* Blot out secrets in place. */
 static void
-redact(const WaProvider *provider, char *text, size_t size)
+redact(const WaTransfer *transfer, char *text, size_t size)
 {
-	char	   *shown = provider ? wa_gateway_redact(text, strlen(text), provider->secrets,
-													 provider->nsecrets, size - 1) : NULL;
+	char	   *shown = wa_gateway_redact(text, strlen(text), transfer->secrets,
+										  transfer->nsecrets, size - 1);
 
-	if (shown)
-		strlcpy(text, shown, size);
+	/* out of memory: rather nothing than a secret */
+	strlcpy(text, shown ? shown : "", size);
 	free(shown);
 }
 
 static void
 judge_answer(WaTransfer *transfer, const WaHttpAnswer *answer)
 {
-	const WaProvider *provider = transfer->pace->provider;
 	WaReply		reply = {0};
 	char	   *shown;
 
@@ -237,11 +247,10 @@ judge_answer(WaTransfer *transfer, const WaHttpAnswer *answer)
 	transfer->http_status = answer->http_status;
 	transfer->gateway->judge(&reply, &transfer->verdict);
 	/* the provider may quote what we sent */
-	redact(provider, transfer->verdict.reason, sizeof(transfer->verdict.reason));
-	redact(provider, transfer->verdict.code, sizeof(transfer->verdict.code));
-	shown = wa_gateway_redact(reply.body, reply.body_len,
-							  provider ? provider->secrets : NULL,
-							  provider ? provider->nsecrets : 0, WA_RESPONSE_BYTES);
+	redact(transfer, transfer->verdict.reason, sizeof(transfer->verdict.reason));
+	redact(transfer, transfer->verdict.code, sizeof(transfer->verdict.code));
+	shown = wa_gateway_redact(reply.body, reply.body_len, transfer->secrets,
+							  transfer->nsecrets, WA_RESPONSE_BYTES);
 	if (shown)
 		strlcpy(transfer->response, shown, sizeof(transfer->response));
 	free(shown);

@@ -25,8 +25,11 @@ typedef struct WaTransfer
 	struct WaTransfer *next;	/* list of finished ones */
 	int64		message_id;
 	int			attempt;
+	bool		postponed;		/* its row is held; recorded later */
 	WaPace	   *pace;
 	const WaGateway *gateway;
+	WaPair	   *secrets;		/* as sent: the provider's may be others later */
+	size_t		nsecrets;
 	char	   *template_key;	/* or NULL */
 	bool		as_template;
 	WaRequest	request;		/* until submitted */

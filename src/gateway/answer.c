@@ -244,7 +244,7 @@ wa_gateway_judge_status(const char *provider, const WaReply *reply,
 		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
 							"%s answered with HTTP status %d and %s; the message may or may not have been accepted%s%s.",
 							provider, status,
-							reply->truncated ? "too long a body" :
+							reply->truncated ? "an incomplete or too long body" :
 							"nothing that proves acceptance or refusal",
 							before, details);
 	}

@@ -21,7 +21,6 @@
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
-#include "utils/regproc.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
@@ -37,16 +36,6 @@
 #define wa_create_wait_event_set(nevents) \
 	CreateWaitEventSet(TopMemoryContext, (nevents))
 #define wa_my_proc_number() ((uint32) MyProc->pgprocno)
-#endif
-
-/*
- * Parse a qualified name; only for names that we have quoted ourselves, since
- * a malformed one raises an error.
- */
-#if PG_VERSION_NUM >= 160000
-#define wa_qualified_name_list(name) stringToQualifiedNameList((name), NULL)
-#else
-#define wa_qualified_name_list(name) stringToQualifiedNameList((name))
 #endif
 
 /*

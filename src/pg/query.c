@@ -76,6 +76,11 @@ wa_arg_text_array(WaArgs *args, const char *const *values, int n)
 	int			dims[1] = {n};
 	int			lbs[1] = {1};
 
+	if (values == NULL)
+	{
+		wa_arg_datum(args, TEXTARRAYOID, (Datum) 0, true);
+		return;
+	}
 	for (int i = 0; i < n; i++)
 	{
 		nulls[i] = values[i] == NULL;

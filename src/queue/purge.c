@@ -26,9 +26,10 @@ wa_queue_purge(void)
 {
 	/* a message that somebody holds for so long is not wanted any more */
 	static WaStatement blank =
-		WA_STATEMENT("WITH b AS (SELECT id, created_at FROM wa.message"
+		WA_STATEMENT("WITH b AS (SELECT id, created_at < clock_timestamp() - $1::interval"
+					 " AND state NOT IN ('queued', 'sending') AS over FROM wa.message"
 					 " WHERE id > (SELECT purged_message_id FROM wa.position) ORDER BY id LIMIT 500),"
-					 " old AS (SELECT id FROM b WHERE created_at < clock_timestamp() - $1::interval),"
+					 " old AS (SELECT id FROM b WHERE over AND id < ALL (SELECT id FROM b WHERE NOT over)),"
 					 " m AS (UPDATE wa.message AS m SET number = NULL, params = NULL, body = NULL,"
 					 " state = CASE WHEN m.state = 'held' THEN 'expired' ELSE m.state END,"
 					 " reason = CASE WHEN m.state = 'held' THEN 'retention' ELSE m.reason END,"

@@ -127,6 +127,7 @@ extern void wa_queue_forget(const char *const *keys, int n);
 extern PGDLLEXPORT int wa_queue_load(int64 after_id, int limit, WaReadyRow **rows);
 extern PGDLLEXPORT int wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows);
 extern PGDLLEXPORT void wa_queue_horizon(uint64 *oldest_running, uint64 *next);
+extern PGDLLEXPORT int wa_queue_held(const int64 *ids, int n, bool *held);
 extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *providers,
 									  const char *const *routes, const char *const *numbers,
 									  int n, WaClaimed **claimed);

@@ -114,6 +114,31 @@ wa_queue_horizon(uint64 *oldest_running, uint64 *next)
 }
 
 /*
+ * Which of these messages does somebody hold at the moment (a person who
+ * edits a row and goes to lunch)?  The others are locked for us, without
+ * waiting, so that one held row never stops the rest.
+ */
+int
+wa_queue_held(const int64 *ids, int n, bool *held)
+{
+	static WaStatement look =
+		WA_STATEMENT("WITH free AS MATERIALIZED (SELECT id FROM wa.message WHERE id = ANY ($1)"
+					 " FOR NO KEY UPDATE SKIP LOCKED)"
+					 " SELECT id FROM wa.message WHERE id = ANY ($1) AND id NOT IN (SELECT id FROM free)");
+	WaArgs		args = {0};
+	uint64		rows;
+
+	memset(held, 0, sizeof(bool) * n);
+	wa_arg_int8_array(&args, ids, n);
+	rows = wa_query(&look, &args);
+	for (uint64 r = 0; r < rows; r++)
+		for (int i = 0; i < n; i++)
+			held[i] = held[i] || ids[i] == wa_row_int8(r, 1);
+	SPI_freetuptable(SPI_tuptable);
+	return (int) rows;
+}
+
+/*
  * Mark messages as on the wire and fetch what the wire needs.  Only those that
  * are still queued are claimed and returned.  numbers[i] NULL: the message's
  * own number (mode test puts another one).

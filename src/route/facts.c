@@ -20,6 +20,7 @@
 #include "pg/app_table.h"
 #include "pg/query.h"
 #include "route/route.h"
+#include "text/text.h"
 
 static bool
 is_true(const char *text)
@@ -63,6 +64,62 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 				routes[i].opted_in = true;
 			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))
 				refuse(&routes[i], "opted_out", "the contact has opted out in Odoo");
+		}
+	}
+}
+
+/*
+ * A bare number may be a contact's all the same, with an opt-in or opt-out on
+ * it: compared with Odoo's E.164 form, and with the usual spellings of
+ * whatsapp_number.
+ */
+static void
+apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
+{
+	static const char *const keys[] = {"phone_sanitized", "whatsapp_number"};
+	static const char *const columns[][3] = {
+		{"phone_sanitized", "whatsapp_opt_in", "whatsapp_opt_in_date"},
+		{"whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date"}
+	};
+	const char **spellings = palloc(sizeof(char *) * n * 3);
+	int			nspellings = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *number = routes[i].number;
+
+		if (routes[i].partner_id != 0 || number == NULL)
+			continue;
+		spellings[nspellings++] = psprintf("+%s", number);
+		spellings[nspellings++] = number;
+		if (strncmp(number, "62", 2) == 0)
+			spellings[nspellings++] = psprintf("0%s", number + 2);
+	}
+	if (table->state != WA_APP_READY || nspellings == 0 ||
+		!wa_app_has_column(table, "whatsapp_opt_in"))
+		return;
+	for (size_t k = 0; k < lengthof(keys); k++)
+	{
+		WaAppRows	rows;
+
+		wa_app_read_by_text(&rows, table, columns[k], 3, keys[k], spellings, nspellings);
+		for (uint64 r = 0; r < rows.n; r++)
+		{
+			char		number[WA_NUMBER_SIZE];
+
+			if (rows.values[r][0] == NULL ||
+				!wa_text_normalize_number(rows.values[r][0], number))
+				continue;
+			for (int i = 0; i < n; i++)
+			{
+				if (routes[i].partner_id != 0 || routes[i].number == NULL ||
+					strcmp(routes[i].number, number) != 0)
+					continue;
+				if (is_true(rows.values[r][1]))
+					routes[i].opted_in = true;
+				else if (rows.values[r][2])
+					refuse(&routes[i], "opted_out", "a contact with this number has opted out in Odoo");
+			}
 		}
 	}
 }
@@ -131,12 +188,17 @@ apply_contacts(WaRoute *routes, int n)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-static TimestampTz
-utc(const char *text)
+/* A day ago as Odoo writes a time, in UTC; such texts sort like the times. */
+static char *
+day_ago(void)
 {
-	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
-												   ObjectIdGetDatum(InvalidOid),
-												   Int32GetDatum(-1)));
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(GetCurrentTimestamp() - USECS_PER_DAY, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "could not convert the present time");
+	return psprintf("%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year, tm.tm_mon, tm.tm_mday,
+					tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 /*
@@ -152,7 +214,7 @@ apply_odoo_inbound(WaRoute *routes, int n, const WaAppTable *table)
 	const char **numbers = palloc(sizeof(char *) * n);
 	int			nnumbers = 0;
 	WaAppRows	rows;
-	TimestampTz since = GetCurrentTimestamp() - USECS_PER_DAY;
+	char	   *since = day_ago();
 
 	for (int i = 0; i < n; i++)
 		if (routes[i].number)
@@ -166,7 +228,7 @@ apply_odoo_inbound(WaRoute *routes, int n, const WaAppTable *table)
 		char	  **row = rows.values[r];
 
 		if (row[0] == NULL || row[1] == NULL || row[2] == NULL ||
-			strcmp(row[1], "inbound") != 0 || utc(row[2]) < since)
+			strcmp(row[1], "inbound") != 0 || strcmp(row[2], since) < 0)
 			continue;
 		for (int i = 0; i < n; i++)
 			if (routes[i].number && strcmp(routes[i].number, row[0]) == 0)
@@ -197,6 +259,7 @@ wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 	}
 	apply_contacts(routes, n);
 	apply_partners(routes, n, &tables[0]);
+	apply_numbers(routes, n, &tables[0]);
 	apply_blacklist(routes, n, &tables[1]);
 	apply_odoo_inbound(routes, n, &tables[2]);
 	return true;

@@ -182,6 +182,12 @@ wa_round_in_flight(void)
 	return deliver ? deliver->in_flight() : 0;
 }
 
+int
+wa_round_unrecorded(void)
+{
+	return deliver ? deliver->unrecorded() : 0;
+}
+
 void
 wa_round_reload(void)
 {

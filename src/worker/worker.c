@@ -47,6 +47,7 @@
 #define LONGEST_DDL_GRACE	3000	/* the server waits 5 s for us to go */
 
 #define ERRORS_TOLERATED	3	/* in a row, then the process ends */
+#define ERRORS_WITH_RESULTS	60	/* the same, where answers would be lost */
 
 /* The parts of the work that may raise errors. */
 typedef enum Step
@@ -451,7 +452,7 @@ serve(void)
 			now = GetCurrentTimestamp();
 		}
 
-		busy = look || wa_round_in_flight() > 0 ||
+		busy = look || wa_round_in_flight() + wa_round_unrecorded() > 0 ||
 			pg_atomic_read_u32(&my_slot->pending) != 0;
 		if (!busy)
 			pg_atomic_write_u64(&my_slot->busy_since, 0);
@@ -498,7 +499,9 @@ serve(void)
 			/* a dropped extension is no error */
 			if (take_step(STEP_LOOK) && extension != WA_EXTENSION_PRESENT)
 				leave_vanished();
-			if (++errors >= ERRORS_TOLERATED)
+			/* what was answered would be in doubt for our successor */
+			if (++errors >= (wa_round_in_flight() + wa_round_unrecorded() > 0 ?
+							 ERRORS_WITH_RESULTS : ERRORS_TOLERATED))
 				proc_exit(1);
 			retry_at =
 				TimestampTzPlusMilliseconds(GetCurrentTimestamp(),

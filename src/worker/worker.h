@@ -83,8 +83,8 @@ extern void wa_worker_reload_at_commit(void);
  *						will.  Must not be closed while it is the current one
  *						and requests are in flight.
  * wa_round_drive		moves requests forward without waiting
- * wa_round_in_flight	requests on the wire plus outcomes not yet recorded;
- *						must not raise errors
+ * wa_round_in_flight	requests on the wire; must not raise errors
+ * wa_round_unrecorded	answers that no transaction has recorded yet; likewise
  * wa_round_reload		settings or configuration have changed
  * wa_round_close		the grace is over: record what is left as in doubt
  */
@@ -93,6 +93,7 @@ extern bool wa_round_run(bool may_send, TimestampTz *next_due);
 extern pgsocket wa_round_fd(void);
 extern void wa_round_drive(void);
 extern int	wa_round_in_flight(void);
+extern int	wa_round_unrecorded(void);
 extern void wa_round_reload(void);
 extern void wa_round_close(void);
 

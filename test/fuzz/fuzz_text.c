@@ -262,8 +262,10 @@ try_value(const char *value)
 		struct json_object *item = NULL;
 
 		PROMISE(json != NULL && tokener != NULL);
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
-							   JSON_TOKENER_VALIDATE_UTF8);
+		/* json-c 0.18, being strict, takes bytes from 0x80 for controls */
+		json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8 |
+							   (json_c_version_num() >> 8 == 0x0012 ?
+								0 : JSON_TOKENER_STRICT));
 		root = json_tokener_parse_ex(tokener, json, (int) strlen(json) + 1);
 		PROMISE(root != NULL);
 		if (forms[i] == WA_PARAMS_WATZAP || forms[i] == WA_PARAMS_FONNTE)
