@@ -113,10 +113,8 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 
 	if (error == NULL)
 		return done;
-	/* being told to end is no fault of the document */
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-		error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+	/* a lock or a full disk is no fault of the document: again later */
+	if (wa_compose_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	failed.messages = NIL;
 	failed.outcomes = NIL;

@@ -286,10 +286,8 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 
 	if (error == NULL)
 		return done;
-	/* being told to end is no fault of the scenario */
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-		error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+	/* a lock or a full disk is no fault of the scenario: again later */
+	if (wa_compose_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	write_done(entry->key, entry->day, 0, NULL, error->message);
 	ereport(WARNING,

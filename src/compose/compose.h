@@ -22,6 +22,7 @@
 /* ---- face: called by the worker ---- */
 
 extern bool wa_compose_run(void);
+extern bool wa_compose_is_passing(int sqlerrcode);
 extern int	wa_compose_purge(void);
 extern bool wa_calendar_run(TimestampTz *next_due);
 extern void wa_calendar_reload(void);

@@ -83,8 +83,8 @@ compose_events(WaBatch *common, WaEvent *events, int n)
  * Is this no fault of the event, but of the moment: a lock, a full disk, being
  * told to end?  Then everything is tried again later.
  */
-static bool
-is_passing(int sqlerrcode)
+bool
+wa_compose_is_passing(int sqlerrcode)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
 
@@ -128,7 +128,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 
 	if (error == NULL)
 		return;
-	if (is_passing(error->sqlerrcode))
+	if (wa_compose_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	if (n == 1)
 	{
