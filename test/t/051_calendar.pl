@@ -231,6 +231,17 @@ sql("UPDATE sicantik_permit SET expiry_date = $today + 5 WHERE id = 4");
 ok(wait_ran('permit_expiry_warning'), 'the worker runs it when it is free');
 ok(wait_sql($node, 'odoo', "SELECT error IS NULL AND detail IS NOT NULL FROM wa.calendar"), 'and notes the run');
 
+# a table of ours that is locked is no failed run either
+my $logged = -s $node->logfile;
+$locker->do('BEGIN; LOCK TABLE wa.once');
+sql("UPDATE sicantik_permit SET expiry_date = $today + 6 WHERE id = 4");
+make_due('permit_expiry_warning');
+$node->wait_for_log(qr/canceling statement due to lock timeout/, $logged);
+is(sql("SELECT count(*) FROM wa.calendar"), '0', 'nothing is noted while a table of ours is locked');
+$locker->do('COMMIT');
+ok(wait_ran('permit_expiry_warning'), 'the worker runs it when that is free');
+ok(wait_sql($node, 'odoo', "SELECT error IS NULL FROM wa.calendar"), 'and not as a failure');
+
 # by hand and by the worker: one of them waits for the other
 sql("DELETE FROM wa.message; UPDATE sicantik_permit SET expiry_date = $today + 4 WHERE id = 4");
 my $hand = SicantikWa::Session->new($node, 'odoo');
