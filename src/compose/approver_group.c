@@ -99,6 +99,7 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 		if (done)
 			wa_compose_write(&batch);
 		ReleaseCurrentSubTransaction();
+		wa_guards_settle(true);
 	}
 	PG_CATCH();
 	{
@@ -106,6 +107,7 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		wa_guards_settle(false);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old_context);
@@ -122,7 +124,8 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 	wa_compose_write(&failed);
 	ereport(WARNING,
 			(errmsg("sicantik_wa could not ask the group of scenario \"%s\"", scenario->key),
-			 errdetail("Document " INT64_FORMAT ": %s", event->record_id, error->message)));
+			 errdetail("Document " INT64_FORMAT ".", event->record_id),
+			 errhint("The error is kept in wa.event_outcome.")));
 	return true;
 }
 

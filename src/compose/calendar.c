@@ -272,6 +272,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 		}
 		else
 			RollbackAndReleaseCurrentSubTransaction();
+		wa_guards_settle(done);
 	}
 	PG_CATCH();
 	{
@@ -279,6 +280,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		wa_guards_settle(false);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old_context);
@@ -292,7 +294,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 	write_done(entry->key, entry->day, 0, NULL, error->message);
 	ereport(WARNING,
 			(errmsg("sicantik_wa could not run the scenario \"%s\"", entry->key),
-			 errdetail("%s", error->message),
+			 errdetail("The error is kept in wa.calendar."),
 			 errhint("Once the cause is mended: SELECT wa_run_scenario('%s').", entry->key)));
 	return true;
 }
