@@ -95,6 +95,7 @@ typedef struct WaScenario
 	char	   *unknown_policy;
 	char	   *priority;
 	bool		fallback;
+	bool		fallback_when_paced;
 	char	   *approver_group;	/* or NULL */
 	char	   *own_group;		/* staff_group of its row */
 	char	   *staff_group;	/* the same, else the office's setting */

@@ -51,7 +51,7 @@ wa_compose_load_scenarios(int *n)
 		WA_STATEMENT("SELECT key, watch, template_key, composer, active, on_insert, exclusive, requires_opt_in,"
 					 " (extract(epoch FROM time_to_live) * 1000000)::bigint, unknown_policy, priority, fallback,"
 					 " staff_group, " WA_HOURS_COLUMNS ", max_per_transaction, max_per_hour, max_per_day_and_number,"
-					 " news_days, muted_until, approver_group FROM wa.scenario ORDER BY key");
+					 " news_days, muted_until, approver_group, fallback_when_paced FROM wa.scenario ORDER BY key");
 	uint64		rows = wa_query(&load, NULL);
 	WaScenario *list = palloc0(sizeof(WaScenario) * Max(rows, 1));
 
@@ -82,6 +82,7 @@ wa_compose_load_scenarios(int *n)
 		s->news_days = limit_of(i, 20);
 		s->muted_until = wa_row_isnull(i, 21) ? 0 : wa_row_timestamptz(i, 21);
 		s->approver_group = wa_row_text(i, 22);
+		s->fallback_when_paced = wa_row_bool(i, 23);
 	}
 	*n = (int) rows;
 	return list;

@@ -40,6 +40,7 @@ typedef struct WaNewMessage
 	bool		requires_opt_in;
 	const char *unknown_policy;
 	bool		fallback;
+	bool		fallback_when_paced;
 	TimestampTz due_at;
 	TimestampTz expires_at;
 	const char *created_by;

@@ -30,6 +30,10 @@ CREATE TABLE wa.message (
     requires_opt_in     boolean NOT NULL DEFAULT false,
     unknown_policy      text NOT NULL DEFAULT 'resend',
     fallback            boolean NOT NULL DEFAULT true,
+    fallback_when_paced boolean NOT NULL DEFAULT false,
+    tried               text[],
+    waits               integer NOT NULL DEFAULT 0,
+    repeats             integer NOT NULL DEFAULT 0,
     due_at              timestamptz,
     expires_at          timestamptz,
     attempts            integer NOT NULL DEFAULT 0,
@@ -63,7 +67,13 @@ COMMENT ON COLUMN wa.message.state IS 'queued, sending, sent, delivered, read, f
 COMMENT ON COLUMN wa.message.reason IS 'reason code of the state';
 COMMENT ON COLUMN wa.message.detail IS 'the reason as a sentence';
 COMMENT ON COLUMN wa.message.route IS 'why this provider, and which candidates were refused';
-COMMENT ON COLUMN wa.message.due_at IS 'not before this time; NULL: at once';
+COMMENT ON COLUMN wa.message.fallback IS 'another provider may take it over after a refusal';
+COMMENT ON COLUMN wa.message.fallback_when_paced IS 'it does not wait for the pacing of one provider where another has room';
+COMMENT ON COLUMN wa.message.tried IS 'providers that have refused it since the last back-off wait';
+COMMENT ON COLUMN wa.message.waits IS 'back-off waits so far';
+COMMENT ON COLUMN wa.message.repeats IS 'how often it was sent again although an earlier attempt may have been accepted';
+COMMENT ON COLUMN wa.message.unknown_policy IS 'what to do where it is not known whether the provider took it: resend, give up or hold';
+COMMENT ON COLUMN wa.message.due_at IS 'not before this time (state unknown: when the policy for it is carried out); NULL: at once';
 COMMENT ON COLUMN wa.message.expires_at IS 'not sent after this time';
 COMMENT ON COLUMN wa.message.still IS 'columns of the record with the values that they must still have when the message goes out';
 COMMENT ON COLUMN wa.message.dedupe_key IS 'a second message with the same key is skipped';
@@ -123,7 +133,8 @@ CREATE TABLE wa.request (
     message_id   bigint NOT NULL,
     requested_by text NOT NULL,
     requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    detail       jsonb,
     CONSTRAINT request_pkey PRIMARY KEY (id),
-    CONSTRAINT request_action_check CHECK (action IN ('cancel', 'retry', 'release'))
+    CONSTRAINT request_action_check CHECK (action IN ('cancel', 'retry', 'release', 'settle'))
 );
 COMMENT ON TABLE wa.request IS 'wishes of operators that the worker has yet to carry out';
