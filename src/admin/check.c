@@ -107,7 +107,9 @@ static int
 check_providers(FunctionCallInfo fcinfo, const WaProviders *providers)
 {
 	static WaStatement errors =
-		WA_STATEMENT("SELECT last_error FROM wa.provider WHERE name = $1");
+		WA_STATEMENT("SELECT coalesce(last_error, 'in state error'), CASE WHEN state = 'error' THEN"
+					 " CASE WHEN probe_at > now() THEN 'at ' || to_char(probe_at, 'HH24:MI:SS TZ') ELSE 'soon' END END"
+					 " FROM wa.provider WHERE name = $1");
 	int			usable = 0;
 	bool		has_default = false;
 
@@ -120,10 +122,16 @@ check_providers(FunctionCallInfo fcinfo, const WaProviders *providers)
 		has_default = has_default || (p->is_default && p->active);
 		if (!p->active)
 			wa_admin_say(fcinfo, item, "ok", "not active");
+		else if (p->paused)
+			wa_admin_say(fcinfo, item, "warning",
+						 psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
 		else if (p->problem)
 			wa_admin_say(fcinfo, item, "error",
 						 psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
 								  p->problem, p->name));
+		else if (strcmp(p->state, "configured") == 0 && p->quota_left == 0)
+			wa_admin_say(fcinfo, item, "warning",
+						 "its quota is used up: buy more, or wait; it is asked again every 15 minutes");
 		else if (strcmp(p->state, "configured") == 0)
 		{
 			usable++;
@@ -132,10 +140,10 @@ check_providers(FunctionCallInfo fcinfo, const WaProviders *providers)
 		else if (strcmp(p->state, "error") == 0)
 		{
 			wa_arg_text(&args, p->name);
+			wa_query(&errors, &args);
 			wa_admin_say(fcinfo, item, "error",
-						 psprintf("%s; mend it, then SELECT * FROM wa_test_connection('%s')",
-								  wa_query(&errors, &args) > 0 && !wa_row_isnull(0, 1) ?
-								  wa_row_text(0, 1) : "in state error", p->name));
+						 psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
+								  wa_row_text(0, 1), wa_row_isnull(0, 2) ? "soon" : wa_row_text(0, 2), p->name));
 		}
 		else
 			wa_admin_say(fcinfo, item, "warning",
@@ -176,7 +184,7 @@ any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings
 		const WaProvider *p = &providers->list[i];
 		const WaMapping *mapping = NULL;
 
-		if (!p->active || p->problem || strcmp(p->state, "configured") != 0)
+		if (!p->active || p->paused || p->problem || strcmp(p->state, "configured") != 0)
 			continue;
 		for (int m = 0; m < nmappings; m++)
 			if (strcmp(mappings[m].template_key, key) == 0 && strcmp(mappings[m].provider, p->name) == 0)

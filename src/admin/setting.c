@@ -10,8 +10,12 @@
  */
 #include "postgres.h"
 
-#include "pg/query.h"
+#include "common/int.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
 #include "admin/setting.h"
+#include "pg/query.h"
 
 const WaSetting wa_settings[] = {
 	{"mode", WA_SETTING_MODE, "observe",
@@ -88,4 +92,46 @@ wa_setting_get(const char *name)
 	if (value)
 		return value;
 	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;
+}
+
+/*
+ * A length of time that does not depend on a date: microseconds, a month being
+ * 30 days.  False if it is none.
+ */
+static bool
+read_interval(const char *text, int64 *us)
+{
+	char		work[MAXDATELEN * 2];
+	char	   *fields[MAXDATEFIELDS];
+	int			types[MAXDATEFIELDS];
+	int			nfields;
+	int			type;
+	struct pg_itm_in tm = {0};
+	int64		days;
+
+	if (strlen(text) >= MAXDATELEN ||
+		ParseDateTime(text, work, sizeof(work), fields, types, MAXDATEFIELDS, &nfields) != 0 ||
+		DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE, &type, &tm) != 0 ||
+		type != DTK_DELTA)
+		return false;
+	days = ((int64) tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon) * DAYS_PER_MONTH + tm.tm_mday;
+	return !pg_mul_s64_overflow(days, USECS_PER_DAY, us) &&
+		!pg_add_s64_overflow(*us, tm.tm_usec, us);
+}
+
+/*
+ * The value in force of an interval setting, in microseconds.  A row with
+ * something else in it counts as not there: it must not stop the worker.
+ */
+int64
+wa_setting_get_interval(const char *name)
+{
+	const WaSetting *setting = wa_setting_find(name);
+	char	   *value = wa_setting_get(name);
+	int64		us = 0;
+
+	if ((value == NULL || !read_interval(value, &us) || us < 0) &&
+		!read_interval(setting->default_value, &us))
+		elog(ERROR, "setting \"%s\" has no usable default", name);
+	return us;
 }

@@ -37,5 +37,6 @@ extern PGDLLEXPORT const WaSetting *wa_setting_find(const char *name);
 
 /* SPI connected, acting as the database's owner; palloc()ed, NULL: unset. */
 extern PGDLLEXPORT char *wa_setting_get(const char *name);
+extern PGDLLEXPORT int64 wa_setting_get_interval(const char *name);
 
 #endif							/* SICANTIK_WA_SETTING_H */

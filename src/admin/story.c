@@ -125,8 +125,8 @@ static const struct
 	Pair		advice;			/* NULL: that of the state */
 }			reasons[] = {
 	{"no_number", {"the contact has no usable mobile number", "kontak tidak mempunyai nomor ponsel yang dapat dipakai"},
-	{"correct the number of the contact in Odoo, then send again with wa_send()",
-	"perbaiki nomor kontak di Odoo, lalu kirim lagi dengan wa_send()"}},
+	{"correct the number of the contact in Odoo, then wa_retry()",
+	"perbaiki nomor kontak di Odoo, lalu wa_retry()"}},
 	{"no_recipient", {"the contact does not exist any more", "kontak sudah tidak ada"},
 	{"link a contact to the record in Odoo, then send again with wa_send()",
 	"hubungkan kontak di Odoo, lalu kirim lagi dengan wa_send()"}},
@@ -158,6 +158,9 @@ static const struct
 	{"no_answer", {"the connection broke before the provider answered", "sambungan putus sebelum penyedia menjawab"}, {NULL, NULL}},
 	{"interrupted", {"the server stopped while it was being sent", "server berhenti saat pesan sedang dikirim"}, {NULL, NULL}},
 	{"cancelled", {"somebody canceled it", "dibatalkan oleh seseorang"}, {NULL, NULL}},
+	{"retried", {"somebody asked to send it again", "seseorang meminta untuk mengirimnya lagi"}, {NULL, NULL}},
+	{"released", {"somebody let it go", "seseorang melepasnya"}, {NULL, NULL}},
+	{"settled", {"the provider told later what became of it", "penyedia kemudian memberi tahu hasilnya"}, {NULL, NULL}},
 	{"retention", {"it was held for longer than the retention period", "ditahan lebih lama dari masa simpan"}, {NULL, NULL}},
 	{"not_news", {"it is no news any more", "bukan kabar baru lagi"}, {NULL, NULL}},
 	{"name_mismatch", {"the contact's name is not the applicant's", "nama kontak bukan nama pemohon"},

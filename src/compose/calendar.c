@@ -59,6 +59,7 @@ typedef struct Entry
 	char	   *key;
 	char	   *day;
 	bool		due;
+	TimestampTz at;				/* of that day */
 	TimestampTz next;			/* 0: never */
 } Entry;
 
@@ -98,7 +99,7 @@ static Entry *
 read_calendar(const WaBatch *common, TimestampTz now, int *n)
 {
 	static WaStatement due =
-		WA_STATEMENT("SELECT s.key, d.day::text, d.due, d.next FROM wa.scenario AS s, LATERAL"
+		WA_STATEMENT("SELECT s.key, d.day::text, d.due, (d.day + s.daily_at) AT TIME ZONE $2, d.next FROM wa.scenario AS s, LATERAL"
 					 " wa._calendar_due($1, $2, s.daily_at, s.weekdays, s.created_at,"
 					 " ARRAY(SELECT c.day FROM wa.calendar AS c WHERE c.scenario = s.key)) AS d"
 					 " WHERE s.active AND s.daily_at IS NOT NULL AND s.composer = ANY ($3) ORDER BY s.key");
@@ -119,7 +120,8 @@ read_calendar(const WaBatch *common, TimestampTz now, int *n)
 		list[i].key = wa_row_text(i, 1);
 		list[i].day = wa_row_text(i, 2);
 		list[i].due = wa_row_bool(i, 3);
-		list[i].next = wa_row_timestamptz(i, 4);
+		list[i].at = wa_row_timestamptz(i, 4);
+		list[i].next = wa_row_timestamptz(i, 5);
 	}
 	*n = (int) rows;
 	return list;
@@ -362,9 +364,13 @@ wa_calendar_run(TimestampTz *next_due)
 		/* somebody may have run it before the lock was ours */
 		entries = read_calendar(&common, now, &n);
 		for (int i = 0; i < n; i++)
+		{
+			/* the former primary may have run it */
+			common.doubt_all = entries[i].at <= identity.doubt_until;
 			if (entries[i].due &&
 				!run_entry(&common, find_scenario(&common, entries[i].key), now, &entries[i]))
 				complete = false;
+		}
 		if (complete)
 			entries = read_calendar(&common, now, &n);
 	}

@@ -72,6 +72,7 @@ typedef struct WaEvent
 	char	  **old;			/* NULL for an INSERT */
 	char	  **new;
 	bool		hold;			/* was there when a copy was armed */
+	bool		in_doubt;		/* was there at a failover */
 } WaEvent;
 
 /* event.c */
@@ -134,6 +135,7 @@ typedef struct WaBatch
 	WaMapping  *mappings;
 	int			nmappings;
 	bool		hold_all;		/* this database is a copy */
+	bool		doubt_all;		/* was due before a failover */
 	bool		observe;		/* nothing is sent, so nothing waits for hours */
 	List	   *messages;		/* of WaDraft */
 	List	   *outcomes;		/* of WaOutcomeRow */

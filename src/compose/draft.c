@@ -88,6 +88,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	message->expires_at = event->at + scenario->time_to_live_us;
 	message->event_id = event->id;
 	message->state = "queued";
+	message->in_doubt = batch->doubt_all || event->in_doubt;
 	if (recipient)
 	{
 		message->partner_id = recipient->partner_id;

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "admin/setting.h"
+#include "deliver/circuit.h"
 #include "deliver/deliver.h"
 #include "deliver/outcome.h"
 #include "deliver/send.h"
@@ -29,6 +30,7 @@
 WA_MODULE_MAGIC("sicantik_wa_worker");
 
 #define LOAD_BATCH		2000
+#define REQUEST_BATCH	1000
 #define MAX_TRANSFERS	256
 #define LOCKED_RETRY_US (250 * 1000)
 #define STOPPED_RETRY_US (120 * USECS_PER_SEC)
@@ -107,6 +109,7 @@ load_config(void)
 	fresh.mappings = wa_route_load_mappings(&fresh.nmappings);
 	fresh.schema = wa_setting_get("odoo_schema");
 	fresh.time_zone = wa_setting_get("time_zone");
+	fresh.unknown_wait_us = wa_setting_get_interval("unknown_wait");
 	load_hours(&fresh);
 	wa_pacing_load(&fresh.providers, fresh.time_zone);
 	MemoryContextSwitchTo(old);
@@ -128,6 +131,7 @@ recover(WaConclusions *conclusions, const WaReadyRow *row)
 {
 	static const char *const why = "the worker ended while the message was on the wire; the provider may have accepted it";
 	WaAttemptRow attempt = {0};
+	WaVerdictRow *verdict;
 
 	attempt.message_id = row->id;
 	attempt.attempt = row->attempt;
@@ -138,23 +142,63 @@ recover(WaConclusions *conclusions, const WaReadyRow *row)
 	attempt.outcome = wa_outcome_name(WA_OUTCOME_UNKNOWN);
 	attempt.response = why;
 	wa_queue_record_attempts(&attempt, 1);
-	wa_send_conclude(conclusions, row->id, "unknown", "interrupted", why);
+	verdict = wa_send_conclude(conclusions, row->id, "unknown", "interrupted", why);
+	if (row->repeats == 0)
+		verdict->due_at = attempt.finished_at + config.unknown_wait_us;
+}
+
+/*
+ * The time to learn what became of a message is over: the scheduler gets it
+ * once more, or it ends.
+ */
+static bool
+resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
+{
+	WaVerdictRow *verdict = wa_send_conclude(conclusions, row->id, NULL, NULL, NULL);
+	WaReadyRow	again = *row;
+
+	if (!wa_outcome_of_doubt(row, verdict))
+		return false;
+	again.repeats++;
+	again.ntried = 0;
+	return wa_schedule_add(&again);
+}
+
+/* A row that is read twice in a round is concluded once. */
+static bool
+is_concluded(const WaConclusions *conclusions, int64 id)
+{
+	for (int i = 0; i < conclusions->n; i++)
+		if (conclusions->rows[i].id == id)
+			return true;
+	return false;
 }
 
 static int
 take_in(WaReadyRow *rows, int n, WaConclusions *conclusions)
 {
+	int64	   *over = palloc(sizeof(int64) * Max(n, 1));
+	int			nover = 0;
 	int			added = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		if (wa_schedule_find(rows[i].id))
+		bool		takes = false;
+
+		if (wa_schedule_find(rows[i].id) || is_concluded(conclusions, rows[i].id))
 			continue;
 		if (rows[i].claimed)
 			recover(conclusions, &rows[i]);
-		else if (wa_schedule_add(&rows[i]))
+		else if (rows[i].in_doubt)
+			takes = resolve_doubt(conclusions, &rows[i]);
+		else if (rows[i].over)
+			over[nover++] = rows[i].id;
+		else
+			takes = wa_schedule_add(&rows[i]);
+		if (takes)
 			added++;
 	}
+	wa_queue_forget_ready(over, nover);
 	return added;
 }
 
@@ -329,9 +373,9 @@ record_finished(WaConclusions *conclusions)
 		row->outcome = wa_outcome_name(transfer->verdict.outcome);
 		row->response = transfer->response[0] ? transfer->response : transfer->verdict.reason;
 		verdict = wa_send_conclude(conclusions, transfer->message_id, "sent", NULL, NULL);
-		if (wa_outcome_apply(transfer, item, verdict))
+		if (wa_outcome_apply(transfer, item, config.unknown_wait_us, verdict))
 			reload_wanted = true;
-		if (strcmp(verdict->state, "queued") == 0 && verdict->due_at != 0 &&
+		if (verdict->due_at != 0 &&
 			(next_due_row == 0 || verdict->due_at < next_due_row))
 			next_due_row = verdict->due_at;
 	}
@@ -339,11 +383,15 @@ record_finished(WaConclusions *conclusions)
 	return n;
 }
 
-/* The results are safe: forget the transfers, and the messages with them. */
-static void
+/*
+ * The results are safe: forget the transfers, and the messages with them but
+ * for those that go on at once.  Returns whether there are any.
+ */
+static bool
 forget_recorded(void)
 {
 	WaTransfer **link = &unrecorded;
+	bool		any = false;
 
 	while (*link)
 	{
@@ -357,10 +405,17 @@ forget_recorded(void)
 		}
 		*link = transfer->next;
 		item = wa_schedule_find(transfer->message_id);
-		if (item)
+		if (item && transfer->goes_on)
+		{
+			wa_schedule_refused(item, transfer->pace->name, transfer->tried, transfer->goes_on,
+								transfer->verdict.reason, transfer->wait_s);
+			any = true;
+		}
+		else if (item)
 			wa_schedule_remove(item);
 		wa_transfer_free(transfer);
 	}
+	return any;
 }
 
 /*
@@ -394,10 +449,12 @@ static long
 timeout_of(const WaTransfer *transfer)
 {
 	const WaProvider *provider = transfer->pace->provider;
-	const char *slow = provider ?
-		wa_gateway_setting(provider->settings, provider->nsettings, "wait_until_send") : NULL;
+	bool		slow = false;
 
-	if (slow && strcmp(slow, "true") == 0)
+	if (provider)
+		(void) wa_gateway_boolean(wa_gateway_setting(provider->settings, provider->nsettings,
+													 "wait_until_send"), &slow);
+	if (slow)
 		return Max(wa_guc_request_timeout, SLOW_TIMEOUT_MS);
 	return wa_guc_request_timeout;
 }
@@ -480,15 +537,16 @@ run(bool may_send, TimestampTz *next_due)
 	WaIdentity	identity;
 	int64		again = PG_INT64_MAX;
 	int64	   *busy;
-	int64	   *cancelled;
+	int64	   *forgotten;
 	int64	   *revived;
-	int			ncancelled;
+	int			nforgotten = 0;
 	int			nrevived;
 	int			nrecorded;
 	int			nsending;
 	int			nbusy;
 	bool		more;
 	bool		after_error;
+	bool		requests_left = false;
 	bool		unlocked = true;
 
 	*next_due = 0;
@@ -515,30 +573,30 @@ run(bool may_send, TimestampTz *next_due)
 		wa_queue_conclude(conclusions.rows, conclusions.n);
 		conclusions.n = 0;
 	}
-	nbusy = wa_schedule_busy(&busy);
-	more = wa_queue_requests(100, busy, nbusy, &cancelled, &ncancelled, &revived, &nrevived) == 100;
 	wa_identity_check(&identity);
 	say_why_stopped(&identity);
 	if (identity.hold_message_id > 0 && wa_queue_hold_before(identity.hold_message_id, 1000) > 0)
 		more = true;
 	else
 	{
+		nbusy = wa_schedule_busy(&busy);
+		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, &forgotten, &nforgotten,
+								 &revived, &nrevived, &requests_left);
 		more = wake_due(&conclusions) || more;
 		load_these(revived, nrevived, &conclusions);
 		more = load_ready(&conclusions) || more;
 	}
 
-	for (int i = 0; i < ncancelled; i++)
+	for (int i = 0; i < nforgotten; i++)
 	{
-		WaItem	   *item = wa_schedule_find(cancelled[i]);
-		bool		revived_since = false;
+		WaItem	   *item = wa_schedule_find(forgotten[i]);
 
-		/* a retry behind the cancel: it is in its place already */
-		for (int j = 0; j < nrevived; j++)
-			revived_since = revived_since || revived[j] == cancelled[i];
-		if (item && !item->on_wire && !revived_since)
+		if (item)
 			wa_schedule_set_gone(item);
 	}
+	/* what a doubt came to, before it is claimed again */
+	wa_queue_conclude(conclusions.rows, conclusions.n);
+	conclusions.n = 0;
 	if (identity.mode == WA_MODE_STOPPED)
 	{
 		if (identity.is_copy)
@@ -550,8 +608,14 @@ run(bool may_send, TimestampTz *next_due)
 	{
 		int			room = Min(wa_guc_max_in_flight - wa_transfer_in_flight(), MAX_TRANSFERS);
 
+		/* one number gets them all: one at a time */
+		if (identity.mode == WA_MODE_TEST)
+			room = Min(room, 1 - wa_transfer_in_flight());
+
+		if (wa_circuit_run(&config.providers, next_due))
+			reload_wanted = more = true;
 		if (room > 0 && wa_transfer_ready())
-			unlocked = wa_send_choose(&config, &identity, room, &conclusions,
+			unlocked = wa_send_choose(&config, &identity, room, next_due_row != 0, &conclusions,
 									  claimed, &nclaimed, &again);
 		more = more || nclaimed == MAX_TRANSFERS;
 	}
@@ -560,9 +624,10 @@ run(bool may_send, TimestampTz *next_due)
 	wa_frame_commit(nrecorded > 0 || nsending > 0);
 	round_committed = true;
 
-	forget_recorded();
+	more = forget_recorded() || more;
 	wa_schedule_remove_gone();
 	put_on_wire();
+	wa_circuit_probe();
 	round_open = false;
 	/* numbers were busy until just now */
 	if (nrecorded > 0 && wa_schedule_behind())
@@ -572,7 +637,7 @@ run(bool may_send, TimestampTz *next_due)
 		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));
-	if (!unlocked)
+	if (!unlocked || requests_left)
 		sooner(next_due, GetCurrentTimestamp() + LOCKED_RETRY_US);
 	/* an answer may have come at once, or a request failed to start */
 	return more || wa_transfer_any_finished();
@@ -582,7 +647,7 @@ run(bool may_send, TimestampTz *next_due)
 static int
 count_unrecorded(void)
 {
-	int			n = wa_transfer_any_finished() ? 1 : 0;
+	int			n = (wa_transfer_any_finished() ? 1 : 0) + wa_circuit_probing();
 
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
 		n++;

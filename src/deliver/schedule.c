@@ -29,6 +29,7 @@ typedef struct Number
 	int			on_wire;
 	int64		next_us;
 	uint64		passed;			/* walk in which an earlier message waits */
+	uint64		retried;		/* walk in which one waits for an attempt */
 } Number;
 
 static MemoryContext context = NULL;
@@ -72,6 +73,24 @@ keep(const char *text)
 	return text ? MemoryContextStrdup(context, text) : NULL;
 }
 
+static void
+forget(char **text)
+{
+	if (*text)
+		pfree(*text);
+	*text = NULL;
+}
+
+static void
+add_tried(WaItem *item, const char *provider)
+{
+	if (item->tried == NULL)
+		item->tried = MemoryContextAlloc(context, sizeof(char *));
+	else
+		item->tried = repalloc(item->tried, sizeof(char *) * (item->ntried + 1));
+	item->tried[item->ntried++] = keep(provider);
+}
+
 /* Nearly always the last one; one that was drawn earlier goes before. */
 static void
 put_in_lane(WaItem *item)
@@ -113,6 +132,16 @@ wa_schedule_add(const WaReadyRow *row)
 	item->created_at = row->created_at;
 	item->expires_at = row->expires_at;
 	item->attempts = row->attempts;
+	item->fallback = row->fallback;
+	item->fallback_when_paced = row->fallback_when_paced;
+	item->last_provider = keep(row->attempts > 0 ? row->provider : NULL);
+	for (int i = 0; i < row->ntried; i++)
+		if (row->tried[i])
+			add_tried(item, row->tried[i]);
+	item->refusal = keep(row->ntried > 0 ? row->reason : NULL);
+	item->wait_s = -1;
+	item->waits = row->waits;
+	item->repeats = row->repeats;
 
 	put_in_lane(item);
 	return true;
@@ -130,14 +159,17 @@ wa_schedule_remove(WaItem *item)
 	if (item->on_wire)
 		wa_schedule_off_wire(item);
 	dlist_delete(&item->node);
-	if (item->scenario)
-		pfree(item->scenario);
-	if (item->template_key)
-		pfree(item->template_key);
-	if (item->wanted_provider)
-		pfree(item->wanted_provider);
-	if (item->dedupe_key)
-		pfree(item->dedupe_key);
+	forget(&item->scenario);
+	forget(&item->template_key);
+	forget(&item->wanted_provider);
+	forget(&item->dedupe_key);
+	forget(&item->last_provider);
+	forget(&item->refusal);
+	forget(&item->refusal_detail);
+	for (int i = 0; i < item->ntried; i++)
+		pfree(item->tried[i]);
+	if (item->tried)
+		pfree(item->tried);
 	hash_search(items, &item->id, HASH_REMOVE, NULL);
 }
 
@@ -248,12 +280,14 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 				return n;
 			if (item->on_wire)
 				continue;
+			number = number_of(item->number, true);
 			if (item->wait_us > now)
 			{
 				*again = Min(*again, item->wait_us);
+				if (item->attempts > 0)
+					number->retried = walk;
 				continue;
 			}
-			number = number_of(item->number, true);
 			if (number->on_wire > 0)
 				behind = true;
 			if (number->on_wire > 0 || number->passed == walk)
@@ -275,6 +309,7 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 					continue;
 				item->hint->planned++;
 			}
+			item->behind = number->retried == walk;
 			picked[n++] = item;
 		}
 	}
@@ -289,6 +324,30 @@ bool
 wa_schedule_behind(void)
 {
 	return behind;
+}
+
+/*
+ * A message is back from the wire, refused, and goes on at once: tried: not
+ * with this provider before the next back-off wait.  reason: the code of the
+ * refusal; wait_s: the back-off that it asked for, or < 0.
+ */
+void
+wa_schedule_refused(WaItem *item, const char *provider, bool tried,
+					const char *reason, const char *detail, double wait_s)
+{
+	wa_schedule_off_wire(item);
+	item->attempts++;
+	item->hint = NULL;
+	item->wait_us = 0;
+	forget(&item->last_provider);
+	item->last_provider = keep(provider);
+	forget(&item->refusal);
+	item->refusal = keep(reason);
+	forget(&item->refusal_detail);
+	item->refusal_detail = keep(detail);
+	item->wait_s = Max(item->wait_s, wait_s);
+	if (tried)
+		add_tried(item, provider);
 }
 
 void

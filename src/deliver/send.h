@@ -32,6 +32,7 @@ typedef struct WaSendConfig
 	int			nmappings;
 	char	   *schema;
 	char	   *time_zone;
+	int64		unknown_wait_us;
 	WaScenarioHours *hours;
 	int			nhours;
 	int			ntemplates;
@@ -47,7 +48,7 @@ typedef struct WaConclusions
 } WaConclusions;
 
 /* claim.c */
-extern bool wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
+extern bool wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 						   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 						   int64 *again);
 extern WaVerdictRow *wa_send_conclude(WaConclusions *conclusions, int64 id,

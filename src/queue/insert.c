@@ -12,8 +12,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
+#include "admin/setting.h"
 #include "pg/query.h"
 #include "queue/queue.h"
 #include "worker/worker.h"
@@ -127,19 +130,20 @@ static void
 insert_work(WaNewMessage *messages, int n)
 {
 	static WaStatement ready =
-		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1)");
+		WA_STATEMENT("INSERT INTO wa.ready (message_id, timeline) SELECT unnest($1), $2");
 	static WaStatement due =
-		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)");
+		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at, timeline) SELECT *, $3 FROM unnest($1, $2)");
 	int64	   *now_ids = palloc(sizeof(int64) * n);
 	int64	   *due_ids = palloc(sizeof(int64) * n);
 	TimestampTz *due_times = palloc(sizeof(TimestampTz) * n);
 	int			nnow = 0;
 	int			ndue = 0;
+	int32		timeline = (int32) GetWALInsertionTimeLine();
 	WaArgs		args = {0};
 
 	for (int i = 0; i < n; i++)
 	{
-		if (strcmp(messages[i].state, "queued") != 0)
+		if (strcmp(messages[i].state, "queued") != 0 && strcmp(messages[i].state, "unknown") != 0)
 			continue;
 		if (messages[i].due_at == 0)
 			now_ids[nnow++] = messages[i].id;
@@ -152,6 +156,7 @@ insert_work(WaNewMessage *messages, int n)
 	if (nnow > 0)
 	{
 		wa_arg_int8_array(&args, now_ids, nnow);
+		wa_arg_int4(&args, timeline);
 		wa_query(&ready, &args);
 	}
 	if (ndue > 0)
@@ -159,7 +164,32 @@ insert_work(WaNewMessage *messages, int n)
 		memset(&args, 0, sizeof(args));
 		wa_arg_int8_array(&args, due_ids, ndue);
 		wa_arg_timestamptz_array(&args, due_times, ndue);
+		wa_arg_int4(&args, timeline);
 		wa_query(&due, &args);
+	}
+}
+
+/*
+ * What the former primary of a failover may have sent already waits like any
+ * other message with an unknown outcome.
+ */
+static void
+doubt(WaNewMessage *messages, int n)
+{
+	TimestampTz until = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		WaNewMessage *message = &messages[i];
+
+		if (!message->in_doubt || strcmp(message->state, "queued") != 0)
+			continue;
+		if (until == 0)
+			until = GetCurrentTimestamp() + wa_setting_get_interval("unknown_wait");
+		message->state = "unknown";
+		message->reason = "failover";
+		message->detail = "it was due when this server was promoted; it may have gone out from the former primary";
+		message->due_at = Max(message->due_at, until);
 	}
 }
 
@@ -181,6 +211,7 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	old = MemoryContextSwitchTo(context);
 	if (messages[0].id == 0)
 		assign_ids(messages, n);
+	doubt(messages, n);
 	insert_rows(messages, n);
 	insert_work(messages, n);
 	MemoryContextSwitchTo(old);

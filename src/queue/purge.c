@@ -7,6 +7,7 @@
  * and parameters, and its attempts the provider's answer; what remains are
  * figures, and those go after two years.  Small batches by id, from a position
  * that is kept, so that neither a large ledger nor a restart costs anything.
+ * Work whose message is gone is cleaned up here as well.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,9 +18,55 @@
 #include "pg/query.h"
 #include "queue/queue.h"
 
+#define CLEAN_BATCH		1000
+
+/*
+ * Take work off a table whose message is gone or has been ended by hand: a
+ * batch from where the last one ended.  What is on the wire stays, as long as
+ * there is a message to record it in.  Returns whether there is more.
+ */
+static bool
+clean(WaStatement *statement, int64 *position)
+{
+	WaArgs		args = {0};
+	bool		more;
+
+	wa_arg_int8(&args, *position);
+	wa_arg_int4(&args, CLEAN_BATCH);
+	wa_query(statement, &args);
+	more = wa_row_int8(0, 1) == CLEAN_BATCH;
+	*position = more ? wa_row_int8(0, 2) : 0;
+	return more;
+}
+
+/* Of work without a message one batch of each table. */
+static bool
+clean_work(void)
+{
+	static WaStatement ready =
+		WA_STATEMENT("WITH b AS (SELECT message_id, claimed_at FROM wa.ready WHERE message_id > $1"
+					 " ORDER BY message_id LIMIT $2),"
+					 " d AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM b WHERE NOT EXISTS"
+					 " (SELECT FROM wa.message AS m WHERE m.id = b.message_id"
+					 " AND (b.claimed_at IS NOT NULL OR m.state IN ('queued', 'sending', 'unknown')))))"
+					 " SELECT count(*), max(message_id) FROM b");
+	static WaStatement due =
+		WA_STATEMENT("WITH b AS (SELECT message_id FROM wa.due WHERE message_id > $1 ORDER BY message_id LIMIT $2),"
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM b WHERE NOT EXISTS"
+					 " (SELECT FROM wa.message AS m WHERE m.id = b.message_id AND m.state IN ('queued', 'unknown'))))"
+					 " SELECT count(*), max(message_id) FROM b");
+	static int64 ready_position = 0;
+	static int64 due_position = 0;
+	bool		more;
+
+	more = clean(&ready, &ready_position);
+	return clean(&due, &due_position) || more;
+}
+
 /*
  * One batch, in a transaction of its own.  Returns how many messages were
- * looked at that are past the retention; 0: nothing to do.
+ * looked at that are past the retention, or 1 where there is other work left;
+ * 0: nothing to do.
  */
 int
 wa_queue_purge(void)
@@ -57,6 +104,8 @@ wa_queue_purge(void)
 		n = (int) wa_row_int8(0, 1);
 	n += (int) wa_query(&forget, &args);
 	n += (int) wa_query(&remove, NULL);
+	if (clean_work() && n == 0)
+		n = 1;
 	wa_frame_commit(false);
 	return n;
 }

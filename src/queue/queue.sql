@@ -100,6 +100,7 @@ CREATE TABLE wa.ready (
     claimed_at timestamptz,
     provider   text,
     attempt    integer,
+    timeline   integer NOT NULL DEFAULT 0,
     CONSTRAINT ready_pkey PRIMARY KEY (message_id)
 ) WITH (fillfactor = 50);
 ALTER TABLE wa.ready SET (
@@ -107,10 +108,12 @@ ALTER TABLE wa.ready SET (
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 10000,
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 COMMENT ON TABLE wa.ready IS 'messages that may go now, and (claimed_at set) those on the wire';
+COMMENT ON COLUMN wa.ready.timeline IS 'of the server when the message was written; after a failover, what is of an older one is in doubt';
 
 CREATE TABLE wa.due (
     message_id bigint NOT NULL,
     due_at     timestamptz NOT NULL,
+    timeline   integer NOT NULL DEFAULT 0,
     CONSTRAINT due_pkey PRIMARY KEY (message_id)
 );
 CREATE INDEX due_at_idx ON wa.due (due_at);
@@ -118,6 +121,7 @@ ALTER TABLE wa.due SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 COMMENT ON TABLE wa.due IS 'messages that wait for a time: scheduled, delayed or to be tried again';
+COMMENT ON COLUMN wa.due.timeline IS 'as in wa.ready';
 
 CREATE TABLE wa.once (
     key        text NOT NULL,

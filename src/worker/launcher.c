@@ -32,6 +32,7 @@
 
 #include <signal.h>
 
+#include "access/transam.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -177,6 +178,9 @@ wa_launcher_main(Datum main_arg)
 										 ALLOCSET_DEFAULT_SIZES);
 	before_shmem_exit(leave_shared, (Datum) 0);
 	pg_atomic_write_u64(&wa_shared->launcher, wa_process_self());
+	if (pg_atomic_read_u64(&wa_shared->first_xid) == 0)
+		pg_atomic_write_u64(&wa_shared->first_xid,
+							U64FromFullTransactionId(ReadNextFullTransactionId()));
 	was_enabled = wa_guc_enabled;
 	if (wa_time_ahead(wa_shared->start_after, GetCurrentTimestamp(),
 					  WA_LONGEST_CRASH_WAIT))

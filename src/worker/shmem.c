@@ -113,6 +113,7 @@ startup_memory(void)
 		pg_atomic_init_u64(&wa_shared->launcher, 0);
 		pg_atomic_init_u32(&wa_shared->scan, 0);
 		pg_atomic_init_u32(&wa_shared->waiting, 0);
+		pg_atomic_init_u64(&wa_shared->first_xid, 0);
 		wa_shared->serial = 0;
 		wa_shared->start_after =
 			TimestampTzPlusMilliseconds(now, wait_after_crash(now));

@@ -86,6 +86,9 @@ typedef struct WaShared
 								 * leave */
 	uint64		serial;			/* last serial given out; wa_lock */
 	TimestampTz start_after;	/* no workers before; set by the postmaster */
+	pg_atomic_uint64 first_xid; /* next transaction id when the launcher first
+								 * ran: all before it are older than the last
+								 * promotion; 0: it has not run */
 
 	/* databases[i] is the oid that slots[i] is for, 0 if free; set under
 	 * wa_lock, read without */
