@@ -3,6 +3,7 @@
 #   make, make install, make installcheck   as with every PGXS extension
 #   make demo                               see it work (installs what it needs)
 #   make test                               all tests  (installs what it needs)
+#   make test-chaos                         100 rounds of killing, and the audit
 #   make test-odoo                          with the real Odoo 19, in a Debian sid folder
 #   make bench                              figures
 #
@@ -46,7 +47,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-odoo bench
+SCRIPT_GOALS = demo test test-chaos test-odoo bench
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -79,6 +80,8 @@ demo:
 	test/demo/run.sh
 test:
 	test/run.sh
+test-chaos:
+	CHAOS_ROUNDS=100 TAP_FILES=test/t/066_chaos.pl test/run.sh tap
 test-odoo:
 	test/odoo/run.sh
 bench:

@@ -153,6 +153,8 @@ wa_circuit_take_over(WaPace *pace)
 	}
 	else if (pace->open && !open)
 	{
+		/* one message tells more than what we were told before */
+		pace->paused_us = 0;
 		pace->against = 0;
 		pace->trial = true;
 		pace->trial_since = GetCurrentTimestamp();

@@ -25,6 +25,7 @@
 #include "pg/pg_compat.h"
 #include "pg/query.h"
 #include "sicantik_wa.h"
+#include "worker/failover.h"
 #include "worker/worker.h"
 
 WA_MODULE_MAGIC("sicantik_wa_worker");
@@ -466,6 +467,7 @@ static void
 put_on_wire(void)
 {
 	bool		any = nclaimed > 0;
+	bool		on_standby = any && wa_standbys_have_commit();
 
 	while (nclaimed > 0)
 	{
@@ -475,7 +477,10 @@ put_on_wire(void)
 
 		wa_schedule_on_wire(item, provider ? provider->recipient_gap_us : 0);
 		wa_pacing_sent(transfer->pace, wa_deliver_clock());
-		wa_transfer_submit(transfer, timeout_of(transfer));
+		if (on_standby)
+			wa_transfer_submit(transfer, timeout_of(transfer));
+		else
+			wa_transfer_refuse(transfer, "the synchronous standby has not confirmed the claim");
 	}
 	if (any)
 		wa_transfer_drive();

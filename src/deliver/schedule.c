@@ -280,14 +280,14 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 				return n;
 			if (item->on_wire)
 				continue;
-			number = number_of(item->number, true);
 			if (item->wait_us > now)
 			{
 				*again = Min(*again, item->wait_us);
 				if (item->attempts > 0)
-					number->retried = walk;
+					number_of(item->number, true)->retried = walk;
 				continue;
 			}
+			number = number_of(item->number, true);
 			if (number->on_wire > 0)
 				behind = true;
 			if (number->on_wire > 0 || number->passed == walk)

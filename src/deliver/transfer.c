@@ -332,6 +332,17 @@ wa_transfer_submit(WaTransfer *transfer, long timeout_ms)
 }
 
 /*
+ * Finish one that must not be put on the wire, as not sent.
+ */
+void
+wa_transfer_refuse(WaTransfer *transfer, const char *why)
+{
+	transfer->started_at = GetCurrentTimestamp();
+	judge_silence(transfer, true, "not_sent", why);
+	finish(transfer);
+}
+
+/*
  * The engine's descriptor is readable.
  */
 void

@@ -69,6 +69,7 @@ extern WaTransfer *wa_transfer_new(const WaProvider *provider, int64 message_id,
 extern void wa_transfer_submit(WaTransfer *transfer, long timeout_ms);
 extern bool wa_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
 							char *why, size_t why_size);
+extern void wa_transfer_refuse(WaTransfer *transfer, const char *why);
 extern WaTransfer *wa_transfer_finished(void);
 extern bool wa_transfer_any_finished(void);
 extern void wa_transfer_free(WaTransfer *transfer);

@@ -137,7 +137,7 @@ is(warnings('stops using provider "fonnte"'), 1, 'one warning in the log');
 
 like(sql("SELECT detail FROM wa_status() WHERE item = 'provider fonnte'"),
 	qr/token.*tested again \d{4}-/, 'wa_status() tells it');
-like(sql("SELECT detail FROM wa_check() WHERE item = 'provider fonnte'"),
+like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'provider fonnte'"),
 	qr/token.*wa_test_connection\('fonnte'\)/, 'wa_check() tells what to do');
 
 # Probes
@@ -234,9 +234,9 @@ is(went_by($id), 'watzap', 'messages go by another provider');
 like(sql("SELECT route FROM wa.message WHERE id = $id"), qr/not fonnte: paused by \S+ since \d{4}-/, 'with the reason');
 like(sql("SELECT value, detail FROM wa_status() WHERE item = 'provider fonnte'"),
 	qr/^configured, paused, default\|paused by .*wa_resume\('fonnte'\)/, 'wa_status() tells it');
-like(sql("SELECT detail FROM wa_check() WHERE item = 'provider fonnte'"), qr/paused by .*wa_resume\('fonnte'\)/, 'wa_check() too');
+like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'provider fonnte'"), qr/paused by .*wa_resume\('fonnte'\)/, 'wa_check() too');
 like(sql("SELECT wa_configure('fonnte', '{}') ->> 'paused_by'"), qr/\S/, 'wa_configure() too');
-is(sql('SELECT wa_pause(NULL)'), '1', 'null stands for all that are not paused');
+is(sql('SELECT wa_pause(NULL)'), '2', 'null stands for all that are not paused');
 $id = text();
 ok(wait_sql($node, 'odoo', "SELECT reason FROM wa.message WHERE id = $id", 'no_provider'), 'a message waits');
 sql("UPDATE wa.provider SET state = 'error', last_error = 'sakit', probe_at = now() WHERE name = 'watzap'");
@@ -246,7 +246,7 @@ is("$out|$err", '1|', 'wa_resume()');
 is(went_by($id), 'fonnte', 'the message goes at once');
 is(calls('watzap', 'test'), $tests, 'a paused provider is not probed');
 ($result, $out, $err) = $node->psql('odoo', 'SELECT wa_resume(NULL)');
-is($out, '1', 'all that are paused');
+is($out, '2', 'all that are paused');
 like($err, qr/provider "fonnte" is not paused.*provider "watzap" is not paused any more, but in state error: sakit.*wa_test_connection\('watzap'\)/s,
 	'and what else stands in the way');
 ok(wait_row('watzap', 'state', 'configured'), 'a resumed provider is probed');
@@ -272,11 +272,14 @@ is(went_by(text()), 'fonnte', 'used again');
 $sim->config({ fonnte => { quota => 2 } });
 is(sql("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'two messages are left');
 is(row('fonnte', 'quota_left'), '2', 'as it told');
-is(went_by(text()), 'fonnte', 'one') foreach 1 .. 2;
+is(went_by(text()), 'fonnte', 'the first');
 is(row('fonnte', 'quota_left'), '2', 'nothing is written per message');
+$hold = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { endpoint => 'test' }, times => 1 });
+is(went_by(text()), 'fonnte', 'the second');
 $id = text();
 is(went_by($id), 'watzap', 'the third goes another way');
 like(sql("SELECT route FROM wa.message WHERE id = $id"), qr/not fonnte: its quota is used up/, 'with the reason');
+$sim->release;
 ok(wait_row('fonnte', 'state, last_error', 'error|The quota of the Fonnte device is used up.'),
 	'asked again, it has none left: its circuit opens');
 is(row('fonnte', 'quota_left'), '0', 'and the figure is kept');

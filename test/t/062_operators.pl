@@ -59,11 +59,18 @@ sub fault
 sub doubtful
 {
 	my ($number) = @_;
-	fault($number, 'close_after');
+	fault($number, 'cut_after_read');
 	my $id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
 	wait_sql($node, 'odoo', "SELECT state = 'unknown' AND due_at IS NOT NULL FROM wa.message WHERE id = $id")
 	  or diag('not in doubt');
 	return $id;
+}
+
+# The time for its repeat has come; the change of a setting wakes the worker.
+sub end_wait
+{
+	sql("UPDATE wa.due SET due_at = now() WHERE message_id = $_[0]; SELECT wa_set('office_name', 'DPMPTSP $_[0]')");
+	return;
 }
 
 load_odoo($node, 'odoo');
@@ -209,7 +216,7 @@ foreach my $call ('wa_cancel()', 'wa_retry()', 'wa_cancel(NULL, now())', "wa_ret
 like(notices("SELECT wa_cancel(provider => 'fontne')"), qr/ERROR:  provider "fontne" does not exist/, 'a provider that does not exist is an error');
 is(notices("SELECT wa_cancel(provider => 'fonnte', since => now() + interval '1 hour')"), '0|', 'another time');
 like(notices("SELECT wa_cancel(provider => 'fonnte')"),
-	qr/^3\|.*NOTICE:  \d+ messages of provider "fonnte" are left alone: 1 cancelled, .*\d+ sent, 2 skipped/s,
+	qr/^3\|.*NOTICE:  \d+ messages of provider "fonnte" are left alone: 1 cancelled, .*\d+ sent, 1 skipped/s,
 	'wa_cancel() by provider: how many, and how many of which state are left alone');
 nothing_left();
 is(sql("SELECT string_agg(state, ' ' ORDER BY id) FROM wa.message WHERE id > $before"),
@@ -256,7 +263,7 @@ is(col($id, 'detail'), 'the provider reported later that it had not accepted att
 # a repeat that waits
 $id = doubtful($number = number());
 sql('UPDATE wa.provider SET daily_cap = 0');
-sql("UPDATE wa.due SET due_at = now() WHERE message_id = $id");
+end_wait($id);
 comes_true("state = 'queued' AND repeats = 1 FROM wa.message WHERE id = $id", 'its repeat waits for a provider');
 settle($id, 1, "'wamid.2'", 'true', undef);
 becomes($id, 'sent', 'settled meanwhile: sent');
@@ -268,7 +275,7 @@ is(requests_to($number), 1, 'the repeat is dropped');
 # a repeat on the wire
 $id = doubtful($number = number());
 fault($number, 'hold');
-sql("UPDATE wa.due SET due_at = now() WHERE message_id = $id");
+end_wait($id);
 $sim->wait_for_sends(2, to => $number);
 comes_true("state = 'sending' FROM wa.message WHERE id = $id", 'its repeat is on the wire');
 settle($id, 1, "'wamid.3'", 'true', undef);
@@ -280,10 +287,12 @@ becomes($id, 'sent', 'sent by the repeat');
 nothing_left();
 isnt(col($id, 'provider_message_id'), 'wamid.3', 'under the id of the repeat');
 
-# a later attempt in doubt, the earlier one accepted
+# a later attempt in doubt, the earlier one accepted; what was in doubt before
+# does not count, else the provider would be held for it
+sql("UPDATE wa.attempt SET outcome = 'accepted' WHERE outcome = 'unknown'");
 $id = doubtful($number = number());
-fault($number, 'close_after');
-sql("UPDATE wa.due SET due_at = now() WHERE message_id = $id");
+fault($number, 'cut_after_read');
+end_wait($id);
 comes_true("state = 'unknown' AND attempts = 2 FROM wa.message WHERE id = $id", 'two attempts in doubt');
 settle($id, 1, undef, 'false', undef);
 nothing_left();
@@ -356,13 +365,13 @@ sql('UPDATE wa.provider SET daily_cap = 0');
 $id = sql("SELECT wa_send_text('" . ($number = number()) . "', 'ended by hand')");
 comes_true("reason = 'no_provider' FROM wa.message WHERE id = $id", 'a message waits');
 sql("UPDATE wa.message SET state = 'cancelled' WHERE id = $id");
-my $worker = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
-sql("SELECT pg_terminate_backend($worker)");
+$session->close;
+my $deadlocks = sql('SELECT sum(deadlocks) FROM pg_stat_database');
+$node->restart;
 comes_true('NOT EXISTS (SELECT FROM wa.ready) AND NOT EXISTS (SELECT FROM wa.due WHERE message_id = 987654322)',
 	'a new worker cleans up what has no message, or one that was ended by hand');
 is(col($id, 'state'), 'cancelled', 'which stays as it was ended');
 is(requests_to($number), 0, 'and unsent');
-is(sql("SELECT sum(deadlocks) FROM pg_stat_database"), '0', 'nothing was deadlocked');
-$session->close;
+is($deadlocks, '0', 'nothing was deadlocked');
 
 done_testing();
