@@ -157,6 +157,7 @@ static const struct
 	{"request", {"the provider could not read the request", "permintaan tidak dapat dibaca penyedia"}, {NULL, NULL}},
 	{"no_answer", {"the connection broke before the provider answered", "sambungan putus sebelum penyedia menjawab"}, {NULL, NULL}},
 	{"interrupted", {"the server stopped while it was being sent", "server berhenti saat pesan sedang dikirim"}, {NULL, NULL}},
+	{"failover", {"another server took over; the former one may have sent it", "server lain mengambil alih; server sebelumnya mungkin sudah mengirimnya"}, {NULL, NULL}},
 	{"unreachable", {"the provider could not be reached", "penyedia tidak dapat dihubungi"}, {NULL, NULL}},
 	{"throttled", {"the provider asked to send more slowly", "penyedia minta dikirim lebih lambat"}, {NULL, NULL}},
 	{"repeat", {"it is not known whether it arrived, so it is sent once more", "tidak diketahui apakah sampai, karena itu dikirim sekali lagi"}, {NULL, NULL}},

@@ -267,9 +267,11 @@ request_many(FunctionCallInfo fcinfo, Wish *wish)
 		wa_worker_wake_at_commit();
 	if (!wa_row_isnull(0, 2))
 		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " messages of %s \"%s\" are left alone: %s",
-						wa_row_int8(0, 2), scenario ? "scenario" : "provider",
-						scenario ? scenario : provider, wa_row_text(0, 3)),
+				(errmsg_plural(INT64_FORMAT " message of %s \"%s\" is left alone: %s",
+							   INT64_FORMAT " messages of %s \"%s\" are left alone: %s",
+							   (unsigned long) wa_row_int8(0, 2),
+							   wa_row_int8(0, 2), scenario ? "scenario" : "provider",
+							   scenario ? scenario : provider, wa_row_text(0, 3)),
 				 errdetail("%s", wish->what_many)));
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);

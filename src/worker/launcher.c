@@ -48,6 +48,7 @@
 
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
+#include "worker/clock_step.h"
 #include "worker/launcher.h"
 #include "worker/slot.h"
 
@@ -56,6 +57,7 @@
 static MemoryContext pass_context = NULL;
 static TimestampTz last_sweep = 0;
 static bool was_enabled = false;
+static int64 clock_offset = 0;	/* at the last pass */
 
 /*
  * Fill in the static worker and register it; called while preloading.
@@ -105,7 +107,12 @@ static bool
 sweep(TimestampTz now)
 {
 	bool		all = wa_guc_enabled && !was_enabled;
+	int64		offset = wa_clock_offset();
 
+	/* due times are times of day: each database's worker puts them right */
+	if (clock_offset != 0 && wa_clock_differs(clock_offset, offset))
+		all = true;
+	clock_offset = offset;
 	was_enabled = wa_guc_enabled;
 	if (last_sweep == 0)
 		last_sweep = now;		/* all are unknown anyway */

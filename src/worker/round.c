@@ -18,6 +18,7 @@
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/queue.h"
+#include "worker/clock_step.h"
 #include "worker/deliver_module.h"
 #include "worker/failover.h"
 #include "worker/worker.h"
@@ -132,14 +133,21 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 {
 	bool		more = false;
 	bool		composed = true;
+	bool		stepped;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due = 0;
 
 	*next_due = 0;
-	if (!wa_failover_run(&more))
+	if (!wa_failover_run(&more) || !wa_clock_follow(&stepped))
 	{
 		*next_due = now + LOCKED_RETRY_US;
 		return more && may_send;
+	}
+	if (stepped)
+	{
+		wa_calendar_reload();
+		wa_approver_reload();
+		next_purge = 0;
 	}
 	if (may_send)
 	{

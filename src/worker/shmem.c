@@ -68,6 +68,7 @@ init_slot(WaSlot *slot)
 		pg_atomic_init_u64(&slot->dropped[i], 0);
 		pg_atomic_init_u64(&slot->drop_said[i], 0);
 	}
+	pg_atomic_init_u64(&slot->clock_offset, 0);
 	pg_atomic_init_u32(&slot->pending, 0);
 	pg_atomic_init_u32(&slot->leave, WA_LEAVE_NO);
 	pg_atomic_init_u32(&slot->revisit, 0);

@@ -55,6 +55,8 @@ typedef struct WaSlot
 	pg_atomic_uint64 last_drop; /* TimestampTz; 0: none */
 	pg_atomic_uint64 dropped[WA_DROP_COUNT];
 	pg_atomic_uint64 drop_said[WA_DROP_COUNT];	/* TimestampTz of the last one */
+	pg_atomic_uint64 clock_offset;	/* wa_clock_offset() that the database's
+									 * waits go by; 0: not known */
 	pg_atomic_uint32 pending;	/* work was committed, no worker has looked */
 	pg_atomic_uint32 leave;		/* WaLeave */
 	pg_atomic_uint32 revisit;	/* extension created, dropped, updated */

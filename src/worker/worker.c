@@ -36,6 +36,7 @@
 
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
+#include "worker/clock_step.h"
 #include "worker/slot.h"
 
 /* milliseconds */
@@ -441,7 +442,7 @@ serve(void)
 				reload = !ok;
 				look = true;
 			}
-			if (ok && (look || (next_due != 0 && next_due <= now) ||
+			if (ok && (look || wa_clock_stepped() || (next_due != 0 && next_due <= now) ||
 					   pg_atomic_read_u32(&my_slot->pending) != 0))
 			{
 				ok = look_for_work();

@@ -681,8 +681,8 @@ ok(wait_sql($node, 'postgres',
 		"SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", '0'),
 	'pg_terminate_backend(): the worker ends');
 is(col($soon, 'state'), 'sent', 'what was answered in the grace is recorded');
-is(story($never), 'unknown no_answer', 'the rest is unknown');
-is(attempts($never), 'unknown no_answer', 'with an attempt');
+is(story($never), 'unknown interrupted', 'the rest is unknown');
+is(attempts($never), 'unknown interrupted', 'with an attempt');
 is(scalar requests_to($_), 1, 'exactly one request')
   foreach ($never_number, $soon_number);
 is(sql('SELECT count(*) FROM wa.ready'), '0', 'nothing is left as claimed');

@@ -115,6 +115,14 @@ ok($sim->wait_for_sends(1, to => '6281377700000', accepted => 1), 'messages go o
 is(sql($one, 'SELECT synchronous FROM wa.identity'), 't', 'and the standby is told that it misses none');
 is($two->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'sicantik_wa%'"),
 	'0', 'on the standby nothing runs');
+$one->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+$one->reload;
+ok(wait_sql($two, 'odoo', 'SELECT NOT synchronous FROM wa.identity'), 'no longer synchronous: the standby is told');
+sql($one, "SELECT wa_send_text('6281377700010', 'Halo')");
+ok($sim->wait_for_sends(1, to => '6281377700010', accepted => 1), 'and messages go out');
+$one->append_conf('postgresql.conf', "synchronous_standby_names = 'two'");
+$one->reload;
+ok(wait_sql($one, 'odoo', "SELECT synchronous FROM wa.identity"), 'synchronous again');
 
 $sim->fault({ provider => 'fonnte', kind => 'delay', delay_ms => 30, times => undef });
 my @numbers = map { sprintf '62857%08d', $_ } 1 .. 400;
@@ -146,6 +154,8 @@ is(sql($two, 'SELECT timeline, synchronous FROM wa.identity'), '2|f', 'synchrono
 
 my $conf = $one->data_dir . '/postgresql.conf';
 copy($conf, "$dir/conf") or die "copy: $!";
+# pg_rewind reads the timeline from the control file
+$two->safe_psql('postgres', 'CHECKPOINT');
 command_ok([ 'pg_rewind', '--target-pgdata', $one->data_dir, '--source-server', $two->connstr('postgres') ], 'pg_rewind');
 copy("$dir/conf", $conf) or die "copy: $!";
 ok(follow($one, $two), 'the former primary is a standby now');

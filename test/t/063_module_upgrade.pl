@@ -1,7 +1,8 @@
 # A module upgrade of Odoo's changes the tables that we read, in one long
 # transaction, while messages are composed and sent: it waits for nobody, is
-# never the one that loses, and no message goes twice.  The same worker that
-# was there before goes on afterwards; a second one cannot run beside it.
+# never the one that loses, and no message goes twice.  Neither does one when
+# the launcher is replaced while a message is on the wire: a second worker does
+# not run beside the first.
 
 use strict;
 use warnings;
@@ -72,7 +73,6 @@ sub step
 
 sql(make_ready(50));
 $sim->wait_for_sends(5);
-my $worker = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
 foreach my $round (1 .. 3)
 {
 	my @order = $round == 2 ? reverse @tables : @tables;
@@ -120,7 +120,22 @@ $journal{ $_->{to} }++ foreach $sim->accepted;
 my %ledger = map { split /\|/ } split /\n/, sql("SELECT number, count(*) FROM wa.message WHERE state = 'sent' GROUP BY number");
 is_deeply(\%journal, \%ledger, 'the provider has got what the ledger says');
 note(sql("SELECT string_agg(n || ' ' || state, ', ') FROM (SELECT state, count(*) AS n FROM wa.message GROUP BY state) AS s"));
-is(sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'") || $worker, $worker,
-	'the worker that was there went on');
+
+# A second launcher, while a message is on the wire
+my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', times => 1, match => { number => '6281277700001' } });
+my $id = sql("SELECT wa_send_text('081277700001', 'on the wire')");
+$sim->wait_for_sends(1, to => '6281277700001');
+my $launcher = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa launcher'");
+my $worker = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
+sql("SELECT pg_terminate_backend($launcher)");
+comes_true("EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa launcher' AND pid <> $launcher)", 'there is a new launcher');
+my $next = sql("SELECT wa_send_text('081277700002', 'next')");
+comes_true("state = 'sent' FROM wa.message WHERE id = $next", 'messages go on');
+is(sql("SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'"), $worker,
+	'by the worker that was there, and no other');
+$sim->release($hold);
+comes_true("state = 'sent' FROM wa.message WHERE id = $id", 'the message on the wire is recorded');
+is(scalar(grep { ($_->{to} || '') =~ /^6281277700/ } $sim->sends), 2, 'each was sent once');
+$_->close foreach ($user, $upgrade);
 
 done_testing();
