@@ -3,7 +3,7 @@
 #   make, make install, make installcheck   as with every PGXS extension
 #   make demo                               see it work (installs what it needs)
 #   make test                               all tests  (installs what it needs)
-#   make test-odoo                          with the real Odoo 19, in a Debian sid folder
+#   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make bench                              figures
 #
 # Two modules: sicantik_wa is preloaded into the server and links libc and
@@ -80,7 +80,7 @@ demo:
 test:
 	test/run.sh
 test-odoo:
-	test/odoo/run.sh
+	test/odoo/run.sh $(ODOO)
 bench:
 	test/bench/run.sh
 
