@@ -4,7 +4,7 @@
 #   make demo                               see it work (installs what it needs)
 #   make test                               all tests  (installs what it needs)
 #   make test-chaos                         100 rounds of killing, and the audit
-#   make test-odoo                          with the real Odoo 19, in a Debian sid folder
+#   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make bench                              figures
 #
 # Two modules: sicantik_wa is preloaded into the server and links libc and
@@ -81,9 +81,9 @@ demo:
 test:
 	test/run.sh
 test-chaos:
-	CHAOS_ROUNDS=100 TAP_FILES=test/t/066_chaos.pl test/run.sh tap
+	CHAOS_ROUNDS=100 TAP_FILES=test/t/076_chaos.pl test/run.sh tap
 test-odoo:
-	test/odoo/run.sh
+	test/odoo/run.sh $(ODOO)
 bench:
 	test/bench/run.sh
 

@@ -86,10 +86,22 @@ SELECT wa_configure('utama', '{"state": "configured", "token": "secret-five"}') 
 SELECT wa_configure('utama', '{"daily_cap": 10}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"base_url": "http://127.0.0.1:18080/"}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"state": "configured"}') ->> 'base_url' AS base_url;
+-- what is the same as before need not be tested again
+SELECT wa_configure('utama', '{"base_url": "http://127.0.0.1:18080/", "token": "secret-five"}') ->> 'state' AS state;
+SELECT wa_configure('utama', '{"token_file": "fonnte.token", "state": "configured"}') ->> 'state' AS state;
+SELECT wa_configure('utama', '{"token_file": "fonnte.token"}') ->> 'state' AS state;
+SELECT wa_configure('utama', '{"token_file": "other.token"}') ->> 'state' AS state;
+SELECT wa_configure('utama', '{"token": "secret-five", "state": "configured"}') ->> 'state' AS state;
+SELECT wa_configure('utama', '{"token": "secret-six"}') ->> 'state' AS state;
+SELECT wa_configure('utama', '{"token": "secret-five", "state": "configured"}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"base_url": null}') ->> 'base_url' AS base_url;
 
 -- the other kinds
 SELECT jsonb_pretty(wa_configure('meta', '{"kind": "meta", "phone_number_id": "106500", "waba_id": "77", "access_token": "t", "app_secret": "s", "verify_token": "v"}'));
+UPDATE wa.provider SET state = 'configured' WHERE name = 'meta';
+SELECT wa_configure('meta', '{"phone_number_id": "106500", "waba_id": "77"}') ->> 'state' AS state;
+SELECT wa_configure('meta', '{"phone_number_id": "106501"}') ->> 'state' AS state;
+SELECT wa_configure('meta', '{"phone_number_id": "106500"}') ->> 'state' AS state;
 SELECT wa_configure('meta', '{"phone_number_id": 106500}');
 SELECT wa_configure('meta', '{"phone_number_id": "10 65"}');
 SELECT wa_configure('meta', '{"token_file": "a", "access_token_file": "b"}');
@@ -164,6 +176,8 @@ SELECT wa_set('retention', '15 minutes');
 SELECT wa_set('retention', 'soon');
 SELECT wa_set('retention', '-1 minute');
 SELECT wa_set('retention', NULL);
+SELECT wa_set('odoo_schema', 'no_such_schema');
+SELECT wa_set('odoo_schema', NULL);
 SELECT name, value FROM wa.setting ORDER BY name;
 BEGIN READ ONLY;
 SELECT wa_set('office_name', 'x');

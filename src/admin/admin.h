@@ -157,7 +157,8 @@ extern void wa_admin_say(FunctionCallInfo fcinfo, const char *item,
 extern void wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller);
 
 /* senders.c */
-extern int	wa_admin_say_other_senders(FunctionCallInfo fcinfo);
+struct WaStory;
+extern int	wa_admin_say_other_senders(const struct WaStory *story);
 
 /* reach.c: how many citizens can be told */
 typedef struct WaReach

@@ -18,7 +18,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
@@ -31,7 +30,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -39,6 +37,7 @@
 #include "capture/capture.h"
 #include "pg/acting.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 
 #define LOCK_TIMEOUT		"100ms"	/* one attempt to get a lock */
 #define LOCK_PAUSE_MS		100		/* and between two of them */
@@ -180,6 +179,29 @@ lock_soon(Oid relid, LOCKMODE lockmode)
 	AtEOXact_GUC(false, level);
 }
 
+/* What one attempt to lock all works on. */
+typedef struct Locking
+{
+	WaTarget  **targets;
+	int			n;
+	int			first;
+	LOCKMODE	lockmode;
+	int			failed;			/* -1: none */
+} Locking;
+
+static bool
+lock_all(void *argument)
+{
+	Locking    *locking = argument;
+
+	lock_soon(locking->targets[locking->first]->relid, locking->lockmode);
+	for (int i = 0; i < locking->n && locking->failed < 0; i++)
+		if (i != locking->first &&
+			!ConditionalLockRelationOid(locking->targets[i]->relid, locking->lockmode))
+			locking->failed = i;
+	return locking->failed < 0;
+}
+
 /*
  * One attempt to lock all: wait for the one numbered "first", take the others
  * if they can be had at once.  Returns -1, or the number of the one that could
@@ -188,37 +210,15 @@ lock_soon(Oid relid, LOCKMODE lockmode)
 static int
 try_lock_all(WaTarget **targets, int n, int first, LOCKMODE lockmode)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile int failed = -1;
+	Locking		locking = {targets, n, first, lockmode, -1};
+	ErrorData  *error = wa_pg_subtransaction(lock_all, &locking);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		lock_soon(targets[first]->relid, lockmode);
-		for (int i = 0; i < n && failed < 0; i++)
-			if (i != first && !ConditionalLockRelationOid(targets[i]->relid, lockmode))
-				failed = i;
-		if (failed < 0)
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE &&
-			geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		failed = first;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return failed;
+	if (error == NULL)
+		return locking.failed;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+		ReThrowError(error);
+	return first;
 }
 
 /*
@@ -315,6 +315,21 @@ detach(const WaTarget *target)
 										  target->relation));
 }
 
+typedef struct Change
+{
+	void		(*change) (const WaTarget *);
+	const WaTarget *target;
+} Change;
+
+static bool
+do_change(void *argument)
+{
+	const Change *what = argument;
+
+	what->change(what->target);
+	return true;
+}
+
 /*
  * Run "change" in a subtransaction.  Returns false with the message of the
  * error if it failed; then nothing of it is left.
@@ -322,36 +337,16 @@ detach(const WaTarget *target)
 static bool
 apart(void (*change) (const WaTarget *), const WaTarget *target, char **problem)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = true;
+	Change		what = {change, target};
+	ErrorData  *error = wa_pg_subtransaction(do_change, &what);
 
 	*problem = NULL;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		change(target);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		*problem = error->message;
-		ok = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return ok;
+	if (error == NULL)
+		return true;
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);
+	*problem = error->message;
+	return false;
 }
 
 /*

@@ -18,7 +18,9 @@
 #include "utils/timestamp.h"
 
 #include "admin/admin.h"
+#include "admin/story.h"
 #include "compose/compose.h"
+#include "compose/own.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "route/provider.h"
@@ -29,47 +31,47 @@
 PG_FUNCTION_INFO_V1(wa_sql_check);
 
 static void
-check_library(FunctionCallInfo fcinfo)
+check_library(WaStory *check)
 {
 	WaSlotInfo	slot = {0};
 
 	if (!wa_worker_preloaded())
 	{
-		wa_admin_say(fcinfo, "library", "error",
-					 "not preloaded, so nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
+		wa_story_advise(check, "library", "error",
+						"not preloaded, so nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
 		return;
 	}
 	if (!wa_guc_enabled)
-		wa_admin_say(fcinfo, "library", "error",
-					 "sicantik_wa.enabled is off: set it to on and reload the configuration");
+		wa_story_advise(check, "library", "error",
+						"sicantik_wa.enabled is off: set it to on and reload the configuration");
 	else
-		wa_admin_say(fcinfo, "library", "ok", NULL);
+		wa_story_advise(check, "library", "ok", NULL);
 	if (RecoveryInProgress())
 	{
-		wa_admin_say(fcinfo, "worker", "ok", "this is a standby: ask the primary");
+		wa_story_advise(check, "worker", "ok", "this is a standby: ask the primary");
 		return;
 	}
 	if (!wa_worker_launcher_running())
-		wa_admin_say(fcinfo, "worker", "error",
-					 "the launcher does not run: see the server's log; max_worker_processes may be too low");
+		wa_story_advise(check, "worker", "error",
+						"the launcher does not run: see the server's log; max_worker_processes may be too low");
 	else if (!wa_worker_slot_info(MyDatabaseId, &slot))
-		wa_admin_say(fcinfo, "worker", "warning",
-					 "the launcher has not seen this database yet; it looks every 15 minutes and after every change");
+		wa_story_advise(check, "worker", "warning",
+						"the launcher has not seen this database yet; it looks every 15 minutes and after every change");
 	else if (slot.hold_off_until > GetCurrentTimestamp())
-		wa_admin_say(fcinfo, "worker", "warning",
-					 psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
-							  timestamptz_to_str(slot.hold_off_until)));
+		wa_story_advise(check, "worker", "warning",
+						psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
+								 timestamptz_to_str(slot.hold_off_until)));
 	else
-		wa_admin_say(fcinfo, "worker", "ok", NULL);
+		wa_story_advise(check, "worker", "ok", NULL);
 	if (slot.no_sender)
-		wa_admin_say(fcinfo, "sender", "error",
-					 "messages are composed, but not sent: the module sicantik_wa_worker could not be loaded; install libcurl (Debian: libcurl4) and see the server's log");
+		wa_story_advise(check, "sender", "error",
+						"messages are composed, but not sent: the module sicantik_wa_worker could not be loaded; install libcurl (Debian: libcurl4) and see the server's log");
 	else
-		wa_admin_say(fcinfo, "sender", "ok", NULL);
+		wa_story_advise(check, "sender", "ok", NULL);
 }
 
 static void
-check_mode(FunctionCallInfo fcinfo)
+check_mode(WaStory *check)
 {
 	WaIdentity	identity;
 
@@ -77,34 +79,34 @@ check_mode(FunctionCallInfo fcinfo)
 	switch (identity.mode)
 	{
 		case WA_MODE_LIVE:
-			wa_admin_say(fcinfo, "mode", "ok", NULL);
+			wa_story_advise(check, "mode", "ok", NULL);
 			break;
 		case WA_MODE_TEST:
-			wa_admin_say(fcinfo, "mode", "warning",
-						 psprintf("mode test: everything goes to %s; SELECT wa_arm('%s') when that is over",
-								  identity.test_number ? identity.test_number : "nobody",
-								  get_database_name(MyDatabaseId)));
+			wa_story_advise(check, "mode", "warning",
+							psprintf("mode test: everything goes to %s; SELECT wa_arm('%s') when that is over",
+									 identity.test_number ? identity.test_number : "nobody",
+									 get_database_name(MyDatabaseId)));
 			break;
 		case WA_MODE_OBSERVE:
-			wa_admin_say(fcinfo, "mode", "warning",
-						 psprintf("mode observe: only messages by hand go out; look at wa.message, then SELECT wa_arm('%s')",
-								  get_database_name(MyDatabaseId)));
+			wa_story_advise(check, "mode", "warning",
+							psprintf("mode observe: only messages by hand go out; look at wa.message, then SELECT wa_arm('%s')",
+									 get_database_name(MyDatabaseId)));
 			break;
 		case WA_MODE_STOPPED:
-			wa_admin_say(fcinfo, "mode", "error",
-						 identity.why ? identity.why : "nothing is sent");
+			wa_story_advise(check, "mode", RecoveryInProgress() ? "ok" : "error",
+							identity.why ? identity.why : "nothing is sent");
 			break;
 	}
 	if (wa_guc_instance == NULL || wa_guc_instance[0] == '\0')
-		wa_admin_say(fcinfo, "instance", "warning",
-					 "sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again");
+		wa_story_advise(check, "instance", "warning",
+						"sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again");
 	else
-		wa_admin_say(fcinfo, "instance", "ok", NULL);
+		wa_story_advise(check, "instance", "ok", NULL);
 }
 
 /* Returns the number of providers that can be used. */
 static int
-check_providers(FunctionCallInfo fcinfo, const WaProviders *providers)
+check_providers(WaStory *check, const WaProviders *providers)
 {
 	static WaStatement errors =
 		WA_STATEMENT("SELECT coalesce(last_error, 'in state error'), CASE WHEN state = 'error' THEN"
@@ -121,42 +123,42 @@ check_providers(FunctionCallInfo fcinfo, const WaProviders *providers)
 
 		has_default = has_default || (p->is_default && p->active);
 		if (!p->active)
-			wa_admin_say(fcinfo, item, "ok", "not active");
+			wa_story_advise(check, item, "ok", "not active");
 		else if (p->paused)
-			wa_admin_say(fcinfo, item, "warning",
-						 psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
+			wa_story_advise(check, item, "warning",
+							psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
 		else if (p->problem)
-			wa_admin_say(fcinfo, item, "error",
-						 psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
-								  p->problem, p->name));
+			wa_story_advise(check, item, "error",
+							psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
+									 p->problem, p->name));
 		else if (strcmp(p->state, "configured") == 0 && p->quota_left == 0)
-			wa_admin_say(fcinfo, item, "warning",
-						 "its quota is used up: buy more, or wait; it is asked again every 15 minutes");
+			wa_story_advise(check, item, "warning",
+							"its quota is used up: buy more, or wait; it is asked again every 15 minutes");
 		else if (strcmp(p->state, "configured") == 0)
 		{
 			usable++;
-			wa_admin_say(fcinfo, item, "ok", NULL);
+			wa_story_advise(check, item, "ok", NULL);
 		}
 		else if (strcmp(p->state, "error") == 0)
 		{
 			wa_arg_text(&args, p->name);
 			wa_query(&errors, &args);
-			wa_admin_say(fcinfo, item, "error",
-						 psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
-								  wa_row_text(0, 1), wa_row_isnull(0, 2) ? "soon" : wa_row_text(0, 2), p->name));
+			wa_story_advise(check, item, "error",
+							psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
+									 wa_row_text(0, 1), wa_row_isnull(0, 2) ? "soon" : wa_row_text(0, 2), p->name));
 		}
 		else
-			wa_admin_say(fcinfo, item, "warning",
-						 psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
+			wa_story_advise(check, item, "warning",
+							psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
 	}
 	if (usable == 0)
-		wa_admin_say(fcinfo, "providers", "error",
-					 "no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");
+		wa_story_advise(check, "providers", "error",
+						"no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");
 	else if (!has_default)
-		wa_admin_say(fcinfo, "default provider", "warning",
-					 "none is set, so the first usable one by sequence is taken: SELECT wa_configure('...', '{\"is_default\": true}')");
+		wa_story_advise(check, "default provider", "warning",
+						"none is set, so the first usable one by sequence is taken: SELECT wa_configure('...', '{\"is_default\": true}')");
 	else
-		wa_admin_say(fcinfo, "default provider", "ok", NULL);
+		wa_story_advise(check, "default provider", "ok", NULL);
 	return usable;
 }
 
@@ -197,7 +199,7 @@ any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings
 }
 
 static void
-check_templates(FunctionCallInfo fcinfo, const WaProviders *providers, bool any_usable)
+check_templates(WaStory *check, const WaProviders *providers, bool any_usable)
 {
 	int			n;
 	int			nmappings;
@@ -205,42 +207,49 @@ check_templates(FunctionCallInfo fcinfo, const WaProviders *providers, bool any_
 	WaMapping  *mappings = wa_route_load_mappings(&nmappings);
 
 	if (n == 0)
-		wa_admin_say(fcinfo, "scenarios", "error", "there are none: SELECT * FROM wa_setup()");
+		wa_story_advise(check, "scenarios", "error", "there are none: SELECT * FROM wa_setup()");
 	for (int i = 0; i < n; i++)
 	{
 		char	   *item = psprintf("scenario %s", scenarios[i].key);
 		const char *key = scenarios[i].template_key;
 		WaTemplate *template;
 		const char *setting;
+		char	   *problem;
 
 		if (!scenarios[i].active)
 		{
-			wa_admin_say(fcinfo, item, "ok", "not active");
+			wa_story_advise(check, item, "ok", "not active");
+			continue;
+		}
+		problem = strchr(scenarios[i].composer, '.') ? wa_own_problem(&scenarios[i]) : NULL;
+		if (problem)
+		{
+			wa_story_advise(check, item, "error", problem);
 			continue;
 		}
 		template = wa_route_load_template(key);
 		setting = template ? missing_setting(template) : NULL;
 		if (template == NULL)
-			wa_admin_say(fcinfo, item, "error",
-						 psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));
+			wa_story_advise(check, item, "error",
+							psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));
 		else if (!template->active)
-			wa_admin_say(fcinfo, item, "error",
-						 psprintf("template \"%s\" is not active: SELECT wa_set_template('%s', '{\"active\": true}')", key, key));
+			wa_story_advise(check, item, "error",
+							psprintf("template \"%s\" is not active: SELECT wa_set_template('%s', '{\"active\": true}')", key, key));
 		else if (setting)
-			wa_admin_say(fcinfo, item, "error",
-						 psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",
-								  setting, setting));
+			wa_story_advise(check, item, "error",
+							psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",
+									 setting, setting));
 		else if (any_usable && !any_takes(providers, mappings, nmappings, key))
-			wa_admin_say(fcinfo, item, "error",
-						 psprintf("no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
-								  key, key));
+			wa_story_advise(check, item, "error",
+							psprintf("no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
+									 key, key));
 		else
-			wa_admin_say(fcinfo, item, "ok", NULL);
+			wa_story_advise(check, item, "ok", NULL);
 	}
 }
 
 static void
-check_watched(FunctionCallInfo fcinfo)
+check_watched(WaStory *check)
 {
 	static WaStatement rows =
 		WA_STATEMENT("SELECT w.relation, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
@@ -257,7 +266,7 @@ check_watched(FunctionCallInfo fcinfo)
 		oids[i] = (Oid) wa_row_int8(i, 2);
 	}
 	if (n == 0)
-		wa_admin_say(fcinfo, "watched", "error", "no table is watched: SELECT * FROM wa_setup()");
+		wa_story_advise(check, "watched", "error", "no table is watched: SELECT * FROM wa_setup()");
 	for (uint64 i = 0; i < n; i++)
 	{
 		WaTarget	target = {0};
@@ -266,36 +275,45 @@ check_watched(FunctionCallInfo fcinfo)
 		if (OidIsValid(oids[i]))
 			wa_admin_find_target_by_oid(&target, oids[i]);
 		well = OidIsValid(target.relid) && target.triggers == WA_TRIGGERS_PRESENT;
-		wa_admin_say(fcinfo, psprintf("watched %s", relations[i]), well ? "ok" : "error",
-					 well ? NULL : OidIsValid(target.relid) ?
-					 "its triggers are missing, disabled or replaced, so changes are not seen: SELECT * FROM wa_setup(), then see wa_status()" :
-					 "there is no such table: SELECT * FROM wa_setup() when it is there again");
+		wa_story_advise(check, psprintf("watched %s", relations[i]), well ? "ok" : "error",
+						well ? NULL : OidIsValid(target.relid) ?
+						"its triggers are missing, disabled or replaced, so changes are not seen: SELECT * FROM wa_setup(), then see wa_status()" :
+						"there is no such table: SELECT * FROM wa_setup() when it is there again");
 	}
 }
 
 static void
-check_reach(FunctionCallInfo fcinfo)
+check_reach(WaStory *check)
 {
 	const char *problem;
 	WaReach		reach;
 
 	if (!wa_admin_count_reach(&reach, wa_setting_get("odoo_schema"), &problem))
 	{
-		wa_admin_say(fcinfo, "reach", "warning", problem);
+		wa_story_advise(check, "reach", "warning", problem);
 		return;
 	}
-	wa_admin_say(fcinfo, "reach", reach.reachable == reach.active ? "ok" : "warning",
-				 psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
-						  INT64_FORMAT " without partner, " INT64_FORMAT " without number, "
-						  INT64_FORMAT " name mismatch, " INT64_FORMAT " opted out or blacklisted%s",
-						  reach.active, reach.reachable, reach.without_partner,
-						  reach.without_number, reach.name_mismatch, reach.refused,
-						  reach.reachable == reach.active ? "" :
-						  "; link contacts and correct their numbers in Odoo"));
+	wa_story_advise(check, "reach", reach.reachable == reach.active ? "ok" : "warning",
+					psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
+							 INT64_FORMAT " without partner, " INT64_FORMAT " without number, "
+							 INT64_FORMAT " name mismatch, " INT64_FORMAT " opted out or blacklisted%s",
+							 reach.active, reach.reachable, reach.without_partner,
+							 reach.without_number, reach.name_mismatch, reach.refused,
+							 reach.reachable == reach.active ? "" :
+							 "; link contacts and correct their numbers in Odoo"));
+}
+
+/* A reason code, and what it means. */
+static const char *
+reason_in_words(const WaStory *check, const char *reason)
+{
+	const char *words = wa_story_reason(check, reason);
+
+	return words == reason ? reason : psprintf("%s (%s)", words, reason);
 }
 
 static void
-check_ledger(FunctionCallInfo fcinfo)
+check_ledger(WaStory *check)
 {
 	static WaStatement ends =
 		WA_STATEMENT("SELECT state, coalesce(reason, '-'), count(*)::text, max(id)::text FROM wa.message"
@@ -315,31 +333,32 @@ check_ledger(FunctionCallInfo fcinfo)
 	{
 		char	   *state = wa_row_text(i, 1);
 
-		wa_admin_say(fcinfo, psprintf("log: messages %s", state), "warning",
-					 psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
-							  wa_row_text(i, 3), wa_row_text(i, 2), wa_row_text(i, 4),
-							  strcmp(state, "held") == 0 ? "; wa_release() or wa_cancel()" : ""));
+		wa_story_advise(check, psprintf("log: messages %s", state), "warning",
+						psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
+								 wa_row_text(i, 3),
+								 reason_in_words(check, wa_row_text(i, 2)), wa_row_text(i, 4),
+								 strcmp(state, "held") == 0 ? "; wa_release() or wa_cancel()" : ""));
 	}
 	if (n == 0)
-		wa_admin_say(fcinfo, "log: messages", "ok", "nothing failed in the last 24 hours, nothing is held");
+		wa_story_advise(check, "log: messages", "ok", "nothing failed in the last 24 hours, nothing is held");
 	wa_query(&rest, NULL);
 	if (strcmp(wa_row_text(0, 1), "0") == 0)
-		wa_admin_say(fcinfo, "log: dead letters", "ok", NULL);
+		wa_story_advise(check, "log: dead letters", "ok", NULL);
 	else
-		wa_admin_say(fcinfo, "log: dead letters", "error",
-					 psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
-							  wa_row_text(0, 1), wa_row_text(0, 3)));
+		wa_story_advise(check, "log: dead letters", "error",
+						psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
+								 wa_row_text(0, 1), wa_row_text(0, 3)));
 	if (strcmp(wa_row_text(0, 4), "0") == 0)
-		wa_admin_say(fcinfo, "log: capture gaps", "ok", NULL);
+		wa_story_advise(check, "log: capture gaps", "ok", NULL);
 	else
-		wa_admin_say(fcinfo, "log: capture gaps", "warning",
-					 psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing",
-							  wa_row_text(0, 4)));
+		wa_story_advise(check, "log: capture gaps", "warning",
+						psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then DELETE FROM wa.capture_gap",
+								 wa_row_text(0, 4)));
 	if (strcmp(wa_row_text(0, 5), "0") == 0)
-		wa_admin_say(fcinfo, "log: events", "ok", NULL);
+		wa_story_advise(check, "log: events", "ok", NULL);
 	else
-		wa_admin_say(fcinfo, "log: events", "warning",
-					 psprintf("%s events have waited for more than 10 minutes: see worker above, and the server's log", wa_row_text(0, 5)));
+		wa_story_advise(check, "log: events", "warning",
+						psprintf("%s events have waited for more than 10 minutes: see worker above, and the server's log", wa_row_text(0, 5)));
 }
 
 /*
@@ -349,21 +368,23 @@ Datum
 wa_sql_check(PG_FUNCTION_ARGS)
 {
 	WaCall		call;
+	WaStory		check;
 	WaProviders providers;
 	int			usable;
 
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_VIEW);
-	check_library(fcinfo);
-	check_mode(fcinfo);
+	wa_story_begin(&check, fcinfo, call.acting.user);
+	check_library(&check);
+	check_mode(&check);
 	wa_route_load_providers(&providers, false);
-	usable = check_providers(fcinfo, &providers);
-	check_templates(fcinfo, &providers, usable > 0);
-	check_watched(fcinfo);
-	check_reach(fcinfo);
-	check_ledger(fcinfo);
-	if (wa_admin_say_other_senders(fcinfo) == 0)
-		wa_admin_say(fcinfo, "other sender", "ok", NULL);
+	usable = check_providers(&check, &providers);
+	check_templates(&check, &providers, usable > 0);
+	check_watched(&check);
+	check_reach(&check);
+	check_ledger(&check);
+	if (wa_admin_say_other_senders(&check) == 0)
+		wa_story_advise(&check, "other sender", "ok", NULL);
 	wa_call_end(&call);
 	return (Datum) 0;
 }

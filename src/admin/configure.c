@@ -234,6 +234,8 @@ static void
 update_row(WaProviderChange *change)
 {
 	static const char *const states[] = {"draft", "configured", "error"};
+	static WaStatement same_url =
+		WA_STATEMENT("SELECT FROM wa.provider WHERE name = $1 AND base_url IS NOT DISTINCT FROM $2");
 	static WaStatement update =
 		WA_STATEMENT("UPDATE wa.provider SET"
 					 " base_url = CASE WHEN $2 THEN $3 ELSE base_url END,"
@@ -261,13 +263,21 @@ update_row(WaProviderChange *change)
 	const WaOption *rate = wa_options_find(change->options, "rate_per_second");
 	const WaOption *state = wa_options_find(change->options, "state");
 	bool		no_rate = rate == NULL || wa_option_is_null(rate);
+	const char *new_url = NULL;
 	WaArgs		args = {0};
 
 	if (url)
-		change->access_changed = true;
+	{
+		new_url = new_base_url(change, url);
+		wa_arg_text(&args, change->name);
+		wa_arg_text(&args, new_url);
+		if (wa_query(&same_url, &args) == 0)
+			change->access_changed = true;
+		memset(&args, 0, sizeof(args));
+	}
 	wa_arg_text(&args, change->name);
 	wa_arg_bool(&args, url != NULL);
-	wa_arg_text(&args, url ? new_base_url(change, url) : NULL);
+	wa_arg_text(&args, new_url);
 	bind_boolean(&args, change, "active");
 	bind_boolean(&args, change, "is_default");
 	bind_sequence(&args, change);

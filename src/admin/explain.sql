@@ -27,7 +27,7 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_check';
 COMMENT ON FUNCTION pg_catalog.wa_check() IS
-'the doctor: library, worker, mode, providers, templates, watched tables, how many citizens can be told, what went wrong lately, and other senders in this Odoo; a row for each with state ok, warning or error and what to do. Changes nothing and calls no provider. Needs level view';
+'the doctor: library, worker, mode, providers, templates, watched tables, how many citizens can be told, what went wrong lately, and other senders in this Odoo; a row for each with state ok, warning or error and what to do, in the office''s language (setting language). Changes nothing and calls no provider. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_explain(template_key text, partner_id bigint, params jsonb DEFAULT NULL,
     permit_id bigint DEFAULT NULL, OUT at timestamptz, OUT what text)
@@ -42,4 +42,4 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_import_odoo';
 COMMENT ON FUNCTION pg_catalog.wa_import_odoo() IS
-'take over what Odoo''s module sicantik_whatsapp has configured: providers with credentials (Meta''s from whatsapp_account), the default provider, templates of other names, Meta''s mappings with their order of parameters; a row for each thing taken, kept or not taken, and why. Never overwrites what was set here; can be called again. Needs level admin';
+'take over what Odoo''s module sicantik_whatsapp has configured: providers with credentials (Meta''s from whatsapp_account, also accounts that no provider names), the default provider, templates (texts of the seven notifications beside ours, inactive), mappings with their order of parameters; a row for each thing taken, kept or not taken, and why. Never overwrites what was set here; can be called again. Needs level admin';

@@ -19,6 +19,7 @@
 
 #include "admin/setting.h"
 #include "admin/story.h"
+#include "pg/acting.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -42,6 +43,9 @@ typedef struct Search
 	Ids			partners;
 	Ids			permits;
 	Ids			documents;
+	Ids			workflows;
+	Ids			own;			/* of tables of the DBA's own scenarios */
+	char	  **own_relations;	/* and which table each is of */
 	const char *schema;
 } Search;
 
@@ -64,15 +68,21 @@ add_id(Ids *ids, const char *text)
 	ids->list[ids->n++] = id;
 }
 
+static void
+tell_locked(Search *search, const char *name)
+{
+	wa_story_tell(&search->story, 0,
+				  wa_story_words(&search->story, WA_SAY_NOTE,
+								 psprintf("%s: locked, not searched", name), NULL, NULL));
+}
+
 /* Open a table of Odoo's; tells it if it is locked. */
 static bool
 open_table(Search *search, WaAppTable *table, const char *name)
 {
 	wa_app_open(table, search->schema, name);
 	if (table->state == WA_APP_LOCKED)
-		wa_story_tell(&search->story, 0,
-					  wa_story_words(&search->story, WA_SAY_NOTE,
-									 psprintf("%s: locked, not searched", name), NULL, NULL));
+		tell_locked(search, name);
 	return table->state == WA_APP_READY;
 }
 
@@ -131,7 +141,7 @@ find_partners_of_number(Search *search)
 
 /*
  * The permits with this number or registration id, and those of the partners;
- * then the documents of all of them.
+ * then the documents of all of them, and the workflows of these.
  */
 static void
 find_permits(Search *search)
@@ -169,6 +179,100 @@ find_permits(Search *search)
 						  search->permits.list, search->permits.n);
 		for (uint64 r = 0; r < rows.n; r++)
 			add_id(&search->documents, rows.values[r][0]);
+	}
+	if (search->documents.n > 0 && open_table(search, &table, "signature_workflow"))
+	{
+		wa_app_read_by_id(&rows, &table, columns, 1, "document_id",
+						  search->documents.list, search->documents.n);
+		for (uint64 r = 0; r < rows.n; r++)
+			add_id(&search->workflows, rows.values[r][0]);
+	}
+}
+
+/* A record of a table of the DBA's own scenarios. */
+static void
+add_own(Search *search, char *relation, const char *text)
+{
+	int64		id = text ? strtoll(text, NULL, 10) : 0;
+
+	if (id == 0)
+		return;
+	for (int i = 0; i < search->own.n; i++)
+		if (search->own.list[i] == id && strcmp(search->own_relations[i], relation) == 0)
+			return;
+	if (search->own.n == search->own.size)
+	{
+		search->own.size = Max(16, 2 * search->own.size);
+		search->own.list = search->own.n == 0 ? palloc(sizeof(int64) * search->own.size) :
+			repalloc(search->own.list, sizeof(int64) * search->own.size);
+		search->own_relations = search->own.n == 0 ? palloc(sizeof(char *) * search->own.size) :
+			repalloc(search->own_relations, sizeof(char *) * search->own.size);
+	}
+	search->own_relations[search->own.n] = relation;
+	search->own.list[search->own.n++] = id;
+}
+
+/* "account.move 5", or "account_move 5" with or without its schema: that record. */
+static void
+find_own_by_id(Search *search, char *relation, const char *name)
+{
+	size_t		len = strcspn(search->wanted, " ");
+	const char *rest = search->wanted + len + strspn(search->wanted + len, " ");
+	char	   *asked = pnstrdup(search->wanted, len);
+	char	   *model = pstrdup(name);
+
+	for (char *c = model; *c; c++)
+		if (*c == '_')
+			*c = '.';
+	if (rest[0] != '\0' && strlen(rest) <= 18 && strspn(rest, "0123456789") == strlen(rest) &&
+		(strcmp(asked, name) == 0 || strcmp(asked, model) == 0 || strcmp(asked, relation) == 0))
+		add_own(search, relation, rest);
+}
+
+/*
+ * Records of the tables of the DBA's own scenarios: those of the partners (by
+ * the column partner_id), and those of this name or number (by the column
+ * name).  Read with the rights of the functions: those of the database's
+ * owner.
+ */
+static void
+find_own(Search *search)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT DISTINCT format('%I.%I', n.nspname, c.relname), n.nspname::text, c.relname::text"
+					 " FROM wa.scenario AS s, pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+					 " WHERE strpos(s.composer, '.') > 0 AND s.watch = format('%I.%I', n.nspname, c.relname)"
+					 " ORDER BY 1");
+	static const char *const columns[] = {"id"};
+	uint64		n = wa_query(&find, NULL);
+	char	 *(*tables)[3] = palloc(sizeof(*tables) * Max(n, 1));
+
+	for (uint64 i = 0; i < n; i++)
+		for (int k = 0; k < 3; k++)
+			tables[i][k] = wa_row_text(i, k + 1);
+	for (uint64 i = 0; i < n; i++)
+	{
+		WaAppTable	table;
+		WaAppRows	rows;
+
+		find_own_by_id(search, tables[i][0], tables[i][2]);
+		if (wa_app_open_as(&table, tables[i][1], tables[i][2], wa_pg_database_owner()) == WA_APP_LOCKED)
+			tell_locked(search, tables[i][0]);
+		if (table.state != WA_APP_READY)
+			continue;
+		wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "partner_id",
+						  search->partners.list, search->partners.n);
+		for (uint64 r = 0; r < rows.n; r++)
+			add_own(search, tables[i][0], rows.values[r][0]);
+		wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "name", &search->wanted, 1);
+		for (uint64 r = 0; r < rows.n; r++)
+		{
+			add_own(search, tables[i][0], rows.values[r][0]);
+			wa_story_tell(&search->story, 0,
+						  wa_story_words(&search->story, WA_SAY_FOUND,
+										 psprintf("%s %s (%s)", tables[i][0], rows.values[r][0], search->wanted),
+										 NULL, NULL));
+		}
 	}
 }
 
@@ -219,22 +323,26 @@ static void
 tell_happenings(Search *search)
 {
 	static WaStatement read =
-		WA_STATEMENT("WITH records AS (SELECT 'sicantik.permit' AS model, 'sicantik_permit' AS name, unnest($3::bigint[]) AS id"
-					 " UNION ALL SELECT 'sicantik.document', 'sicantik_document', unnest($4::bigint[]))"
+		WA_STATEMENT("WITH records AS (SELECT 'sicantik.permit' AS model, format('%I.%I', $6, 'sicantik_permit') AS relation,"
+					 " unnest($3::bigint[]) AS id"
+					 " UNION ALL SELECT 'sicantik.document', format('%I.%I', $6, 'sicantik_document'), unnest($4::bigint[])"
+					 " UNION ALL SELECT 'signature.workflow', format('%I.%I', $6, 'signature_workflow'), unnest($9::bigint[])"
+					 " UNION ALL SELECT replace((parse_ident(o.relation))[2], '_', '.'), o.relation, o.id"
+					 " FROM unnest($7::text[], $8::bigint[]) AS o(relation, id))"
 					 " SELECT m.created_at AS at, 'm' AS kind, m.id::text AS id, m.state AS first, m.reason AS second,"
 					 " coalesce(m.scenario, m.template_key, '-') AS third, m.number AS fourth, m.detail AS fifth"
 					 " FROM wa.message AS m WHERE m.number = $1 OR m.partner_id = ANY ($2)"
-					 " OR EXISTS (SELECT FROM records AS r WHERE r.model = m.res_model AND r.id = m.res_id)"
+					 " OR EXISTS (SELECT FROM records AS r WHERE m.res_model IN (r.model, r.relation) AND r.id = m.res_id)"
 					 " OR $5 IN (m.params->>'permit_number', m.params->>'pendaftaran_id')"
 					 " UNION ALL SELECT o.at, 'o', o.event_id::text, o.outcome, o.scenario, o.relation, o.record_id::text, o.detail"
 					 " FROM wa.event_outcome AS o JOIN records AS r ON r.id = o.record_id"
-					 " AND r.name = (parse_ident(o.relation))[2]"
+					 " AND r.relation = o.relation"
 					 " UNION ALL SELECT d.at, 'd', d.event_id::text, d.error, NULL, d.relation, d.record_id::text, NULL"
 					 " FROM wa.dead_letter AS d JOIN records AS r ON r.id = d.record_id"
-					 " AND r.name = (parse_ident(d.relation))[2]"
+					 " AND r.relation = d.relation"
 					 " UNION ALL SELECT e.at, 'u', e.id::text, NULL, NULL, e.relation, e.record_id::text, NULL"
 					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id"
-					 " AND r.name = (parse_ident(e.relation))[2]"
+					 " AND r.relation = e.relation"
 					 " WHERE NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
 					 " ORDER BY at, id");
 	WaStory    *story = &search->story;
@@ -246,6 +354,10 @@ tell_happenings(Search *search)
 	wa_arg_int8_array(&args, search->permits.list, search->permits.n);
 	wa_arg_int8_array(&args, search->documents.list, search->documents.n);
 	wa_arg_text(&args, search->wanted);
+	wa_arg_text(&args, search->schema);
+	wa_arg_text_array(&args, (const char *const *) search->own_relations, search->own.n);
+	wa_arg_int8_array(&args, search->own.list, search->own.n);
+	wa_arg_int8_array(&args, search->workflows.list, search->workflows.n);
 	n = wa_query(&read, &args);
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -253,7 +365,7 @@ tell_happenings(Search *search)
 		char	   *id = wa_row_text(i, 3);
 		char	   *first = wa_row_text(i, 4);
 		char	   *second = wa_row_text(i, 5);
-		char	   *fifth = wa_row_text(i, 8);
+		const char *fifth = wa_row_isnull(i, 8) ? NULL : wa_story_phrase(story, wa_row_text(i, 8));
 		char	   *what;
 
 		switch (wa_row_text(i, 2)[0])
@@ -267,7 +379,8 @@ tell_happenings(Search *search)
 				what = wa_story_words(story, WA_SAY_MESSAGE, id, what, NULL);
 				break;
 			case 'o':
-				what = psprintf("%s%s%s%s%s (%s %s)", second ? second : "", second ? ": " : "", first,
+				what = psprintf("%s%s%s%s%s (%s %s)", second ? second : "", second ? ": " : "",
+								wa_story_phrase(story, first),
 								fifth ? ", " : "", fifth ? fifth : "", wa_row_text(i, 6), wa_row_text(i, 7));
 				what = wa_story_words(story, WA_SAY_OUTCOME, id, what, NULL);
 				break;
@@ -316,6 +429,7 @@ wa_sql_history(PG_FUNCTION_ARGS)
 	if (search.number)
 		find_partners_of_number(&search);
 	find_permits(&search);
+	find_own(&search);
 	tell_partners(&search);
 	tell_consent(&search);
 	tell_happenings(&search);

@@ -9,82 +9,49 @@
  * was set here is never overwritten; credentials go from table to wa.secret
  * and appear in no row of the result.
  *
- * Consent is not copied: it is read where Odoo keeps it.  Texts of the
- * standard templates are not taken, ours are within Meta's rules; templates of
- * other names are.  A gateway has no templates of its own and sends the text.
+ * Consent is not copied: it is read where Odoo keeps it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
-#include "utils/resowner.h"
 
 #include "admin/admin.h"
+#include "admin/import.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 #include "route/provider.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_import_odoo);
 
 extern Datum wa_sql_configure(PG_FUNCTION_ARGS);
-extern Datum wa_sql_set_template(PG_FUNCTION_ARGS);
-extern Datum wa_sql_map_template(PG_FUNCTION_ARGS);
 
-/* Odoo's keys of the seven notifications. */
-static const char *const key_aliases[][2] = {
-	{"izin_selesai_diproses", "permit_ready"},
-	{"permit_reminder", "permit_expiry_warning"},
-	{"izin_peringatan_berlaku", "permit_expiry_warning"},
-	{"izin_update_status", "status_update"},
-	{"renewal_approved", "permit_renewal_approved"},
-	{"izin_perpanjangan_disetujui", "permit_renewal_approved"},
-	{"izin_dokumen_baru", "document_pending"},
-	{"izin_perlu_approval", "approval_required"},
-	{"izin_reminder", "reminder"},
-};
-
-/* Odoo's names of values, as far as ours differ. */
-static const char *const value_aliases[][2] = {
-	{"new_status", "status_baru"},
-	{"old_status", "status_lama"},
-	{"update_date", "timestamp"},
-	{"contact_info", "contact_dpmptsp"},
-	{"days_remaining", "remaining_days"},
-	{"new_expiry_date", "expiry_date"},
-	{"staff_name", "nama_petugas"},
-	{"official_name", "nama_pejabat"},
-	{"pending_duration", "waktu_pending"},
-};
-
-static const char *
-alias_of(const char *const (*aliases)[2], size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(aliases[i][0], name) == 0)
-			return aliases[i][1];
-	return name;
-}
-
-static bool
-filled(const char *text)
+/*
+ * Does a column of Odoo's say anything?
+ */
+bool
+wa_import_filled(const char *text)
 {
 	/* Odoo's False may have become a word */
 	return text && text[0] != '\0' && strcmp(text, "False") != 0 && strcmp(text, "false") != 0;
 }
 
-/* Add a member to the text of an object; value NULL: leave it out. */
-static void
-add_member(StringInfo json, const char *name, const char *value, bool quoted)
+/*
+ * Add a member to the text of a JSON object that has begun.  A quoted value
+ * that says nothing is left out.
+ */
+void
+wa_import_add_member(StringInfo json, const char *name, const char *value, bool quoted)
 {
-	if (!filled(value) && quoted)
+	if (!wa_import_filled(value) && quoted)
 		return;
 	appendStringInfoString(json, json->len > 1 ? ", " : "");
 	escape_json(json, name);
@@ -95,45 +62,43 @@ add_member(StringInfo json, const char *name, const char *value, bool quoted)
 		appendStringInfoString(json, value);
 }
 
+/* A call of one of our functions: (first, json) or (first, second, json). */
+typedef struct Attempt
+{
+	PGFunction	function;
+	const char *first;
+	const char *second;			/* or NULL */
+	const char *json;
+} Attempt;
+
+static bool
+call_function(void *argument)
+{
+	const Attempt *call = argument;
+	Datum		object = DirectFunctionCall1(jsonb_in, CStringGetDatum(call->json));
+
+	if (call->second)
+		(void) DirectFunctionCall3(call->function, CStringGetTextDatum(call->first),
+								   CStringGetTextDatum(call->second), object);
+	else
+		(void) DirectFunctionCall2(call->function, CStringGetTextDatum(call->first), object);
+	return true;
+}
+
 /*
  * Call one of our functions as a person would.  Returns NULL, or what it
  * objected, with everything that it did undone.
  */
-static char *
-attempt(PGFunction function, const char *first, const char *second, const char *json)
+char *
+wa_import_attempt(PGFunction function, const char *first, const char *second, const char *json)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	Attempt		call = {function, first, second, json};
+	ErrorData  *error = wa_pg_subtransaction(call_function, &call);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		Datum		object = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
-
-		if (second)
-			(void) DirectFunctionCall3(function, CStringGetTextDatum(first),
-									   CStringGetTextDatum(second), object);
-		else
-			(void) DirectFunctionCall2(function, CStringGetTextDatum(first), object);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
 	if (error == NULL)
 		return NULL;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-		error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+	/* a lock or a full disk is no objection: the whole import again, later */
+	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	return error->detail ? psprintf("%s: %s", error->message, error->detail) : error->message;
 }
@@ -145,16 +110,34 @@ enum
 	P_WATZAP_DEVICE, P_FONNTE_URL, P_FONNTE_TOKEN, P_COLUMNS
 };
 
+/* Columns of Enterprise's whatsapp_account, in the order read. */
+enum
+{
+	A_ID, A_NAME, A_PHONE_UID, A_ACCOUNT_UID, A_TOKEN, A_APP_SECRET, A_VERIFY_TOKEN, A_COLUMNS
+};
+
+static const char *const account_columns[A_COLUMNS] = {
+	"id", "name", "phone_uid", "account_uid", "token", "app_secret", "webhook_verify_token"
+};
+
+/* Add the settings of an account of Meta's; returns what it lacks, or NULL. */
+static const char *
+add_account(StringInfo json, char **row)
+{
+	wa_import_add_member(json, "phone_number_id", row[A_PHONE_UID], true);
+	wa_import_add_member(json, "waba_id", row[A_ACCOUNT_UID], true);
+	wa_import_add_member(json, "access_token", row[A_TOKEN], true);
+	wa_import_add_member(json, "app_secret", row[A_APP_SECRET], true);
+	wa_import_add_member(json, "verify_token", row[A_VERIFY_TOKEN], true);
+	if (!wa_import_filled(row[A_PHONE_UID]) || !wa_import_filled(row[A_TOKEN]))
+		return "its account has no phone_uid or no token in Odoo";
+	return NULL;
+}
+
 /* The settings of a provider as JSON; *lacking: what Odoo does not have. */
 static char *
 provider_json(char **row, const char *schema, bool is_default, const char **lacking)
 {
-	static const char *const columns[] = {
-		"phone_uid", "account_uid", "token", "app_secret", "webhook_verify_token"
-	};
-	static const char *const names[] = {
-		"phone_number_id", "waba_id", "access_token", "app_secret", "verify_token"
-	};
 	const WaGateway *gateway = wa_gateway_find(row[P_TYPE]);
 	const char *url = NULL;
 	StringInfoData json;
@@ -162,44 +145,41 @@ provider_json(char **row, const char *schema, bool is_default, const char **lack
 	*lacking = NULL;
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	add_member(&json, "kind", row[P_TYPE], true);
-	add_member(&json, "active", row[P_ACTIVE] && row[P_ACTIVE][0] == 't' ? "true" : "false", false);
+	wa_import_add_member(&json, "kind", row[P_TYPE], true);
+	wa_import_add_member(&json, "active", row[P_ACTIVE] && row[P_ACTIVE][0] == 't' ? "true" : "false", false);
 	if (is_default)
-		add_member(&json, "is_default", "true", false);
-	if (filled(row[P_SEQUENCE]) && strtol(row[P_SEQUENCE], NULL, 10) > 0)
-		add_member(&json, "sequence", row[P_SEQUENCE], false);
+		wa_import_add_member(&json, "is_default", "true", false);
+	if (wa_import_filled(row[P_SEQUENCE]) && strtol(row[P_SEQUENCE], NULL, 10) > 0)
+		wa_import_add_member(&json, "sequence", row[P_SEQUENCE], false);
 	if (strcmp(row[P_TYPE], "fonnte") == 0)
 	{
 		url = row[P_FONNTE_URL];
-		add_member(&json, "token", row[P_FONNTE_TOKEN], true);
-		if (!filled(row[P_FONNTE_TOKEN]))
+		wa_import_add_member(&json, "token", row[P_FONNTE_TOKEN], true);
+		if (!wa_import_filled(row[P_FONNTE_TOKEN]))
 			*lacking = "its token is empty in Odoo";
 	}
 	else if (strcmp(row[P_TYPE], "watzap") == 0)
 	{
 		url = row[P_WATZAP_URL];
-		add_member(&json, "api_key", row[P_WATZAP_KEY], true);
-		add_member(&json, "number_key", row[P_WATZAP_DEVICE], true);
-		if (!filled(row[P_WATZAP_KEY]) || !filled(row[P_WATZAP_DEVICE]))
+		wa_import_add_member(&json, "api_key", row[P_WATZAP_KEY], true);
+		wa_import_add_member(&json, "number_key", row[P_WATZAP_DEVICE], true);
+		if (!wa_import_filled(row[P_WATZAP_KEY]) || !wa_import_filled(row[P_WATZAP_DEVICE]))
 			*lacking = "its API key or device id is empty in Odoo";
 	}
 	else
 	{
-		int64		account = filled(row[P_META_ACCOUNT]) ? strtoll(row[P_META_ACCOUNT], NULL, 10) : 0;
+		int64		account = wa_import_filled(row[P_META_ACCOUNT]) ? strtoll(row[P_META_ACCOUNT], NULL, 10) : 0;
 		WaAppTable	table;
 		WaAppRows	rows = {0};
 
 		if (account != 0 && wa_app_open(&table, schema, "whatsapp_account") == WA_APP_READY)
-			wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", &account, 1);
+			wa_app_read_by_id(&rows, &table, account_columns, A_COLUMNS, "id", &account, 1);
 		if (rows.n == 0)
 			*lacking = "it names no account of whatsapp_account";
 		else
-			for (size_t i = 0; i < lengthof(columns); i++)
-				add_member(&json, names[i], rows.values[0][i], true);
-		if (rows.n > 0 && (!filled(rows.values[0][0]) || !filled(rows.values[0][2])))
-			*lacking = "its account has no phone_uid or no token in Odoo";
+			*lacking = add_account(&json, rows.values[0]);
 	}
-	if (filled(url))
+	if (wa_import_filled(url))
 	{
 		size_t		len = strlen(url);
 
@@ -207,7 +187,7 @@ provider_json(char **row, const char *schema, bool is_default, const char **lack
 			len--;
 		url = pnstrdup(url, len);
 		if (strcmp(url, gateway->base_url) != 0)
-			add_member(&json, "base_url", url, true);
+			wa_import_add_member(&json, "base_url", url, true);
 	}
 	appendStringInfoChar(&json, '}');
 	return json.data;
@@ -252,12 +232,14 @@ odoo_default(const char *schema)
 	if (wa_app_open(&table, schema, "ir_config_parameter") != WA_APP_READY)
 		return 0;
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key", keys, lengthof(keys));
-	return rows.n > 0 && filled(rows.values[0][0]) ? strtoll(rows.values[0][0], NULL, 10) : 0;
+	return rows.n > 0 && wa_import_filled(rows.values[0][0]) ? strtoll(rows.values[0][0], NULL, 10) : 0;
 }
 
-/* Open a table of the module's; says why it cannot be read. */
-static bool
-open_table(FunctionCallInfo fcinfo, WaAppTable *table, const char *schema, const char *name)
+/*
+ * Open a table of the module's; if it cannot be read, a row says why.
+ */
+bool
+wa_import_open_table(FunctionCallInfo fcinfo, WaAppTable *table, const char *schema, const char *name)
 {
 	wa_app_open(table, schema, name);
 	if (table->state == WA_APP_READY)
@@ -268,8 +250,18 @@ open_table(FunctionCallInfo fcinfo, WaAppTable *table, const char *schema, const
 	return false;
 }
 
+/* By the id in the first column: each call finds the same order and names. */
+static int
+by_id(const void *a, const void *b)
+{
+	int64		left = strtoll((*(char ***) a)[0], NULL, 10);
+	int64		right = strtoll((*(char ***) b)[0], NULL, 10);
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
 static void
-import_providers(FunctionCallInfo fcinfo, const char *schema)
+import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 {
 	static const char *const columns[P_COLUMNS] = {
 		"id", "name", "provider_type", "active", "sequence", "meta_account_id", "watzap_base_url",
@@ -279,15 +271,17 @@ import_providers(FunctionCallInfo fcinfo, const char *schema)
 	int64		wanted_default = odoo_default(schema);
 	bool		have_default = default_chosen();
 	WaAppTable	table;
-	WaAppRows	rows;
 	List	   *taken = NIL;
 
-	if (!open_table(fcinfo, &table, schema, "sicantik_whatsapp_provider"))
+	rows->n = 0;
+	if (!wa_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_provider"))
 		return;
-	wa_app_read_by_text(&rows, &table, columns, P_COLUMNS, "provider_type", kinds, lengthof(kinds));
-	for (uint64 r = 0; r < rows.n; r++)
+	wa_app_read_by_text(rows, &table, columns, P_COLUMNS, "provider_type", kinds, lengthof(kinds));
+	if (rows->n > 1)
+		qsort(rows->values, rows->n, sizeof(char **), by_id);
+	for (uint64 r = 0; r < rows->n; r++)
 	{
-		char	  **row = rows.values[r];
+		char	  **row = rows->values[r];
 		bool		is_default = strtoll(row[P_ID], NULL, 10) == wanted_default;
 		char	   *name = row[P_TYPE];
 		char	   *item;
@@ -313,7 +307,7 @@ import_providers(FunctionCallInfo fcinfo, const char *schema)
 			wa_admin_say(fcinfo, item, "not taken", lacking);
 			continue;
 		}
-		problem = attempt(wa_sql_configure, name, NULL, json);
+		problem = wa_import_attempt(wa_sql_configure, name, NULL, json);
 		wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
 					 problem ? problem :
 					 psprintf("Odoo's \"%s\"%s; now SELECT * FROM wa_test_connection('%s')",
@@ -322,152 +316,80 @@ import_providers(FunctionCallInfo fcinfo, const char *schema)
 		if (is_default && have_default)
 			wa_admin_say(fcinfo, "default provider", "kept", "one was chosen here already");
 	}
-	if (rows.n == 0)
+	if (rows->n == 0)
 		wa_admin_say(fcinfo, "providers", "not taken", "Odoo has none");
 }
 
-/* Columns of sicantik_whatsapp_template_master, in the order read. */
-enum
+/* A provider here that sends from this number of Meta's, or NULL. */
+static char *
+sends_from(const char *phone_uid)
 {
-	T_KEY, T_NAME, T_BODY, T_PARAMETERS, T_META_NAME, T_META_STATUS, T_LANGUAGE, T_COLUMNS
-};
-
-static bool
-exists(const char *key, const char *provider)
-{
-	static WaStatement template =
-		WA_STATEMENT("SELECT FROM wa.template WHERE key = $1");
-	static WaStatement mapping =
-		WA_STATEMENT("SELECT FROM wa.template_mapping WHERE template_key = $1 AND provider = $2");
+	static WaStatement find =
+		WA_STATEMENT("SELECT name FROM wa.provider WHERE settings ->> 'phone_number_id' = $1");
 	WaArgs		args = {0};
 
-	wa_arg_text(&args, key);
-	if (provider == NULL)
-		return wa_query(&template, &args) > 0;
-	wa_arg_text(&args, provider);
-	return wa_query(&mapping, &args) > 0;
+	wa_arg_text(&args, phone_uid);
+	return phone_uid && wa_query(&find, &args) > 0 ? wa_row_text(0, 1) : NULL;
 }
 
 /*
- * Odoo's list of parameters, with our names if translate, as the text of a
- * JSON array; NULL if it is none.
+ * Accounts of Meta's that no provider of Odoo's names become providers of
+ * their own; the first is called meta where Odoo has no provider of that kind.
  */
-static char *
-parameter_array(const char *list, bool translate)
-{
-	static WaStatement split =
-		WA_STATEMENT("SELECT CASE WHEN jsonb_typeof(j) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(j)) END"
-					 " FROM (SELECT CASE WHEN $1 ~ '^\\s*\\[\\s*(\"[A-Za-z0-9_]+\"\\s*(,\\s*\"[A-Za-z0-9_]+\"\\s*)*)?\\]\\s*$'"
-					 " THEN $1::jsonb END AS j) AS t");
-	StringInfoData json;
-	WaArgs		args = {0};
-	char	  **names;
-	int			n;
-
-	wa_arg_text(&args, list);
-	if (wa_query(&split, &args) == 0 || wa_row_isnull(0, 1))
-		return NULL;
-	names = wa_row_text_array(0, 1, &n);
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
-	for (int i = 0; i < n; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(&json, ", ");
-		escape_json(&json, translate ? alias_of(value_aliases, lengthof(value_aliases), names[i]) : names[i]);
-	}
-	appendStringInfoChar(&json, ']');
-	return json.data;
-}
-
 static void
-import_mapping(FunctionCallInfo fcinfo, char **row, const char *key, bool standard)
+import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *providers)
 {
-	char	   *item = psprintf("mapping %s of meta", key);
-	char	   *parameters = parameter_array(row[T_PARAMETERS], standard);
-	StringInfoData json;
-	char	   *problem;
-
-	if (!filled(row[T_META_NAME]))
-		return;
-	if (row[T_META_STATUS] == NULL ||
-		(strcmp(row[T_META_STATUS], "approved") != 0 && strcmp(row[T_META_STATUS], "configured") != 0))
-	{
-		wa_admin_say(fcinfo, item, "not taken",
-					 psprintf("Odoo's \"%s\" is not configured or approved at Meta", row[T_KEY]));
-		return;
-	}
-	if (exists(key, "meta"))
-	{
-		wa_admin_say(fcinfo, item, "kept", psprintf("it was set before, so not Odoo's \"%s\"", row[T_KEY]));
-		return;
-	}
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	add_member(&json, "name", row[T_META_NAME], true);
-	add_member(&json, "status", row[T_META_STATUS], true);
-	add_member(&json, "language", filled(row[T_LANGUAGE]) ? pnstrdup(row[T_LANGUAGE], 2) : NULL, true);
-	if (parameters)
-		add_member(&json, "parameters", parameters, false);
-	appendStringInfoChar(&json, '}');
-	problem = attempt(wa_sql_map_template, key, "meta", json.data);
-	wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
-				 problem ? problem : psprintf("as %s, parameters %s", row[T_META_NAME],
-											  parameters ? parameters : "as in the template"));
-}
-
-static void
-import_templates(FunctionCallInfo fcinfo, const char *schema)
-{
-	static const char *const columns[T_COLUMNS] = {
-		"template_key", "name", "body_preview", "parameter_list", "meta_template_name", "meta_status", "language"
-	};
 	WaAppTable	table;
 	WaAppRows	rows;
+	bool		first = true;
 
-	if (!open_table(fcinfo, &table, schema, "sicantik_whatsapp_template_master"))
+	for (uint64 p = 0; p < providers->n; p++)
+		first = first && strcmp(providers->values[p][P_TYPE], "meta") != 0;
+	if (wa_app_open(&table, schema, "whatsapp_account") == WA_APP_MISSING)
+		return;					/* not Enterprise */
+	if (!wa_import_open_table(fcinfo, &table, schema, "whatsapp_account"))
 		return;
-	wa_app_read_by_bool(&rows, &table, columns, T_COLUMNS, "active", true);
+	wa_app_read_by_bool(&rows, &table, account_columns, A_COLUMNS, "active", true);
+	if (rows.n > 1)
+		qsort(rows.values, rows.n, sizeof(char **), by_id);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		char	  **row = rows.values[r];
-		const char *key = row[T_KEY] ? alias_of(key_aliases, lengthof(key_aliases), row[T_KEY]) : NULL;
-		bool		standard = false;
+		bool		named = false;
+		char	   *name;
 		char	   *item;
-		char	   *problem = NULL;
+		const char *problem;
+		char	   *other;
+		StringInfoData json;
 
-		if (key == NULL)
+		for (uint64 p = 0; p < providers->n; p++)
+			named = named || (providers->values[p][P_META_ACCOUNT] &&
+							  strcmp(providers->values[p][P_META_ACCOUNT], row[A_ID]) == 0);
+		if (named)
 			continue;
-		item = psprintf("template %s", row[T_KEY]);
-		for (const WaDefaultTemplate *t = wa_default_templates; t->key; t++)
-			standard = standard || strcmp(t->key, key) == 0;
-		if (standard && !exists(key, NULL))
+		name = first ? "meta" : psprintf("meta_account_%s", row[A_ID]);
+		first = false;
+		item = psprintf("provider %s", name);
+		other = sends_from(row[A_PHONE_UID]);
+		if (other || !is_untouched(name))
 		{
-			wa_admin_say(fcinfo, item, "not taken", "SELECT * FROM wa_setup() first");
-			continue;
-		}
-		if (standard)
 			wa_admin_say(fcinfo, item, "kept",
-						 psprintf("the text of %s here stays; wa_set_template() changes it", key));
-		else if (exists(key, NULL))
-			wa_admin_say(fcinfo, item, "kept", "it was set here already");
-		else
-		{
-			char	   *parameters = parameter_array(row[T_PARAMETERS], false);
-			StringInfoData json;
-
-			initStringInfo(&json);
-			appendStringInfoChar(&json, '{');
-			add_member(&json, "name", row[T_NAME], true);
-			add_member(&json, "body", row[T_BODY], true);
-			if (parameters)
-				add_member(&json, "parameters", parameters, false);
-			appendStringInfoChar(&json, '}');
-			problem = attempt(wa_sql_set_template, key, NULL, json.data);
-			wa_admin_say(fcinfo, item, problem ? "not taken" : "taken", problem);
+						 other && strcmp(other, name) != 0 ?
+						 psprintf("provider %s sends from the same number", other) :
+						 "it was configured here already");
+			continue;
 		}
+		initStringInfo(&json);
+		appendStringInfoChar(&json, '{');
+		wa_import_add_member(&json, "kind", "meta", true);
+		problem = add_account(&json, row);
+		appendStringInfoChar(&json, '}');
 		if (problem == NULL)
-			import_mapping(fcinfo, row, key, standard);
+			problem = wa_import_attempt(wa_sql_configure, name, NULL, json.data);
+		wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
+					 problem ? problem :
+					 psprintf("Odoo's account \"%s\", which no provider of Odoo's names; now SELECT * FROM wa_test_connection('%s')",
+							  row[A_NAME] ? row[A_NAME] : "-", name));
 	}
 }
 
@@ -478,14 +400,16 @@ Datum
 wa_sql_import_odoo(PG_FUNCTION_ARGS)
 {
 	WaCall		call;
+	WaAppRows	providers;
 	char	   *schema;
 
 	PreventCommandDuringRecovery("wa_import_odoo()");
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	schema = wa_setting_get("odoo_schema");
-	import_providers(fcinfo, schema);
-	import_templates(fcinfo, schema);
+	import_providers(fcinfo, schema, &providers);
+	import_accounts(fcinfo, schema, &providers);
+	wa_import_templates(fcinfo, schema);
 	wa_admin_say(fcinfo, "consent", "read live", "whatsapp_opt_in and its date are read from res_partner whenever a message goes");
 	wa_call_end(&call);
 	return (Datum) 0;

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "admin/admin.h"
+#include "pg/query.h"
 #include "route/provider.h"
 #include "route/secret.h"
 
@@ -36,6 +37,55 @@ drop(WaProviderChange *change, const char *name)
 }
 
 /*
+ * The stored value of an open setting, or NULL.
+ */
+static char *
+stored(const WaProviderChange *change, const char *name)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT settings->>$2 FROM wa.provider WHERE name = $1 AND jsonb_typeof(settings) = 'object'");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, change->name);
+	wa_arg_text(&args, name);
+	return wa_query(&read, &args) > 0 ? wa_row_text(0, 1) : NULL;
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/*
+ * The name of the file that a credential is read from now, or NULL.
+ */
+static char *
+stored_file(const WaProviderChange *change, const char *secret)
+{
+	char	   *file = stored(change, wa_admin_file_setting(secret));
+
+	if (file == NULL && same(secret, wa_route_primary_secret(change->gateway)))
+		file = stored(change, WA_SECRET_TOKEN_FILE);
+	return file;
+}
+
+/*
+ * Is this the credential that is stored already, and the one that is used?
+ * The stored one is wiped from memory.
+ */
+static bool
+is_stored_secret(const WaProviderChange *change, const char *name, const char *value)
+{
+	char	   *known = wa_route_read_secret(change->name, name);
+	bool		result = same(known, value) && stored_file(change, name) == NULL;
+
+	if (known)
+		explicit_bzero(known, strlen(known));
+	return result;
+}
+
+/*
  * A credential given in the statement itself.
  */
 static void
@@ -47,11 +97,13 @@ change_literal_secret(WaProviderChange *change, const char *name, const WaOption
 	if (!wa_option_is_null(option))
 	{
 		value = wa_option_string(option);
+		change->literal_secret = true;
 		if (!wa_route_secret_valid(value, &why))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("value of setting \"%s\" cannot be used: %s", name, why)));
-		change->literal_secret = true;
+		if (is_stored_secret(change, name, value))
+			return;
 		drop(change, wa_admin_file_setting(name));
 		if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
 			drop(change, WA_SECRET_TOKEN_FILE);
@@ -71,7 +123,8 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 	char	   *why;
 	bool		exposed;
 
-	change->access_changed = true;
+	if (!same(stored_file(change, name), wa_option_is_null(option) ? NULL : wa_option_string(option)))
+		change->access_changed = true;
 	drop(change, wa_admin_file_setting(name));
 	if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
 		drop(change, WA_SECRET_TOKEN_FILE);
@@ -112,10 +165,11 @@ static void
 change_open_setting(WaProviderChange *change, const char *name, const WaOption *option)
 {
 	const char *value;
+	const char *before = stored(change, name);
 
-	change->access_changed = true;
 	if (wa_option_is_null(option))
 	{
+		change->access_changed = change->access_changed || before != NULL;
 		drop(change, name);
 		return;
 	}
@@ -133,6 +187,8 @@ change_open_setting(WaProviderChange *change, const char *name, const WaOption *
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("setting \"%s\" contains a blank or a control character",
 							name)));
+	if (!same(before, value))
+		change->access_changed = true;
 	put(change, name, value);
 }
 

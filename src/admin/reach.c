@@ -99,6 +99,7 @@ wa_admin_count_reach(WaReach *reach, const char *schema, const char **problem)
 												ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(work);
 	WaAppTable	table;
+	WaAppTable	contacts;
 	WaAppRows	rows;
 	Permit	   *permits;
 	const char *locked = NULL;
@@ -116,6 +117,13 @@ wa_admin_count_reach(WaReach *reach, const char *schema, const char **problem)
 		return false;
 	}
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "status", active, 1);
+	wa_app_open(&contacts, schema, "res_partner");
+	if (contacts.state == WA_APP_MISSING || contacts.state == WA_APP_REFUSED)
+	{
+		MemoryContextSwitchTo(old);
+		*problem = "there is no table res_partner in the schema of the setting odoo_schema, so nobody can be notified";
+		return false;
+	}
 	permits = palloc_extended(sizeof(Permit) * Max(rows.n, 1), MCXT_ALLOC_HUGE);
 	for (uint64 r = 0; r < rows.n; r++)
 	{

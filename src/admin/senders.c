@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "admin/admin.h"
+#include "admin/story.h"
 #include "pg/app_table.h"
 
 typedef struct Job
@@ -52,7 +53,7 @@ advice_for(const char *module)
 }
 
 static int
-say_modules(FunctionCallInfo fcinfo, const char *schema)
+say_modules(const WaStory *story, const char *schema)
 {
 	static const char *const columns[] = {"name", "state"};
 	static const char *const modules[] = {
@@ -73,14 +74,14 @@ say_modules(FunctionCallInfo fcinfo, const char *schema)
 		if (rows.values[i][0] == NULL || state == NULL ||
 			(strcmp(state, "installed") != 0 && strcmp(state, "to upgrade") != 0))
 			continue;
-		wa_admin_say(fcinfo, "other sender", "warning", advice_for(rows.values[i][0]));
+		wa_story_advise(story, "other sender", "warning", advice_for(rows.values[i][0]));
 		n++;
 	}
 	return n;
 }
 
 static int
-say_jobs(FunctionCallInfo fcinfo, const char *schema)
+say_jobs(const WaStory *story, const char *schema)
 {
 	static const char *const columns[] = {"cron_name", "active"};
 	const char *names[lengthof(jobs)];
@@ -102,9 +103,9 @@ say_jobs(FunctionCallInfo fcinfo, const char *schema)
 		{
 			if (strcmp(job->name, rows.values[i][0]) != 0)
 				continue;
-			wa_admin_say(fcinfo, "other sender", "warning",
-						 psprintf("scheduled action \"%s\" is active: %s. In Odoo (developer mode), Settings > Technical > Scheduled Actions, open it and switch Active off; leave the other SICANTIK actions, which synchronise, as they are",
-								  job->name, job->sends));
+			wa_story_advise(story, "other sender", "warning",
+							psprintf("scheduled action \"%s\" is active: %s. In Odoo (developer mode), Settings > Technical > Scheduled Actions, open it and switch Active off; leave the other SICANTIK actions, which synchronise, as they are",
+									 job->name, job->sends));
 			n++;
 		}
 	}
@@ -112,7 +113,7 @@ say_jobs(FunctionCallInfo fcinfo, const char *schema)
 }
 
 static int
-say_default_provider(FunctionCallInfo fcinfo, const char *schema)
+say_default_provider(const WaStory *story, const char *schema)
 {
 	static const char *const columns[] = {"value"};
 	static const char *const keys[] = {"sicantik_whatsapp.default_provider_id"};
@@ -126,21 +127,21 @@ say_default_provider(FunctionCallInfo fcinfo, const char *schema)
 	value = rows.n > 0 ? rows.values[0][0] : NULL;
 	if (value == NULL || value[0] == '\0' || strcmp(value, "False") == 0 || strcmp(value, "0") == 0)
 		return 0;
-	wa_admin_say(fcinfo, "other sender", "warning",
-				 psprintf("Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
-						  value));
+	wa_story_advise(story, "other sender", "warning",
+					psprintf("Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
+							 value));
 	return 1;
 }
 
 /*
- * A row for each sender found; returns how many.  Tables that are locked or
+ * A row for each sender found, in the language of the story; returns how many.  Tables that are locked or
  * missing are passed over.
  */
 int
-wa_admin_say_other_senders(FunctionCallInfo fcinfo)
+wa_admin_say_other_senders(const WaStory *story)
 {
 	char	   *schema = wa_setting_get("odoo_schema");
 
-	return say_modules(fcinfo, schema) + say_jobs(fcinfo, schema) +
-		say_default_provider(fcinfo, schema);
+	return say_modules(story, schema) + say_jobs(story, schema) +
+		say_default_provider(story, schema);
 }

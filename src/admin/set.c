@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -319,6 +320,17 @@ check_test_number(const char *name, const char *value)
 				 errhint("Use SELECT wa_set('mode', 'observe') first.")));
 }
 
+/* Odoo may be restored later than the extension is set up. */
+static void
+warn_of_missing_schema(const char *schema)
+{
+	if (!OidIsValid(get_namespace_oid(schema, true)))
+		ereport(WARNING,
+				(errmsg("schema \"%s\" does not exist", schema),
+				 errdetail("Nothing of Odoo's is read until it does."),
+				 errhint("Odoo's tables are in schema public unless somebody moved them.")));
+}
+
 /*
  * wa_set(): see admin.sql.
  */
@@ -354,6 +366,8 @@ wa_sql_set(PG_FUNCTION_ARGS)
 		(void) wa_identity_stamp_first();
 	wa_admin_put_setting(name, value);
 	value = wa_setting_get(name);
+	if (value && strcmp(name, "odoo_schema") == 0)
+		warn_of_missing_schema(value);
 	if (value)
 		result = wa_call_text(&call, value);
 	wa_call_end(&call);

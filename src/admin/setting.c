@@ -47,7 +47,7 @@ const WaSetting wa_settings[] = {
 	{"odoo_schema", WA_SETTING_IDENTIFIER, "public",
 	"schema of Odoo's tables"},
 	{"language", WA_SETTING_LANGUAGE, "id",
-	"language in which wa_why, wa_history and wa_explain speak: id or en"},
+	"language of wa_check, wa_why, wa_history and wa_explain: id or en"},
 	{"retention", WA_SETTING_INTERVAL, "90 days",
 	"time after which a message loses its number and text; figures stay two years"},
 	{NULL, WA_SETTING_TEXT, NULL, NULL}

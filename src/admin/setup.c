@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 
 #include "admin/admin.h"
+#include "admin/story.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -287,6 +288,7 @@ Datum
 wa_sql_setup(PG_FUNCTION_ARGS)
 {
 	bool		despite = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
+	WaStory		english = {.fcinfo = fcinfo, .full = true};
 	WaCall		call;
 
 	PreventCommandDuringRecovery("wa_setup()");
@@ -299,7 +301,7 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	setup_providers(fcinfo);
 	setup_links(fcinfo);
 	wa_admin_setup_tables(fcinfo, call.acting.user);
-	(void) wa_admin_say_other_senders(fcinfo);
+	(void) wa_admin_say_other_senders(&english);
 	report_surroundings(fcinfo);
 	wa_call_end(&call);
 	return (Datum) 0;

@@ -4,8 +4,9 @@
  *		Sentences for people, in Indonesian and English.
  *
  * The office's setting "language" chooses.  {1}, {2}, {3} stand for values, so
- * that each language has its own order.  What providers and composers wrote
- * down themselves is quoted as it is.
+ * that each language has its own order; in Indonesian <1> is a value that
+ * holds an English phrase of ours, which is translated (phrase.h).  What
+ * providers answered is quoted as it is.
  *
  * Citizens' numbers are masked except for the level admin, wherever they stand
  * in a sentence: a provider's answer may repeat them.
@@ -20,6 +21,8 @@
 
 #include <ctype.h>
 
+#include "admin/admin.h"
+#include "admin/phrase.h"
 #include "admin/setting.h"
 #include "admin/story.h"
 #include "funcapi.h"
@@ -37,7 +40,7 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	[WA_SAY_MADE_BY_HAND] = {"sent by hand by role {1} (template {2})",
 	"dikirim manual oleh peran {1} (template {2})"},
 	[WA_SAY_ABOUT] = {"about {1} {2}", "tentang {1} {2}"},
-	[WA_SAY_TO_NUMBER] = {"to number {1}, taken from {2}", "ke nomor {1}, diambil dari {2}"},
+	[WA_SAY_TO_NUMBER] = {"to number {1}, taken from {2}", "ke nomor {1}, diambil dari <2>"},
 	[WA_SAY_TO_PARTNER] = {"to partner {1}", "kepada partner {1}"},
 	[WA_SAY_TO_NOBODY] = {"no usable number was found", "tidak ditemukan nomor yang dapat dipakai"},
 	[WA_SAY_NUMBER_PURGED] = {"number and text were removed after the retention period",
@@ -45,9 +48,9 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	[WA_SAY_NOT_BEFORE] = {"waits: not before this time", "menunggu: tidak sebelum waktu ini"},
 	[WA_SAY_NOT_AFTER] = {"expires at this time if it is still unsent",
 	"kedaluwarsa pada waktu ini bila belum terkirim"},
-	[WA_SAY_ROUTE] = {"route: {1}", "rute: {1}"},
+	[WA_SAY_ROUTE] = {"route: {1}", "rute: <1>"},
 	[WA_SAY_ATTEMPT] = {"attempt {1} through {2}: {3}", "percobaan {1} lewat {2}: {3}"},
-	[WA_SAY_ANSWER] = {"the provider's answer: {1}", "jawaban penyedia: {1}"},
+	[WA_SAY_ANSWER] = {"the provider's answer: {1}", "jawaban penyedia: <1>"},
 	[WA_SAY_SENT] = {"accepted by {1}, under the id {2}", "diterima oleh {1}, dengan id {2}"},
 	[WA_SAY_DELIVERED] = {"delivered to the phone", "sampai di ponsel"},
 	[WA_SAY_READ] = {"read", "dibaca"},
@@ -59,7 +62,7 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	[WA_SAY_MESSAGE] = {"message {1}: {2}", "pesan {1}: {2}"},
 	[WA_SAY_OUTCOME] = {"no message from event {1}: {2}", "tidak ada pesan dari kejadian {1}: {2}"},
 	[WA_SAY_DEAD_LETTER] = {"event {1} could not be composed: {2}. After mending the cause: SELECT wa_replay({1})",
-	"kejadian {1} gagal disusun: {2}. Setelah penyebabnya diperbaiki: SELECT wa_replay({1})"},
+	"kejadian {1} gagal disusun: <2>. Setelah penyebabnya diperbaiki: SELECT wa_replay({1})"},
 	[WA_SAY_UNREAD] = {"event {1} of {2} is waiting to be read", "kejadian {1} pada {2} belum dibaca"},
 	[WA_SAY_CONSENT_IN] = {"number {1} opted in ({2})", "nomor {1} setuju menerima pesan ({2})"},
 	[WA_SAY_CONSENT_OUT] = {"number {1} opted out ({2}): it gets nothing",
@@ -74,11 +77,11 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	[WA_SAY_PARTNER_MISSING] = {"nothing: there is no partner {1}", "tidak dikirim: tidak ada partner {1}"},
 	[WA_SAY_PERMIT_MISSING] = {"nothing: there is no permit {1}", "tidak dikirim: tidak ada izin {1}"},
 	[WA_SAY_NUMBER_CHOSEN] = {"number {1}, the first usable one, from {2}",
-	"nomor {1}, yang pertama dapat dipakai, dari {2}"},
+	"nomor {1}, yang pertama dapat dipakai, dari <2>"},
 	[WA_SAY_NO_NUMBER] = {"nothing: no usable number; looked at: {1}",
-	"tidak dikirim: tidak ada nomor yang dapat dipakai; diperiksa: {1}"},
-	[WA_SAY_NOTE] = {"note: {1}", "catatan: {1}"},
-	[WA_SAY_REFUSED] = {"nothing: {1}", "tidak dikirim: {1}"},
+	"tidak dikirim: tidak ada nomor yang dapat dipakai; diperiksa: <1>"},
+	[WA_SAY_NOTE] = {"note: {1}", "catatan: <1>"},
+	[WA_SAY_REFUSED] = {"nothing: {1}", "tidak dikirim: <1>"},
 	[WA_SAY_WINDOW_OPEN] = {"the person wrote within the last 24 hours: the window is open",
 	"orang ini menulis dalam 24 jam terakhir: jendela 24 jam terbuka"},
 	[WA_SAY_WINDOW_CLOSED] = {"the person did not write within the last 24 hours: the window is closed",
@@ -92,7 +95,7 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	"kantor belum mengaturnya: SELECT wa_set('{1}', '...')"},
 	[WA_SAY_PARAMS] = {"as template {1}, with the parameters {2}", "sebagai template {1}, dengan parameter {2}"},
 	[WA_SAY_AS_TEXT] = {"as plain text", "sebagai teks biasa"},
-	[WA_SAY_MODE_STOPPED] = {"but not now: nothing is sent, {1}", "tetapi tidak sekarang: tidak ada yang dikirim, {1}"},
+	[WA_SAY_MODE_STOPPED] = {"but not now: nothing is sent, {1}", "tetapi tidak sekarang: tidak ada yang dikirim, <1>"},
 	[WA_SAY_MODE_OBSERVE] = {"mode observe: only messages by hand go out; wa_arm() changes that",
 	"mode observe: hanya pesan manual yang dikirim; wa_arm() mengubahnya"},
 	[WA_SAY_MODE_TEST] = {"mode test: it would go to {1} instead", "mode test: dikirim ke {1} sebagai gantinya"},
@@ -147,6 +150,9 @@ static const struct
 	{"send again with wa_send() if it is still news", "kirim lagi dengan wa_send() bila masih perlu"}},
 	{"retries_exhausted", {"all attempts failed", "semua percobaan gagal"}, {NULL, NULL}},
 	{"retry", {"the provider asked to try later", "penyedia minta dicoba lagi nanti"}, {NULL, NULL}},
+	{"throttled", {"the provider asked to send more slowly", "penyedia minta pengiriman diperlambat"}, {NULL, NULL}},
+	{"released", {"somebody released it", "dilepas oleh seseorang"}, {NULL, NULL}},
+	{"retried", {"somebody asked to send it again", "diminta dikirim ulang oleh seseorang"}, {NULL, NULL}},
 	{"provider", {"the provider cannot be used", "penyedia tidak dapat dipakai"},
 	{"see SELECT * FROM wa_check()", "lihat SELECT * FROM wa_check()"}},
 	{"template", {"the provider refused the template", "penyedia menolak template"},
@@ -176,10 +182,15 @@ static const struct
 	{"not_news", {"it is no news any more", "bukan kabar baru lagi"}, {NULL, NULL}},
 	{"name_mismatch", {"the contact's name is not the applicant's", "nama kontak bukan nama pemohon"},
 	{"link the right contact in Odoo; or wa_release() if it is the same person", "hubungkan kontak yang benar di Odoo; atau wa_release() bila orangnya sama"}},
-	{"daily_limit", {"too many messages to this number in one day", "terlalu banyak pesan ke nomor ini dalam satu hari"}, {NULL, NULL}},
+	{"daily_limit", {"too many messages to this number in one day", "terlalu banyak pesan ke nomor ini dalam satu hari"},
+	{"wa_release() or wa_cancel(); for staff who need more, raise max_per_day_and_number in wa.scenario",
+	"wa_release() atau wa_cancel(); bila petugas perlu lebih, naikkan max_per_day_and_number di wa.scenario"}},
 	{"outside_hours", {"outside the sending hours of its scenario", "di luar jam kirim skenarionya"}, {NULL, NULL}},
 	{"no_longer_true", {"what it says was no longer true when it was to be sent", "isinya tidak berlaku lagi saat akan dikirim"}, {"nothing", "tidak ada"}},
 	{"newer_status", {"a newer status update of the same permit replaced it", "digantikan pembaruan status yang lebih baru"}, {"nothing", "tidak ada"}},
+	{"already_announced", {"the permit was announced with this number before", "izin dengan nomor ini sudah pernah diberitahukan"},
+	{"nothing", "tidak ada"}},
+	{"replaced", {"a new message took its place", "digantikan pesan baru"}, {"nothing", "tidak ada"}},
 	{"bulk", {"too many messages of this scenario at once", "terlalu banyak pesan skenario ini sekaligus"},
 	{"look at them, then wa_release() or wa_cancel()", "periksa dulu, lalu wa_release() atau wa_cancel()"}},
 };
@@ -194,6 +205,33 @@ static const struct
 	"tanyakan orangnya, atau lihat dasbor penyedia; wa_retry() mengirim lagi"}},
 	{"held", {"wa_release() lets it go, wa_cancel() ends it", "wa_release() melepasnya, wa_cancel() mengakhirinya"}},
 	{"cancelled", {"wa_retry() sends it after all", "wa_retry() tetap mengirimnya"}},
+};
+
+/* What became of one attempt. */
+static const struct
+{
+	const char *outcome;
+	Pair		words;
+}			outcomes[] = {
+	{"accepted", {"accepted", "diterima"}},
+	{"retry", {"to be tried again", "perlu dicoba lagi"}},
+	{"throttle", {"to be sent more slowly", "perlu diperlambat"}},
+	{"provider", {"the provider cannot be used", "penyedia tidak dapat dipakai"}},
+	{"template", {"the template cannot be used", "template tidak dapat dipakai"}},
+	{"recipient", {"the number cannot be reached", "nomor tidak dapat dihubungi"}},
+	{"policy", {"forbidden by the provider's rules", "dilarang aturan penyedia"}},
+	{"caller", {"the request was wrong", "permintaan keliru"}},
+	{"unknown", {"not known whether it arrived", "tidak diketahui apakah sampai"}},
+};
+
+static const struct
+{
+	const char *action;
+	Pair		words;
+}			actions[] = {
+	{"cancel", {"cancel it", "membatalkannya"}},
+	{"retry", {"send it again", "mengirimnya lagi"}},
+	{"release", {"let it go", "melepasnya"}},
 };
 
 static const char *
@@ -221,22 +259,17 @@ char *
 wa_story_words(const WaStory *story, WaSentence sentence,
 			   const char *first, const char *second, const char *third)
 {
-	const char *values[] = {first, second, third};
+	const char *given[] = {first, second, third};
+	WaPhraseValue values[lengthof(given)];
 	StringInfoData words;
 
-	initStringInfo(&words);
-	for (const char *p = pick(story, &sentences[sentence]); *p; p++)
+	for (size_t i = 0; i < lengthof(given); i++)
 	{
-		if (p[0] == '{' && p[1] >= '1' && p[1] <= '3' && p[2] == '}')
-		{
-			const char *value = values[p[1] - '1'];
-
-			appendStringInfoString(&words, value ? value : "-");
-			p += 2;
-		}
-		else
-			appendStringInfoChar(&words, *p);
+		values[i].text = given[i] ? given[i] : "-";
+		values[i].len = strlen(values[i].text);
 	}
+	initStringInfo(&words);
+	wa_phrase_fill(&words, pick(story, &sentences[sentence]), values, lengthof(values));
 	return words.data;
 }
 
@@ -278,6 +311,17 @@ wa_story_tell(WaStory *story, TimestampTz at, const char *what)
 	story->rows++;
 }
 
+/*
+ * Add a row of advice.  Item and state are for programs too and always the
+ * same; what to do (NULL: nothing) is given in English.
+ */
+void
+wa_story_advise(const WaStory *story, const char *item, const char *state, const char *what_to_do)
+{
+	wa_admin_say(story->fcinfo, item, state, what_to_do == NULL ? NULL :
+				 wa_story_masked(story, wa_story_phrase(story, what_to_do)));
+}
+
 /* A state in words, with its own name. */
 const char *
 wa_story_state(const WaStory *story, const char *state)
@@ -286,6 +330,34 @@ wa_story_state(const WaStory *story, const char *state)
 		if (strcmp(states[i].state, state) == 0)
 			return psprintf("%s (%s)", pick(story, &states[i].words), state);
 	return state;
+}
+
+/* The outcome of an attempt in words, with its own name. */
+const char *
+wa_story_outcome(const WaStory *story, const char *outcome)
+{
+	for (size_t i = 0; i < lengthof(outcomes); i++)
+		if (strcmp(outcomes[i].outcome, outcome) == 0)
+			return strcmp(pick(story, &outcomes[i].words), outcome) == 0 ? outcome :
+				psprintf("%s (%s)", pick(story, &outcomes[i].words), outcome);
+	return outcome;
+}
+
+/* What somebody asked the worker to do, in words, with its own name. */
+const char *
+wa_story_action(const WaStory *story, const char *action)
+{
+	for (size_t i = 0; i < lengthof(actions); i++)
+		if (strcmp(actions[i].action, action) == 0)
+			return psprintf("%s (%s)", pick(story, &actions[i].words), action);
+	return action;
+}
+
+/* A sentence that is kept in English, in the language of the story. */
+const char *
+wa_story_phrase(const WaStory *story, const char *english)
+{
+	return story->indonesian ? wa_phrase_in_indonesian(english) : english;
 }
 
 /* A reason code in words; one that is not known as it is. */

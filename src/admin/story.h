@@ -69,7 +69,10 @@ typedef enum WaSentence
 	WA_SAY_COUNT
 } WaSentence;
 
-/* A story in the making: rows (at timestamptz, what text). */
+/*
+ * A story in the making: rows (at timestamptz, what text), or of advice (item,
+ * state, what to do).
+ */
 typedef struct WaStory
 {
 	FunctionCallInfo fcinfo;
@@ -82,8 +85,13 @@ extern void wa_story_begin(WaStory *story, FunctionCallInfo fcinfo, Oid caller);
 extern char *wa_story_words(const WaStory *story, WaSentence sentence,
 							const char *first, const char *second, const char *third);
 extern void wa_story_tell(WaStory *story, TimestampTz at, const char *what);
+extern void wa_story_advise(const WaStory *story, const char *item, const char *state,
+							const char *what_to_do);
 extern char *wa_story_masked(const WaStory *story, const char *text);
 extern const char *wa_story_state(const WaStory *story, const char *state);
+extern const char *wa_story_outcome(const WaStory *story, const char *outcome);
+extern const char *wa_story_action(const WaStory *story, const char *action);
+extern const char *wa_story_phrase(const WaStory *story, const char *english);
 extern const char *wa_story_reason(const WaStory *story, const char *reason);
 extern const char *wa_story_advice(const WaStory *story, const char *state, const char *reason);
 

@@ -274,7 +274,8 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 				 BoolGetDatum(active ? wa_option_boolean(active) : false), active == NULL);
 	wa_query(&store, &args);
 	result = wa_call_datum(&call, first_datum(), false, -1);
-	warn_of_meta(key, new_body);
+	if (active == NULL || wa_option_boolean(active))
+		warn_of_meta(key, new_body);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }

@@ -66,7 +66,7 @@ tell_attempts(WaStory *story, int64 id)
 		char	   *status = wa_row_text(i, 5);
 		char	   *code = wa_row_text(i, 6);
 		char	   *answer = wa_row_text(i, 8);
-		char	   *what = psprintf("%s%s%s%s%s", wa_row_text(i, 7),
+		char	   *what = psprintf("%s%s%s%s%s", wa_story_outcome(story, wa_row_text(i, 7)),
 									status ? ", HTTP " : "", status ? status : "",
 									code ? ", " : "", code ? code : "");
 
@@ -90,7 +90,8 @@ tell_requests(WaStory *story, int64 id)
 	n = wa_query(&read, &args);
 	for (uint64 i = 0; i < n; i++)
 		wa_story_tell(story, wa_row_timestamptz(i, 3),
-					  wa_story_words(story, WA_SAY_REQUESTED, wa_row_text(i, 1), wa_row_text(i, 2), NULL));
+					  wa_story_words(story, WA_SAY_REQUESTED,
+									 wa_story_action(story, wa_row_text(i, 1)), wa_row_text(i, 2), NULL));
 }
 
 /* A time of the row, 0 where it is NULL. */
@@ -119,7 +120,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	SPITupleTable *message;
 	char	   *state;
 	char	   *reason;
-	char	   *detail;
+	const char *detail;
 	const char *advice;
 	bool		waits;
 
@@ -136,6 +137,8 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	state = wa_row_text(0, M_STATE);
 	reason = wa_row_text(0, M_REASON);
 	detail = wa_row_text(0, M_DETAIL);
+	if (detail)
+		detail = wa_story_phrase(&story, detail);
 	waits = strcmp(state, "queued") == 0 || strcmp(state, "held") == 0;
 
 	tell_origin(&story);

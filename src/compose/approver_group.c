@@ -11,15 +11,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
 #include "compose/scenario.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 
 /* How long we wait for an approver. */
 #define PATIENCE		USECS_PER_HOUR
@@ -74,6 +72,25 @@ find_scenario(const WaBatch *batch, const char *key)
 	return NULL;
 }
 
+/* One document to ask about. */
+typedef struct Asked
+{
+	WaBatch		batch;
+	const WaScenario *scenario;
+	bool		done;			/* false: a table could not be had now */
+} Asked;
+
+static bool
+ask(void *argument)
+{
+	Asked	   *asked = argument;
+
+	asked->done = wa_compose_ask_group(&asked->batch, asked->scenario);
+	if (asked->done)
+		wa_compose_write(&asked->batch);
+	return asked->done;
+}
+
 /*
  * Ask about one document, in a subtransaction.  Returns false if a table could
  * not be had now.
@@ -81,42 +98,18 @@ find_scenario(const WaBatch *batch, const char *key)
 static bool
 ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 {
-	MemoryContext old_context = CurrentMemoryContext;
-	ResourceOwner old_owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-	volatile bool done = true;
+	Asked		asked = {*common, scenario, false};
 	WaBatch		failed = *common;
+	ErrorData  *error;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(old_context);
-	PG_TRY();
-	{
-		WaBatch		batch = *common;
-
-		batch.events = event;
-		batch.nevents = 1;
-		done = wa_compose_ask_group(&batch, scenario);
-		if (done)
-			wa_compose_write(&batch);
-		ReleaseCurrentSubTransaction();
-		wa_guards_settle(true);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(old_context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		wa_guards_settle(false);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old_context);
-	CurrentResourceOwner = old_owner;
-
+	asked.batch.events = event;
+	asked.batch.nevents = 1;
+	error = wa_pg_subtransaction(ask, &asked);
+	wa_guards_settle(error == NULL && asked.done);
 	if (error == NULL)
-		return done;
+		return asked.done;
 	/* a lock or a full disk is no fault of the document: again later */
-	if (wa_compose_is_passing(error->sqlerrcode))
+	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	failed.messages = NIL;
 	failed.outcomes = NIL;

@@ -9,14 +9,14 @@
  * back finds the day done, one that steps forward and back again leaves no day
  * out but those that it jumped over.
  *
- * A run that fails is noted with its error and counts as done: it would fail
- * again each time the worker looks.
+ * A run that fails is noted with its error and tried again twice, later the
+ * same day: what a person mends meanwhile is made up for, and what nobody mends
+ * is not tried for ever.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
@@ -24,14 +24,14 @@
 #include "storage/lmgr.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "compose/scenario.h"
 #include "pg/call.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_run_scenario);
 
@@ -66,13 +66,14 @@ typedef struct Entry
 static TimestampTz looked_at = 0;	/* 0: look now */
 static TimestampTz next_time = 0;	/* 0: none */
 
+/* What runs a scenario; NULL if it is not a daily one. */
 static DailyComposer
-find_composer(const char *name)
+find_composer(const WaScenario *scenario)
 {
 	for (size_t i = 0; i < lengthof(composers); i++)
-		if (strcmp(composers[i].name, name) == 0)
+		if (strcmp(composers[i].name, scenario->composer) == 0)
 			return composers[i].compose;
-	return NULL;
+	return scenario->daily && !wa_compose_is_built_in(scenario) ? wa_compose_own_daily : NULL;
 }
 
 static const WaScenario *
@@ -92,38 +93,44 @@ zone_of(const WaBatch *common)
 }
 
 /*
- * The calendar at this moment: scenarios that are active, daily, and ours to
- * run.
+ * The calendar at this moment: scenarios that are active and daily.  A failed
+ * run that is to be repeated is not done, from its time on.
  */
 static Entry *
 read_calendar(const WaBatch *common, TimestampTz now, int *n)
 {
 	static WaStatement due =
-		WA_STATEMENT("SELECT s.key, d.day::text, d.due, (d.day + s.daily_at) AT TIME ZONE $2, d.next FROM wa.scenario AS s, LATERAL"
+		WA_STATEMENT("SELECT s.key, d.day::text, d.due, (d.day + s.daily_at) AT TIME ZONE $2,"
+					 " least(d.next, (SELECT min(c.retry_at) FROM wa.calendar AS c"
+					 " WHERE c.scenario = s.key AND c.day = d.day AND c.retry_at > $1))"
+					 " FROM wa.scenario AS s, LATERAL"
 					 " wa._calendar_due($1, $2, s.daily_at, s.weekdays, s.created_at,"
-					 " ARRAY(SELECT c.day FROM wa.calendar AS c WHERE c.scenario = s.key)) AS d"
-					 " WHERE s.active AND s.daily_at IS NOT NULL AND s.composer = ANY ($3) ORDER BY s.key");
-	const char *names[lengthof(composers)];
+					 " ARRAY(SELECT c.day FROM wa.calendar AS c WHERE c.scenario = s.key"
+					 " AND (c.retry_at IS NULL OR c.retry_at > $1))) AS d"
+					 " WHERE s.active AND s.daily_at IS NOT NULL ORDER BY s.key");
 	WaArgs		args = {0};
 	uint64		rows;
 	Entry	   *list;
 
-	for (size_t i = 0; i < lengthof(composers); i++)
-		names[i] = composers[i].name;
 	wa_arg_timestamptz(&args, now);
 	wa_arg_text(&args, zone_of(common));
-	wa_arg_text_array(&args, names, lengthof(composers));
 	rows = wa_query_snapshot(&due, &args);
 	list = palloc(sizeof(Entry) * Max(rows, 1));
+	*n = 0;
 	for (uint64 i = 0; i < rows; i++)
 	{
-		list[i].key = wa_row_text(i, 1);
-		list[i].day = wa_row_text(i, 2);
-		list[i].due = wa_row_bool(i, 3);
-		list[i].at = wa_row_timestamptz(i, 4);
-		list[i].next = wa_row_timestamptz(i, 5);
+		Entry	   *entry = &list[*n];
+		const WaScenario *scenario;
+
+		entry->key = wa_row_text(i, 1);
+		entry->day = wa_row_text(i, 2);
+		entry->due = wa_row_bool(i, 3);
+		entry->at = wa_row_timestamptz(i, 4);
+		entry->next = wa_row_timestamptz(i, 5);
+		scenario = find_scenario(common, entry->key);
+		if (scenario && find_composer(scenario))
+			(*n)++;
 	}
-	*n = (int) rows;
 	return list;
 }
 
@@ -162,6 +169,15 @@ wa_calendar_event(const WaDaily *daily, const char *relation, int64 record_id)
 }
 
 /*
+ * Is the scenario silenced for this run?
+ */
+bool
+wa_calendar_muted(const WaDaily *daily)
+{
+	return daily->now < daily->scenario->muted_until;
+}
+
+/*
  * Write the messages of a batch and count what became of them.
  */
 void
@@ -184,6 +200,8 @@ wa_calendar_write(WaDaily *daily, WaBatch *batch)
 
 		if (!draft->dropped)
 			ids[n++] = draft->message.id;
+		else if (draft->muted)
+			daily->muted++;
 	}
 	if (n == 0)
 		return;
@@ -210,6 +228,9 @@ start(WaDaily *daily, WaBatch *common, const WaScenario *scenario, TimestampTz n
 	if (sscanf(day, "%d-%d-%d", &year, &month, &mday) != 3)
 		elog(ERROR, "unexpected date \"%s\"", day);
 	daily->today_julian = date2j(year, month, mday);
+
+	/* a run counts for itself, by hand as by the worker */
+	wa_guards_start();
 }
 
 /* The run in words. */
@@ -222,18 +243,29 @@ in_words(const WaDaily *daily)
 		words = psprintf("%s, %d held", words, daily->held);
 	if (daily->skipped > 0)
 		words = psprintf("%s, %d skipped", words, daily->skipped);
+	if (daily->muted > 0)
+		words = psprintf("%s, %d not made: muted until %s", words, daily->muted,
+						 wa_value_time(daily->scenario->muted_until, daily->common->time_zone));
 	if (daily->note)
 		words = psprintf("%s; %s", words, daily->note);
 	return words;
 }
 
+/*
+ * Note the day.  After an error it is to be run again in ten minutes, then in
+ * an hour, and not any more.
+ */
 static void
 write_done(const char *key, const char *day, int queued, const char *detail,
 		   const char *error)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.calendar (scenario, day, ran_at, queued, detail, error)"
-					 " VALUES ($1, $2::date, clock_timestamp(), $3, $4, $5)");
+		WA_STATEMENT("INSERT INTO wa.calendar AS c (scenario, day, ran_at, queued, detail, error, retry_at)"
+					 " VALUES ($1, $2::date, clock_timestamp(), $3, $4, $5,"
+					 " CASE WHEN $5 IS NOT NULL THEN clock_timestamp() + interval '10 minutes' END)"
+					 " ON CONFLICT (scenario, day) DO UPDATE SET ran_at = excluded.ran_at, queued = excluded.queued,"
+					 " detail = excluded.detail, error = excluded.error, attempts = c.attempts + 1,"
+					 " retry_at = CASE WHEN $5 IS NOT NULL AND c.attempts = 1 THEN clock_timestamp() + interval '1 hour' END");
 	static WaStatement forget =
 		WA_STATEMENT("DELETE FROM wa.calendar WHERE scenario = $1 AND day < $2::date - 400");
 	WaArgs		args = {0};
@@ -247,6 +279,26 @@ write_done(const char *key, const char *day, int queued, const char *detail,
 	wa_query(&put, &args);
 }
 
+/* One run of the worker's. */
+typedef struct Run
+{
+	WaDaily		daily;
+	const Entry *entry;
+	bool		done;			/* false: a table could not be had now */
+} Run;
+
+static bool
+run_and_note(void *argument)
+{
+	Run		   *run = argument;
+	WaDaily    *daily = &run->daily;
+
+	run->done = find_composer(daily->scenario) (daily);
+	if (run->done)
+		write_done(run->entry->key, run->entry->day, daily->queued, in_words(daily), NULL);
+	return run->done;
+}
+
 /*
  * Run one scenario in a subtransaction and note the day.  Returns false if a
  * table could not be had: nothing has been done then.
@@ -254,50 +306,22 @@ write_done(const char *key, const char *day, int queued, const char *detail,
 static bool
 run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const Entry *entry)
 {
-	MemoryContext old_context = CurrentMemoryContext;
-	ResourceOwner old_owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-	volatile bool done = false;
+	Run			run = {.entry = entry, .done = false};
+	ErrorData  *error;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(old_context);
-	PG_TRY();
-	{
-		WaDaily		daily;
-
-		start(&daily, common, scenario, now, entry->day);
-		done = find_composer(scenario->composer) (&daily);
-		if (done)
-		{
-			write_done(entry->key, entry->day, daily.queued, in_words(&daily), NULL);
-			ReleaseCurrentSubTransaction();
-		}
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-		wa_guards_settle(done);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(old_context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		wa_guards_settle(false);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old_context);
-	CurrentResourceOwner = old_owner;
-
+	start(&run.daily, common, scenario, now, entry->day);
+	error = wa_pg_subtransaction(run_and_note, &run);
+	wa_guards_settle(error == NULL && run.done);
 	if (error == NULL)
-		return done;
+		return run.done;
 	/* a lock or a full disk is no fault of the scenario: again later */
-	if (wa_compose_is_passing(error->sqlerrcode))
+	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	write_done(entry->key, entry->day, 0, NULL, error->message);
 	ereport(WARNING,
 			(errmsg("sicantik_wa could not run the scenario \"%s\"", entry->key),
 			 errdetail("The error is kept in wa.calendar."),
-			 errhint("Once the cause is mended: SELECT wa_run_scenario('%s').", entry->key)));
+			 errhint("It is tried again twice today. Once the cause is mended: SELECT wa_run_scenario('%s').", entry->key)));
 	return true;
 }
 
@@ -390,7 +414,7 @@ daily_scenarios(const WaBatch *common)
 	char	   *list = pstrdup("");
 
 	for (int i = 0; i < common->nscenarios; i++)
-		if (find_composer(common->scenarios[i].composer))
+		if (find_composer(&common->scenarios[i]))
 			list = psprintf("%s%s%s", list, list[0] ? ", " : "", common->scenarios[i].key);
 	return list[0] ? list : "none yet, see wa_setup()";
 }
@@ -400,6 +424,8 @@ run_by_hand(const char *key)
 {
 	static WaStatement today =
 		WA_STATEMENT("SELECT ($1::timestamptz AT TIME ZONE $2)::date::text");
+	static WaStatement settled =
+		WA_STATEMENT("UPDATE wa.calendar SET retry_at = NULL WHERE scenario = $1 AND day = $2::date");
 	TimestampTz now = GetCurrentTimestamp();
 	WaIdentity	identity;
 	WaBatch		common;
@@ -416,7 +442,7 @@ run_by_hand(const char *key)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("scenario \"%s\" does not exist", key),
 				 errhint("Daily scenarios: %s.", daily_scenarios(&common))));
-	compose = find_composer(scenario->composer);
+	compose = find_composer(scenario);
 	if (compose == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -428,11 +454,19 @@ run_by_hand(const char *key)
 	wa_arg_text(&args, zone_of(&common));
 	wa_query(&today, &args);
 	start(&daily, &common, scenario, now, wa_row_text(0, 1));
+	daily.by_hand = true;
+	/* this session may have run it before */
+	wa_guards_start();
 	if (!compose(&daily))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("table \"%s\" is locked at the moment", common.locked_table),
 				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+	/* a person has made up for the run that failed */
+	memset(&args, 0, sizeof(args));
+	wa_arg_text(&args, key);
+	wa_arg_text(&args, daily.today);
+	wa_query(&settled, &args);
 	ereport(NOTICE,
 			(errmsg("scenario \"%s\": %s", key, in_words(&daily))));
 	return daily.queued;

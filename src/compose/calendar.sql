@@ -7,13 +7,17 @@ CREATE TABLE wa.calendar (
     queued   integer NOT NULL DEFAULT 0,
     detail   text,
     error    text,
+    attempts integer NOT NULL DEFAULT 1,
+    retry_at timestamptz,
     CONSTRAINT calendar_pkey PRIMARY KEY (scenario, day)
 );
 COMMENT ON TABLE wa.calendar IS 'days on which a daily scenario has run; written together with its messages';
 COMMENT ON COLUMN wa.calendar.day IS 'in the office''s time zone';
 COMMENT ON COLUMN wa.calendar.queued IS 'messages that were queued';
 COMMENT ON COLUMN wa.calendar.detail IS 'the run in words';
-COMMENT ON COLUMN wa.calendar.error IS 'why the run failed; it is not repeated by itself, see wa_run_scenario()';
+COMMENT ON COLUMN wa.calendar.error IS 'why the run failed; see wa_run_scenario()';
+COMMENT ON COLUMN wa.calendar.attempts IS 'runs that were tried on this day';
+COMMENT ON COLUMN wa.calendar.retry_at IS 'when a failed run is tried again; NULL: not any more';
 
 -- Is a daily scenario due at this moment, and when is the next time?  The
 -- clock is an argument, so that every jump of it can be tried.  A day counts

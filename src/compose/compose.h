@@ -22,7 +22,6 @@
 /* ---- face: called by the worker ---- */
 
 extern bool wa_compose_run(void);
-extern bool wa_compose_is_passing(int sqlerrcode);
 extern int	wa_compose_purge(void);
 extern bool wa_calendar_run(TimestampTz *next_due);
 extern void wa_calendar_reload(void);
@@ -106,6 +105,8 @@ typedef struct WaScenario
 	int			max_per_day_and_number;
 	int			news_days;
 	TimestampTz muted_until;	/* 0: not muted */
+	bool		daily;			/* runs once a day, listens to no table */
+	int			time_limit_ms;	/* of a function of the DBA's own */
 } WaScenario;
 
 /* Somebody who is to get a message. */
@@ -143,6 +144,10 @@ typedef struct WaBatch
 	struct WaDocuments *documents;
 	struct WaPeople *people;
 	List	   *own;			/* what own scenarios' functions said, see own.c */
+	List	   *failures;		/* of WaFailure: own scenarios' */
+	bool		strict;			/* an own scenario's failure is an error */
+	List	   *only;			/* keys: no other scenario is asked; NIL: all */
+	bool		no_contacts;	/* there is no table res_partner */
 	bool		locked;			/* a table could not be had: try later */
 	const char *locked_table;
 } WaBatch;
@@ -162,8 +167,17 @@ typedef struct WaDraft
 	const WaRecipient *recipient;	/* NULL: the contact is gone */
 	bool		is_staff;
 	bool		muted;			/* goes nowhere, but less specific ones neither */
+	bool		once_a_record;	/* several events of a transaction may ask for it */
 	bool		dropped;
 } WaDraft;
+
+/* An own scenario that failed for an event; the others go on. */
+typedef struct WaFailure
+{
+	const WaEvent *event;
+	const WaScenario *scenario;
+	const char *error;
+} WaFailure;
 
 /* Why an event made no message. */
 typedef struct WaOutcomeRow
@@ -194,6 +208,11 @@ extern void wa_guards_apply(WaBatch *batch, WaDraft **drafts, int n);
 extern void wa_guards_supersede(WaDraft **drafts, int n);
 extern void wa_guards_settle(bool written);
 
+/* replace.c */
+extern int64 wa_replace_newest_pending(const char *schema);
+extern WaStill wa_replace(const char *schema, int64 id, const char *why, bool other_record,
+						  const char **detail);
+
 /* scenario.c */
 extern WaScenario *wa_compose_load_scenarios(int *n);
 extern void wa_compose_scenarios(WaBatch *batch);
@@ -217,12 +236,17 @@ typedef struct WaPermit
 } WaPermit;
 
 extern bool wa_permits_load(WaBatch *batch, const int64 *ids, int n);
+extern bool wa_numbered(const char *number);
 extern WaPermit *wa_permit_find(WaBatch *batch, int64 id);
 extern void wa_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
 							 const WaRecipient *recipient);
 extern void wa_office_values(WaBatch *batch, WaValues *values);
 extern const char *wa_office_setting(WaBatch *batch, const char *name);
 extern const char *wa_permit_status_label(WaBatch *batch, const char *status);
+
+/* translation.c: palloc()s in the current context; a table that is not there has none */
+extern char **wa_translations_read(const WaAppTable *translations, const char *column,
+								   const int64 *ids, int n);
 
 /* document.c: documents and their workflows as they are now, and their values */
 typedef struct WaDocument
@@ -274,19 +298,23 @@ typedef struct WaDaily
 	TimestampTz now;
 	char	   *today;			/* in the office's time zone, YYYY-MM-DD */
 	int			today_julian;
+	bool		by_hand;
 	int			queued;
 	int			held;
 	int			skipped;
+	int			muted;
 	char	   *note;			/* what else is to be said, or NULL */
 } WaDaily;
 
 /* calendar.c */
 extern void wa_calendar_write(WaDaily *daily, WaBatch *batch);
+extern bool wa_calendar_muted(const WaDaily *daily);
 extern WaEvent *wa_calendar_event(const WaDaily *daily, const char *relation, int64 record_id);
 
-/* expiry.c and reminder.c: false if a table could not be had now */
+/* expiry.c, reminder.c, own_daily.c: false if a table could not be had now */
 extern bool wa_compose_expiry(WaDaily *daily);
 extern bool wa_compose_reminder(WaDaily *daily);
+extern bool wa_compose_own_daily(WaDaily *daily);
 
 /* template.c */
 extern char *wa_template_render(const WaTemplate *template, const WaValues *values,

@@ -65,7 +65,9 @@ CREATE TABLE wa.scenario (
     daily_at        time,
     thresholds      integer[] NOT NULL DEFAULT '{90,60,30,7}',
     created_at      timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    time_limit      interval NOT NULL DEFAULT '5 seconds',
     CONSTRAINT scenario_pkey PRIMARY KEY (key),
+    CONSTRAINT scenario_time_limit_check CHECK (time_limit >= '10 milliseconds' AND time_limit <= '1 minute'),
     CONSTRAINT scenario_time_to_live_check CHECK (time_to_live > '0' AND time_to_live <= '30 days'),
     CONSTRAINT scenario_unknown_policy_check CHECK (unknown_policy IN ('resend', 'give up', 'hold')),
     CONSTRAINT scenario_priority_check CHECK (priority IN ('high', 'normal', 'low')),
@@ -77,8 +79,9 @@ CREATE TABLE wa.scenario (
         AND max_per_day_and_number > 0 AND news_days >= 0)
 );
 COMMENT ON TABLE wa.scenario IS 'notifications and their policy; change with UPDATE';
-COMMENT ON COLUMN wa.scenario.watch IS 'table it listens to, named without schema like Odoo''s (the schema is the setting odoo_schema); for a composer of your own with its schema, as in wa.watch';
-COMMENT ON COLUMN wa.scenario.composer IS 'built-in composer, named like its scenario; or a function of your own, with its schema: f(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb)';
+COMMENT ON COLUMN wa.scenario.watch IS 'table it listens to, named without schema like Odoo''s (the schema is the setting odoo_schema); for a composer of your own with its schema, as in wa.watch. For a daily one of your own: the table that it is about, or NULL';
+COMMENT ON COLUMN wa.scenario.composer IS 'built-in composer, named like its scenario; or a function of your own, with its schema: f(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb), and if wanted res_model text, res_id bigint, once text, still jsonb; a daily one is called with NULL, NULL and {"day": "YYYY-MM-DD"}';
+COMMENT ON COLUMN wa.scenario.time_limit IS 'a composer of your own that takes longer is canceled';
 COMMENT ON COLUMN wa.scenario.on_insert IS 'a row that is born with the condition fires too';
 COMMENT ON COLUMN wa.scenario.exclusive IS 'gives way to a more specific scenario for the same person, record and transaction';
 COMMENT ON COLUMN wa.scenario.requires_opt_in IS 'Meta only with the applicant''s opt-in or inside the 24-hour window';
@@ -98,7 +101,7 @@ COMMENT ON COLUMN wa.scenario.max_per_transaction IS 'more messages than this fr
 COMMENT ON COLUMN wa.scenario.max_per_hour IS 'more messages than this in an hour are held; NULL: no limit';
 COMMENT ON COLUMN wa.scenario.max_per_day_and_number IS 'a number that got this many messages of any scenario in 24 hours gets no more: they are held; NULL: no limit';
 COMMENT ON COLUMN wa.scenario.news_days IS 'a permit that was issued, or has expired, longer ago is no news; NULL: always news';
-COMMENT ON COLUMN wa.scenario.muted_until IS 'events until then make no message; wa_mute() sets it';
+COMMENT ON COLUMN wa.scenario.muted_until IS 'events until then make no message, and a daily scenario announces nothing; wa_mute() sets it';
 
 CREATE TABLE wa.passed (
     scenario text NOT NULL,
@@ -156,9 +159,11 @@ CREATE TABLE wa.dead_letter (
     event_at  timestamptz NOT NULL,
     error     text NOT NULL,
     at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    scenario  text,
     CONSTRAINT dead_letter_pkey PRIMARY KEY (id)
 );
 COMMENT ON TABLE wa.dead_letter IS 'events whose composer failed, with their own copy of the change and the error';
+COMMENT ON COLUMN wa.dead_letter.scenario IS 'the scenario of your own that failed, while the others went on; NULL: nothing was made of the event';
 
 CREATE INDEX dead_letter_event_idx ON wa.dead_letter (event_id);
 
@@ -181,7 +186,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_mute';
 COMMENT ON FUNCTION pg_catalog.wa_mute(text, timestamptz) IS
-'let events of a scenario make no message until this time, for a planned import for example (NULL: no longer). Returns 1; raises an error if there is no such scenario. Needs level admin';
+'let events of a scenario make no message until this time, for a planned import for example (NULL: no longer). A daily scenario counts nothing as announced meanwhile: what is still due then comes afterwards. Returns 1; raises an error if there is no such scenario. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_render(template_key text, params jsonb)
 RETURNS text

@@ -238,12 +238,10 @@ wa_documents_count_pending(WaBatch *batch)
 	return batch->documents->pending;
 }
 
-/* Odoo's word for a number that is yet to be drawn is no number. */
 static const char *
 number_or(const char *number, const char *otherwise)
 {
-	if (wa_compose_filled(number) && strcmp(number, "New") != 0 &&
-		strcmp(number, "/") != 0)
+	if (wa_numbered(number))
 		return number;
 	return otherwise ? otherwise : "";
 }

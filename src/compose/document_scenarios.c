@@ -210,6 +210,29 @@ ask(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 							   request_key(document->id, workflow->id, workflow->approver_id),
 							   WA_RANK_APPROVAL);
 	draft->message.res_id = document->id;
+	draft->once_a_record = true;
+}
+
+/*
+ * A document asks for no approval any more: when it does again, that is a new
+ * request, and who has not heard of this one need not.
+ */
+static void
+take_back_all(WaBatch *batch, int64 document_id)
+{
+	WaWorkflow *list;
+	int			n = wa_document_workflows(batch, &list);
+	const char **keys = palloc(sizeof(char *) * Max(n, 1));
+	int			nkeys = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i].document_id != document_id || list[i].approver_id == 0)
+			continue;
+		keys[nkeys] = request_key(document_id, list[i].id, list[i].approver_id);
+		wa_queue_withdraw(keys[nkeys++], "no longer true: the document asks for no approval any more");
+	}
+	wa_queue_forget(keys, nkeys);
 }
 
 /* The document says that it waits now, or that it does not any more. */
@@ -225,13 +248,7 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 
 	if (before && !now)
 	{
-		const char **keys = palloc(sizeof(char *) * Max(n, 1));
-		int			nkeys = 0;
-
-		for (int i = 0; i < n; i++)
-			if (list[i].document_id == event->record_id && list[i].approver_id != 0)
-				keys[nkeys++] = request_key(event->record_id, list[i].id, list[i].approver_id);
-		wa_queue_forget(keys, nkeys);
+		take_back_all(batch, event->record_id);
 		return;
 	}
 	if (!now || (event->insert && !scenario->on_insert))
@@ -246,6 +263,8 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 		now = wa_compose_is(wa_event_new(event, "requires_approval"), "t");
 		before = before && wa_compose_is(wa_event_old(event, "requires_approval"), "t");
 	}
+	if (before && !now)
+		take_back_all(batch, event->record_id);
 	if (!now || before)
 		return;
 	if (!pending(document->state) ||
@@ -269,6 +288,34 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 					   "no approver is named yet; naming one sends the message");
 }
 
+/* Does this workflow still ask this user, or another one of its document? */
+static bool
+asks_still(WaBatch *batch, const WaWorkflow *workflow, int64 user_id)
+{
+	WaWorkflow *list;
+	int			n = wa_document_workflows(batch, &list);
+
+	for (int i = 0; i < n; i++)
+		if (list[i].document_id == workflow->document_id && list[i].pending &&
+			list[i].approver_id == user_id)
+			return true;
+	return false;
+}
+
+/*
+ * A workflow that asked somebody asks another, or is done: he may be asked
+ * again later, and need not hear of a request that still waits to be sent.
+ */
+static void
+take_back(WaBatch *batch, const WaWorkflow *workflow, int64 user_id)
+{
+	const char *key = request_key(workflow->document_id, workflow->id, user_id);
+
+	if (!asks_still(batch, workflow, user_id))
+		wa_queue_withdraw(key, "no longer true: the approval is not asked of this person any more");
+	wa_queue_forget(&key, 1);
+}
+
 /* The workflow says who approves, or that it is done. */
 static void
 approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
@@ -284,12 +331,7 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 	WaDocument *document = workflow ? wa_document_find(batch, workflow->document_id) : NULL;
 
 	if (before && !same && workflow)
-	{
-		const char *key = request_key(workflow->document_id, workflow->id,
-									  strtoll(former, NULL, 10));
-
-		wa_queue_forget(&key, 1);
-	}
+		take_back(batch, workflow, strtoll(former, NULL, 10));
 	if (!now || same)
 		return;
 	if (document == NULL)

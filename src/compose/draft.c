@@ -103,7 +103,8 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	{
 		message->state = "skipped";
 		message->reason = "no_recipient";
-		message->detail = "the contact does not exist any more";
+		message->detail = batch->no_contacts ? "there is no table res_partner" :
+			"the contact does not exist any more";
 	}
 	else if (recipient->number == NULL)
 	{
@@ -147,13 +148,17 @@ by_event_and_rank(const ListCell *a, const ListCell *b)
 }
 
 static bool
+one_person(const WaNewMessage *a, const WaNewMessage *b)
+{
+	if (a->number && b->number)
+		return strcmp(a->number, b->number) == 0;
+	return a->partner_id != 0 && a->partner_id == b->partner_id;
+}
+
+static bool
 same_person(const WaDraft *a, const WaDraft *b)
 {
-	if (a->event != b->event)
-		return false;
-	if (a->message.number && b->message.number)
-		return strcmp(a->message.number, b->message.number) == 0;
-	return a->message.partner_id != 0 && a->message.partner_id == b->message.partner_id;
+	return a->event == b->event && one_person(&a->message, &b->message);
 }
 
 /*
@@ -179,6 +184,33 @@ drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 				wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "suppressed",
 								   psprintf("%s says more to the same person", better->scenario->key));
 			}
+		}
+	}
+}
+
+/*
+ * Other records than the one that a message is about may ask for it, several
+ * in one transaction: a document has two requests to one approver.  He gets
+ * one message.
+ */
+static void
+drop_repeated(WaBatch *batch, WaDraft **drafts, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = 0; j < i && drafts[i]->once_a_record && !drafts[i]->dropped; j++)
+		{
+			const WaDraft *first = drafts[j];
+
+			if (!first->once_a_record || first->dropped || first->scenario != drafts[i]->scenario ||
+				first->message.res_id != drafts[i]->message.res_id ||
+				(first->event != drafts[i]->event &&
+				 strcmp(first->event->xact, drafts[i]->event->xact) != 0) ||
+				!one_person(&first->message, &drafts[i]->message))
+				continue;
+			drafts[i]->dropped = true;
+			wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "suppressed",
+							   "the same person is told of the same record already");
 		}
 	}
 }
@@ -277,6 +309,7 @@ wa_compose_write(WaBatch *batch)
 			drafts[i]->message.id = messages[i].id;
 		drop_announced(batch, drafts, n);
 		drop_less_specific(batch, drafts, n);
+		drop_repeated(batch, drafts, n);
 		wa_guards_apply(batch, drafts, n);
 		for (i = 0; i < n; i++)
 			if (!drafts[i]->dropped)

@@ -11,6 +11,11 @@
  * The first run ever announces nothing: what has been reached by then belongs
  * to the time before us.
  *
+ * While the scenario is muted nothing is announced and nothing counts as
+ * announced: what is still due when the silence is over comes then.  The first
+ * run waits for that too, so that what a planned import brings belongs to the
+ * time before us.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -306,6 +311,12 @@ wa_compose_expiry(WaDaily *daily)
 		return true;
 	}
 	n = find_candidates(daily, &table, &list);
+	if (!has_baseline(baseline) && wa_calendar_muted(daily))
+	{
+		daily->note = psprintf("muted until %s; the first run is made after that",
+							   wa_value_time(daily->scenario->muted_until, daily->common->time_zone));
+		return true;
+	}
 	if (!has_baseline(baseline))
 	{
 		take_baseline(daily, table.relation, baseline, list, n);

@@ -138,6 +138,9 @@ still_to_hold(const WaDraft *draft, const WaPermit *permit)
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
+	if (permit && !draft->is_staff && draft->message.partner_id != 0 &&
+		draft->message.partner_id == permit->partner_id)
+		add_fact(&json, "partner_id", psprintf(INT64_FORMAT, permit->partner_id));
 	if (permit && announces_permit(scenario))
 	{
 		add_fact(&json, "status", "active");
@@ -195,7 +198,8 @@ judge(WaBatch *batch, WaDraft *draft)
 
 	if (batch->permits && message->res_model && strcmp(message->res_model, "sicantik.permit") == 0)
 		permit = wa_permit_find(batch, message->res_id);
-	message->still = still_to_hold(draft, permit);
+	if (message->still == NULL)
+		message->still = still_to_hold(draft, permit);
 	if (permit == NULL)
 		return;
 	why = draft->scenario->news_days != PG_INT32_MAX && strcmp(message->state, "skipped") != 0 ?
@@ -332,7 +336,7 @@ typedef struct Passed
 static HTAB *passed = NULL;
 
 /*
- * A run of the reader begins.
+ * A run of the reader, or of a daily scenario, begins.
  */
 void
 wa_guards_start(void)

@@ -122,6 +122,7 @@ wa_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 	wa_app_open(&table, batch->schema, "res_partner");
 	if (wa_batch_add_locked(batch, &table, "res_partner"))
 		return false;
+	batch->no_contacts = table.state != WA_APP_READY;
 	if (table.state != WA_APP_READY || n == 0)
 		return true;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", ids, n);

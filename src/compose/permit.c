@@ -13,6 +13,7 @@
 
 #include "admin/setting.h"
 #include "compose/compose.h"
+#include "compose/scenario.h"
 
 /* The permits of a batch and what goes with them. */
 struct WaPermits
@@ -57,6 +58,17 @@ as_int8(const char *text)
 	return text ? strtoll(text, NULL, 10) : 0;
 }
 
+/*
+ * Is this the number of a permit or document?  Odoo's word for a number that
+ * is yet to be drawn is none.
+ */
+bool
+wa_numbered(const char *number)
+{
+	return wa_compose_filled(number) && strcmp(number, "New") != 0 &&
+		strcmp(number, "/") != 0;
+}
+
 static int
 by_id(const void *a, const void *b)
 {
@@ -89,7 +101,7 @@ is_jsonb(const WaAppTable *table, const char *column)
 }
 
 static void
-load_types(WaBatch *batch, const WaAppTable *table)
+load_types(WaBatch *batch, const WaAppTable *table, const WaAppTable *translations)
 {
 	static const char *const columns[] = {"id", "name"};
 	struct WaPermits *permits = batch->permits;
@@ -97,6 +109,7 @@ load_types(WaBatch *batch, const WaAppTable *table)
 	int			n = 0;
 	WaAppRows	rows;
 	bool		translated = is_jsonb(table, "name");
+	char	  **indonesian = NULL;
 
 	for (int i = 0; i < permits->n; i++)
 		if (permits->list[i].permit_type_id != 0)
@@ -104,30 +117,49 @@ load_types(WaBatch *batch, const WaAppTable *table)
 	if (table->state != WA_APP_READY || n == 0)
 		return;
 	wa_app_read_by_id(&rows, table, columns, lengthof(columns), "id", ids, n);
+	if (!translated)
+		indonesian = wa_translations_read(translations, "sicantik.permit.type,name", ids, n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		int64		id = as_int8(rows.values[r][0]);
 		char	   *name = wa_value_translated(rows.values[r][1], translated);
 
+		for (int i = 0; i < n && indonesian; i++)
+			if (ids[i] == id && indonesian[i])
+				name = indonesian[i];
 		for (int i = 0; i < permits->n; i++)
 			if (permits->list[i].permit_type_id == id && name && name[0])
 				permits->list[i].permit_type = name;
 	}
 }
 
+static bool
+has_own_label(const char *status)
+{
+	for (size_t i = 0; i < lengthof(own_labels); i++)
+		if (strcmp(own_labels[i].status, status) == 0)
+			return true;
+	return false;
+}
+
 /*
  * Labels of the states: Odoo's, in Indonesian; what it has none for is found
- * among our own when asked for, then English, then the raw value.
+ * among our own when asked for, then English, then the raw value.  A jsonb
+ * label says which language it is in.  A plain one may be in any: one that
+ * only repeats the raw value is English.
  */
 static void
-load_labels(WaBatch *batch, const WaAppTable *fields, const WaAppTable *selections)
+load_labels(WaBatch *batch, const WaAppTable *fields, const WaAppTable *selections,
+			const WaAppTable *translations)
 {
 	static const char *const field_columns[] = {"id", "name"};
-	static const char *const selection_columns[] = {"value", "name"};
+	static const char *const selection_columns[] = {"value", "name", "id"};
 	static const char *const model[] = {"sicantik.permit"};
 	struct WaPermits *permits = batch->permits;
 	WaAppRows	rows;
 	int64		field = 0;
+	int64	   *ids;
+	char	  **indonesian = NULL;
 	bool		translated;
 
 	if (fields->state != WA_APP_READY || selections->state != WA_APP_READY)
@@ -144,24 +176,29 @@ load_labels(WaBatch *batch, const WaAppTable *fields, const WaAppTable *selectio
 					  "field_id", &field, 1);
 	permits->label_values = palloc0(sizeof(char *) * Max(rows.n, 1));
 	permits->labels = palloc0(sizeof(char *) * Max(rows.n, 1));
+	ids = palloc(sizeof(int64) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+		ids[r] = as_int8(rows.values[r][2]);
+	if (!translated)
+		indonesian = wa_translations_read(translations, "ir.model.fields.selection,name",
+										  ids, rows.n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
+		char	   *status = rows.values[r][0];
 		char	   *name = rows.values[r][1];
+		bool		is_indonesian;
 
-		if (rows.values[r][0] == NULL || name == NULL)
+		if (status == NULL || name == NULL)
 			continue;
-		/* a translated label without Indonesian gives way to our own */
-		if (translated && strstr(name, "\"id_ID\"") == NULL)
-		{
-			bool		known = false;
-
-			for (size_t i = 0; i < lengthof(own_labels); i++)
-				known = known || strcmp(own_labels[i].status, rows.values[r][0]) == 0;
-			if (known)
-				continue;
-		}
-		permits->label_values[permits->nlabels] = rows.values[r][0];
-		permits->labels[permits->nlabels++] = wa_value_translated(name, translated);
+		if (translated)
+			is_indonesian = strstr(name, "\"id_ID\"") != NULL;
+		else
+			is_indonesian = indonesian[r] != NULL || pg_strcasecmp(name, status) != 0;
+		if (!is_indonesian && has_own_label(status))
+			continue;
+		permits->label_values[permits->nlabels] = status;
+		permits->labels[permits->nlabels++] = indonesian && indonesian[r] ? indonesian[r] :
+			wa_value_translated(name, translated);
 	}
 }
 
@@ -177,6 +214,7 @@ wa_permits_load(WaBatch *batch, const int64 *ids, int n)
 	WaAppTable	type;
 	WaAppTable	fields;
 	WaAppTable	selections;
+	WaAppTable	translations;
 	WaAppRows	rows;
 	struct WaPermits *permits = palloc0(sizeof(struct WaPermits));
 
@@ -185,10 +223,12 @@ wa_permits_load(WaBatch *batch, const int64 *ids, int n)
 	wa_app_open(&type, batch->schema, "sicantik_permit_type");
 	wa_app_open(&fields, batch->schema, "ir_model_fields");
 	wa_app_open(&selections, batch->schema, "ir_model_fields_selection");
+	wa_app_open(&translations, batch->schema, "ir_translation");
 	if (wa_batch_add_locked(batch, &permit, "sicantik_permit") ||
 		wa_batch_add_locked(batch, &type, "sicantik_permit_type") ||
 		wa_batch_add_locked(batch, &fields, "ir_model_fields") ||
-		wa_batch_add_locked(batch, &selections, "ir_model_fields_selection"))
+		wa_batch_add_locked(batch, &selections, "ir_model_fields_selection") ||
+		wa_batch_add_locked(batch, &translations, "ir_translation"))
 		return false;
 	if (permit.state != WA_APP_READY || n == 0)
 		return true;
@@ -202,7 +242,7 @@ wa_permits_load(WaBatch *batch, const int64 *ids, int n)
 
 		p->id = as_int8(row[P_ID]);
 		p->registration_id = row[P_REGISTRATION_ID];
-		p->permit_number = row[P_PERMIT_NUMBER];
+		p->permit_number = wa_numbered(row[P_PERMIT_NUMBER]) ? row[P_PERMIT_NUMBER] : NULL;
 		p->applicant_name = row[P_APPLICANT_NAME];
 		p->permit_type_id = as_int8(row[P_PERMIT_TYPE_ID]);
 		p->permit_type_name = row[P_PERMIT_TYPE_NAME];
@@ -215,8 +255,8 @@ wa_permits_load(WaBatch *batch, const int64 *ids, int n)
 		p->is_renewal = row[P_IS_RENEWAL] && row[P_IS_RENEWAL][0] == 't';
 	}
 	qsort(permits->list, permits->n, sizeof(WaPermit), by_id);
-	load_types(batch, &type);
-	load_labels(batch, &fields, &selections);
+	load_types(batch, &type, &translations);
+	load_labels(batch, &fields, &selections, &translations);
 	return true;
 }
 

@@ -34,7 +34,7 @@ has_recipient(const char *partner_id)
 static bool
 ready(const char *status, const char *permit_number)
 {
-	return wa_compose_is(status, "active") && wa_compose_filled(permit_number);
+	return wa_compose_is(status, "active") && wa_numbered(permit_number);
 }
 
 /* Active and the renewal of another. */
@@ -68,8 +68,11 @@ renewed_before(const WaEvent *event)
 	return renewed(wa_event_old(event, "status"), wa_event_old(event, "is_renewal"));
 }
 
-static const char *
-announced_key(const WaPermit *permit, const char *number)
+/*
+ * What is announced once for ever; palloc()ed.
+ */
+const char *
+wa_compose_announced_key(const WaPermit *permit, const char *number)
 {
 	return psprintf("announced:sicantik.permit:" INT64_FORMAT ":%s", permit->id,
 					number ? number : "");
@@ -84,7 +87,7 @@ announced_without_number(const WaPermit *permit)
 	WaArgs		args = {0};
 	bool		found;
 
-	wa_arg_text(&args, announced_key(permit, NULL));
+	wa_arg_text(&args, wa_compose_announced_key(permit, NULL));
 	found = wa_query(&find, &args) > 0;
 	SPI_freetuptable(SPI_tuptable);
 	return found;
@@ -133,7 +136,7 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 						   "the permit has changed again since");
 		return;
 	}
-	if (!has_recipient(wa_event_new(event, "partner_id")))
+	if (!has_recipient(wa_event_new(event, "partner_id")) || permit->partner_id == 0)
 	{
 		wa_compose_outcome(batch, event, scenario, WAITING,
 						   "the permit has no contact yet; linking one within 7 days sends the message");
@@ -154,7 +157,7 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	recipient = wa_people_partner(batch, permit->partner_id);
 	wa_permit_values(batch, &values, permit, recipient);
 	wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
-					   announced_key(permit, permit->permit_number), rank);
+					   wa_compose_announced_key(permit, permit->permit_number), rank);
 }
 
 void

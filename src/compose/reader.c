@@ -13,18 +13,17 @@
  * ones of the highest.
  *
  * A composer that fails must not stop the stream: the batch is halved down to
- * the event that it fails for, which is kept as a dead letter.
+ * the event that it fails for, which is kept as a dead letter.  What a scenario
+ * of the DBA's own fails with costs no more than its own part of the event.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "admin/setting.h"
@@ -32,6 +31,7 @@
 #include "pg/frame.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 #include "queue/queue.h"
 
 #define BATCH_EVENTS	500
@@ -39,12 +39,16 @@
 /* A database that may not send stops composing at this many waiting. */
 #define COPY_LIMIT		10000
 
+/*
+ * Keep an event with its error.  scenario: the one that failed, while the
+ * others had their say; NULL: nothing was made of the event.
+ */
 static void
-write_dead_letter(const WaEvent *event, const char *error)
+write_dead_letter(const WaEvent *event, const char *scenario, const char *error)
 {
 	static WaStatement insert =
-		WA_STATEMENT("INSERT INTO wa.dead_letter (event_id, relation, record_id, columns, old, new, event_at, error)"
-					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+		WA_STATEMENT("INSERT INTO wa.dead_letter (event_id, relation, record_id, columns, old, new, event_at, error, scenario)"
+					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, event->id);
@@ -58,41 +62,46 @@ write_dead_letter(const WaEvent *event, const char *error)
 	wa_arg_text_array(&args, (const char *const *) event->new, event->ncolumns);
 	wa_arg_timestamptz(&args, event->at);
 	wa_arg_text(&args, error);
+	wa_arg_text(&args, scenario);
 	wa_query(&insert, &args);
 	ereport(WARNING,
 			(errmsg("sicantik_wa could not compose the messages of an event"),
+			 scenario ?
+			 errdetail("Event " INT64_FORMAT " of %s, scenario \"%s\".", event->id, event->relation, scenario) :
 			 errdetail("Event " INT64_FORMAT " of %s.", event->id, event->relation),
 			 errhint("The event is kept with its error in wa.dead_letter.")));
 }
 
-static void
-compose_events(WaBatch *common, WaEvent *events, int n)
+/* What compose_events() works on. */
+typedef struct Some
 {
-	WaBatch		batch = *common;
+	WaBatch    *common;
+	WaEvent    *events;
+	int			n;
+} Some;
 
-	batch.events = events;
-	batch.nevents = n;
+static bool
+compose_events(void *argument)
+{
+	const Some *some = argument;
+	WaBatch		batch = *some->common;
+	ListCell   *cell;
+
+	batch.events = some->events;
+	batch.nevents = some->n;
 	wa_compose_scenarios(&batch);
-	common->locked = batch.locked;
-	common->locked_table = batch.locked_table;
-	if (!batch.locked)
-		wa_compose_write(&batch);
-}
+	some->common->locked = batch.locked;
+	some->common->locked_table = batch.locked_table;
+	if (batch.locked)
+		return true;
+	wa_compose_write(&batch);
+	foreach(cell, batch.failures)
+	{
+		const WaFailure *failure = lfirst(cell);
 
-/*
- * Is this no fault of the event, but of the moment: a lock, a full disk, being
- * told to end?  Then everything is tried again later.
- */
-bool
-wa_compose_is_passing(int sqlerrcode)
-{
-	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
-
-	return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR);
+		write_dead_letter(failure->event, failure->scenario->key, failure->error);
+	}
+	return true;
 }
 
 /*
@@ -102,37 +111,17 @@ wa_compose_is_passing(int sqlerrcode)
 static void
 compose_or_halve(WaBatch *common, WaEvent *events, int n)
 {
-	MemoryContext old_context = CurrentMemoryContext;
-	ResourceOwner old_owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	Some		some = {common, events, n};
+	ErrorData  *error = wa_pg_subtransaction(compose_events, &some);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(old_context);
-	PG_TRY();
-	{
-		compose_events(common, events, n);
-		ReleaseCurrentSubTransaction();
-		wa_guards_settle(true);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(old_context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		wa_guards_settle(false);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old_context);
-	CurrentResourceOwner = old_owner;
-
+	wa_guards_settle(error == NULL);
 	if (error == NULL)
 		return;
-	if (wa_compose_is_passing(error->sqlerrcode))
+	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	if (n == 1)
 	{
-		write_dead_letter(&events[0], error->message);
+		write_dead_letter(&events[0], NULL, error->message);
 		return;
 	}
 	compose_or_halve(common, events, n / 2);

@@ -44,6 +44,7 @@ typedef struct Person
 	WaRecipient *recipient;
 	int			count;
 	const Waiting *oldest;
+	const Waiting *last;		/* document that was counted last */
 } Person;
 
 static int64
@@ -289,8 +290,9 @@ count_for(List **people, WaRecipient *recipient, const Waiting *document)
 		*people = lappend(*people, person);
 	}
 	/* two approvers who are one person */
-	if (person->oldest == document)
+	if (person->last == document)
 		return;
+	person->last = document;
 	person->count++;
 	if (person->oldest == NULL || document->since < person->oldest->since)
 		person->oldest = document;

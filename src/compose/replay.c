@@ -23,28 +23,41 @@ PG_FUNCTION_INFO_V1(wa_sql_replay);
 /* Columns of the statement below. */
 enum
 {
-	D_RELATION = 1, D_TABLE, D_RECORD_ID, D_COLUMNS, D_OLD, D_NEW, D_AT, D_HOLD
+	D_RELATION = 1, D_TABLE, D_RECORD_ID, D_COLUMNS, D_OLD, D_NEW, D_AT, D_HOLD, D_SCENARIO
 };
 
 /*
- * Take the dead letter of an event off its table and read it.  Two calls at
+ * Take the dead letters of an event off their table and read them: they are
+ * one change, and there is one for each scenario of the DBA's own that failed
+ * (*only: their keys), or one for all scenarios (*only: NIL).  Two calls at
  * the same time: the second one waits, and finds none.  Returns false if there
  * is none.
  */
 static bool
-take_dead_letter(int64 event_id, const WaIdentity *identity, WaEvent *event)
+take_dead_letters(int64 event_id, const WaIdentity *identity, WaEvent *event, List **only)
 {
 	static WaStatement take =
 		WA_STATEMENT("DELETE FROM wa.dead_letter WHERE event_id = $1"
 					 " RETURNING relation, (parse_ident(relation))[array_upper(parse_ident(relation), 1)],"
-					 " record_id, columns, old, new, event_at, event_id <= $2");
+					 " record_id, columns, old, new, event_at, event_id <= $2, scenario");
 	WaArgs		args = {0};
+	uint64		rows;
+	bool		all = false;
 	int			n;
 
 	wa_arg_int8(&args, event_id);
 	wa_arg_int8(&args, identity->hold_event_id);
-	if (wa_query(&take, &args) == 0)
+	rows = wa_query(&take, &args);
+	if (rows == 0)
 		return false;
+	*only = NIL;
+	for (uint64 i = 0; i < rows; i++)
+	{
+		all = all || wa_row_isnull(i, D_SCENARIO);
+		*only = lappend(*only, wa_row_text(i, D_SCENARIO));
+	}
+	if (all)
+		*only = NIL;
 	memset(event, 0, sizeof(*event));
 	event->id = event_id;
 	event->relation = wa_row_text(0, D_RELATION);
@@ -81,7 +94,8 @@ wa_sql_replay(PG_FUNCTION_ARGS)
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	wa_identity_check(&identity);
 	wa_compose_init_batch(&batch, &identity);
-	if (!take_dead_letter(event_id, &identity, &event))
+	batch.strict = true;
+	if (!take_dead_letters(event_id, &identity, &event, &batch.only))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("event " INT64_FORMAT " is no dead letter", event_id),

@@ -51,7 +51,8 @@ wa_compose_load_scenarios(int *n)
 		WA_STATEMENT("SELECT key, watch, template_key, composer, active, on_insert, exclusive, requires_opt_in,"
 					 " (extract(epoch FROM time_to_live) * 1000000)::bigint, unknown_policy, priority, fallback,"
 					 " staff_group, " WA_HOURS_COLUMNS ", max_per_transaction, max_per_hour, max_per_day_and_number,"
-					 " news_days, muted_until, approver_group, fallback_when_paced FROM wa.scenario ORDER BY key");
+					 " news_days, muted_until, approver_group, daily_at IS NOT NULL,"
+					 " (extract(epoch FROM time_limit) * 1000)::integer, fallback_when_paced FROM wa.scenario ORDER BY key");
 	uint64		rows = wa_query(&load, NULL);
 	WaScenario *list = palloc0(sizeof(WaScenario) * Max(rows, 1));
 
@@ -82,7 +83,9 @@ wa_compose_load_scenarios(int *n)
 		s->news_days = limit_of(i, 20);
 		s->muted_until = wa_row_isnull(i, 21) ? 0 : wa_row_timestamptz(i, 21);
 		s->approver_group = wa_row_text(i, 22);
-		s->fallback_when_paced = wa_row_bool(i, 23);
+		s->daily = wa_row_bool(i, 23);
+		s->time_limit_ms = wa_row_int4(i, 24);
+		s->fallback_when_paced = wa_row_bool(i, 25);
 	}
 	*n = (int) rows;
 	return list;
@@ -119,8 +122,8 @@ wa_compose_scenario_of(const WaBatch *batch, const char *composer)
 }
 
 /*
- * Is its composer one of ours, not a function of the DBA's?  Without a table
- * to listen to it is a daily one, which is ours.
+ * Is its composer one of those above, not a function of the DBA's?  (The
+ * built-in daily ones are the calendar's, see there.)
  */
 bool
 wa_compose_is_built_in(const WaScenario *scenario)
@@ -128,7 +131,22 @@ wa_compose_is_built_in(const WaScenario *scenario)
 	for (size_t c = 0; c < lengthof(composers); c++)
 		if (strcmp(composers[c].name, scenario->composer) == 0)
 			return true;
-	return scenario->watch == NULL;
+	return false;
+}
+
+/*
+ * Is this scenario to look at the events of the batch?  Of a dead letter, only
+ * those that it is about.
+ */
+bool
+wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->only)
+		if (strcmp(lfirst(cell), scenario->key) == 0)
+			return true;
+	return batch->only == NIL;
 }
 
 /*
@@ -194,7 +212,8 @@ wa_compose_scenarios(WaBatch *batch)
 		{
 			const WaScenario *scenario = &batch->scenarios[s];
 
-			if (!scenario->active || !event->has_record || scenario->watch == NULL)
+			if (!scenario->active || !event->has_record || scenario->watch == NULL ||
+				!wa_compose_is_asked(batch, scenario))
 				continue;
 			for (size_t c = 0; c < lengthof(composers); c++)
 				if (strcmp(composers[c].name, scenario->composer) == 0 &&

@@ -27,12 +27,14 @@ extern bool wa_compose_is(const char *given, const char *value);
 extern const WaScenario *wa_compose_scenario_of(const WaBatch *batch, const char *composer);
 
 extern bool wa_compose_is_built_in(const WaScenario *scenario);
+extern bool wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario);
 
 /* own.c */
 extern bool wa_compose_load_own(WaBatch *batch);
 extern void wa_compose_own(WaBatch *batch, const WaScenario *scenario, const WaEvent *event);
 
 /* permit_scenarios.c */
+extern const char *wa_compose_announced_key(const WaPermit *permit, const char *number);
 extern void wa_compose_permit_ready(WaBatch *batch, const WaScenario *scenario,
 									const WaEvent *event);
 extern void wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario *scenario,

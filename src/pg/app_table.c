@@ -22,8 +22,10 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "parser/parse_coerce.h"
 #include "lib/stringinfo.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -32,6 +34,7 @@
 
 #include "pg/acting.h"
 #include "pg/app_table.h"
+#include "pg/pg_compat.h"
 
 /*
  * Find and lock a table for reading, without ever waiting.  The lock lasts to
@@ -66,6 +69,22 @@ wa_app_open(WaAppTable *table, const char *schema, const char *name)
 	table->state = form->relkind == RELKIND_RELATION ||
 		form->relkind == RELKIND_PARTITIONED_TABLE ? WA_APP_READY : WA_APP_REFUSED;
 	ReleaseSysCache(tuple);
+	return table->state;
+}
+
+/*
+ * The same for a table that is to be read as "role" instead of its owner;
+ * WA_APP_REFUSED too if that role may not.
+ */
+WaAppState
+wa_app_open_as(WaAppTable *table, const char *schema, const char *name, Oid role)
+{
+	if (wa_app_open(table, schema, name) != WA_APP_READY)
+		return table->state;
+	table->owner = role;
+	if (pg_class_aclcheck(table->relid, role, ACL_SELECT) != ACLCHECK_OK ||
+		wa_schema_aclcheck(get_rel_namespace(table->relid), role, ACL_USAGE) != ACLCHECK_OK)
+		table->state = WA_APP_REFUSED;
 	return table->state;
 }
 
@@ -173,6 +192,20 @@ read_rows(WaAppRows *rows, const WaAppTable *table,
 	pfree(sql.data);
 }
 
+/* Is there such a column, and of a type of this category (pg_type)? */
+static bool
+has_column_of(const WaAppTable *table, const char *column, TYPCATEGORY wanted)
+{
+	TYPCATEGORY category;
+	bool		preferred;
+
+	if (!wa_app_has_column(table, column))
+		return false;
+	get_type_category_preferred(get_atttype(table->relid, get_attnum(table->relid, column)),
+								&category, &preferred);
+	return category == wanted;
+}
+
 /*
  * The rows whose integer column "key" is among "keys".  Without such a column
  * there are none.
@@ -184,6 +217,10 @@ wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 {
 	WaArgs		args = {0};
 
+	rows->n = 0;
+	rows->values = NULL;
+	if (!has_column_of(table, key, TYPCATEGORY_NUMERIC))
+		return;
 	wa_arg_int8_array(&args, keys, nkeys);
 	read_rows(rows, table, columns, ncolumns, key, &args);
 }
@@ -203,7 +240,7 @@ wa_app_read_by_array(WaAppRows *rows, const WaAppTable *table,
 }
 
 /*
- * The same for a column of text.
+ * The same for a column of text; none if it is of another type.
  */
 void
 wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
@@ -212,6 +249,10 @@ wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
 {
 	WaArgs		args = {0};
 
+	rows->n = 0;
+	rows->values = NULL;
+	if (!has_column_of(table, key, TYPCATEGORY_STRING))
+		return;
 	wa_arg_text_array(&args, keys, nkeys);
 	read_rows(rows, table, columns, ncolumns, key, &args);
 }

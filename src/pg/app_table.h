@@ -25,7 +25,7 @@ typedef struct WaAppTable
 {
 	WaAppState	state;
 	Oid			relid;
-	Oid			owner;
+	Oid			owner;			/* or who else it is read as */
 	char	   *relation;		/* schema-qualified, quoted */
 } WaAppTable;
 
@@ -38,6 +38,7 @@ typedef struct WaAppRows
 
 /* Results are palloc()ed in the current context.  SPI must be connected. */
 extern PGDLLEXPORT WaAppState wa_app_open(WaAppTable *table, const char *schema, const char *name);
+extern PGDLLEXPORT WaAppState wa_app_open_as(WaAppTable *table, const char *schema, const char *name, Oid role);
 extern PGDLLEXPORT bool wa_app_has_column(const WaAppTable *table, const char *column);
 extern PGDLLEXPORT void wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 										  const char *const *columns, int ncolumns,

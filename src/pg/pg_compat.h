@@ -18,6 +18,7 @@
 #endif
 
 #include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
@@ -46,6 +47,13 @@
 #define wa_index_insert_cleanup(index, info) index_insert_cleanup((index), (info))
 #else
 #define wa_index_insert_cleanup(index, info) ((void) 0)
+#endif
+
+/* The rights of a role on a schema; needs utils/acl.h. */
+#if PG_VERSION_NUM >= 160000
+#define wa_schema_aclcheck(oid, role, mode) object_aclcheck(NamespaceRelationId, (oid), (role), (mode))
+#else
+#define wa_schema_aclcheck(oid, role, mode) pg_namespace_aclcheck((oid), (role), (mode))
 #endif
 
 /*

@@ -281,3 +281,24 @@ wa_queue_forget(const char *const *keys, int n)
 	wa_arg_text_array(&args, keys, n);
 	wa_query(&forget, &args);
 }
+
+/*
+ * Take back the message that was announced under this key, if it still waits:
+ * what it says is not so any more.  detail: why, for the ledger.
+ */
+void
+wa_queue_withdraw(const char *key, const char *detail)
+{
+	static WaStatement withdraw =
+		WA_STATEMENT("WITH c AS (UPDATE wa.message AS m SET state = 'cancelled', reason = 'no_longer_true',"
+					 " detail = $2, due_at = NULL, finished_at = clock_timestamp()"
+					 " FROM wa.once AS o WHERE o.key = $1 AND m.id = o.message_id"
+					 " AND m.state IN ('queued', 'held') RETURNING m.id),"
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM c))"
+					 " DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM c)");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, key);
+	wa_arg_text(&args, detail);
+	wa_query(&withdraw, &args);
+}

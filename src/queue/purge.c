@@ -94,6 +94,8 @@ wa_queue_purge(void)
 		WA_STATEMENT("DELETE FROM wa.event_outcome WHERE id IN"
 					 " (SELECT id FROM (SELECT id, at FROM wa.event_outcome ORDER BY id LIMIT 500) AS b"
 					 " WHERE at < clock_timestamp() - $1::interval)");
+	static WaStatement gaps =
+		WA_STATEMENT("DELETE FROM wa.capture_gap WHERE last_at < clock_timestamp() - $1::interval");
 	WaArgs		args = {0};
 	int			n = 0;
 
@@ -103,6 +105,7 @@ wa_queue_purge(void)
 	if (wa_query(&blank, &args) > 0)
 		n = (int) wa_row_int8(0, 1);
 	n += (int) wa_query(&forget, &args);
+	(void) wa_query(&gaps, &args);
 	n += (int) wa_query(&remove, NULL);
 	if (clean_work() && n == 0)
 		n = 1;

@@ -146,6 +146,7 @@ extern PGDLLEXPORT void wa_queue_assign_ids(WaNewMessage *messages, int n);
 extern PGDLLEXPORT void wa_queue_announce_many(const char *const *keys, const int64 *ids,
 											   const int64 *again_after_us, int n, bool *fresh);
 extern void wa_queue_forget(const char *const *keys, int n);
+extern void wa_queue_withdraw(const char *key, const char *detail);
 
 /* Messages made ready at one time when they are due. */
 #define WA_QUEUE_DUE_BATCH	1000

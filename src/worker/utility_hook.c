@@ -7,7 +7,8 @@
  * seconds for other sessions to go, then fails.  So before such a command
  * runs, our worker in that database is asked to leave, and kept out for a
  * while.  The same hook notices that the extension comes, goes or changes,
- * and that databases come or change owner.
+ * that databases come or change owner, and that a prepared transaction is
+ * committed, whose wish to wake somebody ended with its session.
  *
  * Nothing here may turn a command that works into one that fails: whatever is
  * unclear is passed on to the server, which judges by itself.  A hold-off is
@@ -36,7 +37,8 @@ typedef enum After
 {
 	AFTER_NOTHING,
 	AFTER_SCAN,					/* the list of databases changed */
-	AFTER_REVISIT				/* our extension in this database changed */
+	AFTER_REVISIT,				/* our extension in this database changed */
+	AFTER_WAKE					/* there may be events of a transaction */
 } After;
 
 static ProcessUtility_hook_type previous_hook = NULL;
@@ -170,6 +172,11 @@ prepare(Node *stmt)
 			/* the owner may have been allowed to log in */
 			return AFTER_SCAN;
 
+		case T_TransactionStmt:
+			if (((TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED)
+				return AFTER_WAKE;
+			break;
+
 		case T_CreateExtensionStmt:
 			if (is_our_extension(((CreateExtensionStmt *) stmt)->extname))
 				return AFTER_REVISIT;
@@ -218,6 +225,8 @@ watch_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		wa_worker_scan_at_commit();
 	else if (after == AFTER_REVISIT)
 		wa_worker_revisit_at_commit();
+	else if (after == AFTER_WAKE)
+		wa_worker_wake_at_commit();
 }
 
 /*

@@ -8,8 +8,9 @@
  * down without limit.  It runs after the commit is visible to others and must
  * neither raise errors nor allocate nor look at catalogs.
  *
- * Not woken: COMMIT PREPARED (it runs in another session), rows that arrive
- * by replication.  The launcher's sweep finds those.
+ * COMMIT PREPARED runs in another session, which wakes in place of the one
+ * that prepared (see utility_hook.c).  Rows that arrive by replication wake
+ * nobody; the launcher's sweep finds those.
  *
  *-------------------------------------------------------------------------
  */

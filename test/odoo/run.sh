@@ -1,13 +1,20 @@
 #!/bin/bash
 #
-# run.sh: the extension with the real Odoo 19 on PostgreSQL 18 (make test-odoo).
+# run.sh: the extension with a real Odoo (make test-odoo).
 #
-#	test/odoo/run.sh [--clean]
+#	test/odoo/run.sh [19 | 14] [--clean]
 #
-# Debian has that pair in sid only, so the test makes itself a folder with
-# Debian sid, $ODOO_ROOT (by default in the user's cache, 2 GB), and works in
-# there with chroot.  The folder is kept for the next run; --clean makes a new
-# one.  Packages come from wherever this machine's own apt gets them.
+# The test makes itself folders with Debian, $ODOO_ROOT (by default in the
+# user's cache), and works in there with chroot.  They are kept for the next
+# run; --clean makes new ones.  Packages come from wherever this machine's own
+# apt gets them.
+#
+# Odoo 19 is in Debian sid, and PostgreSQL 18 beside it: one folder, 2 GB.
+# Odoo 14 is in Debian bullseye, whose PostgreSQL 13 is too old for the
+# extension: PostgreSQL 15 gets a second folder, with Debian bookworm, as it
+# would get a second machine; 2.5 GB together.  Odoo reaches the server through
+# its socket, and calls that server's pg_dump and psql, as it has to: an older
+# pg_dump refuses a newer server.
 #
 # Everything runs in name spaces of its own: no process and no mount outlives
 # this script, however it ends, and while the test runs there is no network
@@ -16,10 +23,6 @@
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-root=${ODOO_ROOT:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/sicantik_wa/odoo-19}
-packages="odoo-19 postgresql-18 postgresql-server-dev-18 build-essential
-	libcurl4-openssl-dev libjson-c-dev python3-phonenumbers iproute2
-	ca-certificates tzdata"
 
 die()
 {
@@ -42,25 +45,25 @@ quietly()
 	rm -f "$log"
 }
 
-# within USER COMMAND ...: in the folder, with nothing of our environment.
+# within FOLDER USER COMMAND ...: in a folder, with nothing of our environment.
 within()
 {
-	local user=$1 home
+	local folder=$1 user=$2 home
 
-	shift
+	shift 2
 	case $user in
 		root) home=/root ;;
 		*) home=/test/$user ;;
 	esac
-	chroot --userspec="$user:$user" "$root" /usr/bin/env -i HOME="$home" \
+	chroot --userspec="$user:$user" "$folder" /usr/bin/env -i HOME="$home" \
 		PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 LC_ALL=C.UTF-8 \
 		DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 mounts()
 {
-	mount -t proc proc "$root/proc"
-	mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+	mount -t proc proc "$1/proc"
+	mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
 }
 
 # The archive that this machine uses, as apt knows it.
@@ -70,91 +73,152 @@ mirror()
 		grep -v security | head -n 1
 }
 
-# Stage 1, with network: the folder and its packages.
-prepare()
+# furnish FOLDER SUITE PACKAGE ...: make the folder, install what is missing.
+furnish()
 {
-	local uri package missing="" valid=true
+	local folder=$1 suite=$2 uri package missing="" valid=true
 
-	if [ ! -e "$root/.complete" ]; then
-		[ -z "$(ls -A "$root" 2>/dev/null)" ] ||
-			die "$root is there and not complete: --clean makes it anew"
+	shift 2
+	if [ ! -e "$folder/.complete" ]; then
+		[ -z "$(ls -A "$folder" 2>/dev/null)" ] ||
+			die "$folder is there and not complete: --clean makes it anew"
 		command -v debootstrap >/dev/null || die "debootstrap is missing"
 		uri=$(mirror)
 		[ -n "$uri" ] || die "apt knows no archive"
-		echo "Making a Debian sid in $root ..."
-		mkdir -p "$root"
-		quietly debootstrap debootstrap --variant=minbase sid "$root" "$uri"
+		echo "Making a Debian $suite in $folder ..."
+		mkdir -p "$folder"
+		quietly debootstrap debootstrap --variant=minbase "$suite" "$folder" "$uri"
 		# no service starts by itself, no documents
-		printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-		chmod 755 "$root/usr/sbin/policy-rc.d"
-		printf 'APT::Install-Recommends "false";\n' >"$root/etc/apt/apt.conf.d/90test"
+		printf '#!/bin/sh\nexit 101\n' >"$folder/usr/sbin/policy-rc.d"
+		chmod 755 "$folder/usr/sbin/policy-rc.d"
+		printf 'APT::Install-Recommends "false";\n' >"$folder/etc/apt/apt.conf.d/90test"
 		printf 'path-exclude=/usr/share/%s/*\n' doc man locale \
-			>"$root/etc/dpkg/dpkg.cfg.d/90test"
-		mkdir -p "$root/etc/postgresql-common"
-		echo 'create_main_cluster = false' >"$root/etc/postgresql-common/createcluster.conf"
-		touch "$root/.complete"
+			>"$folder/etc/dpkg/dpkg.cfg.d/90test"
+		mkdir -p "$folder/etc/postgresql-common"
+		echo 'create_main_cluster = false' >"$folder/etc/postgresql-common/createcluster.conf"
+		touch "$folder/.complete"
 	fi
-	mounts
-	for package in $packages; do
-		within root dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null |
+	mounts "$folder"
+	for package in "$@"; do
+		within "$folder" root dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null |
 			grep -q '^ii' || missing="$missing $package"
 	done
 	if [ -n "$missing" ]; then
 		uri=$(mirror)
 		[ -n "$uri" ] || die "apt knows no archive"
 		echo "Installing$missing ..."
-		echo "deb $uri sid main" >"$root/etc/apt/sources.list"
-		cp -L /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
+		echo "deb $uri $suite main" >"$folder/etc/apt/sources.list"
+		cp -L /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
 		# an archive that stands still is no error where this machine says so
 		eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
-		quietly "apt-get update" within root \
+		quietly "apt-get update" within "$folder" root \
 			apt-get -q -o "Acquire::Check-Valid-Until=$valid" update
 		# shellcheck disable=SC2086
-		quietly "apt-get install" within root apt-get -q -y install $missing
-		within root apt-get clean
+		quietly "apt-get install" within "$folder" root apt-get -q -y install $missing
+		within "$folder" root apt-get clean
 	fi
+}
+
+# Stage 1, with network: the folders and their packages.
+prepare()
+{
+	local odoo="odoo-$series python3-phonenumbers ca-certificates tzdata" \
+		server="postgresql-$major postgresql-server-dev-$major build-essential
+			libcurl4-openssl-dev libjson-c-dev python3"
+
+	# shellcheck disable=SC2086
+	if [ "$root" = "$server_root" ]; then
+		furnish "$root" "$suite" $odoo $server
+	else
+		furnish "$root" "$suite" $odoo
+		furnish "$server_root" bookworm $server tzdata
+	fi
+}
+
+# Odoo's folder as /odoo of the server's, with the same /test; and there the
+# server's programs, which run with the libraries of their own Debian.
+join_folders()
+{
+	local odoo="$server_root/odoo" program
+
+	mkdir -p "$odoo" "$root/test" "$root/postgresql" "$server_root/test/bin"
+	mount --bind "$root" "$odoo"
+	mounts "$odoo"
+	mount --bind "$server_root/test" "$odoo/test"
+	mount --bind "$server_root" "$odoo/postgresql"
+	for program in pg_dump psql; do
+		cat >"$server_root/test/bin/$program" <<-END
+			#!/bin/sh
+			for loader in /postgresql/lib/*/ld-linux*.so.*; do :; done
+			exec "\$loader" --library-path "\${loader%/*}" \\
+				/postgresql/usr/lib/postgresql/$major/bin/$program "\$@"
+		END
+		chmod 755 "$server_root/test/bin/$program"
+	done
 }
 
 # Stage 2, without network: build, install, and the checks.
 check()
 {
-	mounts
+	local inner=""
+
+	mounts "$server_root"
 	ip link set lo up
-	rm -rf "$root/test"
-	mkdir -p "$root/test/src"
+	rm -rf "$server_root/test"
+	mkdir -p "$server_root/test/src"
 	tar -C "$top" --exclude=.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
 		--exclude=tmp_check --exclude=results -cf - . |
-		tar -C "$root/test/src" --no-same-owner -xf -
-	chmod -R a+rX "$root/test"
-	echo "Building the extension there ..."
-	quietly "the build" within root make -s -j 2 -C /test/src with_llvm=no install
-	within root install -d -m 755 -o odoo -g odoo /test/odoo
-	within root install -d -m 755 -o postgres -g postgres /test/postgres
-	within root /usr/bin/python3 -B /test/src/test/odoo/checks.py </dev/null
+		tar -C "$server_root/test/src" --no-same-owner -xf -
+	chmod -R a+rX "$server_root/test"
+	echo "Building the extension with PostgreSQL $major ..."
+	quietly "the build" within "$server_root" root make -s -j 2 -C /test/src with_llvm=no \
+		"PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config" install
+	if [ "$root" != "$server_root" ]; then
+		join_folders
+		inner=/odoo
+	fi
+	within "$server_root$inner" root install -d -m 755 -o odoo -g odoo /test/odoo
+	within "$server_root" root install -d -m 755 -o postgres -g postgres /test/postgres
+	within "$server_root" root /usr/bin/python3 -B /test/src/test/odoo/checks.py \
+		"$series" "$major" $inner </dev/null
 }
 
-case ${1:-} in
-	in-prepare) prepare; exit ;;
-	in-check) check; exit ;;
-	--clean) clean=1 ;;
-	'') clean= ;;
-	*) die "what is $1?  (--clean)" ;;
-esac
+step=all series=19 clean=
+for argument; do
+	case $argument in
+		in-prepare | in-check) step=${argument#in-} ;;
+		14 | 19) series=$argument ;;
+		--clean) clean=1 ;;
+		*) die "what is $argument?  (14, 19, --clean)" ;;
+	esac
+done
+root=${ODOO_ROOT:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/sicantik_wa/odoo-$series}
 
 [ "$(id -u)" = 0 ] || die "chroot needs root"
 mkdir -p "$root"
 root=$(cd "$root" && pwd -P)
 export ODOO_ROOT=$root
+case $series in
+	14) suite=bullseye major=15 server_root=$root-postgresql ;;
+	19) suite=sid major=18 server_root=$root ;;
+esac
+case $step in
+	prepare) prepare; exit ;;
+	check) check; exit ;;
+esac
 
 # One run at a time in a folder.
 exec 9>"$root.lock"
 flock -n 9 || die "another run works in $root"
 
 # A folder that is not ours is not removed.
-if [ -n "$clean" ] && [ -n "$(ls -A "$root")" ]; then
-	[ -e "$root/.complete" ] || [ -d "$root/debootstrap" ] ||
-		die "$root was not made by this script: not removed"
-	rm -rf --one-file-system "$root"
+if [ -n "$clean" ]; then
+	for folder in "$root" "$server_root"; do
+		[ -n "$(ls -A "$folder" 2>/dev/null)" ] || continue
+		[ -e "$folder/.complete" ] || [ -d "$folder/debootstrap" ] ||
+			die "$folder was not made by this script: not removed"
+		rm -rf --one-file-system "$folder"
+	done
 fi
 
 # The kernel ends every process of a name space with its first one, and takes
@@ -170,5 +234,5 @@ run_stage()
 	wait "$stage"
 	stage=
 }
-run_stage "$0" in-prepare
-run_stage --net "$0" in-check
+run_stage "$0" in-prepare "$series"
+run_stage --net "$0" in-check "$series"

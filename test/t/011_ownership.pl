@@ -112,6 +112,23 @@ foreach my $layout (@layouts)
 		$layout->{owner}, "$db: the worker is a session of $layout->{owner}");
 }
 
+# The doctor and the state at a glance, for whoever may look
+
+foreach my $layout (@layouts)
+{
+	my $db = $layout->{db};
+
+	works($layout->{owner}, $db, "SELECT wa_grant('odoo', 'view')", "$db: odoo may look") if $layout->{owner} ne 'odoo';
+	foreach my $role ($layout->{owner}, $layout->{tables}, $superuser, 'odoo')
+	{
+		is(works($role, $db, "SELECT state FROM wa_check() WHERE item = 'mode'", "$db: wa_check() by $role"), 'ok', "$db: it is live");
+		is(works($role, $db, "SELECT count(*) FROM wa_check() WHERE item = 'reach' AND what_to_do ~ '[0-9]+.* [0-9]+ ' OR item LIKE 'watched %' AND state = 'ok'",
+				"$db: again"), '4', "$db: triggers and the reach are seen by $role");
+		is(works($role, $db, "SELECT value FROM wa_status() WHERE item = 'next'", "$db: wa_status() by $role"), 'nothing', "$db: nothing to do, says it");
+	}
+	works($layout->{owner}, $db, "SELECT wa_revoke('odoo')", "$db: odoo may no longer") if $layout->{owner} ne 'odoo';
+}
+
 # Planted code.  It notes who it runs as, and tries what it could want.
 
 my $spy = q{
@@ -262,7 +279,7 @@ foreach my $call (
 	'wa_setup()', 'wa_teardown()', "wa_configure('fonnte', '{}')", "wa_set('office_name', 'x')",
 	"wa_set_template('permit_ready', '{}')", "wa_map_template('permit_ready', 'fonnte', '{}')",
 	"wa_test_connection('fonnte')", "wa_grant('stranger', 'admin')", "wa_revoke('odoo')", 'wa_status()',
-	"wa_determine_provider(10, 'permit_ready')", "wa_arm('plain')", 'wa_disarm()')
+	"wa_determine_provider(10, 'permit_ready')", 'wa_check()', "wa_arm('plain')", 'wa_disarm()')
 {
 	like((as('stranger', 'plain', "SELECT * FROM $call"))[2], qr/permission denied for sicantik_wa/, "a stranger may not: $call");
 }

@@ -28,9 +28,12 @@ is(imported('table sicantik_whatsapp_provider'), 'not taken: there is no such ta
 # The tables as the module makes them, with the columns that matter.
 $node->safe_psql('odoo', <<'SQL', extra_params => [ '-U', 'odoo' ]);
 CREATE TABLE whatsapp_account (id serial PRIMARY KEY, name varchar, app_uid varchar, app_secret varchar,
-	account_uid varchar, phone_uid varchar, token varchar, active boolean);
-INSERT INTO whatsapp_account (name, app_uid, app_secret, account_uid, phone_uid, token, active)
-VALUES ('DPMPTSP', '9', 'meta-app-secret', '2002', '1001', 'meta-secret-token', true);
+	account_uid varchar, phone_uid varchar, token varchar, webhook_verify_token varchar, active boolean);
+INSERT INTO whatsapp_account (name, app_uid, app_secret, account_uid, phone_uid, token, webhook_verify_token, active)
+VALUES ('DPMPTSP', '9', 'meta-app-secret', '2002', '1001', 'meta-secret-token', 'verify-secret', true),
+	   ('Dinas', '9', 'meta-app-secret', '2002', '1002', 'meta-secret-token', 'verify-secret', true),
+	   ('Lama', '9', 'meta-app-secret', '2002', '1003', 'meta-secret-token', 'verify-secret', false),
+	   ('Kosong', '9', 'meta-app-secret', '2002', '1004', NULL, 'verify-secret', true);
 CREATE TABLE sicantik_whatsapp_provider (id serial PRIMARY KEY, sequence integer, meta_account_id integer,
 	name varchar NOT NULL, provider_type varchar NOT NULL, watzap_base_url varchar, watzap_api_key varchar,
 	watzap_device_id varchar, fonnte_api_url varchar, fonnte_token varchar, fonnte_device varchar,
@@ -44,7 +47,8 @@ VALUES (7, NULL, 'Fonnte Kantor', 'fonnte', NULL, NULL, NULL, 'https://api.fonnt
 INSERT INTO ir_config_parameter (key, value) VALUES ('sicantik_whatsapp.default_provider_id', '1');
 CREATE TABLE sicantik_whatsapp_template_master (id serial PRIMARY KEY, template_key varchar NOT NULL,
 	name varchar NOT NULL, body_preview text, parameter_list text, meta_template_name varchar,
-	meta_status varchar, language varchar, active boolean);
+	meta_status varchar, language varchar, active boolean, watzap_template_id varchar, watzap_template_name varchar,
+	watzap_status varchar, fonnte_template_id varchar, fonnte_template_name varchar, fonnte_status varchar);
 INSERT INTO sicantik_whatsapp_template_master (template_key, name, body_preview, parameter_list,
 	meta_template_name, meta_status, language, active)
 VALUES ('izin_selesai_diproses', 'Izin Selesai', 'Kepada {{partner_name}}', '["partner_name", "permit_number", "completion_date"]',
@@ -55,16 +59,27 @@ VALUES ('izin_selesai_diproses', 'Izin Selesai', 'Kepada {{partner_name}}', '["p
 	   ('status_update', 'Status', 'x', '["new_status"]', 'update_status', 'not_configured', 'id', true),
 	   ('undangan', 'Undangan', 'Kepada {{partner_name}}, kami mengundang {{jumlah}} orang.', '["partner_name", "jumlah"]',
 		NULL, 'not_configured', 'id', true),
-	   ('rusak', 'Rusak', 'Kepada {{partner_name', '[]', NULL, NULL, 'id', true);
+	   ('rusak', 'Rusak', 'Kepada {{partner_name', '[]', NULL, NULL, 'id', true),
+	   ('permit_reminder', 'Peringatan', 'Yth. {{partner_name}}, izin Anda berakhir dalam {{days_remaining}} hari.',
+		'["partner_name", "days_remaining"]', 'lain', 'not_configured', 'id', true);
+-- heap order is not the order of ids
+UPDATE sicantik_whatsapp_template_master SET fonnte_template_id = 'FT-1', fonnte_template_name = 'peringatan_masa_berlaku',
+	fonnte_status = 'configured', watzap_template_name = 'peringatan', watzap_status = 'not_configured'
+ WHERE template_key IN ('permit_reminder', 'izin_peringatan_berlaku');
+UPDATE sicantik_whatsapp_provider SET sequence = sequence WHERE id = 1;
 SQL
 is(sql(q{SELECT string_agg(concat_ws(': ', item, action), E'\n' ORDER BY item, action) FROM wa_import_odoo()}),
 	join("\n", 'consent: read live',
-		'mapping permit_expiry_warning of meta: taken', 'mapping permit_ready of meta: kept',
+		'mapping permit_expiry_warning of fonnte: kept', 'mapping permit_expiry_warning of fonnte: taken',
+		'mapping permit_expiry_warning of meta: not taken', 'mapping permit_expiry_warning of meta: taken',
+		'mapping permit_ready of meta: kept',
 		'mapping permit_ready of meta: taken', 'mapping status_update of meta: not taken',
 		'provider fonnte: taken', 'provider fonnte_4: not taken', 'provider meta: taken',
-		'provider watzap: not taken', 'template izin_peringatan_berlaku: kept',
-		'template izin_selesai_diproses: kept', 'template permit_ready: kept',
-		'template rusak: not taken', 'template status_update: kept', 'template undangan: taken'),
+		'provider meta_account_2: taken', 'provider meta_account_4: not taken',
+		'provider watzap: not taken', 'template izin_peringatan_berlaku: taken',
+		'template izin_selesai_diproses: taken', 'template permit_ready: taken',
+		'template permit_reminder: taken', 'template rusak: not taken',
+		'template status_update: taken', 'template undangan: taken'),
 	'row by row, what was taken and what not');
 is(sql("SELECT concat_ws(' ', active, is_default, sequence, state) FROM wa.provider WHERE name = 'fonnte'"),
 	't t 7 draft', 'a provider, the default one, still to be tested');
@@ -74,10 +89,21 @@ like(sql(q{SELECT wa_configure('meta', '{}')}), qr/"access_token": "\*\*\*"/, 'w
 is(sql("SELECT count(*) FROM wa.provider WHERE name = 'fonnte_4'"), '0', 'nothing is left of a refused one');
 is(sql("SELECT concat_ws(' ', name, status, parameters) FROM wa.template_mapping WHERE template_key = 'permit_ready'"),
 	'izin_selesai_diproses approved {partner_name,permit_number,completion_date}', q{the approved template's own order});
-is(sql("SELECT concat_ws(' ', language, parameters) FROM wa.template_mapping WHERE template_key = 'permit_expiry_warning'"),
+is(sql("SELECT concat_ws(' ', language, parameters) FROM wa.template_mapping WHERE template_key = 'permit_expiry_warning' AND provider = 'meta'"),
 	'id {partner_name,remaining_days,contact_dpmptsp}', q{with our names of Odoo's values});
+is(sql("SELECT concat_ws(' ', mode, name, parameters) FROM wa.template_mapping WHERE template_key = 'permit_expiry_warning' AND provider = 'fonnte'"),
+	'text FT-1 {partner_name,remaining_days}', q{a gateway's mapping, of the record that Odoo uses for gateways});
+is(sql("SELECT concat_ws(' ', active, is_default, state, settings->>'phone_number_id') FROM wa.provider WHERE name = 'meta_account_2'"),
+	't f draft 1002', 'an account of Meta\'s that no provider names is a provider of its own');
+is(sql("SELECT active || ' ' || body FROM wa.template WHERE key = 'permit_reminder'"),
+	'false Yth. {{partner_name}}, izin Anda berakhir dalam {{remaining_days}} hari.',
+	q{Odoo's text of a standard notification, beside ours, inactive, with our names of values});
+is(sql("SELECT active || ' ' || body FROM wa.template WHERE key = 'odoo_permit_ready'"), 'false x', 'under a key of its own');
+like(sql("SELECT body FROM wa.template WHERE key = 'permit_ready'"), qr/^Yth\./, 'ours stays');
 is(sql(q{SELECT wa_render('undangan', '{"partner_name": "Budi", "jumlah": "2"}')}),
 	'Kepada Budi, kami mengundang 2 orang.', q{a template of the office's own});
+is(sql("SELECT string_agg(DISTINCT action, ' ') FROM wa_import_odoo() WHERE item ~ '^(template|mapping|provider meta)'"),
+	'kept not taken', 'a second call takes nothing more');
 is(imported('provider fonnte'), 'kept: it was configured here already', 'a second call keeps what is there');
 is(imported('template undangan'), 'kept: it was set here already', 'templates too');
 unlike(sql('SELECT string_agg(i::text, E\'\n\') FROM wa_import_odoo() AS i'), qr/secret/, 'no credential in the result');

@@ -150,4 +150,29 @@ wait_read();
 like(as_odoo('SELECT error FROM wa.dead_letter WHERE record_id = 9'),
 	qr/does not exist: office\.gone/, 'a function that is gone is named');
 
+# What must still be so when the message goes out
+as_odoo(<<'SQL');
+CREATE FUNCTION office.still(record_id bigint, old jsonb, new jsonb)
+RETURNS TABLE (partner_id bigint, number text, params jsonb, still jsonb)
+LANGUAGE sql STABLE AS $$
+    SELECT 18, NULL, '{"invoice": 1, "amount": 2}'::jsonb, '{"state": "overdue", "phone": null}'::jsonb
+     WHERE new ->> 'state' = 'overdue'
+$$;
+UPDATE wa.scenario SET composer = 'office.still' WHERE key = 'invoice_overdue';
+UPDATE wa.provider SET active = false;
+INSERT INTO account_invoice SELECT n, 18, 'INV/' || n, 'overdue', 1 FROM generate_series(100, 102) AS n;
+SQL
+wait_state($node, 'odoo', $_, 'queued')
+  foreach split(/\n/, as_odoo('SELECT id FROM wa.message WHERE res_id >= 100'));
+is(messages("res_id >= 100 AND state = 'queued'"), '3', 'three messages wait');
+as_odoo("UPDATE account_invoice SET state = 'paid' WHERE id = 100;"
+	  . " UPDATE account_invoice SET phone = '1' WHERE id = 101; UPDATE wa.provider SET active = true WHERE name = 'fonnte'");
+ok(wait_sql($node, 'odoo', "SELECT bool_and(finished_at IS NOT NULL OR state = 'sent') FROM wa.message WHERE res_id >= 100"),
+	'and go, or not');
+is( as_odoo("SELECT string_agg(concat_ws(' ', res_id, state, reason, detail), '; ' ORDER BY res_id) FROM wa.message WHERE res_id IN (100, 101)"),
+	'100 cancelled no_longer_true no longer true: state is paid, the message says overdue; '
+	  . '101 cancelled no_longer_true no longer true: phone is 1, the message says empty',
+	'what is not so any more is not told');
+is(as_odoo('SELECT state FROM wa.message WHERE res_id = 102'), 'sent', 'what still is so, is');
+
 done_testing();

@@ -68,6 +68,22 @@ sql("UPDATE ir_model_fields_selection SET name = 'Sudah lewat' WHERE value = 'ex
 sql("UPDATE sicantik_permit SET status = 'expired', expiry_date = current_date WHERE id = 1");
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE scenario = 'status_update' AND res_id = 1 AND partner_id = 10 AND params ->> 'status_baru' = 'Sudah lewat'", '1'),
 	'labels as varchar (Odoo 14)');
+sql("UPDATE ir_model_fields_selection SET name = initcap(value)");
+sql("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 1");
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE scenario = 'status_update' AND res_id = 1 AND partner_id = 10 AND params ->> 'status_baru' = 'Dibatalkan'", '1'),
+	'an English label as varchar gives way to our own');
+
+# Before 16 the translations have a table of their own.
+sql('CREATE TABLE ir_translation (id serial, name varchar, res_id integer, lang varchar, type varchar, value text)');
+sql("INSERT INTO ir_translation (name, res_id, lang, type, value)"
+	  . " SELECT 'ir.model.fields.selection,name', s.id, l.lang, 'model', l.word || s.value FROM ir_model_fields_selection AS s, (VALUES ('fr_FR', 'le '), ('id_ID', 'status ')) AS l (lang, word)"
+	  . " UNION ALL SELECT n.name, t.id, 'id_ID', 'model', n.value FROM sicantik_permit_type AS t, (VALUES ('sicantik.permit.type,name', 'Izin Alih Bahasa'), ('res.country,name', 'Negara')) AS n (name, value)");
+sql("UPDATE sicantik_permit SET status = 'expired', expiry_date = current_date WHERE id = 1");
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE scenario = 'status_update' AND res_id = 1 AND partner_id = 10 AND params ->> 'status_baru' = 'status expired'", '1'),
+	'a label translated in ir_translation (Odoo 14 and 15)');
+sql("ALTER TABLE sicantik_permit_type ALTER COLUMN name TYPE varchar USING name ->> 'en_US'");
+sql("UPDATE sicantik_permit SET status = 'draft' WHERE id = 1");
+is(announce("params ->> 'permit_type'"), 'Izin Alih Bahasa', 'a permit type translated there');
 
 # Enterprise: an inbound message within a day opens Meta's window.
 sql('CREATE TABLE whatsapp_message (id serial, mobile_number_formatted varchar, message_type varchar, create_date timestamp)');

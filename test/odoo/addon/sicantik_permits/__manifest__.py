@@ -1,7 +1,7 @@
 {
     'name': 'SICANTIK permits (for tests)',
     'summary': 'Permits, documents and signatures with the columns of SICANTIK',
-    'version': '19.0.1.0',
+    'version': '1.0',
     'category': 'Hidden',
     'author': 'sicantik_wa',
     'license': 'LGPL-3',

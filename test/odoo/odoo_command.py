@@ -1,14 +1,15 @@
 #!/usr/bin/python3
-"""Odoo's command line, for a Python newer than the Odoo of the distribution.
+"""Odoo's command line, also for a Python that is newer than this Odoo.
 
-    odoo19.py COMMAND ...                        what odoo itself takes
-    odoo19.py manager FUNCTION [ARGUMENT]...     a function of Odoo's database
-                                                 manager: odoo.service.db
+    odoo_command.py COMMAND ...                      what odoo itself takes
+    odoo_command.py manager FUNCTION [ARGUMENT]...   a function of Odoo's database
+                                                     manager: odoo.service.db
 
 Each repair applies only where it is needed.
 """
 
 import ast
+import contextlib
 import dis
 import sys
 
@@ -36,7 +37,17 @@ def repair_safe_eval():
 def manager(function, *arguments):
     """What the pages of the database manager call."""
     import odoo.modules.registry        # noqa: F401, as the server does
+    from odoo import api
     from odoo.service import db
+
+    # what a request has, up to Odoo 14
+    manage = getattr(api.Environment, 'manage', contextlib.nullcontext)
+    with manage():
+        call(db, function, *arguments)
+
+
+def call(db, function, *arguments):
+    """The function, with what it cannot take from a command line made here."""
     if function == 'backup':
         name, path = arguments
         with open(path, 'wb') as stream:

@@ -1,0 +1,310 @@
+/*-------------------------------------------------------------------------
+ *
+ * import_templates.c
+ *		wa_import_odoo(): templates of Odoo's own module, and their mappings.
+ *
+ * Odoo may have two records for one notification: one under the key that its
+ * code uses, and one named izin_* with the text that Meta approved.  Its
+ * dispatcher prefers the latter for Meta and the former for the gateways; so
+ * does the import.
+ *
+ * The texts of the seven notifications stay ours, which are within Meta's
+ * rules and ask for nothing that the scenarios cannot fill.  Odoo's come in
+ * beside them, inactive, for an office that prefers its own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/json.h"
+
+#include "admin/admin.h"
+#include "admin/import.h"
+#include "pg/query.h"
+
+extern Datum wa_sql_set_template(PG_FUNCTION_ARGS);
+extern Datum wa_sql_map_template(PG_FUNCTION_ARGS);
+
+#define OWN_TEXT_PREFIX		"izin_"
+
+/* Odoo's keys of the seven notifications. */
+static const char *const key_aliases[][2] = {
+	{"izin_selesai_diproses", "permit_ready"},
+	{"permit_reminder", "permit_expiry_warning"},
+	{"izin_peringatan_berlaku", "permit_expiry_warning"},
+	{"izin_update_status", "status_update"},
+	{"renewal_approved", "permit_renewal_approved"},
+	{"izin_perpanjangan_disetujui", "permit_renewal_approved"},
+	{"izin_dokumen_baru", "document_pending"},
+	{"izin_perlu_approval", "approval_required"},
+	{"izin_reminder", "reminder"},
+};
+
+/* Odoo's names of values, as far as ours differ. */
+static const char *const value_aliases[][2] = {
+	{"new_status", "status_baru"},
+	{"old_status", "status_lama"},
+	{"update_date", "timestamp"},
+	{"contact_info", "contact_dpmptsp"},
+	{"days_remaining", "remaining_days"},
+	{"new_expiry_date", "expiry_date"},
+	{"staff_name", "nama_petugas"},
+	{"official_name", "nama_pejabat"},
+	{"pending_duration", "waktu_pending"},
+};
+
+static const char *
+alias_of(const char *const (*aliases)[2], size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(aliases[i][0], name) == 0)
+			return aliases[i][1];
+	return name;
+}
+
+/* Columns of sicantik_whatsapp_template_master, in the order read. */
+enum
+{
+	T_KEY, T_NAME, T_BODY, T_PARAMETERS, T_LANGUAGE, T_META_NAME, T_META_STATUS,
+	T_WATZAP_NAME, T_WATZAP_ID, T_WATZAP_STATUS, T_FONNTE_NAME, T_FONNTE_ID, T_FONNTE_STATUS,
+	T_COLUMNS
+};
+
+static const char *const master_columns[T_COLUMNS] = {
+	"template_key", "name", "body_preview", "parameter_list", "language",
+	"meta_template_name", "meta_status",
+	"watzap_template_name", "watzap_template_id", "watzap_status",
+	"fonnte_template_name", "fonnte_template_id", "fonnte_status"
+};
+
+/* Where a provider's mapping is; Odoo prefers the id to the name. */
+typedef struct MappingColumns
+{
+	const char *provider;
+	int			name;
+	int			id;				/* or -1 */
+	int			status;
+} MappingColumns;
+
+static const MappingColumns meta_columns = {"meta", T_META_NAME, -1, T_META_STATUS};
+static const MappingColumns gateway_columns[] = {
+	{"watzap", T_WATZAP_NAME, T_WATZAP_ID, T_WATZAP_STATUS},
+	{"fonnte", T_FONNTE_NAME, T_FONNTE_ID, T_FONNTE_STATUS},
+};
+
+static bool
+exists(const char *key, const char *provider)
+{
+	static WaStatement template =
+		WA_STATEMENT("SELECT FROM wa.template WHERE key = $1");
+	static WaStatement mapping =
+		WA_STATEMENT("SELECT FROM wa.template_mapping WHERE template_key = $1 AND provider = $2");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, key);
+	if (provider == NULL)
+		return wa_query(&template, &args) > 0;
+	wa_arg_text(&args, provider);
+	return wa_query(&mapping, &args) > 0;
+}
+
+/*
+ * Odoo's list of parameters, with our names if translate, as the text of a
+ * JSON array; NULL if it is none.
+ */
+static char *
+parameter_array(const char *list, bool translate)
+{
+	static WaStatement split =
+		WA_STATEMENT("SELECT CASE WHEN jsonb_typeof(j) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(j)) END"
+					 " FROM (SELECT CASE WHEN $1 ~ '^\\s*\\[\\s*(\"[A-Za-z0-9_]+\"\\s*(,\\s*\"[A-Za-z0-9_]+\"\\s*)*)?\\]\\s*$'"
+					 " THEN $1::jsonb END AS j) AS t");
+	StringInfoData json;
+	WaArgs		args = {0};
+	char	  **names;
+	int			n;
+
+	wa_arg_text(&args, list);
+	if (wa_query(&split, &args) == 0 || wa_row_isnull(0, 1))
+		return NULL;
+	names = wa_row_text_array(0, 1, &n);
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&json, ", ");
+		escape_json(&json, translate ? alias_of(value_aliases, lengthof(value_aliases), names[i]) : names[i]);
+	}
+	appendStringInfoChar(&json, ']');
+	return json.data;
+}
+
+/* Odoo's text with our names of values. */
+static char *
+translated_body(const char *body)
+{
+	StringInfoData text;
+	const char *p = body ? body : "";
+
+	initStringInfo(&text);
+	while (*p)
+	{
+		bool		found = false;
+
+		for (size_t i = 0; i < lengthof(value_aliases) && !found; i++)
+		{
+			char	   *field = psprintf("{{%s}}", value_aliases[i][0]);
+
+			if (strncmp(p, field, strlen(field)) == 0)
+			{
+				appendStringInfo(&text, "{{%s}}", value_aliases[i][1]);
+				p += strlen(field);
+				found = true;
+			}
+		}
+		if (!found)
+			appendStringInfoChar(&text, *p++);
+	}
+	return text.data;
+}
+
+static bool
+is_standard(const char *key)
+{
+	for (const WaDefaultTemplate *t = wa_default_templates; t->key; t++)
+		if (strcmp(t->key, key) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+our_key(char **row)
+{
+	return alias_of(key_aliases, lengthof(key_aliases), row[T_KEY]);
+}
+
+/* One provider's mapping of one record. */
+static void
+import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *columns)
+{
+	const char *key = our_key(row);
+	const char *provider = columns->provider;
+	char	   *item = psprintf("mapping %s of %s", key, provider);
+	const char *status = row[columns->status];
+	char	   *parameters = parameter_array(row[T_PARAMETERS], is_standard(key));
+	const char *name = row[columns->name];
+	StringInfoData json;
+	char	   *problem;
+
+	if (columns->id >= 0 && wa_import_filled(row[columns->id]))
+		name = row[columns->id];
+	if (!wa_import_filled(name) || !exists(key, NULL))
+		return;
+	if (status == NULL || (strcmp(status, "approved") != 0 && strcmp(status, "configured") != 0))
+	{
+		/* a gateway sends the text and needs none */
+		if (columns == &meta_columns)
+			wa_admin_say(fcinfo, item, "not taken",
+						 psprintf("Odoo's \"%s\" is not configured or approved at Meta", row[T_KEY]));
+		return;
+	}
+	if (exists(key, provider))
+	{
+		wa_admin_say(fcinfo, item, "kept", psprintf("it was set before, so not Odoo's \"%s\"", row[T_KEY]));
+		return;
+	}
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	wa_import_add_member(&json, "name", name, true);
+	wa_import_add_member(&json, "status", status, true);
+	wa_import_add_member(&json, "language",
+						 wa_import_filled(row[T_LANGUAGE]) ? pnstrdup(row[T_LANGUAGE], 2) : NULL, true);
+	if (parameters)
+		wa_import_add_member(&json, "parameters", parameters, false);
+	appendStringInfoChar(&json, '}');
+	problem = wa_import_attempt(wa_sql_map_template, key, provider, json.data);
+	wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
+				 problem ? problem :
+				 columns == &meta_columns ?
+				 psprintf("as %s, parameters %s", name, parameters ? parameters : "as in the template") :
+				 psprintf("%s is noted; a gateway is sent the text, which needs no template there", name));
+}
+
+/*
+ * The text of one record: under its key, or, if it is about one of the seven
+ * notifications, beside ours and inactive.
+ */
+static void
+import_text(FunctionCallInfo fcinfo, char **row)
+{
+	const char *ours = our_key(row);
+	bool		standard = is_standard(ours);
+	const char *key = strcmp(ours, row[T_KEY]) == 0 && standard ?
+		psprintf("odoo_%s", row[T_KEY]) : row[T_KEY];
+	char	   *item = psprintf("template %s", row[T_KEY]);
+	char	   *parameters = parameter_array(row[T_PARAMETERS], standard);
+	char	   *problem;
+	StringInfoData json;
+
+	if (standard && !exists(ours, NULL))
+	{
+		wa_admin_say(fcinfo, item, "not taken", "SELECT * FROM wa_setup() first");
+		return;
+	}
+	if (exists(key, NULL))
+	{
+		wa_admin_say(fcinfo, item, "kept", "it was set here already");
+		return;
+	}
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	wa_import_add_member(&json, "name", row[T_NAME], true);
+	wa_import_add_member(&json, "body", standard ? translated_body(row[T_BODY]) : row[T_BODY], true);
+	if (parameters)
+		wa_import_add_member(&json, "parameters", parameters, false);
+	if (standard)
+		wa_import_add_member(&json, "active", "false", false);
+	appendStringInfoChar(&json, '}');
+	problem = wa_import_attempt(wa_sql_set_template, key, NULL, json.data);
+	wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
+				 problem ? problem : !standard ? NULL :
+				 psprintf("as %s, inactive: the text of %s here stays, wa_set_template() changes it", key, ours));
+}
+
+/* Does Odoo's dispatcher take this record first for Meta? */
+static bool
+is_for_meta(char **row)
+{
+	return strncmp(row[T_KEY], OWN_TEXT_PREFIX, strlen(OWN_TEXT_PREFIX)) == 0;
+}
+
+/*
+ * Take over texts and mappings, a row of the result for each.
+ */
+void
+wa_import_templates(FunctionCallInfo fcinfo, const char *schema)
+{
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	if (!wa_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_template_master"))
+		return;
+	wa_app_read_by_bool(&rows, &table, master_columns, T_COLUMNS, "active", true);
+	for (uint64 r = 0; r < rows.n; r++)
+		if (rows.values[r][T_KEY])
+			import_text(fcinfo, rows.values[r]);
+	for (int preferred = 1; preferred >= 0; preferred--)
+		for (uint64 r = 0; r < rows.n; r++)
+		{
+			char	  **row = rows.values[r];
+
+			if (row[T_KEY] == NULL)
+				continue;
+			if (is_for_meta(row) == (preferred == 1))
+				import_mapping(fcinfo, row, &meta_columns);
+			else
+				for (size_t g = 0; g < lengthof(gateway_columns); g++)
+					import_mapping(fcinfo, row, &gateway_columns[g]);
+		}
+}

@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * phrase_provider.c
+ *		What we say of the answers of Fonnte, Watzap and any provider, and of
+ *		requests that cannot be made, in Indonesian.
+ *
+ * The provider's own words, in parentheses or behind a colon, are quoted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/phrase.h"
+
+const WaPhrase wa_provider_phrases[] = {
+	/* any provider */
+	{"%s refused access with HTTP status %S.", "{1} menolak akses dengan status HTTP {2}."},
+	{"%s asked us to slow down with HTTP status %S.",
+	"{1} meminta kita mengirim lebih lambat, dengan status HTTP {2}."},
+	{"%s refused the request with HTTP status %s and no error code%S.",
+	"{1} menolak permintaan dengan status HTTP {2}, tanpa kode kesalahan{3}."},
+	{"%s answered with HTTP status %s and %s; the message may or may not have been accepted%S.",
+	"{1} menjawab dengan status HTTP {2} dan <3>; belum pasti apakah pesan diterima{4}."},
+	{"an incomplete or too long body", "isi yang tidak lengkap atau terlalu panjang"},
+	{"nothing that proves acceptance or refusal", "tanpa bukti diterima atau ditolak"},
+	{"the message may or may not have been accepted.", "belum pasti apakah pesan diterima."},
+	{"the message may or may not have been accepted", "belum pasti apakah pesan diterima"},
+	{"not given", "tidak disebutkan"},
+	{"none given", "tidak disebutkan"},
+	{"no state given", "keadaannya tidak disebutkan"},
+
+	/* Fonnte */
+	{"%s (Fonnte: %S).", "<1> (Fonnte: {2})."},
+	{"Fonnte refused the message for a reason we do not know: %S.",
+	"Fonnte menolak pesan dengan alasan yang tidak kami kenal: <1>."},
+	{"Fonnte queued the message (request %s).", "Pesan masuk antrean Fonnte (permintaan {1})."},
+	{"Fonnte queued the message.", "Pesan masuk antrean Fonnte."},
+	{"Fonnte's answer (HTTP status %s) neither proves nor denies that the message was queued.",
+	"Jawaban Fonnte (status HTTP {1}) tidak memastikan apakah pesan masuk antrean."},
+	{"The Fonnte device is connected to WhatsApp; its quota is %s.",
+	"Perangkat Fonnte tersambung ke WhatsApp; kuotanya <1>."},
+	{"The Fonnte device is not connected to WhatsApp (%s).",
+	"Perangkat Fonnte tidak tersambung ke WhatsApp (<1>)."},
+	{"Fonnte did not confirm the device (HTTP status %S).",
+	"Fonnte tidak membenarkan perangkat ini (status HTTP {1})."},
+	{"Fonnte takes template parameters by position only",
+	"Fonnte hanya menerima parameter template menurut urutan"},
+	{"The token is unknown to Fonnte or is not a device token",
+	"Token tidak dikenal Fonnte atau bukan token perangkat"},
+	{"The account token is not valid", "Token akun tidak sah"},
+	{"The device token is not valid", "Token perangkat tidak sah"},
+	{"The Fonnte device is not connected to WhatsApp",
+	"Perangkat Fonnte tidak tersambung ke WhatsApp"},
+	{"The quota of the Fonnte device is used up", "Kuota perangkat Fonnte habis"},
+	{"Fonnte does not accept the number", "Fonnte tidak menerima nomor ini"},
+	{"Fonnte does not accept the form of the number", "Fonnte tidak menerima bentuk nomor ini"},
+	{"The request names no number", "Permintaan tidak menyebut nomor"},
+	{"A field of the request is not valid", "Suatu isian permintaan tidak sah"},
+	{"Fonnte could not read the request, or a required field is empty",
+	"Fonnte tidak dapat membaca permintaan, atau isian wajib kosong"},
+	{"The data of the request is not valid JSON", "Data permintaan bukan JSON yang sah"},
+	{"The address of the attachment is not valid", "Alamat lampiran tidak sah"},
+	{"Fonnte could not fetch the attachment", "Fonnte tidak dapat mengambil lampiran"},
+	{"Fonnte does not take attachments of this type", "Fonnte tidak menerima lampiran jenis ini"},
+	{"The attachment is larger than 4 MB", "Lampiran lebih besar dari 4 MB"},
+	{"The request names no message id", "Permintaan tidak menyebut id pesan"},
+	{"Fonnte has switched this call off", "Fonnte sudah meniadakan panggilan ini"},
+
+	/* Watzap */
+	{"%s (Watzap's status %S).", "<1> (status Watzap {2})."},
+	{"Watzap accepted the message.", "Watzap menerima pesan."},
+	{"Watzap's answer (HTTP status %s, status \"%s\") neither proves nor denies that the message was accepted.",
+	"Jawaban Watzap (status HTTP {1}, status \"{2}\") tidak memastikan apakah pesan diterima."},
+	{"Watzap refused the message with the unknown status \"%s\"%S.",
+	"Watzap menolak pesan dengan status \"{1}\" yang tidak dikenal{2}."},
+	{"Watzap did not confirm the API key (HTTP status %S).",
+	"Watzap tidak membenarkan kunci API (status HTTP {1})."},
+	{"The API key is good, but the number key is not among its licenses.",
+	"Kunci API benar, tetapi kunci nomor tidak ada dalam lisensinya."},
+	{"The Watzap device is not connected to WhatsApp.",
+	"Perangkat Watzap tidak tersambung ke WhatsApp."},
+	{"The Watzap license ended on %s.", "Lisensi Watzap berakhir tanggal {1}."},
+	{"The Watzap device is connected to WhatsApp.", "Perangkat Watzap tersambung ke WhatsApp."},
+	{"Watzap refuses the account or the device", "Watzap menolak akun atau perangkat ini"},
+	{"The API key is not valid", "Kunci API tidak sah"},
+	{"The number key is not valid", "Kunci nomor tidak sah"},
+	{"The Watzap device is not paired, or access was denied",
+	"Perangkat Watzap belum dipasangkan, atau akses ditolak"},
+	{"Watzap reports a fatal error", "Watzap melaporkan kesalahan berat"},
+	{"Watzap reports an error", "Watzap melaporkan kesalahan"},
+	{"Watzap takes template parameters by position only",
+	"Watzap hanya menerima parameter template menurut urutan"},
+
+	/* requests that cannot be made */
+	{"setting \"%s\" is missing", "pengaturan \"{1}\" belum diisi"},
+	{"setting \"%s\" must be printable ASCII without blanks, at most %s bytes",
+	"pengaturan \"{1}\" harus berupa ASCII tercetak tanpa spasi, paling panjang {2} bita"},
+	{"setting \"wait_until_send\" must be true or false",
+	"pengaturan \"wait_until_send\" harus true atau false"},
+	{"setting \"api_version\" must look like v26.0",
+	"pengaturan \"api_version\" harus berbentuk seperti v26.0"},
+	{"setting \"phone_number_id\" must consist of digits",
+	"pengaturan \"phone_number_id\" harus berupa angka"},
+	{"the number must be 1 to %s digits with country code and nothing else",
+	"nomor harus terdiri dari 1 sampai {1} angka dengan kode negara, tanpa yang lain"},
+	{"the text is not valid UTF-8", "isi pesan bukan UTF-8 yang sah"},
+	{"the text has %s characters, but %s takes at most %s",
+	"isi pesan {1} karakter, sedangkan {2} menerima paling banyak {3}"},
+	{"the template has no name or id at this provider",
+	"template tidak mempunyai nama atau id pada penyedia ini"},
+	{"the template's name or id must be valid UTF-8 of at most %s bytes",
+	"nama atau id template harus UTF-8 yang sah, paling panjang {1} bita"},
+	{"template parameter %s has no valid name", "parameter template ke-{1} tidak mempunyai nama yang sah"},
+	{"template parameter \"%s\" has no value", "parameter template \"{1}\" tidak mempunyai nilai"},
+	{"template parameter \"%s\" is not valid UTF-8", "parameter template \"{1}\" bukan UTF-8 yang sah"},
+	{"the language code of the template is not valid", "kode bahasa template tidak sah"},
+	{"the callback data must be printable ASCII of at most %s bytes",
+	"data callback harus berupa ASCII tercetak, paling panjang {1} bita"},
+	{"the base URL of the provider is not a plain http or https URL",
+	"base URL penyedia bukan URL http atau https biasa"},
+
+	/* hosts that may not be spoken to */
+	{"%s is not among the allowed hosts for %s", "{1} tidak termasuk host yang diizinkan untuk {2}"},
+	{"the URL does not begin with https://", "URL tidak diawali https://"},
+	{"the URL does not name its host in the plain form host[:port]",
+	"URL tidak menyebut host dalam bentuk biasa host[:port]"},
+	{"the URL is too long or has characters that a URL of a provider must not have",
+	"URL terlalu panjang atau memuat karakter yang terlarang"},
+	{"unknown kind of provider", "jenis penyedia tidak dikenal"},
+	{"the list of allowed hosts is longer than %s bytes",
+	"daftar host yang diizinkan lebih panjang dari {1} bita"},
+	{"an entry of the allowed hosts is not of the form kind=host[:port]",
+	"suatu isi daftar host yang diizinkan tidak berbentuk kind=host[:port]"},
+	{"an entry of the allowed hosts names an unknown kind of provider",
+	"suatu isi daftar host yang diizinkan menyebut jenis penyedia yang tidak dikenal"},
+	{"an allowed host for %s is not a plain host name or address with an optional port",
+	"host yang diizinkan untuk {1} bukan nama atau alamat host biasa, dengan port bila perlu"},
+	{"allowed host \"%s\" for %s has port %s, but only loopback hosts may have another port than %s",
+	"host \"{1}\" yang diizinkan untuk {2} memakai port {3}, padahal hanya host loopback boleh memakai port selain {4}"},
+
+	{NULL, NULL}
+};

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * own.h
+ *		Scenarios of the DBA's own: what its files share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_OWN_H
+#define SICANTIK_WA_OWN_H
+
+#include "compose/compose.h"
+#include "utils/jsonb.h"
+
+/* One row of what a function returned; strings are NULL for SQL NULL. */
+typedef struct WaOwnAnswer
+{
+	int64		partner_id;		/* 0: none */
+	char	   *number;			/* NULL: the contact's */
+	Jsonb	   *params;			/* or NULL */
+	char	   *res_model;
+	int64		res_id;			/* 0: not given */
+	char	   *once;
+	char	   *still;			/* text of an object of strings */
+} WaOwnAnswer;
+
+typedef enum WaOwnResult
+{
+	WA_OWN_ANSWERED,
+	WA_OWN_LATER,				/* a lock or the like: not now */
+	WA_OWN_FAILED
+} WaOwnResult;
+
+/* own_call.c */
+extern char *wa_own_problem(const WaScenario *scenario);
+extern WaOwnResult wa_own_call(const WaScenario *scenario, const WaEvent *event, const char *day,
+							   bool strict, WaOwnAnswer **answers, int *n, char **error);
+
+/* own.c */
+extern bool wa_own_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n);
+extern void wa_own_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
+						   const WaOwnAnswer *answer, const char *once);
+
+#endif							/* SICANTIK_WA_OWN_H */

@@ -1,0 +1,244 @@
+# What people read comes in the language of the office: every sentence that the
+# sources can store in the ledger or say in wa_check() has its Indonesian form.
+# The sentences are read from the sources, so a new one without it fails here:
+# add a line to src/admin/phrase_*.c (or to the list of what nobody is shown).
+
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Sentences;
+use SicantikWa::Test;
+
+my $src = dirname(__FILE__) . '/../../src';
+
+# Words that no Indonesian sentence has.
+my $words = join '|', map { ($_, ucfirst) } qw(the is are was were not of and to has have had
+  with from it its this that by or may be will can cannot could does did which when than only
+  before after until because must another without);
+my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
+
+# Literals of several words that neither the ledger nor wa_check() shows in
+# words of ours.
+my %not_shown = map { $_ => 1 } (
+	# items of wa_check(), the same in all languages
+	'provider %s', 'scenario %s', 'watched %s', 'other sender', 'log: messages',
+	'log: messages %s', 'log: dead letters', 'log: capture gaps', 'log: events',
+	# names of records
+	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
+	'(bigint, jsonb, jsonb)',
+	# texts for citizens and staff, Indonesian already
+	'%s jam', '%s hari', '%s tahun', '%s bulan',
+	'[UJI COBA] Pesan percobaan dari SICANTIK, %s. Tidak perlu dibalas.',
+	# the note of a daily run, in wa.calendar
+	'%s queued', '%s, %s held', '%s, %s skipped', '%s, %s not made: muted until %s',
+	# errors of calls and of the start of the HTTP engine
+	'none yet, see wa_setup()', 'could not initialize libcurl', 'could not set up libcurl: %s',
+	'could not open a descriptor for HTTP: %s', 'could not watch a timer for HTTP: %s',
+	'(built-in default)', 'Only queued and held messages can be cancelled.',
+	'Only messages that are over without having been sent can be tried again.',
+	'Only messages that have failed or expired, or have an unknown outcome, are tried again together.',
+	# a notice of wa_arm()
+	'database %s sends now (mode live)',
+	# the same in both languages
+	'%s (Fonnte: %s).',
+	# Fonnte's own word for a reason
+	'JSON format invalid');
+
+# Where errors become the reason of a dead letter.
+my $composing = qr{/compose/(?:draft|own|own_call|json_values)\.c$};
+
+sub shown_as
+{
+	my ($text) = @_;
+	my $n = 0;
+
+	# parts of a sentence, as they stand in one
+	$text =~ s/^; //;
+	$text = "%s$text" if $text =~ /^[ ,]/;
+	$text = "$text%s" if $text =~ / $/;
+	# several values in a row: details that may be missing
+	$text =~ s/%s(?:%s)+/%s/g;
+	$text =~ s/(?<=[\w).])%s//g;
+	$text =~ s/%s/'Zx' . ++$n/ge;
+	return $text;
+}
+
+my $sim = start_simulator();
+my $node = new_cluster('main', simulator => $sim,
+	conf => 'sicantik_wa.worker_idle_timeout = 3600');
+
+sub sql { return $node->safe_psql('odoo', $_[0]); }
+
+load_odoo($node, 'odoo');
+sql('CREATE EXTENSION sicantik_wa');
+
+# The doctor before and after wa_setup(), with everything amiss, then the same
+# rows in English: items and states agree, the sentences do not.
+sub doctor
+{
+	my ($name) = @_;
+	my %rows;
+	my $all = q{SELECT n || E'\t' || item || E'\t' || state || E'\t' || coalesce(what_to_do, '')
+		FROM ROWS FROM (wa_check()) WITH ORDINALITY AS c(item, state, what_to_do, n)};
+
+	foreach my $language ('id', 'en')
+	{
+		sql("SELECT wa_set('language', '$language')");
+		$rows{$language} = [ map { [ split /\t/, $_, -1 ] } split /\n/, sql($all) ];
+	}
+	sql("SELECT wa_set('language', NULL)");
+	is_deeply([ map { join '|', @$_[ 0 .. 2 ] } @{ $rows{id} } ],
+		[ map { join '|', @$_[ 0 .. 2 ] } @{ $rows{en} } ],
+		"wa_check(), $name: items and states are the same in both languages");
+	is(join("\n", map { $_->[3] } grep { $_->[3] =~ $english } @{ $rows{id} }), '',
+		"wa_check(), $name: no English in Indonesian");
+	is(join("\n", map { $rows{id}[$_][3] }
+			grep { $rows{id}[$_][3] ne '' && $rows{id}[$_][3] eq $rows{en}[$_][3] } 0 .. $#{ $rows{id} }), '',
+		"wa_check(), $name: every sentence is translated");
+	return join "\n", map { "$_->[1]: $_->[3]" } @{ $rows{id} };
+}
+
+doctor('before wa_setup()');
+sql('SELECT * FROM wa_setup()');
+sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
+sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
+	 UPDATE wa.scenario SET template_key = 'nonsense' WHERE key = 'status_update';
+	 UPDATE wa.provider SET state = 'error', last_error = 'The quota of the Fonnte device is used up (Fonnte: insufficient quota).' WHERE name = 'fonnte';
+	 UPDATE wa.provider SET active = true WHERE name = 'meta';
+	 UPDATE ir_module_module SET state = 'installed' WHERE name = 'sicantik_whatsapp';
+	 INSERT INTO ir_module_module (name, state) VALUES ('sicantik_notification_automation', 'installed');
+	 INSERT INTO ir_config_parameter (key, value) VALUES ('sicantik_whatsapp.default_provider_id', '1');
+	 INSERT INTO ir_cron (ir_actions_server_id, user_id, interval_number, interval_type, cron_name, active, nextcall)
+	 VALUES (160, 1, 1, 'days', 'SICANTIK: Check Expiring Permits', true, now());
+	 INSERT INTO wa.message (template_key, state, reason) VALUES ('permit_ready', 'held', 'bulk'), ('permit_ready', 'failed', 'recipient');
+	 INSERT INTO wa.dead_letter (event_id, relation, columns, new, event_at, error)
+	 VALUES (1, 'public.sicantik_permit', '{}', '{}', now(), 'template \"x\" of scenario \"y\" does not exist or is not active');
+	 INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.no_such_table', 'postgres', '{id}')");
+my $amiss = doctor('with everything amiss');
+like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki, lalu SELECT \* FROM wa_test_connection\('fonnte'\)/,
+	'the error of a provider and what to do about it');
+like($amiss, qr/log: messages held: 1, sebab: terlalu banyak pesan .* \(bulk\); yang terakhir: .*; wa_release\(\) atau wa_cancel\(\)/, 'held messages');
+like($amiss, qr/karena: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'the error of a dead letter');
+sql("DELETE FROM wa.message; DELETE FROM wa.dead_letter; DELETE FROM wa.watch WHERE relation = 'public.no_such_table';
+	 UPDATE wa.scenario SET template_key = key WHERE key = 'status_update'");
+
+# Every sentence of the sources as the detail of a message.
+my %sample;		# id => [text, where]
+my %seen;
+my @rows;
+my $id = 1000000;
+
+foreach my $file (glob("$src/admin/{check,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
+	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/worker/identity.c"))
+{
+	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);
+
+	next if $file =~ m{/compose/what_if\.c$};	# speaks in sentences of story.c
+	foreach my $found (sentences_in($file, errors => scalar($file =~ $composing)),
+		map { { text => $_, line => 0 } } grep { $codes{$_} eq 'outcome' } sort keys %codes)
+	{
+		my $text = $found->{text};
+
+		next if $not_shown{$text} || $seen{$text}++;
+		next if $file =~ /fonnte_reasons/ && $text =~ /^[a-z]/;	# Fonnte's own words
+		$sample{ ++$id } = [ shown_as($text), "$file:$found->{line}", undef ];
+	}
+	foreach my $code (grep { $codes{$_} eq 'reason' } sort keys %codes)
+	{
+		next if $seen{"reason $code"}++;
+		$sample{ ++$id } = [ undef, $file, $code ];
+	}
+}
+cmp_ok(scalar keys %sample, '>', 300, 'the sentences are found in the sources');
+
+$node->safe_psql('odoo', join '', map
+	{
+		my ($text, undef, $code) = @{ $sample{$_} };
+
+		"INSERT INTO wa.message (id, template_key, number, state, reason, detail) VALUES ($_, 'x', '6281299999999', 'failed', "
+		  . (defined $code ? "'$code', NULL" : "NULL, \$q\$$text\$q\$") . ");\n";
+	} sort keys %sample);
+
+my %shown;
+foreach my $line (split /\n/, sql("SELECT what FROM wa_history('6281299999999')"))
+{
+	$shown{$1} = $2 if $line =~ /^pesan (\d+): x, 6281299999999: gagal \(failed\), (.*)$/;
+}
+is(scalar keys %shown, scalar keys %sample, 'each is told');
+my @missing;
+foreach my $sample (sort keys %sample)
+{
+	my ($text, $where, $code) = @{ $sample{$sample} };
+	my $told = $shown{$sample} // '';
+
+	if (defined $code)
+	{
+		push @missing, "$where: reason $code" if $told eq $code || $told =~ $english;
+	}
+	elsif ($told eq $text || $told =~ $english)
+	{
+		push @missing, "$where: $text ... $told";
+	}
+	elsif (join(' ', sort $told =~ /Zx\d+/g) ne join(' ', sort $text =~ /Zx\d+/g))
+	{
+		push @missing, "$where: values of $text ... $told";
+	}
+}
+is(join("\n", @missing), '', 'every sentence and reason code has its Indonesian form');
+
+# Several parts, parts within parts, quoted words.
+my %composed = (
+	'fonnte: first usable gateway by sequence; not meta: no opt-in, and no message from the person within 24 hours; not watzap: credential file "key" cannot be read: sicantik_wa.secrets_directory is not set; mode test: sent to test_number' =>
+	  'fonnte: gateway pertama yang dapat dipakai menurut urutan; bukan meta: orang ini belum memberi persetujuan, dan tidak menulis dalam 24 jam terakhir; bukan watzap: berkas kredensial "key" tidak dapat dibaca: sicantik_wa.secrets_directory belum diisi; mode test: dikirim ke test_number',
+	'meta: official provider for this person, inside the 24-hour window; not fonnte: not active' =>
+	  'meta: penyedia resmi untuk orang ini, dalam jendela 24 jam; bukan fonnte: tidak aktif',
+	'no usable number in whatsapp_number (empty), mobile (not a mobile number), phone (empty)' =>
+	  'tidak ada nomor yang dapat dipakai di whatsapp_number (kosong), mobile (bukan nomor ponsel), phone (kosong)',
+	'the contact is called "Budi; is empty", the applicant "Not active": is it the same person?' =>
+	  'kontak bernama "Budi; is empty", pemohon bernama "Not active": apakah orangnya sama?',
+	q{Meta refused the request with an unknown error (Meta's error 4711: Go away; now. (really)).} =>
+	  'Meta menolak permintaan dengan kesalahan tak dikenal (kesalahan Meta 4711: Go away; now. (really)).',
+	'the request was not sent: Could not connect to server' =>
+	  'permintaan tidak sempat dikirim: Could not connect to server',
+	'no longer true: status is empty, the message says active' =>
+	  'tidak berlaku lagi: status sekarang kosong, sedangkan pesan menyebut active',
+	'something that a function of the office said; and more' =>
+	  'something that a function of the office said; and more',
+	': ' x 1500 => ': ' x 1500,
+	'; ' x 1500 => '; ' x 1500,
+	'a' x 5000 => 'a' x 5000);
+sql("DELETE FROM wa.message WHERE number = '6281299999999'");
+foreach my $text (sort keys %composed)
+{
+	my $quoted = $text =~ s/'/''/gr;
+
+	sql("INSERT INTO wa.message (id, template_key, number, state, detail) VALUES (1, 'x', '6281299999999', 'failed', '$quoted')");
+	is(sql("SELECT what FROM wa_why(1) WHERE what LIKE 'sebab: %'"), "sebab: $composed{$text}",
+		'composed: ' . substr($text, 0, 60));
+	sql("DELETE FROM wa.message WHERE id = 1");
+}
+
+# The ledger itself stays English, and the office may read English.
+sql("UPDATE wa.provider SET state = 'draft', active = name = 'fonnte', last_error = NULL; SELECT wa_test_connection('fonnte')");
+no_pacing($node, 'odoo');
+my $silent = sql("SELECT wa_send('permit_ready', 14, permit_id => 2)");
+$sim->fault({ provider => 'fonnte', kind => 'status', status => 500, times => 1 });
+my $sent = sql("SELECT wa_send_text('0812-0000-0010', 'Halo')");
+wait_sql($node, 'odoo', "SELECT attempts >= 1 AND state <> 'sending' FROM wa.message WHERE id = $sent");
+my $told = sql("SELECT what FROM wa_why($silent) UNION ALL SELECT what FROM wa_why($sent)");
+unlike($told, $english, 'two real stories in Indonesian');
+like($told, qr/^sebab: kontak tidak mempunyai nomor .*: tidak ada nomor yang dapat dipakai di whatsapp_number \(kosong\)/m, 'a number that is missing');
+like($told, qr/^rute: fonnte: gateway pertama/m, 'the route');
+like($told, qr/^percobaan 1 lewat fonnte: .* \(\w+\), HTTP 500/m, 'an attempt');
+like(sql("SELECT detail FROM wa.message WHERE id = $silent"), qr/^no usable number in whatsapp_number \(empty\)/, 'the ledger keeps the English sentence');
+sql("SELECT wa_set('language', 'en')");
+like(sql("SELECT what FROM wa_why($silent)"), qr/no usable number in whatsapp_number \(empty\)/, 'which is shown when the office reads English');
+
+$node->stop;
+$sim->stop;
+done_testing();
