@@ -101,6 +101,10 @@ wa_app_has_column(const WaAppTable *table, const char *column)
  * has had.  The server plans it again when a table changes.
  */
 #define KEPT_PLANS		64
+
+/* From so many values on the executor hashes them, if it knows them. */
+#define HASHED_VALUES	9
+
 #define STATEMENT_BYTES 1024
 
 typedef struct KeptPlan
@@ -143,20 +147,26 @@ prepare(const char *sql, WaArgs *args)
 	return plan;
 }
 
+/*
+ * The rows of which one of the columns "keys" is in the array $1; keys that
+ * this table lacks are left out.  with_values: plan with the array known, and
+ * for this once.  Then a column without an index costs one look at each row,
+ * in a hash of the array; a plan that is kept would compare each row with each
+ * element.
+ */
 static void
 read_rows(WaAppRows *rows, const WaAppTable *table,
 		  const char *const *columns, int ncolumns,
-		  const char *key, WaArgs *args)
+		  const char *const *keys, int nkeys, bool with_values, WaArgs *args)
 {
 	StringInfoData sql;
 	WaActing	acting;
 	MemoryContext context = CurrentMemoryContext;
+	const char *sep = " WHERE ";
 	int			result;
 
 	rows->n = 0;
 	rows->values = NULL;
-	if (!wa_app_has_column(table, key))
-		return;
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	for (int i = 0; i < ncolumns; i++)
@@ -168,11 +178,23 @@ read_rows(WaAppRows *rows, const WaAppTable *table,
 		else
 			appendStringInfoString(&sql, "NULL::text");
 	}
-	appendStringInfo(&sql, " FROM %s AS t WHERE t.%s = ANY ($1)",
-					 table->relation, quote_identifier(key));
+	appendStringInfo(&sql, " FROM %s AS t", table->relation);
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (!wa_app_has_column(table, keys[i]))
+			continue;
+		appendStringInfo(&sql, "%st.%s = ANY ($1)", sep, quote_identifier(keys[i]));
+		sep = " OR ";
+	}
+	if (strcmp(sep, " OR ") != 0)
+		return;
 
 	wa_pg_act_as_role(&acting, table->owner);
-	result = SPI_execute_plan(prepare(sql.data, args), args->values, args->nulls, true, 0);
+	if (with_values)
+		result = SPI_execute_with_args(sql.data, args->n, args->types, args->values,
+									   args->nulls, true, 0);
+	else
+		result = SPI_execute_plan(prepare(sql.data, args), args->values, args->nulls, true, 0);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);
@@ -222,7 +244,7 @@ wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 	if (!has_column_of(table, key, TYPCATEGORY_NUMERIC))
 		return;
 	wa_arg_int8_array(&args, keys, nkeys);
-	read_rows(rows, table, columns, ncolumns, key, &args);
+	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
 }
 
 /*
@@ -236,7 +258,7 @@ wa_app_read_by_array(WaAppRows *rows, const WaAppTable *table,
 	WaArgs		args = {0};
 
 	wa_arg_datum(&args, array_type, array, false);
-	read_rows(rows, table, columns, ncolumns, key, &args);
+	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
 }
 
 /*
@@ -247,14 +269,28 @@ wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
 					const char *const *columns, int ncolumns,
 					const char *key, const char *const *keys, int nkeys)
 {
-	WaArgs		args = {0};
+	wa_app_read_by_texts(rows, table, columns, ncolumns, &key, 1, keys, nkeys);
+}
 
-	rows->n = 0;
-	rows->values = NULL;
-	if (!has_column_of(table, key, TYPCATEGORY_STRING))
-		return;
-	wa_arg_text_array(&args, keys, nkeys);
-	read_rows(rows, table, columns, ncolumns, key, &args);
+/*
+ * The same for several columns of text: the rows of which one of them is
+ * among the values.  Columns of another type are left out.
+ */
+void
+wa_app_read_by_texts(WaAppRows *rows, const WaAppTable *table,
+					 const char *const *columns, int ncolumns,
+					 const char *const *keys, int nkeys,
+					 const char *const *values, int nvalues)
+{
+	WaArgs		args = {0};
+	const char **usable = palloc(sizeof(char *) * nkeys);
+	int			nusable = 0;
+
+	for (int i = 0; i < nkeys; i++)
+		if (has_column_of(table, keys[i], TYPCATEGORY_STRING))
+			usable[nusable++] = keys[i];
+	wa_arg_text_array(&args, values, nvalues);
+	read_rows(rows, table, columns, ncolumns, usable, nusable, nvalues >= HASHED_VALUES, &args);
 }
 
 /*
@@ -277,5 +313,5 @@ wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 	wa_arg_datum(&args, BOOLARRAYOID,
 				 PointerGetDatum(construct_array(&element, 1, BOOLOID, 1, true, TYPALIGN_CHAR)),
 				 false);
-	read_rows(rows, table, columns, ncolumns, key, &args);
+	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
 }

@@ -49,7 +49,10 @@ extern PGDLLEXPORT void wa_app_read_by_array(WaAppRows *rows, const WaAppTable *
 extern PGDLLEXPORT void wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, const char *const *keys, int nkeys);
-
+extern PGDLLEXPORT void wa_app_read_by_texts(WaAppRows *rows, const WaAppTable *table,
+											 const char *const *columns, int ncolumns,
+											 const char *const *keys, int nkeys,
+											 const char *const *values, int nvalues);
 extern PGDLLEXPORT void wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, bool value);

@@ -141,4 +141,5 @@ CREATE TABLE wa.request (
     CONSTRAINT request_pkey PRIMARY KEY (id),
     CONSTRAINT request_action_check CHECK (action IN ('cancel', 'retry', 'release', 'settle'))
 );
-COMMENT ON TABLE wa.request IS 'wishes of operators that the worker has yet to carry out';
+COMMENT ON TABLE wa.request IS 'wishes of operators, and what providers told later, that the worker has yet to carry out';
+COMMENT ON COLUMN wa.request.detail IS 'action settle: attempt, accepted, provider_message_id, detail';

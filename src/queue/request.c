@@ -266,8 +266,9 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 					 " WHERE m.id = c.id AND (m.state IN ('queued', 'held')"
 					 " OR (m.state = 'unknown' AND m.due_at IS NOT NULL)) RETURNING m.id");
 	static WaStatement take_back =
-		WA_STATEMENT("DELETE FROM wa.request AS r USING unnest($1, $2) AS c(id, message_id)"
-					 " WHERE r.message_id = c.message_id AND r.action IN ('retry', 'release') AND r.id < c.id");
+		WA_STATEMENT("DELETE FROM wa.request AS r WHERE r.action IN ('retry', 'release') AND r.message_id = ANY ($2)"
+					 " AND r.id < (SELECT max(c.id) FROM unnest($1, $2) AS c(id, message_id)"
+					 " WHERE c.message_id = r.message_id)");
 	Requests	requests;
 	WaArgs		args = {0};
 	int64	   *ended;

@@ -299,7 +299,8 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 
 /*
  * Set how messages go on: at an end, ready again (queued, due_at 0), or due
- * later (queued or unknown, due_at set).
+ * later (queued or unknown, due_at set).  One that has ended otherwise (a
+ * person has written its state) stays so, unless it has been sent.
  */
 void
 wa_queue_conclude(const WaVerdictRow *verdicts, int n)
@@ -315,7 +316,8 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 					 " ELSE clock_timestamp() END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS v(id, state, reason, detail,"
 					 " provider_message_id, provider, route, due_at, sent_at, tried, waits, repeats)"
-					 " WHERE m.id = v.id AND m.state <> 'superseded'");
+					 " WHERE m.id = v.id AND (m.state IN ('queued', 'sending', 'unknown')"
+					 " OR (v.state = 'sent' AND m.state <> 'superseded'))");
 	static WaStatement remove =
 		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");
 	static WaStatement release =

@@ -294,6 +294,20 @@ $sim->fault({ kind => 'status', status => 404, provider => 'fonnte', times => 1 
 is(went_by(text()), 'watzap', '404: the other provider');
 like(row('fonnte', 'state, last_error'), qr/^error\|.*404.*base URL/, 'it is the provider that is misconfigured');
 
+# A restriction of the whole number
+
+sql("SELECT wa_configure('meta', '" . provider_settings($sim, 'meta') . "')");
+sql("SELECT * FROM wa_test_connection('meta')");
+no_pacing($node, 'odoo');
+$sim->config({ meta => { open_windows => 'any' } });
+$sim->fault({ kind => 'meta_error', provider => 'meta', code => 131048, times => 1 });
+sql("INSERT INTO wa.contact (number, last_inbound_at) VALUES ('628128889999', now())");
+$id = sql("SELECT wa_send_text('628128889999', 'Yth. Budi', provider => 'meta')");
+ok(wait_row('meta', 'state', 'error'), 'Meta 131048: the circuit opens');
+is(first_probe('meta'), '3600', 'for an hour');
+ok(mend('meta'), 'a person may have it tested sooner');
+is(went_by($id), 'meta', 'and the message goes');
+
 is(sql(in_state('failed')), '0', 'no message failed in all of this');
 $node->stop;
 done_testing();

@@ -365,12 +365,16 @@ sql('UPDATE wa.provider SET daily_cap = 0');
 $id = sql("SELECT wa_send_text('" . ($number = number()) . "', 'ended by hand')");
 comes_true("reason = 'no_provider' FROM wa.message WHERE id = $id", 'a message waits');
 sql("UPDATE wa.message SET state = 'cancelled' WHERE id = $id");
+$marker = sql("SELECT wa_send_text('" . number() . "', 'waits as well')");
+sql("UPDATE wa.provider SET active = false WHERE name = 'fonnte'");
+comes_true("reason = 'no_provider' AND detail LIKE '%fonnte: not active%' FROM wa.message WHERE id = $marker", 'the worker looks at what waits once more');
+is(col($id, 'state'), 'cancelled', 'one that was ended by hand stays so');
 $session->close;
 my $deadlocks = sql('SELECT sum(deadlocks) FROM pg_stat_database');
 $node->restart;
-comes_true('NOT EXISTS (SELECT FROM wa.ready) AND NOT EXISTS (SELECT FROM wa.due WHERE message_id = 987654322)',
+comes_true("NOT EXISTS (SELECT FROM wa.ready WHERE message_id IN (987654321, $id)) AND NOT EXISTS (SELECT FROM wa.due WHERE message_id = 987654322)",
 	'a new worker cleans up what has no message, or one that was ended by hand');
-is(col($id, 'state'), 'cancelled', 'which stays as it was ended');
+is(col($id, 'state'), 'cancelled', 'which stays as it was ended, after a restart too');
 is(requests_to($number), 0, 'and unsent');
 is($deadlocks, '0', 'nothing was deadlocked');
 
