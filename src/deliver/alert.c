@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "admin/phrase.h"
 #include "admin/setting.h"
 #include "deliver/alert.h"
 #include "queue/queue.h"
@@ -29,13 +30,15 @@ compose(const char *provider, const char *reason)
 {
 	char	   *language = wa_setting_get("language");
 	char	   *office = wa_setting_get("office_name");
-	const char *format = strcmp(language, "en") == 0 ?
+	bool		english = strcmp(language, "en") == 0;
+	const char *format = english ?
 		"Notice from sicantik_wa, database %s: WhatsApp provider \"%s\" is in trouble.\n\n%s\n\n"
 		"Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s" :
 		"Yth. pengelola SICANTIK. Pemberitahuan sicantik_wa, basis data %s: penyedia WhatsApp \"%s\" bermasalah.\n\n%s\n\n"
 		"Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s";
 
-	return psprintf(format, get_database_name(MyDatabaseId), provider, reason,
+	return psprintf(format, get_database_name(MyDatabaseId), provider,
+					english ? reason : wa_phrase_in_indonesian(reason),
 					office ? "\n\n" : "", office ? office : "");
 }
 

@@ -232,7 +232,7 @@ tell_too_late(const Requests *requests)
 {
 	static WaStatement note =
 		WA_STATEMENT("UPDATE wa.message AS m SET detail = concat_ws('; ', m.detail, v.note)"
-					 " FROM (SELECT DISTINCT ON (id) id, 'the cancel asked for by ' || role || ' came too late' AS note"
+					 " FROM (SELECT DISTINCT ON (id) id, format('the cancel asked for by %s came too late', role) AS note"
 					 " FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS v"
 					 " WHERE m.id = v.id AND m.state IN ('sent', 'delivered', 'read')"
 					 " AND strpos(coalesce(m.detail, ''), v.note) = 0 RETURNING m.id");
@@ -260,8 +260,9 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 	static WaStatement cancel =
 		WA_STATEMENT("UPDATE wa.message AS m SET state = CASE WHEN " IN_DOUBT " THEN 'unknown' ELSE 'cancelled' END,"
 					 " reason = 'cancelled', due_at = NULL, finished_at = clock_timestamp(),"
-					 " detail = 'cancelled by ' || c.role || CASE WHEN " IN_DOUBT
-					 " THEN ': it is not repeated, but an earlier attempt may have been accepted' ELSE '' END"
+					 " detail = CASE WHEN " IN_DOUBT
+					 " THEN format('cancelled by %s: it is not repeated, but an earlier attempt may have been accepted', c.role)"
+					 " ELSE 'cancelled by ' || c.role END"
 					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS c"
 					 " WHERE m.id = c.id AND (m.state IN ('queued', 'held')"
 					 " OR (m.state = 'unknown' AND m.due_at IS NOT NULL)) RETURNING m.id");
@@ -444,7 +445,7 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 			revive(&revivals, message, "skipped", "no_number", why_no_number(contact), NULL);
 		else
 			revive(&revivals, message, "queued", reason,
-				   psprintf("%s by %s", reason, requests.roles[i]), contact);
+				   psprintf(retry[i] ? "retried by %s" : "released by %s", requests.roles[i]), contact);
 	}
 	write_revivals(&revivals, revived, nrevived);
 	done(finished, nfinished);

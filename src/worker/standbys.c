@@ -57,10 +57,13 @@ typedef struct Standby
 	XLogRecPtr	flush;
 } Standby;
 
-/* Does this process stream changes of one database, not WAL? */
-#if PG_VERSION_NUM < 160000
+/*
+ * Does this process stream changes of one database, not WAL?  Its slot tells:
+ * WalSnd.kind is unknown to PostgreSQL 15, and says "logical" of anybody who
+ * named a database, also of one who then streams WAL.
+ */
 static bool
-is_logical(const WalSnd *walsnd, pid_t pid)
+is_logical(pid_t pid)
 {
 	bool		found = false;
 
@@ -77,13 +80,6 @@ is_logical(const WalSnd *walsnd, pid_t pid)
 	LWLockRelease(ReplicationSlotControlLock);
 	return found;
 }
-#else
-static bool
-is_logical(const WalSnd *walsnd, pid_t pid)
-{
-	return walsnd->kind == REPLICATION_KIND_LOGICAL;
-}
-#endif
 
 /*
  * Physical standbys; palloc()ed in the current context.  One that is only
@@ -107,7 +103,7 @@ connected_standbys(Standby **standbys)
 		state = walsnd->state;
 		SpinLockRelease(&walsnd->mutex);
 		if (standby.pid != 0 && state != WALSNDSTATE_STARTUP &&
-			state != WALSNDSTATE_BACKUP && !is_logical(walsnd, standby.pid))
+			state != WALSNDSTATE_BACKUP && !is_logical(standby.pid))
 			list[n++] = standby;
 	}
 	*standbys = list;

@@ -39,9 +39,18 @@ my %not_shown = map { $_ => 1 } (
 	# errors of calls and of the start of the HTTP engine
 	'none yet, see wa_setup()', 'could not initialize libcurl', 'could not set up libcurl: %s',
 	'could not open a descriptor for HTTP: %s', 'could not watch a timer for HTTP: %s',
-	'(built-in default)', 'Only queued and held messages can be cancelled.',
-	'Only messages that are over without having been sent can be tried again.',
-	'Only messages that have failed or expired, or have an unknown outcome, are tried again together.',
+	'(built-in default)', 'Only messages that wait can be cancelled: queued, held, or unknown and to be repeated.',
+	'Only messages that are over without having been sent, or wait for another attempt, can be tried again.',
+	'Tried again together is what has failed or expired, has an unknown outcome, had no number, or waits for another attempt.',
+	# notices of wa_cancel() and wa_retry() of many: why some are left alone
+	'unknown and waiting', 'without number and text', 'without a number',
+	# an alert, written in the language of the office at once
+	'Notice from sicantik_wa, database %s: WhatsApp provider "%s" is in trouble.\n\n%s\n\n'
+	  . 'Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s',
+	'Yth. pengelola SICANTIK. Pemberitahuan sicantik_wa, basis data %s: penyedia WhatsApp "%s" bermasalah.\n\n%s\n\n'
+	  . 'Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s',
+	# a policy, and the cause that alerts are counted by
+	'give up', 'http %s',
 	# a notice of wa_arm()
 	'database %s sends now (mode live)',
 	# the same in both languages
@@ -120,7 +129,7 @@ sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
 	 VALUES (1, 'public.sicantik_permit', '{}', '{}', now(), 'template \"x\" of scenario \"y\" does not exist or is not active');
 	 INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.no_such_table', 'postgres', '{id}')");
 my $amiss = doctor('with everything amiss');
-like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki, lalu SELECT \* FROM wa_test_connection\('fonnte'\)/,
+like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki: diuji lagi pukul [\d:]+ \w+, atau sekarang dengan SELECT \* FROM wa_test_connection\('fonnte'\)/,
 	'the error of a provider and what to do about it');
 like($amiss, qr/log: messages held: 1, sebab: terlalu banyak pesan .* \(bulk\); yang terakhir: .*; wa_release\(\) atau wa_cancel\(\)/, 'held messages');
 like($amiss, qr/karena: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'the error of a dead letter');
@@ -134,7 +143,7 @@ my @rows;
 my $id = 1000000;
 
 foreach my $file (glob("$src/admin/{check,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
-	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/worker/identity.c"))
+	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/worker/{identity,failover}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);
 
