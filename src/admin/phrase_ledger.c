@@ -157,8 +157,6 @@ const WaPhrase wa_ledger_phrases[] = {
 
 	/* the queue and the way to the wire */
 	{"was waiting when this copy was armed", "masih menunggu saat salinan ini diaktifkan"},
-	{"was waiting when the backup was made", "masih menunggu saat cadangan dibuat"},
-	{"was on the wire when the backup was made", "sedang dikirim saat cadangan dibuat"},
 	{"the provider may have accepted it", "mungkin sudah diterima penyedia"},
 	{"was waiting when the backup was made that this database was restored from",
 	"masih menunggu saat cadangan yang menjadi asal basis data ini dibuat"},
@@ -256,7 +254,7 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"its mapping of this template is not configured", "pemetaan template ini belum siap dipakai"},
 	{"it has no mapping of this template", "tidak ada pemetaan untuk template ini"},
 	{"not active", "tidak aktif"},
-	{"in state error, see last_error", "dalam keadaan error, lihat last_error"},
+	{"in state error, see last_error", "sedang bermasalah, lihat last_error"},
 	{"not tested yet, see wa_test_connection()", "belum diuji, lihat wa_test_connection()"},
 	{"its daily cap is reached", "batas hariannya tercapai"},
 	{"its quota is used up", "kuotanya habis"},

@@ -372,10 +372,9 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 
 /*
  * Choose at most "room" messages, claim them and build their requests; what
- * ends or waits on the way is added to the conclusions.  any_due: messages wait
- * for a time.  Returns false if a
- * table that must be asked first is locked.  *again is lowered to the time
- * when something may change by itself.
+ * ends or waits on the way is added to the conclusions.  any_due: messages
+ * wait for a time.  Returns false if a table that must be asked first is
+ * locked.  *again is lowered to the time when something may change by itself.
  */
 bool
 wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
@@ -462,12 +461,6 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 			continue;
 		}
 		pace = wa_pacing_find(route->provider->name);
-		if (pace == NULL)
-		{
-			wait_for_provider(conclusions, item, "too many providers are configured", now);
-			*again = Min(*again, item->wait_us);
-			continue;
-		}
 		item->hint = pace;
 		if (wa_pacing_slots(pace, now, again) == 0)
 		{

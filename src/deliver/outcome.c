@@ -50,11 +50,23 @@ backoff(int n, long first_s)
 	return wait * (0.8 + 0.4 * pg_prng_double(&pg_global_prng_state));
 }
 
-/* Would another attempt later help? */
+/*
+ * Would another attempt later not help?  Anything else that may stand in the
+ * ledger is no refusal of the message: a pause, or that no provider could be
+ * used.
+ */
 static bool
-is_transient(const char *reason)
+is_final(const char *reason)
 {
-	return strcmp(reason, "retry") == 0 || strcmp(reason, "unreachable") == 0;
+	return strcmp(reason, "template") == 0 || strcmp(reason, "policy") == 0 ||
+		strcmp(reason, "request") == 0 || strcmp(reason, "retries_exhausted") == 0;
+}
+
+/* The reason of a wait for another attempt. */
+static const char *
+reason_to_wait(const char *refusal)
+{
+	return strcmp(refusal, "unreachable") == 0 ? "unreachable" : "retry";
 }
 
 /*
@@ -134,14 +146,14 @@ refused(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
 		transfer->verdict.fallback == WA_FALLBACK_YES)
 	{
 		/* once one of them may take it later, the chain has not failed */
-		if (item->ntried > 0 && item->refusal && is_transient(item->refusal))
-			reason = strcmp(item->refusal, "retry") == 0 ? "retry" : "unreachable";
+		if (item->refusal && !is_final(item->refusal))
+			reason = reason_to_wait(item->refusal);
 		go_on(transfer, row, reason, true, wait_s);
 	}
-	else if (is_transient(reason))
-		back_off(item, row, reason, wait_s);
-	else
+	else if (is_final(reason))
 		end(item, row, "failed", reason);
+	else
+		back_off(item, row, reason, wait_s);
 }
 
 /*
@@ -154,10 +166,10 @@ wa_outcome_exhausted(const WaItem *item, WaVerdictRow *row)
 	const char *reason = item->refusal ? item->refusal : "retry";
 
 	row->detail = item->refusal_detail;
-	if (is_transient(reason))
-		back_off(item, row, reason, item->wait_s);
-	else
+	if (is_final(reason))
 		end(item, row, "failed", reason);
+	else
+		back_off(item, row, reason_to_wait(reason), item->wait_s);
 }
 
 static bool
@@ -187,9 +199,12 @@ note_mapping(const WaTransfer *transfer)
 static void
 note_opt_out(const WaItem *item)
 {
+	/* a row that somebody holds is left alone: the provider will say it again */
 	static WaStatement note =
-		WA_STATEMENT("INSERT INTO wa.contact (number, opted_out_at, source) VALUES ($1, clock_timestamp(), 'provider')"
-					 " ON CONFLICT (number) DO UPDATE SET opted_out_at = excluded.opted_out_at, source = excluded.source");
+		WA_STATEMENT("WITH u AS (UPDATE wa.contact SET opted_out_at = clock_timestamp(), source = 'provider'"
+					 " WHERE number = (SELECT number FROM wa.contact WHERE number = $1 FOR NO KEY UPDATE SKIP LOCKED))"
+					 " INSERT INTO wa.contact (number, opted_out_at, source) SELECT $1, clock_timestamp(), 'provider'"
+					 " WHERE NOT EXISTS (SELECT FROM wa.contact WHERE number = $1) ON CONFLICT (number) DO NOTHING");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, item->number);
@@ -201,7 +216,7 @@ throttled(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 {
 	const WaVerdict *verdict = &transfer->verdict;
 	int64		now = wa_deliver_clock();
-	double		wait = verdict->wait_s;
+	double		wait = verdict->wait_s >= 0 ? Max(verdict->wait_s, 1) : -1;
 
 	if (verdict->scope == WA_SCOPE_RECIPIENT)
 	{
@@ -216,8 +231,9 @@ throttled(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 	}
 	else
 	{
+		wa_pacing_throttled(transfer->pace, transfer->started_at);
 		if (wait < 0)
-			wait = backoff(transfer->pace->throttles + 1, verdict->backoff_s);
+			wait = backoff(transfer->pace->throttles, verdict->backoff_s);
 		wa_pacing_pause(transfer->pace, now + (int64) (wait * USECS_PER_SEC));
 		if (item->fallback_when_paced && verdict->fallback == WA_FALLBACK_YES)
 		{
@@ -226,7 +242,7 @@ throttled(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 		}
 	}
 	/* being told to wait is no failure: bounded by the time-to-live only */
-	again(item, row, "throttled", Min(Max(wait, 1), LONGEST_BACKOFF_S));
+	again(item, row, "throttled", Min(wait, LONGEST_BACKOFF_S));
 }
 
 static void

@@ -26,6 +26,8 @@
 #include "pg/query.h"
 #include "sicantik_wa.h"
 
+#define MAX_PACES	64
+
 static WaPace *paces = NULL;
 static int	npaces = 0;
 static char *zone_name = NULL;
@@ -155,12 +157,13 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
 		}
 		/* entries are never removed: transfers in flight point at them */
 		if (paces == NULL)
-			paces = palloc(sizeof(WaPace) * 64);
-		if (npaces == 64)
+			paces = palloc(sizeof(WaPace) * MAX_PACES);
+		if (npaces == MAX_PACES)
 		{
 			ereport(LOG,
-					(errmsg("sicantik_wa uses the first 64 providers only")));
-			break;
+					(errmsg("sicantik_wa does not use provider \"%s\": there have been %d others since its worker started",
+							providers->list[i].name, MAX_PACES)));
+			continue;
 		}
 		pace = &paces[npaces++];
 		memset(pace, 0, sizeof(*pace));
@@ -192,7 +195,7 @@ wa_pacing_find(const char *provider)
 }
 
 /*
- * Why nothing more may go today, or NULL.
+ * Why nothing more may go by it today, or NULL.
  */
 const char *
 wa_pacing_no_budget(const WaProvider *provider)
@@ -200,7 +203,7 @@ wa_pacing_no_budget(const WaProvider *provider)
 	WaPace	   *pace = wa_pacing_find(provider->name);
 
 	if (pace == NULL)
-		return NULL;
+		return "too many providers are configured";
 	if (pace->quota_left >= 0 && pace->quota_left <= pace->in_flight)
 		return "its quota is used up";
 	if (provider->daily_cap < 0)
@@ -324,11 +327,27 @@ wa_pacing_done(WaPace *pace, bool accepted)
 }
 
 /*
+ * Count an attempt that the provider throttled.  Those that were on the wire
+ * already when it was last counted have told the same thing once more: however
+ * many of them there are, the wait does not grow by them.
+ */
+void
+wa_pacing_throttled(WaPace *pace, TimestampTz started_at)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* a mark in the future was made before the clock stepped back */
+	if (pace->throttles > 0 && started_at < pace->throttled_at && pace->throttled_at <= now)
+		return;
+	pace->throttles++;
+	pace->throttled_at = now;
+}
+
+/*
  * The provider told us to wait.
  */
 void
 wa_pacing_pause(WaPace *pace, int64 until)
 {
 	pace->paused_us = Max(pace->paused_us, until);
-	pace->throttles++;
 }

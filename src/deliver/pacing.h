@@ -27,6 +27,7 @@ typedef struct WaPace
 	double		tokens;
 	int64		refilled_us;
 	int			throttles;		/* in a row */
+	TimestampTz throttled_at;	/* when the last of them was counted */
 	int			sent_today;
 	int64		day;			/* office's day of sent_today */
 	int			planned;		/* chosen in this round, not yet on the wire */
@@ -64,6 +65,7 @@ extern const char *wa_pacing_no_room(const WaProvider *provider);
 extern void wa_pacing_start_round(void);
 extern void wa_pacing_sent(WaPace *pace, int64 now);
 extern void wa_pacing_done(WaPace *pace, bool accepted);
+extern void wa_pacing_throttled(WaPace *pace, TimestampTz started_at);
 extern void wa_pacing_pause(WaPace *pace, int64 until);
 
 #endif							/* SICANTIK_WA_PACING_H */

@@ -52,6 +52,10 @@ static int64 checkpoint_id = 0;
 static uint64 checkpoint_xid = 0;
 static int64 swept_us = 0;
 
+/* Messages in doubt whose row somebody held when they were read. */
+static int64 *put_off = NULL;
+static int	nput_off = 0;
+
 /* The round that is running, or that an error has ended. */
 static MemoryContext round_context = NULL;
 static bool round_open = false;
@@ -175,20 +179,61 @@ is_concluded(const WaConclusions *conclusions, int64 id)
 	return false;
 }
 
+/* Come back to this message in a moment. */
+static void
+put_message_off(int64 id)
+{
+	if (put_off == NULL)
+		put_off = MemoryContextAlloc(TopMemoryContext, sizeof(int64));
+	else
+		put_off = repalloc(put_off, sizeof(int64) * (nput_off + 1));
+	put_off[nput_off++] = id;
+}
+
+/*
+ * Of what is to be concluded right away, whose row does somebody hold at the
+ * moment?  held[i] for each of the rows.
+ */
+static void
+find_held(const WaReadyRow *rows, int n, bool *held)
+{
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	bool	   *is_held = palloc(sizeof(bool) * Max(n, 1));
+	int			nids = 0;
+
+	memset(held, 0, sizeof(bool) * n);
+	for (int i = 0; i < n; i++)
+		if (rows[i].claimed || rows[i].in_doubt)
+			ids[nids++] = rows[i].id;
+	if (nids == 0 || wa_queue_held(ids, nids, is_held) == 0)
+		return;
+	for (int i = 0, k = 0; i < n; i++)
+		if (rows[i].claimed || rows[i].in_doubt)
+			held[i] = is_held[k++];
+}
+
+/*
+ * The scheduler gets what is read from wa.ready, and what is in doubt is
+ * concluded.  Returns how many the scheduler has taken.
+ */
 static int
 take_in(WaReadyRow *rows, int n, WaConclusions *conclusions)
 {
 	int64	   *over = palloc(sizeof(int64) * Max(n, 1));
+	bool	   *held = palloc(sizeof(bool) * Max(n, 1));
 	int			nover = 0;
 	int			added = 0;
 
+	find_held(rows, n, held);
 	for (int i = 0; i < n; i++)
 	{
 		bool		takes = false;
 
 		if (wa_schedule_find(rows[i].id) || is_concluded(conclusions, rows[i].id))
 			continue;
-		if (rows[i].claimed)
+		if (held[i])
+			put_message_off(rows[i].id);
+		else if (rows[i].claimed)
 			recover(conclusions, &rows[i]);
 		else if (rows[i].in_doubt)
 			takes = resolve_doubt(conclusions, &rows[i]);
@@ -288,6 +333,29 @@ load_these(const int64 *ids, int n, WaConclusions *conclusions)
 		return;
 	n = wa_queue_load_these(ids, n, &rows);
 	take_in(rows, n, conclusions);
+}
+
+/*
+ * Messages that were put off because somebody held their row, and those that
+ * have been revived; the scheduler may still have one of these as it was.
+ */
+static void
+load_again(const int64 *revived, int nrevived, WaConclusions *conclusions)
+{
+	int64	   *ids = palloc(sizeof(int64) * Max(nrevived + nput_off, 1));
+	int			n = 0;
+
+	for (int i = 0; i < nrevived; i++)
+	{
+		WaItem	   *item = wa_schedule_find(revived[i]);
+
+		if (item)
+			wa_schedule_remove(item);
+		ids[n++] = revived[i];
+	}
+	while (nput_off > 0)
+		ids[n++] = put_off[--nput_off];
+	load_these(ids, n, conclusions);
 }
 
 /*
@@ -509,11 +577,14 @@ start_round(void)
 		}
 		else
 		{
-			wa_schedule_restore_gone();
+			wa_schedule_forget_waiting();
 			while (nclaimed > 0)
 				wa_transfer_free(claimed[--nclaimed]);
+			/* what waits for the former hours has not been woken */
+			config.nhours = 0;
 			reload_wanted = true;
 		}
+		nput_off = 0;
 		read_again();
 	}
 	round_open = true;
@@ -551,6 +622,7 @@ run(bool may_send, TimestampTz *next_due)
 	int			nbusy;
 	bool		more;
 	bool		after_error;
+	bool		holding;
 	bool		requests_left = false;
 	bool		unlocked = true;
 
@@ -574,21 +646,22 @@ run(bool may_send, TimestampTz *next_due)
 		load_config();
 	if (nrecorded > 0)
 	{
-		/* written first: what follows may claim the same message again */
+		/* written first: what follows reads the rows of these messages */
 		wa_queue_conclude(conclusions.rows, conclusions.n);
 		conclusions.n = 0;
 	}
 	wa_identity_check(&identity);
 	say_why_stopped(&identity);
-	if (identity.hold_message_id > 0 && wa_queue_hold_before(identity.hold_message_id, 1000) > 0)
-		more = true;
-	else
+	holding = identity.hold_message_id > 0 &&
+		wa_queue_hold_before(identity.hold_message_id, 1000) > 0;
+	more = holding;
+	if (!holding)
 	{
 		nbusy = wa_schedule_busy(&busy);
 		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, &forgotten, &nforgotten,
 								 &revived, &nrevived, &requests_left);
 		more = wake_due(&conclusions) || more;
-		load_these(revived, nrevived, &conclusions);
+		load_again(revived, nrevived, &conclusions);
 		more = load_ready(&conclusions) || more;
 	}
 
@@ -609,8 +682,10 @@ run(bool may_send, TimestampTz *next_due)
 		else if (wa_schedule_size() > 0)
 			sooner(next_due, GetCurrentTimestamp() + (identity.locked ? LOCKED_RETRY_US : STOPPED_RETRY_US));
 	}
-	else if (may_send)
+	else if (may_send && !holding)
 	{
+		/* what waits for a time is not read while memory is full */
+		bool		any_due = next_due_row != 0 || wa_schedule_size() >= WA_SCHEDULE_MAX;
 		int			room = Min(wa_guc_max_in_flight - wa_transfer_in_flight(), MAX_TRANSFERS);
 
 		/* one number gets them all: one at a time */
@@ -620,7 +695,7 @@ run(bool may_send, TimestampTz *next_due)
 		if (wa_circuit_run(&config.providers, next_due))
 			reload_wanted = more = true;
 		if (room > 0 && wa_transfer_ready())
-			unlocked = wa_send_choose(&config, &identity, room, next_due_row != 0, &conclusions,
+			unlocked = wa_send_choose(&config, &identity, room, any_due, &conclusions,
 									  claimed, &nclaimed, &again);
 		more = more || nclaimed == MAX_TRANSFERS;
 	}
@@ -638,7 +713,7 @@ run(bool may_send, TimestampTz *next_due)
 	if (nrecorded > 0 && wa_schedule_behind())
 		more = true;
 	sooner(next_due, next_due_row);
-	if (unrecorded)
+	if (unrecorded || nput_off > 0)
 		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));

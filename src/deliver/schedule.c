@@ -175,7 +175,7 @@ wa_schedule_remove(WaItem *item)
 
 /*
  * The round concludes this message: set it aside until the round has
- * committed (wa_schedule_remove_gone) or failed (wa_schedule_restore_gone).
+ * committed (wa_schedule_remove_gone) or failed (wa_schedule_forget_waiting).
  */
 void
 wa_schedule_set_gone(WaItem *item)
@@ -194,15 +194,25 @@ wa_schedule_remove_gone(void)
 		wa_schedule_remove(dlist_head_element(WaItem, node, &gone));
 }
 
+/*
+ * The round that changed what is known of messages has not happened: forget
+ * all that are not on the wire, to be read from the ledger again.
+ */
 void
-wa_schedule_restore_gone(void)
+wa_schedule_forget_waiting(void)
 {
-	while (!dlist_is_empty(&gone))
+	wa_schedule_remove_gone();
+	for (int lane = 0; lane < LANES; lane++)
 	{
-		WaItem	   *item = dlist_container(WaItem, node, dlist_pop_head_node(&gone));
+		dlist_mutable_iter iter;
 
-		item->gone = false;
-		put_in_lane(item);
+		dlist_foreach_modify(iter, &lanes[lane])
+		{
+			WaItem	   *item = dlist_container(WaItem, node, iter.cur);
+
+			if (!item->on_wire)
+				wa_schedule_remove(item);
+		}
 	}
 }
 
@@ -328,8 +338,8 @@ wa_schedule_behind(void)
 
 /*
  * A message is back from the wire, refused, and goes on at once: tried: not
- * with this provider before the next back-off wait.  reason: the code of the
- * refusal; wait_s: the back-off that it asked for, or < 0.
+ * with this provider before the next back-off wait, for this reason (a code)
+ * and detail; wait_s: the back-off that was asked for, or < 0.
  */
 void
 wa_schedule_refused(WaItem *item, const char *provider, bool tried,
@@ -341,13 +351,14 @@ wa_schedule_refused(WaItem *item, const char *provider, bool tried,
 	item->wait_us = 0;
 	forget(&item->last_provider);
 	item->last_provider = keep(provider);
+	item->wait_s = Max(item->wait_s, wait_s);
+	if (!tried)
+		return;
+	add_tried(item, provider);
 	forget(&item->refusal);
 	item->refusal = keep(reason);
 	forget(&item->refusal_detail);
 	item->refusal_detail = keep(detail);
-	item->wait_s = Max(item->wait_s, wait_s);
-	if (tried)
-		add_tried(item, provider);
 }
 
 void

@@ -62,7 +62,7 @@ extern WaItem *wa_schedule_find(int64 id);
 extern void wa_schedule_remove(WaItem *item);
 extern void wa_schedule_set_gone(WaItem *item);
 extern void wa_schedule_remove_gone(void);
-extern void wa_schedule_restore_gone(void);
+extern void wa_schedule_forget_waiting(void);
 extern void wa_schedule_reconsider(void);
 extern int	wa_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
 extern bool wa_schedule_behind(void);

@@ -438,8 +438,9 @@ wa_queue_wake_due(int64 **ids, TimestampTz *next_due)
 
 /*
  * A copy has been armed: hold what was waiting before, up to this id, a batch
- * at a time.  Returns how many; with the last batch the order is forgotten, so
- * that what a person releases later is not held again.
+ * at a time; what was in doubt stays so, and is not repeated.  Returns how
+ * many; with the last batch the order is forgotten, so that what a person
+ * releases later is not held again.
  */
 int
 wa_queue_hold_before(int64 id, int limit)
@@ -448,10 +449,12 @@ wa_queue_hold_before(int64 id, int limit)
 		WA_STATEMENT("WITH w AS (SELECT message_id FROM wa.ready WHERE message_id <= $1 AND claimed_at IS NULL"
 					 " UNION ALL SELECT message_id FROM wa.due WHERE message_id <= $1 LIMIT $2),"
 					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM w)),"
-					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM w))"
-					 " UPDATE wa.message SET state = 'held', reason = 'copy', due_at = NULL,"
-					 " detail = 'was waiting when this copy was armed'"
-					 " WHERE id IN (SELECT message_id FROM w) AND state = 'queued'");
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM w)),"
+					 " m AS (UPDATE wa.message SET state = CASE state WHEN 'queued' THEN 'held' ELSE state END,"
+					 " reason = 'copy', detail = 'was waiting when this copy was armed', due_at = NULL,"
+					 " finished_at = CASE WHEN state = 'unknown' THEN clock_timestamp() END"
+					 " WHERE id IN (SELECT message_id FROM w) AND state IN ('queued', 'unknown'))"
+					 " SELECT count(*) FROM w");
 	static WaStatement done =
 		WA_STATEMENT("UPDATE wa.identity SET hold_message_id = 0 WHERE hold_message_id <= $1");
 	WaArgs		args = {0};
@@ -459,7 +462,8 @@ wa_queue_hold_before(int64 id, int limit)
 
 	wa_arg_int8(&args, id);
 	wa_arg_int4(&args, limit);
-	n = (int) wa_query(&hold, &args);
+	wa_query(&hold, &args);
+	n = (int) wa_row_int8(0, 1);
 	args.n = 1;
 	if (n == 0)
 		wa_query(&done, &args);
@@ -469,7 +473,7 @@ wa_queue_hold_before(int64 id, int limit)
 /*
  * What came with a backup as waiting or on the wire is in nobody's queue here
  * (wa.ready and wa.due are not dumped): say so, so that a person can let it go
- * or not.
+ * or not.  What was in doubt, and its policy to be carried out, stays in doubt.
  */
 void
 wa_queue_settle_restored(void)
@@ -484,8 +488,15 @@ wa_queue_settle_restored(void)
 					 " detail = 'was on the wire when the backup was made that this database was restored from'"
 					 " WHERE state = 'sending' AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)");
 
+	static WaStatement give_up =
+		WA_STATEMENT("UPDATE wa.message AS m SET due_at = NULL, finished_at = clock_timestamp()"
+					 " WHERE state = 'unknown' AND due_at IS NOT NULL"
+					 " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
+					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
+
 	wa_query(&hold, NULL);
 	wa_query(&doubt, NULL);
+	wa_query(&give_up, NULL);
 }
 
 /*

@@ -29,6 +29,7 @@
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 #include "sicantik_wa.h"
 #include "text/text.h"
 #include "worker/failover.h"
@@ -201,28 +202,6 @@ wa_identity_check(WaIdentity *identity)
 }
 
 /*
- * A dump holds the ledger and not what the worker goes by (wa.ready, wa.due):
- * in a restored database messages that were waiting, or on the wire, would
- * stay so for ever.  Nobody else changes such a row.
- */
-static void
-settle_stranded(void)
-{
-	static WaStatement settle =
-		WA_STATEMENT("UPDATE wa.message AS m SET"
-					 " state = CASE state WHEN 'queued' THEN 'held' ELSE 'unknown' END,"
-					 " reason = CASE state WHEN 'queued' THEN 'copy' ELSE 'interrupted' END,"
-					 " detail = CASE state WHEN 'queued' THEN 'was waiting when the backup was made'"
-					 " ELSE 'was on the wire when the backup was made; the provider may have accepted it' END,"
-					 " due_at = NULL, finished_at = CASE WHEN state <> 'queued' THEN clock_timestamp() END"
-					 " WHERE state IN ('queued', 'sending')"
-					 " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
-					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
-
-	wa_query(&settle, NULL);
-}
-
-/*
  * Write down that this database, as it is now, is the one that may send.
  * hold: it was a copy; what was there before is held.
  */
@@ -252,7 +231,7 @@ wa_identity_stamp(bool hold)
 	wa_arg_text(&args, wa_call_role());
 	wa_query(&insert, &args);
 	if (hold)
-		settle_stranded();
+		wa_queue_settle_restored();
 	wa_worker_reload_at_commit();
 }
 

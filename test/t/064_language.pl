@@ -117,7 +117,7 @@ sql('SELECT * FROM wa_setup()');
 sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
 sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
 	 UPDATE wa.scenario SET template_key = 'nonsense' WHERE key = 'status_update';
-	 UPDATE wa.provider SET state = 'error', last_error = 'The quota of the Fonnte device is used up (Fonnte: insufficient quota).' WHERE name = 'fonnte';
+	 UPDATE wa.provider SET state = 'error', probe_at = now() + interval '1 hour', last_error = 'The quota of the Fonnte device is used up (Fonnte: insufficient quota).' WHERE name = 'fonnte';
 	 UPDATE wa.provider SET active = true WHERE name = 'meta';
 	 UPDATE ir_module_module SET state = 'installed' WHERE name = 'sicantik_whatsapp';
 	 INSERT INTO ir_module_module (name, state) VALUES ('sicantik_notification_automation', 'installed');
@@ -164,6 +164,26 @@ foreach my $file (glob("$src/admin/{check,reach,senders,history}.c $src/compose/
 	}
 }
 cmp_ok(scalar keys %sample, '>', 300, 'the sentences are found in the sources');
+
+# A code that stood twice would have words that are never shown.
+my ($table) = slurp_file("$src/admin/story.c") =~ /\breasons\[\] = \{\n(.*?)\n\};/s;
+my %times;
+$times{$_}++ foreach $table =~ /^\t\{"([a-z_]+)", \{/mg;
+is(join(' ', grep { $times{$_} > 1 } sort keys %times), '', 'no reason code has words twice');
+my ($states) = slurp_file("$src/../README.md") =~ /^### States and reasons\n(.*?)^### /ms;
+my (%documented, $state);
+foreach my $line (split /\n/, $states =~ s/\n`delivered` and.*//sr)
+{
+	my (undef, $first, $second) = split / *\| */, $line;
+
+	$state = $first if ($first // '') =~ /^`/;
+	$documented{"$state $_"}++ foreach ($second // '') =~ /`([a-z_]+)`/g;
+}
+cmp_ok(scalar keys %documented, '>', 30, 'the reasons are found in README.md');
+is(join(', ', grep { $documented{$_} > 1 } sort keys %documented), '', 'README.md tells each reason of a state once');
+is(join(', ', grep { !$times{ s/.* //r } } sort keys %documented), '', 'each of them has words');
+is(join(', ', grep { my $code = $_; !grep { / \Q$code\E$/ } keys %documented } sort keys %times), '',
+	'and each that has words is in README.md');
 
 $node->safe_psql('odoo', join '', map
 	{
