@@ -152,6 +152,8 @@ END $$;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT wa_send_text(10, 'halo', dedupe_key => 'k') <> wa_send_text(10, 'halo', dedupe_key => 'k') AS two;
 ROLLBACK;
+SELECT wa_release(NULL, -1);
+
 -- a read-only transaction
 BEGIN READ ONLY;
 SELECT wa_send_text(10, 'halo');

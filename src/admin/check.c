@@ -12,15 +12,18 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "admin/admin.h"
 #include "admin/story.h"
 #include "compose/compose.h"
 #include "compose/own.h"
+#include "compose/scenario.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "route/provider.h"
@@ -221,7 +224,8 @@ check_templates(WaStory *check, const WaProviders *providers, bool any_usable)
 			wa_story_advise(check, item, "ok", "not active");
 			continue;
 		}
-		problem = strchr(scenarios[i].composer, '.') ? wa_own_problem(&scenarios[i]) : NULL;
+		problem = wa_compose_is_built_in(&scenarios[i]) || wa_calendar_is_built_in(&scenarios[i]) ?
+			NULL : wa_own_problem(&scenarios[i]);
 		if (problem)
 		{
 			wa_story_advise(check, item, "error", problem);
@@ -246,6 +250,16 @@ check_templates(WaStory *check, const WaProviders *providers, bool any_usable)
 		else
 			wa_story_advise(check, item, "ok", NULL);
 	}
+}
+
+/* Changes of records without such an id are nobody's. */
+static bool
+has_id(Oid relid)
+{
+	AttrNumber	attnum = get_attnum(relid, "id");
+	Oid			type = attnum > 0 ? get_atttype(relid, attnum) : InvalidOid;
+
+	return type == INT4OID || type == INT8OID || type == INT2OID;
 }
 
 static void
@@ -275,6 +289,12 @@ check_watched(WaStory *check)
 		if (OidIsValid(oids[i]))
 			wa_admin_find_target_by_oid(&target, oids[i]);
 		well = OidIsValid(target.relid) && target.triggers == WA_TRIGGERS_PRESENT;
+		if (well && !has_id(target.relid))
+		{
+			wa_story_advise(check, psprintf("watched %s", relations[i]), "error",
+							"it has no column id of an integer type, so no scenario is told of its changes");
+			continue;
+		}
 		wa_story_advise(check, psprintf("watched %s", relations[i]), well ? "ok" : "error",
 						well ? NULL : OidIsValid(target.relid) ?
 						"its triggers are missing, disabled or replaced, so changes are not seen: SELECT * FROM wa_setup(), then see wa_status()" :
@@ -282,16 +302,17 @@ check_watched(WaStory *check)
 	}
 }
 
-static void
-check_reach(WaStory *check)
+static bool
+check_reach(void *argument)
 {
+	const WaStory *check = argument;
 	const char *problem;
 	WaReach		reach;
 
 	if (!wa_admin_count_reach(&reach, wa_setting_get("odoo_schema"), &problem))
 	{
 		wa_story_advise(check, "reach", "warning", problem);
-		return;
+		return true;
 	}
 	wa_story_advise(check, "reach", reach.reachable == reach.active ? "ok" : "warning",
 					psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
@@ -301,6 +322,7 @@ check_reach(WaStory *check)
 							 reach.without_number, reach.name_mismatch, reach.refused,
 							 reach.reachable == reach.active ? "" :
 							 "; link contacts and correct their numbers in Odoo"));
+	return true;
 }
 
 /* A reason code, and what it means. */
@@ -381,7 +403,7 @@ wa_sql_check(PG_FUNCTION_ARGS)
 	usable = check_providers(&check, &providers);
 	check_templates(&check, &providers, usable > 0);
 	check_watched(&check);
-	check_reach(&check);
+	(void) wa_story_look(&check, "reach", check_reach, &check);
 	check_ledger(&check);
 	if (wa_admin_say_other_senders(&check) == 0)
 		wa_story_advise(&check, "other sender", "ok", NULL);

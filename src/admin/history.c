@@ -161,7 +161,8 @@ find_permits(Search *search)
 				add_id(&search->permits, rows.values[r][0]);
 				wa_story_tell(&search->story, 0,
 							  wa_story_words(&search->story, WA_SAY_FOUND,
-											 psprintf("sicantik_permit %s (%s)", rows.values[r][0],
+											 psprintf("sicantik_permit %s (%s)",
+													  rows.values[r][0] ? rows.values[r][0] : "-",
 													  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
 			}
 		}
@@ -270,7 +271,8 @@ find_own(Search *search)
 			add_own(search, tables[i][0], rows.values[r][0]);
 			wa_story_tell(&search->story, 0,
 						  wa_story_words(&search->story, WA_SAY_FOUND,
-										 psprintf("%s %s (%s)", tables[i][0], rows.values[r][0], search->wanted),
+										 psprintf("%s %s (%s)", tables[i][0],
+												  rows.values[r][0] ? rows.values[r][0] : "-", search->wanted),
 										 NULL, NULL));
 		}
 	}

@@ -260,6 +260,26 @@ by_id(const void *a, const void *b)
 	return left < right ? -1 : left > right ? 1 : 0;
 }
 
+/*
+ * Sort rows by their id, and leave out those that have none (NULL, or the
+ * table lacks the column): neither their order nor their name would last.
+ */
+static void
+sort_by_id(FunctionCallInfo fcinfo, const WaAppTable *table, WaAppRows *rows)
+{
+	uint64		n = 0;
+
+	for (uint64 r = 0; r < rows->n; r++)
+		if (rows->values[r][0])
+			rows->values[n++] = rows->values[r];
+	if (n < rows->n)
+		wa_admin_say(fcinfo, psprintf("table %s", table->relation), "not taken",
+					 psprintf(UINT64_FORMAT " rows without an id", rows->n - n));
+	rows->n = n;
+	if (n > 1)
+		qsort(rows->values, n, sizeof(char **), by_id);
+}
+
 static void
 import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 {
@@ -277,8 +297,7 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 	if (!wa_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_provider"))
 		return;
 	wa_app_read_by_text(rows, &table, columns, P_COLUMNS, "provider_type", kinds, lengthof(kinds));
-	if (rows->n > 1)
-		qsort(rows->values, rows->n, sizeof(char **), by_id);
+	sort_by_id(fcinfo, &table, rows);
 	for (uint64 r = 0; r < rows->n; r++)
 	{
 		char	  **row = rows->values[r];
@@ -350,8 +369,7 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 	if (!wa_import_open_table(fcinfo, &table, schema, "whatsapp_account"))
 		return;
 	wa_app_read_by_bool(&rows, &table, account_columns, A_COLUMNS, "active", true);
-	if (rows.n > 1)
-		qsort(rows.values, rows.n, sizeof(char **), by_id);
+	sort_by_id(fcinfo, &table, &rows);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		char	  **row = rows.values[r];

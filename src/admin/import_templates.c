@@ -291,6 +291,8 @@ wa_import_templates(FunctionCallInfo fcinfo, const char *schema)
 	if (!wa_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_template_master"))
 		return;
 	wa_app_read_by_bool(&rows, &table, master_columns, T_COLUMNS, "active", true);
+	if (rows.n == 0)
+		wa_admin_say(fcinfo, "templates", "not taken", "Odoo has none that is active");
 	for (uint64 r = 0; r < rows.n; r++)
 		if (rows.values[r][T_KEY])
 			import_text(fcinfo, rows.values[r]);

@@ -42,6 +42,10 @@ const WaPhrase wa_check_phrases[] = {
 	{"sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again",
 	"sicantik_wa.instance belum diisi, jadi salinan fisik server ini tidak dapat dibedakan dan akan ikut mengirim: isi dalam berkas di luar direktori data, lalu jalankan wa_arm() lagi"},
 
+	/* tables of Odoo's that raise errors */
+	{"could not be looked at: %S; see what hangs on Odoo's tables, such as a policy (row level security)",
+	"gagal diperiksa: {1}; periksa apa yang terpasang pada tabel-tabel Odoo, misalnya policy (row level security)"},
+
 	/* providers */
 	{"SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
 	"SELECT wa_configure('{1}', '...'), atau '{\"active\": false}' bila tidak diperlukan"},
@@ -81,6 +85,8 @@ const WaPhrase wa_check_phrases[] = {
 	"trigger-nya hilang, dimatikan atau diganti, jadi perubahan tidak terlihat: SELECT * FROM wa_setup(), lalu lihat wa_status()"},
 	{"there is no such table: SELECT * FROM wa_setup() when it is there again",
 	"tabel ini tidak ada: SELECT * FROM wa_setup() bila sudah ada lagi"},
+	{"it has no column id of an integer type, so no scenario is told of its changes",
+	"tabel ini tidak mempunyai kolom id bertipe bilangan bulat, jadi tidak ada skenario yang mengetahui perubahannya"},
 
 	/* reach */
 	{"of %s active permits %s can be notified: %s without partner, %s without number, %s name mismatch, %s opted out or blacklisted",

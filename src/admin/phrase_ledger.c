@@ -283,6 +283,8 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"unknown kind \"%s\"", "jenis \"{1}\" tidak dikenal"},
 	{"its base_url may not be used: %s (setting sicantik_wa.allowed_hosts)",
 	"base_url tidak boleh dipakai: <1> (pengaturan sicantik_wa.allowed_hosts)"},
+	{"not %s: its base_url may not be used: %s (setting sicantik_wa.allowed_hosts)",
+	"bukan {1}: base_url tidak boleh dipakai: <2> (pengaturan sicantik_wa.allowed_hosts)"},
 	{"the name of the credential file is not a plain file name",
 	"nama berkas kredensial bukan nama berkas biasa"},
 	{"credential file \"%s\" cannot be read: %s", "berkas kredensial \"{1}\" tidak dapat dibaca: <2>"},

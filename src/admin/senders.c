@@ -33,6 +33,14 @@ static const Job jobs[] = {
 	{NULL, NULL}
 };
 
+/* What one look needs, and how many senders it found. */
+typedef struct Look
+{
+	const WaStory *story;
+	const char *schema;
+	int			found;
+} Look;
+
 static bool
 is_true(const char *text)
 {
@@ -52,19 +60,19 @@ advice_for(const char *module)
 	return NULL;
 }
 
-static int
-say_modules(const WaStory *story, const char *schema)
+static bool
+say_modules(void *argument)
 {
+	Look	   *look = argument;
 	static const char *const columns[] = {"name", "state"};
 	static const char *const modules[] = {
 		"sicantik_whatsapp", "sicantik_notification_automation", "whatsapp"
 	};
 	WaAppTable	table;
 	WaAppRows	rows;
-	int			n = 0;
 
-	if (wa_app_open(&table, schema, "ir_module_module") != WA_APP_READY)
-		return 0;
+	if (wa_app_open(&table, look->schema, "ir_module_module") != WA_APP_READY)
+		return true;
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "name",
 						modules, lengthof(modules));
 	for (uint64 i = 0; i < rows.n; i++)
@@ -74,24 +82,24 @@ say_modules(const WaStory *story, const char *schema)
 		if (rows.values[i][0] == NULL || state == NULL ||
 			(strcmp(state, "installed") != 0 && strcmp(state, "to upgrade") != 0))
 			continue;
-		wa_story_advise(story, "other sender", "warning", advice_for(rows.values[i][0]));
-		n++;
+		wa_story_advise(look->story, "other sender", "warning", advice_for(rows.values[i][0]));
+		look->found++;
 	}
-	return n;
+	return true;
 }
 
-static int
-say_jobs(const WaStory *story, const char *schema)
+static bool
+say_jobs(void *argument)
 {
+	Look	   *look = argument;
 	static const char *const columns[] = {"cron_name", "active"};
 	const char *names[lengthof(jobs)];
 	int			nnames = 0;
 	WaAppTable	table;
 	WaAppRows	rows;
-	int			n = 0;
 
-	if (wa_app_open(&table, schema, "ir_cron") != WA_APP_READY)
-		return 0;
+	if (wa_app_open(&table, look->schema, "ir_cron") != WA_APP_READY)
+		return true;
 	for (const Job *job = jobs; job->name; job++)
 		names[nnames++] = job->name;
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "cron_name", names, nnames);
@@ -103,45 +111,51 @@ say_jobs(const WaStory *story, const char *schema)
 		{
 			if (strcmp(job->name, rows.values[i][0]) != 0)
 				continue;
-			wa_story_advise(story, "other sender", "warning",
+			wa_story_advise(look->story, "other sender", "warning",
 							psprintf("scheduled action \"%s\" is active: %s. In Odoo (developer mode), Settings > Technical > Scheduled Actions, open it and switch Active off; leave the other SICANTIK actions, which synchronise, as they are",
 									 job->name, job->sends));
-			n++;
+			look->found++;
 		}
 	}
-	return n;
+	return true;
 }
 
-static int
-say_default_provider(const WaStory *story, const char *schema)
+static bool
+say_default_provider(void *argument)
 {
+	Look	   *look = argument;
 	static const char *const columns[] = {"value"};
 	static const char *const keys[] = {"sicantik_whatsapp.default_provider_id"};
 	WaAppTable	table;
 	WaAppRows	rows;
 	const char *value;
 
-	if (wa_app_open(&table, schema, "ir_config_parameter") != WA_APP_READY)
-		return 0;
+	if (wa_app_open(&table, look->schema, "ir_config_parameter") != WA_APP_READY)
+		return true;
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key", keys, lengthof(keys));
 	value = rows.n > 0 ? rows.values[0][0] : NULL;
 	if (value == NULL || value[0] == '\0' || strcmp(value, "False") == 0 || strcmp(value, "0") == 0)
-		return 0;
-	wa_story_advise(story, "other sender", "warning",
+		return true;
+	wa_story_advise(look->story, "other sender", "warning",
 					psprintf("Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
 							 value));
-	return 1;
+	look->found++;
+	return true;
 }
 
 /*
- * A row for each sender found, in the language of the story; returns how many.  Tables that are locked or
- * missing are passed over.
+ * A row for each sender found, in the language of the story; returns how many.
+ * Tables that are locked or missing are passed over; one that raises an error
+ * is a row that says so.
  */
 int
 wa_admin_say_other_senders(const WaStory *story)
 {
-	char	   *schema = wa_setting_get("odoo_schema");
+	static const WaSubtransaction looks[] = {say_modules, say_jobs, say_default_provider};
+	Look		look = {story, wa_setting_get("odoo_schema"), 0};
 
-	return say_modules(story, schema) + say_jobs(story, schema) +
-		say_default_provider(story, schema);
+	for (size_t i = 0; i < lengthof(looks); i++)
+		if (!wa_story_look(story, "other sender", looks[i], &look))
+			look.found++;
+	return look.found;
 }

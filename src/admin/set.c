@@ -26,6 +26,7 @@ PG_FUNCTION_INFO_V1(wa_sql_set);
 
 #define MAX_TEXT_BYTES		1024
 #define MAX_LINK_BYTES		2000	/* Meta's limit for a URL */
+#define MAX_INTERVAL_DAYS	(100 * DAYS_PER_YEAR)
 
 /* What the pattern of a link may name. */
 static const char *const link_fields[] = {
@@ -170,6 +171,10 @@ check_group(const char *value, char **problem)
 	return pstrdup(value);
 }
 
+/*
+ * A day at least, so that what was just sent can be explained; months count
+ * 30 days.
+ */
 static char *
 check_interval(const char *value, char **problem)
 {
@@ -183,8 +188,10 @@ check_interval(const char *value, char **problem)
 																	 ObjectIdGetDatum(InvalidOid),
 																	 Int32GetDatum(-1)));
 
-		if (interval->month == 0 && interval->day >= 0 && interval->day <= 1 &&
-			interval->time >= 0 && interval->time + interval->day * USECS_PER_DAY <= USECS_PER_DAY)
+		double		days = (double) interval->month * DAYS_PER_MONTH + interval->day +
+			(double) interval->time / USECS_PER_DAY;
+
+		if (days >= 1 && days <= MAX_INTERVAL_DAYS)
 			result = DatumGetCString(DirectFunctionCall1(interval_out,
 														 IntervalPGetDatum(interval)));
 	}
@@ -197,7 +204,7 @@ check_interval(const char *value, char **problem)
 	}
 	PG_END_TRY();
 	if (result == NULL)
-		*problem = "It must be an interval between 0 and 1 day, such as \"10 minutes\".";
+		*problem = "It must be an interval between 1 day and 100 years, such as \"90 days\".";
 	return result;
 }
 

@@ -66,6 +66,18 @@ typedef struct Entry
 static TimestampTz looked_at = 0;	/* 0: look now */
 static TimestampTz next_time = 0;	/* 0: none */
 
+/*
+ * Is its composer one of those above?
+ */
+bool
+wa_calendar_is_built_in(const WaScenario *scenario)
+{
+	for (size_t i = 0; i < lengthof(composers); i++)
+		if (strcmp(composers[i].name, scenario->composer) == 0)
+			return true;
+	return false;
+}
+
 /* What runs a scenario; NULL if it is not a daily one. */
 static DailyComposer
 find_composer(const WaScenario *scenario)

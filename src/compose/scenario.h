@@ -29,6 +29,9 @@ extern const WaScenario *wa_compose_scenario_of(const WaBatch *batch, const char
 extern bool wa_compose_is_built_in(const WaScenario *scenario);
 extern bool wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario);
 
+/* calendar.c */
+extern bool wa_calendar_is_built_in(const WaScenario *scenario);
+
 /* own.c */
 extern bool wa_compose_load_own(WaBatch *batch);
 extern void wa_compose_own(WaBatch *batch, const WaScenario *scenario, const WaEvent *event);

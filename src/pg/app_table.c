@@ -19,6 +19,8 @@
 
 #include "access/attnum.h"
 #include "access/htup_details.h"
+#include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -30,11 +32,27 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "pg/acting.h"
 #include "pg/app_table.h"
 #include "pg/pg_compat.h"
+
+/*
+ * Has somebody else changed this table's definition since our snapshot was
+ * taken?  A table that was written anew then (ALTER TABLE ... TYPE) looks empty
+ * to that snapshot, and its records as if they were gone.
+ */
+static bool
+changed_since_snapshot(HeapTuple tuple)
+{
+	TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
+
+	return ActiveSnapshotSet() && TransactionIdIsNormal(xmin) &&
+		!TransactionIdIsCurrentTransactionId(xmin) &&
+		XidInMVCCSnapshot(xmin, GetActiveSnapshot());
+}
 
 /*
  * Find and lock a table for reading, without ever waiting.  The lock lasts to
@@ -68,6 +86,8 @@ wa_app_open(WaAppTable *table, const char *schema, const char *name)
 	table->relation = quote_qualified_identifier(schema, name);
 	table->state = form->relkind == RELKIND_RELATION ||
 		form->relkind == RELKIND_PARTITIONED_TABLE ? WA_APP_READY : WA_APP_REFUSED;
+	if (table->state == WA_APP_READY && changed_since_snapshot(tuple))
+		table->state = WA_APP_LOCKED;
 	ReleaseSysCache(tuple);
 	return table->state;
 }

@@ -16,7 +16,7 @@ typedef enum WaAppState
 {
 	WA_APP_READY,				/* locked against changes, may be read */
 	WA_APP_MISSING,				/* no such table */
-	WA_APP_LOCKED,				/* somebody is changing it; come back later */
+	WA_APP_LOCKED,				/* somebody is changing it, or has since our snapshot; come back later */
 	WA_APP_REFUSED				/* not a table: a view or something else */
 } WaAppState;
 

@@ -308,6 +308,10 @@ wa_sql_release(PG_FUNCTION_ARGS)
 	int64		n;
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	if (!PG_ARGISNULL(1) && PG_GETARG_INT32(1) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("maximum must not be negative")));
 	wa_arg_text(&args, wa_call_arg_text(fcinfo, 0));
 	wa_arg_int8_or_null(&args, PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1), PG_ARGISNULL(1));
 	wa_arg_text(&args, wa_call_role());

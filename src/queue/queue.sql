@@ -129,6 +129,7 @@ CREATE TABLE wa.once (
     made_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT once_pkey PRIMARY KEY (key)
 );
+CREATE INDEX once_message_idx ON wa.once (message_id);
 COMMENT ON TABLE wa.once IS 'what has been announced and is not announced again, for ever or for a while; only the worker writes it';
 
 CREATE TABLE wa.request (

@@ -109,5 +109,12 @@ is(imported('template undangan'), 'kept: it was set here already', 'templates to
 unlike(sql('SELECT string_agg(i::text, E\'\n\') FROM wa_import_odoo() AS i'), qr/secret/, 'no credential in the result');
 unlike(slurp_file($node->logfile), qr/fonnte-secret[^']|meta-secret-token[^']/, 'nor in the log');
 
+# Tables of another shape: nothing is taken, and the server lives.
+sql("ALTER TABLE sicantik_whatsapp_provider DROP COLUMN id CASCADE; ALTER TABLE whatsapp_account DROP COLUMN id CASCADE;
+	 ALTER TABLE sicantik_whatsapp_template_master DROP COLUMN active");
+like(imported('table public.sicantik_whatsapp_provider'), qr/^not taken: \d+ rows without an id$/, 'providers without an id');
+like(imported('table public.whatsapp_account'), qr/^not taken: \d+ rows without an id$/, 'accounts without an id');
+is(imported('templates'), 'not taken: Odoo has none that is active', 'templates without the column that says which count');
+
 $node->stop;
 done_testing();

@@ -10,6 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Session;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
@@ -107,6 +108,46 @@ ok( wait_sql($node, 'odoo',
 		"SELECT count(*) > 0 FROM wa.message WHERE res_id = 1 AND state = 'skipped' AND reason = 'no_recipient' AND detail = 'there is no table res_partner'"),
 	'and the ledger says so');
 $node->safe_psql('odoo', 'ALTER TABLE away RENAME TO res_partner');
+
+# A table that was written anew looks empty to an older snapshot
+
+my $old = SicantikWa::Session->new($node, 'odoo');
+$old->do('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+$node->safe_psql('odoo', 'ALTER TABLE sicantik_permit ALTER COLUMN applicant_name TYPE text USING applicant_name || $$$$');
+is($old->do('SELECT count(*) FROM sicantik_permit'), '0', 'such a table, to such a snapshot');
+like($old->do('SELECT * FROM wa_check()'), qr/^reach\|warning\|table sicantik_permit is locked at the moment/m, 'it is not said that there are no permits');
+$old->do(q{SELECT wa_send('permit_ready', 10, permit_id => 2)});
+like($old->err, qr/table "sicantik_permit" is locked at the moment/, 'nor that this one does not exist');
+$old->do('ROLLBACK');
+ok($old->do(q{SELECT wa_send('permit_ready', 10, permit_id => 2)}), 'the next transaction sees it');
+$old->close;
+
+# Tables that raise errors, and what can never work
+
+$node->safe_psql('odoo', q{
+	CREATE FUNCTION refuse() RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE 'not today; come back'; END$$;
+	CREATE POLICY refuse ON sicantik_permit USING (refuse());
+	ALTER TABLE sicantik_permit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+	CREATE POLICY refuse ON ir_module_module USING (refuse());
+	ALTER TABLE ir_module_module ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+	CREATE TABLE nameless (code text, state text);
+	ALTER TABLE nameless OWNER TO odoo;
+	INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.nameless', 'odoo', '{state}');
+	INSERT INTO wa.scenario (key, name, template_key, composer, daily_at) VALUES ('typo', 'Typo', 'reminder', 'remainder', '10:00')});
+like($node->safe_psql('odoo', 'SELECT * FROM wa_setup()'), qr/^other sender\|error\|could not be looked at: not today; come back; see /m,
+	'a policy that raises does not stop wa_setup()');
+my $raised = rows($node, 'odoo', 'wa_check()', 'clerk');
+like($raised, qr/^reach\|error\|could not be looked at: not today; come back; see /m, 'a policy that raises is a row of wa_check()');
+like($raised, qr/^log: .*^other sender\|error\|could not be looked at: /ms, 'another is a row too, and all others are there');
+like($raised, qr/^watched public\.nameless\|error\|it has no column id of an integer type/m, 'a table whose changes concern no scenario');
+like($raised, qr/^scenario typo\|error\|composer of scenario "typo" does not exist/m, 'a built-in composer that there is not');
+$node->safe_psql('odoo', q{
+	DROP POLICY refuse ON sicantik_permit;
+	DROP POLICY refuse ON ir_module_module;
+	ALTER TABLE sicantik_permit DISABLE ROW LEVEL SECURITY;
+	ALTER TABLE ir_module_module DISABLE ROW LEVEL SECURITY;
+	DELETE FROM wa.scenario WHERE key = 'typo';
+	DELETE FROM wa.watch WHERE relation = 'public.nameless'});
 
 # Without preload
 

@@ -224,6 +224,8 @@ is(join("\n", @missing), '', 'every sentence and reason code has its Indonesian 
 my %composed = (
 	'fonnte: first usable gateway by sequence; not meta: no opt-in, and no message from the person within 24 hours; not watzap: credential file "key" cannot be read: sicantik_wa.secrets_directory is not set; mode test: sent to test_number' =>
 	  'fonnte: gateway pertama yang dapat dipakai menurut urutan; bukan meta: orang ini belum memberi persetujuan, dan tidak menulis dalam 24 jam terakhir; bukan watzap: berkas kredensial "key" tidak dapat dibaca: sicantik_wa.secrets_directory belum diisi; mode test: dikirim ke test_number',
+	'fonnte: first usable gateway by sequence; not meta: its base_url may not be used: https://graph.facebook.com:443 is not among the allowed hosts for meta (setting sicantik_wa.allowed_hosts)' =>
+	  'fonnte: gateway pertama yang dapat dipakai menurut urutan; bukan meta: base_url tidak boleh dipakai: https://graph.facebook.com:443 tidak termasuk host yang diizinkan untuk meta (pengaturan sicantik_wa.allowed_hosts)',
 	'meta: official provider for this person, inside the 24-hour window; not fonnte: not active' =>
 	  'meta: penyedia resmi untuk orang ini, dalam jendela 24 jam; bukan fonnte: tidak aktif',
 	'no usable number in whatsapp_number (empty), mobile (not a mobile number), phone (empty)' =>
