@@ -24,7 +24,7 @@ const WaSetting wa_settings[] = {
 	"number that gets every message in mode test"},
 	{"alert_number", WA_SETTING_NUMBER, NULL,
 	"number that is told when a provider is in trouble, through another provider"},
-	{"unknown_wait", WA_SETTING_INTERVAL, "10 min",
+	{"unknown_wait", WA_SETTING_WAIT, "10 min",
 	"how long the provider's word is awaited when it is not known whether it took a message; then the scenario's unknown_policy is carried out"},
 	{"time_zone", WA_SETTING_TIME_ZONE, "Asia/Jakarta",
 	"time zone of the office, for times in messages and the day of daily caps"},

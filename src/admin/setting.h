@@ -21,7 +21,8 @@ typedef enum WaSettingKind
 	WA_SETTING_IDENTIFIER,		/* SQL name */
 	WA_SETTING_GROUP,			/* Odoo's module.name */
 	WA_SETTING_LANGUAGE,		/* of people: id or en */
-	WA_SETTING_INTERVAL
+	WA_SETTING_WAIT,			/* interval of at most a day */
+	WA_SETTING_INTERVAL			/* of at least a day */
 } WaSettingKind;
 
 typedef struct WaSetting

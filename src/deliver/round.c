@@ -30,12 +30,10 @@
 
 WA_MODULE_MAGIC("sicantik_wa_worker");
 
-#define LOAD_BATCH		2000
 #define REQUEST_BATCH	1000
 #define MAX_TRANSFERS	256
 #define LOCKED_RETRY_US (250 * 1000)
 #define STOPPED_RETRY_US (120 * USECS_PER_SEC)
-#define SWEEP_US		USECS_PER_SEC
 
 /* Watzap answers late when it is told to wait until the message has left. */
 #define SLOW_TIMEOUT_MS 60000
@@ -44,17 +42,6 @@ static WaSendConfig config;
 static bool reload_wanted = true;
 static WaTransfer *unrecorded = NULL;	/* finished, not yet committed */
 static TimestampTz next_due_row = 0;
-
-/* How far wa.ready has been read; see load_ready(). */
-static int64 read_to = 0;
-static int64 safe_to = 0;
-static int64 checkpoint_id = 0;
-static uint64 checkpoint_xid = 0;
-static int64 swept_us = 0;
-
-/* Messages in doubt whose row somebody held when they were read. */
-static int64 *put_off = NULL;
-static int	nput_off = 0;
 
 /* The round that is running, or that an error has ended. */
 static MemoryContext round_context = NULL;
@@ -126,258 +113,6 @@ load_config(void)
 	config = fresh;
 	wa_schedule_reconsider();
 	reload_wanted = false;
-}
-
-/*
- * A message that was on the wire when its worker ended: nobody knows.
- */
-static void
-recover(WaConclusions *conclusions, const WaReadyRow *row)
-{
-	static const char *const why = "the worker ended while the message was on the wire; the provider may have accepted it";
-	WaAttemptRow attempt = {0};
-	WaVerdictRow *verdict;
-
-	attempt.message_id = row->id;
-	attempt.attempt = row->attempt;
-	attempt.provider = row->claimed_provider ? row->claimed_provider : "";
-	attempt.started_at = row->claimed_at;
-	attempt.finished_at = GetCurrentTimestamp();
-	attempt.provider_code = "interrupted";
-	attempt.outcome = wa_outcome_name(WA_OUTCOME_UNKNOWN);
-	attempt.response = why;
-	wa_queue_record_attempts(&attempt, 1);
-	verdict = wa_send_conclude(conclusions, row->id, "unknown", "interrupted", why);
-	if (row->repeats == 0)
-		verdict->due_at = attempt.finished_at + config.unknown_wait_us;
-}
-
-/*
- * The time to learn what became of a message is over: the scheduler gets it
- * once more, or it ends.
- */
-static bool
-resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
-{
-	WaVerdictRow *verdict = wa_send_conclude(conclusions, row->id, NULL, NULL, NULL);
-	WaReadyRow	again = *row;
-
-	if (!wa_outcome_of_doubt(row, verdict))
-		return false;
-	again.repeats++;
-	again.ntried = 0;
-	return wa_schedule_add(&again);
-}
-
-/* A row that is read twice in a round is concluded once. */
-static bool
-is_concluded(const WaConclusions *conclusions, int64 id)
-{
-	for (int i = 0; i < conclusions->n; i++)
-		if (conclusions->rows[i].id == id)
-			return true;
-	return false;
-}
-
-/* Come back to this message in a moment. */
-static void
-put_message_off(int64 id)
-{
-	if (put_off == NULL)
-		put_off = MemoryContextAlloc(TopMemoryContext, sizeof(int64));
-	else
-		put_off = repalloc(put_off, sizeof(int64) * (nput_off + 1));
-	put_off[nput_off++] = id;
-}
-
-/*
- * Of what is to be concluded right away, whose row does somebody hold at the
- * moment?  held[i] for each of the rows.
- */
-static void
-find_held(const WaReadyRow *rows, int n, bool *held)
-{
-	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
-	bool	   *is_held = palloc(sizeof(bool) * Max(n, 1));
-	int			nids = 0;
-
-	memset(held, 0, sizeof(bool) * n);
-	for (int i = 0; i < n; i++)
-		if (rows[i].claimed || rows[i].in_doubt)
-			ids[nids++] = rows[i].id;
-	if (nids == 0 || wa_queue_held(ids, nids, is_held) == 0)
-		return;
-	for (int i = 0, k = 0; i < n; i++)
-		if (rows[i].claimed || rows[i].in_doubt)
-			held[i] = is_held[k++];
-}
-
-/*
- * The scheduler gets what is read from wa.ready, and what is in doubt is
- * concluded.  Returns how many the scheduler has taken.
- */
-static int
-take_in(WaReadyRow *rows, int n, WaConclusions *conclusions)
-{
-	int64	   *over = palloc(sizeof(int64) * Max(n, 1));
-	bool	   *held = palloc(sizeof(bool) * Max(n, 1));
-	int			nover = 0;
-	int			added = 0;
-
-	find_held(rows, n, held);
-	for (int i = 0; i < n; i++)
-	{
-		bool		takes = false;
-
-		if (wa_schedule_find(rows[i].id) || is_concluded(conclusions, rows[i].id))
-			continue;
-		if (held[i])
-			put_message_off(rows[i].id);
-		else if (rows[i].claimed)
-			recover(conclusions, &rows[i]);
-		else if (rows[i].in_doubt)
-			takes = resolve_doubt(conclusions, &rows[i]);
-		else if (rows[i].over)
-			over[nover++] = rows[i].id;
-		else
-			takes = wa_schedule_add(&rows[i]);
-		if (takes)
-			added++;
-	}
-	wa_queue_forget_ready(over, nover);
-	return added;
-}
-
-/*
- * Read wa.ready from its beginning again.
- */
-static void
-read_again(void)
-{
-	read_to = safe_to = 0;
-	checkpoint_id = 0;
-	checkpoint_xid = 0;
-}
-
-/*
- * Load what has become ready.
- *
- * Reading forward from the last id costs nothing for what lies behind it,
- * dead or alive.  But ids are not in the order of commits: one that was drawn
- * earlier may appear later.  So there is a second mark, up to which nothing
- * can appear any more and everything has been read.  It follows the first one
- * by way of a checkpoint: once every transaction that was running when the
- * checkpoint was set is over, one more look behind it finds the last of them.
- * (Set before this round reads on: whoever drew an id up to there has had a
- * transaction id since before.)  Until then there is such a look, a sweep,
- * when a wake brought nothing new, and once a second.
- */
-static bool
-load_ready(WaConclusions *conclusions)
-{
-	WaReadyRow *rows;
-	uint64		oldest;
-	uint64		next;
-	bool		settled;
-	int			n;
-	int			added;
-	int64		now = wa_deliver_clock();
-
-	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
-		return false;
-	wa_queue_horizon(&oldest, &next);
-	if (checkpoint_xid == 0 && safe_to < read_to)
-	{
-		checkpoint_id = read_to;
-		checkpoint_xid = next;
-	}
-	settled = checkpoint_xid != 0 && oldest >= checkpoint_xid;
-	n = wa_queue_load(read_to, LOAD_BATCH, &rows);
-	added = take_in(rows, n, conclusions);
-	if (n > 0)
-		read_to = rows[n - 1].id;
-	if (settled ||
-		(n < LOAD_BATCH && safe_to < read_to && (added == 0 || now - swept_us > SWEEP_US)))
-	{
-		int64		from = safe_to;
-		int64		to = settled ? checkpoint_id : read_to;
-
-		swept_us = now;
-		while (from < to)
-		{
-			int			m = wa_queue_load(from, LOAD_BATCH, &rows);
-
-			if (m == 0)
-				break;
-			take_in(rows, m, conclusions);
-			from = rows[m - 1].id;
-		}
-	}
-	if (settled)
-	{
-		safe_to = checkpoint_id;
-		checkpoint_xid = 0;
-	}
-	return n == LOAD_BATCH;
-}
-
-/*
- * Take in messages that became ready behind what was read.
- */
-static void
-load_these(const int64 *ids, int n, WaConclusions *conclusions)
-{
-	WaReadyRow *rows;
-
-	if (n == 0)
-		return;
-	n = wa_queue_load_these(ids, n, &rows);
-	take_in(rows, n, conclusions);
-}
-
-/*
- * Messages that were put off because somebody held their row, and those that
- * have been revived; the scheduler may still have one of these as it was.
- */
-static void
-load_again(const int64 *revived, int nrevived, WaConclusions *conclusions)
-{
-	int64	   *ids = palloc(sizeof(int64) * Max(nrevived + nput_off, 1));
-	int			n = 0;
-
-	for (int i = 0; i < nrevived; i++)
-	{
-		WaItem	   *item = wa_schedule_find(revived[i]);
-
-		if (item)
-			wa_schedule_remove(item);
-		ids[n++] = revived[i];
-	}
-	while (nput_off > 0)
-		ids[n++] = put_off[--nput_off];
-	load_these(ids, n, conclusions);
-}
-
-/*
- * Messages whose time has come, unless memory is full.  The next due time is
- * asked for in each round, because anybody may commit one that is earlier
- * than those known.  Returns true if there may be more.
- */
-static bool
-wake_due(WaConclusions *conclusions)
-{
-	int64	   *ids;
-	int			n;
-
-	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
-	{
-		/* the round that makes room asks again; no use to wake for it */
-		next_due_row = 0;
-		return false;
-	}
-	n = wa_queue_wake_due(&ids, &next_due_row);
-	load_these(ids, n, conclusions);
-	return n == WA_QUEUE_DUE_BATCH;
 }
 
 /*
@@ -584,8 +319,7 @@ start_round(void)
 			config.nhours = 0;
 			reload_wanted = true;
 		}
-		nput_off = 0;
-		read_again();
+		wa_send_read_again();
 	}
 	round_open = true;
 	round_committed = false;
@@ -660,9 +394,9 @@ run(bool may_send, TimestampTz *next_due)
 		nbusy = wa_schedule_busy(&busy);
 		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, &forgotten, &nforgotten,
 								 &revived, &nrevived, &requests_left);
-		more = wake_due(&conclusions) || more;
-		load_again(revived, nrevived, &conclusions);
-		more = load_ready(&conclusions) || more;
+		more = wa_send_take_due(&config, &conclusions, &next_due_row) || more;
+		wa_send_take_again(&config, &conclusions, revived, nrevived);
+		more = wa_send_take_ready(&config, &conclusions) || more;
 	}
 
 	for (int i = 0; i < nforgotten; i++)
@@ -713,7 +447,7 @@ run(bool may_send, TimestampTz *next_due)
 	if (nrecorded > 0 && wa_schedule_behind())
 		more = true;
 	sooner(next_due, next_due_row);
-	if (unrecorded || nput_off > 0)
+	if (unrecorded || wa_send_any_put_off())
 		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));

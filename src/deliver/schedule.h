@@ -43,7 +43,7 @@ typedef struct WaItem
 	char	   *last_provider;	/* of the last attempt, or NULL */
 	char	  **tried;			/* have refused it since the last back-off */
 	int			ntried;
-	char	   *refusal;		/* reason code of that, or NULL */
+	char	   *refusal;		/* reason code of the last of them, or NULL */
 	char	   *refusal_detail; /* and its sentence, or NULL */
 	double		wait_s;			/* back-off that was asked for; < 0: none */
 	int			waits;			/* back-off waits so far */

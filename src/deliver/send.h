@@ -47,6 +47,15 @@ typedef struct WaConclusions
 	int			size;
 } WaConclusions;
 
+/* intake.c */
+extern void wa_send_read_again(void);
+extern bool wa_send_take_ready(const WaSendConfig *config, WaConclusions *conclusions);
+extern bool wa_send_take_due(const WaSendConfig *config, WaConclusions *conclusions,
+							 TimestampTz *next_due);
+extern void wa_send_take_again(const WaSendConfig *config, WaConclusions *conclusions,
+							   const int64 *revived, int nrevived);
+extern bool wa_send_any_put_off(void);
+
 /* claim.c */
 extern bool wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 						   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,

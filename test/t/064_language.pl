@@ -266,6 +266,16 @@ unlike($told, $english, 'two real stories in Indonesian');
 like($told, qr/^sebab: kontak tidak mempunyai nomor .*: tidak ada nomor yang dapat dipakai di whatsapp_number \(kosong\)/m, 'a number that is missing');
 like($told, qr/^rute: fonnte: gateway pertama/m, 'the route');
 like($told, qr/^percobaan 1 lewat fonnte: .* \(\w+\), HTTP 500/m, 'an attempt');
+
+# A message in doubt: what happened, what comes next, and what one can do.
+$sim->fault({ provider => 'fonnte', kind => 'cut_after_read', times => 1 });
+my $doubt = sql("SELECT wa_set('unknown_wait', '1 day'); SELECT wa_send_text('0812-0000-0011', 'Halo')") =~ s/.*\n//sr;
+wait_state($node, 'odoo', $doubt, 'unknown');
+$told = sql("SELECT what FROM wa_why($doubt)");
+unlike($told, $english, 'a message in doubt in Indonesian');
+like($told, qr/^percobaan 1 lewat fonnte: .*\(unknown\).*: sambungan terputus sebelum ada jawaban$/m, 'why nobody knows');
+like($told, qr/^bila sampai waktu ini belum ada kabar .*: dikirim sekali lagi$/m, 'what comes next');
+like($told, qr/^yang dapat dilakukan: .* wa_cancel\(\)/m, 'what one can do');
 like(sql("SELECT detail FROM wa.message WHERE id = $silent"), qr/^no usable number in whatsapp_number \(empty\)/, 'the ledger keeps the English sentence');
 sql("SELECT wa_set('language', 'en')");
 like(sql("SELECT what FROM wa_why($silent)"), qr/no usable number in whatsapp_number \(empty\)/, 'which is shown when the office reads English');

@@ -10,6 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Session;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
@@ -107,6 +108,16 @@ ok(wait_state($node, 'odoo', $id, 'sent'), 'and is sent in the end');
 is(chain($number), 'meta fonnte watzap meta', 'each is tried once between two waits');
 is(col($id, 'tried, waits, attempts'), '|1|4', 'the list begins anew behind the wait');
 
+# One says "later", and nobody can use the other one: that is no refusal.
+sql("UPDATE wa.provider SET active = false WHERE name = 'watzap'");
+$sim->fault({ provider => 'meta', kind => 'meta_error', code => 131000, times => 1 });
+$sim->fault({ provider => 'fonnte', kind => 'fonnte_reason', reason => 'token invalid', times => 1 });
+($id, $number) = text();
+ok(end_wait($id, 'retry'), 'refused by one, the other one out of order: waits');
+ok(wait_state($node, 'odoo', $id, 'sent'), 'and is sent in the end');
+is(chain($number), 'meta fonnte meta', 'by the one that had said so');
+sql("UPDATE wa.provider SET active = true, state = 'configured'");
+
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131000, times => 1 });
 ($id, $number) = text(fallback => 'false');
 ok(end_wait($id, 'retry'), 'fallback switched off: waits');
@@ -118,6 +129,17 @@ $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131026, times =>
 ok(wait_state($node, 'odoo', $id, 'failed'), 'trouble with the recipient is final');
 is(chain($number), 'meta', 'no other provider gets it');
 is(col($id, 'reason'), 'recipient', 'its reason');
+
+# An opt-out that the provider tells, while a person holds the contact.
+$number = sprintf('62812777%05d', ++$numbers);
+sql("INSERT INTO wa.contact (number, last_inbound_at) VALUES ('$number', now())");
+my $person = SicantikWa::Session->new($node, 'odoo');
+$person->do("BEGIN; SELECT FROM wa.contact WHERE number = '$number' FOR UPDATE");
+$sim->fault({ provider => 'meta', kind => 'meta_error', code => 131050, times => 1 });
+$id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
+ok(wait_state($node, 'odoo', $id, 'failed'), 'the answer is recorded, and nobody waits for him');
+$person->do('COMMIT');
+$person->close;
 
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131008, times => 1 });
 ($id, $number) = text();

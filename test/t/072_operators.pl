@@ -106,7 +106,7 @@ $sim->release($hold);
 becomes($id, 'sent', 'what was on the wire is sent');
 nothing_left();
 like(col($id, 'detail'), qr/the cancel asked for by early bird came too late/, 'the ledger says that the cancel came too late');
-like(sql("SELECT string_agg(what, '; ') FROM wa_why($id)"), qr/came too late/, 'wa_why() says so');
+like(sql("SELECT string_agg(what, '; ') FROM wa_why($id)"), qr/pembatalan yang diminta early bird terlambat/, 'wa_why() says so');
 ok($node->log_contains(qr/could not cancel 1 message: it had been sent/), 'and the log');
 
 # an attempt that is refused for now goes no further
