@@ -120,6 +120,9 @@ SELECT wa_send_text(10, E' \n');
 SELECT wa_send_text(10, '');
 SELECT wa_send_text(10, NULL);
 SELECT wa_send_text('bukan nomor', 'halo');
+-- as much as a person would read
+SELECT wa_send_text(repeat('0812x', 200000), 'halo');
+SELECT wa_send(repeat('x', 1000000), 10);
 SELECT wa_send_text(999, 'halo');
 SELECT wa_send_text(10, 'halo', provider => '');
 SELECT count(*) FROM wa.message;

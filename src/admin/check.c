@@ -383,6 +383,24 @@ check_ledger(WaStory *check)
 						psprintf("%s events have waited for more than 10 minutes: see worker above, and the server's log", wa_row_text(0, 5)));
 }
 
+/* Daily scenarios of which the latest run has failed. */
+static void
+check_calendar(WaStory *check)
+{
+	static WaStatement failed =
+		WA_STATEMENT("SELECT s.key, c.day::text, c.error FROM wa.scenario AS s, LATERAL"
+					 " (SELECT day, error FROM wa.calendar WHERE scenario = s.key ORDER BY day DESC LIMIT 1) AS c"
+					 " WHERE s.active AND s.daily_at IS NOT NULL AND c.error IS NOT NULL ORDER BY s.key COLLATE \"C\"");
+	uint64		n = wa_query(&failed, NULL);
+
+	for (uint64 i = 0; i < n; i++)
+		wa_story_advise(check, "log: calendar", "error",
+						psprintf("scenario %s failed on %s: %s; mend the cause, then SELECT wa_run_scenario('%s')",
+								 wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3), wa_row_text(i, 1)));
+	if (n == 0)
+		wa_story_advise(check, "log: calendar", "ok", NULL);
+}
+
 /*
  * wa_check(): see explain.sql.
  */
@@ -405,6 +423,7 @@ wa_sql_check(PG_FUNCTION_ARGS)
 	check_watched(&check);
 	(void) wa_story_look(&check, "reach", check_reach, &check);
 	check_ledger(&check);
+	check_calendar(&check);
 	if (wa_admin_say_other_senders(&check) == 0)
 		wa_story_advise(&check, "other sender", "ok", NULL);
 	wa_call_end(&call);

@@ -111,6 +111,8 @@ const WaPhrase wa_check_phrases[] = {
 	{"%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing",
 	"{1} kejadian dilewatkan agar Odoo tidak terganggu: bandingkan waktu dalam wa.capture_gap dengan perubahan di Odoo, dan kirim manual yang kurang"},
 	{"then DELETE FROM wa.capture_gap", "setelah itu DELETE FROM wa.capture_gap"},
+	{"scenario %s failed on %s: %S; mend the cause, then SELECT wa_run_scenario('%s')",
+	"skenario {1} gagal pada {2}: <3>; perbaiki penyebabnya, lalu SELECT wa_run_scenario('{4}')"},
 	{"%s events have waited for more than 10 minutes: see worker above, and the server's log",
 	"{1} kejadian menunggu lebih dari 10 menit: lihat baris worker di atas, dan log server"},
 

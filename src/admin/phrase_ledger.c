@@ -73,6 +73,7 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"no internal user has a number", "tidak ada pengguna internal yang mempunyai nomor"},
 	{"there is no internal user", "tidak ada pengguna internal"},
 	{"no internal user is in the group %s", "tidak ada pengguna internal dalam grup {1}"},
+	{"the group %s does not exist in Odoo", "grup {1} tidak ada di Odoo"},
 	{"the staff hear of it with a newer document, or are asked to approve it",
 	"petugas diberi tahu bersama dokumen yang lebih baru, atau diminta menyetujuinya"},
 	{"user %s, who is to approve, is not an active internal user",
@@ -364,6 +365,7 @@ const WaPhrase wa_ledger_phrases[] = {
 
 	/* the search of wa_history() */
 	{"locked, not searched", "terkunci, tidak diperiksa"},
+	{"%s: could not be searched: %S", "{1}: gagal diperiksa: {2}"},
 
 	{NULL, NULL}
 };

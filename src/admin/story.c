@@ -405,6 +405,40 @@ wa_story_reason(const WaStory *story, const char *reason)
 	return reason;
 }
 
+/* Does the sentence begin with these words? */
+static bool
+begins_with(const char *sentence, const char *words)
+{
+	return strncmp(sentence, words, strlen(words)) == 0;
+}
+
+/* Up to its first colon, what the sentence is about: "mode observe". */
+static bool
+same_subject(const char *a, const char *b)
+{
+	const char *colon = strchr(a, ':');
+
+	return colon && strncmp(a, b, colon - a + 1) == 0;
+}
+
+/*
+ * A reason code and what is known beyond it (each may be NULL, the detail is
+ * in the language of the story) as one sentence that says nothing twice.
+ */
+const char *
+wa_story_cause(const WaStory *story, const char *reason, const char *detail, const char *between)
+{
+	const char *words = reason ? wa_story_reason(story, reason) : NULL;
+
+	if (words == NULL || detail == NULL)
+		return words ? words : detail;
+	if (begins_with(words, detail))
+		return words;
+	if (begins_with(detail, words) || same_subject(detail, words))
+		return detail;
+	return psprintf("%s%s%s", words, between, detail);
+}
+
 /* What one can do about it; NULL: nothing. */
 const char *
 wa_story_advice(const WaStory *story, const char *state, const char *reason)

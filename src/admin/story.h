@@ -107,6 +107,8 @@ extern const char *wa_story_outcome(const WaStory *story, const char *outcome);
 extern const char *wa_story_action(const WaStory *story, const char *action);
 extern const char *wa_story_phrase(const WaStory *story, const char *english);
 extern const char *wa_story_reason(const WaStory *story, const char *reason);
+extern const char *wa_story_cause(const WaStory *story, const char *reason, const char *detail,
+								  const char *between);
 extern const char *wa_story_advice(const WaStory *story, const char *state, const char *reason);
 
 #endif							/* SICANTIK_WA_STORY_H */

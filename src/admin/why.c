@@ -252,8 +252,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 		wa_story_tell(&story, 0,
 					  wa_story_words(&story, WA_SAY_REASON,
 									 detail && says_who(reason) ? detail :
-									 reason && detail ? psprintf("%s: %s", wa_story_reason(&story, reason), detail) :
-									 reason ? wa_story_reason(&story, reason) : detail, NULL, NULL));
+									 wa_story_cause(&story, reason, detail, ": "), NULL, NULL));
 	if (waits && time_of(M_DUE_AT))
 		wa_story_tell(&story, time_of(M_DUE_AT),
 					  wa_story_words(&story, wa_row_int4(0, M_ATTEMPTS) > 0 ?

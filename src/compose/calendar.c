@@ -437,7 +437,9 @@ run_by_hand(const char *key)
 	static WaStatement today =
 		WA_STATEMENT("SELECT ($1::timestamptz AT TIME ZONE $2)::date::text");
 	static WaStatement settled =
-		WA_STATEMENT("UPDATE wa.calendar SET retry_at = NULL WHERE scenario = $1 AND day = $2::date");
+		WA_STATEMENT("UPDATE wa.calendar SET retry_at = NULL, error = NULL, queued = $2, detail = $3,"
+					 " ran_at = clock_timestamp() WHERE scenario = $1 AND error IS NOT NULL"
+					 " AND day = (SELECT max(day) FROM wa.calendar WHERE scenario = $1)");
 	TimestampTz now = GetCurrentTimestamp();
 	WaIdentity	identity;
 	WaBatch		common;
@@ -477,7 +479,8 @@ run_by_hand(const char *key)
 	/* a person has made up for the run that failed */
 	memset(&args, 0, sizeof(args));
 	wa_arg_text(&args, key);
-	wa_arg_text(&args, daily.today);
+	wa_arg_int4(&args, daily.queued);
+	wa_arg_text(&args, in_words(&daily));
 	wa_query(&settled, &args);
 	ereport(NOTICE,
 			(errmsg("scenario \"%s\": %s", key, in_words(&daily))));

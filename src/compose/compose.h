@@ -287,6 +287,7 @@ extern bool wa_people_load_group(WaBatch *batch, const char *group);
 extern bool wa_people_load_users(WaBatch *batch, const int64 *ids, int n);
 extern WaRecipient *wa_people_user(WaBatch *batch, int64 user_id);
 extern List *wa_people_group(WaBatch *batch, const char *group);
+extern bool wa_people_group_known(WaBatch *batch, const char *group);
 extern WaRecipient *wa_people_partner(WaBatch *batch, int64 partner_id);
 extern List *wa_people_staff(WaBatch *batch, const char *model, int64 id, const char *group);
 

@@ -218,18 +218,21 @@ wa_circuit_open(WaPace *pace, const char *cause, const char *reason,
 	return true;
 }
 
-/* Many outcomes are unknown: say it when it begins. */
+/*
+ * Many outcomes are unknown: say it when it begins.  It is over when they have
+ * become few, not when the count falls by one: around the limit it goes up and
+ * down with every attempt.
+ */
 static void
 say_doubt(WaPace *pace)
 {
-	bool		doubt = pace->unknowns > UNKNOWNS_ALLOWED;
 	char	   *reason;
 
-	if (doubt == pace->doubt_said)
+	if (pace->unknowns <= UNKNOWNS_ALLOWED / 2)
+		pace->doubt_said = false;
+	if (pace->doubt_said || pace->unknowns <= UNKNOWNS_ALLOWED)
 		return;
-	pace->doubt_said = doubt;
-	if (!doubt)
-		return;
+	pace->doubt_said = true;
 	reason = psprintf("of its last %d messages %d have an unknown outcome", pace->nrecent, pace->unknowns);
 	ereport(WARNING,
 			(errmsg("sicantik_wa holds messages in doubt of provider \"%s\" instead of repeating them: %s",

@@ -358,6 +358,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 			continue;
 		}
 		transfer = wa_transfer_new(routes[i]->provider, c->id, c->attempt);
+		transfer->diverted = numbers[i] != NULL;
 		if (c->template_key)
 			transfer->template_key = MemoryContextStrdup(GetMemoryChunkContext(transfer), c->template_key);
 		if (!wa_send_build(config, routes[i], c, transfer, why, sizeof(why)))

@@ -344,7 +344,7 @@ wa_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us
 	row->id = transfer->message_id;
 	row->detail = verdict->reason[0] ? verdict->reason : NULL;
 	transfer->goes_on = NULL;
-	if (verdict->opt_out)
+	if (verdict->opt_out && !transfer->diverted)
 		note_opt_out(item);
 
 	switch (verdict->outcome)

@@ -61,17 +61,17 @@ today(void)
 
 /*
  * What an earlier worker has sent: the last attempt of each provider, and how
- * many were accepted today and since it told its quota.  Only the newest
- * messages are looked at.
+ * many it took, or may have taken, today and since it told its quota.  Only
+ * the newest messages are looked at.
  */
 static void
 read_ledger(WaPace *pace, int64 now)
 {
 	static WaStatement history =
-		WA_STATEMENT("SELECT count(*) FILTER (WHERE outcome = 'accepted'"
+		WA_STATEMENT("SELECT count(*) FILTER (WHERE outcome IN ('accepted', 'unknown')"
 					 " AND started_at >= date_trunc('day', clock_timestamp(), $2)),"
 					 " (extract(epoch FROM clock_timestamp() - max(started_at)) * 1000000)::bigint,"
-					 " count(*) FILTER (WHERE outcome = 'accepted' AND started_at >= $3)"
+					 " count(*) FILTER (WHERE outcome IN ('accepted', 'unknown') AND started_at >= $3)"
 					 " FROM wa.attempt WHERE provider = $1"
 					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)");
 	WaArgs		args = {0};
@@ -295,6 +295,19 @@ wa_pacing_slots(WaPace *pace, int64 now, int64 *again)
 }
 
 /*
+ * Another one that can be used and has room now, or NULL; *again as above.
+ */
+WaPace *
+wa_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again)
+{
+	for (int i = 0; i < npaces; i++)
+		if (&paces[i] != pace && paces[i].provider && wa_circuit_usable(paces[i].provider) &&
+			wa_pacing_slots(&paces[i], now, again) > 0)
+			return &paces[i];
+	return NULL;
+}
+
+/*
  * A message goes on the wire.
  */
 void
@@ -311,16 +324,18 @@ wa_pacing_sent(WaPace *pace, int64 now)
 }
 
 /*
- * Its transfer is over.
+ * Its transfer is over.  What the provider may have taken counts like what it
+ * has taken: the cap is there to protect the office's number.
  */
 void
-wa_pacing_done(WaPace *pace, bool accepted)
+wa_pacing_done(WaPace *pace, WaOutcome outcome)
 {
 	pace->in_flight--;
-	if (accepted)
+	if (outcome == WA_OUTCOME_ACCEPTED)
+		pace->throttles = 0;
+	if (outcome == WA_OUTCOME_ACCEPTED || outcome == WA_OUTCOME_UNKNOWN)
 	{
 		pace->sent_today++;
-		pace->throttles = 0;
 		if (pace->quota_left > 0)
 			pace->quota_left--;
 	}

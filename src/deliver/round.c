@@ -362,7 +362,11 @@ run(bool may_send, TimestampTz *next_due)
 
 	*next_due = 0;
 	if (!wa_frame_begin("sending messages"))
+	{
+		/* the extension is locked */
+		*next_due = GetCurrentTimestamp() + LOCKED_RETRY_US;
 		return false;
+	}
 	after_error = start_round();
 	MemoryContextSwitchTo(round_context);
 	nrecorded = record_finished(&conclusions);

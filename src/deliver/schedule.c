@@ -22,6 +22,9 @@
 
 #define LANES	3
 
+/* A message that another provider could not take is not offered to it so soon. */
+#define ELSEWHERE_US	(15 * USECS_PER_SEC)
+
 /* A number that is busy or was a moment ago. */
 typedef struct Number
 {
@@ -264,6 +267,30 @@ forget_quiet_numbers(int64 now)
 }
 
 /*
+ * Has the provider that the message went for last time room for it, or, where
+ * it does not wait for that one's pacing, another one?  If so, it is planned
+ * there.
+ */
+static bool
+plan(WaItem *item, int64 now, int64 *again)
+{
+	if (wa_pacing_slots(item->hint, now, again) == 0)
+	{
+		WaPace	   *other;
+
+		if (!item->fallback_when_paced || item->wanted_provider || item->elsewhere_us > now)
+			return false;
+		other = wa_pacing_elsewhere(item->hint, now, again);
+		if (other == NULL)
+			return false;
+		item->elsewhere_us = now + ELSEWHERE_US;
+		item->hint = other;
+	}
+	item->hint->planned++;
+	return true;
+}
+
+/*
  * Choose at most "max" messages that should go now, in order.  One whose
  * provider is known is chosen only while that provider has room; the rest is
  * for routing to tell.  *again is lowered to the time when a waiting one may
@@ -313,12 +340,8 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 			number->passed = walk;
 			if (item->hint && item->hint->spent)
 				item->hint = NULL;	/* another one may have budget left */
-			if (item->hint)
-			{
-				if (wa_pacing_slots(item->hint, now, again) == 0)
-					continue;
-				item->hint->planned++;
-			}
+			if (item->hint && !plan(item, now, again))
+				continue;
 			item->behind = number->retried == walk;
 			picked[n++] = item;
 		}

@@ -50,6 +50,7 @@ typedef struct WaItem
 	int			repeats;		/* is sent again although in doubt */
 	WaPace	   *hint;			/* routed there last time */
 	int64		wait_us;		/* not before (monotonic); 0: at once */
+	int64		elsewhere_us;	/* hint has no room: no other one before */
 	uint32		noted;			/* hash of the reason that the ledger shows */
 } WaItem;
 

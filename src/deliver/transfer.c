@@ -204,7 +204,7 @@ static void
 finish(WaTransfer *transfer)
 {
 	transfer->finished_at = GetCurrentTimestamp();
-	wa_pacing_done(transfer->pace, transfer->verdict.outcome == WA_OUTCOME_ACCEPTED);
+	wa_pacing_done(transfer->pace, transfer->verdict.outcome);
 	wa_circuit_note(transfer);
 	transfer->next = NULL;
 	if (finished_tail)

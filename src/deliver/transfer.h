@@ -49,6 +49,7 @@ typedef struct WaTransfer
 	WaPair	   *secrets;		/* as sent: the provider's may be others later */
 	size_t		nsecrets;
 	char	   *template_key;	/* or NULL */
+	bool		diverted;		/* to another number than the message's */
 	bool		as_template;
 	WaRequest	request;		/* until submitted */
 	bool		plain;			/* http to a loopback host is allowed */

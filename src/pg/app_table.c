@@ -167,54 +167,42 @@ prepare(const char *sql, WaArgs *args)
 	return plan;
 }
 
-/*
- * The rows of which one of the columns "keys" is in the array $1; keys that
- * this table lacks are left out.  with_values: plan with the array known, and
- * for this once.  Then a column without an index costs one look at each row,
- * in a hash of the array; a plan that is kept would compare each row with each
- * element.
- */
+/* SELECT the columns as text FROM the table AS t. */
 static void
-read_rows(WaAppRows *rows, const WaAppTable *table,
-		  const char *const *columns, int ncolumns,
-		  const char *const *keys, int nkeys, bool with_values, WaArgs *args)
+begin_select(StringInfo sql, const WaAppTable *table, const char *const *columns, int ncolumns)
 {
-	StringInfoData sql;
-	WaActing	acting;
-	MemoryContext context = CurrentMemoryContext;
-	const char *sep = " WHERE ";
-	int			result;
-
-	rows->n = 0;
-	rows->values = NULL;
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
+	initStringInfo(sql);
+	appendStringInfoString(sql, "SELECT ");
 	for (int i = 0; i < ncolumns; i++)
 	{
 		if (i > 0)
-			appendStringInfoString(&sql, ", ");
+			appendStringInfoString(sql, ", ");
 		if (wa_app_has_column(table, columns[i]))
-			appendStringInfo(&sql, "t.%s::text", quote_identifier(columns[i]));
+			appendStringInfo(sql, "t.%s::text", quote_identifier(columns[i]));
 		else
-			appendStringInfoString(&sql, "NULL::text");
+			appendStringInfoString(sql, "NULL::text");
 	}
-	appendStringInfo(&sql, " FROM %s AS t", table->relation);
-	for (int i = 0; i < nkeys; i++)
-	{
-		if (!wa_app_has_column(table, keys[i]))
-			continue;
-		appendStringInfo(&sql, "%st.%s = ANY ($1)", sep, quote_identifier(keys[i]));
-		sep = " OR ";
-	}
-	if (strcmp(sep, " OR ") != 0)
-		return;
+	appendStringInfo(sql, " FROM %s AS t", table->relation);
+}
+
+/*
+ * Run it.  with_values: plan with the values of the arguments known, and for
+ * this once.
+ */
+static void
+run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumns,
+		   bool with_values, WaArgs *args)
+{
+	WaActing	acting;
+	MemoryContext context = CurrentMemoryContext;
+	int			result;
 
 	wa_pg_act_as_role(&acting, table->owner);
 	if (with_values)
-		result = SPI_execute_with_args(sql.data, args->n, args->types, args->values,
+		result = SPI_execute_with_args(sql->data, args->n, args->types, args->values,
 									   args->nulls, true, 0);
 	else
-		result = SPI_execute_plan(prepare(sql.data, args), args->values, args->nulls, true, 0);
+		result = SPI_execute_plan(prepare(sql->data, args), args->values, args->nulls, true, 0);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);
@@ -231,7 +219,50 @@ read_rows(WaAppRows *rows, const WaAppTable *table,
 			rows->values[row][i] = wa_row_text(row, i + 1);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	pfree(sql.data);
+	pfree(sql->data);
+}
+
+/*
+ * The rows of which one of the columns "keys" is in the array $1; keys that
+ * this table lacks are left out.  with_values: plan with the array known, and
+ * for this once.  Then a column without an index costs one look at each row,
+ * in a hash of the array; a plan that is kept would compare each row with each
+ * element.
+ */
+static void
+read_rows(WaAppRows *rows, const WaAppTable *table,
+		  const char *const *columns, int ncolumns,
+		  const char *const *keys, int nkeys, bool with_values, WaArgs *args)
+{
+	StringInfoData sql;
+	const char *sep = " WHERE ";
+
+	rows->n = 0;
+	rows->values = NULL;
+	begin_select(&sql, table, columns, ncolumns);
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (!wa_app_has_column(table, keys[i]))
+			continue;
+		appendStringInfo(&sql, "%st.%s = ANY ($1)", sep, quote_identifier(keys[i]));
+		sep = " OR ";
+	}
+	if (strcmp(sep, " OR ") == 0)
+		run_select(rows, table, &sql, ncolumns, with_values, args);
+}
+
+/*
+ * All rows, of a table that is known to be small; the table must be ready.
+ */
+void
+wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
+				const char *const *columns, int ncolumns)
+{
+	WaArgs		args = {0};
+	StringInfoData sql;
+
+	begin_select(&sql, table, columns, ncolumns);
+	run_select(rows, table, &sql, ncolumns, false, &args);
 }
 
 /* Is there such a column, and of a type of this category (pg_type)? */

@@ -13,10 +13,13 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "admin/story.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "worker/worker.h"
@@ -28,6 +31,17 @@ PG_FUNCTION_INFO_V1(wa_sql_cancel_many);
 PG_FUNCTION_INFO_V1(wa_sql_retry_many);
 PG_FUNCTION_INFO_V1(wa_sql_release);
 
+/* Add a member to an object that has begun; value may be NULL. */
+static void
+add_text(StringInfo json, const char *name, const char *value)
+{
+	appendStringInfo(json, ", \"%s\": ", name);
+	if (value)
+		escape_json(json, value);
+	else
+		appendStringInfoString(json, "null");
+}
+
 /*
  * wa_result(): see operator.sql.
  */
@@ -35,22 +49,36 @@ Datum
 wa_sql_result(PG_FUNCTION_ARGS)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT jsonb_build_object("
-					 "'success', CASE WHEN state IN ('sent', 'delivered', 'read') THEN true"
-					 " WHEN state IN ('queued', 'sending', 'held') THEN NULL ELSE false END,"
-					 " 'state', state, 'provider', provider, 'message_id', provider_message_id,"
-					 " 'error', CASE WHEN state NOT IN ('sent', 'delivered', 'read') THEN coalesce(detail, reason) END)"
+		WA_STATEMENT("SELECT CASE WHEN state IN ('sent', 'delivered', 'read') THEN 'true'"
+					 " WHEN state IN ('queued', 'sending', 'held') THEN 'null' ELSE 'false' END,"
+					 " state, provider, provider_message_id,"
+					 " CASE WHEN state NOT IN ('sent', 'delivered', 'read') THEN coalesce(detail, reason) END"
 					 " FROM wa.message WHERE id = $1");
 	WaCall		call;
+	WaStory		story;
 	WaArgs		args = {0};
 	Datum		result = (Datum) 0;
 	bool		isnull = true;
 
 	wa_call_begin(&call, WA_LEVEL_VIEW);
+	wa_story_begin(&story, fcinfo, call.acting.user);
 	wa_arg_int8(&args, PG_GETARG_INT64(0));
 	if (wa_query(&read, &args) > 0)
-		result = wa_call_datum(&call, SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull),
-							   false, -1);
+	{
+		char	   *error = wa_row_text(0, 5);
+		StringInfoData json;
+
+		initStringInfo(&json);
+		appendStringInfo(&json, "{\"success\": %s", wa_row_text(0, 1));
+		add_text(&json, "state", wa_row_text(0, 2));
+		add_text(&json, "provider", wa_row_text(0, 3));
+		add_text(&json, "message_id", wa_row_text(0, 4));
+		/* a provider's sentence may contain the number */
+		add_text(&json, "error", error ? wa_story_masked(&story, error) : NULL);
+		appendStringInfoChar(&json, '}');
+		result = wa_call_datum(&call, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)), false, -1);
+		isnull = false;
+	}
 	wa_call_end(&call);
 	if (isnull)
 		PG_RETURN_NULL();

@@ -29,7 +29,7 @@ wa_route_note_quota(const char *provider, const WaHealth *health)
 	static WaStatement note =
 		WA_STATEMENT("UPDATE wa.provider SET quota_at = CASE WHEN $2 >= 0 OR $3 >= 0 THEN clock_timestamp() END,"
 					 " quota_left = CASE WHEN $2 >= 0 THEN $2 WHEN $3 >= 0 THEN greatest($3 -"
-					 " (SELECT count(*) FROM wa.attempt WHERE provider = $1 AND outcome = 'accepted'"
+					 " (SELECT count(*) FROM wa.attempt WHERE provider = $1 AND outcome IN ('accepted', 'unknown')"
 					 " AND started_at >= date_trunc('day', clock_timestamp(), $4)"
 					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)), 0) END"
 					 " WHERE name = (SELECT name FROM wa.provider WHERE name = $1"

@@ -27,7 +27,7 @@ my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 my %not_shown = map { $_ => 1 } (
 	# items of wa_check(), the same in all languages
 	'provider %s', 'scenario %s', 'watched %s', 'other sender', 'log: messages',
-	'log: messages %s', 'log: dead letters', 'log: capture gaps', 'log: events',
+	'log: messages %s', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: calendar',
 	# names of records
 	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
 	'(bigint, jsonb, jsonb)',
@@ -127,13 +127,15 @@ sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
 	 INSERT INTO wa.message (template_key, state, reason) VALUES ('permit_ready', 'held', 'bulk'), ('permit_ready', 'failed', 'recipient');
 	 INSERT INTO wa.dead_letter (event_id, relation, columns, new, event_at, error)
 	 VALUES (1, 'public.sicantik_permit', '{}', '{}', now(), 'template \"x\" of scenario \"y\" does not exist or is not active');
+	 INSERT INTO wa.calendar (scenario, day, error) VALUES ('permit_expiry_warning', '2026-11-01', 'template \"x\" of scenario \"y\" does not exist or is not active');
 	 INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.no_such_table', 'postgres', '{id}')");
 my $amiss = doctor('with everything amiss');
 like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki: diuji lagi pukul [\d:]+ \w+, atau sekarang dengan SELECT \* FROM wa_test_connection\('fonnte'\)/,
 	'the error of a provider and what to do about it');
 like($amiss, qr/log: messages held: 1, sebab: terlalu banyak pesan .* \(bulk\); yang terakhir: .*; wa_release\(\) atau wa_cancel\(\)/, 'held messages');
 like($amiss, qr/karena: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'the error of a dead letter');
-sql("DELETE FROM wa.message; DELETE FROM wa.dead_letter; DELETE FROM wa.watch WHERE relation = 'public.no_such_table';
+like($amiss, qr/log: calendar: skenario permit_expiry_warning gagal pada 2026-11-01: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'a daily run that failed');
+sql("DELETE FROM wa.message; DELETE FROM wa.dead_letter; DELETE FROM wa.calendar; DELETE FROM wa.watch WHERE relation = 'public.no_such_table';
 	 UPDATE wa.scenario SET template_key = key WHERE key = 'status_update'");
 
 # Every sentence of the sources as the detail of a message.
