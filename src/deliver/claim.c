@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -93,7 +92,7 @@ drop(WaConclusions *conclusions, WaItem *item,
 static void
 wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, int64 now)
 {
-	uint32		hash = hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+	uint32		hash = wa_schedule_note(reason);
 
 	item->hint = NULL;
 	item->wait_us = now + NO_PROVIDER_US;

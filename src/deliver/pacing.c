@@ -164,6 +164,8 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
 		}
 		pace = &paces[npaces++];
 		memset(pace, 0, sizeof(*pace));
+		for (size_t lane = 0; lane < lengthof(pace->waiting); lane++)
+			dlist_init(&pace->waiting[lane]);
 		pace->name = pstrdup(providers->list[i].name);
 		pace->provider = &providers->list[i];
 		pace->tokens = pace->provider->rate_per_second;
@@ -189,6 +191,16 @@ wa_pacing_find(const char *provider)
 		if (strcmp(paces[i].name, provider) == 0)
 			return &paces[i];
 	return NULL;
+}
+
+/*
+ * All paces, those of providers that are gone too.
+ */
+WaPace *
+wa_pacing_list(int *n)
+{
+	*n = npaces;
+	return paces;
 }
 
 /*

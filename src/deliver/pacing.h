@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "lib/ilist.h"
 #include "route/provider.h"
 
 /* Attempts that the share of unknown outcomes is taken of. */
@@ -37,6 +38,11 @@ typedef struct WaPace
 	int64		quota_told;		/* what it said, and when */
 	TimestampTz quota_at;
 
+	/* schedule.c */
+	dlist_head	waiting[3];		/* messages that wait for room here, by lane */
+	int			nwaiting;
+	bool		put_out;		/* some were put out of memory */
+
 	/* circuit.c */
 	bool		open;			/* state error when last loaded */
 	bool		trial;			/* reopened: one at a time until one is taken */
@@ -58,6 +64,7 @@ typedef struct WaPace
 extern int64 wa_deliver_clock(void);
 extern void wa_pacing_load(const WaProviders *providers, const char *time_zone);
 extern WaPace *wa_pacing_find(const char *provider);
+extern WaPace *wa_pacing_list(int *n);
 extern int	wa_pacing_slots(WaPace *pace, int64 now, int64 *again);
 extern const char *wa_pacing_no_budget(const WaProvider *provider);
 extern const char *wa_pacing_no_room(const WaProvider *provider);

@@ -228,7 +228,7 @@ read_again(void)
  * when a wake brought nothing new, and once a second.
  */
 static bool
-load_ready(WaConclusions *conclusions)
+load_ready(WaConclusions *conclusions, int64 *again)
 {
 	WaReadyRow *rows;
 	uint64		oldest;
@@ -238,7 +238,9 @@ load_ready(WaConclusions *conclusions)
 	int			added;
 	int64		now = wa_deliver_clock();
 
-	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
+	if (wa_schedule_wants_back(now, again))
+		read_again();
+	if (!wa_schedule_make_room(LOAD_BATCH))
 		return false;
 	wa_queue_horizon(&oldest, &next);
 	if (checkpoint_xid == 0 && safe_to < read_to)
@@ -301,7 +303,7 @@ wake_due(WaConclusions *conclusions)
 	int64	   *ids;
 	int			n;
 
-	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
+	if (!wa_schedule_make_room(WA_QUEUE_DUE_BATCH))
 	{
 		/* the round that makes room asks again; no use to wake for it */
 		next_due_row = 0;
@@ -589,7 +591,7 @@ run(bool may_send, TimestampTz *next_due)
 								 &revived, &nrevived, &requests_left);
 		more = wake_due(&conclusions) || more;
 		load_these(revived, nrevived, &conclusions);
-		more = load_ready(&conclusions) || more;
+		more = load_ready(&conclusions, &again) || more;
 	}
 
 	for (int i = 0; i < nforgotten; i++)

@@ -21,9 +21,16 @@ typedef struct WaItem
 {
 	int64		id;				/* hash key */
 	dlist_node	node;
+	dlist_node	number_node;	/* while it waits for room at a provider */
 	int			lane;			/* 0 high, 1 normal, 2 low */
 	bool		on_wire;
 	bool		gone;			/* concluded, if the round commits */
+	bool		asked;			/* wants a provider that cannot be used, and is
+								 * to be routed all the same */
+	bool		parked;			/* waits for a time */
+	bool		retried;		/* so, and has been on the wire before */
+	WaPace	   *waits_for;		/* room there, or that one to the same number
+								 * which waits for it goes first */
 	char		number[WA_NUMBER_SIZE];
 	char	   *scenario;		/* NULL: by hand */
 	char	   *template_key;
@@ -53,10 +60,11 @@ typedef struct WaItem
 	uint32		noted;			/* hash of the reason that the ledger shows */
 } WaItem;
 
-#define WA_SCHEDULE_MAX		50000	/* more stay in the table for now */
+#define WA_SCHEDULE_MAX		50000	/* see wa_schedule_make_room() */
 
 extern void wa_schedule_init(void);
 extern int	wa_schedule_size(void);
+extern uint32 wa_schedule_note(const char *reason);
 extern bool wa_schedule_add(const WaReadyRow *row);
 extern WaItem *wa_schedule_find(int64 id);
 extern void wa_schedule_remove(WaItem *item);
@@ -66,6 +74,8 @@ extern void wa_schedule_restore_gone(void);
 extern void wa_schedule_reconsider(void);
 extern int	wa_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
 extern bool wa_schedule_behind(void);
+extern bool wa_schedule_make_room(int max);
+extern bool wa_schedule_wants_back(int64 now, int64 *again);
 extern void wa_schedule_refused(WaItem *item, const char *provider, bool tried,
 								const char *reason, const char *detail, double wait_s);
 extern void wa_schedule_on_wire(WaItem *item, int64 recipient_gap_us);

@@ -83,6 +83,7 @@ typedef struct WaReadyRow
 	int			ntried;
 	int			waits;			/* back-off waits so far */
 	int			repeats;		/* sent again although in doubt */
+	char	   *no_provider;	/* why it waits for one, as the ledger says */
 } WaReadyRow;
 
 /* What the wire needs of a claimed message. */
