@@ -248,7 +248,9 @@ compose_text(WaBatch *batch, const Request *request, const WaRecipient *recipien
 }
 
 /*
- * Someone who wants nothing gets nothing; the ledger says so.
+ * Someone who wants nothing gets nothing; the ledger says so.  (Whose a bare
+ * number is the worker finds out, for many messages at once: Odoo's contacts
+ * have no index for that, and here each call would read them all.)
  */
 static void
 apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
@@ -258,6 +260,7 @@ apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
 
 	route.number = message->number;
 	route.partner_id = message->partner_id;
+	route.later = true;
 	if (!wa_route_load_facts(&route, 1, batch->schema, &locked))
 	{
 		batch->locked_table = locked;

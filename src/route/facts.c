@@ -105,7 +105,7 @@ apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 	{
 		const char *number = routes[i].number;
 
-		if (routes[i].partner_id != 0 || number == NULL)
+		if (routes[i].partner_id != 0 || number == NULL || routes[i].later)
 			continue;
 		spellings[nspellings++] = psprintf("+%s", number);
 		spellings[nspellings++] = number;

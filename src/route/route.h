@@ -25,6 +25,8 @@ typedef struct WaRoute
 	const char *bound_why;
 	char	  **tried;			/* have refused it just now */
 	int			ntried;
+	bool		later;			/* it is asked once more before it goes: whose
+								 * a bare number is need not be found out now */
 
 	/* what is known of the person (wa_route_load_facts) */
 	bool		opted_in;

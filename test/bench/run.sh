@@ -195,7 +195,7 @@ hanger=$!
 until [ -s "$work/hang.out" ]; do kill -0 "$hanger"; done
 hang=$(cat "$work/hang.out")
 q -U postgres -c "ALTER SYSTEM SET sicantik_wa.allowed_hosts = 'fonnte=127.0.0.1:$port,watzap=127.0.0.1:$hang,watzap=127.0.0.1:1,watzap=a.slow.test'" \
-	-c "ALTER SYSTEM SET sicantik_wa.request_timeout = '5s'" -c "SELECT pg_reload_conf()" >/dev/null
+	-c "ALTER SYSTEM SET sicantik_wa.request_timeout = '3s'" -c "SELECT pg_reload_conf()" >/dev/null
 beside()
 {
 	local mark
@@ -214,7 +214,7 @@ SQL
 	done
 }
 bad() { echo "SELECT wa_configure('bad', '{\"kind\": \"watzap\", \"base_url\": \"$1\", \"api_key\": \"a\", \"number_key\": \"b\", \"state\": \"configured\", \"min_gap\": 0, \"gap_jitter\": 0, \"daily_cap\": null, \"max_in_flight\": 100}');"; }
-for ((i = 1; i <= 5; i++)); do
+for ((i = 1; i <= 3; i++)); do
 	printf '   alone %s, hanging %s, dead %s, no name %s\n' "$(beside alone '')" "$(beside hanging "$(bad "http://127.0.0.1:$hang")")" \
 		"$(beside dead "$(bad http://127.0.0.1:1)")" "$(beside noname "$(bad https://a.slow.test)")"
 done

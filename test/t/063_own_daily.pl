@@ -227,13 +227,15 @@ foreach my $about ('INV/22', 'partner 18', 'account.move 22', 'account_move 22',
 unlike(sql("SELECT string_agg(what, ' | ') FROM wa_history('INV/23')"), qr/no such luck/, 'and not those of others');
 
 # A STABLE function that waited for its table to be written anew would find it empty
+sql("UPDATE account_move SET payment_state = 'overdue' WHERE id = 24");
+wait_read();
 define('invoice_overdue', '', "BEGIN RETURN QUERY SELECT 18::bigint, NULL::text, '{\"invoice\": 1, \"amount\": 2}'::jsonb FROM public.account_move WHERE id = record_id; END");
 sql('ALTER FUNCTION office.invoice_overdue STABLE; ALTER TABLE account_move ADD COLUMN note integer');
 $locker->do('BEGIN; ALTER TABLE account_move ALTER COLUMN note TYPE bigint');
-like(error_of("SELECT wa_replay(event_id) FROM wa.dead_letter WHERE record_id = 22 AND scenario = 'invoice_overdue'"),
+like(error_of("SELECT wa_replay(event_id) FROM wa.dead_letter WHERE record_id = 24 AND scenario = 'invoice_overdue'"),
 	qr/table "public.account_move" is locked at the moment/, 'its function is not called meanwhile');
 $locker->do('COMMIT');
-is(sql("SELECT wa_replay(event_id) FROM wa.dead_letter WHERE record_id = 22 AND scenario = 'invoice_overdue'"), '1', 'but when that is over');
+is(sql("SELECT wa_replay(event_id) FROM wa.dead_letter WHERE record_id = 24 AND scenario = 'invoice_overdue'"), '1', 'but when that is over');
 
 # A backup
 
