@@ -299,6 +299,13 @@ ok(wait_state($node, 'odoo', $id, 'sent'), 'and is sent');
 is(chain($number), 'meta meta', 'by the provider that asked to wait');
 is(col($id, 'waits, tried'), '0|', 'which is no failure');
 
+# many at one time tell it once: the wait must not double with each of them
+$sim->fault({ provider => 'meta', kind => 'meta_error', code => 130429, times => 15 });
+sql("INSERT INTO wa.contact (number, last_inbound_at) SELECT '62812776' || 10000 + i, now() FROM generate_series(1, 15) AS i");
+sql("SELECT wa_send_text('62812776' || 10000 + i, 'Yth. semua') FROM generate_series(1, 15) AS i");
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE body = 'Yth. semua' AND state = 'sent'", '15'),
+	'fifteen throttled at one time go on after a moment');
+
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 130429, times => 1 });
 ($id, $number) = text(fallback_when_paced => 'true');
 ok(wait_state($node, 'odoo', $id, 'sent'), 'fallback_when_paced: sent');
@@ -312,6 +319,29 @@ ok(wait_state($node, 'odoo', $_->[0], 'sent'), 'fallback_when_paced: sent') fore
 cmp_ok(scalar(grep { chain($_->[1]) eq 'meta' } @paced), '<=', 1,
 	'the one that lets nothing more go gets one at most');
 sql("UPDATE wa.provider SET min_gap = '0'");
+
+# What may have been taken counts as taken
+
+sql("UPDATE wa.provider SET daily_cap = 1 + (SELECT count(*) FROM wa.attempt WHERE provider = 'meta'"
+	  . " AND outcome IN ('accepted', 'unknown')) WHERE name = 'meta'");
+$sim->fault({ provider => 'meta', kind => 'cut_after_read', times => 1 });
+($id, $number) = text(unknown_policy => 'give up');
+ok(wait_state($node, 'odoo', $id, 'unknown'), 'the last one of the day is in doubt');
+($id, $number) = text();
+ok(wait_state($node, 'odoo', $id, 'sent'), 'the next one: sent');
+is(chain($number), 'fonnte', 'by another provider');
+like(col($id, 'route'), qr/not meta: its daily cap is reached/, 'because the cap is reached');
+sql("UPDATE wa.provider SET daily_cap = NULL WHERE name = 'meta'");
+
+# Mode test: what the owner of test_number does not want concerns him alone
+
+sql("SELECT wa_set('test_number', '628129998888'); SELECT wa_set('mode', 'test')");
+$sim->fault({ provider => 'meta', kind => 'meta_error', code => 131050, times => 1 });
+($id, $number) = text();
+ok(wait_state($node, 'odoo', $id, 'failed'), 'mode test: stopped by test_number');
+is(sql("SELECT opted_out_at IS NULL FROM wa.contact WHERE number = '$number'"), 't',
+	'the citizen has not opted out');
+sql("SELECT wa_set('mode', 'observe')");
 
 # Order within a record
 
@@ -351,6 +381,15 @@ $node->reload;
 ok(wait_state($node, 'odoo', $id, 'sent'), 'nobody listens there: sent');
 is(chain($number), 'fonnte', 'by the next provider');
 is(attempts($id), 'meta:retry fonnte:accepted', 'the attempt is on the ledger');
+
+# A doubt whose wait is over in the round that records it
+
+sql("SELECT wa_set('unknown_wait', '0')");
+$sim->fault({ provider => 'fonnte', kind => 'cut_after_read', times => 1 });
+($id, $number) = text(wanted_provider => 'fonnte');
+ok(wait_state($node, 'odoo', $id, 'sent'), 'no time to wait for news: sent');
+is(chain($number), 'fonnte fonnte', 'repeated at once');
+sql("SELECT wa_set('unknown_wait', '1 day')");
 
 # Recovery after a crash goes the same way
 
