@@ -20,6 +20,7 @@
 #include "admin/phrase.h"
 #include "admin/setting.h"
 #include "deliver/alert.h"
+#include "pg/query.h"
 #include "queue/queue.h"
 #include "text/text.h"
 
@@ -48,7 +49,10 @@ compose(const char *provider, const char *reason)
 void
 wa_alert(const char *provider, const char *cause, const char *reason)
 {
+	static WaStatement avoid =
+		WA_STATEMENT("UPDATE wa.message SET tried = ARRAY[$2] WHERE id = $1");
 	char	   *setting = wa_setting_get("alert_number");
+	WaArgs		args = {0};
 	char		number[WA_NUMBER_SIZE];
 	WaNewMessage message = {0};
 	const char *key = psprintf("alert:%s:%s", provider, cause);
@@ -78,4 +82,9 @@ wa_alert(const char *provider, const char *cause, const char *reason)
 	message.expires_at = GetCurrentTimestamp() + AGAIN_AFTER_US;
 	message.created_by = "sicantik_wa";
 	wa_queue_insert(&message, 1);
+
+	/* one that leaves requests without an answer may still be in use */
+	wa_arg_int8(&args, message.id);
+	wa_arg_text(&args, provider);
+	wa_query(&avoid, &args);
 }

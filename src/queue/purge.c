@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include "utils/guc.h"
+
 #include "admin/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
@@ -39,21 +41,25 @@ clean(WaStatement *statement, int64 *position)
 	return more;
 }
 
-/* Of work without a message one batch of each table. */
+/*
+ * Of work without a message one batch of each table.  Each message is looked up
+ * by its id in a subquery of its own, which no planner can turn into a join.
+ */
 static bool
 clean_work(void)
 {
 	static WaStatement ready =
 		WA_STATEMENT("WITH b AS (SELECT message_id, claimed_at FROM wa.ready WHERE message_id > $1"
 					 " ORDER BY message_id LIMIT $2),"
-					 " d AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM b WHERE NOT EXISTS"
-					 " (SELECT FROM wa.message AS m WHERE m.id = b.message_id"
-					 " AND (b.claimed_at IS NOT NULL OR m.state IN ('queued', 'sending', 'unknown')))))"
+					 " d AS (DELETE FROM wa.ready WHERE message_id = ANY (ARRAY (SELECT message_id FROM b"
+					 " WHERE (SELECT b.claimed_at IS NOT NULL OR m.state IN ('queued', 'sending', 'unknown')"
+					 " FROM wa.message AS m WHERE m.id = b.message_id) IS NOT TRUE)))"
 					 " SELECT count(*), max(message_id) FROM b");
 	static WaStatement due =
 		WA_STATEMENT("WITH b AS (SELECT message_id FROM wa.due WHERE message_id > $1 ORDER BY message_id LIMIT $2),"
-					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM b WHERE NOT EXISTS"
-					 " (SELECT FROM wa.message AS m WHERE m.id = b.message_id AND m.state IN ('queued', 'unknown'))))"
+					 " d AS (DELETE FROM wa.due WHERE message_id = ANY (ARRAY (SELECT message_id FROM b"
+					 " WHERE (SELECT m.state IN ('queued', 'unknown') FROM wa.message AS m WHERE m.id = b.message_id)"
+					 " IS NOT TRUE)))"
 					 " SELECT count(*), max(message_id) FROM b");
 	static int64 ready_position = 0;
 	static int64 due_position = 0;
@@ -101,6 +107,15 @@ wa_queue_purge(void)
 
 	if (!wa_frame_begin("purging old messages"))
 		return 0;
+
+	/*
+	 * A worker that has just started comes here first, maybe before autovacuum
+	 * has seen what piled up.  A plan made for an empty table reads all of
+	 * wa.message for each row of a batch, for half a minute with some thousand
+	 * messages, and what is on the wire meanwhile ends without an answer.
+	 */
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	wa_arg_text(&args, wa_setting_get("retention"));
 	if (wa_query(&blank, &args) > 0)
 		n = (int) wa_row_int8(0, 1);

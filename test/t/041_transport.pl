@@ -659,7 +659,7 @@ between(least_gap(2, pace('max_in_flight = 2', 8)), 0.09, 5,
 	between(least_gap(11, @times), 0.05, 10, 'rate_per_second, eleven');
 }
 my $today = sql(
-	"SELECT count(*) FROM wa.attempt WHERE provider = 'fonnte' AND outcome = 'accepted'"
+	"SELECT count(*) FROM wa.attempt WHERE provider = 'fonnte' AND outcome IN ('accepted', 'unknown')"
 );
 sql("UPDATE wa.provider SET daily_cap = $today + 2 WHERE name = 'fonnte'");
 my @capped = map { (text('fonnte'))[0] } (1 .. 4);
