@@ -3,9 +3,8 @@
  * alert.c
  *		A text to a person when a provider is in trouble.
  *
- * An alert is an ordinary message by hand, so it is routed like any other:
- * through another provider, since the one in trouble is not used.  It is
- * worth nothing an hour later, and it is not repeated: whatever becomes of it,
+ * An alert is an ordinary message by hand, so it is routed like any other, the
+ * one in trouble counting as tried.  It is worth nothing an hour later, and it is not repeated: whatever becomes of it,
  * the next one about the same provider and cause comes after an hour at the
  * earliest, so alerts about alerts end by themselves.
  *
