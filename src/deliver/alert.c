@@ -4,9 +4,10 @@
  *		A text to a person when a provider is in trouble.
  *
  * An alert is an ordinary message by hand, so it is routed like any other, the
- * one in trouble counting as tried.  It is worth nothing an hour later, and it is not repeated: whatever becomes of it,
- * the next one about the same provider and cause comes after an hour at the
- * earliest, so alerts about alerts end by themselves.
+ * one in trouble counting as tried.  It is worth nothing an hour later, and it
+ * is not repeated: whatever becomes of it, the next one about the same provider
+ * and cause comes after an hour at the earliest, so alerts about alerts end by
+ * themselves.
  *
  *-------------------------------------------------------------------------
  */

@@ -47,6 +47,8 @@
 #define CHECK_EXTENSION		1000	/* at most so often between runs */
 #define LONGEST_DDL_GRACE	3000	/* the server waits 5 s for us to go */
 
+#define SAME_SIGTERM_US		(100 * 1000)	/* no second one before */
+
 #define ERRORS_TOLERATED	3	/* in a row, then the process ends */
 #define ERRORS_WITH_RESULTS	60	/* the same, where answers would be lost */
 
@@ -85,21 +87,25 @@ static WaitEventSet *wait_set = NULL;
 static pgsocket wait_fd = PGINVALID_SOCKET;
 
 /*
- * First SIGTERM: stop sending, grace, record, leave.  Second: at once.
+ * First SIGTERM: stop sending, grace, record, leave.  Second: at once.  The
+ * postmaster signals a child and then its process group, so one wish may come
+ * as two signals (signal_child() in postmaster.c): what follows within a
+ * moment is the same one.
  */
 static void
 handle_sigterm(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
+	TimestampTz now = GetCurrentTimestamp();
 
-	if (terminated)
-		die(postgres_signal_arg);
-	else
+	if (!terminated)
 	{
-		terminated_at = GetCurrentTimestamp();
+		terminated_at = now;
 		terminated = true;
 		SetLatch(MyLatch);
 	}
+	else if (now < terminated_at || now - terminated_at > SAME_SIGTERM_US)
+		die(postgres_signal_arg);
 	errno = save_errno;
 }
 
