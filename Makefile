@@ -3,6 +3,7 @@
 #   make, make install, make installcheck   as with every PGXS extension
 #   make demo                               see it work (installs what it needs)
 #   make test                               all tests  (installs what it needs)
+#   make test-chaos                         100 rounds of killing, and the audit
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make bench                              figures
 #
@@ -15,7 +16,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION)
 # The install script is made of the pieces beside the C code they belong to;
 # the order is one of dependencies.
 SQL_PARTS = src/sicantik_wa.sql src/admin/setting.sql \
-	src/capture/capture.sql src/route/route.sql src/compose/compose.sql \
+	src/capture/capture.sql src/route/route.sql src/route/pause.sql src/compose/compose.sql \
 	src/queue/queue.sql src/queue/operator.sql src/compose/send.sql src/compose/calendar.sql \
 	src/deliver/deliver.sql src/feedback/feedback.sql src/worker/worker.sql \
 	src/admin/admin.sql src/admin/explain.sql \
@@ -46,7 +47,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-odoo bench
+SCRIPT_GOALS = demo test test-chaos test-odoo bench
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -79,6 +80,8 @@ demo:
 	test/demo/run.sh
 test:
 	test/run.sh
+test-chaos:
+	CHAOS_ROUNDS=100 TAP_FILES=test/t/076_chaos.pl test/run.sh tap
 test-odoo:
 	test/odoo/run.sh $(ODOO)
 bench:

@@ -120,6 +120,9 @@ SELECT wa_send_text(10, E' \n');
 SELECT wa_send_text(10, '');
 SELECT wa_send_text(10, NULL);
 SELECT wa_send_text('bukan nomor', 'halo');
+-- as much as a person would read
+SELECT wa_send_text(repeat('0812x', 200000), 'halo');
+SELECT wa_send(repeat('x', 1000000), 10);
 SELECT wa_send_text(999, 'halo');
 SELECT wa_send_text(10, 'halo', provider => '');
 SELECT count(*) FROM wa.message;
@@ -225,6 +228,21 @@ SELECT wa_retry(1000006);
 SELECT wa_retry(999999);
 SELECT action, message_id, requested_by = session_user AS by_me FROM wa.request ORDER BY id;
 DELETE FROM wa.request;
+-- in doubt and to be repeated; waiting for another attempt; with a contact to look up
+UPDATE wa.message SET due_at = now() + interval '10 min' WHERE id = 1000005;
+UPDATE wa.message SET due_at = now() + interval '10 min', attempts = 1, provider = 'fonnte' WHERE id = 1000000;
+UPDATE wa.message SET reason = 'no_number', partner_id = 14, body = 'Yth. Rina', scenario = 'permit_ready' WHERE id = 1000006;
+SELECT wa_cancel(1000005), wa_retry(1000000), wa_retry(1000006);
+SELECT wa_cancel('permit_ready');
+SELECT wa_retry('permit_ready');
+SELECT wa_cancel('permit_ready', provider => 'fonnte');
+SELECT wa_cancel('permit_ready', now() + interval '1 hour');
+SELECT wa_cancel('permit_ready', until => now() - interval '1 hour');
+-- what the provider tells later
+SELECT wa._settle(1000005, 1, 'wamid.1', true, NULL), wa._settle(1000003, 1, NULL, true, NULL), wa._settle(1000003, 1, 'wamid.3', true, NULL),
+    wa._settle(1000003, 1, NULL, false, 'no'), wa._settle(999999, 1, NULL, true, NULL);
+SELECT action, message_id, requested_by = session_user AS by_me, detail FROM wa.request ORDER BY id;
+DELETE FROM wa.request;
 SELECT wa_release('permit_ready', 1);
 SELECT wa_release('permit_ready', 10);
 SELECT wa_release();
@@ -232,6 +250,16 @@ SELECT wa_release();
 SELECT action, message_id FROM wa.request ORDER BY id;
 ROLLBACK;
 SELECT count(*) FROM wa.request;
+-- no accidental everything
+SELECT wa_cancel();
+SELECT wa_retry(NULL, now());
+SELECT wa_cancel('permit_redy');
+SELECT wa_retry(provider => 'fontne');
+SELECT wa._settle(1, 0, NULL, true, NULL);
+SELECT wa._settle(1, 1, NULL, NULL, NULL);
+SET ROLE regress_wa_send;
+SELECT wa._settle(1, 1, NULL, true, NULL);
+RESET ROLE;
 
 DROP EXTENSION sicantik_wa CASCADE;
 SET client_min_messages = warning;

@@ -112,7 +112,9 @@ static int
 check_providers(WaStory *check, const WaProviders *providers)
 {
 	static WaStatement errors =
-		WA_STATEMENT("SELECT last_error FROM wa.provider WHERE name = $1");
+		WA_STATEMENT("SELECT coalesce(last_error, 'in state error'), CASE WHEN state = 'error' THEN"
+					 " CASE WHEN probe_at > now() THEN 'at ' || to_char(probe_at, 'HH24:MI:SS TZ') ELSE 'soon' END END"
+					 " FROM wa.provider WHERE name = $1");
 	int			usable = 0;
 	bool		has_default = false;
 
@@ -125,10 +127,16 @@ check_providers(WaStory *check, const WaProviders *providers)
 		has_default = has_default || (p->is_default && p->active);
 		if (!p->active)
 			wa_story_advise(check, item, "ok", "not active");
+		else if (p->paused)
+			wa_story_advise(check, item, "warning",
+							psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
 		else if (p->problem)
 			wa_story_advise(check, item, "error",
 							psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
 									 p->problem, p->name));
+		else if (strcmp(p->state, "configured") == 0 && p->quota_left == 0)
+			wa_story_advise(check, item, "warning",
+							"its quota is used up: buy more, or wait; it is asked again every 15 minutes");
 		else if (strcmp(p->state, "configured") == 0)
 		{
 			usable++;
@@ -137,10 +145,10 @@ check_providers(WaStory *check, const WaProviders *providers)
 		else if (strcmp(p->state, "error") == 0)
 		{
 			wa_arg_text(&args, p->name);
+			wa_query(&errors, &args);
 			wa_story_advise(check, item, "error",
-							psprintf("%s; mend it, then SELECT * FROM wa_test_connection('%s')",
-									 wa_query(&errors, &args) > 0 && !wa_row_isnull(0, 1) ?
-									 wa_row_text(0, 1) : "in state error", p->name));
+							psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
+									 wa_row_text(0, 1), wa_row_isnull(0, 2) ? "soon" : wa_row_text(0, 2), p->name));
 		}
 		else
 			wa_story_advise(check, item, "warning",
@@ -181,7 +189,7 @@ any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings
 		const WaProvider *p = &providers->list[i];
 		const WaMapping *mapping = NULL;
 
-		if (!p->active || p->problem || strcmp(p->state, "configured") != 0)
+		if (!p->active || p->paused || p->problem || strcmp(p->state, "configured") != 0)
 			continue;
 		for (int m = 0; m < nmappings; m++)
 			if (strcmp(mappings[m].template_key, key) == 0 && strcmp(mappings[m].provider, p->name) == 0)
@@ -375,6 +383,24 @@ check_ledger(WaStory *check)
 						psprintf("%s events have waited for more than 10 minutes: see worker above, and the server's log", wa_row_text(0, 5)));
 }
 
+/* Daily scenarios of which the latest run has failed. */
+static void
+check_calendar(WaStory *check)
+{
+	static WaStatement failed =
+		WA_STATEMENT("SELECT s.key, c.day::text, c.error FROM wa.scenario AS s, LATERAL"
+					 " (SELECT day, error FROM wa.calendar WHERE scenario = s.key ORDER BY day DESC LIMIT 1) AS c"
+					 " WHERE s.active AND s.daily_at IS NOT NULL AND c.error IS NOT NULL ORDER BY s.key COLLATE \"C\"");
+	uint64		n = wa_query(&failed, NULL);
+
+	for (uint64 i = 0; i < n; i++)
+		wa_story_advise(check, "log: calendar", "error",
+						psprintf("scenario %s failed on %s: %s; mend the cause, then SELECT wa_run_scenario('%s')",
+								 wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3), wa_row_text(i, 1)));
+	if (n == 0)
+		wa_story_advise(check, "log: calendar", "ok", NULL);
+}
+
 /*
  * wa_check(): see explain.sql.
  */
@@ -397,6 +423,7 @@ wa_sql_check(PG_FUNCTION_ARGS)
 	check_watched(&check);
 	(void) wa_story_look(&check, "reach", check_reach, &check);
 	check_ledger(&check);
+	check_calendar(&check);
 	if (wa_admin_say_other_senders(&check) == 0)
 		wa_story_advise(&check, "other sender", "ok", NULL);
 	wa_call_end(&call);

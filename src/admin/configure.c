@@ -252,6 +252,10 @@ update_row(WaProviderChange *change)
 					 " tested_at = CASE WHEN $24 THEN NULL ELSE tested_at END,"
 					 " last_error = CASE WHEN $22 OR $24 THEN NULL ELSE last_error END,"
 					 " last_error_at = CASE WHEN $22 OR $24 THEN NULL ELSE last_error_at END,"
+					 " probe_at = CASE WHEN $22 OR $24 THEN NULL ELSE probe_at END,"
+					 " failed_probes = CASE WHEN $22 OR $24 THEN 0 ELSE failed_probes END,"
+					 " quota_left = CASE WHEN $24 THEN NULL ELSE quota_left END,"
+					 " quota_at = CASE WHEN $24 THEN NULL ELSE quota_at END,"
 					 " settings = (CASE WHEN jsonb_typeof(settings) = 'object' THEN settings ELSE '{}' END"
 					 " - $25) || jsonb_object($26, $27)"
 					 " WHERE name = $1");
@@ -328,6 +332,10 @@ describe(const WaProviderChange *change, char **missing, char **problem)
 					 " || coalesce((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(settings) AS e"
 					 " WHERE e.key = ANY ($3)), '{}')"
 					 " || jsonb_object($4, array_fill('***'::text, ARRAY[cardinality($4)]))"
+					 " || CASE WHEN paused_at IS NOT NULL THEN"
+					 " jsonb_build_object('paused_at', paused_at, 'paused_by', paused_by) ELSE '{}' END"
+					 " || CASE WHEN quota_left IS NOT NULL THEN"
+					 " jsonb_build_object('quota_left', quota_left, 'quota_at', quota_at) ELSE '{}' END"
 					 " || CASE WHEN cardinality($5) > 0 THEN jsonb_build_object('missing', $5) ELSE '{}' END"
 					 " || CASE WHEN $6 IS NOT NULL THEN jsonb_build_object('problem', $6) ELSE '{}' END"
 					 " FROM wa.provider WHERE name = $1");
@@ -415,7 +423,8 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 	update_row(&change);
 	result = wa_call_datum(&call, describe(&change, &missing, &problem), false, -1);
 
-	if (change.literal_secret)
+	/* wa_import_odoo() calls it directly: then it stands in a table of Odoo's */
+	if (change.literal_secret && fcinfo->flinfo)
 		ereport(NOTICE,
 				(errmsg("a credential that stands in a statement can end up in logs"),
 				 errhint("Put it into a file and name the file: {\"%s\": \"...\"}.",

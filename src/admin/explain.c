@@ -104,15 +104,16 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 		WA_STATEMENT("UPDATE wa.provider SET state = CASE WHEN $2 THEN 'configured' ELSE 'error' END,"
 					 " last_error = CASE WHEN NOT $2 THEN $3 END,"
 					 " last_error_at = CASE WHEN NOT $2 THEN clock_timestamp() END,"
-					 " tested_at = clock_timestamp() WHERE name = $1 RETURNING state");
+					 " tested_at = clock_timestamp(), failed_probes = 0,"
+					 " probe_at = CASE WHEN NOT $2 THEN clock_timestamp() + $4 * interval '1 second' END"
+					 " WHERE name = $1 RETURNING state");
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	WaCall		call;
 	WaProviders providers;
 	WaProvider *provider;
 	WaArgs		args = {0};
-	char	   *reason;
-	char	   *detail = "{}";
-	bool		ok;
+	WaHealth	health = {0};
+	Datum		detail;
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
 
@@ -124,23 +125,25 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("provider \"%s\" does not exist", name),
 				 errhint("wa_configure() creates one.")));
+	health.quota_left = health.daily_limit = -1;
 	if (provider->problem)
-	{
-		ok = false;
-		reason = provider->problem;
-	}
+		strlcpy(health.reason, provider->problem, sizeof(health.reason));
 	else
-		ok = wa_load_deliver()->test(provider, &reason, &detail);
+		wa_load_deliver()->test(provider, &health);
 	wa_arg_text(&args, name);
-	wa_arg_bool(&args, ok);
-	wa_arg_text(&args, reason);
+	wa_arg_bool(&args, health.ok);
+	wa_arg_text(&args, health.reason);
+	wa_arg_int4(&args, WA_FIRST_PROBE_S);
 	wa_query(&put, &args);
-	if (!ok)
+	wa_route_note_quota(name, &health);
+	if (!health.ok)
 		ereport(WARNING,
-				(errmsg("provider \"%s\" cannot be used: %s", name, reason)));
-	values[0] = BoolGetDatum(ok);
-	values[1] = wa_call_text(&call, ok ? "configured" : "error");
-	values[2] = wa_call_datum(&call, DirectFunctionCall1(jsonb_in, CStringGetDatum(detail)), false, -1);
+				(errmsg("provider \"%s\" cannot be used: %s", name, health.reason)));
+	detail = DirectFunctionCall1(jsonb_in, CStringGetDatum(health.detail ? health.detail : "{}"));
+	values[0] = BoolGetDatum(health.ok);
+	values[1] = wa_call_text(&call, health.ok ? "configured" : "error");
+	values[2] = wa_call_datum(&call, detail, false, -1);
+	wa_health_free(&health);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(HeapTupleGetDatum(form_row(fcinfo, values, nulls)));
 }

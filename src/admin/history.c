@@ -6,8 +6,9 @@
  * What was asked for is looked up in Odoo first: the partners who have the
  * number, their permits, the documents of these.  Then messages, events that
  * made none, dead letters and events not yet read are told in the order of
- * time.  Odoo's tables are read without waiting for a lock; one that is locked
- * is told, and the ledger is searched all the same.
+ * time.  Odoo's tables are read without waiting for a lock; one that is locked,
+ * or raises an error (a policy may), is told, and everything else is searched
+ * all the same.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +24,7 @@
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 #include "text/text.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_history);
@@ -76,6 +78,43 @@ tell_locked(Search *search, const char *name)
 								 psprintf("%s: locked, not searched", name), NULL, NULL));
 }
 
+/* A part of the search that reads a table of the application. */
+typedef struct Part
+{
+	Search	   *search;
+	void		(*find) (Search *search, const void *argument);
+	const void *argument;
+} Part;
+
+static bool
+find_part(void *argument)
+{
+	const Part *part = argument;
+
+	part->find(part->search, part->argument);
+	return true;
+}
+
+/*
+ * Read a table of the application, which may raise whatever its owner has put
+ * on it; that is told.
+ */
+static void
+look(Search *search, const char *table, void (*find) (Search *search, const void *argument),
+	 const void *argument)
+{
+	Part		part = {search, find, argument};
+	ErrorData  *error = wa_pg_subtransaction(find_part, &part);
+
+	if (error == NULL)
+		return;
+	if (wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	wa_story_tell(&search->story, 0,
+				  wa_story_words(&search->story, WA_SAY_NOTE,
+								 psprintf("%s: could not be searched: %s", table, error->message), NULL, NULL));
+}
+
 /* Open a table of Odoo's; tells it if it is locked. */
 static bool
 open_table(Search *search, WaAppTable *table, const char *name)
@@ -103,7 +142,7 @@ find_partner_id(Search *search)
  * in its E.164 form, in the usual bare spellings, or as it was asked for.
  */
 static void
-find_partners_of_number(Search *search)
+find_partners_of_number(Search *search, const void *argument)
 {
 	static WaStatement known =
 		WA_STATEMENT("SELECT DISTINCT partner_id::text FROM wa.message WHERE number = $1 AND partner_id IS NOT NULL");
@@ -139,55 +178,73 @@ find_partners_of_number(Search *search)
 	}
 }
 
-/*
- * The permits with this number or registration id, and those of the partners;
- * then the documents of all of them, and the workflows of these.
- */
+/* The permits with this number or registration id, and those of the partners. */
 static void
-find_permits(Search *search)
+find_permits(Search *search, const void *argument)
 {
 	static const char *const columns[] = {"id", "registration_id"};
 	static const char *const keys[] = {"permit_number", "registration_id"};
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (open_table(search, &table, "sicantik_permit"))
+	if (!open_table(search, &table, "sicantik_permit"))
+		return;
+	for (size_t k = 0; k < lengthof(keys); k++)
 	{
-		for (size_t k = 0; k < lengthof(keys); k++)
+		wa_app_read_by_text(&rows, &table, columns, lengthof(columns), keys[k], &search->wanted, 1);
+		for (uint64 r = 0; r < rows.n; r++)
 		{
-			wa_app_read_by_text(&rows, &table, columns, lengthof(columns), keys[k], &search->wanted, 1);
-			for (uint64 r = 0; r < rows.n; r++)
-			{
-				add_id(&search->permits, rows.values[r][0]);
-				wa_story_tell(&search->story, 0,
-							  wa_story_words(&search->story, WA_SAY_FOUND,
-											 psprintf("sicantik_permit %s (%s)",
-													  rows.values[r][0] ? rows.values[r][0] : "-",
-													  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
-			}
-		}
-		if (search->partners.n > 0)
-		{
-			wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "partner_id",
-							  search->partners.list, search->partners.n);
-			for (uint64 r = 0; r < rows.n; r++)
-				add_id(&search->permits, rows.values[r][0]);
+			add_id(&search->permits, rows.values[r][0]);
+			wa_story_tell(&search->story, 0,
+						  wa_story_words(&search->story, WA_SAY_FOUND,
+										 psprintf("sicantik_permit %s (%s)",
+												  rows.values[r][0] ? rows.values[r][0] : "-",
+												  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
 		}
 	}
-	if (search->permits.n > 0 && open_table(search, &table, "sicantik_document"))
+	if (search->partners.n > 0)
 	{
-		wa_app_read_by_id(&rows, &table, columns, 1, "permit_id",
-						  search->permits.list, search->permits.n);
+		wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "partner_id",
+						  search->partners.list, search->partners.n);
 		for (uint64 r = 0; r < rows.n; r++)
-			add_id(&search->documents, rows.values[r][0]);
+			add_id(&search->permits, rows.values[r][0]);
 	}
-	if (search->documents.n > 0 && open_table(search, &table, "signature_workflow"))
-	{
-		wa_app_read_by_id(&rows, &table, columns, 1, "document_id",
-						  search->documents.list, search->documents.n);
-		for (uint64 r = 0; r < rows.n; r++)
-			add_id(&search->workflows, rows.values[r][0]);
-	}
+}
+
+/* What belongs to records that were found, and where it is put down. */
+typedef struct Belonging
+{
+	const char *table;
+	const char *key;
+	const Ids  *of;
+	Ids		   *found;
+} Belonging;
+
+static void
+find_belonging(Search *search, const void *argument)
+{
+	static const char *const columns[] = {"id"};
+	const Belonging *what = argument;
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	if (what->of->n == 0 || !open_table(search, &table, what->table))
+		return;
+	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), what->key, what->of->list, what->of->n);
+	for (uint64 r = 0; r < rows.n; r++)
+		add_id(what->found, rows.values[r][0]);
+}
+
+/* The permits, then the documents of all of them, and the workflows of these. */
+static void
+find_records(Search *search)
+{
+	const Belonging documents = {"sicantik_document", "permit_id", &search->permits, &search->documents};
+	const Belonging workflows = {"signature_workflow", "document_id", &search->documents, &search->workflows};
+
+	look(search, "sicantik_permit", find_permits, NULL);
+	look(search, documents.table, find_belonging, &documents);
+	look(search, workflows.table, find_belonging, &workflows);
 }
 
 /* A record of a table of the DBA's own scenarios. */
@@ -230,12 +287,48 @@ find_own_by_id(Search *search, char *relation, const char *name)
 		add_own(search, relation, rest);
 }
 
+/* A table of the DBA's own scenarios. */
+typedef struct OwnTable
+{
+	char	   *relation;
+	char	   *schema;
+	char	   *name;
+} OwnTable;
+
 /*
- * Records of the tables of the DBA's own scenarios: those of the partners (by
- * the column partner_id), and those of this name or number (by the column
- * name).  Read with the rights of the functions: those of the database's
- * owner.
+ * Its records: those of the partners (by the column partner_id), and those of
+ * this name or number (by the column name).  Read with the rights of the
+ * functions: those of the database's owner.
  */
+static void
+find_in_own(Search *search, const void *argument)
+{
+	static const char *const columns[] = {"id"};
+	const OwnTable *own = argument;
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	if (wa_app_open_as(&table, own->schema, own->name, wa_pg_database_owner()) == WA_APP_LOCKED)
+		tell_locked(search, own->relation);
+	if (table.state != WA_APP_READY)
+		return;
+	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "partner_id",
+					  search->partners.list, search->partners.n);
+	for (uint64 r = 0; r < rows.n; r++)
+		add_own(search, own->relation, rows.values[r][0]);
+	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "name", &search->wanted, 1);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		add_own(search, own->relation, rows.values[r][0]);
+		wa_story_tell(&search->story, 0,
+					  wa_story_words(&search->story, WA_SAY_FOUND,
+									 psprintf("%s %s (%s)", own->relation,
+											  rows.values[r][0] ? rows.values[r][0] : "-", search->wanted),
+									 NULL, NULL));
+	}
+}
+
+/* Records of the tables of the DBA's own scenarios. */
 static void
 find_own(Search *search)
 {
@@ -244,42 +337,24 @@ find_own(Search *search)
 					 " FROM wa.scenario AS s, pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
 					 " WHERE strpos(s.composer, '.') > 0 AND s.watch = format('%I.%I', n.nspname, c.relname)"
 					 " ORDER BY 1");
-	static const char *const columns[] = {"id"};
 	uint64		n = wa_query(&find, NULL);
-	char	 *(*tables)[3] = palloc(sizeof(*tables) * Max(n, 1));
+	OwnTable   *tables = palloc(sizeof(OwnTable) * Max(n, 1));
 
-	for (uint64 i = 0; i < n; i++)
-		for (int k = 0; k < 3; k++)
-			tables[i][k] = wa_row_text(i, k + 1);
 	for (uint64 i = 0; i < n; i++)
 	{
-		WaAppTable	table;
-		WaAppRows	rows;
-
-		find_own_by_id(search, tables[i][0], tables[i][2]);
-		if (wa_app_open_as(&table, tables[i][1], tables[i][2], wa_pg_database_owner()) == WA_APP_LOCKED)
-			tell_locked(search, tables[i][0]);
-		if (table.state != WA_APP_READY)
-			continue;
-		wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "partner_id",
-						  search->partners.list, search->partners.n);
-		for (uint64 r = 0; r < rows.n; r++)
-			add_own(search, tables[i][0], rows.values[r][0]);
-		wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "name", &search->wanted, 1);
-		for (uint64 r = 0; r < rows.n; r++)
-		{
-			add_own(search, tables[i][0], rows.values[r][0]);
-			wa_story_tell(&search->story, 0,
-						  wa_story_words(&search->story, WA_SAY_FOUND,
-										 psprintf("%s %s (%s)", tables[i][0],
-												  rows.values[r][0] ? rows.values[r][0] : "-", search->wanted),
-										 NULL, NULL));
-		}
+		tables[i].relation = wa_row_text(i, 1);
+		tables[i].schema = wa_row_text(i, 2);
+		tables[i].name = wa_row_text(i, 3);
+	}
+	for (uint64 i = 0; i < n; i++)
+	{
+		find_own_by_id(search, tables[i].relation, tables[i].name);
+		look(search, tables[i].relation, find_in_own, &tables[i]);
 	}
 }
 
 static void
-tell_partners(Search *search)
+tell_partners(Search *search, const void *argument)
 {
 	static const char *const columns[] = {"id", "name"};
 	WaAppTable	table;
@@ -368,16 +443,16 @@ tell_happenings(Search *search)
 		char	   *first = wa_row_text(i, 4);
 		char	   *second = wa_row_text(i, 5);
 		const char *fifth = wa_row_isnull(i, 8) ? NULL : wa_story_phrase(story, wa_row_text(i, 8));
+		const char *cause;
 		char	   *what;
 
 		switch (wa_row_text(i, 2)[0])
 		{
 			case 'm':
-				what = psprintf("%s, %s: %s%s%s%s%s", wa_row_text(i, 6),
+				cause = wa_story_cause(story, second, fifth, ", ");
+				what = psprintf("%s, %s: %s%s%s", wa_row_text(i, 6),
 								wa_row_isnull(i, 7) ? "-" : wa_row_text(i, 7),
-								wa_story_state(story, first),
-								second ? ", " : "", second ? wa_story_reason(story, second) : "",
-								fifth ? ", " : "", fifth ? fifth : "");
+								wa_story_state(story, first), cause ? ", " : "", cause ? cause : "");
 				what = wa_story_words(story, WA_SAY_MESSAGE, id, what, NULL);
 				break;
 			case 'o':
@@ -429,10 +504,10 @@ wa_sql_history(PG_FUNCTION_ARGS)
 		search.number = pstrdup(number);
 	find_partner_id(&search);
 	if (search.number)
-		find_partners_of_number(&search);
-	find_permits(&search);
+		look(&search, "res_partner", find_partners_of_number, NULL);
+	find_records(&search);
 	find_own(&search);
-	tell_partners(&search);
+	look(&search, "res_partner", tell_partners, NULL);
 	tell_consent(&search);
 	tell_happenings(&search);
 	if (search.story.rows == 0)

@@ -15,15 +15,18 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 
 #include "admin/admin.h"
 #include "admin/import.h"
+#include "compose/compose.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -42,6 +45,24 @@ wa_import_filled(const char *text)
 {
 	/* Odoo's False may have become a word */
 	return text && text[0] != '\0' && strcmp(text, "False") != 0 && strcmp(text, "false") != 0;
+}
+
+/*
+ * Columns that Odoo keeps in several languages (jsonb) in Indonesian, else
+ * English, else any; others, and lists, stay as they are.
+ */
+void
+wa_import_translate(const WaAppTable *table, WaAppRows *rows, const char *const *columns, int ncolumns)
+{
+	for (int c = 0; c < ncolumns; c++)
+	{
+		if (!wa_app_has_column(table, columns[c]) ||
+			get_atttype(table->relid, get_attnum(table->relid, columns[c])) != JSONBOID)
+			continue;
+		for (uint64 r = 0; r < rows->n; r++)
+			if (rows->values[r][c] && rows->values[r][c][0] == '{')
+				rows->values[r][c] = wa_value_translated(rows->values[r][c], true);
+	}
 }
 
 /*
@@ -280,6 +301,28 @@ sort_by_id(FunctionCallInfo fcinfo, const WaAppTable *table, WaAppRows *rows)
 		qsort(rows->values, n, sizeof(char **), by_id);
 }
 
+/* Leave out the providers of kinds that there are not here, a row for each. */
+static void
+leave_out_unknown_kinds(FunctionCallInfo fcinfo, WaAppRows *rows)
+{
+	uint64		n = 0;
+
+	for (uint64 r = 0; r < rows->n; r++)
+	{
+		char	  **row = rows->values[r];
+
+		if (row[P_TYPE] && wa_gateway_find(row[P_TYPE]))
+			rows->values[n++] = row;
+		else
+			wa_admin_say(fcinfo, psprintf("provider %s of Odoo", row[P_ID]), "not taken",
+						 psprintf("\"%s\" has %s; known are meta, watzap and fonnte",
+								  row[P_NAME] ? row[P_NAME] : "-",
+								  row[P_TYPE] ? psprintf("the provider_type \"%s\"", row[P_TYPE]) :
+								  "no provider_type"));
+	}
+	rows->n = n;
+}
+
 static void
 import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 {
@@ -287,7 +330,6 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 		"id", "name", "provider_type", "active", "sequence", "meta_account_id", "watzap_base_url",
 		"watzap_api_key", "watzap_device_id", "fonnte_api_url", "fonnte_token"
 	};
-	static const char *const kinds[] = {"meta", "watzap", "fonnte"};
 	int64		wanted_default = odoo_default(schema);
 	bool		have_default = default_chosen();
 	WaAppTable	table;
@@ -296,8 +338,10 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 	rows->n = 0;
 	if (!wa_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_provider"))
 		return;
-	wa_app_read_by_text(rows, &table, columns, P_COLUMNS, "provider_type", kinds, lengthof(kinds));
+	wa_app_read_all(rows, &table, columns, P_COLUMNS);
+	wa_import_translate(&table, rows, columns, P_COLUMNS);
 	sort_by_id(fcinfo, &table, rows);
+	leave_out_unknown_kinds(fcinfo, rows);
 	for (uint64 r = 0; r < rows->n; r++)
 	{
 		char	  **row = rows->values[r];
@@ -336,7 +380,7 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 			wa_admin_say(fcinfo, "default provider", "kept", "one was chosen here already");
 	}
 	if (rows->n == 0)
-		wa_admin_say(fcinfo, "providers", "not taken", "Odoo has none");
+		wa_admin_say(fcinfo, "providers", "not taken", "Odoo has none that could be taken");
 }
 
 /* A provider here that sends from this number of Meta's, or NULL. */
@@ -369,6 +413,7 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 	if (!wa_import_open_table(fcinfo, &table, schema, "whatsapp_account"))
 		return;
 	wa_app_read_by_bool(&rows, &table, account_columns, A_COLUMNS, "active", true);
+	wa_import_translate(&table, &rows, account_columns, A_COLUMNS);
 	sort_by_id(fcinfo, &table, &rows);
 	for (uint64 r = 0; r < rows.n; r++)
 	{

@@ -24,6 +24,9 @@ extern char *wa_import_attempt(PGFunction function, const char *first, const cha
 extern bool wa_import_open_table(FunctionCallInfo fcinfo, WaAppTable *table,
 								 const char *schema, const char *name);
 
+extern void wa_import_translate(const WaAppTable *table, WaAppRows *rows,
+								const char *const *columns, int ncolumns);
+
 /* import_templates.c */
 extern void wa_import_templates(FunctionCallInfo fcinfo, const char *schema);
 

@@ -21,6 +21,7 @@
 #include "admin/admin.h"
 #include "admin/import.h"
 #include "pg/query.h"
+#include "route/provider.h"
 
 extern Datum wa_sql_set_template(PG_FUNCTION_ARGS);
 extern Datum wa_sql_map_template(PG_FUNCTION_ARGS);
@@ -53,6 +54,39 @@ static const char *const value_aliases[][2] = {
 	{"pending_duration", "waktu_pending"},
 };
 
+/* What there is for any template about a permit; see compose/permit.c. */
+static const char *const permit_values[] = {
+	"partner_name", "applicant_name", "nama_pemohon", "permit_type", "jenis_izin", "permit_number",
+	"permit_number_new", "registration_id", "pendaftaran_id", "id", "status", "status_baru",
+	"issue_date", "completion_date", "start_date", "expiry_date", "received_date", "validity_period",
+	"download_link", "detail_link", "renewal_link", "link_dashboard", "contact_dpmptsp", "office_name",
+	NULL
+};
+
+/* And what else for the templates of these scenarios; see their composers. */
+static const struct
+{
+	const char *key;
+	const char *values[8];
+}			more_values[] = {
+	{"status_update", {"status_lama", "timestamp"}},
+	{"permit_expiry_warning", {"remaining_days", "days_remaining"}},
+	{"reminder", {"jumlah", "waktu_pending"}},
+	{"document_pending", {"jumlah", "document_number", "document_name", "nama_pejabat", "nama_petugas",
+	"approval_link"}},
+	{"approval_required", {"document_number", "document_name", "nama_pejabat", "nama_petugas",
+	"workflow_id", "approval_link"}},
+};
+
+static bool
+is_among(const char *const *names, const char *name)
+{
+	for (; *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
 static const char *
 alias_of(const char *const (*aliases)[2], size_t n, const char *name)
 {
@@ -67,14 +101,14 @@ enum
 {
 	T_KEY, T_NAME, T_BODY, T_PARAMETERS, T_LANGUAGE, T_META_NAME, T_META_STATUS,
 	T_WATZAP_NAME, T_WATZAP_ID, T_WATZAP_STATUS, T_FONNTE_NAME, T_FONNTE_ID, T_FONNTE_STATUS,
-	T_COLUMNS
+	T_ACTIVE, T_COLUMNS
 };
 
 static const char *const master_columns[T_COLUMNS] = {
 	"template_key", "name", "body_preview", "parameter_list", "language",
 	"meta_template_name", "meta_status",
 	"watzap_template_name", "watzap_template_id", "watzap_status",
-	"fonnte_template_name", "fonnte_template_id", "fonnte_status"
+	"fonnte_template_name", "fonnte_template_id", "fonnte_status", "active"
 };
 
 /* Where a provider's mapping is; Odoo prefers the id to the name. */
@@ -108,33 +142,43 @@ exists(const char *key, const char *provider)
 	return wa_query(&mapping, &args) > 0;
 }
 
-/*
- * Odoo's list of parameters, with our names if translate, as the text of a
- * JSON array; NULL if it is none.
- */
-static char *
-parameter_array(const char *list, bool translate)
+/* Odoo's list of parameters, with our names if translate; NULL if it is none. */
+static char **
+parameter_names(const char *list, bool translate, int *n)
 {
 	static WaStatement split =
 		WA_STATEMENT("SELECT CASE WHEN jsonb_typeof(j) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(j)) END"
 					 " FROM (SELECT CASE WHEN $1 ~ '^\\s*\\[\\s*(\"[A-Za-z0-9_]+\"\\s*(,\\s*\"[A-Za-z0-9_]+\"\\s*)*)?\\]\\s*$'"
 					 " THEN $1::jsonb END AS j) AS t");
-	StringInfoData json;
 	WaArgs		args = {0};
 	char	  **names;
-	int			n;
 
 	wa_arg_text(&args, list);
 	if (wa_query(&split, &args) == 0 || wa_row_isnull(0, 1))
 		return NULL;
-	names = wa_row_text_array(0, 1, &n);
+	names = wa_row_text_array(0, 1, n);
+	for (int i = 0; translate && i < *n; i++)
+		names[i] = pstrdup(alias_of(value_aliases, lengthof(value_aliases), names[i]));
+	return names;
+}
+
+/* The same as the text of a JSON array. */
+static char *
+parameter_array(const char *list, bool translate)
+{
+	StringInfoData json;
+	int			n;
+	char	  **names = parameter_names(list, translate, &n);
+
+	if (names == NULL)
+		return NULL;
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '[');
 	for (int i = 0; i < n; i++)
 	{
 		if (i > 0)
 			appendStringInfoString(&json, ", ");
-		escape_json(&json, translate ? alias_of(value_aliases, lengthof(value_aliases), names[i]) : names[i]);
+		escape_json(&json, names[i]);
 	}
 	appendStringInfoChar(&json, ']');
 	return json.data;
@@ -184,6 +228,31 @@ our_key(char **row)
 	return alias_of(key_aliases, lengthof(key_aliases), row[T_KEY]);
 }
 
+/*
+ * The parameters that a message by this template has no value for: no scenario
+ * has one, and its text does not ask for it.  NULL: none.
+ */
+static char *
+unsupplied(const char *key, const char *list)
+{
+	WaTemplate *template = wa_route_load_template(key);
+	int			n;
+	char	  **names = parameter_names(list, is_standard(key), &n);
+	char	   *lacking = NULL;
+
+	for (int i = 0; names && i < n; i++)
+	{
+		bool		known = is_among(permit_values, names[i]) ||
+			(template && strstr(template->body, psprintf("{{%s}}", names[i])));
+
+		for (size_t m = 0; m < lengthof(more_values); m++)
+			known = known || (strcmp(more_values[m].key, key) == 0 && is_among(more_values[m].values, names[i]));
+		if (!known)
+			lacking = lacking ? psprintf("%s, %s", lacking, names[i]) : names[i];
+	}
+	return lacking;
+}
+
 /* One provider's mapping of one record. */
 static void
 import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *columns)
@@ -196,6 +265,7 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 	const char *name = row[columns->name];
 	StringInfoData json;
 	char	   *problem;
+	char	   *lacking;
 
 	if (columns->id >= 0 && wa_import_filled(row[columns->id]))
 		name = row[columns->id];
@@ -224,10 +294,13 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 		wa_import_add_member(&json, "parameters", parameters, false);
 	appendStringInfoChar(&json, '}');
 	problem = wa_import_attempt(wa_sql_map_template, key, provider, json.data);
+	lacking = columns == &meta_columns ? unsupplied(key, row[T_PARAMETERS]) : NULL;
 	wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
 				 problem ? problem :
 				 columns == &meta_columns ?
-				 psprintf("as %s, parameters %s", name, parameters ? parameters : "as in the template") :
+				 psprintf("as %s, parameters %s%s%s%s", name, parameters ? parameters : "as in the template",
+						  lacking ? "; but nobody supplies " : "", lacking ? lacking : "",
+						  lacking ? ", so Meta's template cannot be filled: give the values in params, or another order with wa_map_template()" : "") :
 				 psprintf("%s is noted; a gateway is sent the text, which needs no template there", name));
 }
 
@@ -279,6 +352,25 @@ is_for_meta(char **row)
 	return strncmp(row[T_KEY], OWN_TEXT_PREFIX, strlen(OWN_TEXT_PREFIX)) == 0;
 }
 
+/* Leave out what Odoo does not use either, a row for each. */
+static void
+leave_out_inactive(FunctionCallInfo fcinfo, WaAppRows *rows)
+{
+	uint64		n = 0;
+
+	for (uint64 r = 0; r < rows->n; r++)
+	{
+		char	  **row = rows->values[r];
+
+		if (row[T_ACTIVE] && row[T_ACTIVE][0] == 't')
+			rows->values[n++] = row;
+		else
+			wa_admin_say(fcinfo, psprintf("template %s", row[T_KEY] ? row[T_KEY] : "-"), "not taken",
+						 "it is not active in Odoo");
+	}
+	rows->n = n;
+}
+
 /*
  * Take over texts and mappings, a row of the result for each.
  */
@@ -290,7 +382,9 @@ wa_import_templates(FunctionCallInfo fcinfo, const char *schema)
 
 	if (!wa_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_template_master"))
 		return;
-	wa_app_read_by_bool(&rows, &table, master_columns, T_COLUMNS, "active", true);
+	wa_app_read_all(&rows, &table, master_columns, T_COLUMNS);
+	wa_import_translate(&table, &rows, master_columns, T_COLUMNS);
+	leave_out_inactive(fcinfo, &rows);
 	if (rows.n == 0)
 		wa_admin_say(fcinfo, "templates", "not taken", "Odoo has none that is active");
 	for (uint64 r = 0; r < rows.n; r++)

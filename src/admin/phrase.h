@@ -41,7 +41,7 @@ typedef struct WaPhraseValue
 	size_t		len;
 } WaPhraseValue;
 
-extern char *wa_phrase_in_indonesian(const char *english);
+extern PGDLLEXPORT char *wa_phrase_in_indonesian(const char *english);
 extern void wa_phrase_fill(StringInfo words, const char *form,
 						   const WaPhraseValue *values, int nvalues);
 

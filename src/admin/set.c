@@ -172,11 +172,11 @@ check_group(const char *value, char **problem)
 }
 
 /*
- * A day at least, so that what was just sent can be explained; months count
- * 30 days.
+ * An interval of so many days, given in the same words; months count 30 days.
  */
 static char *
-check_interval(const char *value, char **problem)
+check_interval(const char *value, double least_days, double most_days,
+			   const char *words, char **problem)
 {
 	MemoryContext context = CurrentMemoryContext;
 	char	   *volatile result = NULL;
@@ -191,7 +191,7 @@ check_interval(const char *value, char **problem)
 		double		days = (double) interval->month * DAYS_PER_MONTH + interval->day +
 			(double) interval->time / USECS_PER_DAY;
 
-		if (days >= 1 && days <= MAX_INTERVAL_DAYS)
+		if (days >= least_days && days <= most_days)
 			result = DatumGetCString(DirectFunctionCall1(interval_out,
 														 IntervalPGetDatum(interval)));
 	}
@@ -204,7 +204,7 @@ check_interval(const char *value, char **problem)
 	}
 	PG_END_TRY();
 	if (result == NULL)
-		*problem = "It must be an interval between 1 day and 100 years, such as \"90 days\".";
+		*problem = psprintf("It must be an interval between %s.", words);
 	return result;
 }
 
@@ -261,8 +261,12 @@ wa_admin_check_setting(const WaSetting *setting, const char *value, char **probl
 			if (strcmp(value, "id") != 0 && strcmp(value, "en") != 0)
 				*problem = "Languages are id (Indonesian) and en (English).";
 			return pstrdup(value);
+		case WA_SETTING_WAIT:
+			return check_interval(value, 0, 1, "0 and 1 day, such as \"10 minutes\"", problem);
 		case WA_SETTING_INTERVAL:
-			return check_interval(value, problem);
+			/* a day at least, so that what was just sent can be explained */
+			return check_interval(value, 1, MAX_INTERVAL_DAYS,
+								  "1 day and 100 years, such as \"90 days\"", problem);
 	}
 	*problem = "It cannot be checked.";
 	return NULL;

@@ -10,14 +10,22 @@
  */
 #include "postgres.h"
 
-#include "pg/query.h"
+#include "common/int.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
 #include "admin/setting.h"
+#include "pg/query.h"
 
 const WaSetting wa_settings[] = {
 	{"mode", WA_SETTING_MODE, "observe",
 	"observe: only messages by hand go out; live: all (wa_arm sets it); test: all to test_number"},
 	{"test_number", WA_SETTING_NUMBER, NULL,
 	"number that gets every message in mode test"},
+	{"alert_number", WA_SETTING_NUMBER, NULL,
+	"number that is told when a provider is in trouble, through another provider"},
+	{"unknown_wait", WA_SETTING_WAIT, "10 min",
+	"how long the provider's word is awaited when it is not known whether it took a message; then the scenario's unknown_policy is carried out"},
 	{"time_zone", WA_SETTING_TIME_ZONE, "Asia/Jakarta",
 	"time zone of the office, for times in messages and the day of daily caps"},
 	{"office_name", WA_SETTING_TEXT, NULL,
@@ -84,4 +92,46 @@ wa_setting_get(const char *name)
 	if (value)
 		return value;
 	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;
+}
+
+/*
+ * A length of time that does not depend on a date: microseconds, a month being
+ * 30 days.  False if it is none.
+ */
+static bool
+read_interval(const char *text, int64 *us)
+{
+	char		work[MAXDATELEN * 2];
+	char	   *fields[MAXDATEFIELDS];
+	int			types[MAXDATEFIELDS];
+	int			nfields;
+	int			type;
+	struct pg_itm_in tm = {0};
+	int64		days;
+
+	if (strlen(text) >= MAXDATELEN ||
+		ParseDateTime(text, work, sizeof(work), fields, types, MAXDATEFIELDS, &nfields) != 0 ||
+		DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE, &type, &tm) != 0 ||
+		type != DTK_DELTA)
+		return false;
+	days = ((int64) tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon) * DAYS_PER_MONTH + tm.tm_mday;
+	return !pg_mul_s64_overflow(days, USECS_PER_DAY, us) &&
+		!pg_add_s64_overflow(*us, tm.tm_usec, us);
+}
+
+/*
+ * The value in force of an interval setting, in microseconds.  A row with
+ * something else in it counts as not there: it must not stop the worker.
+ */
+int64
+wa_setting_get_interval(const char *name)
+{
+	const WaSetting *setting = wa_setting_find(name);
+	char	   *value = wa_setting_get(name);
+	int64		us = 0;
+
+	if ((value == NULL || !read_interval(value, &us) || us < 0) &&
+		!read_interval(setting->default_value, &us))
+		elog(ERROR, "setting \"%s\" has no usable default", name);
+	return us;
 }

@@ -21,7 +21,8 @@ typedef enum WaSettingKind
 	WA_SETTING_IDENTIFIER,		/* SQL name */
 	WA_SETTING_GROUP,			/* Odoo's module.name */
 	WA_SETTING_LANGUAGE,		/* of people: id or en */
-	WA_SETTING_INTERVAL
+	WA_SETTING_WAIT,			/* interval of at most a day */
+	WA_SETTING_INTERVAL			/* of at least a day */
 } WaSettingKind;
 
 typedef struct WaSetting
@@ -37,5 +38,6 @@ extern PGDLLEXPORT const WaSetting *wa_setting_find(const char *name);
 
 /* SPI connected, acting as the database's owner; palloc()ed, NULL: unset. */
 extern PGDLLEXPORT char *wa_setting_get(const char *name);
+extern PGDLLEXPORT int64 wa_setting_get_interval(const char *name);
 
 #endif							/* SICANTIK_WA_SETTING_H */

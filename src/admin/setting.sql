@@ -28,6 +28,9 @@ CREATE TABLE wa.identity (
     hold_message_id   bigint NOT NULL DEFAULT 0,
     hold_snapshot     pg_snapshot,
     hold_event_id     bigint NOT NULL DEFAULT 0,
+    synchronous       boolean NOT NULL DEFAULT false,
+    doubt_snapshot    pg_snapshot,
+    doubt_until       timestamptz,
     stamped_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     stamped_by        text NOT NULL,
     CONSTRAINT identity_pkey PRIMARY KEY (one),
@@ -37,3 +40,6 @@ COMMENT ON TABLE wa.identity IS 'the database that may send; a copy does not mat
 COMMENT ON COLUMN wa.identity.hold_message_id IS 'messages up to this id were there when a copy was armed: held';
 COMMENT ON COLUMN wa.identity.hold_snapshot IS 'events visible in it were there when a copy was armed: their messages are held';
 COMMENT ON COLUMN wa.identity.hold_event_id IS 'the same for events that came with a backup, whose transaction ids mean nothing here';
+COMMENT ON COLUMN wa.identity.synchronous IS 'commits of this server wait for every standby that is connected; after a failover the new primary reads it';
+COMMENT ON COLUMN wa.identity.doubt_snapshot IS 'events visible in it were there at a failover: the former primary may have sent their messages';
+COMMENT ON COLUMN wa.identity.doubt_until IS 'when that failover was: daily runs that were due before may have been made by the former primary';

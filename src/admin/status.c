@@ -35,6 +35,7 @@ typedef struct Found
 	bool		standby;
 	bool		set_up;
 	bool		usable_provider;
+	char	   *paused_provider;
 	char	   *draft_provider; /* complete, not tested */
 	char	   *incomplete_provider;
 	bool		watching;
@@ -110,7 +111,12 @@ static void
 report_providers(FunctionCallInfo fcinfo, Found *found)
 {
 	static WaStatement errors =
-		WA_STATEMENT("SELECT last_error, to_char(last_error_at, 'YYYY-MM-DD HH24:MI:SS TZ')"
+		WA_STATEMENT("SELECT concat_ws('; ',"
+					 " last_error || ' (' || coalesce(to_char(last_error_at, 'YYYY-MM-DD HH24:MI:SS TZ'), '-') || ')',"
+					 " CASE WHEN state = 'error' THEN 'tested again ' || coalesce("
+					 "CASE WHEN probe_at > now() THEN to_char(probe_at, 'YYYY-MM-DD HH24:MI:SS TZ') END, 'soon') END,"
+					 " CASE WHEN failed_probes > 0 THEN failed_probes || ' tests have failed' END,"
+					 " 'quota ' || quota_left || ' as of ' || to_char(quota_at, 'YYYY-MM-DD HH24:MI:SS TZ'))"
 					 " FROM wa.provider WHERE name = $1");
 	WaProviders providers;
 
@@ -119,20 +125,28 @@ report_providers(FunctionCallInfo fcinfo, Found *found)
 	{
 		WaProvider *p = &providers.list[i];
 		char	   *item = psprintf("provider %s", p->name);
-		char	   *value = psprintf("%s%s%s", p->state,
+		char	   *value = psprintf("%s%s%s%s", p->state,
 									 p->active ? "" : ", not active",
+									 p->paused ? ", paused" : "",
 									 p->is_default ? ", default" : "");
 		char	   *detail = p->problem;
 		WaArgs		args = {0};
 
 		wa_arg_text(&args, p->name);
-		if (detail == NULL && wa_query(&errors, &args) > 0 && !wa_row_isnull(0, 1))
-			detail = psprintf("%s (%s)", wa_row_text(0, 1),
-							  wa_row_isnull(0, 2) ? "-" : wa_row_text(0, 2));
+		if (detail == NULL && wa_query(&errors, &args) > 0 && strlen(wa_row_text(0, 1)) > 0)
+			detail = wa_row_text(0, 1);
+		if (p->paused)
+			detail = psprintf("%s: SELECT wa_resume('%s')%s%s", p->paused, p->name,
+							  detail ? "; " : "", detail ? detail : "");
 		wa_admin_say(fcinfo, item, value, detail);
 
 		if (!p->active || p->gateway == NULL)
 			continue;
+		if (p->paused)
+		{
+			found->paused_provider = p->name;
+			continue;
+		}
 		if (p->problem == NULL && strcmp(p->state, "configured") == 0)
 			found->usable_provider = true;
 		else if (p->problem == NULL && found->draft_provider == NULL)
@@ -291,6 +305,8 @@ report_next(FunctionCallInfo fcinfo, const Found *found)
 	else if (found->identity.is_copy)
 		next = psprintf("SELECT wa_arm('%s'), if this database is really the one that is to send",
 						get_database_name(MyDatabaseId));
+	else if (!found->usable_provider && found->paused_provider)
+		next = psprintf("SELECT wa_resume('%s'), when it is to be used again", found->paused_provider);
 	else if (!found->usable_provider && found->draft_provider)
 		next = psprintf("SELECT * FROM wa_test_connection('%s')", found->draft_provider);
 	else if (!found->usable_provider)

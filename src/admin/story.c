@@ -39,6 +39,7 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	"dibuat oleh skenario {1} (template {2}), dari kejadian {3}"},
 	[WA_SAY_MADE_BY_HAND] = {"sent by hand by role {1} (template {2})",
 	"dikirim manual oleh peran {1} (template {2})"},
+	[WA_SAY_TEXT_BY_HAND] = {"free text, sent by hand by role {1}", "teks bebas, dikirim manual oleh peran {1}"},
 	[WA_SAY_ABOUT] = {"about {1} {2}", "tentang {1} {2}"},
 	[WA_SAY_TO_NUMBER] = {"to number {1}, taken from {2}", "ke nomor {1}, diambil dari <2>"},
 	[WA_SAY_TO_PARTNER] = {"to partner {1}", "kepada partner {1}"},
@@ -48,10 +49,26 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	[WA_SAY_NOT_BEFORE] = {"waits: not before this time", "menunggu: tidak sebelum waktu ini"},
 	[WA_SAY_NOT_AFTER] = {"expires at this time if it is still unsent",
 	"kedaluwarsa pada waktu ini bila belum terkirim"},
+	[WA_SAY_NEXT_ATTEMPT] = {"the next attempt: not before this time",
+	"percobaan berikutnya: tidak sebelum waktu ini"},
+	[WA_SAY_DOUBT_RESEND] = {"if nobody has told by this time whether it arrived: it is sent once more",
+	"bila sampai waktu ini belum ada kabar apakah pesan sampai: dikirim sekali lagi"},
+	[WA_SAY_DOUBT_HOLD] = {"if nobody has told by this time whether it arrived: it is held, and a person decides",
+	"bila sampai waktu ini belum ada kabar apakah pesan sampai: ditahan, dan petugas yang memutuskan"},
+	[WA_SAY_DOUBT_END] = {"if nobody has told by this time whether it arrived: it stays so, and is not sent again",
+	"bila sampai waktu ini belum ada kabar apakah pesan sampai: dibiarkan, dan tidak dikirim lagi"},
+	[WA_SAY_DOUBT_ADVICE] = {"nothing, it goes on by itself; wa_cancel() keeps it from being sent again",
+	"tidak ada, berlanjut sendiri; wa_cancel() mencegahnya dikirim lagi"},
+	[WA_SAY_PROVIDER_TROUBLE] = {"provider {1} is not used since this time: {2}",
+	"penyedia {1} tidak dipakai sejak waktu ini: <2>"},
+	[WA_SAY_PROVIDER_TEST] = {"provider {1} is tested again at this time, and used when the test succeeds",
+	"penyedia {1} diuji lagi pada waktu ini, dan dipakai bila ujinya berhasil"},
 	[WA_SAY_ROUTE] = {"route: {1}", "rute: <1>"},
 	[WA_SAY_ATTEMPT] = {"attempt {1} through {2}: {3}", "percobaan {1} lewat {2}: {3}"},
+	[WA_SAY_ATTEMPT_ELSEWHERE] = {"attempt {1}, on another server: {2}", "percobaan {1}, di server lain: <2>"},
 	[WA_SAY_ANSWER] = {"the provider's answer: {1}", "jawaban penyedia: <1>"},
 	[WA_SAY_SENT] = {"accepted by {1}, under the id {2}", "diterima oleh {1}, dengan id {2}"},
+	[WA_SAY_SENT_WITHOUT_ID] = {"accepted by {1}, which gave no id", "diterima oleh {1}, yang tidak memberi id"},
 	[WA_SAY_DELIVERED] = {"delivered to the phone", "sampai di ponsel"},
 	[WA_SAY_READ] = {"read", "dibaca"},
 	[WA_SAY_REQUESTED] = {"{2} asked for: {1}; the worker has yet to do it",
@@ -128,8 +145,8 @@ static const struct
 	Pair		advice;			/* NULL: that of the state */
 }			reasons[] = {
 	{"no_number", {"the contact has no usable mobile number", "kontak tidak mempunyai nomor ponsel yang dapat dipakai"},
-	{"correct the number of the contact in Odoo, then send again with wa_send()",
-	"perbaiki nomor kontak di Odoo, lalu kirim lagi dengan wa_send()"}},
+	{"correct the number of the contact in Odoo, then wa_retry()",
+	"perbaiki nomor kontak di Odoo, lalu wa_retry()"}},
 	{"no_recipient", {"the contact does not exist any more", "kontak sudah tidak ada"},
 	{"link a contact to the record in Odoo, then send again with wa_send()",
 	"hubungkan kontak di Odoo, lalu kirim lagi dengan wa_send()"}},
@@ -149,7 +166,7 @@ static const struct
 	{"time_to_live", {"its time was over before it could be sent", "waktunya habis sebelum dapat dikirim"},
 	{"send again with wa_send() if it is still news", "kirim lagi dengan wa_send() bila masih perlu"}},
 	{"retries_exhausted", {"all attempts failed", "semua percobaan gagal"}, {NULL, NULL}},
-	{"retry", {"the provider asked to try later", "penyedia minta dicoba lagi nanti"}, {NULL, NULL}},
+	{"retry", {"the provider did not take it, for a passing reason", "tidak diterima penyedia karena gangguan sementara"}, {NULL, NULL}},
 	{"throttled", {"the provider asked to send more slowly", "penyedia minta pengiriman diperlambat"}, {NULL, NULL}},
 	{"released", {"somebody released it", "dilepas oleh seseorang"}, {NULL, NULL}},
 	{"retried", {"somebody asked to send it again", "diminta dikirim ulang oleh seseorang"}, {NULL, NULL}},
@@ -163,7 +180,17 @@ static const struct
 	{"request", {"the provider could not read the request", "permintaan tidak dapat dibaca penyedia"}, {NULL, NULL}},
 	{"no_answer", {"the connection broke before the provider answered", "sambungan putus sebelum penyedia menjawab"}, {NULL, NULL}},
 	{"interrupted", {"the server stopped while it was being sent", "server berhenti saat pesan sedang dikirim"}, {NULL, NULL}},
+	{"failover", {"another server took over; the former one may have sent it", "server lain mengambil alih; server sebelumnya mungkin sudah mengirimnya"}, {NULL, NULL}},
+	{"unreachable", {"the provider could not be reached", "penyedia tidak dapat dihubungi"}, {NULL, NULL}},
+	{"repeat", {"it is not known whether it arrived, so it is sent once more", "tidak diketahui apakah sampai, karena itu dikirim sekali lagi"}, {NULL, NULL}},
+	{"gave_up", {"it is not known whether it arrived, and it is not sent again", "tidak diketahui apakah sampai, dan tidak dikirim lagi"},
+	{"ask the person; if nothing came: wa_retry()", "tanyakan kepada orangnya; bila belum sampai: wa_retry()"}},
+	{"unknown_outcome", {"it is not known whether it arrived; a person decides", "tidak diketahui apakah sampai; petugas yang memutuskan"},
+	{"ask the person; wa_release() sends it once more, wa_cancel() does not", "tanyakan kepada orangnya; wa_release() mengirim sekali lagi, wa_cancel() tidak"}},
+	{"many_unknown", {"the provider leaves too many messages without an answer", "terlalu banyak pesan yang tidak dijawab penyedia"},
+	{"mend the provider first; wa_release() then sends the held ones once more", "perbaiki penyedia dahulu; lalu wa_release() mengirim yang ditahan sekali lagi"}},
 	{"cancelled", {"somebody canceled it", "dibatalkan oleh seseorang"}, {NULL, NULL}},
+	{"settled", {"the provider told later what became of it", "penyedia kemudian memberi tahu hasilnya"}, {NULL, NULL}},
 	{"retention", {"it was held for longer than the retention period", "ditahan lebih lama dari masa simpan"}, {NULL, NULL}},
 	{"not_news", {"it is no news any more", "bukan kabar baru lagi"}, {NULL, NULL}},
 	{"name_mismatch", {"the contact's name is not the applicant's", "nama kontak bukan nama pemohon"},
@@ -200,8 +227,8 @@ static const struct
 	Pair		words;
 }			outcomes[] = {
 	{"accepted", {"accepted", "diterima"}},
-	{"retry", {"to be tried again", "perlu dicoba lagi"}},
-	{"throttle", {"to be sent more slowly", "perlu diperlambat"}},
+	{"retry", {"not accepted for a passing reason", "tidak diterima karena gangguan sementara"}},
+	{"throttle", {"not accepted because it came too fast", "tidak diterima karena pengiriman terlalu cepat"}},
 	{"provider", {"the provider cannot be used", "penyedia tidak dapat dipakai"}},
 	{"template", {"the template cannot be used", "template tidak dapat dipakai"}},
 	{"recipient", {"the number cannot be reached", "nomor tidak dapat dihubungi"}},
@@ -376,6 +403,40 @@ wa_story_reason(const WaStory *story, const char *reason)
 		if (strcmp(reasons[i].reason, reason) == 0)
 			return pick(story, &reasons[i].words);
 	return reason;
+}
+
+/* Does the sentence begin with these words? */
+static bool
+begins_with(const char *sentence, const char *words)
+{
+	return strncmp(sentence, words, strlen(words)) == 0;
+}
+
+/* Up to its first colon, what the sentence is about: "mode observe". */
+static bool
+same_subject(const char *a, const char *b)
+{
+	const char *colon = strchr(a, ':');
+
+	return colon && strncmp(a, b, colon - a + 1) == 0;
+}
+
+/*
+ * A reason code and what is known beyond it (each may be NULL, the detail is
+ * in the language of the story) as one sentence that says nothing twice.
+ */
+const char *
+wa_story_cause(const WaStory *story, const char *reason, const char *detail, const char *between)
+{
+	const char *words = reason ? wa_story_reason(story, reason) : NULL;
+
+	if (words == NULL || detail == NULL)
+		return words ? words : detail;
+	if (begins_with(words, detail))
+		return words;
+	if (begins_with(detail, words) || same_subject(detail, words))
+		return detail;
+	return psprintf("%s%s%s", words, between, detail);
 }
 
 /* What one can do about it; NULL: nothing. */

@@ -22,6 +22,7 @@ typedef enum WaSentence
 {
 	WA_SAY_MADE_BY_SCENARIO,
 	WA_SAY_MADE_BY_HAND,
+	WA_SAY_TEXT_BY_HAND,
 	WA_SAY_ABOUT,
 	WA_SAY_TO_NUMBER,
 	WA_SAY_TO_PARTNER,
@@ -29,10 +30,19 @@ typedef enum WaSentence
 	WA_SAY_NUMBER_PURGED,
 	WA_SAY_NOT_BEFORE,
 	WA_SAY_NOT_AFTER,
+	WA_SAY_NEXT_ATTEMPT,
+	WA_SAY_DOUBT_RESEND,
+	WA_SAY_DOUBT_HOLD,
+	WA_SAY_DOUBT_END,
+	WA_SAY_DOUBT_ADVICE,
+	WA_SAY_PROVIDER_TROUBLE,
+	WA_SAY_PROVIDER_TEST,
 	WA_SAY_ROUTE,
 	WA_SAY_ATTEMPT,
+	WA_SAY_ATTEMPT_ELSEWHERE,
 	WA_SAY_ANSWER,
 	WA_SAY_SENT,
+	WA_SAY_SENT_WITHOUT_ID,
 	WA_SAY_DELIVERED,
 	WA_SAY_READ,
 	WA_SAY_REQUESTED,
@@ -97,6 +107,8 @@ extern const char *wa_story_outcome(const WaStory *story, const char *outcome);
 extern const char *wa_story_action(const WaStory *story, const char *action);
 extern const char *wa_story_phrase(const WaStory *story, const char *english);
 extern const char *wa_story_reason(const WaStory *story, const char *reason);
+extern const char *wa_story_cause(const WaStory *story, const char *reason, const char *detail,
+								  const char *between);
 extern const char *wa_story_advice(const WaStory *story, const char *state, const char *reason);
 
 #endif							/* SICANTIK_WA_STORY_H */

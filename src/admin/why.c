@@ -10,6 +10,7 @@
 #include "fmgr.h"
 
 #include "admin/story.h"
+#include "gateway/gateway.h"
 #include "pg/call.h"
 #include "pg/query.h"
 
@@ -20,7 +21,7 @@ enum
 	M_SCENARIO = 1, M_TEMPLATE, M_PARTNER, M_NUMBER, M_NUMBER_SOURCE, M_RES_MODEL, M_RES_ID,
 	M_PROVIDER, M_PROVIDER_MESSAGE_ID, M_STATE, M_REASON, M_DETAIL, M_ROUTE, M_DUE_AT,
 	M_EXPIRES_AT, M_CREATED_AT, M_CREATED_BY, M_SENT_AT, M_DELIVERED_AT, M_READ_AT,
-	M_FINISHED_AT, M_EVENT_ID, M_PURGED
+	M_FINISHED_AT, M_EVENT_ID, M_PURGED, M_ATTEMPTS, M_REPEATS, M_UNKNOWN_POLICY
 };
 
 static void
@@ -29,8 +30,12 @@ tell_origin(WaStory *story)
 	TimestampTz at = wa_row_timestamptz(0, M_CREATED_AT);
 	char	   *number = wa_row_text(0, M_NUMBER);
 	char	   *partner = wa_row_text(0, M_PARTNER);
+	char	   *source = wa_row_text(0, M_NUMBER_SOURCE);
 
-	if (wa_row_isnull(0, M_SCENARIO))
+	if (wa_row_isnull(0, M_SCENARIO) && wa_row_isnull(0, M_TEMPLATE))
+		wa_story_tell(story, at, wa_story_words(story, WA_SAY_TEXT_BY_HAND,
+												wa_row_text(0, M_CREATED_BY), NULL, NULL));
+	else if (wa_row_isnull(0, M_SCENARIO))
 		wa_story_tell(story, at, wa_story_words(story, WA_SAY_MADE_BY_HAND,
 												wa_row_text(0, M_CREATED_BY), wa_row_text(0, M_TEMPLATE), NULL));
 	else
@@ -44,10 +49,33 @@ tell_origin(WaStory *story)
 		wa_story_tell(story, at, wa_story_words(story, WA_SAY_TO_PARTNER, partner, NULL, NULL));
 	if (number)
 		wa_story_tell(story, at, wa_story_words(story, WA_SAY_TO_NUMBER, number,
-												wa_row_text(0, M_NUMBER_SOURCE), NULL));
+												source && !story->indonesian && strcmp(source, "given") == 0 ?
+												"what the sender gave" : source, NULL));
 	else
 		wa_story_tell(story, at, wa_story_words(story, wa_row_bool(0, M_PURGED) ?
 												WA_SAY_NUMBER_PURGED : WA_SAY_TO_NOBODY, NULL, NULL, NULL));
+}
+
+/*
+ * Why a provider did not take it, in our words, from what it answered; NULL if
+ * the answer does not tell (any more: long ones are stored in part).
+ */
+static char *
+why_refused(const char *kind, const char *status, const char *answer, const char *outcome)
+{
+	const WaGateway *gateway = kind ? wa_gateway_find(kind) : NULL;
+	WaReply		reply = {0};
+	WaVerdict	verdict;
+
+	if (gateway == NULL || status == NULL || answer == NULL)
+		return NULL;
+	reply.http_status = atoi(status);
+	reply.retry_after_s = -1;
+	reply.body = answer;
+	reply.body_len = strlen(answer);
+	gateway->judge(&reply, &verdict);
+	return verdict.outcome == WA_OUTCOME_ACCEPTED || verdict.reason[0] == '\0' ||
+		strcmp(wa_outcome_name(verdict.outcome), outcome) != 0 ? NULL : pstrdup(verdict.reason);
 }
 
 static void
@@ -55,7 +83,8 @@ tell_attempts(WaStory *story, int64 id)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT attempt::text, provider, started_at, finished_at, http_status::text, provider_code,"
-					 " outcome, response FROM wa.attempt WHERE message_id = $1 ORDER BY attempt");
+					 " outcome, response, (SELECT p.kind FROM wa.provider AS p WHERE p.name = a.provider)"
+					 " FROM wa.attempt AS a WHERE message_id = $1 ORDER BY attempt");
 	WaArgs		args = {0};
 	uint64		n;
 
@@ -66,13 +95,29 @@ tell_attempts(WaStory *story, int64 id)
 		char	   *status = wa_row_text(i, 5);
 		char	   *code = wa_row_text(i, 6);
 		char	   *answer = wa_row_text(i, 8);
-		char	   *what = psprintf("%s%s%s%s%s", wa_story_outcome(story, wa_row_text(i, 7)),
-									status ? ", HTTP " : "", status ? status : "",
-									code ? ", " : "", code ? code : "");
+		char	   *provider = wa_row_text(i, 2);
+		const char *why;
+		char	   *what;
+
+		/* before a failover: only that it may have happened is known */
+		if (provider[0] == '\0')
+		{
+			wa_story_tell(story, wa_row_timestamptz(i, 3),
+						  wa_story_words(story, WA_SAY_ATTEMPT_ELSEWHERE, wa_row_text(i, 1), answer, NULL));
+			continue;
+		}
+		/* without an HTTP status the answer is a sentence of ours */
+		why = status ? why_refused(wa_row_text(i, 9), status, answer, wa_row_text(i, 7)) : answer;
+		if (why)
+			why = wa_story_phrase(story, why);
+		what = psprintf("%s%s%s%s%s%s%s", wa_story_outcome(story, wa_row_text(i, 7)),
+						status ? ", HTTP " : "", status ? status : "",
+						code ? ", " : "", code ? code : "",
+						why ? ": " : "", why ? why : "");
 
 		wa_story_tell(story, wa_row_timestamptz(i, 3),
-					  wa_story_words(story, WA_SAY_ATTEMPT, wa_row_text(i, 1), wa_row_text(i, 2), what));
-		if (answer && answer[0])
+					  wa_story_words(story, WA_SAY_ATTEMPT, wa_row_text(i, 1), provider, what));
+		if (status && answer && answer[0])
 			wa_story_tell(story, wa_row_isnull(i, 4) ? 0 : wa_row_timestamptz(i, 4),
 						  wa_story_words(story, WA_SAY_ANSWER, answer, NULL, NULL));
 	}
@@ -94,6 +139,47 @@ tell_requests(WaStory *story, int64 id)
 									 wa_story_action(story, wa_row_text(i, 1)), wa_row_text(i, 2), NULL));
 }
 
+/* The providers that a message which waits could have, if they were well. */
+static void
+tell_providers_in_trouble(WaStory *story)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT name, last_error, last_error_at, probe_at FROM wa.provider"
+					 " WHERE active AND state = 'error' AND paused_at IS NULL AND last_error IS NOT NULL"
+					 " ORDER BY sequence, name COLLATE \"C\"");
+	uint64		n = wa_query(&read, NULL);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *name = wa_row_text(i, 1);
+
+		wa_story_tell(story, wa_row_isnull(i, 3) ? 0 : wa_row_timestamptz(i, 3),
+					  wa_story_words(story, WA_SAY_PROVIDER_TROUBLE, name, wa_row_text(i, 2), NULL));
+		if (!wa_row_isnull(i, 4))
+			wa_story_tell(story, wa_row_timestamptz(i, 4),
+						  wa_story_words(story, WA_SAY_PROVIDER_TEST, name, NULL, NULL));
+	}
+}
+
+/* What is done with a message in doubt when nobody tells more. */
+static WaSentence
+end_of_doubt(void)
+{
+	char	   *policy = wa_row_text(0, M_UNKNOWN_POLICY);
+
+	if (wa_row_int4(0, M_REPEATS) > 0 || strcmp(policy, "give up") == 0)
+		return WA_SAY_DOUBT_END;
+	return strcmp(policy, "hold") == 0 ? WA_SAY_DOUBT_HOLD : WA_SAY_DOUBT_RESEND;
+}
+
+/* Is it in the detail already, with the name of who did it? */
+static bool
+says_who(const char *reason)
+{
+	return reason && (strcmp(reason, "cancelled") == 0 || strcmp(reason, "retried") == 0 ||
+					  strcmp(reason, "released") == 0);
+}
+
 /* A time of the row, 0 where it is NULL. */
 static TimestampTz
 time_of(int column)
@@ -111,7 +197,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 		WA_STATEMENT("SELECT scenario, template_key, partner_id::text, number, number_source, res_model, res_id::text,"
 					 " provider, provider_message_id, state, reason, detail, route, due_at, expires_at, created_at,"
 					 " created_by, sent_at, delivered_at, read_at, finished_at, event_id::text,"
-					 " number IS NULL AND body IS NULL"
+					 " number IS NULL AND body IS NULL, attempts, repeats, unknown_policy"
 					 " FROM wa.message WHERE id = $1");
 	int64		id = PG_GETARG_INT64(0);
 	WaCall		call;
@@ -123,6 +209,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	const char *detail;
 	const char *advice;
 	bool		waits;
+	bool		in_doubt;
 
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_VIEW);
@@ -140,6 +227,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	if (detail)
 		detail = wa_story_phrase(&story, detail);
 	waits = strcmp(state, "queued") == 0 || strcmp(state, "held") == 0;
+	in_doubt = strcmp(state, "unknown") == 0 && time_of(M_DUE_AT) != 0;
 
 	tell_origin(&story);
 	if (!wa_row_isnull(0, M_ROUTE))
@@ -148,7 +236,8 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	SPI_tuptable = message;
 	if (time_of(M_SENT_AT))
 		wa_story_tell(&story, time_of(M_SENT_AT),
-					  wa_story_words(&story, WA_SAY_SENT, wa_row_text(0, M_PROVIDER),
+					  wa_story_words(&story, wa_row_isnull(0, M_PROVIDER_MESSAGE_ID) ?
+									 WA_SAY_SENT_WITHOUT_ID : WA_SAY_SENT, wa_row_text(0, M_PROVIDER),
 									 wa_row_text(0, M_PROVIDER_MESSAGE_ID), NULL));
 	if (time_of(M_DELIVERED_AT))
 		wa_story_tell(&story, time_of(M_DELIVERED_AT),
@@ -157,17 +246,26 @@ wa_sql_why(PG_FUNCTION_ARGS)
 		wa_story_tell(&story, time_of(M_READ_AT), wa_story_words(&story, WA_SAY_READ, NULL, NULL, NULL));
 	wa_story_tell(&story, time_of(M_FINISHED_AT),
 				  wa_story_words(&story, WA_SAY_STATE, wa_story_state(&story, state), NULL, NULL));
-	if (reason || detail)
+	if (reason == NULL && detail && time_of(M_SENT_AT))
+		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_NOTE, wa_row_text(0, M_DETAIL), NULL, NULL));
+	else if (reason || detail)
 		wa_story_tell(&story, 0,
 					  wa_story_words(&story, WA_SAY_REASON,
-									 reason && detail ? psprintf("%s: %s", wa_story_reason(&story, reason), detail) :
-									 reason ? wa_story_reason(&story, reason) : detail, NULL, NULL));
+									 detail && says_who(reason) ? detail :
+									 wa_story_cause(&story, reason, detail, ": "), NULL, NULL));
 	if (waits && time_of(M_DUE_AT))
-		wa_story_tell(&story, time_of(M_DUE_AT), wa_story_words(&story, WA_SAY_NOT_BEFORE, NULL, NULL, NULL));
+		wa_story_tell(&story, time_of(M_DUE_AT),
+					  wa_story_words(&story, wa_row_int4(0, M_ATTEMPTS) > 0 ?
+									 WA_SAY_NEXT_ATTEMPT : WA_SAY_NOT_BEFORE, NULL, NULL, NULL));
+	if (in_doubt)
+		wa_story_tell(&story, time_of(M_DUE_AT), wa_story_words(&story, end_of_doubt(), NULL, NULL, NULL));
 	if (waits && time_of(M_EXPIRES_AT))
 		wa_story_tell(&story, time_of(M_EXPIRES_AT), wa_story_words(&story, WA_SAY_NOT_AFTER, NULL, NULL, NULL));
 	tell_requests(&story, id);
-	advice = wa_story_advice(&story, state, reason);
+	if (strcmp(state, "queued") == 0)
+		tell_providers_in_trouble(&story);
+	advice = in_doubt ? wa_story_words(&story, WA_SAY_DOUBT_ADVICE, NULL, NULL, NULL) :
+		wa_story_advice(&story, state, reason);
 	if (advice)
 		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_ADVICE, advice, NULL, NULL));
 	wa_call_end(&call);

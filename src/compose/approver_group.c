@@ -150,7 +150,7 @@ static bool
 run_due(const WaIdentity *identity, TimestampTz now)
 {
 	static WaStatement find =
-		WA_STATEMENT("SELECT document_id, scenario, event_id, relation FROM wa.waiting"
+		WA_STATEMENT("SELECT document_id, scenario, event_id, relation, due_at FROM wa.waiting"
 					 " WHERE due_at <= $1 ORDER BY due_at, document_id LIMIT $2");
 	WaBatch		common;
 	WaEvent    *events;
@@ -174,6 +174,7 @@ run_due(const WaIdentity *identity, TimestampTz now)
 		events[i].table = "sicantik_document";
 		events[i].at = now;
 		events[i].hold = events[i].id <= identity->hold_event_id;
+		events[i].in_doubt = wa_row_timestamptz(i, 5) <= identity->doubt_until;
 		events[i].xact = psprintf("approver group " INT64_FORMAT, events[i].record_id);
 	}
 	for (int i = 0; i < n; i++)

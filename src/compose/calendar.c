@@ -59,6 +59,7 @@ typedef struct Entry
 	char	   *key;
 	char	   *day;
 	bool		due;
+	TimestampTz at;				/* of that day */
 	TimestampTz next;			/* 0: never */
 } Entry;
 
@@ -111,7 +112,8 @@ static Entry *
 read_calendar(const WaBatch *common, TimestampTz now, int *n)
 {
 	static WaStatement due =
-		WA_STATEMENT("SELECT s.key, d.day::text, d.due, least(d.next, (SELECT min(c.retry_at) FROM wa.calendar AS c"
+		WA_STATEMENT("SELECT s.key, d.day::text, d.due, (d.day + s.daily_at) AT TIME ZONE $2,"
+					 " least(d.next, (SELECT min(c.retry_at) FROM wa.calendar AS c"
 					 " WHERE c.scenario = s.key AND c.day = d.day AND c.retry_at > $1))"
 					 " FROM wa.scenario AS s, LATERAL"
 					 " wa._calendar_due($1, $2, s.daily_at, s.weekdays, s.created_at,"
@@ -135,7 +137,8 @@ read_calendar(const WaBatch *common, TimestampTz now, int *n)
 		entry->key = wa_row_text(i, 1);
 		entry->day = wa_row_text(i, 2);
 		entry->due = wa_row_bool(i, 3);
-		entry->next = wa_row_timestamptz(i, 4);
+		entry->at = wa_row_timestamptz(i, 4);
+		entry->next = wa_row_timestamptz(i, 5);
 		scenario = find_scenario(common, entry->key);
 		if (scenario && find_composer(scenario))
 			(*n)++;
@@ -397,9 +400,13 @@ wa_calendar_run(TimestampTz *next_due)
 		/* somebody may have run it before the lock was ours */
 		entries = read_calendar(&common, now, &n);
 		for (int i = 0; i < n; i++)
+		{
+			/* the former primary may have run it */
+			common.doubt_all = entries[i].at <= identity.doubt_until;
 			if (entries[i].due &&
 				!run_entry(&common, find_scenario(&common, entries[i].key), now, &entries[i]))
 				complete = false;
+		}
 		if (complete)
 			entries = read_calendar(&common, now, &n);
 	}
@@ -430,7 +437,9 @@ run_by_hand(const char *key)
 	static WaStatement today =
 		WA_STATEMENT("SELECT ($1::timestamptz AT TIME ZONE $2)::date::text");
 	static WaStatement settled =
-		WA_STATEMENT("UPDATE wa.calendar SET retry_at = NULL WHERE scenario = $1 AND day = $2::date");
+		WA_STATEMENT("UPDATE wa.calendar SET retry_at = NULL, error = NULL, queued = $2, detail = $3,"
+					 " ran_at = clock_timestamp() WHERE scenario = $1 AND error IS NOT NULL"
+					 " AND day = (SELECT max(day) FROM wa.calendar WHERE scenario = $1)");
 	TimestampTz now = GetCurrentTimestamp();
 	WaIdentity	identity;
 	WaBatch		common;
@@ -470,7 +479,8 @@ run_by_hand(const char *key)
 	/* a person has made up for the run that failed */
 	memset(&args, 0, sizeof(args));
 	wa_arg_text(&args, key);
-	wa_arg_text(&args, daily.today);
+	wa_arg_int4(&args, daily.queued);
+	wa_arg_text(&args, in_words(&daily));
 	wa_query(&settled, &args);
 	ereport(NOTICE,
 			(errmsg("scenario \"%s\": %s", key, in_words(&daily))));

@@ -15,7 +15,7 @@ COMMENT ON TABLE wa.calendar IS 'days on which a daily scenario has run; written
 COMMENT ON COLUMN wa.calendar.day IS 'in the office''s time zone';
 COMMENT ON COLUMN wa.calendar.queued IS 'messages that were queued';
 COMMENT ON COLUMN wa.calendar.detail IS 'the run in words';
-COMMENT ON COLUMN wa.calendar.error IS 'why the run failed; see wa_run_scenario()';
+COMMENT ON COLUMN wa.calendar.error IS 'why the run failed; NULL again when wa_run_scenario() has made up for it';
 COMMENT ON COLUMN wa.calendar.attempts IS 'runs that were tried on this day';
 COMMENT ON COLUMN wa.calendar.retry_at IS 'when a failed run is tried again; NULL: not any more';
 

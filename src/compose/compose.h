@@ -71,6 +71,7 @@ typedef struct WaEvent
 	char	  **old;			/* NULL for an INSERT */
 	char	  **new;
 	bool		hold;			/* was there when a copy was armed */
+	bool		in_doubt;		/* was there at a failover */
 } WaEvent;
 
 /* event.c */
@@ -94,6 +95,7 @@ typedef struct WaScenario
 	char	   *unknown_policy;
 	char	   *priority;
 	bool		fallback;
+	bool		fallback_when_paced;
 	char	   *approver_group;	/* or NULL */
 	char	   *own_group;		/* staff_group of its row */
 	char	   *staff_group;	/* the same, else the office's setting */
@@ -134,6 +136,7 @@ typedef struct WaBatch
 	WaMapping  *mappings;
 	int			nmappings;
 	bool		hold_all;		/* this database is a copy */
+	bool		doubt_all;		/* was due before a failover */
 	bool		observe;		/* nothing is sent, so nothing waits for hours */
 	List	   *messages;		/* of WaDraft */
 	List	   *outcomes;		/* of WaOutcomeRow */
@@ -284,6 +287,7 @@ extern bool wa_people_load_group(WaBatch *batch, const char *group);
 extern bool wa_people_load_users(WaBatch *batch, const int64 *ids, int n);
 extern WaRecipient *wa_people_user(WaBatch *batch, int64 user_id);
 extern List *wa_people_group(WaBatch *batch, const char *group);
+extern bool wa_people_group_known(WaBatch *batch, const char *group);
 extern WaRecipient *wa_people_partner(WaBatch *batch, int64 partner_id);
 extern List *wa_people_staff(WaBatch *batch, const char *model, int64 id, const char *group);
 

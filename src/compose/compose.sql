@@ -51,6 +51,7 @@ CREATE TABLE wa.scenario (
     unknown_policy  text NOT NULL DEFAULT 'resend',
     priority        text NOT NULL DEFAULT 'normal',
     fallback        boolean NOT NULL DEFAULT true,
+    fallback_when_paced boolean NOT NULL DEFAULT false,
     staff_group     text,
     approver_group  text,
     hours_from      time DEFAULT '07:00',
@@ -89,7 +90,8 @@ COMMENT ON COLUMN wa.scenario.unknown_policy IS 'what to do when it is not known
 COMMENT ON COLUMN wa.scenario.daily_at IS 'runs once a day from this time on, in the office''s time zone and on its weekdays; NULL: listens to a table instead';
 COMMENT ON COLUMN wa.scenario.thresholds IS 'days left at which an expiry is announced';
 COMMENT ON COLUMN wa.scenario.created_at IS 'a daily time before this does not count';
-COMMENT ON COLUMN wa.scenario.fallback IS 'another provider may take a message over';
+COMMENT ON COLUMN wa.scenario.fallback IS 'another provider may take a message over after a refusal';
+COMMENT ON COLUMN wa.scenario.fallback_when_paced IS 'a message does not wait for the pacing of one provider where another has room';
 COMMENT ON COLUMN wa.scenario.approver_group IS 'Odoo group (module.name) that is asked to approve a document for which nobody is named within an hour';
 COMMENT ON COLUMN wa.scenario.staff_group IS 'Odoo group (module.name) whose members get it as well';
 COMMENT ON COLUMN wa.scenario.hours_from IS 'sent from this time of day on, in the office''s time zone; NULL: at any time';

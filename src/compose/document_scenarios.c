@@ -173,9 +173,10 @@ wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario, const Wa
 							   "the document does not wait for a signature any more");
 		else if (!anybody)
 			wa_compose_outcome(batch, event, scenario, "no recipient",
-							   scenario->own_group ?
-							   "no internal user of the group has a number" :
-							   "no internal user has a number");
+							   scenario->own_group == NULL ? "no internal user has a number" :
+							   !wa_people_group_known(batch, scenario->own_group) ?
+							   psprintf("the group %s does not exist in Odoo", scenario->own_group) :
+							   "no internal user of the group has a number");
 		else if (tell_staff(batch, scenario, event, document, staff, told) == 0)
 			wa_compose_outcome(batch, event, scenario, "suppressed",
 							   "the staff hear of it with a newer document, or are asked to approve it");
@@ -398,7 +399,9 @@ wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario)
 	group = wa_people_group(batch, scenario->approver_group);
 	if (group == NIL)
 		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   psprintf("no internal user is in the group %s", scenario->approver_group));
+						   psprintf(wa_people_group_known(batch, scenario->approver_group) ?
+									"no internal user is in the group %s" :
+									"the group %s does not exist in Odoo", scenario->approver_group));
 	foreach(cell, group)
 	{
 		WaRecipient *person = lfirst(cell);

@@ -84,9 +84,11 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	message->requires_opt_in = scenario->requires_opt_in && !draft->is_staff;
 	message->unknown_policy = scenario->unknown_policy;
 	message->fallback = scenario->fallback;
+	message->fallback_when_paced = scenario->fallback_when_paced;
 	message->expires_at = event->at + scenario->time_to_live_us;
 	message->event_id = event->id;
 	message->state = "queued";
+	message->in_doubt = batch->doubt_all || event->in_doubt;
 	if (recipient)
 	{
 		message->partner_id = recipient->partner_id;

@@ -22,20 +22,22 @@
 enum
 {
 	E_ID = 1, E_AT, E_XACT, E_RELATION, E_RECORD_ID, E_OLD_COLUMNS, E_OLD,
-	E_NEW_COLUMNS, E_NEW, E_HOLD
+	E_NEW_COLUMNS, E_NEW, E_HOLD, E_IN_DOUBT
 };
 
 /*
  * What is not visible in the snapshot $1, netted, in the order of the first
  * event of each; $2: the snapshot in which a copy was armed, or NULL; $3: the
- * last event that was there then, where transaction ids are another cluster's.
+ * last event that was there then, where transaction ids are another cluster's;
+ * $4: the snapshot of a failover, or NULL.
  */
 WaStatement wa_event_net_changes = WA_STATEMENT(
-"SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold FROM ("
+"SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold, in_doubt FROM ("
 " SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
 " first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
 " last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
 " coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) OR e.id <= $3 AS hold,"
+" coalesce(pg_visible_in_snapshot(e.xact, $4::pg_snapshot), false) AS in_doubt,"
 " row_number() OVER w AS place"
 " FROM wa.event AS e"
 " WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
@@ -98,6 +100,7 @@ wa_event_read(WaEvent *event, uint64 row)
 	event->has_record = !wa_row_isnull(row, E_RECORD_ID);
 	event->record_id = wa_row_int8(row, E_RECORD_ID);
 	event->hold = wa_row_bool(row, E_HOLD);
+	event->in_doubt = wa_row_bool(row, E_IN_DOUBT);
 	event->columns = wa_row_text_array(row, E_NEW_COLUMNS, &event->ncolumns);
 	event->new = wa_row_text_array(row, E_NEW, &nnew);
 	old_columns = wa_row_text_array(row, E_OLD_COLUMNS, &nold_columns);

@@ -557,18 +557,21 @@ wa_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
 
 /*
  * A newer status update of a record to the same number makes the older ones
- * that still wait pointless.  Called with the new ones written.
+ * that still wait pointless; one in doubt is not repeated.  Called with the
+ * new ones written.
  */
 void
 wa_guards_supersede(WaDraft **drafts, int n)
 {
 	static WaStatement supersede =
-		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET state = 'superseded', reason = 'newer_status',"
+		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET reason = 'newer_status',"
+					 " state = CASE WHEN m.state = 'unknown' OR m.repeats > 0 THEN 'unknown' ELSE 'superseded' END,"
 					 " detail = 'message ' || n.id || ' tells a newer status', due_at = NULL,"
 					 " finished_at = clock_timestamp()"
 					 " FROM unnest($1, $2, $3, $4, $5) AS n(id, res_id, res_model, scenario, number)"
 					 " WHERE m.res_id = n.res_id AND m.res_model = n.res_model AND m.scenario = n.scenario"
-					 " AND m.number = n.number AND m.id < n.id AND m.state IN ('queued', 'held')"
+					 " AND m.number = n.number AND m.id < n.id"
+					 " AND (m.state IN ('queued', 'held') OR m.state = 'unknown' AND m.due_at IS NOT NULL)"
 					 " RETURNING m.id),"
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"
 					 " DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM s)");

@@ -25,10 +25,12 @@
 #include "utils/json.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
+#include "utils/varlena.h"
 
 #include "compose/json_values.h"
 #include "compose/own.h"
 #include "pg/acting.h"
+#include "pg/app_table.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 
@@ -298,6 +300,27 @@ bind_event(WaArgs *args, const WaEvent *event)
 	wa_arg_text_array(args, new, n);
 }
 
+/*
+ * The scenario's table must not be written anew while its function reads it:
+ * a STABLE one would wait for that and then find the table empty, since its
+ * snapshot is older, and nobody would be told.  So it is locked first.
+ */
+static void
+require_table(const WaScenario *scenario)
+{
+	WaAppTable	table;
+	List	   *names;
+
+	if (scenario->watch == NULL ||
+		!SplitIdentifierString(pstrdup(scenario->watch), '.', &names) || list_length(names) != 2)
+		return;
+	if (wa_app_open(&table, linitial(names), lsecond(names)) == WA_APP_LOCKED)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("table \"%s\" is locked at the moment", scenario->watch),
+				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+}
+
 /* Call the function, and undo nothing of what it did. */
 static bool
 call_function(void *argument)
@@ -315,6 +338,7 @@ call_function(void *argument)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("%s", problem)));
+	require_table(call->scenario);
 	if (call->event)
 	{
 		bind_event(&args, call->event);

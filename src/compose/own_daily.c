@@ -36,6 +36,7 @@ typedef struct Row
 	const char *once;
 } Row;
 
+/* Reads all of wa.once, which has no index in this order: once a day. */
 static void
 forget_days(const WaDaily *daily)
 {

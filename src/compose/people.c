@@ -29,6 +29,7 @@ typedef struct Follower
 typedef struct StaffGroup
 {
 	const char *name;
+	bool		known;			/* there is such a group */
 	int			n;
 	int64	   *members;
 } StaffGroup;
@@ -307,10 +308,10 @@ add_implying(const WaAppTable *implied, int64 *groups, int n, int max)
 
 #define MAX_GROUPS	200
 
-/* The partners of a group's internal members. */
+/* The partners of a group's internal members; *known: there is such a group. */
 static int
 read_members(WaAppTable *tables, const WaAppTable *users, const char *group,
-			 int64 **members)
+			 int64 **members, bool *known)
 {
 	static const char *const columns[] = {"uid"};
 	int64		groups[MAX_GROUPS];
@@ -320,6 +321,7 @@ read_members(WaAppTable *tables, const WaAppTable *users, const char *group,
 
 	*members = NULL;
 	groups[0] = find_group(&tables[0], group);
+	*known = groups[0] != 0;
 	if (groups[0] == 0 || tables[2].state != WA_APP_READY)
 		return 0;
 	ngroups = add_implying(&tables[1], groups, 1, MAX_GROUPS);
@@ -372,7 +374,7 @@ wa_people_load_group(WaBatch *batch, const char *group)
 	}
 	loaded.name = group;
 	if (group)
-		loaded.n = read_members(tables, &users, group, &loaded.members);
+		loaded.n = read_members(tables, &users, group, &loaded.members, &loaded.known);
 	else
 	{
 		WaAppRows	rows;
@@ -489,6 +491,17 @@ wa_people_group(WaBatch *batch, const char *group)
 	for (int i = 0; loaded && i < loaded->n; i++)
 		list = add_person(batch, list, loaded->members[i]);
 	return list;
+}
+
+/*
+ * Does Odoo know a group of this name?  As for wa_people_group().
+ */
+bool
+wa_people_group_known(WaBatch *batch, const char *group)
+{
+	const StaffGroup *loaded = find_loaded(people_of(batch), group);
+
+	return loaded && loaded->known;
 }
 
 /*

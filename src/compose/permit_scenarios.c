@@ -225,7 +225,10 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 							 wa_people_staff(batch, "sicantik.permit", permit->id, scenario->staff_group));
 	if (recipients == NIL)
 		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   "the permit has no contact and no internal follower");
+						   scenario->staff_group == NULL || wa_people_group_known(batch, scenario->staff_group) ?
+						   "the permit has no contact and no internal follower" :
+						   psprintf("the permit has no contact and no internal follower; the group %s does not exist in Odoo",
+									scenario->staff_group));
 	foreach(cell, recipients)
 	{
 		WaRecipient *recipient = lfirst(cell);

@@ -269,6 +269,7 @@ wa_compose_run(void)
 	wa_arg_text(&args, position);
 	wa_arg_text(&args, identity.hold_snapshot);
 	wa_arg_int8(&args, closed_set ? identity.hold_event_id : 0);
+	wa_arg_text(&args, identity.doubt_snapshot);
 	if (closed_set)
 		present = present_events(&last_event);
 	portal = wa_query_cursor(&wa_event_net_changes, &args);

@@ -30,8 +30,8 @@
 enum
 {
 	M_SCENARIO = 1, M_TEMPLATE, M_PARTNER, M_PARAMS, M_BODY, M_MODEL, M_RECORD,
-	M_PRIORITY, M_OPT_IN, M_POLICY, M_FALLBACK, M_EXPIRES, M_EVENT, M_STILL,
-	M_APPLICANT, M_PERMIT_NUMBER
+	M_PRIORITY, M_OPT_IN, M_POLICY, M_FALLBACK, M_WHEN_PACED, M_EXPIRES, M_EVENT,
+	M_STILL, M_APPLICANT, M_PERMIT_NUMBER
 };
 
 /* The message to be replaced, and what it takes to write it again. */
@@ -48,7 +48,7 @@ read_old(int64 id, Old *old)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT scenario, template_key, partner_id, params::text, body, res_model, res_id, priority,"
-					 " requires_opt_in, unknown_policy, fallback, expires_at, event_id, still::text,"
+					 " requires_opt_in, unknown_policy, fallback, fallback_when_paced, expires_at, event_id, still::text,"
 					 " coalesce(still ? 'partner_id', false), still->>'permit_number'"
 					 " FROM wa.message WHERE id = $1 AND state = 'queued'");
 	WaNewMessage *message = &old->message;
@@ -68,6 +68,7 @@ read_old(int64 id, Old *old)
 	message->requires_opt_in = wa_row_bool(0, M_OPT_IN);
 	message->unknown_policy = wa_row_text(0, M_POLICY);
 	message->fallback = wa_row_bool(0, M_FALLBACK);
+	message->fallback_when_paced = wa_row_bool(0, M_WHEN_PACED);
 	message->expires_at = wa_row_timestamptz(0, M_EXPIRES);
 	message->event_id = wa_row_int8(0, M_EVENT);
 	message->still = wa_row_text(0, M_STILL);

@@ -52,7 +52,7 @@ wa_compose_load_scenarios(int *n)
 					 " (extract(epoch FROM time_to_live) * 1000000)::bigint, unknown_policy, priority, fallback,"
 					 " staff_group, " WA_HOURS_COLUMNS ", max_per_transaction, max_per_hour, max_per_day_and_number,"
 					 " news_days, muted_until, approver_group, daily_at IS NOT NULL,"
-					 " (extract(epoch FROM time_limit) * 1000)::integer FROM wa.scenario ORDER BY key");
+					 " (extract(epoch FROM time_limit) * 1000)::integer, fallback_when_paced FROM wa.scenario ORDER BY key");
 	uint64		rows = wa_query(&load, NULL);
 	WaScenario *list = palloc0(sizeof(WaScenario) * Max(rows, 1));
 
@@ -85,6 +85,7 @@ wa_compose_load_scenarios(int *n)
 		s->approver_group = wa_row_text(i, 22);
 		s->daily = wa_row_bool(i, 23);
 		s->time_limit_ms = wa_row_int4(i, 24);
+		s->fallback_when_paced = wa_row_bool(i, 25);
 	}
 	*n = (int) rows;
 	return list;

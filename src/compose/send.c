@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -55,6 +56,19 @@ require_unlocked(const WaBatch *batch, bool loaded)
 				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
 }
 
+/* As much of what was given as an error repeats: it may be a megabyte. */
+#define QUOTED_BYTES	80
+
+static char *
+quoted(const char *given)
+{
+	int			len = (int) strlen(given);
+
+	if (len <= QUOTED_BYTES)
+		return pstrdup(given);
+	return psprintf("%.*s...", pg_mbcliplen(given, len, QUOTED_BYTES), given);
+}
+
 static void
 check_provider(const char *name)
 {
@@ -70,7 +84,7 @@ check_provider(const char *name)
 		known = psprintf("%s%s%s", known, i ? ", " : "", providers.list[i].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("provider \"%s\" does not exist", name),
+			 errmsg("provider \"%s\" does not exist", quoted(name)),
 			 errhint("Configured providers: %s.", known[0] ? known : "none, see wa_configure()")));
 }
 
@@ -111,7 +125,7 @@ bare_recipient(const char *input)
 
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" cannot be a mobile number", input ? input : "NULL"),
+				 errmsg("\"%s\" cannot be a mobile number", input ? quoted(input) : "NULL"),
 				 short_digits ?
 				 errhint("This looks like a partner id: give it without quotes.") :
 				 errhint("Write an Indonesian mobile number (0812...), or a foreign one with +.")));
@@ -136,7 +150,7 @@ find_template(const char *key)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 template ? errmsg("template \"%s\" is not active", key) :
-			 errmsg("template \"%s\" does not exist", key ? key : "NULL"),
+			 errmsg("template \"%s\" does not exist", key ? quoted(key) : "NULL"),
 			 errhint("Templates: %s.", known ? known : "none yet, see wa_setup()")));
 	return NULL;				/* not reached */
 }
@@ -179,7 +193,7 @@ gather_values(WaBatch *batch, const Request *request, const WaTemplate *template
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("template \"%s\" has no parameter \"%s\"",
-							template->key, values->list[i].name),
+							template->key, quoted(values->list[i].name)),
 					 errhint("Its parameters: %s.", parameter_list(template))));
 	wa_values_add(values, "timestamp", wa_value_time(GetCurrentTimestamp(), batch->time_zone));
 	if (request->permit_id != 0)
@@ -234,7 +248,9 @@ compose_text(WaBatch *batch, const Request *request, const WaRecipient *recipien
 }
 
 /*
- * Someone who wants nothing gets nothing; the ledger says so.
+ * Someone who wants nothing gets nothing; the ledger says so.  (Whose a bare
+ * number is the worker finds out, for many messages at once: Odoo's contacts
+ * have no index for that, and here each call would read them all.)
  */
 static void
 apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
@@ -244,6 +260,7 @@ apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
 
 	route.number = message->number;
 	route.partner_id = message->partner_id;
+	route.later = true;
 	if (!wa_route_load_facts(&route, 1, batch->schema, &locked))
 	{
 		batch->locked_table = locked;

@@ -7,7 +7,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_send_partner';
 COMMENT ON FUNCTION pg_catalog.wa_send(text, bigint, jsonb, bigint, text, timestamptz, text) IS
-'queue a template message to a partner and return the message''s id; it goes out when the transaction commits. Parameters given win, the rest comes from the permit, the partner and the settings. Raises an error for an unknown template, partner, permit or provider, a missing or surplus parameter, a text over 4096 characters. Needs level send';
+'queue a template message to a partner and return the message''s id; it goes out when the transaction commits. Parameters given win, the rest comes from the permit, the partner and the settings. send_at: not before this time; one that is over, ''-infinity'' too, means at once. Raises an error for an unknown template, partner, permit or provider, a missing or surplus parameter, a text over 4096 characters, send_at ''infinity''. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_send(template_key text, number text, params jsonb DEFAULT NULL,
     permit_id bigint DEFAULT NULL, provider text DEFAULT NULL, send_at timestamptz DEFAULT NULL,

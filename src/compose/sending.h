@@ -44,4 +44,25 @@ typedef enum WaStill
 extern PGDLLEXPORT void wa_recheck(const char *schema, const int64 *ids, int n,
 								   WaStill *results, const char **details);
 
+/* A contact as it is now. */
+typedef enum WaContactState
+{
+	WA_CONTACT_NOT_READ,		/* there is no table of contacts */
+	WA_CONTACT_GONE,
+	WA_CONTACT_NO_NUMBER,
+	WA_CONTACT_HAS_NUMBER
+} WaContactState;
+
+typedef struct WaContactNow
+{
+	int64		partner_id;		/* given; the rest is filled in */
+	WaContactState state;
+	const char *number;			/* NULL: none usable */
+	const char *source;			/* column that it came from */
+	const char *tried;			/* without a number: what was looked at */
+} WaContactNow;
+
+/* look_up.c */
+extern bool wa_look_up_contacts(const char *schema, WaContactNow *contacts, int n);
+
 #endif							/* SICANTIK_WA_SENDING_H */

@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "deliver/outcome.h"
 #include "deliver/send.h"
 
 #define BATCH			256
@@ -29,6 +30,13 @@
 
 /* A message whose condition cannot be read now waits so long. */
 #define LOCKED_US		(250 * 1000)
+
+/*
+ * A message waits so long at least, and at most, for an earlier one about its
+ * record before it looks again.
+ */
+#define BEHIND_US		(250 * 1000)
+#define LONGEST_BEHIND_US (60 * USECS_PER_SEC)
 
 /*
  * How long a message without a usable provider waits for the next look; a
@@ -63,12 +71,21 @@ wa_send_conclude(WaConclusions *conclusions, int64 id,
 	return row;
 }
 
-/* The message is over without having been sent. */
+/*
+ * The message leaves the scheduler without having been sent.  One that was on
+ * the wire before, and may have been accepted, ends as unknown.
+ */
 static WaVerdictRow *
 drop(WaConclusions *conclusions, WaItem *item,
 	 const char *state, const char *reason, const char *detail)
 {
 	wa_schedule_set_gone(item);
+	if (item->repeats > 0 && state && strcmp(state, "queued") != 0)
+	{
+		state = "unknown";
+		detail = psprintf("it was not repeated%s%s; the first attempt may have been accepted",
+						  detail ? ": " : "", detail ? detail : "");
+	}
 	return wa_send_conclude(conclusions, item->id, state, reason, detail);
 }
 
@@ -225,6 +242,41 @@ leave_out_held(WaItem **items, int n, int64 now, int64 *again)
 	return left;
 }
 
+/*
+ * Leave out messages that would overtake an earlier one about the same record.
+ * Nearly always nothing waits for an attempt, and nothing is asked.
+ */
+static int
+leave_out_behind(WaItem **items, int n, bool any_due, TimestampTz wall, int64 now, int64 *again)
+{
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	WaItem	  **asked = palloc(sizeof(WaItem *) * Max(n, 1));
+	TimestampTz *until = palloc(sizeof(TimestampTz) * Max(n, 1));
+	int			nasked = 0;
+	int			left = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (items[i]->by_hand || !(any_due || items[i]->behind))
+			continue;
+		asked[nasked] = items[i];
+		ids[nasked++] = items[i]->id;
+	}
+	if (nasked == 0 || wa_queue_behind(ids, nasked, until) == 0)
+		return n;
+	for (int i = 0, k = 0; i < n; i++)
+	{
+		if (k < nasked && asked[k] == items[i] && until[k++] != 0)
+		{
+			items[i]->wait_us = now + Min(Max(until[k - 1] - wall, BEHIND_US), LONGEST_BEHIND_US);
+			*again = Min(*again, items[i]->wait_us);
+		}
+		else
+			items[left++] = items[i];
+	}
+	return left;
+}
+
 static void
 ask(WaRoute *route, const WaItem *item)
 {
@@ -234,6 +286,36 @@ ask(WaRoute *route, const WaItem *item)
 	route->template_key = item->template_key;
 	route->wanted_provider = item->wanted_provider;
 	route->requires_opt_in = item->requires_opt_in;
+	route->tried = item->tried;
+	route->ntried = item->ntried;
+	if (item->last_provider && item->repeats > 0)
+	{
+		route->bound_provider = item->last_provider;
+		route->bound_why = "repeated on the same provider";
+	}
+	else if (item->last_provider && !item->fallback)
+	{
+		route->bound_provider = item->last_provider;
+		route->bound_why = "no other one may take it over";
+	}
+}
+
+/*
+ * Route a message; one that does not wait for pacing goes where there is room
+ * now, and only if there is none anywhere to the provider it would wait for.
+ */
+static void
+decide(const WaSendConfig *config, WaRoute *route, const WaItem *item)
+{
+	if (item->fallback_when_paced)
+	{
+		wa_route_decide(route, &config->providers, config->mappings, config->nmappings,
+						wa_pacing_no_room);
+		if (route->provider)
+			return;
+	}
+	wa_route_decide(route, &config->providers, config->mappings, config->nmappings,
+					wa_pacing_no_budget);
 }
 
 /*
@@ -276,6 +358,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 			continue;
 		}
 		transfer = wa_transfer_new(routes[i]->provider, c->id, c->attempt);
+		transfer->diverted = numbers[i] != NULL;
 		if (c->template_key)
 			transfer->template_key = MemoryContextStrdup(GetMemoryChunkContext(transfer), c->template_key);
 		if (!wa_send_build(config, routes[i], c, transfer, why, sizeof(why)))
@@ -290,12 +373,12 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 
 /*
  * Choose at most "room" messages, claim them and build their requests; what
- * ends or waits on the way is added to the conclusions.  Returns false if a
- * table that must be asked first is locked.  *again is lowered to the time
- * when something may change by itself.
+ * ends or waits on the way is added to the conclusions.  any_due: messages
+ * wait for a time.  Returns false if a table that must be asked first is
+ * locked.  *again is lowered to the time when something may change by itself.
  */
 bool
-wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
+wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 			   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 			   int64 *again)
 {
@@ -322,6 +405,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 		*again = Min(*again, now);
 	full = n == Min(room, BATCH);
 	n = leave_out_held(items, n, now, again);
+	n = leave_out_behind(items, n, any_due, wall, now, again);
 	nwaiting = recheck(config, conclusions, items, n, wall, now, again);
 	for (int i = 0; i < nwaiting; i++)
 		if (!is_over(conclusions, items[i], wall) &&
@@ -353,8 +437,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 			drop(conclusions, item, "skipped", route->refusal_code, route->refusal);
 			continue;
 		}
-		wa_route_decide(route, &config->providers, config->mappings, config->nmappings,
-						wa_pacing_has_budget);
+		decide(config, route, item);
 		if (identity->mode == WA_MODE_OBSERVE && !item->by_hand)
 		{
 			WaVerdictRow *row = drop(conclusions, item, "skipped", "observe",
@@ -364,6 +447,14 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 			row->provider = route->provider ? route->provider->name : NULL;
 			continue;
 		}
+		if (route->exhausted)
+		{
+			WaVerdictRow *row = drop(conclusions, item, NULL, NULL, NULL);
+
+			wa_outcome_exhausted(item, row);
+			row->route = route->reason;
+			continue;
+		}
 		if (route->provider == NULL)
 		{
 			wait_for_provider(conclusions, item, route->reason, now);
@@ -371,12 +462,6 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
 			continue;
 		}
 		pace = wa_pacing_find(route->provider->name);
-		if (pace == NULL)
-		{
-			wait_for_provider(conclusions, item, "too many providers are configured", now);
-			*again = Min(*again, item->wait_us);
-			continue;
-		}
 		item->hint = pace;
 		if (wa_pacing_slots(pace, now, again) == 0)
 		{

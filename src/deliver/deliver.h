@@ -41,8 +41,8 @@ typedef struct WaDeliver
 	/* give up what is in flight, and record it as in doubt */
 	void		(*close) (void);
 
-	/* the provider's status call; waits, interruptible; palloc()ed results */
-	bool		(*test) (const WaProvider *provider, char **reason, char **detail);
+	/* the provider's status call; waits, interruptible; wa_health_free() */
+	void		(*test) (const WaProvider *provider, WaHealth *health);
 
 	const char *(*library) (void);
 } WaDeliver;

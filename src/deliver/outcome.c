@@ -3,12 +3,18 @@
  * outcome.c
  *		From a verdict to the message's next state.
  *
- * Transient refusals are tried again with backoff and jitter, bounded by a
- * number of attempts and by the message's time-to-live; where nobody could be
- * reached at all, by the latter only.  Trouble with the provider or a template
- * mapping is noted there, and the message is routed again; trouble with the
- * recipient, the policy or our own request is final.  Of an unknown outcome
- * nothing may be repeated blindly.
+ * A refusal goes to the next provider at once, where the message may be taken
+ * over; when all have refused it, it waits, each time twice as long, and the
+ * chain begins anew.  That is bounded by a number of waits and by the
+ * message's time-to-live; where nobody could be reached at all, by the latter
+ * only.  Being told to wait, or a provider that cannot be used by anybody, is
+ * no failure of the message and counts for nothing.  What concerns the
+ * recipient is final.
+ *
+ * Of an unknown outcome nothing is repeated blindly: the provider has some
+ * time to tell, then the message's policy is carried out.  A message that is
+ * in doubt stays with its provider, and if its repeat comes to nothing it ends
+ * as unknown, because the first attempt may have arrived.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,16 +23,21 @@
 #include "common/pg_prng.h"
 #include "utils/timestamp.h"
 
+#include "deliver/alert.h"
+#include "deliver/circuit.h"
 #include "deliver/outcome.h"
 #include "pg/query.h"
 
-#define MAX_ATTEMPTS		8
+#define MAX_WAITS			7
 #define FIRST_BACKOFF_S		5
 #define LONGEST_BACKOFF_S	3600
 
+/* A provider in trouble is left alone so long, whatever its row says. */
+#define TROUBLE_US			(5 * USECS_PER_SEC)
+
 /*
- * Seconds to wait before the attempt after the n-th, doubled each time; the
- * first step may be the provider's (-1: the general one).
+ * Seconds of the n-th wait, doubled each time; the first may be the
+ * provider's (-1: the general one).
  */
 static double
 backoff(int n, long first_s)
@@ -39,29 +50,53 @@ backoff(int n, long first_s)
 	return wait * (0.8 + 0.4 * pg_prng_double(&pg_global_prng_state));
 }
 
+/*
+ * Would another attempt later not help?  Anything else that may stand in the
+ * ledger is no refusal of the message: a pause, or that no provider could be
+ * used.
+ */
+static bool
+is_final(const char *reason)
+{
+	return strcmp(reason, "template") == 0 || strcmp(reason, "policy") == 0 ||
+		strcmp(reason, "request") == 0 || strcmp(reason, "retries_exhausted") == 0;
+}
+
+/* The reason of a wait for another attempt. */
+static const char *
+reason_to_wait(const char *refusal)
+{
+	return strcmp(refusal, "unreachable") == 0 ? "unreachable" : "retry";
+}
+
+/*
+ * The message ends.  One that is in doubt cannot be said to have failed.
+ */
 static void
-end(WaVerdictRow *row, const char *state, const char *reason)
+end(const WaItem *item, WaVerdictRow *row, const char *state, const char *reason)
 {
 	row->state = state;
 	row->reason = reason;
 	row->due_at = 0;
+	if (item->repeats > 0 && strcmp(state, "sent") != 0)
+	{
+		row->state = "unknown";
+		row->detail = psprintf("it was repeated in vain%s%s; the first attempt may have been accepted",
+							   row->detail ? ": " : "", row->detail ? row->detail : "");
+	}
 }
 
-/* Queue again after some seconds, unless that is too late or too often. */
+/*
+ * Queue again after some seconds, unless that is too late.
+ */
 static void
-again(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
-	  const char *reason, double wait_s, int max_attempts)
+again(const WaItem *item, WaVerdictRow *row, const char *reason, double wait_s)
 {
 	TimestampTz due = GetCurrentTimestamp() + (int64) (wait_s * USECS_PER_SEC);
 
-	if (transfer->attempt >= max_attempts)
-	{
-		end(row, "failed", "retries_exhausted");
-		return;
-	}
 	if (item->expires_at != 0 && due >= item->expires_at)
 	{
-		end(row, "expired", "time_to_live");
+		end(item, row, "expired", "time_to_live");
 		return;
 	}
 	row->state = "queued";
@@ -70,30 +105,71 @@ again(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
 }
 
 /*
- * The provider cannot be used as it is: say so once, where people look.  The
- * change of its row makes routing think again.  A row that somebody is just
- * editing is left alone (the next refusal comes by here again): results of
- * other messages must not wait for him.
+ * A back-off wait; the chain of providers begins anew behind it.
  */
-static bool
-note_provider(const WaTransfer *transfer)
+static void
+back_off(const WaItem *item, WaVerdictRow *row, const char *reason, double wait_s)
 {
-	static WaStatement note =
-		WA_STATEMENT("UPDATE wa.provider SET state = 'error', last_error = $2, last_error_at = clock_timestamp()"
-					 " WHERE name = (SELECT name FROM wa.provider WHERE name = $1 AND state <> 'error'"
-					 " FOR NO KEY UPDATE SKIP LOCKED)");
-	WaArgs		args = {0};
+	if (item->waits >= MAX_WAITS && strcmp(reason, "unreachable") != 0)
+	{
+		end(item, row, "failed", "retries_exhausted");
+		return;
+	}
+	again(item, row, reason, wait_s >= 0 ? wait_s : backoff(item->waits + 1, -1));
+	row->tried = WA_TRIED_CLEAR;
+	row->waits = 1;
+}
 
-	wa_arg_text(&args, transfer->pace->name);
-	wa_arg_text(&args, transfer->verdict.reason);
-	if (wa_query(&note, &args) == 0)
-		return false;
-	ereport(WARNING,
-			(errmsg("sicantik_wa stops using provider \"%s\": %s",
-					transfer->pace->name, transfer->verdict.reason),
-			 errhint("After mending the cause: SELECT * FROM wa_test_connection('%s').",
-					 transfer->pace->name)));
-	return true;
+/*
+ * The message stays in the scheduler's memory and goes on at once.
+ */
+static void
+go_on(WaTransfer *transfer, WaVerdictRow *row, const char *reason, bool tried, double wait_s)
+{
+	row->state = "queued";
+	row->reason = reason;
+	row->due_at = 0;
+	row->tried = tried ? WA_TRIED_ADD : WA_TRIED_KEEP;
+	transfer->goes_on = reason;
+	transfer->tried = tried;
+	transfer->wait_s = wait_s;
+}
+
+/*
+ * This provider has refused the message: another one, or a wait, or the end.
+ */
+static void
+refused(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
+		const char *reason, double wait_s)
+{
+	if (item->fallback && item->wanted_provider == NULL && item->repeats == 0 &&
+		transfer->verdict.fallback == WA_FALLBACK_YES)
+	{
+		/* once one of them may take it later, the chain has not failed */
+		if (item->refusal && !is_final(item->refusal))
+			reason = reason_to_wait(item->refusal);
+		go_on(transfer, row, reason, true, wait_s);
+	}
+	else if (is_final(reason))
+		end(item, row, "failed", reason);
+	else
+		back_off(item, row, reason, wait_s);
+}
+
+/*
+ * All providers that could take the message have refused it.  The strings of
+ * *row live as long as the item.
+ */
+void
+wa_outcome_exhausted(const WaItem *item, WaVerdictRow *row)
+{
+	const char *reason = item->refusal ? item->refusal : "retry";
+
+	row->detail = item->refusal_detail;
+	if (is_final(reason))
+		end(item, row, "failed", reason);
+	else
+		back_off(item, row, reason_to_wait(reason), item->wait_s);
 }
 
 static bool
@@ -123,9 +199,12 @@ note_mapping(const WaTransfer *transfer)
 static void
 note_opt_out(const WaItem *item)
 {
+	/* a row that somebody holds is left alone: the provider will say it again */
 	static WaStatement note =
-		WA_STATEMENT("INSERT INTO wa.contact (number, opted_out_at, source) VALUES ($1, clock_timestamp(), 'provider')"
-					 " ON CONFLICT (number) DO UPDATE SET opted_out_at = excluded.opted_out_at, source = excluded.source");
+		WA_STATEMENT("WITH u AS (UPDATE wa.contact SET opted_out_at = clock_timestamp(), source = 'provider'"
+					 " WHERE number = (SELECT number FROM wa.contact WHERE number = $1 FOR NO KEY UPDATE SKIP LOCKED))"
+					 " INSERT INTO wa.contact (number, opted_out_at, source) SELECT $1, clock_timestamp(), 'provider'"
+					 " WHERE NOT EXISTS (SELECT FROM wa.contact WHERE number = $1) ON CONFLICT (number) DO NOTHING");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, item->number);
@@ -133,11 +212,11 @@ note_opt_out(const WaItem *item)
 }
 
 static void
-throttle(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
+throttled(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 {
 	const WaVerdict *verdict = &transfer->verdict;
 	int64		now = wa_deliver_clock();
-	double		wait = verdict->wait_s;
+	double		wait = verdict->wait_s >= 0 ? Max(verdict->wait_s, 1) : -1;
 
 	if (verdict->scope == WA_SCOPE_RECIPIENT)
 	{
@@ -152,74 +231,207 @@ throttle(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 	}
 	else
 	{
+		wa_pacing_throttled(transfer->pace, transfer->started_at);
 		if (wait < 0)
-			wait = backoff(transfer->pace->throttles + 1, verdict->backoff_s);
+			wait = backoff(transfer->pace->throttles, verdict->backoff_s);
 		wa_pacing_pause(transfer->pace, now + (int64) (wait * USECS_PER_SEC));
+		if (item->fallback_when_paced && verdict->fallback == WA_FALLBACK_YES)
+		{
+			go_on(transfer, row, "throttled", false, -1);
+			return;
+		}
 	}
 	/* being told to wait is no failure: bounded by the time-to-live only */
-	again(transfer, item, row, "throttled", Min(Max(wait, 1), LONGEST_BACKOFF_S), PG_INT32_MAX);
+	again(item, row, "throttled", Min(wait, LONGEST_BACKOFF_S));
+}
+
+static void
+retry(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
+{
+	const WaVerdict *verdict = &transfer->verdict;
+	double		wait = verdict->wait_s >= 0 ? (double) verdict->wait_s :
+		backoff(item->waits + 1, verdict->backoff_s);
+
+	if (verdict->scope == WA_SCOPE_PROVIDER && verdict->wait_s > 0)
+		wa_pacing_pause(transfer->pace, wa_deliver_clock() + verdict->wait_s * USECS_PER_SEC);
+	if (verdict->max_retries >= 0 && item->waits >= verdict->max_retries)
+		refused(transfer, item, row, "retries_exhausted", -1);
+	else
+		refused(transfer, item, row, transfer->http_status == 0 ? "unreachable" : "retry", wait);
 }
 
 /*
- * Decide how the message goes on; strings of *row point into the transfer.
- * In a transaction: trouble is noted with the provider, mapping or contact.
- * Returns true if that changed the configuration, so that nothing else is
- * given to a provider or mapping that has just been found useless.
+ * Nobody can use this provider now.  Its open circuit keeps the next messages
+ * away; this one goes on, by another one or when the circuit is closed.
  */
-bool
-wa_outcome_apply(const WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
+static void
+provider_down(WaTransfer *transfer, WaVerdictRow *row)
+{
+	/* its row may be locked by somebody who is just mending it */
+	transfer->pace->paused_us = Max(transfer->pace->paused_us, wa_deliver_clock() + TROUBLE_US);
+	go_on(transfer, row, "provider", false, -1);
+}
+
+static bool
+template_trouble(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 {
 	const WaVerdict *verdict = &transfer->verdict;
-	int			retries = verdict->max_retries;
-	int			most = retries >= 0 ? Min(retries + 1, MAX_ATTEMPTS) : MAX_ATTEMPTS;
-	bool		changed = false;
+
+	if (verdict->wait_s >= 0)
+		refused(transfer, item, row, "retry", verdict->wait_s);
+	else if (transfer->as_template && verdict->scope == WA_SCOPE_PROVIDER)
+	{
+		bool		noted = note_mapping(transfer);
+
+		/* not noted: somebody is editing the mapping, or another one was first */
+		if (noted)
+			go_on(transfer, row, "template", false, -1);
+		else
+			refused(transfer, item, row, "retry", -1);
+		return noted;
+	}
+	else
+		refused(transfer, item, row, "template", -1);
+	return false;
+}
+
+static bool
+refused_by_policy(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
+{
+	const WaVerdict *verdict = &transfer->verdict;
+
+	if (verdict->scope == WA_SCOPE_PROVIDER)
+		provider_down(transfer, row);
+	else if (verdict->wait_s >= 0 && item->waits < verdict->max_retries)
+		back_off(item, row, "retry", verdict->wait_s);
+	else
+		refused(transfer, item, row, "policy", -1);
+	return false;
+}
+
+/*
+ * It is not known whether the provider took the message.
+ */
+static void
+in_doubt(const WaItem *item, WaVerdictRow *row, const char *reason, int64 unknown_wait_us)
+{
+	if (item->repeats > 0)
+	{
+		end(item, row, "unknown", reason);
+		return;
+	}
+	row->state = "unknown";
+	row->reason = reason;
+	row->due_at = GetCurrentTimestamp() + unknown_wait_us;
+}
+
+/*
+ * Decide how the message goes on; strings of *row point into the transfer, are
+ * static, or live in the current context.  In a transaction: trouble is noted
+ * with the provider, mapping or contact.  A message that goes on at once has
+ * transfer->goes_on set, for the scheduler to be told after the commit.
+ * Returns true if the configuration has changed, so that nothing else is given
+ * to a provider or mapping that has just been found useless.
+ */
+bool
+wa_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us,
+				 WaVerdictRow *row)
+{
+	const WaVerdict *verdict = &transfer->verdict;
+	bool		changed = wa_circuit_count(transfer);
 
 	memset(row, 0, sizeof(*row));
 	row->id = transfer->message_id;
 	row->detail = verdict->reason[0] ? verdict->reason : NULL;
-	if (verdict->opt_out)
+	transfer->goes_on = NULL;
+	if (verdict->opt_out && !transfer->diverted)
 		note_opt_out(item);
 
 	switch (verdict->outcome)
 	{
 		case WA_OUTCOME_ACCEPTED:
-			end(row, "sent", NULL);
+			end(item, row, "sent", NULL);
 			row->sent_at = transfer->finished_at;
 			row->provider_message_id = verdict->message_id[0] ? verdict->message_id : NULL;
 			break;
 		case WA_OUTCOME_RETRY:
-			again(transfer, item, row, "retry",
-				  verdict->wait_s >= 0 ? (double) verdict->wait_s : backoff(transfer->attempt, verdict->backoff_s),
-				  transfer->http_status == 0 ? PG_INT32_MAX : most);
+			retry(transfer, item, row);
 			break;
 		case WA_OUTCOME_THROTTLE:
-			throttle(transfer, item, row);
+			throttled(transfer, item, row);
 			break;
 		case WA_OUTCOME_PROVIDER:
-			changed = note_provider(transfer);
-			again(transfer, item, row, "provider", 1, PG_INT32_MAX);
+			provider_down(transfer, row);
 			break;
 		case WA_OUTCOME_TEMPLATE:
-			if (transfer->template_key && transfer->as_template)
-			{
-				changed = note_mapping(transfer);
-				again(transfer, item, row, "template", 1, PG_INT32_MAX);
-			}
-			else
-				end(row, "failed", "template");
+			changed = template_trouble(transfer, item, row) || changed;
 			break;
 		case WA_OUTCOME_RECIPIENT:
-			end(row, "failed", "recipient");
+			end(item, row, "failed", "recipient");
 			break;
 		case WA_OUTCOME_POLICY:
-			end(row, "failed", "policy");
+			refused_by_policy(transfer, item, row);
 			break;
 		case WA_OUTCOME_CALLER:
-			end(row, "failed", "request");
+			refused(transfer, item, row, "request", -1);
 			break;
 		case WA_OUTCOME_UNKNOWN:
-			end(row, "unknown", "no_answer");
+			in_doubt(item, row, strcmp(verdict->code, "interrupted") == 0 ? "interrupted" : "no_answer",
+					 unknown_wait_us);
 			break;
 	}
 	return changed;
+}
+
+/*
+ * Nobody has told what became of a message in doubt, and the time for that is
+ * over: carry out its policy.  Returns true if it is to be repeated.
+ */
+bool
+wa_outcome_of_doubt(const WaReadyRow *message, WaVerdictRow *row)
+{
+	static const char *const slow = "more than 5 of the provider's last 100 messages have an unknown outcome";
+
+	if (message->repeats > 0)
+	{
+		row->state = "unknown";
+		row->reason = "gave_up";
+		row->detail = "it is not known whether the provider took it, and it is repeated only once";
+		return false;
+	}
+	if (message->provider && wa_circuit_in_doubt(message->provider))
+	{
+		wa_alert(message->provider, "unknown", slow);
+		row->state = "held";
+		row->reason = "many_unknown";
+		row->detail = slow;
+		return false;
+	}
+	if (strcmp(message->unknown_policy, "give up") == 0)
+	{
+		row->state = "unknown";
+		row->reason = "gave_up";
+		row->detail = "it is not known whether the provider took it; its policy is to give up";
+		return false;
+	}
+	if (strcmp(message->unknown_policy, "hold") == 0)
+	{
+		row->state = "held";
+		row->reason = "unknown_outcome";
+		row->detail = "it is not known whether the provider took it; its policy is to hold it";
+		return false;
+	}
+	if (message->expires_at != 0 && message->expires_at <= GetCurrentTimestamp())
+	{
+		row->state = "unknown";
+		row->reason = "time_to_live";
+		row->detail = "it is not known whether the provider took it, and it is too late to repeat it";
+		return false;
+	}
+	row->state = "queued";
+	row->reason = "repeat";
+	row->detail = "it is not known whether the provider took it: repeated once";
+	row->tried = WA_TRIED_CLEAR;
+	row->repeats = 1;
+	return true;
 }

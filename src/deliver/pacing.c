@@ -21,8 +21,12 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
+#include "deliver/circuit.h"
 #include "deliver/pacing.h"
 #include "pg/query.h"
+#include "sicantik_wa.h"
+
+#define MAX_PACES	64
 
 static WaPace *paces = NULL;
 static int	npaces = 0;
@@ -57,15 +61,17 @@ today(void)
 
 /*
  * What an earlier worker has sent: the last attempt of each provider, and how
- * many were accepted today.  Only the newest messages are looked at.
+ * many it took, or may have taken, today and since it told its quota.  Only
+ * the newest messages are looked at.
  */
 static void
 read_ledger(WaPace *pace, int64 now)
 {
 	static WaStatement history =
-		WA_STATEMENT("SELECT count(*) FILTER (WHERE outcome = 'accepted'"
+		WA_STATEMENT("SELECT count(*) FILTER (WHERE outcome IN ('accepted', 'unknown')"
 					 " AND started_at >= date_trunc('day', clock_timestamp(), $2)),"
-					 " (extract(epoch FROM clock_timestamp() - max(started_at)) * 1000000)::bigint"
+					 " (extract(epoch FROM clock_timestamp() - max(started_at)) * 1000000)::bigint,"
+					 " count(*) FILTER (WHERE outcome IN ('accepted', 'unknown') AND started_at >= $3)"
 					 " FROM wa.attempt WHERE provider = $1"
 					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)");
 	WaArgs		args = {0};
@@ -73,13 +79,54 @@ read_ledger(WaPace *pace, int64 now)
 
 	wa_arg_text(&args, pace->name);
 	wa_arg_text(&args, zone_name && pg_tzset(zone_name) ? zone_name : "UTC");
+	wa_arg_timestamptz(&args, pace->quota_at);
 	wa_query(&history, &args);
 	pace->sent_today = (int) wa_row_int8(0, 1);
 	pace->day = today();
 	since = wa_row_isnull(0, 2) ? PG_INT64_MAX : wa_row_int8(0, 2);
 	if (since < pace->provider->min_gap_us)
 		pace->next_us = now + pace->provider->min_gap_us - Max(since, 0);
+	if (pace->quota_left > 0)
+		pace->quota_left = Max(pace->quota_left - wa_row_int8(0, 3), 0);
 	SPI_freetuptable(SPI_tuptable);
+}
+
+/* What the provider says of its quota counts from the moment it said it. */
+static void
+take_quota(WaPace *pace)
+{
+	const WaProvider *p = pace->provider;
+
+	if (p->quota_left == pace->quota_told && p->quota_at == pace->quota_at)
+		return;
+	pace->quota_told = pace->quota_left = p->quota_left;
+	pace->quota_at = p->quota_at;
+}
+
+/*
+ * All providers share the requests at one time (sicantik_wa.max_in_flight).
+ * One that does not answer would soon have them all, so each leaves some to
+ * every other one that can be used: what that one may have, but not more than
+ * half of its even share.
+ */
+static void
+share_room(void)
+{
+	int			usable = 0;
+
+	for (int i = 0; i < npaces; i++)
+		if (paces[i].provider && wa_circuit_usable(paces[i].provider))
+			usable++;
+	for (int i = 0; i < npaces; i++)
+	{
+		int			left = wa_guc_max_in_flight;
+
+		for (int j = 0; j < npaces; j++)
+			if (j != i && paces[j].provider && wa_circuit_usable(paces[j].provider))
+				left -= Min(paces[j].provider->max_in_flight,
+							Max(wa_guc_max_in_flight / (2 * usable), 1));
+		paces[i].most = Max(left, 1);
+	}
 }
 
 /*
@@ -104,16 +151,19 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
 		if (pace)
 		{
 			pace->provider = &providers->list[i];
+			take_quota(pace);
+			wa_circuit_take_over(pace);
 			continue;
 		}
 		/* entries are never removed: transfers in flight point at them */
 		if (paces == NULL)
-			paces = palloc(sizeof(WaPace) * 64);
-		if (npaces == 64)
+			paces = palloc(sizeof(WaPace) * MAX_PACES);
+		if (npaces == MAX_PACES)
 		{
 			ereport(LOG,
-					(errmsg("sicantik_wa uses the first 64 providers only")));
-			break;
+					(errmsg("sicantik_wa does not use provider \"%s\": there have been %d others since its worker started",
+							providers->list[i].name, MAX_PACES)));
+			continue;
 		}
 		pace = &paces[npaces++];
 		memset(pace, 0, sizeof(*pace));
@@ -121,10 +171,14 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
 		pace->provider = &providers->list[i];
 		pace->tokens = pace->provider->rate_per_second;
 		pace->refilled_us = now;
+		pace->quota_told = pace->quota_left = -1;
+		take_quota(pace);
 		MemoryContextSwitchTo(old);
 		read_ledger(pace, now);
+		wa_circuit_read_ledger(pace);
 		MemoryContextSwitchTo(TopMemoryContext);
 	}
+	share_room();
 	MemoryContextSwitchTo(old);
 }
 
@@ -141,21 +195,39 @@ wa_pacing_find(const char *provider)
 }
 
 /*
- * Is there budget left today?
+ * Why nothing more may go by it today, or NULL.
  */
-bool
-wa_pacing_has_budget(const WaProvider *provider)
+const char *
+wa_pacing_no_budget(const WaProvider *provider)
 {
 	WaPace	   *pace = wa_pacing_find(provider->name);
 
-	if (pace == NULL || provider->daily_cap < 0)
-		return true;
+	if (pace == NULL)
+		return "too many providers are configured";
+	if (pace->quota_left >= 0 && pace->quota_left <= pace->in_flight)
+		return "its quota is used up";
+	if (provider->daily_cap < 0)
+		return NULL;
 	if (pace->day != today())
 	{
 		pace->day = today();
 		pace->sent_today = 0;
 	}
-	return pace->sent_today + pace->in_flight < provider->daily_cap;
+	return pace->sent_today + pace->in_flight < provider->daily_cap ? NULL :
+		"its daily cap is reached";
+}
+
+/*
+ * Why it could not take a message at once, or NULL.
+ */
+const char *
+wa_pacing_no_room(const WaProvider *provider)
+{
+	WaPace	   *pace = wa_pacing_find(provider->name);
+	int64		again = PG_INT64_MAX;
+
+	return pace != NULL && wa_pacing_slots(pace, wa_deliver_clock(), &again) > 0 ? NULL :
+		"it has no room at the moment";
 }
 
 /*
@@ -167,7 +239,7 @@ wa_pacing_start_round(void)
 	for (int i = 0; i < npaces; i++)
 	{
 		paces[i].planned = 0;
-		paces[i].spent = paces[i].provider && !wa_pacing_has_budget(paces[i].provider);
+		paces[i].spent = paces[i].provider && wa_pacing_no_budget(paces[i].provider) != NULL;
 	}
 }
 
@@ -184,13 +256,13 @@ wa_pacing_slots(WaPace *pace, int64 now, int64 *again)
 
 	if (p == NULL)
 		return 0;
-	slots = p->max_in_flight - pace->in_flight - pace->planned;
+	slots = Min(p->max_in_flight, pace->trial ? 1 : pace->most) - pace->in_flight - pace->planned;
 	if (pace->paused_us > now)
 	{
 		slots = 0;
 		wait_until = pace->paused_us;
 	}
-	if (slots > 0 && p->min_gap_us > 0)
+	if (slots > 0 && (p->min_gap_us > 0 || p->gap_jitter_us > 0))
 	{
 		slots = Min(slots, 1 - pace->planned);
 		if (pace->next_us > now)
@@ -212,12 +284,27 @@ wa_pacing_slots(WaPace *pace, int64 now, int64 *again)
 	}
 	if (slots > 0 && p->daily_cap >= 0)
 	{
-		(void) wa_pacing_has_budget(p);
+		(void) wa_pacing_no_budget(p);
 		slots = Min(slots, p->daily_cap - pace->sent_today - pace->in_flight - pace->planned);
 	}
+	if (slots > 0 && pace->quota_left >= 0)
+		slots = (int) Min(slots, pace->quota_left - pace->in_flight - pace->planned);
 	if (slots <= 0 && wait_until > now)
 		*again = Min(*again, wait_until);
 	return Max(slots, 0);
+}
+
+/*
+ * Another one that can be used and has room now, or NULL; *again as above.
+ */
+WaPace *
+wa_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again)
+{
+	for (int i = 0; i < npaces; i++)
+		if (&paces[i] != pace && paces[i].provider && wa_circuit_usable(paces[i].provider) &&
+			wa_pacing_slots(&paces[i], now, again) > 0)
+			return &paces[i];
+	return NULL;
 }
 
 /*
@@ -237,17 +324,38 @@ wa_pacing_sent(WaPace *pace, int64 now)
 }
 
 /*
- * Its transfer is over.
+ * Its transfer is over.  What the provider may have taken counts like what it
+ * has taken: the cap is there to protect the office's number.
  */
 void
-wa_pacing_done(WaPace *pace, bool accepted)
+wa_pacing_done(WaPace *pace, WaOutcome outcome)
 {
 	pace->in_flight--;
-	if (accepted)
+	if (outcome == WA_OUTCOME_ACCEPTED)
+		pace->throttles = 0;
+	if (outcome == WA_OUTCOME_ACCEPTED || outcome == WA_OUTCOME_UNKNOWN)
 	{
 		pace->sent_today++;
-		pace->throttles = 0;
+		if (pace->quota_left > 0)
+			pace->quota_left--;
 	}
+}
+
+/*
+ * Count an attempt that the provider throttled.  Those that were on the wire
+ * already when it was last counted have told the same thing once more: however
+ * many of them there are, the wait does not grow by them.
+ */
+void
+wa_pacing_throttled(WaPace *pace, TimestampTz started_at)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* a mark in the future was made before the clock stepped back */
+	if (pace->throttles > 0 && started_at < pace->throttled_at && pace->throttled_at <= now)
+		return;
+	pace->throttles++;
+	pace->throttled_at = now;
 }
 
 /*
@@ -257,5 +365,4 @@ void
 wa_pacing_pause(WaPace *pace, int64 until)
 {
 	pace->paused_us = Max(pace->paused_us, until);
-	pace->throttles++;
 }

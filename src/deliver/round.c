@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "admin/setting.h"
+#include "deliver/circuit.h"
 #include "deliver/deliver.h"
 #include "deliver/outcome.h"
 #include "deliver/send.h"
@@ -24,15 +25,15 @@
 #include "pg/pg_compat.h"
 #include "pg/query.h"
 #include "sicantik_wa.h"
+#include "worker/failover.h"
 #include "worker/worker.h"
 
 WA_MODULE_MAGIC("sicantik_wa_worker");
 
-#define LOAD_BATCH		2000
+#define REQUEST_BATCH	1000
 #define MAX_TRANSFERS	256
 #define LOCKED_RETRY_US (250 * 1000)
 #define STOPPED_RETRY_US (120 * USECS_PER_SEC)
-#define SWEEP_US		USECS_PER_SEC
 
 /* Watzap answers late when it is told to wait until the message has left. */
 #define SLOW_TIMEOUT_MS 60000
@@ -41,13 +42,6 @@ static WaSendConfig config;
 static bool reload_wanted = true;
 static WaTransfer *unrecorded = NULL;	/* finished, not yet committed */
 static TimestampTz next_due_row = 0;
-
-/* How far wa.ready has been read; see load_ready(). */
-static int64 read_to = 0;
-static int64 safe_to = 0;
-static int64 checkpoint_id = 0;
-static uint64 checkpoint_xid = 0;
-static int64 swept_us = 0;
 
 /* The round that is running, or that an error has ended. */
 static MemoryContext round_context = NULL;
@@ -107,6 +101,7 @@ load_config(void)
 	fresh.mappings = wa_route_load_mappings(&fresh.nmappings);
 	fresh.schema = wa_setting_get("odoo_schema");
 	fresh.time_zone = wa_setting_get("time_zone");
+	fresh.unknown_wait_us = wa_setting_get_interval("unknown_wait");
 	load_hours(&fresh);
 	wa_pacing_load(&fresh.providers, fresh.time_zone);
 	MemoryContextSwitchTo(old);
@@ -118,153 +113,6 @@ load_config(void)
 	config = fresh;
 	wa_schedule_reconsider();
 	reload_wanted = false;
-}
-
-/*
- * A message that was on the wire when its worker ended: nobody knows.
- */
-static void
-recover(WaConclusions *conclusions, const WaReadyRow *row)
-{
-	static const char *const why = "the worker ended while the message was on the wire; the provider may have accepted it";
-	WaAttemptRow attempt = {0};
-
-	attempt.message_id = row->id;
-	attempt.attempt = row->attempt;
-	attempt.provider = row->claimed_provider ? row->claimed_provider : "";
-	attempt.started_at = row->claimed_at;
-	attempt.finished_at = GetCurrentTimestamp();
-	attempt.provider_code = "interrupted";
-	attempt.outcome = wa_outcome_name(WA_OUTCOME_UNKNOWN);
-	attempt.response = why;
-	wa_queue_record_attempts(&attempt, 1);
-	wa_send_conclude(conclusions, row->id, "unknown", "interrupted", why);
-}
-
-static int
-take_in(WaReadyRow *rows, int n, WaConclusions *conclusions)
-{
-	int			added = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (wa_schedule_find(rows[i].id))
-			continue;
-		if (rows[i].claimed)
-			recover(conclusions, &rows[i]);
-		else if (wa_schedule_add(&rows[i]))
-			added++;
-	}
-	return added;
-}
-
-/*
- * Read wa.ready from its beginning again.
- */
-static void
-read_again(void)
-{
-	read_to = safe_to = 0;
-	checkpoint_id = 0;
-	checkpoint_xid = 0;
-}
-
-/*
- * Load what has become ready.
- *
- * Reading forward from the last id costs nothing for what lies behind it,
- * dead or alive.  But ids are not in the order of commits: one that was drawn
- * earlier may appear later.  So there is a second mark, up to which nothing
- * can appear any more and everything has been read.  It follows the first one
- * by way of a checkpoint: once every transaction that was running when the
- * checkpoint was set is over, one more look behind it finds the last of them.
- * (Set before this round reads on: whoever drew an id up to there has had a
- * transaction id since before.)  Until then there is such a look, a sweep,
- * when a wake brought nothing new, and once a second.
- */
-static bool
-load_ready(WaConclusions *conclusions)
-{
-	WaReadyRow *rows;
-	uint64		oldest;
-	uint64		next;
-	bool		settled;
-	int			n;
-	int			added;
-	int64		now = wa_deliver_clock();
-
-	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
-		return false;
-	wa_queue_horizon(&oldest, &next);
-	if (checkpoint_xid == 0 && safe_to < read_to)
-	{
-		checkpoint_id = read_to;
-		checkpoint_xid = next;
-	}
-	settled = checkpoint_xid != 0 && oldest >= checkpoint_xid;
-	n = wa_queue_load(read_to, LOAD_BATCH, &rows);
-	added = take_in(rows, n, conclusions);
-	if (n > 0)
-		read_to = rows[n - 1].id;
-	if (settled ||
-		(n < LOAD_BATCH && safe_to < read_to && (added == 0 || now - swept_us > SWEEP_US)))
-	{
-		int64		from = safe_to;
-		int64		to = settled ? checkpoint_id : read_to;
-
-		swept_us = now;
-		while (from < to)
-		{
-			int			m = wa_queue_load(from, LOAD_BATCH, &rows);
-
-			if (m == 0)
-				break;
-			take_in(rows, m, conclusions);
-			from = rows[m - 1].id;
-		}
-	}
-	if (settled)
-	{
-		safe_to = checkpoint_id;
-		checkpoint_xid = 0;
-	}
-	return n == LOAD_BATCH;
-}
-
-/*
- * Take in messages that became ready behind what was read.
- */
-static void
-load_these(const int64 *ids, int n, WaConclusions *conclusions)
-{
-	WaReadyRow *rows;
-
-	if (n == 0)
-		return;
-	n = wa_queue_load_these(ids, n, &rows);
-	take_in(rows, n, conclusions);
-}
-
-/*
- * Messages whose time has come, unless memory is full.  The next due time is
- * asked for in each round, because anybody may commit one that is earlier
- * than those known.  Returns true if there may be more.
- */
-static bool
-wake_due(WaConclusions *conclusions)
-{
-	int64	   *ids;
-	int			n;
-
-	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
-	{
-		/* the round that makes room asks again; no use to wake for it */
-		next_due_row = 0;
-		return false;
-	}
-	n = wa_queue_wake_due(&ids, &next_due_row);
-	load_these(ids, n, conclusions);
-	return n == WA_QUEUE_DUE_BATCH;
 }
 
 /*
@@ -329,9 +177,9 @@ record_finished(WaConclusions *conclusions)
 		row->outcome = wa_outcome_name(transfer->verdict.outcome);
 		row->response = transfer->response[0] ? transfer->response : transfer->verdict.reason;
 		verdict = wa_send_conclude(conclusions, transfer->message_id, "sent", NULL, NULL);
-		if (wa_outcome_apply(transfer, item, verdict))
+		if (wa_outcome_apply(transfer, item, config.unknown_wait_us, verdict))
 			reload_wanted = true;
-		if (strcmp(verdict->state, "queued") == 0 && verdict->due_at != 0 &&
+		if (verdict->due_at != 0 &&
 			(next_due_row == 0 || verdict->due_at < next_due_row))
 			next_due_row = verdict->due_at;
 	}
@@ -339,11 +187,15 @@ record_finished(WaConclusions *conclusions)
 	return n;
 }
 
-/* The results are safe: forget the transfers, and the messages with them. */
-static void
+/*
+ * The results are safe: forget the transfers, and the messages with them but
+ * for those that go on at once.  Returns whether there are any.
+ */
+static bool
 forget_recorded(void)
 {
 	WaTransfer **link = &unrecorded;
+	bool		any = false;
 
 	while (*link)
 	{
@@ -357,10 +209,17 @@ forget_recorded(void)
 		}
 		*link = transfer->next;
 		item = wa_schedule_find(transfer->message_id);
-		if (item)
+		if (item && transfer->goes_on)
+		{
+			wa_schedule_refused(item, transfer->pace->name, transfer->tried, transfer->goes_on,
+								transfer->verdict.reason, transfer->wait_s);
+			any = true;
+		}
+		else if (item)
 			wa_schedule_remove(item);
 		wa_transfer_free(transfer);
 	}
+	return any;
 }
 
 /*
@@ -394,10 +253,12 @@ static long
 timeout_of(const WaTransfer *transfer)
 {
 	const WaProvider *provider = transfer->pace->provider;
-	const char *slow = provider ?
-		wa_gateway_setting(provider->settings, provider->nsettings, "wait_until_send") : NULL;
+	bool		slow = false;
 
-	if (slow && strcmp(slow, "true") == 0)
+	if (provider)
+		(void) wa_gateway_boolean(wa_gateway_setting(provider->settings, provider->nsettings,
+													 "wait_until_send"), &slow);
+	if (slow)
 		return Max(wa_guc_request_timeout, SLOW_TIMEOUT_MS);
 	return wa_guc_request_timeout;
 }
@@ -409,6 +270,7 @@ static void
 put_on_wire(void)
 {
 	bool		any = nclaimed > 0;
+	bool		on_standby = any && wa_standbys_have_commit();
 
 	while (nclaimed > 0)
 	{
@@ -418,7 +280,10 @@ put_on_wire(void)
 
 		wa_schedule_on_wire(item, provider ? provider->recipient_gap_us : 0);
 		wa_pacing_sent(transfer->pace, wa_deliver_clock());
-		wa_transfer_submit(transfer, timeout_of(transfer));
+		if (on_standby)
+			wa_transfer_submit(transfer, timeout_of(transfer));
+		else
+			wa_transfer_refuse(transfer, "the synchronous standby has not confirmed the claim");
 	}
 	if (any)
 		wa_transfer_drive();
@@ -447,12 +312,14 @@ start_round(void)
 		}
 		else
 		{
-			wa_schedule_restore_gone();
+			wa_schedule_forget_waiting();
 			while (nclaimed > 0)
 				wa_transfer_free(claimed[--nclaimed]);
+			/* what waits for the former hours has not been woken */
+			config.nhours = 0;
 			reload_wanted = true;
 		}
-		read_again();
+		wa_send_read_again();
 	}
 	round_open = true;
 	round_committed = false;
@@ -480,20 +347,26 @@ run(bool may_send, TimestampTz *next_due)
 	WaIdentity	identity;
 	int64		again = PG_INT64_MAX;
 	int64	   *busy;
-	int64	   *cancelled;
+	int64	   *forgotten;
 	int64	   *revived;
-	int			ncancelled;
+	int			nforgotten = 0;
 	int			nrevived;
 	int			nrecorded;
 	int			nsending;
 	int			nbusy;
 	bool		more;
 	bool		after_error;
+	bool		holding;
+	bool		requests_left = false;
 	bool		unlocked = true;
 
 	*next_due = 0;
 	if (!wa_frame_begin("sending messages"))
+	{
+		/* the extension is locked */
+		*next_due = GetCurrentTimestamp() + LOCKED_RETRY_US;
 		return false;
+	}
 	after_error = start_round();
 	MemoryContextSwitchTo(round_context);
 	nrecorded = record_finished(&conclusions);
@@ -511,34 +384,35 @@ run(bool may_send, TimestampTz *next_due)
 		load_config();
 	if (nrecorded > 0)
 	{
-		/* written first: what follows may claim the same message again */
+		/* written first: what follows reads the rows of these messages */
 		wa_queue_conclude(conclusions.rows, conclusions.n);
 		conclusions.n = 0;
 	}
-	nbusy = wa_schedule_busy(&busy);
-	more = wa_queue_requests(100, busy, nbusy, &cancelled, &ncancelled, &revived, &nrevived) == 100;
 	wa_identity_check(&identity);
 	say_why_stopped(&identity);
-	if (identity.hold_message_id > 0 && wa_queue_hold_before(identity.hold_message_id, 1000) > 0)
-		more = true;
-	else
+	holding = identity.hold_message_id > 0 &&
+		wa_queue_hold_before(identity.hold_message_id, 1000) > 0;
+	more = holding;
+	if (!holding)
 	{
-		more = wake_due(&conclusions) || more;
-		load_these(revived, nrevived, &conclusions);
-		more = load_ready(&conclusions) || more;
+		nbusy = wa_schedule_busy(&busy);
+		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, &forgotten, &nforgotten,
+								 &revived, &nrevived, &requests_left);
+		more = wa_send_take_due(&config, &conclusions, &next_due_row) || more;
+		wa_send_take_again(&config, &conclusions, revived, nrevived);
+		more = wa_send_take_ready(&config, &conclusions) || more;
 	}
 
-	for (int i = 0; i < ncancelled; i++)
+	for (int i = 0; i < nforgotten; i++)
 	{
-		WaItem	   *item = wa_schedule_find(cancelled[i]);
-		bool		revived_since = false;
+		WaItem	   *item = wa_schedule_find(forgotten[i]);
 
-		/* a retry behind the cancel: it is in its place already */
-		for (int j = 0; j < nrevived; j++)
-			revived_since = revived_since || revived[j] == cancelled[i];
-		if (item && !item->on_wire && !revived_since)
+		if (item)
 			wa_schedule_set_gone(item);
 	}
+	/* what a doubt came to, before it is claimed again */
+	wa_queue_conclude(conclusions.rows, conclusions.n);
+	conclusions.n = 0;
 	if (identity.mode == WA_MODE_STOPPED)
 	{
 		if (identity.is_copy)
@@ -546,12 +420,20 @@ run(bool may_send, TimestampTz *next_due)
 		else if (wa_schedule_size() > 0)
 			sooner(next_due, GetCurrentTimestamp() + (identity.locked ? LOCKED_RETRY_US : STOPPED_RETRY_US));
 	}
-	else if (may_send)
+	else if (may_send && !holding)
 	{
+		/* what waits for a time is not read while memory is full */
+		bool		any_due = next_due_row != 0 || wa_schedule_size() >= WA_SCHEDULE_MAX;
 		int			room = Min(wa_guc_max_in_flight - wa_transfer_in_flight(), MAX_TRANSFERS);
 
+		/* one number gets them all: one at a time */
+		if (identity.mode == WA_MODE_TEST)
+			room = Min(room, 1 - wa_transfer_in_flight());
+
+		if (wa_circuit_run(&config.providers, next_due))
+			reload_wanted = more = true;
 		if (room > 0 && wa_transfer_ready())
-			unlocked = wa_send_choose(&config, &identity, room, &conclusions,
+			unlocked = wa_send_choose(&config, &identity, room, any_due, &conclusions,
 									  claimed, &nclaimed, &again);
 		more = more || nclaimed == MAX_TRANSFERS;
 	}
@@ -560,19 +442,20 @@ run(bool may_send, TimestampTz *next_due)
 	wa_frame_commit(nrecorded > 0 || nsending > 0);
 	round_committed = true;
 
-	forget_recorded();
+	more = forget_recorded() || more;
 	wa_schedule_remove_gone();
 	put_on_wire();
+	wa_circuit_probe();
 	round_open = false;
 	/* numbers were busy until just now */
 	if (nrecorded > 0 && wa_schedule_behind())
 		more = true;
 	sooner(next_due, next_due_row);
-	if (unrecorded)
+	if (unrecorded || wa_send_any_put_off())
 		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));
-	if (!unlocked)
+	if (!unlocked || requests_left)
 		sooner(next_due, GetCurrentTimestamp() + LOCKED_RETRY_US);
 	/* an answer may have come at once, or a request failed to start */
 	return more || wa_transfer_any_finished();
@@ -582,7 +465,7 @@ run(bool may_send, TimestampTz *next_due)
 static int
 count_unrecorded(void)
 {
-	int			n = wa_transfer_any_finished() ? 1 : 0;
+	int			n = (wa_transfer_any_finished() ? 1 : 0) + wa_circuit_probing();
 
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
 		n++;

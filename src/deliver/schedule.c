@@ -22,6 +22,9 @@
 
 #define LANES	3
 
+/* A message that another provider could not take is not offered to it so soon. */
+#define ELSEWHERE_US	(15 * USECS_PER_SEC)
+
 /* A number that is busy or was a moment ago. */
 typedef struct Number
 {
@@ -29,6 +32,7 @@ typedef struct Number
 	int			on_wire;
 	int64		next_us;
 	uint64		passed;			/* walk in which an earlier message waits */
+	uint64		retried;		/* walk in which one waits for an attempt */
 } Number;
 
 static MemoryContext context = NULL;
@@ -72,6 +76,24 @@ keep(const char *text)
 	return text ? MemoryContextStrdup(context, text) : NULL;
 }
 
+static void
+forget(char **text)
+{
+	if (*text)
+		pfree(*text);
+	*text = NULL;
+}
+
+static void
+add_tried(WaItem *item, const char *provider)
+{
+	if (item->tried == NULL)
+		item->tried = MemoryContextAlloc(context, sizeof(char *));
+	else
+		item->tried = repalloc(item->tried, sizeof(char *) * (item->ntried + 1));
+	item->tried[item->ntried++] = keep(provider);
+}
+
 /* Nearly always the last one; one that was drawn earlier goes before. */
 static void
 put_in_lane(WaItem *item)
@@ -113,6 +135,16 @@ wa_schedule_add(const WaReadyRow *row)
 	item->created_at = row->created_at;
 	item->expires_at = row->expires_at;
 	item->attempts = row->attempts;
+	item->fallback = row->fallback;
+	item->fallback_when_paced = row->fallback_when_paced;
+	item->last_provider = keep(row->attempts > 0 ? row->provider : NULL);
+	for (int i = 0; i < row->ntried; i++)
+		if (row->tried[i])
+			add_tried(item, row->tried[i]);
+	item->refusal = keep(row->ntried > 0 ? row->reason : NULL);
+	item->wait_s = -1;
+	item->waits = row->waits;
+	item->repeats = row->repeats;
 
 	put_in_lane(item);
 	return true;
@@ -130,20 +162,23 @@ wa_schedule_remove(WaItem *item)
 	if (item->on_wire)
 		wa_schedule_off_wire(item);
 	dlist_delete(&item->node);
-	if (item->scenario)
-		pfree(item->scenario);
-	if (item->template_key)
-		pfree(item->template_key);
-	if (item->wanted_provider)
-		pfree(item->wanted_provider);
-	if (item->dedupe_key)
-		pfree(item->dedupe_key);
+	forget(&item->scenario);
+	forget(&item->template_key);
+	forget(&item->wanted_provider);
+	forget(&item->dedupe_key);
+	forget(&item->last_provider);
+	forget(&item->refusal);
+	forget(&item->refusal_detail);
+	for (int i = 0; i < item->ntried; i++)
+		pfree(item->tried[i]);
+	if (item->tried)
+		pfree(item->tried);
 	hash_search(items, &item->id, HASH_REMOVE, NULL);
 }
 
 /*
  * The round concludes this message: set it aside until the round has
- * committed (wa_schedule_remove_gone) or failed (wa_schedule_restore_gone).
+ * committed (wa_schedule_remove_gone) or failed (wa_schedule_forget_waiting).
  */
 void
 wa_schedule_set_gone(WaItem *item)
@@ -162,15 +197,25 @@ wa_schedule_remove_gone(void)
 		wa_schedule_remove(dlist_head_element(WaItem, node, &gone));
 }
 
+/*
+ * The round that changed what is known of messages has not happened: forget
+ * all that are not on the wire, to be read from the ledger again.
+ */
 void
-wa_schedule_restore_gone(void)
+wa_schedule_forget_waiting(void)
 {
-	while (!dlist_is_empty(&gone))
+	wa_schedule_remove_gone();
+	for (int lane = 0; lane < LANES; lane++)
 	{
-		WaItem	   *item = dlist_container(WaItem, node, dlist_pop_head_node(&gone));
+		dlist_mutable_iter iter;
 
-		item->gone = false;
-		put_in_lane(item);
+		dlist_foreach_modify(iter, &lanes[lane])
+		{
+			WaItem	   *item = dlist_container(WaItem, node, iter.cur);
+
+			if (!item->on_wire)
+				wa_schedule_remove(item);
+		}
 	}
 }
 
@@ -222,6 +267,30 @@ forget_quiet_numbers(int64 now)
 }
 
 /*
+ * Has the provider that the message went for last time room for it, or, where
+ * it does not wait for that one's pacing, another one?  If so, it is planned
+ * there.
+ */
+static bool
+plan(WaItem *item, int64 now, int64 *again)
+{
+	if (wa_pacing_slots(item->hint, now, again) == 0)
+	{
+		WaPace	   *other;
+
+		if (!item->fallback_when_paced || item->wanted_provider || item->elsewhere_us > now)
+			return false;
+		other = wa_pacing_elsewhere(item->hint, now, again);
+		if (other == NULL)
+			return false;
+		item->elsewhere_us = now + ELSEWHERE_US;
+		item->hint = other;
+	}
+	item->hint->planned++;
+	return true;
+}
+
+/*
  * Choose at most "max" messages that should go now, in order.  One whose
  * provider is known is chosen only while that provider has room; the rest is
  * for routing to tell.  *again is lowered to the time when a waiting one may
@@ -251,6 +320,8 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 			if (item->wait_us > now)
 			{
 				*again = Min(*again, item->wait_us);
+				if (item->attempts > 0)
+					number_of(item->number, true)->retried = walk;
 				continue;
 			}
 			number = number_of(item->number, true);
@@ -269,12 +340,9 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 			number->passed = walk;
 			if (item->hint && item->hint->spent)
 				item->hint = NULL;	/* another one may have budget left */
-			if (item->hint)
-			{
-				if (wa_pacing_slots(item->hint, now, again) == 0)
-					continue;
-				item->hint->planned++;
-			}
+			if (item->hint && !plan(item, now, again))
+				continue;
+			item->behind = number->retried == walk;
 			picked[n++] = item;
 		}
 	}
@@ -289,6 +357,31 @@ bool
 wa_schedule_behind(void)
 {
 	return behind;
+}
+
+/*
+ * A message is back from the wire, refused, and goes on at once: tried: not
+ * with this provider before the next back-off wait, for this reason (a code)
+ * and detail; wait_s: the back-off that was asked for, or < 0.
+ */
+void
+wa_schedule_refused(WaItem *item, const char *provider, bool tried,
+					const char *reason, const char *detail, double wait_s)
+{
+	wa_schedule_off_wire(item);
+	item->attempts++;
+	item->hint = NULL;
+	item->wait_us = 0;
+	forget(&item->last_provider);
+	item->last_provider = keep(provider);
+	item->wait_s = Max(item->wait_s, wait_s);
+	if (!tried)
+		return;
+	add_tried(item, provider);
+	forget(&item->refusal);
+	item->refusal = keep(reason);
+	forget(&item->refusal_detail);
+	item->refusal_detail = keep(detail);
 }
 
 void

@@ -35,9 +35,22 @@ typedef struct WaItem
 	TimestampTz created_at;
 	TimestampTz expires_at;
 	bool		looked_at;		/* was picked before */
+	bool		behind;			/* picked although an earlier one to its
+								 * number waits for its next attempt */
 	int			attempts;
+	bool		fallback;		/* another provider may take it over */
+	bool		fallback_when_paced;
+	char	   *last_provider;	/* of the last attempt, or NULL */
+	char	  **tried;			/* have refused it since the last back-off */
+	int			ntried;
+	char	   *refusal;		/* reason code of the last of them, or NULL */
+	char	   *refusal_detail; /* and its sentence, or NULL */
+	double		wait_s;			/* back-off that was asked for; < 0: none */
+	int			waits;			/* back-off waits so far */
+	int			repeats;		/* is sent again although in doubt */
 	WaPace	   *hint;			/* routed there last time */
 	int64		wait_us;		/* not before (monotonic); 0: at once */
+	int64		elsewhere_us;	/* hint has no room: no other one before */
 	uint32		noted;			/* hash of the reason that the ledger shows */
 } WaItem;
 
@@ -50,10 +63,12 @@ extern WaItem *wa_schedule_find(int64 id);
 extern void wa_schedule_remove(WaItem *item);
 extern void wa_schedule_set_gone(WaItem *item);
 extern void wa_schedule_remove_gone(void);
-extern void wa_schedule_restore_gone(void);
+extern void wa_schedule_forget_waiting(void);
 extern void wa_schedule_reconsider(void);
 extern int	wa_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
 extern bool wa_schedule_behind(void);
+extern void wa_schedule_refused(WaItem *item, const char *provider, bool tried,
+								const char *reason, const char *detail, double wait_s);
 extern void wa_schedule_on_wire(WaItem *item, int64 recipient_gap_us);
 extern void wa_schedule_off_wire(WaItem *item);
 extern void wa_schedule_hold_number(const char *number, int64 until);

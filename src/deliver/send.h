@@ -32,6 +32,7 @@ typedef struct WaSendConfig
 	int			nmappings;
 	char	   *schema;
 	char	   *time_zone;
+	int64		unknown_wait_us;
 	WaScenarioHours *hours;
 	int			nhours;
 	int			ntemplates;
@@ -46,8 +47,17 @@ typedef struct WaConclusions
 	int			size;
 } WaConclusions;
 
+/* intake.c */
+extern void wa_send_read_again(void);
+extern bool wa_send_take_ready(const WaSendConfig *config, WaConclusions *conclusions);
+extern bool wa_send_take_due(const WaSendConfig *config, WaConclusions *conclusions,
+							 TimestampTz *next_due);
+extern void wa_send_take_again(const WaSendConfig *config, WaConclusions *conclusions,
+							   const int64 *revived, int nrevived);
+extern bool wa_send_any_put_off(void);
+
 /* claim.c */
-extern bool wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room,
+extern bool wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 						   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 						   int64 *again);
 extern WaVerdictRow *wa_send_conclude(WaConclusions *conclusions, int64 id,

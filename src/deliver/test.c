@@ -59,27 +59,70 @@ wait_for_answer(WaHttp *http, WaHttpAnswer *answer)
 }
 
 /*
- * Ask a provider how it is.  Returns whether it can send; *reason says why
- * not, *detail is a JSON object without secrets.  Both palloc()ed.
+ * Build the status call of a provider.  False, with a sentence, if its row
+ * does not allow that.
  */
 bool
-wa_transfer_test(const WaProvider *provider, char **reason, char **detail)
+wa_transfer_build_test(const WaProvider *provider, WaRequest *request,
+					   char *why, size_t why_size)
+{
+	return wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts,
+								  why, why_size) &&
+		provider->gateway->build_test(provider->base_url, provider->settings, provider->nsettings,
+									  request, why, why_size);
+}
+
+/*
+ * Not ok, for want of an answer.
+ */
+static void
+no_health(WaHealth *health, const char *format, const char *why)
+{
+	memset(health, 0, sizeof(*health));
+	health->quota_left = -1;
+	health->daily_limit = -1;
+	snprintf(health->reason, sizeof(health->reason), format, why);
+}
+
+/*
+ * What came of the status call; release *health with wa_health_free().
+ */
+void
+wa_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
+					   const WaHttpAnswer *answer, WaHealth *health)
+{
+	WaReply		reply = {0};
+
+	if (answer->result != WA_HTTP_ANSWERED)
+	{
+		no_health(health, "no answer: %s", answer->error);
+		return;
+	}
+	reply.http_status = answer->http_status;
+	reply.retry_after_s = answer->retry_after_s;
+	reply.usage_header = answer->usage_header;
+	reply.body = answer->body ? answer->body : "";
+	reply.body_len = answer->body_len;
+	reply.truncated = answer->truncated;
+	gateway->judge_test(settings, nsettings, &reply, health);
+}
+
+/*
+ * Ask a provider how it is, and wait for the answer.  Release *health with
+ * wa_health_free().
+ */
+void
+wa_transfer_test(const WaProvider *provider, WaHealth *health)
 {
 	WaRequest	request = {0};
 	WaHttpAnswer answer = {0};
-	WaHealth	health = {0};
 	WaHttp	   *http;
 	char		why[256] = "";
-	volatile bool ok = false;
 
-	*detail = pstrdup("{}");
-	if (!wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts,
-								why, sizeof(why)) ||
-		!provider->gateway->build_test(provider->base_url, provider->settings, provider->nsettings,
-									   &request, why, sizeof(why)))
+	if (!wa_transfer_build_test(provider, &request, why, sizeof(why)))
 	{
-		*reason = pstrdup(why);
-		return false;
+		no_health(health, "%s", why);
+		return;
 	}
 	http = open_engine();
 	PG_TRY();
@@ -87,39 +130,20 @@ wa_transfer_test(const WaProvider *provider, char **reason, char **detail)
 		if (!wa_http_submit(http, 1, &request, wa_guc_request_timeout,
 							strncmp(provider->base_url, "http://", 7) == 0, why, sizeof(why)))
 		{
-			*reason = pstrdup(why);
+			no_health(health, "%s", why);
 			wa_request_free(&request);
 		}
 		else
 		{
 			wait_for_answer(http, &answer);
-			if (answer.result == WA_HTTP_ANSWERED)
-			{
-				WaReply		reply = {0};
-
-				reply.http_status = answer.http_status;
-				reply.retry_after_s = answer.retry_after_s;
-				reply.usage_header = answer.usage_header;
-				reply.body = answer.body ? answer.body : "";
-				reply.body_len = answer.body_len;
-				reply.truncated = answer.truncated;
-				provider->gateway->judge_test(provider->settings, provider->nsettings,
-											  &reply, &health);
-				ok = health.ok;
-				*reason = pstrdup(health.reason);
-				if (health.detail)
-					*detail = pstrdup(health.detail);
-			}
-			else
-				*reason = psprintf("no answer: %s", answer.error);
+			wa_transfer_judge_test(provider->gateway, provider->settings, provider->nsettings,
+								   &answer, health);
 		}
 	}
 	PG_FINALLY();
 	{
-		wa_health_free(&health);
 		wa_http_answer_free(&answer);
 		wa_http_close(http);
 	}
 	PG_END_TRY();
-	return ok;
 }

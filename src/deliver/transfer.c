@@ -17,12 +17,16 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "deliver/circuit.h"
 #include "deliver/http.h"
 #include "deliver/transfer.h"
 #include "sicantik_wa.h"
 
 #define CONNECT_TIMEOUT_MS	10000
 #define REPLY_BYTES			65536
+
+/* Connections besides those of messages: a probe never waits for one. */
+#define PROBE_CONNECTIONS	16
 
 static WaHttp *http = NULL;
 
@@ -34,6 +38,8 @@ static int	opened_max_in_flight = 0;
 static MemoryContext context = NULL;
 static WaTransfer *finished = NULL;
 static WaTransfer *finished_tail = NULL;
+static int	messages_in_flight = 0;
+static bool breaking_off = false;
 
 /* NULL, with a sentence, if it cannot be opened. */
 static WaHttp *
@@ -44,8 +50,8 @@ open_engine(char *why, size_t why_size)
 	options.ca_file = wa_guc_ca_file;
 	options.proxy = wa_guc_proxy;
 	options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-	options.max_connections = wa_guc_max_in_flight;
-	options.max_host_connections = wa_guc_max_in_flight;
+	options.max_connections = wa_guc_max_in_flight + PROBE_CONNECTIONS;
+	options.max_host_connections = wa_guc_max_in_flight + PROBE_CONNECTIONS;
 	options.max_reply_bytes = REPLY_BYTES;
 	return wa_http_open(&options, why, why_size);
 }
@@ -140,10 +146,13 @@ wa_transfer_fd(void)
 	return http ? wa_http_fd(http) : PGINVALID_SOCKET;
 }
 
+/*
+ * Messages on the wire; probes are none.
+ */
 int
 wa_transfer_in_flight(void)
 {
-	return http ? (int) wa_http_in_flight(http) : 0;
+	return messages_in_flight;
 }
 
 const char *
@@ -151,6 +160,8 @@ wa_transfer_library(void)
 {
 	return wa_http_library();
 }
+
+static void message_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted);
 
 /*
  * A transfer for one attempt; wa_transfer_free() releases it.
@@ -160,6 +171,7 @@ wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt)
 {
 	WaTransfer *transfer = MemoryContextAllocZero(context, sizeof(WaTransfer));
 
+	transfer->wire.over = message_over;
 	transfer->message_id = message_id;
 	transfer->attempt = attempt;
 	transfer->pace = wa_pacing_find(provider->name);
@@ -192,7 +204,8 @@ static void
 finish(WaTransfer *transfer)
 {
 	transfer->finished_at = GetCurrentTimestamp();
-	wa_pacing_done(transfer->pace, transfer->verdict.outcome == WA_OUTCOME_ACCEPTED);
+	wa_pacing_done(transfer->pace, transfer->verdict.outcome);
+	wa_circuit_note(transfer);
 	transfer->next = NULL;
 	if (finished_tail)
 		finished_tail->next = transfer;
@@ -201,9 +214,9 @@ finish(WaTransfer *transfer)
 	finished_tail = transfer;
 }
 
-/* A verdict without an answer. */
+/* A verdict without an answer; code: what happened, in a word. */
 static void
-judge_silence(WaTransfer *transfer, bool not_sent, bool tls_error, const char *error)
+judge_silence(WaTransfer *transfer, bool not_sent, const char *code, const char *error)
 {
 	WaVerdict  *verdict = &transfer->verdict;
 
@@ -213,8 +226,7 @@ judge_silence(WaTransfer *transfer, bool not_sent, bool tls_error, const char *e
 	verdict->max_retries = -1;
 	verdict->wait_s = -1;
 	verdict->backoff_s = -1;
-	strlcpy(verdict->code, tls_error ? "tls" : not_sent ? "not_sent" : "no_answer",
-			sizeof(verdict->code));
+	strlcpy(verdict->code, code, sizeof(verdict->code));
 	snprintf(verdict->reason, sizeof(verdict->reason), "%s: %s",
 			 not_sent ? "the request was not sent" : "no answer came, the provider may have accepted it",
 			 error[0] ? error : "connection lost");
@@ -257,22 +269,46 @@ judge_answer(WaTransfer *transfer, const WaHttpAnswer *answer)
 }
 
 static void
+message_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted)
+{
+	WaTransfer *transfer = (WaTransfer *) wire;
+	bool		not_sent = answer->result == WA_HTTP_NOT_SENT;
+
+	messages_in_flight--;
+	if (answer->result == WA_HTTP_ANSWERED)
+		judge_answer(transfer, answer);
+	else
+		judge_silence(transfer, not_sent,
+					  interrupted ? "interrupted" : answer->tls_error ? "tls" :
+					  not_sent ? "not_sent" : "no_answer", answer->error);
+	finish(transfer);
+}
+
+static void
 collect(void)
 {
 	WaHttpAnswer answer;
 
 	while (http && wa_http_next(http, &answer))
 	{
-		WaTransfer *transfer = (WaTransfer *) (uintptr_t) answer.tag;
+		WaWire	   *wire = (WaWire *) (uintptr_t) answer.tag;
 
-		if (answer.result == WA_HTTP_ANSWERED)
-			judge_answer(transfer, &answer);
-		else
-			judge_silence(transfer, answer.result == WA_HTTP_NOT_SENT,
-						  answer.tls_error, answer.error);
+		wire->over(wire, &answer, breaking_off);
 		wa_http_answer_free(&answer);
-		finish(transfer);
 	}
+}
+
+/*
+ * Put a request on the wire; it belongs to the engine then, and over() will be
+ * called, but not within this call.  If that fails the request is the
+ * caller's, and there is a sentence.
+ */
+bool
+wa_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
+				char *why, size_t why_size)
+{
+	return wa_http_submit(http, (uint64) (uintptr_t) wire, request, timeout_ms, plain,
+						  why, why_size);
 }
 
 /*
@@ -285,12 +321,25 @@ wa_transfer_submit(WaTransfer *transfer, long timeout_ms)
 	char		why[256] = "";
 
 	transfer->started_at = GetCurrentTimestamp();
-	if (!wa_http_submit(http, (uint64) (uintptr_t) transfer, &transfer->request,
-						timeout_ms, transfer->plain, why, sizeof(why)))
+	if (wa_transfer_put(&transfer->wire, &transfer->request, transfer->plain, timeout_ms,
+						why, sizeof(why)))
+		messages_in_flight++;
+	else
 	{
-		judge_silence(transfer, true, false, why);
+		judge_silence(transfer, true, "not_sent", why);
 		finish(transfer);
 	}
+}
+
+/*
+ * Finish one that must not be put on the wire, as not sent.
+ */
+void
+wa_transfer_refuse(WaTransfer *transfer, const char *why)
+{
+	transfer->started_at = GetCurrentTimestamp();
+	judge_silence(transfer, true, "not_sent", why);
+	finish(transfer);
 }
 
 /*
@@ -337,7 +386,11 @@ wa_transfer_any_finished(void)
 void
 wa_transfer_abort_all(void)
 {
+	/* what has ended by itself is told apart */
+	collect();
+	breaking_off = true;
 	if (http)
 		wa_http_abort_all(http);
 	collect();
+	breaking_off = false;
 }

@@ -16,21 +16,40 @@
 #include "gateway/gateway.h"
 #include "queue/queue.h"
 
+struct WaHttpAnswer;
+
+/*
+ * What is on the wire, a message or a probe: its first member.  over() is
+ * called once, when the request has ended; interrupted: because we broke it
+ * off.  The answer is the caller's.
+ */
+typedef struct WaWire
+{
+	void		(*over) (struct WaWire *wire, const struct WaHttpAnswer *answer,
+						 bool interrupted);
+} WaWire;
+
 /* Room for a shortened answer in the ledger. */
 #define WA_RESPONSE_BYTES	2000
 
 /* One message on the wire, or back from it and not yet recorded. */
 typedef struct WaTransfer
 {
+	WaWire		wire;
 	struct WaTransfer *next;	/* list of finished ones */
 	int64		message_id;
 	int			attempt;
 	bool		postponed;		/* its row is held; recorded later */
+	const char *goes_on;		/* recorded: the message goes on at once, for
+								 * this reason; static */
+	bool		tried;			/* and not with this provider for now */
+	double		wait_s;			/* back-off that was asked for; < 0: none */
 	WaPace	   *pace;
 	const WaGateway *gateway;
 	WaPair	   *secrets;		/* as sent: the provider's may be others later */
 	size_t		nsecrets;
 	char	   *template_key;	/* or NULL */
+	bool		diverted;		/* to another number than the message's */
 	bool		as_template;
 	WaRequest	request;		/* until submitted */
 	bool		plain;			/* http to a loopback host is allowed */
@@ -49,6 +68,9 @@ extern void wa_transfer_drive(void);
 extern int	wa_transfer_in_flight(void);
 extern WaTransfer *wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt);
 extern void wa_transfer_submit(WaTransfer *transfer, long timeout_ms);
+extern bool wa_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
+							char *why, size_t why_size);
+extern void wa_transfer_refuse(WaTransfer *transfer, const char *why);
 extern WaTransfer *wa_transfer_finished(void);
 extern bool wa_transfer_any_finished(void);
 extern void wa_transfer_free(WaTransfer *transfer);
@@ -56,6 +78,10 @@ extern void wa_transfer_abort_all(void);
 extern const char *wa_transfer_library(void);
 
 /* test.c */
-extern bool wa_transfer_test(const WaProvider *provider, char **reason, char **detail);
+extern bool wa_transfer_build_test(const WaProvider *provider, WaRequest *request,
+								   char *why, size_t why_size);
+extern void wa_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
+								   const struct WaHttpAnswer *answer, WaHealth *health);
+extern void wa_transfer_test(const WaProvider *provider, WaHealth *health);
 
 #endif							/* SICANTIK_WA_TRANSFER_H */

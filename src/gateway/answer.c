@@ -250,6 +250,54 @@ wa_gateway_judge_status(const char *provider, const WaReply *reply,
 	}
 }
 
+/* Is the HTTP status more telling than a refusal that nobody documents? */
+bool
+wa_gateway_status_tells(const WaReply *reply)
+{
+	switch (reply->http_status)
+	{
+		case 401:
+		case 403:
+		case 404:
+		case 408:
+		case 429:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * The same for the gateways, which have no codes for what goes wrong before a
+ * request has reached their program.  What is not found there (404) is the
+ * call itself: the base URL leads somewhere else, and no message can go.  A
+ * request that did not arrive in time (408) was not carried out.
+ */
+void
+wa_gateway_judge_gateway_status(const char *provider, const WaReply *reply,
+								const char *details, WaVerdict *verdict)
+{
+	const char *before = details != NULL ? ": " : "";
+
+	if (reply->http_status == 404)
+	{
+		wa_gateway_verdict(verdict, WA_OUTCOME_PROVIDER);
+		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
+							"%s has no such call (HTTP status 404); check the base URL%s%s.",
+							provider, before, details != NULL ? details : "");
+	}
+	else if (reply->http_status == 408)
+	{
+		wa_gateway_verdict(verdict, WA_OUTCOME_RETRY);
+		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
+							"%s did not get the request in time (HTTP status 408)%s%s.",
+							provider, before, details != NULL ? details : "");
+		wa_gateway_told_wait(reply, verdict);
+	}
+	else
+		wa_gateway_judge_status(provider, reply, details, verdict);
+}
+
 /*
  * Honor Retry-After where a wait makes sense.  No provider documents it for
  * messages, but a proxy in front of one may send it.

@@ -202,9 +202,8 @@ judge_refusal(const WaReply *reply, const char *reason, WaVerdict *verdict)
 							"%s (Fonnte: %s).", row->sentence, reason);
 		wa_gateway_told_wait(reply, verdict);
 	}
-	else if (reply->http_status == 401 || reply->http_status == 403 ||
-			 reply->http_status == 429)
-		wa_gateway_judge_status("Fonnte", reply,
+	else if (wa_gateway_status_tells(reply))
+		wa_gateway_judge_gateway_status("Fonnte", reply,
 								reason[0] != '\0' ? reason : NULL, verdict);
 	else
 	{
@@ -259,7 +258,7 @@ fonnte_judge(const WaReply *reply, WaVerdict *verdict)
 		memcpy(verdict->message_id, id, strlen(id) + 1);
 	}
 	else
-		wa_gateway_judge_status("Fonnte", reply,
+		wa_gateway_judge_gateway_status("Fonnte", reply,
 								reason[0] != '\0' ? reason : NULL, verdict);
 	json_object_put(root);
 }
@@ -306,8 +305,14 @@ fonnte_judge_test(const WaPair *settings, size_t nsettings,
 
 	if (wa_gateway_is_2xx(reply) && status_says(status_member(root), "true"))
 	{
-		health->ok = wa_gateway_same_word(state, "connect");
-		if (health->ok)
+		bool		connected = wa_gateway_same_word(state, "connect");
+
+		health->quota_left = wa_gateway_health_count(wa_gateway_member(root, "quota"));
+		health->ok = connected && health->quota_left != 0;
+		if (connected && !health->ok)
+			wa_gateway_sentence(health->reason, sizeof(health->reason),
+								"The quota of the Fonnte device is used up.");
+		else if (health->ok)
 			wa_gateway_sentence(health->reason, sizeof(health->reason),
 								"The Fonnte device is connected to WhatsApp; its quota is %s.",
 								quota[0] != '\0' ? quota : "not given");

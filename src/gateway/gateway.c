@@ -74,6 +74,30 @@ wa_gateway_setting(const WaPair *settings, size_t nsettings, const char *name)
 	return NULL;
 }
 
+/*
+ * Read a setting that is true or false, in any of the usual spellings.  False,
+ * with *result untouched, for anything else and for NULL.
+ */
+bool
+wa_gateway_boolean(const char *value, bool *result)
+{
+	static const char *const yes[] = {"true", "on", "yes", "1"};
+	static const char *const no[] = {"false", "off", "no", "0"};
+	size_t		i;
+
+	for (i = 0; value != NULL && i < sizeof(yes) / sizeof(yes[0]); i++)
+	{
+		bool		is_yes = wa_gateway_same_word(value, yes[i]);
+
+		if (is_yes || wa_gateway_same_word(value, no[i]))
+		{
+			*result = is_yes;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The name under which an outcome is stored; static, never NULL. */
 const char *
 wa_outcome_name(WaOutcome outcome)

@@ -37,12 +37,13 @@ typedef enum WaOutcome
 
 #define WA_OUTCOME_COUNT	(WA_OUTCOME_UNKNOWN + 1)
 
-/* Whom a wait (THROTTLE, POLICY) concerns. */
+/* What a wait (THROTTLE, POLICY) or trouble with a template concerns. */
 typedef enum WaScope
 {
 	WA_SCOPE_MESSAGE,			/* this message only */
 	WA_SCOPE_RECIPIENT,			/* everything to this number */
-	WA_SCOPE_PROVIDER			/* everything through this provider */
+	WA_SCOPE_PROVIDER			/* everything through this provider; TEMPLATE:
+								 * by this template */
 } WaScope;
 
 /* May another provider take the message over? */
@@ -131,6 +132,8 @@ typedef struct WaHealth
 	char		reason[WA_REASON_SIZE]; /* one sentence, secrets removed */
 	char	   *detail;			/* JSON object, secrets removed; NULL only
 								 * without memory; wa_health_free */
+	long		quota_left;		/* messages that may still go; -1: not told */
+	long		daily_limit;	/* messages a day; -1: not told or none */
 } WaHealth;
 
 /* One setting that a provider of this kind knows. */
@@ -190,6 +193,7 @@ WA_EXPORT extern const WaGateway *wa_gateway_at(size_t index);	/* NULL at the en
 WA_EXPORT extern const char *wa_gateway_setting(const WaPair *settings,
 												size_t nsettings,
 												const char *name);
+WA_EXPORT extern bool wa_gateway_boolean(const char *value, bool *result);
 WA_EXPORT extern const char *wa_outcome_name(WaOutcome outcome);
 WA_EXPORT extern bool wa_outcome_from_name(const char *name, WaOutcome *out);
 WA_EXPORT extern void wa_request_free(WaRequest *req);

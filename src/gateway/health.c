@@ -56,6 +56,8 @@ wa_gateway_health_begin(const WaReply *reply, WaHealth *health)
 	json_object *status;
 
 	memset(health, 0, sizeof(*health));
+	health->quota_left = -1;
+	health->daily_limit = -1;
 	if (detail == NULL)
 		return NULL;
 	status = json_object_new_int(reply->http_status);
@@ -110,6 +112,21 @@ wa_gateway_health_copy(const WaGateway *gateway,
 			json_object_object_add(detail, keys[i], copy) != 0)
 			json_object_put(copy);
 	}
+}
+
+/*
+ * A number of messages, which is given as a number or as its digits; -1 for
+ * anything else, such as the word "unlimited".
+ */
+long
+wa_gateway_health_count(json_object *value)
+{
+	char		text[16];
+
+	if (!wa_gateway_text(value, text, sizeof(text)) ||
+		strlen(text) > 9 || text[strspn(text, "0123456789")] != '\0')
+		return -1;
+	return strtol(text, NULL, 10);
 }
 
 /*

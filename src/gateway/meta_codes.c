@@ -24,8 +24,13 @@
 	{first, last, WA_OUTCOME_PROVIDER, WA_SCOPE_PROVIDER, WA_FALLBACK_YES, \
 		0, -1, -1, false, false, sentence}
 
-/* This mapping of the template cannot be used. */
+/* This mapping of the template cannot be used by any message. */
 #define TEMPLATE_STOP(code, sentence) \
+	{code, code, WA_OUTCOME_TEMPLATE, WA_SCOPE_PROVIDER, WA_FALLBACK_YES, \
+		0, -1, -1, false, false, sentence}
+
+/* The template cannot take the values of this message. */
+#define TEMPLATE_VALUES(code, sentence) \
 	{code, code, WA_OUTCOME_TEMPLATE, WA_SCOPE_MESSAGE, WA_FALLBACK_YES, \
 		0, -1, -1, false, false, sentence}
 
@@ -147,15 +152,15 @@ static const WaMetaCode codes[] = {
 				  "The number of parameters differs from the approved template"),
 	TEMPLATE_STOP(132001,
 				  "The template does not exist in this language or is not approved"),
-	TEMPLATE_STOP(132005,
+	TEMPLATE_VALUES(132005,
 				  "The text of the template is too long with these values"),
 	TEMPLATE_STOP(132007, "The content of the template breaks a policy"),
-	TEMPLATE_STOP(132008, "The value of a template parameter is not valid"),
+	TEMPLATE_VALUES(132008, "The value of a template parameter is not valid"),
 	TEMPLATE_STOP(132012,
 				  "The format of a parameter differs from the approved template"),
 	TEMPLATE_STOP(132015, "The template is paused for low quality"),
 	TEMPLATE_STOP(132016, "The template is disabled for good"),
-	TEMPLATE_STOP(132018,
+	TEMPLATE_VALUES(132018,
 				  "The parameters of the template did not pass validation"),
 	TEMPLATE_STOP(132068, "The Flow in the template is blocked"),
 	{132069, 132069, WA_OUTCOME_TEMPLATE, WA_SCOPE_MESSAGE, WA_FALLBACK_YES,

@@ -118,9 +118,14 @@ extern json_object *wa_gateway_element(json_object *array, size_t index);
 extern bool wa_gateway_text(json_object *value, char *dst, size_t size);
 extern bool wa_gateway_id(json_object *value, char *dst, size_t size);
 extern bool wa_gateway_is_2xx(const WaReply *reply);
+extern bool wa_gateway_status_tells(const WaReply *reply);
 extern void wa_gateway_verdict(WaVerdict *verdict, WaOutcome outcome);
 extern void wa_gateway_judge_status(const char *provider, const WaReply *reply,
 									const char *details, WaVerdict *verdict);
+extern void wa_gateway_judge_gateway_status(const char *provider,
+											const WaReply *reply,
+											const char *details,
+											WaVerdict *verdict);
 extern void wa_gateway_told_wait(const WaReply *reply, WaVerdict *verdict);
 
 /* health.c */
@@ -130,6 +135,7 @@ extern void wa_gateway_health_copy(const WaGateway *gateway,
 								   const WaPair *settings, size_t nsettings,
 								   json_object *detail, json_object *from,
 								   const char *const *keys, size_t nkeys);
+extern long wa_gateway_health_count(json_object *value);
 extern void wa_gateway_health_finish(const WaGateway *gateway,
 									 const WaPair *settings, size_t nsettings,
 									 json_object *detail, WaHealth *health);

@@ -82,18 +82,11 @@ static bool
 read_wait(const WaPair *settings, size_t nsettings, bool *wait,
 		  char *err, size_t err_size)
 {
-	static const char *const yes[] = {"true", "on", "yes", "1"};
-	static const char *const no[] = {"false", "off", "no", "0"};
 	const char *value = wa_gateway_value(&wa_gateway_watzap, settings,
 										 nsettings, "wait_until_send");
-	size_t		i;
 
-	for (i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
-	{
-		*wait = wa_gateway_same_word(value, yes[i]);
-		if (*wait || wa_gateway_same_word(value, no[i]))
-			return true;
-	}
+	if (wa_gateway_boolean(value, wait))
+		return true;
 	wa_gateway_sentence(err, err_size,
 						"setting \"wait_until_send\" must be true or false");
 	return false;
@@ -211,7 +204,7 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 							"Watzap accepted the message.");
 	}
 	else if (status[0] == '\0')
-		wa_gateway_judge_status("Watzap", reply,
+		wa_gateway_judge_gateway_status("Watzap", reply,
 								message[0] != '\0' ? message : NULL, verdict);
 	else if (strcmp(status, "200") == 0 || wa_gateway_same_word(status, "true") ||
 			 sounds_like_success(status) || sounds_like_success(ack))
@@ -222,9 +215,8 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 							"Watzap's answer (HTTP status %d, status \"%s\") neither proves nor denies that the message was accepted.",
 							reply->http_status, status);
 	}
-	else if (reply->http_status == 401 || reply->http_status == 403 ||
-			 reply->http_status == 429)
-		wa_gateway_judge_status("Watzap", reply,
+	else if (wa_gateway_status_tells(reply))
+		wa_gateway_judge_gateway_status("Watzap", reply,
 								message[0] != '\0' ? message : status,
 								verdict);
 	else
@@ -393,6 +385,9 @@ watzap_judge_test(const WaPair *settings, size_t nsettings,
 	else
 	{
 		health->ok = true;
+		health->daily_limit = wa_gateway_health_count(wa_gateway_member(license, "limit_message_per_day"));
+		if (health->daily_limit == 0)
+			health->daily_limit = -1;	/* their own sample has 0, for no limit */
 		wa_gateway_sentence(health->reason, sizeof(health->reason),
 							"The Watzap device is connected to WhatsApp.");
 	}

@@ -121,6 +121,10 @@ wa_app_has_column(const WaAppTable *table, const char *column)
  * has had.  The server plans it again when a table changes.
  */
 #define KEPT_PLANS		64
+
+/* From so many values on the executor hashes them, if it knows them. */
+#define HASHED_VALUES	9
+
 #define STATEMENT_BYTES 1024
 
 typedef struct KeptPlan
@@ -163,36 +167,42 @@ prepare(const char *sql, WaArgs *args)
 	return plan;
 }
 
+/* SELECT the columns as text FROM the table AS t. */
 static void
-read_rows(WaAppRows *rows, const WaAppTable *table,
-		  const char *const *columns, int ncolumns,
-		  const char *key, WaArgs *args)
+begin_select(StringInfo sql, const WaAppTable *table, const char *const *columns, int ncolumns)
 {
-	StringInfoData sql;
+	initStringInfo(sql);
+	appendStringInfoString(sql, "SELECT ");
+	for (int i = 0; i < ncolumns; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(sql, ", ");
+		if (wa_app_has_column(table, columns[i]))
+			appendStringInfo(sql, "t.%s::text", quote_identifier(columns[i]));
+		else
+			appendStringInfoString(sql, "NULL::text");
+	}
+	appendStringInfo(sql, " FROM %s AS t", table->relation);
+}
+
+/*
+ * Run it.  with_values: plan with the values of the arguments known, and for
+ * this once.
+ */
+static void
+run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumns,
+		   bool with_values, WaArgs *args)
+{
 	WaActing	acting;
 	MemoryContext context = CurrentMemoryContext;
 	int			result;
 
-	rows->n = 0;
-	rows->values = NULL;
-	if (!wa_app_has_column(table, key))
-		return;
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	for (int i = 0; i < ncolumns; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(&sql, ", ");
-		if (wa_app_has_column(table, columns[i]))
-			appendStringInfo(&sql, "t.%s::text", quote_identifier(columns[i]));
-		else
-			appendStringInfoString(&sql, "NULL::text");
-	}
-	appendStringInfo(&sql, " FROM %s AS t WHERE t.%s = ANY ($1)",
-					 table->relation, quote_identifier(key));
-
 	wa_pg_act_as_role(&acting, table->owner);
-	result = SPI_execute_plan(prepare(sql.data, args), args->values, args->nulls, true, 0);
+	if (with_values)
+		result = SPI_execute_with_args(sql->data, args->n, args->types, args->values,
+									   args->nulls, true, 0);
+	else
+		result = SPI_execute_plan(prepare(sql->data, args), args->values, args->nulls, true, 0);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);
@@ -209,7 +219,50 @@ read_rows(WaAppRows *rows, const WaAppTable *table,
 			rows->values[row][i] = wa_row_text(row, i + 1);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	pfree(sql.data);
+	pfree(sql->data);
+}
+
+/*
+ * The rows of which one of the columns "keys" is in the array $1; keys that
+ * this table lacks are left out.  with_values: plan with the array known, and
+ * for this once.  Then a column without an index costs one look at each row,
+ * in a hash of the array; a plan that is kept would compare each row with each
+ * element.
+ */
+static void
+read_rows(WaAppRows *rows, const WaAppTable *table,
+		  const char *const *columns, int ncolumns,
+		  const char *const *keys, int nkeys, bool with_values, WaArgs *args)
+{
+	StringInfoData sql;
+	const char *sep = " WHERE ";
+
+	rows->n = 0;
+	rows->values = NULL;
+	begin_select(&sql, table, columns, ncolumns);
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (!wa_app_has_column(table, keys[i]))
+			continue;
+		appendStringInfo(&sql, "%st.%s = ANY ($1)", sep, quote_identifier(keys[i]));
+		sep = " OR ";
+	}
+	if (strcmp(sep, " OR ") == 0)
+		run_select(rows, table, &sql, ncolumns, with_values, args);
+}
+
+/*
+ * All rows, of a table that is known to be small; the table must be ready.
+ */
+void
+wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
+				const char *const *columns, int ncolumns)
+{
+	WaArgs		args = {0};
+	StringInfoData sql;
+
+	begin_select(&sql, table, columns, ncolumns);
+	run_select(rows, table, &sql, ncolumns, false, &args);
 }
 
 /* Is there such a column, and of a type of this category (pg_type)? */
@@ -242,7 +295,7 @@ wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 	if (!has_column_of(table, key, TYPCATEGORY_NUMERIC))
 		return;
 	wa_arg_int8_array(&args, keys, nkeys);
-	read_rows(rows, table, columns, ncolumns, key, &args);
+	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
 }
 
 /*
@@ -256,7 +309,7 @@ wa_app_read_by_array(WaAppRows *rows, const WaAppTable *table,
 	WaArgs		args = {0};
 
 	wa_arg_datum(&args, array_type, array, false);
-	read_rows(rows, table, columns, ncolumns, key, &args);
+	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
 }
 
 /*
@@ -267,14 +320,28 @@ wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
 					const char *const *columns, int ncolumns,
 					const char *key, const char *const *keys, int nkeys)
 {
-	WaArgs		args = {0};
+	wa_app_read_by_texts(rows, table, columns, ncolumns, &key, 1, keys, nkeys);
+}
 
-	rows->n = 0;
-	rows->values = NULL;
-	if (!has_column_of(table, key, TYPCATEGORY_STRING))
-		return;
-	wa_arg_text_array(&args, keys, nkeys);
-	read_rows(rows, table, columns, ncolumns, key, &args);
+/*
+ * The same for several columns of text: the rows of which one of them is
+ * among the values.  Columns of another type are left out.
+ */
+void
+wa_app_read_by_texts(WaAppRows *rows, const WaAppTable *table,
+					 const char *const *columns, int ncolumns,
+					 const char *const *keys, int nkeys,
+					 const char *const *values, int nvalues)
+{
+	WaArgs		args = {0};
+	const char **usable = palloc(sizeof(char *) * nkeys);
+	int			nusable = 0;
+
+	for (int i = 0; i < nkeys; i++)
+		if (has_column_of(table, keys[i], TYPCATEGORY_STRING))
+			usable[nusable++] = keys[i];
+	wa_arg_text_array(&args, values, nvalues);
+	read_rows(rows, table, columns, ncolumns, usable, nusable, nvalues >= HASHED_VALUES, &args);
 }
 
 /*
@@ -297,5 +364,5 @@ wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 	wa_arg_datum(&args, BOOLARRAYOID,
 				 PointerGetDatum(construct_array(&element, 1, BOOLOID, 1, true, TYPALIGN_CHAR)),
 				 false);
-	read_rows(rows, table, columns, ncolumns, key, &args);
+	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
 }

@@ -40,6 +40,8 @@ typedef struct WaAppRows
 extern PGDLLEXPORT WaAppState wa_app_open(WaAppTable *table, const char *schema, const char *name);
 extern PGDLLEXPORT WaAppState wa_app_open_as(WaAppTable *table, const char *schema, const char *name, Oid role);
 extern PGDLLEXPORT bool wa_app_has_column(const WaAppTable *table, const char *column);
+extern PGDLLEXPORT void wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
+										const char *const *columns, int ncolumns);
 extern PGDLLEXPORT void wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 										  const char *const *columns, int ncolumns,
 										  const char *key, const int64 *keys, int nkeys);
@@ -49,7 +51,10 @@ extern PGDLLEXPORT void wa_app_read_by_array(WaAppRows *rows, const WaAppTable *
 extern PGDLLEXPORT void wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, const char *const *keys, int nkeys);
-
+extern PGDLLEXPORT void wa_app_read_by_texts(WaAppRows *rows, const WaAppTable *table,
+											 const char *const *columns, int ncolumns,
+											 const char *const *keys, int nkeys,
+											 const char *const *values, int nvalues);
 extern PGDLLEXPORT void wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, bool value);

@@ -12,8 +12,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
+#include "admin/setting.h"
 #include "pg/query.h"
 #include "queue/queue.h"
 #include "worker/worker.h"
@@ -53,17 +56,17 @@ insert_rows(WaNewMessage *messages, int n)
 		WA_STATEMENT("INSERT INTO wa.message (id, scenario, template_key, partner_id, number, number_source,"
 					 " params, body, res_model, res_id, wanted_provider, state, reason, detail, priority,"
 					 " requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by, dedupe_key,"
-					 " event_id, still, finished_at)"
+					 " event_id, still, fallback_when_paced, finished_at)"
 					 " SELECT id, scenario, template_key, nullif(partner_id, 0), number, number_source,"
 					 " params::jsonb, body, res_model, nullif(res_id, 0), wanted_provider, state, reason, detail,"
 					 " coalesce(priority, 'normal'), requires_opt_in <> 0, coalesce(unknown_policy, 'resend'),"
 					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0), still::jsonb,"
-					 " CASE WHEN state = 'skipped' THEN clock_timestamp() END"
+					 " fallback_when_paced <> 0, CASE WHEN state = 'skipped' THEN clock_timestamp() END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-					 " $18, $19, $20, $21, $22, $23, $24) AS m(id, scenario, template_key, partner_id, number,"
+					 " $18, $19, $20, $21, $22, $23, $24, $25) AS m(id, scenario, template_key, partner_id, number,"
 					 " number_source, params, body, res_model, res_id, wanted_provider, state, reason, detail,"
 					 " priority, requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by,"
-					 " dedupe_key, event_id, still)");
+					 " dedupe_key, event_id, still, fallback_when_paced)");
 	WaArgs		args = {0};
 	int64	   *ids;
 	int32	   *flags;
@@ -118,6 +121,8 @@ insert_rows(WaNewMessage *messages, int n)
 	wa_arg_int8_array(&args, ids, n);
 	COLLECT(const char *, texts, still);
 	wa_arg_text_array(&args, texts, n);
+	COLLECT(int32, flags, fallback_when_paced);
+	wa_arg_int4_array(&args, flags, n);
 	wa_query(&insert, &args);
 }
 
@@ -125,19 +130,20 @@ static void
 insert_work(WaNewMessage *messages, int n)
 {
 	static WaStatement ready =
-		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1)");
+		WA_STATEMENT("INSERT INTO wa.ready (message_id, timeline) SELECT unnest($1), $2");
 	static WaStatement due =
-		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)");
+		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at, timeline) SELECT *, $3 FROM unnest($1, $2)");
 	int64	   *now_ids = palloc(sizeof(int64) * n);
 	int64	   *due_ids = palloc(sizeof(int64) * n);
 	TimestampTz *due_times = palloc(sizeof(TimestampTz) * n);
 	int			nnow = 0;
 	int			ndue = 0;
+	int32		timeline = (int32) GetWALInsertionTimeLine();
 	WaArgs		args = {0};
 
 	for (int i = 0; i < n; i++)
 	{
-		if (strcmp(messages[i].state, "queued") != 0)
+		if (strcmp(messages[i].state, "queued") != 0 && strcmp(messages[i].state, "unknown") != 0)
 			continue;
 		if (messages[i].due_at == 0)
 			now_ids[nnow++] = messages[i].id;
@@ -150,6 +156,7 @@ insert_work(WaNewMessage *messages, int n)
 	if (nnow > 0)
 	{
 		wa_arg_int8_array(&args, now_ids, nnow);
+		wa_arg_int4(&args, timeline);
 		wa_query(&ready, &args);
 	}
 	if (ndue > 0)
@@ -157,7 +164,32 @@ insert_work(WaNewMessage *messages, int n)
 		memset(&args, 0, sizeof(args));
 		wa_arg_int8_array(&args, due_ids, ndue);
 		wa_arg_timestamptz_array(&args, due_times, ndue);
+		wa_arg_int4(&args, timeline);
 		wa_query(&due, &args);
+	}
+}
+
+/*
+ * What the former primary of a failover may have sent already waits like any
+ * other message with an unknown outcome.
+ */
+static void
+doubt(WaNewMessage *messages, int n)
+{
+	TimestampTz until = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		WaNewMessage *message = &messages[i];
+
+		if (!message->in_doubt || strcmp(message->state, "queued") != 0)
+			continue;
+		if (until == 0)
+			until = GetCurrentTimestamp() + wa_setting_get_interval("unknown_wait");
+		message->state = "unknown";
+		message->reason = "failover";
+		message->detail = "it was due when this server was promoted; it may have gone out from the former primary";
+		message->due_at = Max(message->due_at, until);
 	}
 }
 
@@ -179,6 +211,7 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	old = MemoryContextSwitchTo(context);
 	if (messages[0].id == 0)
 		assign_ids(messages, n);
+	doubt(messages, n);
 	insert_rows(messages, n);
 	insert_work(messages, n);
 	MemoryContextSwitchTo(old);

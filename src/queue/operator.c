@@ -13,10 +13,13 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "admin/story.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "worker/worker.h"
@@ -28,6 +31,17 @@ PG_FUNCTION_INFO_V1(wa_sql_cancel_many);
 PG_FUNCTION_INFO_V1(wa_sql_retry_many);
 PG_FUNCTION_INFO_V1(wa_sql_release);
 
+/* Add a member to an object that has begun; value may be NULL. */
+static void
+add_text(StringInfo json, const char *name, const char *value)
+{
+	appendStringInfo(json, ", \"%s\": ", name);
+	if (value)
+		escape_json(json, value);
+	else
+		appendStringInfoString(json, "null");
+}
+
 /*
  * wa_result(): see operator.sql.
  */
@@ -35,66 +49,162 @@ Datum
 wa_sql_result(PG_FUNCTION_ARGS)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT jsonb_build_object("
-					 "'success', CASE WHEN state IN ('sent', 'delivered', 'read') THEN true"
-					 " WHEN state IN ('queued', 'sending', 'held') THEN NULL ELSE false END,"
-					 " 'state', state, 'provider', provider, 'message_id', provider_message_id,"
-					 " 'error', CASE WHEN state NOT IN ('sent', 'delivered', 'read') THEN coalesce(detail, reason) END)"
+		WA_STATEMENT("SELECT CASE WHEN state IN ('sent', 'delivered', 'read') THEN 'true'"
+					 " WHEN state IN ('queued', 'sending', 'held') THEN 'null' ELSE 'false' END,"
+					 " state, provider, provider_message_id,"
+					 " CASE WHEN state NOT IN ('sent', 'delivered', 'read') THEN coalesce(detail, reason) END"
 					 " FROM wa.message WHERE id = $1");
 	WaCall		call;
+	WaStory		story;
 	WaArgs		args = {0};
 	Datum		result = (Datum) 0;
 	bool		isnull = true;
 
 	wa_call_begin(&call, WA_LEVEL_VIEW);
+	wa_story_begin(&story, fcinfo, call.acting.user);
 	wa_arg_int8(&args, PG_GETARG_INT64(0));
 	if (wa_query(&read, &args) > 0)
-		result = wa_call_datum(&call, SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull),
-							   false, -1);
+	{
+		char	   *error = wa_row_text(0, 5);
+		StringInfoData json;
+
+		initStringInfo(&json);
+		appendStringInfo(&json, "{\"success\": %s", wa_row_text(0, 1));
+		add_text(&json, "state", wa_row_text(0, 2));
+		add_text(&json, "provider", wa_row_text(0, 3));
+		add_text(&json, "message_id", wa_row_text(0, 4));
+		/* a provider's sentence may contain the number */
+		add_text(&json, "error", error ? wa_story_masked(&story, error) : NULL);
+		appendStringInfoChar(&json, '}');
+		result = wa_call_datum(&call, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)), false, -1);
+		isnull = false;
+	}
 	wa_call_end(&call);
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(result);
 }
 
+/* One kind of wish. */
+typedef struct Wish
+{
+	const char *action;
+	WaStatement put;			/* for one message: $1 id, $2 role */
+	WaStatement look;			/* why not for this one: $1 id */
+	WaStatement put_many;		/* see MANY */
+	const char *what;			/* for which messages it is */
+	const char *what_many;
+} Wish;
+
 /*
- * Write down a wish about a message if its state is among "states" (a text
- * array); else say why not.
+ * In what follows: why the wish does nothing for the message m, in words that
+ * can follow a number of messages; NULL where it does something.
+ */
+#define WAITS \
+	" WHEN m.state IN ('queued', 'held') OR (m.state = 'unknown' AND m.due_at IS NOT NULL) THEN NULL"
+
+/* A retry that the worker has yet to carry out can be taken back. */
+#define WHY_NOT_CANCEL \
+	"CASE" WAITS " WHEN m.state NOT IN ('sending', 'sent', 'delivered', 'read')" \
+	" AND EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id AND r.action = 'retry') THEN NULL" \
+	" ELSE m.state END"
+
+/* Reading wa.request here would make one of two SERIALIZABLE callers fail. */
+#define WHY_NOT_CANCEL_MANY \
+	"CASE" WAITS " ELSE m.state END"
+
+#define WHY_NOT_REACHED \
+	" WHEN m.number IS NULL AND m.body IS NULL THEN 'without number and text'" \
+	" WHEN m.number IS NULL AND m.partner_id IS NULL THEN 'without a number'"
+
+#define WHY_NOT_RETRY \
+	"CASE WHEN m.state = 'queued' AND m.attempts > 0 AND m.due_at IS NOT NULL THEN NULL" \
+	" WHEN m.state NOT IN ('failed', 'unknown', 'skipped', 'expired', 'cancelled') THEN m.state" \
+	WHY_NOT_REACHED " END"
+
+/* Many together are not taken out of an end that somebody meant. */
+#define WHY_NOT_RETRY_MANY \
+	"CASE WHEN m.state = 'queued' AND m.attempts > 0 AND m.due_at IS NOT NULL THEN NULL" \
+	" WHEN m.state = 'unknown' AND m.due_at IS NOT NULL THEN 'unknown and waiting'" \
+	" WHEN m.state = 'skipped' AND m.reason = 'no_number' AND m.partner_id IS NOT NULL AND m.body IS NOT NULL THEN NULL" \
+	" WHEN m.state NOT IN ('failed', 'unknown', 'expired') THEN m.state" \
+	WHY_NOT_REACHED " END"
+
+#define PUT(action, why_not) \
+	WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by)" \
+				 " SELECT '" action "', id, $2 FROM wa.message AS m WHERE id = $1 AND " why_not " IS NULL")
+
+#define LOOK(why_not) \
+	WA_STATEMENT("SELECT state, " why_not " FROM wa.message AS m WHERE id = $1")
+
+/*
+ * $1 scenario, $2 since, $3 until, $4 provider (each NULL for any), $5 role.
+ * One look at the ledger, which may be large: how many are asked for, how many
+ * are left, and why.
+ */
+#define MANY(action, why_not) \
+	WA_STATEMENT("WITH c AS MATERIALIZED (SELECT id, " why_not " AS why FROM wa.message AS m" \
+				 " WHERE ($1 IS NULL OR scenario = $1) AND ($2 IS NULL OR created_at >= $2)" \
+				 " AND ($3 IS NULL OR created_at < $3)" \
+				 " AND ($4 IS NULL OR coalesce(provider, wanted_provider) = $4))," \
+				 " put AS (INSERT INTO wa.request (action, message_id, requested_by)" \
+				 " SELECT '" action "', id, $5 FROM c WHERE why IS NULL ORDER BY id RETURNING id)," \
+				 " rest AS (SELECT why, count(*) AS n FROM c WHERE why IS NOT NULL GROUP BY why)" \
+				 " SELECT (SELECT count(*) FROM put), (SELECT sum(n) FROM rest)::bigint," \
+				 " (SELECT string_agg(n || ' ' || why, ', ' ORDER BY why) FROM rest)")
+
+static Wish cancel = {
+	"cancel", PUT("cancel", WHY_NOT_CANCEL), LOOK(WHY_NOT_CANCEL), MANY("cancel", WHY_NOT_CANCEL_MANY),
+	"Only messages that wait can be cancelled: queued, held, or unknown and to be repeated.",
+	"Only messages that wait can be cancelled: queued, held, or unknown and to be repeated."
+};
+
+static Wish retry = {
+	"retry", PUT("retry", WHY_NOT_RETRY), LOOK(WHY_NOT_RETRY), MANY("retry", WHY_NOT_RETRY_MANY),
+	"Only messages that are over without having been sent, or wait for another attempt, can be tried again.",
+	"Tried again together is what has failed or expired, has an unknown outcome, had no number, or waits for another attempt."
+};
+
+/*
+ * Write down a wish about a message; else say why not.
  */
 static int64
-request(int64 id, const char *action, const char *states, const char *what)
+request(Wish *wish, int64 id)
 {
-	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by)"
-					 " SELECT $2, id, $3 FROM wa.message WHERE id = $1 AND state = ANY ($4::text[])"
-					 " AND (number IS NOT NULL OR $2 = 'cancel')");
-	static WaStatement look =
-		WA_STATEMENT("SELECT state, state = ANY ($2::text[]) FROM wa.message WHERE id = $1");
 	WaArgs		args = {0};
+	char	   *state;
+	char	   *why;
 
 	wa_arg_int8(&args, id);
-	wa_arg_text(&args, action);
 	wa_arg_text(&args, wa_call_role());
-	wa_arg_text(&args, states);
-	if (wa_query(&put, &args) > 0)
+	if (wa_query(&wish->put, &args) > 0)
 	{
 		wa_worker_wake_at_commit();
 		return 1;
 	}
-	memset(&args, 0, sizeof(args));
-	wa_arg_int8(&args, id);
-	wa_arg_text(&args, states);
-	if (wa_query(&look, &args) == 0)
+	args.n = 1;
+	if (wa_query(&wish->look, &args) == 0)
+	{
 		ereport(NOTICE,
 				(errmsg("message " INT64_FORMAT " does not exist", id)));
-	else if (wa_row_bool(0, 2))
+		return 0;
+	}
+	state = wa_row_text(0, 1);
+	why = wa_row_text(0, 2);
+	if (why && strcmp(why, state) != 0)
 		ereport(NOTICE,
-				(errmsg("message " INT64_FORMAT " is left alone: it has no number", id),
-				 errhint("Correct the contact's number and send a new message.")));
+				(errmsg("message " INT64_FORMAT " is left alone: it is %s", id, why),
+				 strcmp(why, "without a number") == 0 ?
+				 errdetail("It has no contact whose number could be looked up.") :
+				 errdetail("They were removed after the retention period, or could not be made."),
+				 errhint("Send a new message with wa_send().")));
 	else
 		ereport(NOTICE,
-				(errmsg("message " INT64_FORMAT " is left alone: its state is %s", id, wa_row_text(0, 1)),
-				 errdetail("%s", what)));
+				(errmsg("message " INT64_FORMAT " is left alone: its state is %s", id, state),
+				 strcmp(state, "sending") == 0 ?
+				 errdetail("It is on the wire; what becomes of it is known when the provider has answered.") :
+				 errdetail("%s", wish->what),
+				 strcmp(state, "held") == 0 ? errhint("SELECT wa_release() lets held messages go.") : 0));
 	return 0;
 }
 
@@ -108,8 +218,7 @@ wa_sql_cancel(PG_FUNCTION_ARGS)
 	int64		n;
 
 	wa_call_begin(&call, WA_LEVEL_SEND);
-	n = request(PG_GETARG_INT64(0), "cancel", "{queued,held}",
-				"Only queued and held messages can be cancelled.");
+	n = request(&cancel, PG_GETARG_INT64(0));
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);
 }
@@ -124,105 +233,90 @@ wa_sql_retry(PG_FUNCTION_ARGS)
 	int64		n;
 
 	wa_call_begin(&call, WA_LEVEL_SEND);
-	n = request(PG_GETARG_INT64(0), "retry", "{failed,unknown,skipped,expired,cancelled}",
-				"Only messages that are over without having been sent can be tried again.");
+	n = request(&retry, PG_GETARG_INT64(0));
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);
 }
 
-/* Arguments: scenario, since and until, either of them NULL for no bound. */
+/* A name that is in no row is a mistake, and most likely one of spelling. */
 static void
-bind_range(WaArgs *args, const char *scenario, TimestampTz since, TimestampTz until,
-		   const char *states)
+require_known(WaStatement *find, const char *what, const char *name)
 {
-	wa_arg_text(args, scenario);
-	wa_arg_timestamptz(args, since);
-	wa_arg_timestamptz(args, until);
-	wa_arg_text(args, states);
-}
-
-/* Tell how many of the range are left alone, and why: their states. */
-static void
-tell_left(const char *scenario, TimestampTz since, TimestampTz until,
-		  const char *states, const char *what)
-{
-	static WaStatement look =
-		WA_STATEMENT("SELECT sum(n)::bigint, string_agg(n || ' ' || why, ', ' ORDER BY why) FROM"
-					 " (SELECT CASE WHEN state = ANY ($4::text[]) THEN 'without a number' ELSE state END AS why,"
-					 " count(*) AS n FROM wa.message AS m WHERE scenario = $1"
-					 " AND ($2 IS NULL OR created_at >= $2) AND ($3 IS NULL OR created_at < $3)"
-					 " AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"
-					 " GROUP BY 1) AS s");
 	WaArgs		args = {0};
 
-	bind_range(&args, scenario, since, until, states);
-	wa_query(&look, &args);
-	if (!wa_row_isnull(0, 1))
-		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " messages of scenario \"%s\" are left alone: %s",
-						wa_row_int8(0, 1), scenario, wa_row_text(0, 2)),
-				 errdetail("%s", what)));
+	if (name == NULL)
+		return;
+	wa_arg_text(&args, name);
+	if (wa_query(find, &args) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("%s \"%s\" does not exist", what, name),
+				 strcmp(what, "scenario") == 0 ?
+				 errhint("SELECT key FROM wa.scenario lists the scenarios.") :
+				 errhint("SELECT name FROM wa.provider lists the providers.")));
 }
 
 /*
- * The same wish for many messages: those of a scenario, made in a span of
- * time.
+ * The same wish for many messages: those of a scenario or a provider, made in
+ * a span of time.
  */
 static Datum
-request_many(FunctionCallInfo fcinfo, const char *action, const char *states, const char *what)
+request_many(FunctionCallInfo fcinfo, Wish *wish)
 {
-	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by)"
-					 " SELECT $5, id, $6 FROM wa.message AS m WHERE scenario = $1"
-					 " AND ($2 IS NULL OR created_at >= $2) AND ($3 IS NULL OR created_at < $3)"
-					 " AND state = ANY ($4::text[]) AND (number IS NOT NULL OR $5 = 'cancel')"
-					 " AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id AND r.action = $5)"
-					 " ORDER BY id");
-	static WaStatement known =
+	static WaStatement scenario_known =
 		WA_STATEMENT("SELECT FROM wa.scenario WHERE key = $1"
 					 " UNION ALL (SELECT FROM wa.message WHERE scenario = $1 LIMIT 1)");
+	static WaStatement provider_known =
+		WA_STATEMENT("SELECT FROM wa.provider WHERE name = $1"
+					 " UNION ALL (SELECT FROM wa.message WHERE provider = $1 LIMIT 1)");
 	char	   *scenario = wa_call_arg_text(fcinfo, 0);
-	TimestampTz since = PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1);
-	TimestampTz until = PG_ARGISNULL(2) ? 0 : PG_GETARG_TIMESTAMPTZ(2);
+	char	   *provider = wa_call_arg_text(fcinfo, 3);
 	WaCall		call;
 	WaArgs		args = {0};
 	int64		n;
 
-	if (scenario == NULL)
-		PG_RETURN_NULL();
-	wa_call_begin(&call, WA_LEVEL_SEND);
-	wa_arg_text(&args, scenario);
-	if (wa_query(&known, &args) == 0)
+	if (scenario == NULL && provider == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("scenario \"%s\" does not exist", scenario),
-				 errhint("SELECT key, name FROM wa.scenario lists the scenarios.")));
-	memset(&args, 0, sizeof(args));
-	bind_range(&args, scenario, since, until, states);
-	wa_arg_text(&args, action);
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("scenario and provider are both null"),
+				 errdetail("Without one of them this would concern everything."),
+				 errhint("For any other choice: SELECT wa_%s(id) FROM wa.message WHERE ...", wish->action)));
+	wa_call_begin(&call, WA_LEVEL_SEND);
+	require_known(&scenario_known, "scenario", scenario);
+	require_known(&provider_known, "provider", provider);
+	wa_arg_text(&args, scenario);
+	wa_arg_timestamptz(&args, PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1));
+	wa_arg_timestamptz(&args, PG_ARGISNULL(2) ? 0 : PG_GETARG_TIMESTAMPTZ(2));
+	wa_arg_text(&args, provider);
 	wa_arg_text(&args, wa_call_role());
-	n = (int64) wa_query(&put, &args);
+	wa_query(&wish->put_many, &args);
+	n = wa_row_int8(0, 1);
 	if (n > 0)
 		wa_worker_wake_at_commit();
-	tell_left(scenario, since, until, states, what);
+	if (!wa_row_isnull(0, 2))
+		ereport(NOTICE,
+				(errmsg_plural(INT64_FORMAT " message of %s \"%s\" is left alone: %s",
+							   INT64_FORMAT " messages of %s \"%s\" are left alone: %s",
+							   (unsigned long) wa_row_int8(0, 2),
+							   wa_row_int8(0, 2), scenario ? "scenario" : "provider",
+							   scenario ? scenario : provider, wa_row_text(0, 3)),
+				 errdetail("%s", wish->what_many)));
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);
 }
 
-/* wa_cancel() by scenario: see operator.sql. */
+/* wa_cancel() of many: see operator.sql. */
 Datum
 wa_sql_cancel_many(PG_FUNCTION_ARGS)
 {
-	return request_many(fcinfo, "cancel", "{queued,held}",
-						"Only queued and held messages can be cancelled.");
+	return request_many(fcinfo, &cancel);
 }
 
-/* wa_retry() by scenario: see operator.sql. */
+/* wa_retry() of many: see operator.sql. */
 Datum
 wa_sql_retry_many(PG_FUNCTION_ARGS)
 {
-	return request_many(fcinfo, "retry", "{failed,unknown,expired}",
-						"Only messages that have failed or expired, or have an unknown outcome, are tried again together.");
+	return request_many(fcinfo, &retry);
 }
 
 /*

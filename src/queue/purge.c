@@ -7,19 +7,72 @@
  * and parameters, and its attempts the provider's answer; what remains are
  * figures, and those go after two years.  Small batches by id, from a position
  * that is kept, so that neither a large ledger nor a restart costs anything.
+ * Work whose message is gone is cleaned up here as well.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include "utils/guc.h"
 
 #include "admin/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/queue.h"
 
+#define CLEAN_BATCH		1000
+
+/*
+ * Take work off a table whose message is gone or has been ended by hand: a
+ * batch from where the last one ended.  What is on the wire stays, as long as
+ * there is a message to record it in.  Returns whether there is more.
+ */
+static bool
+clean(WaStatement *statement, int64 *position)
+{
+	WaArgs		args = {0};
+	bool		more;
+
+	wa_arg_int8(&args, *position);
+	wa_arg_int4(&args, CLEAN_BATCH);
+	wa_query(statement, &args);
+	more = wa_row_int8(0, 1) == CLEAN_BATCH;
+	*position = more ? wa_row_int8(0, 2) : 0;
+	return more;
+}
+
+/*
+ * Of work without a message one batch of each table.  Each message is looked up
+ * by its id in a subquery of its own, which no planner can turn into a join.
+ */
+static bool
+clean_work(void)
+{
+	static WaStatement ready =
+		WA_STATEMENT("WITH b AS (SELECT message_id, claimed_at FROM wa.ready WHERE message_id > $1"
+					 " ORDER BY message_id LIMIT $2),"
+					 " d AS (DELETE FROM wa.ready WHERE message_id = ANY (ARRAY (SELECT message_id FROM b"
+					 " WHERE (SELECT b.claimed_at IS NOT NULL OR m.state IN ('queued', 'sending', 'unknown')"
+					 " FROM wa.message AS m WHERE m.id = b.message_id) IS NOT TRUE)))"
+					 " SELECT count(*), max(message_id) FROM b");
+	static WaStatement due =
+		WA_STATEMENT("WITH b AS (SELECT message_id FROM wa.due WHERE message_id > $1 ORDER BY message_id LIMIT $2),"
+					 " d AS (DELETE FROM wa.due WHERE message_id = ANY (ARRAY (SELECT message_id FROM b"
+					 " WHERE (SELECT m.state IN ('queued', 'unknown') FROM wa.message AS m WHERE m.id = b.message_id)"
+					 " IS NOT TRUE)))"
+					 " SELECT count(*), max(message_id) FROM b");
+	static int64 ready_position = 0;
+	static int64 due_position = 0;
+	bool		more;
+
+	more = clean(&ready, &ready_position);
+	return clean(&due, &due_position) || more;
+}
+
 /*
  * One batch, in a transaction of its own.  Returns how many messages were
- * looked at that are past the retention; 0: nothing to do.
+ * looked at that are past the retention, or 1 where there is other work left;
+ * 0: nothing to do.
  */
 int
 wa_queue_purge(void)
@@ -54,12 +107,23 @@ wa_queue_purge(void)
 
 	if (!wa_frame_begin("purging old messages"))
 		return 0;
+
+	/*
+	 * A worker that has just started comes here first, maybe before autovacuum
+	 * has seen what piled up.  A plan made for an empty table reads all of
+	 * wa.message for each row of a batch, for half a minute with some thousand
+	 * messages, and what is on the wire meanwhile ends without an answer.
+	 */
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	wa_arg_text(&args, wa_setting_get("retention"));
 	if (wa_query(&blank, &args) > 0)
 		n = (int) wa_row_int8(0, 1);
 	n += (int) wa_query(&forget, &args);
 	(void) wa_query(&gaps, &args);
 	n += (int) wa_query(&remove, NULL);
+	if (clean_work() && n == 0)
+		n = 1;
 	wa_frame_commit(false);
 	return n;
 }

@@ -40,12 +40,14 @@ typedef struct WaNewMessage
 	bool		requires_opt_in;
 	const char *unknown_policy;
 	bool		fallback;
+	bool		fallback_when_paced;
 	TimestampTz due_at;
 	TimestampTz expires_at;
 	const char *created_by;
 	const char *dedupe_key;
 	int64		event_id;		/* 0: none */
 	const char *still;			/* JSON object: what must still be so */
+	bool		in_doubt;		/* may have been sent before a failover */
 } WaNewMessage;
 
 /* A message that is ready, as the scheduler needs it. */
@@ -56,6 +58,9 @@ typedef struct WaReadyRow
 	char	   *claimed_provider;
 	int			attempt;
 	TimestampTz claimed_at;
+	bool		in_doubt;		/* it is not known whether it was accepted */
+	bool		over;			/* has ended otherwise, and only its row of
+								 * wa.ready is left */
 	bool		by_hand;
 	bool		low;
 	bool		high;
@@ -69,6 +74,15 @@ typedef struct WaReadyRow
 	char	   *dedupe_key;
 	int			attempts;
 	TimestampTz created_at;
+	char	   *reason;			/* why it waited, or NULL */
+	char	   *provider;		/* the last one, or NULL */
+	char	   *unknown_policy; /* resend, give up, hold */
+	bool		fallback;
+	bool		fallback_when_paced;
+	char	  **tried;			/* refused it since the last back-off wait */
+	int			ntried;
+	int			waits;			/* back-off waits so far */
+	int			repeats;		/* sent again although in doubt */
 } WaReadyRow;
 
 /* What the wire needs of a claimed message. */
@@ -82,6 +96,14 @@ typedef struct WaClaimed
 	int			attempt;
 } WaClaimed;
 
+/* What becomes of the list of providers that have refused a message. */
+typedef enum WaTried
+{
+	WA_TRIED_KEEP,
+	WA_TRIED_ADD,				/* the one of the last attempt */
+	WA_TRIED_CLEAR
+} WaTried;
+
 /* How a message goes on; strings are read during the call only. */
 typedef struct WaVerdictRow
 {
@@ -92,8 +114,13 @@ typedef struct WaVerdictRow
 	const char *provider_message_id;
 	const char *provider;		/* NULL: leave */
 	const char *route;			/* NULL: leave */
-	TimestampTz due_at;			/* queued: not before; 0: ready again */
+	TimestampTz due_at;			/* queued: not before; 0: ready again.
+								 * unknown: when its policy is carried out; 0:
+								 * it stays so */
 	TimestampTz sent_at;
+	WaTried		tried;
+	int			waits;			/* add to the back-off waits */
+	int			repeats;		/* add to the repeats */
 } WaVerdictRow;
 
 /* One HTTP attempt that is over. */
@@ -114,10 +141,10 @@ typedef struct WaAttemptRow
 extern int	wa_queue_purge(void);
 
 /* insert.c */
-extern void wa_queue_insert(WaNewMessage *messages, int n);
-extern void wa_queue_assign_ids(WaNewMessage *messages, int n);
-extern void wa_queue_announce_many(const char *const *keys, const int64 *ids,
-								   const int64 *again_after_us, int n, bool *fresh);
+extern PGDLLEXPORT void wa_queue_insert(WaNewMessage *messages, int n);
+extern PGDLLEXPORT void wa_queue_assign_ids(WaNewMessage *messages, int n);
+extern PGDLLEXPORT void wa_queue_announce_many(const char *const *keys, const int64 *ids,
+											   const int64 *again_after_us, int n, bool *fresh);
 extern void wa_queue_forget(const char *const *keys, int n);
 extern void wa_queue_withdraw(const char *key, const char *detail);
 
@@ -129,6 +156,8 @@ extern PGDLLEXPORT int wa_queue_load(int64 after_id, int limit, WaReadyRow **row
 extern PGDLLEXPORT int wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows);
 extern PGDLLEXPORT void wa_queue_horizon(uint64 *oldest_running, uint64 *next);
 extern PGDLLEXPORT int wa_queue_held(const int64 *ids, int n, bool *held);
+extern PGDLLEXPORT int wa_queue_behind(const int64 *ids, int n, TimestampTz *until);
+extern PGDLLEXPORT void wa_queue_forget_ready(const int64 *ids, int n);
 extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *providers,
 									  const char *const *routes, const char *const *numbers,
 									  int n, WaClaimed **claimed);
@@ -137,9 +166,13 @@ extern PGDLLEXPORT void wa_queue_conclude(const WaVerdictRow *verdicts, int n);
 extern PGDLLEXPORT int wa_queue_wake_due(int64 **ids, TimestampTz *next_due);
 extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
 extern void wa_queue_settle_restored(void);
-extern PGDLLEXPORT int wa_queue_requests(int limit, const int64 *busy, int nbusy,
-										 int64 **cancelled, int *ncancelled,
-										 int64 **revived, int *nrevived);
 extern PGDLLEXPORT bool wa_queue_claim_dedupe(const char *key, int64 message_id);
+
+/* request.c */
+extern PGDLLEXPORT bool wa_queue_requests(int limit, const int64 *busy, int nbusy,
+										  int64 **forgotten, int *nforgotten,
+										  int64 **revived, int *nrevived, bool *left);
+extern bool wa_queue_settle(int64 message, int attempt, const char *provider_message_id,
+							bool accepted, const char *detail);
 
 #endif							/* SICANTIK_WA_QUEUE_H */

@@ -30,6 +30,10 @@ CREATE TABLE wa.message (
     requires_opt_in     boolean NOT NULL DEFAULT false,
     unknown_policy      text NOT NULL DEFAULT 'resend',
     fallback            boolean NOT NULL DEFAULT true,
+    fallback_when_paced boolean NOT NULL DEFAULT false,
+    tried               text[],
+    waits               integer NOT NULL DEFAULT 0,
+    repeats             integer NOT NULL DEFAULT 0,
     due_at              timestamptz,
     expires_at          timestamptz,
     attempts            integer NOT NULL DEFAULT 0,
@@ -63,7 +67,13 @@ COMMENT ON COLUMN wa.message.state IS 'queued, sending, sent, delivered, read, f
 COMMENT ON COLUMN wa.message.reason IS 'reason code of the state';
 COMMENT ON COLUMN wa.message.detail IS 'the reason as a sentence';
 COMMENT ON COLUMN wa.message.route IS 'why this provider, and which candidates were refused';
-COMMENT ON COLUMN wa.message.due_at IS 'not before this time; NULL: at once';
+COMMENT ON COLUMN wa.message.fallback IS 'another provider may take it over after a refusal';
+COMMENT ON COLUMN wa.message.fallback_when_paced IS 'it does not wait for the pacing of one provider where another has room';
+COMMENT ON COLUMN wa.message.tried IS 'providers that have refused it since the last back-off wait';
+COMMENT ON COLUMN wa.message.waits IS 'back-off waits so far';
+COMMENT ON COLUMN wa.message.repeats IS 'how often it was sent again although an earlier attempt may have been accepted';
+COMMENT ON COLUMN wa.message.unknown_policy IS 'what to do where it is not known whether the provider took it: resend, give up or hold';
+COMMENT ON COLUMN wa.message.due_at IS 'not before this time (state unknown: when the policy for it is carried out); NULL: at once';
 COMMENT ON COLUMN wa.message.expires_at IS 'not sent after this time';
 COMMENT ON COLUMN wa.message.still IS 'columns of the record with the values that they must still have when the message goes out';
 COMMENT ON COLUMN wa.message.dedupe_key IS 'a second message with the same key is skipped';
@@ -90,6 +100,7 @@ CREATE TABLE wa.ready (
     claimed_at timestamptz,
     provider   text,
     attempt    integer,
+    timeline   integer NOT NULL DEFAULT 0,
     CONSTRAINT ready_pkey PRIMARY KEY (message_id)
 ) WITH (fillfactor = 50);
 ALTER TABLE wa.ready SET (
@@ -97,10 +108,12 @@ ALTER TABLE wa.ready SET (
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 10000,
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 COMMENT ON TABLE wa.ready IS 'messages that may go now, and (claimed_at set) those on the wire';
+COMMENT ON COLUMN wa.ready.timeline IS 'of the server when the message was written; after a failover, what is of an older one is in doubt';
 
 CREATE TABLE wa.due (
     message_id bigint NOT NULL,
     due_at     timestamptz NOT NULL,
+    timeline   integer NOT NULL DEFAULT 0,
     CONSTRAINT due_pkey PRIMARY KEY (message_id)
 );
 CREATE INDEX due_at_idx ON wa.due (due_at);
@@ -108,6 +121,7 @@ ALTER TABLE wa.due SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 COMMENT ON TABLE wa.due IS 'messages that wait for a time: scheduled, delayed or to be tried again';
+COMMENT ON COLUMN wa.due.timeline IS 'as in wa.ready';
 
 CREATE TABLE wa.once (
     key        text NOT NULL,
@@ -124,7 +138,9 @@ CREATE TABLE wa.request (
     message_id   bigint NOT NULL,
     requested_by text NOT NULL,
     requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    detail       jsonb,
     CONSTRAINT request_pkey PRIMARY KEY (id),
-    CONSTRAINT request_action_check CHECK (action IN ('cancel', 'retry', 'release'))
+    CONSTRAINT request_action_check CHECK (action IN ('cancel', 'retry', 'release', 'settle'))
 );
-COMMENT ON TABLE wa.request IS 'wishes of operators that the worker has yet to carry out';
+COMMENT ON TABLE wa.request IS 'wishes of operators, and what providers told later, that the worker has yet to carry out';
+COMMENT ON COLUMN wa.request.detail IS 'action settle: attempt, accepted, provider_message_id, detail';

@@ -22,7 +22,8 @@
 #define READY_COLUMNS \
 	"m.id, r.claimed_at, r.provider, r.attempt, m.scenario, m.priority," \
 	" m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in," \
-	" m.expires_at, m.dedupe_key, m.attempts, m.created_at"
+	" m.expires_at, m.dedupe_key, m.attempts, m.created_at, m.state, m.reason, m.provider," \
+	" m.unknown_policy, m.fallback, m.fallback_when_paced, m.tried, m.waits, m.repeats"
 
 static int
 read_rows(uint64 n, WaReadyRow **rows)
@@ -33,10 +34,13 @@ read_rows(uint64 n, WaReadyRow **rows)
 	{
 		WaReadyRow *row = &list[i];
 		char	   *priority = wa_row_text(i, 6);
+		char	   *state = wa_row_text(i, 16);
 
 		row->id = wa_row_int8(i, 1);
 		row->claimed_at = wa_row_timestamptz(i, 2);
-		row->claimed = row->claimed_at != 0;
+		row->claimed = row->claimed_at != 0 && strcmp(state, "sending") == 0;
+		row->in_doubt = strcmp(state, "unknown") == 0;
+		row->over = !row->claimed && !row->in_doubt && strcmp(state, "queued") != 0;
 		row->claimed_provider = wa_row_text(i, 3);
 		row->attempt = wa_row_int4(i, 4);
 		row->scenario = wa_row_text(i, 5);
@@ -52,6 +56,14 @@ read_rows(uint64 n, WaReadyRow **rows)
 		row->dedupe_key = wa_row_text(i, 13);
 		row->attempts = wa_row_int4(i, 14);
 		row->created_at = wa_row_timestamptz(i, 15);
+		row->reason = wa_row_text(i, 17);
+		row->provider = wa_row_text(i, 18);
+		row->unknown_policy = wa_row_text(i, 19);
+		row->fallback = wa_row_bool(i, 20);
+		row->fallback_when_paced = wa_row_bool(i, 21);
+		row->tried = wa_row_text_array(i, 22, &row->ntried);
+		row->waits = wa_row_int4(i, 23);
+		row->repeats = wa_row_int4(i, 24);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	*rows = list;
@@ -136,6 +148,53 @@ wa_queue_held(const int64 *ids, int n, bool *held)
 			held[i] = held[i] || ids[i] == wa_row_int8(r, 1);
 	SPI_freetuptable(SPI_tuptable);
 	return (int) rows;
+}
+
+/*
+ * Which of these automatic messages must not overtake an earlier one about the
+ * same record to the same number, which has been on the wire and waits for its
+ * next attempt or for news of the last one?  until[i]: when to look again, 0:
+ * need not wait.  Returns how many wait.
+ */
+int
+wa_queue_behind(const int64 *ids, int n, TimestampTz *until)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT m.id, max(coalesce(e.due_at, clock_timestamp()))"
+					 " FROM wa.message AS m JOIN wa.message AS e ON e.res_id = m.res_id"
+					 " AND e.res_model = m.res_model AND e.number = m.number AND e.id < m.id"
+					 " WHERE m.id = ANY ($1) AND m.scenario IS NOT NULL AND e.attempts > 0"
+					 " AND (e.state IN ('queued', 'sending') OR e.state = 'unknown' AND e.due_at IS NOT NULL)"
+					 " GROUP BY m.id");
+	WaArgs		args = {0};
+	uint64		rows;
+
+	memset(until, 0, sizeof(TimestampTz) * n);
+	wa_arg_int8_array(&args, ids, n);
+	rows = wa_query(&look, &args);
+	for (uint64 r = 0; r < rows; r++)
+		for (int i = 0; i < n; i++)
+			if (ids[i] == wa_row_int8(r, 1))
+				until[i] = wa_row_timestamptz(r, 2);
+	SPI_freetuptable(SPI_tuptable);
+	return (int) rows;
+}
+
+/*
+ * Messages that have ended otherwise (a person has written their state) need
+ * no sender any more.
+ */
+void
+wa_queue_forget_ready(const int64 *ids, int n)
+{
+	static WaStatement forget =
+		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	wa_arg_int8_array(&args, ids, n);
+	wa_query(&forget, &args);
 }
 
 /*
@@ -240,7 +299,8 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 
 /*
  * Set how messages go on: at an end, ready again (queued, due_at 0), or due
- * later (queued, due_at set).
+ * later (queued or unknown, due_at set).  One that has ended otherwise (a
+ * person has written its state) stays so, unless it has been sent.
  */
 void
 wa_queue_conclude(const WaVerdictRow *verdicts, int n)
@@ -250,10 +310,14 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 					 " provider_message_id = coalesce(v.provider_message_id, m.provider_message_id),"
 					 " provider = coalesce(v.provider, m.provider), route = coalesce(v.route, m.route),"
 					 " due_at = v.due_at, sent_at = coalesce(v.sent_at, m.sent_at),"
-					 " finished_at = CASE WHEN v.state IN ('queued', 'held') THEN NULL ELSE clock_timestamp() END"
-					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS v(id, state, reason, detail,"
-					 " provider_message_id, provider, route, due_at, sent_at)"
-					 " WHERE m.id = v.id AND m.state <> 'superseded'");
+					 " tried = CASE v.tried WHEN 0 THEN m.tried WHEN 1 THEN array_append(m.tried, m.provider) END,"
+					 " waits = m.waits + v.waits, repeats = m.repeats + v.repeats,"
+					 " finished_at = CASE WHEN v.state IN ('queued', 'held') OR v.due_at IS NOT NULL THEN NULL"
+					 " ELSE clock_timestamp() END"
+					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS v(id, state, reason, detail,"
+					 " provider_message_id, provider, route, due_at, sent_at, tried, waits, repeats)"
+					 " WHERE m.id = v.id AND (m.state IN ('queued', 'sending', 'unknown')"
+					 " OR (v.state = 'sent' AND m.state <> 'superseded'))");
 	static WaStatement remove =
 		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");
 	static WaStatement release =
@@ -269,6 +333,7 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 	int64	   *due_ids;
 	TimestampTz *due_times;
 	TimestampTz *times[2];
+	int32	   *counts[3];
 	int			nremoved = 0;
 	int			nagain = 0;
 	int			ndue = 0;
@@ -285,6 +350,8 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 		texts[t] = palloc(sizeof(char *) * n);
 	for (int t = 0; t < 2; t++)
 		times[t] = palloc(sizeof(TimestampTz) * n);
+	for (int t = 0; t < 3; t++)
+		counts[t] = palloc(sizeof(int32) * n);
 	for (int i = 0; i < n; i++)
 	{
 		const WaVerdictRow *v = &verdicts[i];
@@ -298,11 +365,14 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 		texts[5][i] = v->route;
 		times[0][i] = v->due_at;
 		times[1][i] = v->sent_at;
+		counts[0][i] = v->tried;
+		counts[1][i] = v->waits;
+		counts[2][i] = v->repeats;
 		if (strcmp(v->state, "queued") == 0 && v->due_at == 0)
 			again[nagain++] = v->id;
 		else
 			removed[nremoved++] = v->id;
-		if (strcmp(v->state, "queued") == 0 && v->due_at != 0)
+		if (v->due_at != 0)
 		{
 			due_ids[ndue] = v->id;
 			due_times[ndue++] = v->due_at;
@@ -313,6 +383,8 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 		wa_arg_text_array(&args, texts[t], n);
 	wa_arg_timestamptz_array(&args, times[0], n);
 	wa_arg_timestamptz_array(&args, times[1], n);
+	for (int t = 0; t < 3; t++)
+		wa_arg_int4_array(&args, counts[t], n);
 	wa_query(&update, &args);
 	if (nremoved > 0)
 	{
@@ -366,8 +438,9 @@ wa_queue_wake_due(int64 **ids, TimestampTz *next_due)
 
 /*
  * A copy has been armed: hold what was waiting before, up to this id, a batch
- * at a time.  Returns how many; with the last batch the order is forgotten, so
- * that what a person releases later is not held again.
+ * at a time; what was in doubt stays so, and is not repeated.  Returns how
+ * many; with the last batch the order is forgotten, so that what a person
+ * releases later is not held again.
  */
 int
 wa_queue_hold_before(int64 id, int limit)
@@ -376,10 +449,12 @@ wa_queue_hold_before(int64 id, int limit)
 		WA_STATEMENT("WITH w AS (SELECT message_id FROM wa.ready WHERE message_id <= $1 AND claimed_at IS NULL"
 					 " UNION ALL SELECT message_id FROM wa.due WHERE message_id <= $1 LIMIT $2),"
 					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM w)),"
-					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM w))"
-					 " UPDATE wa.message SET state = 'held', reason = 'copy', due_at = NULL,"
-					 " detail = 'was waiting when this copy was armed'"
-					 " WHERE id IN (SELECT message_id FROM w) AND state = 'queued'");
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM w)),"
+					 " m AS (UPDATE wa.message SET state = CASE state WHEN 'queued' THEN 'held' ELSE state END,"
+					 " reason = 'copy', detail = 'was waiting when this copy was armed', due_at = NULL,"
+					 " finished_at = CASE WHEN state = 'unknown' THEN clock_timestamp() END"
+					 " WHERE id IN (SELECT message_id FROM w) AND state IN ('queued', 'unknown'))"
+					 " SELECT count(*) FROM w");
 	static WaStatement done =
 		WA_STATEMENT("UPDATE wa.identity SET hold_message_id = 0 WHERE hold_message_id <= $1");
 	WaArgs		args = {0};
@@ -387,7 +462,8 @@ wa_queue_hold_before(int64 id, int limit)
 
 	wa_arg_int8(&args, id);
 	wa_arg_int4(&args, limit);
-	n = (int) wa_query(&hold, &args);
+	wa_query(&hold, &args);
+	n = (int) wa_row_int8(0, 1);
 	args.n = 1;
 	if (n == 0)
 		wa_query(&done, &args);
@@ -397,7 +473,7 @@ wa_queue_hold_before(int64 id, int limit)
 /*
  * What came with a backup as waiting or on the wire is in nobody's queue here
  * (wa.ready and wa.due are not dumped): say so, so that a person can let it go
- * or not.
+ * or not.  What was in doubt, and its policy to be carried out, stays in doubt.
  */
 void
 wa_queue_settle_restored(void)
@@ -412,99 +488,15 @@ wa_queue_settle_restored(void)
 					 " detail = 'was on the wire when the backup was made that this database was restored from'"
 					 " WHERE state = 'sending' AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)");
 
+	static WaStatement give_up =
+		WA_STATEMENT("UPDATE wa.message AS m SET due_at = NULL, finished_at = clock_timestamp()"
+					 " WHERE state = 'unknown' AND due_at IS NOT NULL"
+					 " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
+					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
+
 	wa_query(&hold, NULL);
 	wa_query(&doubt, NULL);
-}
-
-/*
- * Carry out what operators have asked for.  Messages among "busy" are on the
- * wire: a cancel comes too late for them.  Returns the number of requests
- * handled; messages that the scheduler must forget are in *cancelled, those
- * that a retry or release has made ready again in *revived.
- */
-int
-wa_queue_requests(int limit, const int64 *busy, int nbusy,
-				  int64 **cancelled, int *ncancelled,
-				  int64 **revived, int *nrevived)
-{
-	static WaStatement fetch =
-		WA_STATEMENT("SELECT id, action, message_id, requested_by FROM wa.request ORDER BY id LIMIT $1");
-	static WaStatement cancel =
-		WA_STATEMENT("UPDATE wa.message SET state = 'cancelled', reason = 'cancelled',"
-					 " detail = 'cancelled by ' || $2, due_at = NULL, finished_at = clock_timestamp()"
-					 " WHERE id = $1 AND state IN ('queued', 'held') RETURNING id");
-	static WaStatement retry =
-		WA_STATEMENT("UPDATE wa.message SET state = 'queued', reason = $3, detail = $3 || ' by ' || $2,"
-					 " due_at = NULL, finished_at = NULL,"
-					 " expires_at = greatest(expires_at, clock_timestamp() + '1 day')"
-					 " WHERE id = $1 AND number IS NOT NULL"
-					 " AND state = ANY (CASE $3 WHEN 'released' THEN '{held}'::text[]"
-					 " ELSE '{failed,unknown,skipped,expired,cancelled}' END) RETURNING id");
-	static WaStatement forget =
-		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id = $1) DELETE FROM wa.ready WHERE message_id = $1");
-	static WaStatement ready =
-		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id = $1)"
-					 " INSERT INTO wa.ready (message_id) VALUES ($1) ON CONFLICT DO NOTHING");
-	static WaStatement done =
-		WA_STATEMENT("DELETE FROM wa.request WHERE id = ANY ($1)");
-	WaArgs		args = {0};
-	uint64		n;
-	SPITupleTable *requests;
-	int64	   *ids;
-
-	*ncancelled = 0;
-	*cancelled = NULL;
-	*nrevived = 0;
-	*revived = NULL;
-	wa_arg_int8(&args, limit);
-	n = wa_query(&fetch, &args);
-	if (n == 0)
-		return 0;
-	requests = SPI_tuptable;
-	ids = palloc(sizeof(int64) * n);
-	*cancelled = palloc(sizeof(int64) * n);
-	*revived = palloc(sizeof(int64) * n);
-	for (uint64 i = 0; i < n; i++)
-	{
-		char	   *action;
-		char	   *role;
-		int64		message;
-		bool		on_wire = false;
-
-		SPI_tuptable = requests;
-		ids[i] = wa_row_int8(i, 1);
-		action = wa_row_text(i, 2);
-		message = wa_row_int8(i, 3);
-		role = wa_row_text(i, 4);
-		for (int j = 0; j < nbusy; j++)
-			on_wire = on_wire || busy[j] == message;
-		if (on_wire)
-			continue;
-		memset(&args, 0, sizeof(args));
-		wa_arg_int8(&args, message);
-		wa_arg_text(&args, role);
-		if (strcmp(action, "cancel") == 0)
-		{
-			if (wa_query(&cancel, &args) == 0)
-				continue;
-			(*cancelled)[(*ncancelled)++] = message;
-			args.n = 1;
-			wa_query(&forget, &args);
-		}
-		else
-		{
-			wa_arg_text(&args, strcmp(action, "release") == 0 ? "released" : "retried");
-			if (wa_query(&retry, &args) == 0)
-				continue;
-			args.n = 1;
-			wa_query(&ready, &args);
-			(*revived)[(*nrevived)++] = message;
-		}
-	}
-	memset(&args, 0, sizeof(args));
-	wa_arg_int8_array(&args, ids, (int) n);
-	wa_query(&done, &args);
-	return (int) n;
+	wa_query(&give_up, NULL);
 }
 
 /*

@@ -69,23 +69,30 @@ refuse_official(WaRoute *route, const WaMapping *mapping)
  */
 static const char *
 refuse(WaRoute *route, const WaProvider *provider,
-	   const WaMapping *mappings, int nmappings, WaHasBudget has_budget)
+	   const WaMapping *mappings, int nmappings, WaWhyNot why_not)
 {
 	const WaMapping *mapping = find_mapping(mappings, nmappings, route->template_key, provider->name);
+	const char *why = NULL;
 
 	route->mapping = NULL;
 	route->as_template = false;
 	route->use_window = false;
 	if (!provider->active)
 		return "not active";
+	if (provider->paused)
+		return provider->paused;
 	if (provider->problem)
 		return provider->problem;
 	if (strcmp(provider->state, "error") == 0)
 		return "in state error, see last_error";
 	if (strcmp(provider->state, "configured") != 0)
 		return "not tested yet, see wa_test_connection()";
-	if (has_budget && !has_budget(provider))
-		return "its daily cap is reached";
+	if (why_not)
+		why = why_not(provider);
+	else if (provider->quota_left == 0)
+		why = "its quota is used up";
+	if (why)
+		return why;
 	if (provider->gateway->official)
 		return refuse_official(route, mapping);
 	if (mapping && !is_usable(mapping))
@@ -98,18 +105,30 @@ refuse(WaRoute *route, const WaProvider *provider,
 	return NULL;
 }
 
+/* Has it refused the message since the last back-off wait? */
+static bool
+was_tried(const WaRoute *route, const WaProvider *provider)
+{
+	for (int i = 0; i < route->ntried; i++)
+		if (strcmp(route->tried[i], provider->name) == 0)
+			return true;
+	return false;
+}
+
 /*
- * Choose.  Providers are in the order of their sequence.  has_budget may be
- * NULL.  Results are palloc()ed in the current context.
+ * Choose.  Providers are in the order of their sequence.  why_not may be NULL,
+ * where nothing is known but the table.  Results are palloc()ed in the current
+ * context.
  */
 void
 wa_route_decide(WaRoute *route, const WaProviders *providers,
-				const WaMapping *mappings, int nmappings, WaHasBudget has_budget)
+				const WaMapping *mappings, int nmappings, WaWhyNot why_not)
 {
 	StringInfoData refused;
 	const char *why = NULL;
 
 	route->provider = NULL;
+	route->exhausted = false;
 	route->reason = NULL;
 	initStringInfo(&refused);
 
@@ -122,11 +141,12 @@ wa_route_decide(WaRoute *route, const WaProviders *providers,
 			bool		official = p->gateway && p->gateway->official;
 			const char *refusal;
 
-			if (route->wanted_provider)
+			if (route->wanted_provider || route->bound_provider)
 			{
-				if (pass > 0 || strcmp(p->name, route->wanted_provider) != 0)
+				if (pass > 0 ||
+					strcmp(p->name, route->wanted_provider ? route->wanted_provider : route->bound_provider) != 0)
 					continue;
-				why = "demanded by the sender";
+				why = route->wanted_provider ? "demanded by the sender" : route->bound_why;
 			}
 			else if (p->is_default)
 			{
@@ -140,13 +160,20 @@ wa_route_decide(WaRoute *route, const WaProviders *providers,
 					continue;
 				why = official ? "official provider for this person" : "first usable gateway by sequence";
 			}
-			refusal = refuse(route, p, mappings, nmappings, has_budget);
+			refusal = refuse(route, p, mappings, nmappings, why_not);
+			if (refusal == NULL && was_tried(route, p))
+			{
+				refusal = "has refused it just now";
+				route->exhausted = true;
+			}
 			if (refusal)
 				appendStringInfo(&refused, "; not %s: %s", p->name, refusal);
 			else
 				route->provider = p;
 		}
 	}
+	if (route->provider)
+		route->exhausted = false;
 	if (route->provider)
 		route->reason = psprintf("%s: %s%s%s", route->provider->name, why,
 								 route->use_window ? ", inside the 24-hour window" : "",
@@ -155,6 +182,9 @@ wa_route_decide(WaRoute *route, const WaProviders *providers,
 		route->reason = psprintf("no provider can be used%s", refused.data);
 	else if (route->wanted_provider)
 		route->reason = psprintf("provider \"%s\" does not exist", route->wanted_provider);
+	else if (route->bound_provider)
+		route->reason = psprintf("provider \"%s\" does not exist any more, and the message may go by no other: %s",
+								 route->bound_provider, route->bound_why);
 	else
 		route->reason = pstrdup("no provider is configured");
 }

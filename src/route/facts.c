@@ -68,27 +68,44 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 	}
 }
 
+/* What a contact says of consent goes to all messages to its number. */
+static void
+apply_contact(WaRoute *routes, int n, const char *number, bool opted_in, bool opted_out)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (routes[i].partner_id != 0 || routes[i].number == NULL ||
+			strcmp(routes[i].number, number) != 0)
+			continue;
+		if (opted_in)
+			routes[i].opted_in = true;
+		else if (opted_out)
+			refuse(&routes[i], "opted_out", "a contact with this number has opted out in Odoo");
+	}
+}
+
 /*
  * A bare number may be a contact's all the same, with an opt-in or opt-out on
  * it: compared with Odoo's E.164 form, and with the usual spellings of
- * whatsapp_number.
+ * whatsapp_number.  Odoo has an index on neither, so the table is read once
+ * for both.
  */
 static void
 apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 {
 	static const char *const keys[] = {"phone_sanitized", "whatsapp_number"};
-	static const char *const columns[][3] = {
-		{"phone_sanitized", "whatsapp_opt_in", "whatsapp_opt_in_date"},
-		{"whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date"}
+	static const char *const columns[] = {
+		"phone_sanitized", "whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date"
 	};
 	const char **spellings = palloc(sizeof(char *) * n * 3);
 	int			nspellings = 0;
+	WaAppRows	rows;
 
 	for (int i = 0; i < n; i++)
 	{
 		const char *number = routes[i].number;
 
-		if (routes[i].partner_id != 0 || number == NULL)
+		if (routes[i].partner_id != 0 || number == NULL || routes[i].later)
 			continue;
 		spellings[nspellings++] = psprintf("+%s", number);
 		spellings[nspellings++] = number;
@@ -98,28 +115,20 @@ apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 	if (table->state != WA_APP_READY || nspellings == 0 ||
 		!wa_app_has_column(table, "whatsapp_opt_in"))
 		return;
-	for (size_t k = 0; k < lengthof(keys); k++)
+	wa_app_read_by_texts(&rows, table, columns, lengthof(columns), keys, lengthof(keys),
+						 spellings, nspellings);
+	for (uint64 r = 0; r < rows.n; r++)
 	{
-		WaAppRows	rows;
+		char	  **row = rows.values[r];
+		char		numbers[lengthof(keys)][WA_NUMBER_SIZE];
 
-		wa_app_read_by_text(&rows, table, columns[k], 3, keys[k], spellings, nspellings);
-		for (uint64 r = 0; r < rows.n; r++)
+		for (size_t k = 0; k < lengthof(keys); k++)
 		{
-			char		number[WA_NUMBER_SIZE];
-
-			if (rows.values[r][0] == NULL ||
-				!wa_text_normalize_number(rows.values[r][0], number))
-				continue;
-			for (int i = 0; i < n; i++)
-			{
-				if (routes[i].partner_id != 0 || routes[i].number == NULL ||
-					strcmp(routes[i].number, number) != 0)
-					continue;
-				if (is_true(rows.values[r][1]))
-					routes[i].opted_in = true;
-				else if (rows.values[r][2])
-					refuse(&routes[i], "opted_out", "a contact with this number has opted out in Odoo");
-			}
+			if (row[k] == NULL || !wa_text_normalize_number(row[k], numbers[k]) ||
+				(k > 0 && strcmp(numbers[k], numbers[0]) == 0))
+				numbers[k][0] = '\0';
+			else
+				apply_contact(routes, n, numbers[k], is_true(row[2]), row[3] != NULL);
 		}
 	}
 }

@@ -30,6 +30,11 @@ typedef struct WaProvider
 	double		rate_per_second;	/* 0: no limit */
 	int			daily_cap;		/* -1: no limit */
 	int64		recipient_gap_us;
+	char	   *paused;			/* by whom and since when, or NULL */
+	TimestampTz probe_at;		/* state error: next connection test; or 0 */
+	int			failed_probes;
+	int64		quota_left;		/* as the provider said last; -1: no limit */
+	TimestampTz quota_at;		/* when it said so */
 	WaPair	   *settings;		/* open settings and credentials */
 	size_t		nsettings;
 	WaPair	   *secrets;		/* the credentials among them */
@@ -76,6 +81,12 @@ extern PGDLLEXPORT void wa_route_load_providers(WaProviders *providers, bool wit
 extern PGDLLEXPORT WaProvider *wa_route_find_provider(const WaProviders *providers, const char *name);
 extern PGDLLEXPORT WaTemplate *wa_route_load_template(const char *key);
 extern PGDLLEXPORT WaMapping *wa_route_load_mappings(int *n);
+
+/* quota.c: keep what a connection test has told, unless the row is locked. */
+extern PGDLLEXPORT void wa_route_note_quota(const char *provider, const WaHealth *health);
+
+/* Seconds from the first error to the first probe; each next waits longer. */
+#define WA_FIRST_PROBE_S	30
 
 /*
  * secret.c: heap access only, so that no plan, log or statistic ever holds a

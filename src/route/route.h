@@ -21,6 +21,12 @@ typedef struct WaRoute
 	const char *template_key;	/* NULL: free text */
 	const char *wanted_provider;	/* NULL: choose */
 	bool		requires_opt_in;
+	const char *bound_provider; /* no other one, for this reason; or NULL */
+	const char *bound_why;
+	char	  **tried;			/* have refused it just now */
+	int			ntried;
+	bool		later;			/* it is asked once more before it goes: whose
+								 * a bare number is need not be found out now */
 
 	/* what is known of the person (wa_route_load_facts) */
 	bool		opted_in;
@@ -33,16 +39,17 @@ typedef struct WaRoute
 	const WaMapping *mapping;	/* NULL: rendered text */
 	bool		as_template;	/* the provider's own template */
 	bool		use_window;		/* possible only inside the 24-hour window */
+	bool		exhausted;		/* none, but only because all have refused */
 	char	   *reason;			/* why this one, and who was refused, palloc()ed */
 } WaRoute;
 
-/* A provider that has no budget left for now is left out. */
-typedef bool (*WaHasBudget) (const WaProvider *provider);
+/* Why a provider is to be left out for now; NULL: it is not. */
+typedef const char *(*WaWhyNot) (const WaProvider *provider);
 
 extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 											const char **locked_table);
 extern PGDLLEXPORT void wa_route_decide(WaRoute *route, const WaProviders *providers,
 										const WaMapping *mappings, int nmappings,
-										WaHasBudget has_budget);
+										WaWhyNot why_not);
 
 #endif							/* SICANTIK_WA_ROUTE_H */

@@ -18,6 +18,12 @@ CREATE TABLE wa.provider (
     last_error      text,
     last_error_at   timestamptz,
     tested_at       timestamptz,
+    paused_at       timestamptz,
+    paused_by       text,
+    probe_at        timestamptz,
+    failed_probes   integer NOT NULL DEFAULT 0,
+    quota_left      bigint,
+    quota_at        timestamptz,
     CONSTRAINT provider_pkey PRIMARY KEY (name),
     CONSTRAINT provider_state_check CHECK (state IN ('draft', 'configured', 'error')),
     CONSTRAINT provider_max_in_flight_check CHECK (max_in_flight BETWEEN 1 AND 1000),
@@ -29,6 +35,10 @@ CREATE TABLE wa.provider (
 );
 COMMENT ON TABLE wa.provider IS 'providers; wa_configure() writes it, secrets are kept in wa.secret or in files';
 COMMENT ON COLUMN wa.provider.state IS 'draft: not tested; configured: usable; error: see last_error';
+COMMENT ON COLUMN wa.provider.paused_at IS 'paused by hand since then (wa_pause, wa_resume); NULL: not paused';
+COMMENT ON COLUMN wa.provider.probe_at IS 'state error: when the worker tests the connection again';
+COMMENT ON COLUMN wa.provider.failed_probes IS 'state error: connection tests that have failed since it came';
+COMMENT ON COLUMN wa.provider.quota_left IS 'messages left, as the provider said last; NULL: it does not say';
 COMMENT ON COLUMN wa.provider.max_in_flight IS 'requests at one time';
 COMMENT ON COLUMN wa.provider.min_gap IS 'least time between two messages, changed by up to gap_jitter both ways';
 COMMENT ON COLUMN wa.provider.rate_per_second IS 'most messages a second; NULL: no limit';

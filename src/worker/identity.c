@@ -19,12 +19,9 @@
  */
 #include "postgres.h"
 
-#include "access/timeline.h"
 #include "access/xlog.h"
-#include "access/xlog_internal.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -32,8 +29,10 @@
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 #include "sicantik_wa.h"
 #include "text/text.h"
+#include "worker/failover.h"
 #include "worker/identity.h"
 #include "worker/worker.h"
 
@@ -78,51 +77,6 @@ read_odoo(OdooFacts *facts)
 	}
 }
 
-/*
- * Has this server come to its timeline by failovers alone since "stamped"?
- * The history file names the reason of each switch; a recovery to a point in
- * the past names its target.  Remembered per timeline, since it is asked for
- * every batch.
- */
-static bool
-only_failovers_since(TimeLineID stamped, TimeLineID now)
-{
-	static TimeLineID known_from = 0;
-	static TimeLineID known_to = 0;
-	static bool known = false;
-	char		path[MAXPGPATH];
-	char		line[MAXPGPATH];
-	FILE	   *file;
-	bool		seen = false;
-	bool		result = true;
-
-	if (stamped == now)
-		return true;
-	if (now < stamped)
-		return false;
-	if (known_from == stamped && known_to == now)
-		return known;
-	TLHistoryFilePath(path, now);
-	file = AllocateFile(path, "r");
-	if (file == NULL)
-		return false;
-	while (fgets(line, sizeof(line), file))
-	{
-		unsigned int tli;
-
-		if (sscanf(line, "%u", &tli) != 1 || tli < stamped)
-			continue;
-		seen = true;
-		if (strstr(line, "no recovery target specified") == NULL)
-			result = false;
-	}
-	FreeFile(file);
-	known_from = stamped;
-	known_to = now;
-	known = seen && result;
-	return known;
-}
-
 static void
 stop(WaIdentity *identity, bool is_copy, char *why)
 {
@@ -151,7 +105,7 @@ difference(const OdooFacts *odoo)
 	if (instance && instance[0] != '\0' && strcmp(instance, wa_guc_instance) != 0)
 		return psprintf("it was armed on instance \"%s\", and this is instance \"%s\"",
 						instance, wa_guc_instance);
-	if (!only_failovers_since(timeline, GetWALInsertionTimeLine()))
+	if (!wa_failover_only(timeline, GetWALInsertionTimeLine()))
 		return "it was recovered to a point in the past after it was armed";
 	if (uuid && odoo->uuid && strcmp(uuid, odoo->uuid) != 0)
 		return "Odoo gave it another database.uuid after it was armed";
@@ -167,12 +121,14 @@ wa_identity_check(WaIdentity *identity)
 {
 	static WaStatement stamp =
 		WA_STATEMENT("SELECT system_identifier, database_oid, timeline, odoo_uuid, instance,"
-					 " odoo_neutralized, hold_message_id, hold_snapshot::text, hold_event_id FROM wa.identity");
+					 " odoo_neutralized, hold_message_id, hold_snapshot::text, hold_event_id,"
+					 " synchronous, doubt_snapshot::text, doubt_until FROM wa.identity");
 	static WaStatement has_mode =
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
 	OdooFacts	odoo;
 	char	   *why;
 	char	   *mode;
+	bool		switched;
 
 	memset(identity, 0, sizeof(*identity));
 	if (RecoveryInProgress())
@@ -192,6 +148,10 @@ wa_identity_check(WaIdentity *identity)
 	identity->hold_message_id = wa_row_int8(0, 7);
 	identity->hold_snapshot = wa_row_text(0, 8);
 	identity->hold_event_id = wa_row_int8(0, 9);
+	identity->synchronous = wa_row_bool(0, 10);
+	identity->doubt_snapshot = wa_row_text(0, 11);
+	identity->doubt_until = wa_row_timestamptz(0, 12);
+	switched = wa_row_int4(0, 3) != (int32) GetWALInsertionTimeLine();
 	why = difference(&odoo);
 	if (why)
 	{
@@ -209,6 +169,13 @@ wa_identity_check(WaIdentity *identity)
 	{
 		stop(identity, false, "Odoo's table ir_config_parameter is locked at the moment");
 		identity->locked = true;
+		return;
+	}
+	if (switched)
+	{
+		stop(identity, false, "this server has just been promoted, and what was waiting is being looked at");
+		identity->locked = true;
+		identity->switched = true;
 		return;
 	}
 
@@ -232,28 +199,6 @@ wa_identity_check(WaIdentity *identity)
 		identity->mode = WA_MODE_OBSERVE;
 	else
 		stop(identity, false, psprintf("mode \"%s\" is not one of observe, test, live", mode));
-}
-
-/*
- * A dump holds the ledger and not what the worker goes by (wa.ready, wa.due):
- * in a restored database messages that were waiting, or on the wire, would
- * stay so for ever.  Nobody else changes such a row.
- */
-static void
-settle_stranded(void)
-{
-	static WaStatement settle =
-		WA_STATEMENT("UPDATE wa.message AS m SET"
-					 " state = CASE state WHEN 'queued' THEN 'held' ELSE 'unknown' END,"
-					 " reason = CASE state WHEN 'queued' THEN 'copy' ELSE 'interrupted' END,"
-					 " detail = CASE state WHEN 'queued' THEN 'was waiting when the backup was made'"
-					 " ELSE 'was on the wire when the backup was made; the provider may have accepted it' END,"
-					 " due_at = NULL, finished_at = CASE WHEN state <> 'queued' THEN clock_timestamp() END"
-					 " WHERE state IN ('queued', 'sending')"
-					 " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
-					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
-
-	wa_query(&settle, NULL);
 }
 
 /*
@@ -286,7 +231,7 @@ wa_identity_stamp(bool hold)
 	wa_arg_text(&args, wa_call_role());
 	wa_query(&insert, &args);
 	if (hold)
-		settle_stranded();
+		wa_queue_settle_restored();
 	wa_worker_reload_at_commit();
 }
 

@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 typedef enum WaMode
 {
 	WA_MODE_STOPPED,			/* identity does not match, or neutralized */
@@ -30,6 +32,12 @@ typedef struct WaIdentity
 	int64		hold_message_id;
 	char	   *hold_snapshot;	/* text form, or NULL */
 	int64		hold_event_id;
+	bool		switched;		/* there was a failover, and the queue has not been
+								 * treated yet */
+	bool		synchronous;	/* the primary waited for its standbys */
+	char	   *doubt_snapshot; /* events visible in it were there at the last
+								 * failover; text form, or NULL */
+	TimestampTz doubt_until;	/* when that was, 0: none */
 } WaIdentity;
 
 /*

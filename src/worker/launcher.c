@@ -32,6 +32,7 @@
 
 #include <signal.h>
 
+#include "access/transam.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -47,6 +48,7 @@
 
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
+#include "worker/clock_step.h"
 #include "worker/launcher.h"
 #include "worker/slot.h"
 
@@ -55,6 +57,7 @@
 static MemoryContext pass_context = NULL;
 static TimestampTz last_sweep = 0;
 static bool was_enabled = false;
+static int64 clock_offset = 0;	/* at the last pass */
 
 /*
  * Fill in the static worker and register it; called while preloading.
@@ -104,7 +107,12 @@ static bool
 sweep(TimestampTz now)
 {
 	bool		all = wa_guc_enabled && !was_enabled;
+	int64		offset = wa_clock_offset();
 
+	/* due times are times of day: each database's worker puts them right */
+	if (clock_offset != 0 && wa_clock_differs(clock_offset, offset))
+		all = true;
+	clock_offset = offset;
 	was_enabled = wa_guc_enabled;
 	if (last_sweep == 0)
 		last_sweep = now;		/* all are unknown anyway */
@@ -177,6 +185,9 @@ wa_launcher_main(Datum main_arg)
 										 ALLOCSET_DEFAULT_SIZES);
 	before_shmem_exit(leave_shared, (Datum) 0);
 	pg_atomic_write_u64(&wa_shared->launcher, wa_process_self());
+	if (pg_atomic_read_u64(&wa_shared->first_xid) == 0)
+		pg_atomic_write_u64(&wa_shared->first_xid,
+							U64FromFullTransactionId(ReadNextFullTransactionId()));
 	was_enabled = wa_guc_enabled;
 	if (wa_time_ahead(wa_shared->start_after, GetCurrentTimestamp(),
 					  WA_LONGEST_CRASH_WAIT))

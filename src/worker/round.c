@@ -18,10 +18,13 @@
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/queue.h"
+#include "worker/clock_step.h"
 #include "worker/deliver_module.h"
+#include "worker/failover.h"
 #include "worker/worker.h"
 
 #define LOCKED_RETRY_US	(250 * 1000)
+#define STANDBYS_RETRY_US (50 * 1000)
 #define PURGE_US		(10 * 60 * USECS_PER_SEC)
 
 static const WaDeliver *deliver = NULL;
@@ -130,10 +133,22 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 {
 	bool		more = false;
 	bool		composed = true;
+	bool		stepped;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due = 0;
 
 	*next_due = 0;
+	if (!wa_failover_run(&more) || !wa_clock_follow(&stepped))
+	{
+		*next_due = now + LOCKED_RETRY_US;
+		return more && may_send;
+	}
+	if (stepped)
+	{
+		wa_calendar_reload();
+		wa_approver_reload();
+		next_purge = 0;
+	}
 	if (may_send)
 	{
 		keep_drops();
@@ -148,7 +163,13 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 		due = 0;
 	}
 	if (deliver)
-		more = deliver->run(may_send, &due);
+	{
+		bool		claim = may_send && wa_standbys_note();
+
+		more = deliver->run(claim, &due);
+		if (may_send && !claim)
+			sooner(next_due, now + STANDBYS_RETRY_US);
+	}
 	sooner(next_due, due);
 	if (!composed)
 		sooner(next_due, now + LOCKED_RETRY_US);
@@ -193,6 +214,7 @@ wa_round_reload(void)
 {
 	wa_calendar_reload();
 	wa_approver_reload();
+	wa_standbys_reload();
 	if (deliver)
 		deliver->reload();
 }

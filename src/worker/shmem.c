@@ -68,6 +68,7 @@ init_slot(WaSlot *slot)
 		pg_atomic_init_u64(&slot->dropped[i], 0);
 		pg_atomic_init_u64(&slot->drop_said[i], 0);
 	}
+	pg_atomic_init_u64(&slot->clock_offset, 0);
 	pg_atomic_init_u32(&slot->pending, 0);
 	pg_atomic_init_u32(&slot->leave, WA_LEAVE_NO);
 	pg_atomic_init_u32(&slot->revisit, 0);
@@ -113,6 +114,7 @@ startup_memory(void)
 		pg_atomic_init_u64(&wa_shared->launcher, 0);
 		pg_atomic_init_u32(&wa_shared->scan, 0);
 		pg_atomic_init_u32(&wa_shared->waiting, 0);
+		pg_atomic_init_u64(&wa_shared->first_xid, 0);
 		wa_shared->serial = 0;
 		wa_shared->start_after =
 			TimestampTzPlusMilliseconds(now, wait_after_crash(now));

@@ -55,6 +55,8 @@ typedef struct WaSlot
 	pg_atomic_uint64 last_drop; /* TimestampTz; 0: none */
 	pg_atomic_uint64 dropped[WA_DROP_COUNT];
 	pg_atomic_uint64 drop_said[WA_DROP_COUNT];	/* TimestampTz of the last one */
+	pg_atomic_uint64 clock_offset;	/* wa_clock_offset() that the database's
+									 * waits go by; 0: not known */
 	pg_atomic_uint32 pending;	/* work was committed, no worker has looked */
 	pg_atomic_uint32 leave;		/* WaLeave */
 	pg_atomic_uint32 revisit;	/* extension created, dropped, updated */
@@ -86,6 +88,9 @@ typedef struct WaShared
 								 * leave */
 	uint64		serial;			/* last serial given out; wa_lock */
 	TimestampTz start_after;	/* no workers before; set by the postmaster */
+	pg_atomic_uint64 first_xid; /* next transaction id when the launcher first
+								 * ran: all before it are older than the last
+								 * promotion; 0: it has not run */
 
 	/* databases[i] is the oid that slots[i] is for, 0 if free; set under
 	 * wa_lock, read without */

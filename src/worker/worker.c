@@ -36,6 +36,7 @@
 
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
+#include "worker/clock_step.h"
 #include "worker/slot.h"
 
 /* milliseconds */
@@ -45,6 +46,8 @@
 #define OVERDUE_CHECK		500 /* how often a step looks whether it must end */
 #define CHECK_EXTENSION		1000	/* at most so often between runs */
 #define LONGEST_DDL_GRACE	3000	/* the server waits 5 s for us to go */
+
+#define SAME_SIGTERM_US		(100 * 1000)	/* no second one before */
 
 #define ERRORS_TOLERATED	3	/* in a row, then the process ends */
 #define ERRORS_WITH_RESULTS	60	/* the same, where answers would be lost */
@@ -84,21 +87,25 @@ static WaitEventSet *wait_set = NULL;
 static pgsocket wait_fd = PGINVALID_SOCKET;
 
 /*
- * First SIGTERM: stop sending, grace, record, leave.  Second: at once.
+ * First SIGTERM: stop sending, grace, record, leave.  Second: at once.  The
+ * postmaster signals a child and then its process group, so one wish may come
+ * as two signals (signal_child() in postmaster.c): what follows within a
+ * moment is the same one.
  */
 static void
 handle_sigterm(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
+	TimestampTz now = GetCurrentTimestamp();
 
-	if (terminated)
-		die(postgres_signal_arg);
-	else
+	if (!terminated)
 	{
-		terminated_at = GetCurrentTimestamp();
+		terminated_at = now;
 		terminated = true;
 		SetLatch(MyLatch);
 	}
+	else if (now < terminated_at || now - terminated_at > SAME_SIGTERM_US)
+		die(postgres_signal_arg);
 	errno = save_errno;
 }
 
@@ -441,7 +448,7 @@ serve(void)
 				reload = !ok;
 				look = true;
 			}
-			if (ok && (look || (next_due != 0 && next_due <= now) ||
+			if (ok && (look || wa_clock_stepped() || (next_due != 0 && next_due <= now) ||
 					   pg_atomic_read_u32(&my_slot->pending) != 0))
 			{
 				ok = look_for_work();

@@ -6,13 +6,15 @@
 #				indexes and foreign keys, without and with our triggers
 #	latency		from the creation of a message's event to its request's arrival
 #				at a local HTTP server, one permit at a time
+#	isolation	the same beside a provider that hangs, is dead, or whose name
+#				cannot be looked up
 #	drain		messages per second to that server, composed from one UPDATE,
 #				with a durable ledger (fsync on), pacing switched off; alone, and
 #				while another session holds an old snapshot
 #
 # Ratios within one run mean something; absolute times depend on the machine.
 # Exits non-zero if a floor is missed: capture ratio 1.5, median latency 10 ms,
-# 3,000 messages a second.
+# 3,000 messages a second, 95 % of it beside a provider in trouble.
 #
 # Environment: PERMITS (20000), ROUNDS of the capture measurement (7).
 #
@@ -29,9 +31,11 @@ work=$(mktemp -d /tmp/sicantik_wa_bench.XXXXXX)
 chmod 755 "$work"
 server=
 holder=
+hanger=
 finish()
 {
 	[ -n "$holder" ] && kill "$holder" 2>/dev/null || true
+	[ -n "$hanger" ] && kill "$hanger" 2>/dev/null || true
 	[ -n "$server" ] && kill "$server" 2>/dev/null || true
 	[ -n "${bin:-}" ] && as_postgres "$bin/pg_ctl" -D "$work/data" stop -m immediate >/dev/null 2>&1 || true
 	rm -rf "$work"
@@ -72,7 +76,8 @@ max_wal_size = 8GB
 checkpoint_timeout = 1h
 autovacuum = on
 CONF
-as_postgres "$bin/pg_ctl" -D "$work/data" -l "$work/log" -w start >/dev/null
+gcc -shared -fPIC -O2 -o "$work/slow_dns.so" "$tap/unit/slow_dns.c" -ldl
+as_postgres LD_PRELOAD="$work/slow_dns.so" "$bin/pg_ctl" -D "$work/data" -l "$work/log" -w start >/dev/null
 export PGHOST=$work PGDATABASE=odoo PGUSER=odoo
 q() { "$bin/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }
 
@@ -177,6 +182,43 @@ for i in 1 2 3; do
 	drain "B$i" | tee -a "$work/held" | sed 's/^/   messages per second: /'
 done
 held=$(median < "$work/held")
+kill "$holder"
+
+# ---- isolation --------------------------------------------------------------
+# A provider in trouble has messages of its own to send; the other one must not
+# get slower by it.  Rounds with and without trouble alternate.
+say "isolation: $((permits / 2)) messages beside a provider that hangs, that is dead, whose name is never found"
+python3 -c 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1024)
+print(s.getsockname()[1], flush=True); time.sleep(3600)' > "$work/hang.out" &
+hanger=$!
+until [ -s "$work/hang.out" ]; do kill -0 "$hanger"; done
+hang=$(cat "$work/hang.out")
+q -U postgres -c "ALTER SYSTEM SET sicantik_wa.allowed_hosts = 'fonnte=127.0.0.1:$port,watzap=127.0.0.1:$hang,watzap=127.0.0.1:1,watzap=a.slow.test'" \
+	-c "ALTER SYSTEM SET sicantik_wa.request_timeout = '3s'" -c "SELECT pg_reload_conf()" >/dev/null
+beside()
+{
+	local mark
+	q >/dev/null <<SQL
+DELETE FROM wa.provider WHERE name = 'bad';
+$2
+SQL
+	mark=$(q -c "SELECT coalesce(max(id), 0) FROM wa.message")
+	[ -z "$2" ] || q -c "SELECT count(wa_send_text('62853' || to_char(n, 'FM00000000'), 'bad', 'bad')) FROM generate_series(1, 2000) AS n" >/dev/null
+	q -c "SELECT count(wa_send_text('62854' || to_char(n, 'FM00000000'), 'good', 'fonnte')) FROM generate_series(1, $permits / 2) AS n" >/dev/null
+	wait_sent "id > $mark AND body = 'good'" $((permits / 2))
+	q -c "SELECT round(count(*) / extract(epoch FROM max(sent_at) - min(sent_at))) FROM wa.message WHERE id > $mark AND body = 'good'" | tee -a "$work/$1"
+	q -c "SELECT wa_cancel(NULL::text, provider => 'bad')" >/dev/null 2>&1
+	until [ "$(q -c "SELECT count(*) FROM wa.message WHERE body = 'bad' AND state IN ('queued', 'sending')")" = 0 ]; do
+		q -c "SELECT pg_sleep(0.1)" >/dev/null
+	done
+}
+bad() { echo "SELECT wa_configure('bad', '{\"kind\": \"watzap\", \"base_url\": \"$1\", \"api_key\": \"a\", \"number_key\": \"b\", \"state\": \"configured\", \"min_gap\": 0, \"gap_jitter\": 0, \"daily_cap\": null, \"max_in_flight\": 100}');"; }
+for ((i = 1; i <= 3; i++)); do
+	printf '   alone %s, hanging %s, dead %s, no name %s\n' "$(beside alone '')" "$(beside hanging "$(bad "http://127.0.0.1:$hang")")" \
+		"$(beside dead "$(bad http://127.0.0.1:1)")" "$(beside noname "$(bad https://a.slow.test)")"
+done
+kill "$hanger"
 
 # ---- result -----------------------------------------------------------------
 say "result (PostgreSQL $("$bin/pg_config" --version | awk '{print $2}'), $(nproc) cores)"
@@ -189,6 +231,11 @@ missed=0
 	printf '%s|%s|%s|%s\n' "change to wire, 95 %" "$latency_p95 ms" "-" ""
 	printf '%s|%s|%s|%s\n' "drain" "$rate messages/s" "3000 messages/s" "$(verdict "$rate >= 3000")"
 	printf '%s|%s|%s|%s\n' "drain, old snapshot held" "$held messages/s" "3000 messages/s" "$(verdict "$held >= 3000")"
+	alone=$(median < "$work/alone")
+	for trouble in hanging dead noname; do
+		share=$(awk "BEGIN { printf \"%.0f\", 100 * $(median < "$work/$trouble") / $alone }")
+		printf '%s|%s|%s|%s\n' "drain beside a provider: $trouble" "$share % of $alone messages/s" "95 %" "$(verdict "$share >= 95")"
+	done
 } > "$work/table"
 awk -F'|' '{ printf "  %-32s %-36s %-18s %s\n", $1, $2, $3, $4 }' "$work/table"
 ! grep -q MISSED "$work/table"

@@ -600,6 +600,8 @@ def rolled_back():
 
 def provider_down():
     chapter("A provider fails: the next one takes over")
+    tell("A person wants to know when a provider is in trouble:")
+    shown("SELECT wa_set('alert_number', '0812-9000-0001');")
     tell("The phone that Fonnte uses goes offline. A permit for Siti changes:")
     simulator("config", {"fonnte": {"connected": False}})
     shown("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 102;")
@@ -608,12 +610,38 @@ def provider_down():
     check([(a["provider"], a["outcome"]) for a in attempts]
           == [("fonnte", "provider"), ("watzap", "accepted")],
           "refused by Fonnte, delivered by Watzap, both on record")
+    alert = settled("number = '6281290000001'", "sent")
+    bubble(alert["number"], alert["body"])
+    check(alert["provider"] == "watzap", "the person was told, through Watzap")
     simulator("config", {"fonnte": {"connected": True}})
-    tell("The phone is back. A successful connection test puts Fonnte to work again:")
+    tell("""The phone is back. The worker tests the connection by itself, first after half a
+         minute, then less often; here somebody does not want to wait:""")
     statement("SELECT ok, state FROM wa_test_connection('fonnte');")
     found = one("SELECT ok, state FROM wa_test_connection('fonnte')")
     record(list(found.items()))
     check(found["ok"], "Fonnte can be used again")
+    output = shown("SELECT wa_send_text('0812-5555-0101', 'Layanan sudah pulih.');")
+    message = settled("id = %d" % int([w for w in output.split() if w.isdigit()][0]), "sent")
+    check(message["provider"] == "fonnte", "and the next message goes by it")
+
+
+def no_answer():
+    chapter("No answer comes: repeated once, and on record")
+    tell("""The line breaks while Fonnte has the message. It may have taken it, so nobody
+         else gets it now; for ten minutes (here one second) Fonnte may still tell.
+         Then the scenario's policy is carried out: a permit notice goes out once more.""")
+    shown("SELECT wa_set('unknown_wait', '1 s');")
+    simulator("fault", {"provider": "fonnte", "kind": "cut_after_read", "accepted": False})
+    shown("UPDATE sicantik_permit SET status = 'renewed' WHERE id = 102;")
+    message = settled("res_id = 102 AND scenario = 'status_update'", "sent")
+    attempts = ledger(message)
+    check([(a["provider"], a["outcome"]) for a in attempts]
+          == [("fonnte", "unknown"), ("fonnte", "accepted")] and message["repeats"] == 1,
+          "in doubt, repeated once by the same provider, both on record")
+    sql = "SELECT what FROM wa_why(%d)" % message["id"]
+    statement(sql + ";")
+    for row in rows(sql):
+        indented(row["what"], "    ")
 
 
 def copied():
@@ -660,7 +688,8 @@ def at_a_glance():
 
 def tell_all():
     for part in (set_up, providers, observe, arm, ready, official, status_update,
-                 opted_out, by_hand, refused, rolled_back, provider_down, copied, at_a_glance):
+                 opted_out, by_hand, refused, rolled_back, provider_down,
+                 no_answer, copied, at_a_glance):
         part()
     say()
     say(paint("  %d checks passed in %.0f s." % (checks, time.monotonic() - BEGAN), "1;32")

@@ -281,6 +281,10 @@ sql("UPDATE wa.scenario SET staff_group = 'base.group_system' WHERE key = 'docum
 $doc = document(permit(), 'false');
 is(told(document_is($doc, 'pending_signature')), '', 'a group whose members have no number');
 is(outcomes('document_pending'), 'no recipient', '... leaves an outcome');
+sql("UPDATE wa.scenario SET staff_group = 'base.no_such_group' WHERE key = 'document_pending'");
+$doc = document(permit(), 'false');
+is(told(document_is($doc, 'pending_signature')), '', 'a group that does not exist');
+is(sql('SELECT detail FROM wa.event_outcome ORDER BY id DESC LIMIT 1'), 'the group base.no_such_group does not exist in Odoo', '... is named');
 sql("UPDATE wa.scenario SET staff_group = NULL WHERE key = 'document_pending'");
 
 # approval_required

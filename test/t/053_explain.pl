@@ -127,6 +127,13 @@ sql("CREATE ROLE viewer LOGIN; SELECT wa_grant('viewer', 'view')");
 $told = told("wa_why($id)", 'viewer');
 like($told, qr/to number 6281\*+010,/, 'level view: the middle of the number is masked');
 unlike($told, qr/6281200000010/, 'everywhere');
+my $refused = sql("INSERT INTO wa.message (template_key, number, state, reason, detail) VALUES ('permit_ready', '6281200000099', 'failed',"
+	  . " 'recipient', 'the number 6281200000099 is not on WhatsApp') RETURNING id");
+is($node->safe_psql('odoo', "SELECT wa_result($refused) ->> 'error'", extra_params => [ '-U', 'viewer' ]),
+	'the number 6281******099 is not on WhatsApp', 'in what a provider said, too');
+is(sql("SELECT wa_result($refused) ->> 'error'"), 'the number 6281200000099 is not on WhatsApp', 'level admin sees it');
+sql("UPDATE wa.message SET state = 'skipped', reason = 'observe', detail = 'mode observe: nothing is sent automatically before wa_arm()' WHERE id = $refused");
+like(told("wa_why($refused)"), qr/^because: mode observe: nothing is sent automatically before wa_arm\(\)$/m, 'nothing is said twice');
 my ($code, undef, $err) = $node->psql('odoo', 'SELECT * FROM wa_why(-1)');
 like($err, qr/message -1 does not exist/, 'no such message');
 sql("SELECT wa_set('language', 'id')");
@@ -174,6 +181,14 @@ like(checked('reach'), qr/^warning: table sicantik_permit is locked/, 'the docto
 like(told("wa_history('0812-0000-0010')"), qr/sicantik_permit: locked, not searched.*message $id/s, 'nor does the history');
 $session->do('ROLLBACK');
 $session->close;
+
+# A table that raises an error is told as well.
+sql("CREATE FUNCTION refuse() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''not for you''; END';
+	 ALTER TABLE sicantik_permit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+	 CREATE POLICY refuse ON sicantik_permit USING (refuse())");
+like(told("wa_history('0812-0000-0010')"), qr/^note: sicantik_permit: could not be searched: not for you\n.*message $id: /ms,
+	'a policy does not end the history');
+sql('DROP POLICY refuse ON sicantik_permit; ALTER TABLE sicantik_permit DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY');
 
 # 30,000 permits.
 load_many($node, 'odoo', 30000);

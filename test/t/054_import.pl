@@ -109,6 +109,32 @@ is(imported('template undangan'), 'kept: it was set here already', 'templates to
 unlike(sql('SELECT string_agg(i::text, E\'\n\') FROM wa_import_odoo() AS i'), qr/secret/, 'no credential in the result');
 unlike(slurp_file($node->logfile), qr/fonnte-secret[^']|meta-secret-token[^']/, 'nor in the log');
 
+# What cannot be taken has a row that says why; names come in Indonesian.
+my (undef, undef, $notices) = $node->psql('odoo', 'SELECT * FROM wa_import_odoo()');
+unlike($notices, qr/stands in a statement/, 'no credential stood in a statement');
+$node->safe_psql('odoo', <<'SQL', extra_params => [ '-U', 'odoo' ]);
+ALTER TABLE sicantik_whatsapp_provider ALTER COLUMN provider_type DROP NOT NULL;
+INSERT INTO sicantik_whatsapp_provider (id, name, provider_type, fonnte_token, active)
+VALUES (20, 'Lain', 'twilio', NULL, true), (21, 'Tanpa', NULL, NULL, true), (22, 'Cadangan', 'fonnte', 'third-secret', true);
+ALTER TABLE sicantik_whatsapp_template_master ALTER COLUMN name TYPE jsonb
+	USING jsonb_build_object('en_US', 'Invitation', 'id_ID', name);
+INSERT INTO sicantik_whatsapp_template_master (template_key, name, body_preview, parameter_list, meta_template_name, meta_status, language, active)
+VALUES ('izin_perlu_approval', '{"en_US": "Approval"}', 'x', '["official_name", "catatan"]', 'izin_perlu_approval', 'approved', 'id', true),
+	   ('lama', '{"en_US": "Old"}', 'x', '[]', NULL, NULL, 'id', false);
+SQL
+sql("DELETE FROM wa.template WHERE key = 'undangan'");
+(undef, my $rows, $notices) = $node->psql('odoo', "SELECT concat_ws(': ', item, action, detail) FROM wa_import_odoo()");
+like($rows, qr/^provider 20 of Odoo: not taken: "Lain" has the provider_type "twilio"; known are meta, watzap and fonnte$/m, 'a provider of another kind');
+like($rows, qr/^provider 21 of Odoo: not taken: "Tanpa" has no provider_type; /m, 'and of none');
+like($rows, qr/^provider fonnte_22: taken: /m, 'a provider with its credential');
+unlike($notices, qr/stands in a statement/, '  which stood in a table');
+like($notices, qr/NOTICE:  provider "fonnte_22" is not used before/, '  and is to be tested');
+like($rows, qr/^template lama: not taken: it is not active in Odoo$/m, 'a template that Odoo does not use');
+like($rows, qr/^mapping approval_required of meta: taken: as izin_perlu_approval, parameters \["nama_pejabat", "catatan"\]; but nobody supplies catatan, so/m,
+	'a mapping that cannot be filled is taken, and that is said');
+is(sql("SELECT name FROM wa.template WHERE key = 'undangan'"), 'Undangan', 'a name in several languages');
+is(sql("SELECT name FROM wa.template WHERE key = 'izin_perlu_approval'"), 'Approval', '  else in English');
+
 # Tables of another shape: nothing is taken, and the server lives.
 sql("ALTER TABLE sicantik_whatsapp_provider DROP COLUMN id CASCADE; ALTER TABLE whatsapp_account DROP COLUMN id CASCADE;
 	 ALTER TABLE sicantik_whatsapp_template_master DROP COLUMN active");

@@ -147,10 +147,12 @@ foreach my $attempt (2, 3)
 }
 is(sql("SELECT retry_at IS NULL AND error IS NOT NULL FROM wa.calendar WHERE scenario = 'every_day'"), 't', 'but not for ever');
 like(error_of("SELECT wa_run_scenario('every_day')"), qr/ERROR:  no such luck/, 'by hand it is raised');
+like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'log: calendar'"), qr/every_day .*no such luck.*wa_run_scenario\('every_day'\)/, 'wa_check() tells it');
 sql("UPDATE wa.calendar SET attempts = 1, retry_at = now() + interval '1 hour' WHERE scenario = 'every_day'; DELETE FROM wa.once");
 define('daily', ', res_id bigint', "BEGIN RETURN QUERY SELECT 18::bigint, NULL::text, '{\"invoice\": 1, \"amount\": 2}'::jsonb, 9::bigint; END");
 sql("SELECT wa_run_scenario('every_day')");
 is(made('every_day') . sql("SELECT retry_at FROM wa.calendar WHERE scenario = 'every_day'"), '8 18, 9 18', 'once it is mended, a person makes up for it');
+is(sql("SELECT state FROM wa_check() WHERE item = 'log: calendar'"), 'ok', 'and wa_check() is content');
 define('odd', ', colour text', 'BEGIN RETURN; END');
 sql("UPDATE wa.scenario SET composer = 'office.odd' WHERE key = 'every_day'");
 like(run_daily('every_day'), qr/returns a column "colour" that is none of res_model text, res_id bigint/, 'a column that it does not know');
@@ -223,6 +225,17 @@ foreach my $about ('INV/22', 'partner 18', 'account.move 22', 'account_move 22',
 	like(sql("SELECT string_agg(what, ' | ') FROM wa_history('$about')"), qr/no such luck/, "wa_history('$about') finds an event without message");
 }
 unlike(sql("SELECT string_agg(what, ' | ') FROM wa_history('INV/23')"), qr/no such luck/, 'and not those of others');
+
+# A STABLE function that waited for its table to be written anew would find it empty
+sql("UPDATE account_move SET payment_state = 'overdue' WHERE id = 24");
+wait_read();
+define('invoice_overdue', '', "BEGIN RETURN QUERY SELECT 18::bigint, NULL::text, '{\"invoice\": 1, \"amount\": 2}'::jsonb FROM public.account_move WHERE id = record_id; END");
+sql('ALTER FUNCTION office.invoice_overdue STABLE; ALTER TABLE account_move ADD COLUMN note integer');
+$locker->do('BEGIN; ALTER TABLE account_move ALTER COLUMN note TYPE bigint');
+like(error_of("SELECT wa_replay(event_id) FROM wa.dead_letter WHERE record_id = 24 AND scenario = 'invoice_overdue'"),
+	qr/table "public.account_move" is locked at the moment/, 'its function is not called meanwhile');
+$locker->do('COMMIT');
+is(sql("SELECT wa_replay(event_id) FROM wa.dead_letter WHERE record_id = 24 AND scenario = 'invoice_overdue'"), '1', 'but when that is over');
 
 # A backup
 

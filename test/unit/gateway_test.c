@@ -539,7 +539,12 @@ static const AnswerCase answers[] = {
 	{"fonnte", 401, "{\"message\":\"Unauthenticated\"}", WA_OUTCOME_PROVIDER, "", "", "Unauthenticated"},
 	{"fonnte", 200, "<!DOCTYPE html>", WA_OUTCOME_UNKNOWN, "", "", NULL},
 	{"fonnte", 502, "<html>", WA_OUTCOME_UNKNOWN, "", "", NULL},
-	{"fonnte", 404, "<html>", WA_OUTCOME_CALLER, "", "", NULL},
+	{"fonnte", 404, "<html>", WA_OUTCOME_PROVIDER, "", "", "check the base URL"},
+	{"fonnte", 404, "{\"message\":\"no such route\"}", WA_OUTCOME_PROVIDER, "", "", "no such route"},
+	{"fonnte", 404, "{\"status\":false,\"reason\":\"what?\"}", WA_OUTCOME_PROVIDER, "", "", "what?"},
+	{"fonnte", 404, "{\"status\":false,\"reason\":\"target invalid\"}", WA_OUTCOME_RECIPIENT, "target invalid", "", NULL},
+	{"fonnte", 408, "", WA_OUTCOME_RETRY, "", "", "in time"},
+	{"fonnte", 410, "", WA_OUTCOME_CALLER, "", "", NULL},
 	{"fonnte", 403, "<html>", WA_OUTCOME_PROVIDER, "", "", NULL},
 	{"fonnte", 429, "<html>", WA_OUTCOME_THROTTLE, "", "", NULL},
 	{"fonnte", 200, "{\"status\":true,\"id\":[\"7\"", WA_OUTCOME_UNKNOWN, "", "", NULL},
@@ -569,7 +574,10 @@ static const AnswerCase answers[] = {
 	{"watzap", 200, "{\"status\":null}", WA_OUTCOME_UNKNOWN, "", "", NULL},
 	{"watzap", 200, "{\"status\":[\"200\"]}", WA_OUTCOME_UNKNOWN, "", "", NULL},
 	{"watzap", 200, "{\"status\":\"\"}", WA_OUTCOME_UNKNOWN, "", "", NULL},
-	{"watzap", 404, "<html>404 Not Found</html>", WA_OUTCOME_CALLER, "", "", NULL},
+	{"watzap", 404, "<html>404 Not Found</html>", WA_OUTCOME_PROVIDER, "", "", "check the base URL"},
+	{"watzap", 404, "{\"status\":\"404\",\"message\":\"not found\"}", WA_OUTCOME_PROVIDER, "404", "", "not found"},
+	{"watzap", 404, "{\"status\":\"1005\"}", WA_OUTCOME_RETRY, "1005", "", NULL},
+	{"watzap", 408, "<html>", WA_OUTCOME_RETRY, "", "", "in time"},
 	{"watzap", 503, "<html>", WA_OUTCOME_UNKNOWN, "", "", NULL},
 	{"watzap", 401, "{\"message\":\"no\"}", WA_OUTCOME_PROVIDER, "", "", "no"},
 };
@@ -1415,6 +1423,81 @@ static const HealthCase healths[] = {
 };
 
 static void
+test_quota(void)
+{
+	static const struct
+	{
+		const char *kind;
+		const char *body;
+		bool		ok;
+		long		quota_left;
+		long		daily_limit;
+	}			cases[] = {
+		{"meta", "{\"id\":\"1065\",\"quota\":5}", true, -1, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"connect\",\"quota\":\"78\"}", true, 78, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"connect\",\"quota\":78}", true, 78, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"connect\",\"quota\":\"0\"}", false, 0, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"connect\",\"quota\":\"unlimited\"}", true, -1, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"connect\",\"quota\":\"\"}", true, -1, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"connect\",\"quota\":-3}", true, -1, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"connect\",\"quota\":99999999999999999999}", true, -1, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"connect\"}", true, -1, -1},
+		{"fonnte", "{\"status\":true,\"device_status\":\"disconnect\",\"quota\":\"0\"}", false, 0, -1},
+		{"fonnte", "<html>", false, -1, -1},
+		{"watzap", LICENSES("true", LICENSE(OURS, "true", "2999-12-31")), true, -1, -1},
+		{"watzap", LICENSES("true", "{\"key\":\"" OURS "\",\"is_connected\":true,\"limit_message_per_day\":300}"), true, -1, 300},
+		{"watzap", LICENSES("true", "{\"key\":\"" OURS "\",\"is_connected\":true,\"limit_message_per_day\":\"300\"}"), true, -1, 300},
+	};
+	size_t		i;
+
+	for (i = 0; i < LENGTH(cases); i++)
+	{
+		size_t		nsettings;
+		const WaPair *settings = settings_of(cases[i].kind, &nsettings);
+		WaReply		reply = {0};
+		WaHealth	got;
+
+		reply.http_status = 200;
+		reply.retry_after_s = -1;
+		reply.body = cases[i].body;
+		reply.body_len = strlen(cases[i].body);
+		memset(&got, 0xff, sizeof(got));
+		wa_gateway_find(cases[i].kind)->judge_test(settings, nsettings, &reply, &got);
+		ROW(cases[i].body, got.ok == cases[i].ok);
+		ROW(cases[i].body, got.quota_left == cases[i].quota_left);
+		ROW(cases[i].body, got.daily_limit == cases[i].daily_limit);
+		wa_health_free(&got);
+	}
+}
+
+static void
+test_boolean(void)
+{
+	static const char *const yes[] = {"true", "TRUE", "on", "Yes", "1"};
+	static const char *const no[] = {"false", "off", "NO", "0"};
+	static const char *const neither[] = {NULL, "", "2", "maybe", "truee"};
+	bool		result;
+	size_t		i;
+
+	for (i = 0; i < LENGTH(yes); i++)
+	{
+		result = false;
+		ROW(yes[i], wa_gateway_boolean(yes[i], &result) && result);
+	}
+	for (i = 0; i < LENGTH(no); i++)
+	{
+		result = true;
+		ROW(no[i], wa_gateway_boolean(no[i], &result) && !result);
+	}
+	for (i = 0; i < LENGTH(neither); i++)
+	{
+		result = true;
+		ROW(neither[i] != NULL ? neither[i] : "NULL",
+			!wa_gateway_boolean(neither[i], &result) && result);
+	}
+}
+
+static void
 test_health(void)
 {
 	size_t		i;
@@ -1879,6 +1962,8 @@ main(void)
 	CHECK_RUN(test_requests_refused);
 	CHECK_RUN(test_test_requests);
 	CHECK_RUN(test_health);
+	CHECK_RUN(test_quota);
+	CHECK_RUN(test_boolean);
 	CHECK_RUN(test_license_end);
 	CHECK_RUN(test_hosts);
 	CHECK_RUN(test_host_lists);

@@ -82,8 +82,8 @@ sub sentences_in
 		{
 			my $whole = normalized($text);
 			my @texts =
-				$in{WA_STATEMENT} || $whole =~ /^ *(?:WITH|SELECT) \w.* (?:FROM|AS) / ? quoted_in_sql($whole)
-			  : $in{errmsg} && !$options{errors} ? ()
+				$in{WA_STATEMENT} || $whole =~ /^ *(?:WITH|SELECT) \w.* (?:FROM|AS) |^ (?:WHEN|ELSE) / ? quoted_in_sql($whole)
+			  : ($in{errmsg} || $in{errmsg_plural}) && !$options{errors} ? ()
 			  : is_sentence($whole) ? ($whole)
 			  : ();
 

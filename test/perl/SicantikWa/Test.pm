@@ -258,22 +258,32 @@ my @running;
 sub start
 {
 	my ($class, $program, $dir, %options) = @_;
-	my @command =
-	  ('python3', $program, '--port', '0', '--state-dir', $dir);
+	my $self = bless {
+		program => $program,
+		dir => $dir,
+		options => \%options,
+	}, $class;
+
+	push @running, $self;
+	$self->launch(0);
+	return $self;
+}
+
+sub launch
+{
+	my ($self, $port) = @_;
+	my @command = ('python3', $self->{program}, '--port', $port,
+		'--state-dir', $self->{dir});
 	my $line;
 
 	push @command, '--tls-port', '0', '--bad-tls-port', '0',
 	  '--bad-ca-port', '0'
-	  if $options{tls};
+	  if $self->{options}{tls};
 	my $pid = open(my $out, '-|', @command)
 	  or die "cannot start the simulator: $!";
-	my $self = bless {
-		dir => $dir,
-		pid => $pid,
-		out => $out,
-		owner => $$,
-	}, $class;
-	push @running, $self;
+	$self->{pid} = $pid;
+	$self->{out} = $out;
+	$self->{owner} = $$;
 
 	$line = <$out> if IO::Select->new($out)->can_read(60);
 	die 'the simulator did not start'
@@ -282,7 +292,29 @@ sub start
 	{
 		$self->{ports}{$1} = $2;
 	}
-	return $self;
+	return;
+}
+
+# End it without warning, connections and all; its journal stays.
+sub crash
+{
+	my ($self) = @_;
+
+	kill 'KILL', $self->{pid};
+	local ($?, $!);
+	close($self->{out});
+	$self->{pid} = undef;
+	return;
+}
+
+# Start it again behind crash(), at the same port (of plain HTTP), with its
+# defaults and without faults.
+sub restart
+{
+	my ($self) = @_;
+
+	$self->launch($self->port);
+	return;
 }
 
 sub dir { return $_[0]->{dir}; }

@@ -27,7 +27,7 @@ my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 my %not_shown = map { $_ => 1 } (
 	# items of wa_check(), the same in all languages
 	'provider %s', 'scenario %s', 'watched %s', 'other sender', 'log: messages',
-	'log: messages %s', 'log: dead letters', 'log: capture gaps', 'log: events',
+	'log: messages %s', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: calendar',
 	# names of records
 	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
 	'(bigint, jsonb, jsonb)',
@@ -39,9 +39,18 @@ my %not_shown = map { $_ => 1 } (
 	# errors of calls and of the start of the HTTP engine
 	'none yet, see wa_setup()', 'could not initialize libcurl', 'could not set up libcurl: %s',
 	'could not open a descriptor for HTTP: %s', 'could not watch a timer for HTTP: %s',
-	'(built-in default)', 'Only queued and held messages can be cancelled.',
-	'Only messages that are over without having been sent can be tried again.',
-	'Only messages that have failed or expired, or have an unknown outcome, are tried again together.',
+	'(built-in default)', 'Only messages that wait can be cancelled: queued, held, or unknown and to be repeated.',
+	'Only messages that are over without having been sent, or wait for another attempt, can be tried again.',
+	'Tried again together is what has failed or expired, has an unknown outcome, had no number, or waits for another attempt.',
+	# notices of wa_cancel() and wa_retry() of many: why some are left alone
+	'unknown and waiting', 'without number and text', 'without a number',
+	# an alert, written in the language of the office at once
+	'Notice from sicantik_wa, database %s: WhatsApp provider "%s" is in trouble.\n\n%s\n\n'
+	  . 'Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s',
+	'Yth. pengelola SICANTIK. Pemberitahuan sicantik_wa, basis data %s: penyedia WhatsApp "%s" bermasalah.\n\n%s\n\n'
+	  . 'Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s',
+	# a policy, and the cause that alerts are counted by
+	'give up', 'http %s',
 	# a notice of wa_arm()
 	'database %s sends now (mode live)',
 	# the same in both languages
@@ -108,7 +117,7 @@ sql('SELECT * FROM wa_setup()');
 sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
 sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
 	 UPDATE wa.scenario SET template_key = 'nonsense' WHERE key = 'status_update';
-	 UPDATE wa.provider SET state = 'error', last_error = 'The quota of the Fonnte device is used up (Fonnte: insufficient quota).' WHERE name = 'fonnte';
+	 UPDATE wa.provider SET state = 'error', probe_at = now() + interval '1 hour', last_error = 'The quota of the Fonnte device is used up (Fonnte: insufficient quota).' WHERE name = 'fonnte';
 	 UPDATE wa.provider SET active = true WHERE name = 'meta';
 	 UPDATE ir_module_module SET state = 'installed' WHERE name = 'sicantik_whatsapp';
 	 INSERT INTO ir_module_module (name, state) VALUES ('sicantik_notification_automation', 'installed');
@@ -118,13 +127,15 @@ sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
 	 INSERT INTO wa.message (template_key, state, reason) VALUES ('permit_ready', 'held', 'bulk'), ('permit_ready', 'failed', 'recipient');
 	 INSERT INTO wa.dead_letter (event_id, relation, columns, new, event_at, error)
 	 VALUES (1, 'public.sicantik_permit', '{}', '{}', now(), 'template \"x\" of scenario \"y\" does not exist or is not active');
+	 INSERT INTO wa.calendar (scenario, day, error) VALUES ('permit_expiry_warning', '2026-11-01', 'template \"x\" of scenario \"y\" does not exist or is not active');
 	 INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.no_such_table', 'postgres', '{id}')");
 my $amiss = doctor('with everything amiss');
-like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki, lalu SELECT \* FROM wa_test_connection\('fonnte'\)/,
+like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki: diuji lagi pukul [\d:]+ \w+, atau sekarang dengan SELECT \* FROM wa_test_connection\('fonnte'\)/,
 	'the error of a provider and what to do about it');
 like($amiss, qr/log: messages held: 1, sebab: terlalu banyak pesan .* \(bulk\); yang terakhir: .*; wa_release\(\) atau wa_cancel\(\)/, 'held messages');
 like($amiss, qr/karena: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'the error of a dead letter');
-sql("DELETE FROM wa.message; DELETE FROM wa.dead_letter; DELETE FROM wa.watch WHERE relation = 'public.no_such_table';
+like($amiss, qr/log: calendar: skenario permit_expiry_warning gagal pada 2026-11-01: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'a daily run that failed');
+sql("DELETE FROM wa.message; DELETE FROM wa.dead_letter; DELETE FROM wa.calendar; DELETE FROM wa.watch WHERE relation = 'public.no_such_table';
 	 UPDATE wa.scenario SET template_key = key WHERE key = 'status_update'");
 
 # Every sentence of the sources as the detail of a message.
@@ -134,7 +145,7 @@ my @rows;
 my $id = 1000000;
 
 foreach my $file (glob("$src/admin/{check,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
-	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/worker/identity.c"))
+	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/worker/{identity,failover}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);
 
@@ -155,6 +166,26 @@ foreach my $file (glob("$src/admin/{check,reach,senders,history}.c $src/compose/
 	}
 }
 cmp_ok(scalar keys %sample, '>', 300, 'the sentences are found in the sources');
+
+# A code that stood twice would have words that are never shown.
+my ($table) = slurp_file("$src/admin/story.c") =~ /\breasons\[\] = \{\n(.*?)\n\};/s;
+my %times;
+$times{$_}++ foreach $table =~ /^\t\{"([a-z_]+)", \{/mg;
+is(join(' ', grep { $times{$_} > 1 } sort keys %times), '', 'no reason code has words twice');
+my ($states) = slurp_file("$src/../README.md") =~ /^### States and reasons\n(.*?)^### /ms;
+my (%documented, $state);
+foreach my $line (split /\n/, $states =~ s/\n`delivered` and.*//sr)
+{
+	my (undef, $first, $second) = split / *\| */, $line;
+
+	$state = $first if ($first // '') =~ /^`/;
+	$documented{"$state $_"}++ foreach ($second // '') =~ /`([a-z_]+)`/g;
+}
+cmp_ok(scalar keys %documented, '>', 30, 'the reasons are found in README.md');
+is(join(', ', grep { $documented{$_} > 1 } sort keys %documented), '', 'README.md tells each reason of a state once');
+is(join(', ', grep { !$times{ s/.* //r } } sort keys %documented), '', 'each of them has words');
+is(join(', ', grep { my $code = $_; !grep { / \Q$code\E$/ } keys %documented } sort keys %times), '',
+	'and each that has words is in README.md');
 
 $node->safe_psql('odoo', join '', map
 	{
@@ -237,6 +268,16 @@ unlike($told, $english, 'two real stories in Indonesian');
 like($told, qr/^sebab: kontak tidak mempunyai nomor .*: tidak ada nomor yang dapat dipakai di whatsapp_number \(kosong\)/m, 'a number that is missing');
 like($told, qr/^rute: fonnte: gateway pertama/m, 'the route');
 like($told, qr/^percobaan 1 lewat fonnte: .* \(\w+\), HTTP 500/m, 'an attempt');
+
+# A message in doubt: what happened, what comes next, and what one can do.
+$sim->fault({ provider => 'fonnte', kind => 'cut_after_read', times => 1 });
+my $doubt = sql("SELECT wa_set('unknown_wait', '1 day'); SELECT wa_send_text('0812-0000-0011', 'Halo')") =~ s/.*\n//sr;
+wait_state($node, 'odoo', $doubt, 'unknown');
+$told = sql("SELECT what FROM wa_why($doubt)");
+unlike($told, $english, 'a message in doubt in Indonesian');
+like($told, qr/^percobaan 1 lewat fonnte: .*\(unknown\).*: sambungan terputus sebelum ada jawaban$/m, 'why nobody knows');
+like($told, qr/^bila sampai waktu ini belum ada kabar .*: dikirim sekali lagi$/m, 'what comes next');
+like($told, qr/^yang dapat dilakukan: .* wa_cancel\(\)/m, 'what one can do');
 like(sql("SELECT detail FROM wa.message WHERE id = $silent"), qr/^no usable number in whatsapp_number \(empty\)/, 'the ledger keeps the English sentence');
 sql("SELECT wa_set('language', 'en')");
 like(sql("SELECT what FROM wa_why($silent)"), qr/no usable number in whatsapp_number \(empty\)/, 'which is shown when the office reads English');

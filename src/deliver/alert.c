@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * alert.c
+ *		A text to a person when a provider is in trouble.
+ *
+ * An alert is an ordinary message by hand, so it is routed like any other, the
+ * one in trouble counting as tried.  It is worth nothing an hour later, and it
+ * is not repeated: whatever becomes of it, the next one about the same provider
+ * and cause comes after an hour at the earliest, so alerts about alerts end by
+ * themselves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "admin/phrase.h"
+#include "admin/setting.h"
+#include "deliver/alert.h"
+#include "pg/query.h"
+#include "queue/queue.h"
+#include "text/text.h"
+
+#define AGAIN_AFTER_US	USECS_PER_HOUR
+
+static char *
+compose(const char *provider, const char *reason)
+{
+	char	   *language = wa_setting_get("language");
+	char	   *office = wa_setting_get("office_name");
+	bool		english = strcmp(language, "en") == 0;
+	const char *format = english ?
+		"Notice from sicantik_wa, database %s: WhatsApp provider \"%s\" is in trouble.\n\n%s\n\n"
+		"Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s" :
+		"Yth. pengelola SICANTIK. Pemberitahuan sicantik_wa, basis data %s: penyedia WhatsApp \"%s\" bermasalah.\n\n%s\n\n"
+		"Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s";
+
+	return psprintf(format, get_database_name(MyDatabaseId), provider,
+					english ? reason : wa_phrase_in_indonesian(reason),
+					office ? "\n\n" : "", office ? office : "");
+}
+
+/*
+ * See alert.h.
+ */
+void
+wa_alert(const char *provider, const char *cause, const char *reason)
+{
+	static WaStatement avoid =
+		WA_STATEMENT("UPDATE wa.message SET tried = ARRAY[$2] WHERE id = $1");
+	char	   *setting = wa_setting_get("alert_number");
+	WaArgs		args = {0};
+	char		number[WA_NUMBER_SIZE];
+	WaNewMessage message = {0};
+	const char *key = psprintf("alert:%s:%s", provider, cause);
+	int64		again_after = AGAIN_AFTER_US;
+	bool		fresh;
+
+	if (setting == NULL)
+		return;
+	if (!wa_text_normalize_number(setting, number))
+	{
+		ereport(WARNING,
+				(errmsg("the setting alert_number is not a usable number"),
+				 errhint("SELECT wa_set('alert_number', '...').")));
+		return;
+	}
+	wa_queue_assign_ids(&message, 1);
+	wa_queue_announce_many(&key, &message.id, &again_after, 1, &fresh);
+	if (!fresh)
+		return;
+	message.number = number;
+	message.number_source = "alert_number";
+	message.body = compose(provider, reason);
+	message.state = "queued";
+	message.priority = "high";
+	message.unknown_policy = "give up";
+	message.fallback = true;
+	message.expires_at = GetCurrentTimestamp() + AGAIN_AFTER_US;
+	message.created_by = "sicantik_wa";
+	wa_queue_insert(&message, 1);
+
+	/* one that leaves requests without an answer may still be in use */
+	wa_arg_int8(&args, message.id);
+	wa_arg_text(&args, provider);
+	wa_query(&avoid, &args);
+}

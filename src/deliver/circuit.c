@@ -1,0 +1,283 @@
+/*-------------------------------------------------------------------------
+ *
+ * circuit.c
+ *		The circuit breaker: when a provider is not used any more.
+ *
+ * What an attempt says of its provider is remembered once, when the attempt
+ * ends; the circuit is opened in the transaction that records it, which may
+ * have to be repeated.  Nothing is written per message: what a restart of the
+ * worker must know is the row's state, or is read from the ledger.
+ *
+ * A provider whose circuit was closed again gets one message at a time until
+ * it has accepted one; if the first one fails the circuit opens again, for
+ * twice as long as before.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "deliver/alert.h"
+#include "deliver/circuit.h"
+#include "pg/query.h"
+
+/* So many attempts in a row that speak against a provider open its circuit. */
+#define AGAINST_IN_A_ROW	5
+
+/* More unknown outcomes than these among the recent ones are too many. */
+#define UNKNOWNS_ALLOWED	(WA_PACE_RECENT * 5 / 100)
+
+#define LONGEST_PROBE_S		(15 * 60)
+
+/* Meta lifts a restriction of the whole number after hours, if at all. */
+#define POLICY_PROBE_S		(60 * 60)
+
+/*
+ * Does an attempt speak against the provider: nobody reached, no answer, out
+ * of order?  A refusal of this one message shows that it works.
+ */
+static bool
+speaks_against(WaOutcome outcome, int http_status)
+{
+	switch (outcome)
+	{
+		case WA_OUTCOME_ACCEPTED:
+			return false;
+		case WA_OUTCOME_RETRY:
+		case WA_OUTCOME_PROVIDER:
+		case WA_OUTCOME_UNKNOWN:
+			return true;
+		default:
+			return http_status >= 500;
+	}
+}
+
+/* We broke it off ourselves: it says nothing. */
+static bool
+was_interrupted(const char *code)
+{
+	return strcmp(code, "interrupted") == 0;
+}
+
+static void
+remember(WaPace *pace, bool unknown)
+{
+	if (pace->nrecent < WA_PACE_RECENT)
+		pace->nrecent++;
+	else if (pace->recent[pace->next_recent])
+		pace->unknowns--;
+	pace->recent[pace->next_recent] = unknown;
+	pace->next_recent = (pace->next_recent + 1) % WA_PACE_RECENT;
+	if (unknown)
+		pace->unknowns++;
+}
+
+static void
+note(WaPace *pace, WaOutcome outcome, int http_status)
+{
+	remember(pace, outcome == WA_OUTCOME_UNKNOWN);
+	if (outcome == WA_OUTCOME_ACCEPTED)
+	{
+		pace->openings = 0;
+		pace->trial = false;
+	}
+	if (speaks_against(outcome, http_status))
+		pace->against++;
+	else
+		pace->against = 0;
+}
+
+/*
+ * An attempt is over: remember what it says of the provider.
+ */
+void
+wa_circuit_note(const WaTransfer *transfer)
+{
+	if (!was_interrupted(transfer->verdict.code))
+		note(transfer->pace, transfer->verdict.outcome, transfer->http_status);
+}
+
+/*
+ * What an earlier worker has seen of this provider.  Only the newest messages
+ * of the ledger are looked at.
+ */
+void
+wa_circuit_read_ledger(WaPace *pace)
+{
+	static WaStatement history =
+		WA_STATEMENT("SELECT outcome, coalesce(http_status, 0) FROM"
+					 " (SELECT outcome, http_status, finished_at, message_id FROM wa.attempt WHERE provider = $1"
+					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)"
+					 " AND provider_code IS DISTINCT FROM 'interrupted'"
+					 " ORDER BY finished_at DESC NULLS LAST, message_id DESC LIMIT $2) AS a"
+					 " ORDER BY finished_at NULLS FIRST, message_id");
+	WaOutcome	outcome = WA_OUTCOME_ACCEPTED;
+	WaArgs		args = {0};
+	uint64		n;
+
+	wa_arg_text(&args, pace->name);
+	wa_arg_int4(&args, WA_PACE_RECENT);
+	n = wa_query(&history, &args);
+	for (uint64 i = 0; i < n; i++)
+		if (wa_outcome_from_name(wa_row_text(i, 1), &outcome))
+			note(pace, outcome, wa_row_int4(i, 2));
+	SPI_freetuptable(SPI_tuptable);
+
+	/* it was just tried again when the earlier worker ended, or is open still */
+	if (outcome == WA_OUTCOME_PROVIDER || pace->against >= AGAINST_IN_A_ROW)
+	{
+		pace->openings = 1;
+		pace->trial = true;
+	}
+	pace->against = 0;
+	pace->doubt_said = pace->unknowns > UNKNOWNS_ALLOWED;
+	wa_circuit_take_over(pace);
+}
+
+/*
+ * The row of the provider has been loaded: what has somebody made of it?
+ */
+void
+wa_circuit_take_over(WaPace *pace)
+{
+	const WaProvider *p = pace->provider;
+	bool		open = strcmp(p->state, "error") == 0;
+
+	pace->probe_at = p->probe_at;
+	if (strcmp(p->state, "draft") == 0)
+	{
+		/* other credentials, another story */
+		pace->against = pace->openings = 0;
+		pace->trial = false;
+	}
+	else if (pace->open && !open)
+	{
+		/* one message tells more than what we were told before */
+		pace->paused_us = 0;
+		pace->against = 0;
+		pace->trial = true;
+		pace->trial_since = GetCurrentTimestamp();
+	}
+	pace->open = open;
+}
+
+/* The first wait, doubled so many times. */
+static int
+doubled(int times)
+{
+	int			wait = WA_FIRST_PROBE_S;
+
+	for (int i = 0; i < times && wait < LONGEST_PROBE_S; i++)
+		wait *= 2;
+	return Min(wait, LONGEST_PROBE_S);
+}
+
+/*
+ * Seconds until the next probe of an open circuit, of which "failed" have come
+ * to nothing.  Openings without an accepted message in between count too, so
+ * that a provider whose test succeeds and whose messages fail is not tried
+ * twice a minute for ever.
+ */
+int
+wa_circuit_probe_wait(const WaPace *pace, int failed)
+{
+	return doubled(failed + Max(pace->openings - 1, 0));
+}
+
+/*
+ * Open the circuit: see circuit.h.
+ */
+bool
+wa_circuit_open(WaPace *pace, const char *cause, const char *reason,
+				TimestampTz started_at, int first_probe_s)
+{
+	static WaStatement open =
+		WA_STATEMENT("UPDATE wa.provider SET state = 'error', last_error = $2, last_error_at = clock_timestamp(),"
+					 " failed_probes = 0, probe_at = clock_timestamp() + $3 * interval '1 second'"
+					 " WHERE name = (SELECT name FROM wa.provider WHERE name = $1 AND state = 'configured'"
+					 " AND (tested_at IS NULL OR tested_at < $4 OR tested_at > clock_timestamp())"
+					 " FOR NO KEY UPDATE SKIP LOCKED)");
+	WaArgs		args = {0};
+
+	if (first_probe_s == 0)
+		first_probe_s = doubled(pace->openings);
+	wa_arg_text(&args, pace->name);
+	wa_arg_text(&args, reason);
+	wa_arg_int4(&args, first_probe_s);
+	wa_arg_timestamptz(&args, started_at);
+	if (wa_query(&open, &args) == 0)
+		return false;
+	pace->openings++;
+	ereport(WARNING,
+			(errmsg("sicantik_wa stops using provider \"%s\": %s", pace->name, reason),
+			 errdetail("Its connection is tested again in %d seconds, and it is used when that succeeds.",
+					   first_probe_s),
+			 errhint("After mending the cause: SELECT * FROM wa_test_connection('%s').", pace->name)));
+	wa_alert(pace->name, cause, reason);
+	return true;
+}
+
+/*
+ * Many outcomes are unknown: say it when it begins.  It is over when they have
+ * become few, not when the count falls by one: around the limit it goes up and
+ * down with every attempt.
+ */
+static void
+say_doubt(WaPace *pace)
+{
+	char	   *reason;
+
+	if (pace->unknowns <= UNKNOWNS_ALLOWED / 2)
+		pace->doubt_said = false;
+	if (pace->doubt_said || pace->unknowns <= UNKNOWNS_ALLOWED)
+		return;
+	pace->doubt_said = true;
+	reason = psprintf("of its last %d messages %d have an unknown outcome", pace->nrecent, pace->unknowns);
+	ereport(WARNING,
+			(errmsg("sicantik_wa holds messages in doubt of provider \"%s\" instead of repeating them: %s",
+					pace->name, reason),
+			 errhint("Find out whether they have arrived; then wa_retry() or wa_cancel().")));
+	wa_alert(pace->name, "unknown", reason);
+}
+
+/*
+ * See circuit.h.
+ */
+bool
+wa_circuit_count(const WaTransfer *transfer)
+{
+	const WaVerdict *verdict = &transfer->verdict;
+	WaPace	   *pace = transfer->pace;
+	bool		on_trial = pace->trial && transfer->started_at >= pace->trial_since;
+
+	if (was_interrupted(verdict->code))
+		return false;
+	say_doubt(pace);
+	if (verdict->outcome == WA_OUTCOME_PROVIDER)
+		return wa_circuit_open(pace, verdict->code[0] ? verdict->code : psprintf("http %d", transfer->http_status),
+							   verdict->reason, transfer->started_at, 0);
+	if (verdict->outcome == WA_OUTCOME_POLICY && verdict->scope == WA_SCOPE_PROVIDER)
+		return wa_circuit_open(pace, verdict->code, verdict->reason, transfer->started_at, POLICY_PROBE_S);
+	if (pace->against >= AGAINST_IN_A_ROW)
+		return wa_circuit_open(pace, "attempts",
+							   psprintf("%d attempts in a row have failed, the last one so: %s",
+										pace->against, verdict->reason),
+							   transfer->started_at, 0);
+	if (on_trial && speaks_against(verdict->outcome, transfer->http_status))
+		return wa_circuit_open(pace, "attempts",
+							   psprintf("its connection test succeeded, but the first message did not: %s", verdict->reason),
+							   transfer->started_at, 0);
+	return false;
+}
+
+/*
+ * See circuit.h.
+ */
+bool
+wa_circuit_in_doubt(const char *provider)
+{
+	WaPace	   *pace = wa_pacing_find(provider);
+
+	return pace && pace->unknowns > UNKNOWNS_ALLOWED;
+}

@@ -1,0 +1,486 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *		The worker carries out what people, and providers, have asked for.
+ *
+ * Nobody but the worker changes a message that may be on the wire, and only
+ * the worker knows whether it is.  So a wish is a row of wa.request, and this
+ * is where it meets the message as it is by then.
+ *
+ * A request about a message that is on the wire stays until that is over, and
+ * so does one about a row that somebody holds: whoever edits a row must not
+ * stop everybody's messages.  Cancels go before retries, whichever came first,
+ * and take earlier retries of the same message with them; what was cancelled
+ * here is revived in a later round, when the scheduler has forgotten it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/setting.h"
+#include "compose/sending.h"
+#include "pg/query.h"
+#include "queue/queue.h"
+
+/* The rows of wa.request that may be carried out now, locked with their messages. */
+#define FETCH(columns, condition) \
+	"SELECT r.id, r.message_id, r.requested_by, " columns \
+	" FROM wa.request AS r JOIN wa.message AS m ON m.id = r.message_id" \
+	" WHERE " condition " AND m.state <> 'sending' AND m.id <> ALL ($2)" \
+	" ORDER BY r.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED"
+
+/* Has the last attempt of the message m perhaps been accepted? */
+#define LAST_IN_DOUBT \
+	"(m.state = 'unknown' OR (m.state = 'held' AND m.reason IN ('unknown_outcome', 'many_unknown')))"
+
+/* Or an earlier one? */
+#define IN_DOUBT \
+	"(" LAST_IN_DOUBT " OR (m.repeats > 0 AND m.reason IS DISTINCT FROM 'settled'))"
+
+/* Requests of one kind. */
+typedef struct Requests
+{
+	int			n;
+	int64	   *ids;			/* of the requests */
+	int64	   *messages;
+	const char **roles;
+} Requests;
+
+static void
+add(int64 **list, int *n, const int64 *more, int nmore)
+{
+	if (nmore == 0)
+		return;
+	if (*list == NULL)
+		*list = palloc(sizeof(int64) * nmore);
+	else
+		*list = repalloc(*list, sizeof(int64) * (*n + nmore));
+	memcpy(*list + *n, more, sizeof(int64) * nmore);
+	*n += nmore;
+}
+
+static bool
+contains(const int64 *list, int n, int64 id)
+{
+	for (int i = 0; i < n; i++)
+		if (list[i] == id)
+			return true;
+	return false;
+}
+
+/* Read what FETCH selects; the result stays in SPI_tuptable for the rest. */
+static void
+fetch(WaStatement *statement, int limit, const int64 *busy, int nbusy, Requests *requests)
+{
+	WaArgs		args = {0};
+
+	wa_arg_int8(&args, limit);
+	wa_arg_int8_array(&args, busy, nbusy);
+	requests->n = (int) wa_query(statement, &args);
+	requests->ids = palloc(sizeof(int64) * Max(requests->n, 1));
+	requests->messages = palloc(sizeof(int64) * Max(requests->n, 1));
+	requests->roles = palloc(sizeof(char *) * Max(requests->n, 1));
+	for (int i = 0; i < requests->n; i++)
+	{
+		requests->ids[i] = wa_row_int8(i, 1);
+		requests->messages[i] = wa_row_int8(i, 2);
+		requests->roles[i] = wa_row_text(i, 3);
+	}
+}
+
+static void
+done(const int64 *ids, int n)
+{
+	static WaStatement remove =
+		WA_STATEMENT("DELETE FROM wa.request WHERE id = ANY ($1)");
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	wa_arg_int8_array(&args, ids, n);
+	wa_query(&remove, &args);
+}
+
+/* Run a statement that returns ids of messages; palloc()ed. */
+static int
+returned_ids(WaStatement *statement, WaArgs *args, int64 **ids)
+{
+	int			n = (int) wa_query(statement, args);
+
+	*ids = palloc(sizeof(int64) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+		(*ids)[i] = wa_row_int8(i, 1);
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+/* These messages wait for nothing any more. */
+static void
+forget_work(const int64 *ids, int n)
+{
+	static WaStatement forget =
+		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id = ANY ($1))"
+					 " DELETE FROM wa.ready WHERE message_id = ANY ($1)");
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	wa_arg_int8_array(&args, ids, n);
+	wa_query(&forget, &args);
+}
+
+/* Nobody can carry out a wish about a message that is not there any more. */
+static void
+drop_orphans(void)
+{
+	static WaStatement drop =
+		WA_STATEMENT("DELETE FROM wa.request AS r WHERE NOT EXISTS"
+					 " (SELECT FROM wa.message AS m WHERE m.id = r.message_id)");
+
+	wa_query(&drop, NULL);
+}
+
+/*
+ * What a provider told later about an attempt.  That it was accepted is true
+ * whatever the ledger says by now, and ends every further attempt; that it was
+ * refused ends a message only where nothing came after that attempt.
+ */
+static bool
+settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgotten)
+{
+	/* the details of a request may have been written by anybody */
+	static WaStatement read =
+		WA_STATEMENT(FETCH("CASE WHEN jsonb_typeof(r.detail -> 'attempt') = 'number'"
+						   " THEN CASE WHEN (r.detail -> 'attempt')::numeric BETWEEN 1 AND 1000000"
+						   " THEN (r.detail -> 'attempt')::integer END END,"
+						   " r.detail ->> 'provider_message_id', r.detail -> 'accepted' = 'true', r.detail ->> 'detail'",
+						   "r.action = 'settle'"));
+	static WaStatement accepted =
+		WA_STATEMENT("UPDATE wa.message AS m SET"
+					 " state = CASE WHEN v.known THEN m.state ELSE 'sent' END,"
+					 " reason = CASE WHEN v.known THEN m.reason ELSE 'settled' END,"
+					 " detail = CASE WHEN v.known THEN m.detail ELSE concat_ws(': ', 'the provider reported later that it"
+					 " had accepted attempt ' || v.attempt, v.detail) END,"
+					 " provider = CASE WHEN v.known THEN m.provider ELSE coalesce(v.provider, m.provider) END,"
+					 " provider_message_id = CASE WHEN NOT v.known THEN coalesce(v.provider_message_id, m.provider_message_id)"
+					 " WHEN v.provider = m.provider OR v.provider IS NULL"
+					 " THEN coalesce(m.provider_message_id, v.provider_message_id) ELSE m.provider_message_id END,"
+					 " due_at = NULL, sent_at = coalesce(m.sent_at, v.finished_at, clock_timestamp()),"
+					 " finished_at = coalesce(m.finished_at, clock_timestamp())"
+					 " FROM (SELECT DISTINCT ON (s.id) s.*, a.provider, a.finished_at,"
+					 " o.state IN ('sent', 'delivered', 'read') AS known"
+					 " FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS s(id, attempt, provider_message_id, detail, place)"
+					 " JOIN wa.message AS o ON o.id = s.id"
+					 " LEFT JOIN wa.attempt AS a ON a.message_id = s.id AND a.attempt = s.attempt"
+					 " ORDER BY s.id, s.place) AS v"
+					 " WHERE m.id = v.id RETURNING m.id");
+	static WaStatement refused =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = 'failed', reason = 'settled',"
+					 " detail = concat_ws(': ', 'the provider reported later that it had not accepted attempt ' || v.attempt,"
+					 " v.detail), due_at = NULL, finished_at = clock_timestamp()"
+					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2, $3, $4)"
+					 " AS s(id, attempt, provider_message_id, detail) ORDER BY id, attempt DESC) AS v"
+					 " WHERE m.id = v.id AND v.attempt >= m.attempts"
+					 " AND " LAST_IN_DOUBT " RETURNING m.id");
+	WaStatement *statements[] = {&accepted, &refused};
+	Requests	requests;
+	SPITupleTable *table;
+
+	fetch(&read, limit, busy, nbusy, &requests);
+	table = SPI_tuptable;
+	for (size_t kind = 0; kind < lengthof(statements) && requests.n > 0; kind++)
+	{
+		int64	   *messages = palloc(sizeof(int64) * requests.n);
+		int32	   *attempts = palloc(sizeof(int32) * requests.n);
+		const char **ids = palloc(sizeof(char *) * requests.n);
+		const char **details = palloc(sizeof(char *) * requests.n);
+		WaArgs		args = {0};
+		int64	   *ended;
+		int			n = 0;
+		int			nended;
+
+		SPI_tuptable = table;
+		for (int i = 0; i < requests.n; i++)
+		{
+			if (wa_row_isnull(i, 4) || wa_row_isnull(i, 6) || wa_row_bool(i, 6) != (kind == 0))
+				continue;
+			messages[n] = requests.messages[i];
+			attempts[n] = wa_row_int4(i, 4);
+			ids[n] = wa_row_text(i, 5);
+			details[n++] = wa_row_text(i, 7);
+		}
+		if (n == 0)
+			continue;
+		wa_arg_int8_array(&args, messages, n);
+		wa_arg_int4_array(&args, attempts, n);
+		wa_arg_text_array(&args, ids, n);
+		wa_arg_text_array(&args, details, n);
+		nended = returned_ids(statements[kind], &args, &ended);
+		forget_work(ended, nended);
+		add(forgotten, nforgotten, ended, nended);
+	}
+	done(requests.ids, requests.n);
+	return requests.n == limit;
+}
+
+/*
+ * Of what was to be cancelled this is sent already.  The caller was told that
+ * it would be cancelled, so say it where he looks, and in the log.
+ */
+static void
+tell_too_late(const Requests *requests)
+{
+	static WaStatement note =
+		WA_STATEMENT("UPDATE wa.message AS m SET detail = concat_ws('; ', m.detail, v.note)"
+					 " FROM (SELECT DISTINCT ON (id) id, format('the cancel asked for by %s came too late', role) AS note"
+					 " FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS v"
+					 " WHERE m.id = v.id AND m.state IN ('sent', 'delivered', 'read')"
+					 " AND strpos(coalesce(m.detail, ''), v.note) = 0 RETURNING m.id");
+	WaArgs		args = {0};
+	int64	   *late;
+	int			n;
+
+	wa_arg_int8_array(&args, requests->messages, requests->n);
+	wa_arg_text_array(&args, requests->roles, requests->n);
+	n = returned_ids(&note, &args, &late);
+	if (n > 0)
+		ereport(LOG,
+				(errmsg_plural("sicantik_wa could not cancel %d message: it had been sent",
+							   "sicantik_wa could not cancel %d messages: they had been sent",
+							   n, n),
+				 errdetail("The first of them is message " INT64_FORMAT ".", late[0])));
+}
+
+static bool
+cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgotten)
+{
+	static WaStatement read = WA_STATEMENT(FETCH("NULL", "r.action = 'cancel'"));
+
+	/* one that may have arrived is not cancelled, only not repeated */
+	static WaStatement cancel =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = CASE WHEN " IN_DOUBT " THEN 'unknown' ELSE 'cancelled' END,"
+					 " reason = 'cancelled', due_at = NULL, finished_at = clock_timestamp(),"
+					 " detail = CASE WHEN " IN_DOUBT
+					 " THEN format('cancelled by %s: it is not repeated, but an earlier attempt may have been accepted', c.role)"
+					 " ELSE 'cancelled by ' || c.role END"
+					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS c"
+					 " WHERE m.id = c.id AND (m.state IN ('queued', 'held')"
+					 " OR (m.state = 'unknown' AND m.due_at IS NOT NULL)) RETURNING m.id");
+	static WaStatement take_back =
+		WA_STATEMENT("DELETE FROM wa.request AS r WHERE r.action IN ('retry', 'release') AND r.message_id = ANY ($2)"
+					 " AND r.id < (SELECT max(c.id) FROM unnest($1, $2) AS c(id, message_id)"
+					 " WHERE c.message_id = r.message_id)");
+	Requests	requests;
+	WaArgs		args = {0};
+	int64	   *ended;
+	int			n;
+
+	fetch(&read, limit, busy, nbusy, &requests);
+	if (requests.n == 0)
+		return false;
+	wa_arg_int8_array(&args, requests.messages, requests.n);
+	wa_arg_text_array(&args, requests.roles, requests.n);
+	n = returned_ids(&cancel, &args, &ended);
+	forget_work(ended, n);
+	add(forgotten, nforgotten, ended, n);
+	if (n < requests.n)
+		tell_too_late(&requests);
+	memset(&args, 0, sizeof(args));
+	wa_arg_int8_array(&args, requests.ids, requests.n);
+	wa_arg_int8_array(&args, requests.messages, requests.n);
+	wa_query(&take_back, &args);
+	done(requests.ids, requests.n);
+	return requests.n == limit;
+}
+
+/* How messages go on after a release or a retry. */
+typedef struct Revivals
+{
+	int			n;
+	int64	   *ids;
+	const char **states;		/* queued or skipped */
+	const char **reasons;
+	const char **details;
+	const char **numbers;		/* NULL: as it is */
+	const char **sources;
+} Revivals;
+
+static void
+revive(Revivals *revivals, int64 id, const char *state, const char *reason, const char *detail,
+	   const WaContactNow *contact)
+{
+	int			i = revivals->n++;
+
+	revivals->ids[i] = id;
+	revivals->states[i] = state;
+	revivals->reasons[i] = reason;
+	revivals->details[i] = detail;
+	revivals->numbers[i] = contact ? contact->number : NULL;
+	revivals->sources[i] = contact ? contact->source : NULL;
+}
+
+/*
+ * Write them; those that are queued then are in *revived.  A message that may
+ * have been accepted already stays in doubt, or is counted as repeated.
+ */
+static void
+write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
+{
+	static WaStatement update =
+		WA_STATEMENT("UPDATE wa.message AS m SET"
+					 " state = CASE WHEN v.state <> 'queued' AND " IN_DOUBT " THEN 'unknown' ELSE v.state END,"
+					 " reason = v.reason, detail = v.detail, number = coalesce(v.number, m.number),"
+					 " number_source = coalesce(v.source, m.number_source), due_at = NULL,"
+					 " finished_at = CASE WHEN v.state <> 'queued' THEN clock_timestamp() END,"
+					 " tried = NULL, waits = 0, repeats = m.repeats"
+					 " + CASE WHEN v.state = 'queued' AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
+					 " expires_at = CASE WHEN v.state = 'queued' THEN greatest(m.expires_at, clock_timestamp() + '1 day')"
+					 " ELSE m.expires_at END"
+					 " FROM unnest($1, $2, $3, $4, $5, $6) AS v(id, state, reason, detail, number, source)"
+					 " WHERE m.id = v.id RETURNING CASE WHEN m.state = 'queued' THEN m.id ELSE -m.id END");
+	static WaStatement ready =
+		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1) ON CONFLICT DO NOTHING");
+	WaArgs		args = {0};
+	int64	   *ids;
+	int			n;
+	int			nqueued = 0;
+
+	if (revivals->n == 0)
+		return;
+	wa_arg_int8_array(&args, revivals->ids, revivals->n);
+	wa_arg_text_array(&args, revivals->states, revivals->n);
+	wa_arg_text_array(&args, revivals->reasons, revivals->n);
+	wa_arg_text_array(&args, revivals->details, revivals->n);
+	wa_arg_text_array(&args, revivals->numbers, revivals->n);
+	wa_arg_text_array(&args, revivals->sources, revivals->n);
+	n = returned_ids(&update, &args, &ids);
+	forget_work(revivals->ids, revivals->n);
+	for (int i = 0; i < n; i++)
+		if (ids[i] > 0)
+			ids[nqueued++] = ids[i];
+	memset(&args, 0, sizeof(args));
+	wa_arg_int8_array(&args, ids, nqueued);
+	wa_query(&ready, &args);
+	add(revived, nrevived, ids, nqueued);
+}
+
+static const char *
+why_no_number(const WaContactNow *contact)
+{
+	return psprintf("no usable number in %s", contact->tried && contact->tried[0] ? contact->tried : "any column");
+}
+
+/*
+ * Releases and retries.  A retry looks the number up again, unless a person or
+ * a composer gave it; while the table of contacts is locked, it stays.
+ */
+static bool
+let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nforgotten,
+	   int64 **revived, int *nrevived)
+{
+	static WaStatement read =
+		WA_STATEMENT(FETCH("r.action = 'retry',"
+						   " CASE WHEN r.action = 'release' THEN m.state = 'held' AND m.number IS NOT NULL"
+						   " WHEN m.number IS NULL AND (m.partner_id IS NULL OR m.body IS NULL) THEN false"
+						   " WHEN m.state = 'queued' THEN EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)"
+						   " ELSE m.state IN ('failed', 'unknown', 'skipped', 'expired', 'cancelled') END,"
+						   " CASE WHEN m.number IS NULL OR coalesce(m.number_source, '') NOT IN ('given', 'composer')"
+						   " THEN m.partner_id END",
+						   "r.action IN ('release', 'retry')"));
+	Requests	requests;
+	WaContactNow *contacts;
+	int		   *contact_of;
+	int64	   *finished;
+	bool	   *retry;
+	bool	   *wanted;
+	Revivals	revivals = {0};
+	int			ncontacts = 0;
+	int			nfinished = 0;
+	bool		read_contacts;
+
+	fetch(&read, limit, busy, nbusy, &requests);
+	if (requests.n == 0)
+		return false;
+	contacts = palloc0(sizeof(WaContactNow) * requests.n);
+	contact_of = palloc(sizeof(int) * requests.n);
+	finished = palloc(sizeof(int64) * requests.n);
+	retry = palloc(sizeof(bool) * requests.n);
+	wanted = palloc(sizeof(bool) * requests.n);
+	for (int i = 0; i < requests.n; i++)
+	{
+		retry[i] = wa_row_bool(i, 4);
+		wanted[i] = wa_row_bool(i, 5);
+		contact_of[i] = -1;
+		if (retry[i] && wanted[i] && !wa_row_isnull(i, 6))
+		{
+			contact_of[i] = ncontacts;
+			contacts[ncontacts++].partner_id = wa_row_int8(i, 6);
+		}
+	}
+	read_contacts = ncontacts == 0 ||
+		wa_look_up_contacts(wa_setting_get("odoo_schema"), contacts, ncontacts);
+
+	revivals.ids = palloc(sizeof(int64) * requests.n);
+	revivals.states = palloc(sizeof(char *) * requests.n);
+	revivals.reasons = palloc(sizeof(char *) * requests.n);
+	revivals.details = palloc(sizeof(char *) * requests.n);
+	revivals.numbers = palloc(sizeof(char *) * requests.n);
+	revivals.sources = palloc(sizeof(char *) * requests.n);
+	for (int i = 0; i < requests.n; i++)
+	{
+		const WaContactNow *contact = contact_of[i] >= 0 ? &contacts[contact_of[i]] : NULL;
+		int64		message = requests.messages[i];
+		const char *reason = retry[i] ? "retried" : "released";
+
+		/* these stay: the scheduler still has it, or the number is not known */
+		if (contains(forgotten, nforgotten, message) || (contact && !read_contacts))
+			continue;
+		finished[nfinished++] = requests.ids[i];
+		if (!wanted[i] || contains(revivals.ids, revivals.n, message))
+			continue;
+		if (contact && contact->state == WA_CONTACT_GONE)
+			revive(&revivals, message, "skipped", "no_recipient",
+				   "the contact does not exist any more", NULL);
+		else if (contact && contact->state == WA_CONTACT_NO_NUMBER)
+			revive(&revivals, message, "skipped", "no_number", why_no_number(contact), NULL);
+		else
+			revive(&revivals, message, "queued", reason,
+				   psprintf(retry[i] ? "retried by %s" : "released by %s", requests.roles[i]), contact);
+	}
+	write_revivals(&revivals, revived, nrevived);
+	done(finished, nfinished);
+	return nfinished == limit;
+}
+
+/*
+ * Carry out what was asked for, at most "limit" of a kind.  Messages among
+ * "busy" are on the wire, or were until this round: requests about them stay.
+ * Messages that the scheduler must forget are in *forgotten, those that are
+ * ready again in *revived (palloc()ed).  Returns whether there is more to do
+ * at once; *left: some stay, come again soon.
+ *
+ * Takes part in the caller's transaction; waits for no lock.
+ */
+bool
+wa_queue_requests(int limit, const int64 *busy, int nbusy,
+				  int64 **forgotten, int *nforgotten,
+				  int64 **revived, int *nrevived, bool *left)
+{
+	static WaStatement any =
+		WA_STATEMENT("SELECT FROM wa.request LIMIT 1");
+	bool		more;
+
+	*forgotten = NULL;
+	*nforgotten = 0;
+	*revived = NULL;
+	*nrevived = 0;
+	*left = false;
+	if (wa_query(&any, NULL) == 0)
+		return false;
+	drop_orphans();
+	more = settle(limit, busy, nbusy, forgotten, nforgotten);
+	more = cancel(limit, busy, nbusy, forgotten, nforgotten) || more;
+	more = let_go(limit, busy, nbusy, *forgotten, *nforgotten, revived, nrevived) || more;
+	*left = wa_query(&any, NULL) > 0;
+	return more;
+}

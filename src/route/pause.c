@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * pause.c
+ *		wa_pause() and wa_resume(): the switch of a provider.
+ *
+ * A paused provider is left out by routing like one whose circuit is open, so
+ * messages go by others or wait.  It is not probed either, and nothing but
+ * wa_resume() switches it on again: its state and its circuit are another
+ * matter and stay as they are.  Requests on the wire are not touched.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "pg/call.h"
+#include "pg/query.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_pause);
+PG_FUNCTION_INFO_V1(wa_sql_resume);
+
+static void
+require_provider(const char *name)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT (SELECT string_agg(name, ', ' ORDER BY name COLLATE \"C\") FROM wa.provider)"
+					 " WHERE NOT EXISTS (SELECT FROM wa.provider WHERE name = $1)");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, name);
+	if (name == NULL || wa_query(&find, &args) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("provider \"%s\" does not exist", name),
+			 wa_row_isnull(0, 1) ? errhint("There is none: wa_configure() creates one.") :
+			 errhint("Providers: %s.", wa_row_text(0, 1))));
+}
+
+/*
+ * wa_pause(): see pause.sql.
+ */
+Datum
+wa_sql_pause(PG_FUNCTION_ARGS)
+{
+	static WaStatement paused =
+		WA_STATEMENT("SELECT name, coalesce(paused_by, 'somebody'),"
+					 " to_char(paused_at, 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.provider"
+					 " WHERE name = coalesce($1, name) AND paused_at IS NOT NULL ORDER BY name COLLATE \"C\"");
+	static WaStatement pause =
+		WA_STATEMENT("UPDATE wa.provider SET paused_at = clock_timestamp(), paused_by = $2"
+					 " WHERE name = coalesce($1, name) AND paused_at IS NULL");
+	char	   *name = wa_call_arg_text(fcinfo, 0);
+	char	   *role = wa_call_role();
+	WaCall		call;
+	WaArgs		args = {0};
+	uint64		n;
+	int64		changed;
+
+	PreventCommandIfReadOnly("wa_pause()");
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	require_provider(name);
+	wa_arg_text(&args, name);
+	n = wa_query(&paused, &args);
+	for (uint64 i = 0; i < n; i++)
+		ereport(NOTICE,
+				(errmsg("provider \"%s\" is paused already, by %s since %s",
+						wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3))));
+	wa_arg_text(&args, role);
+	changed = (int64) wa_query(&pause, &args);
+	wa_call_end(&call);
+	PG_RETURN_INT64(changed);
+}
+
+/*
+ * wa_resume(): see pause.sql.
+ */
+Datum
+wa_sql_resume(PG_FUNCTION_ARGS)
+{
+	static WaStatement others =
+		WA_STATEMENT("SELECT name FROM wa.provider"
+					 " WHERE name = coalesce($1, name) AND paused_at IS NULL ORDER BY name COLLATE \"C\"");
+	static WaStatement resume =
+		WA_STATEMENT("UPDATE wa.provider SET paused_at = NULL, paused_by = NULL"
+					 " WHERE name = coalesce($1, name) AND paused_at IS NOT NULL"
+					 " RETURNING name, state, last_error, active");
+	char	   *name = wa_call_arg_text(fcinfo, 0);
+	WaCall		call;
+	WaArgs		args = {0};
+	uint64		n;
+
+	PreventCommandIfReadOnly("wa_resume()");
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	require_provider(name);
+	wa_arg_text(&args, name);
+	n = wa_query(&others, &args);
+	for (uint64 i = 0; i < n; i++)
+		ereport(NOTICE,
+				(errmsg("provider \"%s\" is not paused", wa_row_text(i, 1))));
+	n = wa_query(&resume, &args);
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *resumed = wa_row_text(i, 1);
+		char	   *state = wa_row_text(i, 2);
+
+		if (!wa_row_bool(i, 4))
+			ereport(NOTICE,
+					(errmsg("provider \"%s\" is not paused any more, but not active either", resumed),
+					 errhint("SELECT wa_configure('%s', '{\"active\": true}').", resumed)));
+		else if (strcmp(state, "error") == 0)
+			ereport(NOTICE,
+					(errmsg("provider \"%s\" is not paused any more, but in state error: %s",
+							resumed, wa_row_isnull(i, 3) ? "see wa_status()" : wa_row_text(i, 3)),
+					 errhint("It is used when its connection test succeeds: SELECT * FROM wa_test_connection('%s').",
+							 resumed)));
+		else if (strcmp(state, "configured") != 0)
+			ereport(NOTICE,
+					(errmsg("provider \"%s\" is not paused any more, but was not tested yet", resumed),
+					 errhint("SELECT * FROM wa_test_connection('%s').", resumed)));
+	}
+	wa_call_end(&call);
+	PG_RETURN_INT64((int64) n);
+}

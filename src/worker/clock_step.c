@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock_step.c
+ *		The server's clock is set: waits go on as if it had not been.
+ *
+ * wa.due holds times of day, because it must outlive the process.  Two sorts
+ * of times are there.  What a person asked for, or sending hours say, is meant
+ * as a time of day, and follows the clock.  A wait of ours (before another
+ * attempt, or until a provider has told what became of a message) is meant as
+ * a span: where the clock is set back it would freeze, where it is set forward
+ * it would be over too soon, and a message in doubt would be sent again before
+ * the provider had its time.
+ *
+ * The monotonic clock does not jump.  The difference between the two is kept
+ * in shared memory, per database, so that a worker that starts later knows
+ * with which clock the waits were written; when it changes by more than a
+ * moment they are shifted.  After a start of the server nobody knows; then,
+ * and always, a wait that is longer than any of ours can be is cut short.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "admin/setting.h"
+#include "pg/frame.h"
+#include "pg/query.h"
+#include "worker/clock_step.h"
+#include "worker/slot.h"
+
+/* Less than that is how clocks are slewed, or how long we were not running. */
+#define STEP_US		(3 * USECS_PER_SEC)
+
+int64
+wa_clock_offset(void)
+{
+	struct timespec ts;
+	int64		offset;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	offset = GetCurrentTimestamp() -
+		((int64) ts.tv_sec * USECS_PER_SEC + ts.tv_nsec / 1000);
+	return offset != 0 ? offset : 1;
+}
+
+bool
+wa_clock_differs(int64 a, int64 b)
+{
+	return a > b ? a - b > STEP_US : b - a > STEP_US;
+}
+
+/* Where this database's is kept; NULL without a slot. */
+static pg_atomic_uint64 *
+kept_offset(void)
+{
+	int			index = wa_slot_find(MyDatabaseId);
+
+	return index < 0 ? NULL : &wa_shared->slots[index].clock_offset;
+}
+
+bool
+wa_clock_stepped(void)
+{
+	pg_atomic_uint64 *kept = kept_offset();
+	int64		offset = kept ? (int64) pg_atomic_read_u64(kept) : 0;
+
+	return offset != 0 && wa_clock_differs(offset, wa_clock_offset());
+}
+
+/*
+ * Shift what waits by so many microseconds.  Keys of wa.once that were made in
+ * what is the future now would count as new for too long.
+ */
+static void
+shift(int64 by)
+{
+	static WaStatement due =
+		WA_STATEMENT("WITH d AS (UPDATE wa.due AS d SET due_at = least(d.due_at + $1 * interval '1 microsecond',"
+					 " clock_timestamp() + CASE m.state WHEN 'unknown' THEN $2 ELSE 86400000000 END * interval '1 microsecond')"
+					 " FROM wa.message AS m WHERE m.id = d.message_id"
+					 " AND (m.state = 'unknown' OR (m.attempts > 0 AND m.reason IS DISTINCT FROM 'outside_hours'))"
+					 " AND ($1 <> 0 OR d.due_at > clock_timestamp()"
+					 " + CASE m.state WHEN 'unknown' THEN $2 ELSE 86400000000 END * interval '1 microsecond')"
+					 " RETURNING d.message_id, d.due_at),"
+					 /* a person may hold the row; the time that counts is the other one */
+					 " m AS MATERIALIZED (SELECT id FROM wa.message WHERE id IN (SELECT message_id FROM d)"
+					 " FOR NO KEY UPDATE SKIP LOCKED)"
+					 " UPDATE wa.message AS w SET due_at = d.due_at FROM m JOIN d ON d.message_id = m.id"
+					 " WHERE w.id = m.id");
+	static WaStatement waiting =
+		WA_STATEMENT("UPDATE wa.waiting SET due_at = due_at + $1 * interval '1 microsecond'");
+	static WaStatement once =
+		WA_STATEMENT("UPDATE wa.once SET made_at = clock_timestamp() WHERE made_at > clock_timestamp()");
+	WaArgs		args = {0};
+
+	wa_arg_int8(&args, by);
+	wa_arg_int8(&args, wa_setting_get_interval("unknown_wait"));
+	wa_query(&due, &args);
+	if (by == 0)
+		return;
+	args.n = 1;
+	wa_query(&waiting, &args);
+	wa_query(&once, NULL);
+}
+
+/*
+ * See clock_step.h.  Costs nothing while the clock goes as it should.
+ */
+bool
+wa_clock_follow(bool *stepped)
+{
+	pg_atomic_uint64 *kept = kept_offset();
+	int64		offset = wa_clock_offset();
+	int64		before;
+
+	*stepped = false;
+	if (kept == NULL)
+		return true;
+	before = (int64) pg_atomic_read_u64(kept);
+	if (before == 0 || wa_clock_differs(before, offset))
+	{
+		if (!wa_frame_begin("following the clock"))
+			return false;
+		shift(before == 0 ? 0 : offset - before);
+		wa_frame_commit(true);
+		*stepped = before != 0;
+		if (*stepped)
+			ereport(LOG,
+					(errmsg("sicantik_wa follows the server's clock, which was set %s by %.0f seconds",
+							offset > before ? "forward" : "back",
+							(double) (offset > before ? offset - before : before - offset) / USECS_PER_SEC)));
+	}
+	/* followed in small steps, too */
+	pg_atomic_write_u64(kept, (uint64) offset);
+	return true;
+}

@@ -1,0 +1,157 @@
+# The server's clock is set, back and forward: waits of ours go on as if it had
+# not been, and what was asked for at a time of day follows the clock.
+
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use File::Spec;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Test;
+
+my $sim = start_simulator();
+my $node = new_cluster(
+	'main',
+	simulator => $sim,
+	start => 0,
+	conf => 'sicantik_wa.worker_idle_timeout = 3600');
+my $dir = PostgreSQL::Test::Utils::tempdir('clock');
+
+my $shift = "$dir/shift_clock.so";
+my $source = File::Spec->catfile(dirname(__FILE__), '..', 'clock', 'shift_clock.c');
+
+system_or_bail('cc', '-shared', '-fPIC', '-O1', '-o', $shift, $source);
+
+# The wall clock of the server, not its monotonic clock, is off by so many
+# seconds.
+sub set_clock
+{
+	my ($seconds) = @_;
+
+	# written in place: the server has mapped the file
+	open(my $file, -e "$dir/clock" ? '+<:raw' : '>:raw', "$dir/clock") or die "open: $!";
+	print $file pack('q', $seconds);
+	close($file) or die "close: $!";
+	return;
+}
+
+sub start
+{
+	local $ENV{LD_PRELOAD} = $shift;
+	local $ENV{WA_TEST_CLOCK_FILE} = "$dir/clock";
+
+	$node->start;
+	return;
+}
+
+sub sql { return $node->safe_psql('odoo', $_[0]); }
+
+sub text
+{
+	my ($number, $more) = @_;
+
+	return sql("SELECT wa_send_text('$number', 'Halo'" . ($more || '') . ')');
+}
+
+sub sent_to
+{
+	my ($number) = @_;
+
+	return scalar grep { $_->{to} eq $number } $sim->sends;
+}
+
+# Seconds until a message is due, by the server's clock.
+sub due_in
+{
+	my ($id) = @_;
+
+	return sql("SELECT extract(epoch FROM due_at - clock_timestamp())::int FROM wa.due WHERE message_id = $id");
+}
+
+# Commits wake the worker: it looks at its clock then, not only once a minute.
+sub followed
+{
+	my ($log, $what) = @_;
+
+	text('6281355500000');
+	return ok($node->wait_for_log(qr/follows the server's clock, which was set $what/, $log), "the worker sees it: $what");
+}
+
+set_clock(0);
+start();
+load_odoo($node, 'odoo');
+sql('CREATE EXTENSION sicantik_wa');
+sql('SELECT * FROM wa_setup()');
+sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
+sql("SELECT wa_test_connection('fonnte')");
+sql("SELECT wa_set('unknown_wait', '1 hour')");
+no_pacing($node, 'odoo');
+
+sub wait_due
+{
+	my ($id, $reason) = @_;
+
+	return ok(
+		wait_sql($node, 'odoo', "SELECT reason FROM wa.message WHERE id = $id AND due_at IS NOT NULL", $reason),
+		"a message waits: $reason");
+}
+
+# One that is in doubt, one that is tried again, one for a time of day
+
+$sim->fault({ provider => 'fonnte', kind => 'cut_after_read', match => { number => '6281355500001' } });
+my $doubt = text('6281355500001');
+wait_due($doubt, 'no_answer');
+$sim->fault({ provider => 'fonnte', kind => 'fonnte_reason', reason => 'url unreachable', match => { number => '6281355500002' }, times => undef });
+my $retry = text('6281355500002');
+ok(wait_sql($node, 'odoo', "SELECT reason IN ('retry', 'unreachable') AND due_at IS NOT NULL FROM wa.message WHERE id = $retry"),
+	'a message waits to be tried again');
+my $later = text('6281355500003', ", send_at => clock_timestamp() + interval '2 hours'");
+
+my $log = -s $node->logfile;
+set_clock(-86400);
+cmp_ok(due_in($doubt), '>', 86400, 'the clock is set back by a day');
+$sim->clear_faults;
+followed($log, 'back by 86400 seconds');
+cmp_ok(due_in($retry), '<=', 360, 'back: what is tried again is not frozen');
+cmp_ok(due_in($doubt), '>', 3000, 'back: what is in doubt waits for its hour');
+cmp_ok(due_in($doubt), '<=', 3600, 'back: and no longer');
+is(sql("SELECT m.due_at = d.due_at FROM wa.message AS m JOIN wa.due AS d ON d.message_id = m.id WHERE m.id = $doubt"), 't', 'back: the message shows it');
+cmp_ok(due_in($later), '>', 86400, 'back: a time of day is that time of day');
+
+$log = -s $node->logfile;
+set_clock(5 * 60);
+followed($log, 'forward by 86700 seconds');
+cmp_ok(due_in($doubt), '>', 3000, 'forward: what is in doubt has its hour all the same');
+sql("UPDATE wa.due SET due_at = clock_timestamp() WHERE message_id = $retry");
+text('6281355500000');
+ok(wait_state($node, 'odoo', $retry, 'sent'), 'what is tried again goes when its wait is over');
+$log = -s $node->logfile;
+set_clock(3 * 3600);
+ok($sim->wait_for_sends(1, to => '6281355500003'), 'forward: what was for a time of day goes at that time')
+  if followed($log, 'forward by 10500 seconds');
+cmp_ok(due_in($doubt), '>', 3000, 'forward: what is in doubt still waits');
+is(sent_to('6281355500001'), 1, 'and has not been sent again');
+
+# While no worker runs the launcher sees it
+
+$node->safe_psql('postgres', "ALTER SYSTEM SET sicantik_wa.worker_idle_timeout = 1");
+$node->reload;
+ok(wait_sql($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'", '0'), 'no worker');
+$log = -s $node->logfile;
+set_clock(-7200);
+$node->reload;					# the launcher looks
+ok($node->wait_for_log(qr/follows the server's clock, which was set back by 18000 seconds/, $log), 'a worker comes and sees it');
+cmp_ok(due_in($doubt), '<=', 3600, 'what is in doubt waits for its hour');
+
+# A start of the server with another clock than before
+
+$node->stop;
+set_clock(-86400 * 30);
+start();
+ok(wait_sql($node, 'odoo', "SELECT due_at <= clock_timestamp() + interval '1 hour' FROM wa.due WHERE message_id = $doubt"),
+	'a start with a clock that is a month behind: it waits for an hour, not for a month');
+
+done_testing();
