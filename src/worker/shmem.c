@@ -81,19 +81,22 @@ init_slot(WaSlot *slot)
 /*
  * How long to wait before workers start, in milliseconds.  If it was one of
  * them that crashes (and takes all sessions with it), it will do so again at
- * the same row, so after each crash that follows another one within a quarter
- * of an hour the server gets longer without them: 2, 8, 32, ... seconds.
+ * the same row, so after each crash soon after the last one the server gets
+ * longer without them: 1, 2, 4, ... seconds.  A minute in which they were
+ * allowed to work ends the row.
  */
 static int
 wait_after_crash(TimestampTz now)
 {
+	static int	wait = 0;
+
 	if (last_startup != 0)
-		crashes = TimestampDifferenceExceeds(last_startup, now, 15 * 60 * 1000) ?
+		crashes = TimestampDifferenceExceeds(last_startup, now, wait + WA_HEALTHY) ?
 			1 : crashes + 1;
 	last_startup = now;
-	if (crashes == 0)
-		return 0;
-	return Min(2000 << Min(2 * (crashes - 1), 10), WA_LONGEST_CRASH_WAIT);
+	if (crashes > 0)
+		wait = Min(1000 << Min(crashes - 1, 9), WA_LONGEST_CRASH_WAIT);
+	return wait;
 }
 
 static void
