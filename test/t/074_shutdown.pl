@@ -5,6 +5,8 @@ use strict;
 use warnings;
 
 use IPC::Run;
+use Time::HiRes qw(usleep);
+
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -66,5 +68,16 @@ $node->safe_psql('postgres', 'ALTER SYSTEM SET sicantik_wa.enabled = on');
 $node->reload;
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE state = 'queued'", '0'), 'it goes on after a start');
 is(scalar $sim->sends, 600, 'nothing was sent twice');
+
+# The postmaster signals a child and its process group: the same wish, twice.
+$sim->fault({ kind => 'hold', provider => 'fonnte', times => 1 });
+my $last = sql("SELECT wa_send_text('6285799990000', 'Halo', 'fonnte')");
+ok($sim->wait_for_sends(601), 'one more is on the wire');
+my $worker = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
+kill 'TERM', $worker;
+usleep(2000);    # so that the first is not pending any more
+kill 'TERM', $worker;
+$sim->release;
+ok(wait_state($node, 'odoo', $last, 'sent'), 'two signals in a moment are one: the answer is recorded');
 
 done_testing();
