@@ -35,6 +35,15 @@ SELECT wa_configure('utama', '{"token_file": ".hidden"}');
 SELECT wa_configure('utama', '{"token_file": ""}');
 SELECT wa_configure('utama', '{"token_file": "fonnte.token"}') - 'problem';
 SELECT * FROM wa.secret;
+-- a file is for one kind of provider, and its name says for which
+\set VERBOSITY default
+SELECT wa_configure('utama', '{"token_file": "meta_token"}');
+\set VERBOSITY terse
+SELECT wa_configure('utama', '{"token_file": "fonntetoken"}');
+SELECT wa_configure('utama', '{"token_file": "token"}');
+SELECT settings FROM wa.provider WHERE name = 'utama';
+UPDATE wa.provider SET settings = '{"token_file": "meta_token"}' WHERE name = 'utama';
+SELECT wa_configure('utama', '{}') ->> 'problem' AS problem;
 SELECT wa_configure('utama', '{"token_file": null, "token": "secret-four"}') ->> 'token' AS token;
 SELECT settings FROM wa.provider WHERE name = 'utama';
 -- what is no credential is not taken, and not repeated
@@ -76,6 +85,16 @@ SELECT wa_configure('utama', '{"base_url": "http://api.fonnte.com"}');
 SELECT wa_configure('utama', '{"base_url": "https://graph.facebook.com"}');
 SELECT wa_configure('utama', '{"base_url": "https://api.fonnte.com@evil.example"}');
 SELECT wa_configure('utama', '{"base_url": 1}');
+-- nor what would make each message fail
+SELECT wa_configure('utama', '{"base_url": "https://api.fonnte.com/?x=1"}');
+SELECT wa_configure('utama', '{"base_url": "https://api.fonnte.com/#x"}');
+SELECT wa_configure('utama', '{"base_url": "https://user@api.fonnte.com/"}');
+SELECT wa_configure('utama', '{"base_url": "https://api.fonnte.com/a b"}');
+UPDATE wa.provider SET base_url = 'https://api.fonnte.com?x=1' WHERE name = 'utama';
+SELECT wa_configure('utama', '{}') ->> 'problem' AS problem;
+SELECT wa_configure('utama', '{"base_url": null}') -> 'problem' AS problem;
+SELECT wa_configure('utama', '{"token": "two words"}');
+SELECT wa_configure('utama', '{"token": "t\u00f6ken"}');
 
 -- limits
 SELECT jsonb_pretty(wa_configure('utama', '{"min_gap": "1 minute 30 seconds", "gap_jitter": 2.5, "recipient_gap": 0, "rate_per_second": 0.5, "daily_cap": null, "max_in_flight": 3, "sequence": 5, "active": false}'));
@@ -90,11 +109,24 @@ SELECT wa_configure('utama', '{"state": "configured"}') ->> 'base_url' AS base_u
 SELECT wa_configure('utama', '{"base_url": "http://127.0.0.1:18080/", "token": "secret-five"}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"token_file": "fonnte.token", "state": "configured"}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"token_file": "fonnte.token"}') ->> 'state' AS state;
-SELECT wa_configure('utama', '{"token_file": "other.token"}') ->> 'state' AS state;
+SELECT wa_configure('utama', '{"token_file": "fonnte_other"}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"token": "secret-five", "state": "configured"}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"token": "secret-six"}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"token": "secret-five", "state": "configured"}') ->> 'state' AS state;
 SELECT wa_configure('utama', '{"base_url": null}') ->> 'base_url' AS base_url;
+
+-- what it shows can be given back, and changes nothing
+SELECT wa_configure('utama', '{"base_url": "https://api.fonnte.com", "token": "secret-five", "state": "configured"}') ->> 'state' AS state;
+CREATE TEMP TABLE shown AS SELECT wa_configure('utama', '{}') AS settings;
+SELECT wa_configure('utama', settings) = settings AS same FROM shown;
+SELECT wa_configure('utama', settings - 'state') = settings AS same FROM shown;
+SELECT wa_configure('utama', '{"token": "*****"}') = settings AS same FROM shown;
+SELECT count(*) FROM wa.provider WHERE name = 'utama' AND base_url IS NULL;
+SELECT wa_configure('utama', '{"token": null}') -> 'missing' AS missing;
+SELECT wa_configure('utama', '{"token": "***"}') -> 'missing' AS missing;
+SELECT wa_configure('utama', '{"token_file": "fonnte.token", "state": "configured"}') ->> 'state' AS state;
+SELECT wa_configure('utama', wa_configure('utama', '{}') - 'state') ->> 'token_file' AS token_file;
+SELECT wa_configure('utama', '{"token": "secret-five"}') ->> 'token_file' AS token_file;
 
 -- the other kinds
 SELECT jsonb_pretty(wa_configure('meta', '{"kind": "meta", "phone_number_id": "106500", "waba_id": "77", "access_token": "t", "app_secret": "s", "verify_token": "v"}'));
@@ -104,10 +136,16 @@ SELECT wa_configure('meta', '{"phone_number_id": "106501"}') ->> 'state' AS stat
 SELECT wa_configure('meta', '{"phone_number_id": "106500"}') ->> 'state' AS state;
 SELECT wa_configure('meta', '{"phone_number_id": 106500}');
 SELECT wa_configure('meta', '{"phone_number_id": "10 65"}');
+SELECT wa_configure('meta', '{"phone_number_id": "1065-00"}');
+SELECT wa_configure('meta', '{"api_version": "26"}');
+UPDATE wa.provider SET settings = settings || '{"api_version": "26"}' WHERE name = 'meta';
+SELECT wa_configure('meta', '{"sequence": 11}') ->> 'problem' AS problem;
+SELECT wa_configure('meta', '{"api_version": null}') -> 'problem' AS problem;
 SELECT wa_configure('meta', '{"token_file": "a", "access_token_file": "b"}');
-SELECT wa_configure('meta', '{"token_file": "b", "app_secret_file": "c"}') -> 'app_secret_file';
+SELECT wa_configure('meta', '{"token_file": "meta_b", "app_secret_file": "meta_c"}') -> 'app_secret_file';
 SELECT jsonb_pretty(wa_configure('watzap', '{"kind": "watzap", "api_key": "k"}'));
 SELECT jsonb_pretty(wa_configure('watzap', '{"number_key": "n"}'));
+SELECT wa_configure('watzap', '{"wait_until_send": "perhaps"}');
 SELECT provider, name FROM wa.secret ORDER BY 1, 2;
 
 -- one default provider

@@ -90,7 +90,8 @@ SELECT i.type, i.identity
    AND i.type IN ('table', 'view', 'function', 'procedure', 'schema')
    AND obj_description(d.objid, d.classid::regclass::name) IS NULL
  ORDER BY 1, 2;
--- tables that a logical publication could not replicate: none
+-- tables that a logical publication could not replicate: none but the one of
+-- which nothing is to be replicated
 SELECT c.oid::regclass FROM pg_class AS c
  WHERE c.relnamespace = 'wa'::regnamespace AND c.relkind = 'r' AND c.relreplident <> 'f'
    AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary);

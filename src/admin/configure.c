@@ -29,6 +29,11 @@
 
 PG_FUNCTION_INFO_V1(wa_sql_configure);
 
+/* What wa_configure() shows besides the settings; given back it says nothing. */
+static const char *const shown_only[] = {
+	"provider", "paused_at", "paused_by", "quota_left", "quota_at", "missing", "problem"
+};
+
 /* Settings that providers of every kind have. */
 static const char *const common_settings[] = {
 	"kind", "base_url", "active", "sequence", "is_default", "state",
@@ -135,6 +140,27 @@ find_kind(WaProviderChange *change)
 	change->limits = limits_of(change->gateway);
 }
 
+/*
+ * Leave out what this function itself has added to the settings that it
+ * showed, so that its answer can be edited and given back.
+ */
+static void
+drop_shown(WaOptions *options)
+{
+	int			n = 0;
+
+	for (int i = 0; i < options->n; i++)
+	{
+		bool		shown = false;
+
+		for (int k = 0; !shown && k < lengthof(shown_only); k++)
+			shown = strcmp(options->list[i].name, shown_only[k]) == 0;
+		if (!shown)
+			options->list[n++] = options->list[i];
+	}
+	options->n = n;
+}
+
 static void
 check_known(const WaProviderChange *change)
 {
@@ -166,6 +192,11 @@ new_base_url(WaProviderChange *change, const WaOption *option)
 	if (wa_option_is_null(option))
 		return NULL;
 	url = wa_option_string(option);
+	if (!wa_gateway_base_url_ok(url, err, sizeof(err)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("base_url of provider \"%s\" cannot be used", change->name),
+				 errdetail("The paths of requests are put behind it, so it must be a plain URL without \"?\" and \"#\".")));
 	if (!wa_gateway_url_allowed(change->gateway->kind, url, wa_guc_allowed_hosts,
 								err, sizeof(err)))
 		ereport(ERROR,
@@ -230,12 +261,33 @@ bind_boolean(WaArgs *args, const WaProviderChange *change, const char *name)
 	wa_arg_bool(args, option ? wa_option_boolean(option) : false);
 }
 
+/*
+ * Do two base URLs, as they are stored (NULL: the one of the kind), come to
+ * the same?
+ */
+static bool
+same_url(const WaProviderChange *change, const char *one, const char *other)
+{
+	size_t		one_len;
+	size_t		other_len;
+
+	one = one ? one : change->gateway->base_url;
+	other = other ? other : change->gateway->base_url;
+	one_len = strlen(one);
+	other_len = strlen(other);
+	while (one_len > 0 && one[one_len - 1] == '/')
+		one_len--;
+	while (other_len > 0 && other[other_len - 1] == '/')
+		other_len--;
+	return one_len == other_len && strncmp(one, other, one_len) == 0;
+}
+
 static void
 update_row(WaProviderChange *change)
 {
 	static const char *const states[] = {"draft", "configured", "error"};
-	static WaStatement same_url =
-		WA_STATEMENT("SELECT FROM wa.provider WHERE name = $1 AND base_url IS NOT DISTINCT FROM $2");
+	static WaStatement known_url =
+		WA_STATEMENT("SELECT base_url FROM wa.provider WHERE name = $1");
 	static WaStatement update =
 		WA_STATEMENT("UPDATE wa.provider SET"
 					 " base_url = CASE WHEN $2 THEN $3 ELSE base_url END,"
@@ -268,10 +320,15 @@ update_row(WaProviderChange *change)
 
 	if (url)
 	{
+		char	   *known;
+
 		new_url = new_base_url(change, url);
 		wa_arg_text(&args, change->name);
-		wa_arg_text(&args, new_url);
-		if (wa_query(&same_url, &args) == 0)
+		wa_query(&known_url, &args);
+		known = wa_row_text(0, 1);
+		if (same_url(change, known, new_url))
+			new_url = known;
+		else
 			change->access_changed = true;
 		memset(&args, 0, sizeof(args));
 	}
@@ -318,10 +375,10 @@ take_default(const char *name)
 
 /*
  * The provider as it is now, credentials as "***".  *missing: required
- * settings without value; *problem: why it cannot be used, or NULL.
+ * settings without value; *unfit: why they make no request, or NULL.
  */
 static Datum
-describe(const WaProviderChange *change, char **missing, char **problem)
+describe(const WaProviderChange *change, char **missing, char **unfit)
 {
 	static WaStatement describe_row =
 		WA_STATEMENT("SELECT jsonb_build_object('provider', name, 'kind', kind, 'base_url', $2,"
@@ -366,7 +423,7 @@ describe(const WaProviderChange *change, char **missing, char **problem)
 			lacking[nlacking++] = setting->name;
 	}
 	*missing = nlacking > 0 ? wa_options_enumerate(lacking, nlacking) : NULL;
-	*problem = provider->problem;
+	*unfit = provider->unfit ? provider->problem : NULL;
 
 	wa_arg_text(&args, change->name);
 	wa_arg_text(&args, provider->base_url);
@@ -392,7 +449,7 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 	WaProviderChange change;
 	const WaOption *is_default;
 	char	   *missing;
-	char	   *problem;
+	char	   *unfit;
 	Datum		result;
 
 	PreventCommandIfReadOnly("wa_configure()");
@@ -408,6 +465,7 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 				 errmsg("invalid name of a provider"),
 				 errhint("Use lower-case letters, digits, \"_\" and \"-\", beginning with a letter.")));
 	wa_options_read(&options, settings);
+	drop_shown(&options);
 	memset(&change, 0, sizeof(change));
 	change.name = name;
 	change.options = &options;
@@ -421,7 +479,13 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 		take_default(name);
 	wa_admin_change_settings(&change);
 	update_row(&change);
-	result = wa_call_datum(&call, describe(&change, &missing, &problem), false, -1);
+	result = wa_call_datum(&call, describe(&change, &missing, &unfit), false, -1);
+
+	/* a file can be mended without another call, and the answer names it */
+	if (unfit && change.access_changed && !change.names_file)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("provider \"%s\" cannot be used like this: %s", name, unfit)));
 
 	/* wa_import_odoo() calls it directly: then it stands in a table of Odoo's */
 	if (change.literal_secret && fcinfo->flinfo)

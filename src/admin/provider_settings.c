@@ -131,6 +131,7 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 	if (wa_option_is_null(option))
 		return;
 
+	change->names_file = true;
 	file = wa_option_string(option);
 	if (!wa_route_secret_file_name_valid(file))
 		ereport(ERROR,
@@ -138,10 +139,17 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 				 errmsg("setting \"%s\" must be a plain file name", option->name),
 				 errdetail("It may have letters, digits, \".\", \"_\" and \"-\", and no directory."),
 				 errhint("The file belongs into the folder with the name of this database below sicantik_wa.secrets_directory.")));
+	if (!wa_route_secret_file_of_kind(file, change->gateway->kind))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("setting \"%s\" must name a file for providers of kind %s",
+						option->name, change->gateway->kind),
+				 errdetail("The name of a credential file begins with the kind of provider that it is for, so that no credential goes to the host of another kind."),
+				 errhint("Name the file, for example, %s_token.", change->gateway->kind)));
 	put(change, wa_admin_file_setting(name), file);
 	wa_route_write_secret(change->name, name, NULL);
 
-	content = wa_route_try_secret_file(file, &why, &exposed);
+	content = wa_route_try_secret_file(file, change->gateway->kind, &why, &exposed);
 	if (content == NULL)
 		ereport(WARNING,
 				(errmsg("%s", why),
@@ -192,6 +200,17 @@ change_open_setting(WaProviderChange *change, const char *name, const WaOption *
 	put(change, name, value);
 }
 
+/*
+ * What wa_configure() has shown in the place of a credential says nothing when
+ * it is given back.
+ */
+static const WaOption *
+unless_mask(const WaOption *option)
+{
+	return option && option->type == WA_OPTION_STRING && wa_route_secret_is_mask(option->text) ?
+		NULL : option;
+}
+
 static void
 exclude(const WaOption *one, const WaOption *other)
 {
@@ -234,6 +253,7 @@ wa_admin_change_settings(WaProviderChange *change)
 			if (file == NULL)
 				file = token_file;
 		}
+		option = unless_mask(option);
 		if (option && file && !wa_option_is_null(option) && !wa_option_is_null(file))
 			exclude(option, file);
 		if (option)

@@ -261,6 +261,7 @@ judge_answer(WaTransfer *transfer, const WaHttpAnswer *answer)
 	/* the provider may quote what we sent */
 	redact(transfer, transfer->verdict.reason, sizeof(transfer->verdict.reason));
 	redact(transfer, transfer->verdict.code, sizeof(transfer->verdict.code));
+	redact(transfer, transfer->verdict.message_id, sizeof(transfer->verdict.message_id));
 	shown = wa_gateway_redact(reply.body, reply.body_len, transfer->secrets,
 							  transfer->nsecrets, WA_RESPONSE_BYTES);
 	if (shown)

@@ -102,8 +102,9 @@ typedef struct WaReply
 
 /*
  * The verdict on one answer.  Strings are valid UTF-8 without control bytes.
- * Code and reason may quote the answer, and an answer may echo a secret: pass
- * them through wa_gateway_redact() before they are stored or logged.
+ * Code, reason and message id may quote the answer, and an answer may echo a
+ * secret: pass them through wa_gateway_redact() before they are stored or
+ * logged.
  *
  * Only ACCEPTED proves acceptance, and only UNKNOWN leaves it open; every
  * other outcome is a certain refusal.
@@ -208,6 +209,10 @@ WA_EXPORT extern bool wa_gateway_url_allowed(const char *kind, const char *url,
 											 char *err, size_t err_size);
 WA_EXPORT extern bool wa_gateway_allowed_list_valid(const char *allowed,
 													char *err, size_t err_size);
+
+/* request.c: can paths of requests be put behind this URL? */
+WA_EXPORT extern bool wa_gateway_base_url_ok(const char *url,
+											 char *err, size_t err_size);
 
 /*
  * redact.c: a copy of text in which every secret value is replaced by "***"

@@ -5,9 +5,12 @@
  *
  * Tokens travel in headers (Meta, Fonnte) and in bodies (Watzap), and a
  * provider or a proxy may echo any of it: as it was, percent-encoded, or as
- * JSON writes it.  The search therefore decodes while it compares.  Bytes
- * covered by any occurrence are marked first and replaced afterwards, so
- * that secrets which overlap leave nothing behind.
+ * JSON writes it.  The search therefore decodes while it compares.  What logs
+ * and debugging pages do to whole requests, base64 and hexadecimal, is made of
+ * the secret and looked for in the same way.  Bytes covered by any occurrence
+ * are marked first and replaced afterwards, so that secrets which overlap
+ * leave nothing behind.  Compressed, encrypted or hashed, a secret is not
+ * recognized.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +24,9 @@
  * bytes at the very end are taken for it.
  */
 #define MIN_PARTIAL_BYTES	4
+
+/* Fewer characters of base64 say too little about which text they stand for. */
+#define MIN_BASE64_CHARS	6
 
 static int
 hex_digit(char c)
@@ -203,11 +209,109 @@ mark_secret(const char *text, size_t len, const char *secret,
 	}
 }
 
+/* The bit of a text at this place, counted from the highest of its first byte. */
+static unsigned
+bit_at(const char *text, size_t place)
+{
+	return ((unsigned char) text[place / 8] >> (7 - place % 8)) & 1;
+}
+
+/*
+ * Mark where the secret stands in base64, in the usual alphabet or the one for
+ * URLs.  It may begin at any place of a longer text that was encoded: "before"
+ * of its bytes (0 to 2) come first in its group of three.  Only characters
+ * that are the secret's alone are compared; the one on each side shares its
+ * bits with a neighbour, and goes too.  form has room for the characters.
+ */
+static void
+mark_base64(const char *text, size_t len, const char *secret, size_t before,
+			const char *alphabet, char *form, unsigned char *marks)
+{
+	size_t		bits = 8 * strlen(secret);
+	size_t		skipped = (6 - 8 * before % 6) % 6; /* bits of a shared character */
+	size_t		n = 0;
+	size_t		i;
+
+	while (skipped + 6 * (n + 1) <= bits)
+	{
+		unsigned	value = 0;
+
+		for (i = 0; i < 6; i++)
+			value = value << 1 | bit_at(secret, skipped + 6 * n + i);
+		form[n++] = alphabet[value];
+	}
+	form[n] = '\0';
+	if (n < MIN_BASE64_CHARS)
+		return;
+
+	for (i = 0; i < len; i++)
+	{
+		size_t		used = match_secret(text + i, len - i, form, false);
+
+		if (used == 0)
+			continue;
+		memset(marks + i, 1, used);
+		if (i > 0 && strchr(alphabet, text[i - 1]) != NULL && text[i - 1] != '\0')
+			marks[i - 1] = 1;
+		if (i + used < len && strchr(alphabet, text[i + used]) != NULL &&
+			text[i + used] != '\0')
+			marks[i + used] = 1;
+	}
+}
+
+/*
+ * Mark where the secret stands encoded as a whole.  False if there is no
+ * memory.
+ */
+static bool
+mark_forms(const char *text, size_t len, const char *secret,
+		   unsigned char *marks)
+{
+	static const char *const alphabets[] = {
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+	};
+	static const char *const digits[] = {"0123456789abcdef", "0123456789ABCDEF"};
+	size_t		n = strlen(secret);
+	char	   *form;
+	size_t		i;
+	size_t		before;
+
+	/* hexadecimal is the longest */
+	if (n > ((size_t) -1 - 1) / 2)
+		return false;
+	form = malloc(2 * n + 1);
+	if (form == NULL)
+		return false;
+	for (i = 0; i < sizeof(alphabets) / sizeof(alphabets[0]); i++)
+	{
+		for (before = 0; before < 3; before++)
+			mark_base64(text, len, secret, before, alphabets[i], form, marks);
+	}
+	for (i = 0; n >= MIN_PARTIAL_BYTES && i < sizeof(digits) / sizeof(digits[0]); i++)
+	{
+		size_t		k;
+
+		for (k = 0; k < n; k++)
+		{
+			form[2 * k] = digits[i][(unsigned char) secret[k] >> 4];
+			form[2 * k + 1] = digits[i][(unsigned char) secret[k] & 0x0f];
+		}
+		form[2 * n] = '\0';
+		mark_secret(text, len, form, marks);
+	}
+
+	/* what was made of the secret is as good as the secret */
+	memset(form, 0, 2 * n + 1);
+	free(form);
+	return true;
+}
+
 /*
  * A copy of text (len bytes, anything; NULL is empty) in which every value of
- * "secrets" is replaced by "***", also where it stands percent-encoded or
- * escaped as in JSON or is cut off by the end of the text, and every byte or
- * character that is not printable UTF-8 by '?'.  Line ends count as not
+ * "secrets" is replaced by "***", also where it stands percent-encoded,
+ * escaped as in JSON, in base64 or hexadecimal, or is cut off by the end of
+ * the text, and every byte or character that is not printable UTF-8 by '?'.  Line ends count as not
  * printable.  Pairs without a value, or with an empty one, are ignored.
  *
  * The copy has at most max_bytes bytes, cut at a character boundary, plus its
@@ -243,8 +347,15 @@ wa_gateway_redact(const char *text, size_t len,
 
 	for (i = 0; i < nsecrets; i++)
 	{
-		if (secrets[i].value != NULL && secrets[i].value[0] != '\0')
-			mark_secret(text, len, secrets[i].value, marks);
+		if (secrets[i].value == NULL || secrets[i].value[0] == '\0')
+			continue;
+		mark_secret(text, len, secrets[i].value, marks);
+		if (!mark_forms(text, len, secrets[i].value, marks))
+		{
+			free(copy);
+			free(marks);
+			return NULL;
+		}
 	}
 
 	i = 0;

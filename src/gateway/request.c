@@ -329,16 +329,20 @@ add_header(WaRequest *req, const char *name, const char *value)
 }
 
 /*
- * A base URL we can put a path behind: http or https, printable ASCII, no
- * query and no fragment, which would swallow the path.  Whether the host may
- * be reached is wa_gateway_url_allowed()'s question, on the whole URL.
+ * Is this a base URL we can put a path behind: http or https, printable ASCII,
+ * no query and no fragment, which would swallow the path?  If not, err says
+ * so.  Whether the host may be reached is wa_gateway_url_allowed()'s question,
+ * on the whole URL.
  */
-static bool
-base_url_ok(const char *url)
+bool
+wa_gateway_base_url_ok(const char *url, char *err, size_t err_size)
 {
-	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-		return false;
-	return is_plain(url) && strpbrk(url, "?#\\\"<>") == NULL;
+	if ((strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0) &&
+		is_plain(url) && strpbrk(url, "?#\\\"<>") == NULL)
+		return true;
+	wa_gateway_sentence(err, err_size,
+						"the base URL of the provider is not a plain http or https URL");
+	return false;
 }
 
 /*
@@ -361,12 +365,10 @@ wa_gateway_request(WaRequest *req, const char *method,
 	memset(req, 0, sizeof(*req));
 	if (base_url == NULL || base_url[0] == '\0')
 		base_url = gateway->base_url;
-	if (!base_url_ok(base_url))
+	if (!wa_gateway_base_url_ok(base_url, err, err_size))
 	{
 		if (body != NULL)
 			wa_gateway_buf_free(body);
-		wa_gateway_sentence(err, err_size,
-							"the base URL of the provider is not a plain http or https URL");
 		return false;
 	}
 

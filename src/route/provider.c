@@ -81,7 +81,7 @@ load_secret(const WaProvider *provider, const RawSettings *raw,
 	if (file == NULL && primary && strcmp(name, primary) == 0)
 		file = raw_setting(raw, WA_SECRET_TOKEN_FILE);
 	if (file)
-		return wa_route_try_secret_file(file, why, &exposed);
+		return wa_route_try_secret_file(file, provider->kind, why, &exposed);
 	return wa_route_read_secret(provider->name, name);
 }
 
@@ -93,8 +93,56 @@ add_problem(WaProvider *provider, const char *problem)
 }
 
 /*
+ * Nothing that has been accepted as configuration may turn out, message by
+ * message, to be no request: the same code that will build one builds one now,
+ * from the settings as they are.
+ */
+static void
+try_request(WaProvider *provider)
+{
+	static const WaOutbound sample = {
+		.number = "628110000000", .form = WA_FORM_TEXT, .body = "-"
+	};
+	WaRequest	request = {0};
+	char		err[256] = "";
+
+	if (!provider->gateway->build(provider->base_url, provider->settings,
+								  provider->nsettings, &sample, &request,
+								  err, sizeof(err)))
+	{
+		provider->unfit = true;
+		add_problem(provider, err);
+	}
+	wa_request_free(&request);
+}
+
+/*
+ * Leave the credentials out of the settings, and wipe them.
+ */
+static void
+drop_secrets(WaProvider *provider)
+{
+	size_t		n = 0;
+
+	for (size_t i = 0; i < provider->nsettings; i++)
+	{
+		WaPair	   *pair = &provider->settings[i];
+		bool		secret = wa_gateway_setting(provider->secrets, provider->nsecrets,
+												pair->name) != NULL;
+
+		if (!secret)
+			provider->settings[n++] = *pair;
+	}
+	provider->nsettings = n;
+	for (size_t i = 0; i < provider->nsecrets; i++)
+		explicit_bzero(unconstify(char *, provider->secrets[i].value),
+					   strlen(provider->secrets[i].value));
+	provider->nsecrets = 0;
+}
+
+/*
  * Fill in settings and credentials of a provider of known kind, and find out
- * which required ones are missing.
+ * which required ones are missing, or unfit for a request.
  */
 static void
 load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
@@ -125,11 +173,6 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 							 setting->name);
 		if (value == NULL)
 			continue;
-		if (setting->secret && !with_secrets)
-		{
-			explicit_bzero(value, strlen(value));
-			continue;
-		}
 		provider->settings[provider->nsettings].name = setting->name;
 		provider->settings[provider->nsettings++].value = value;
 		if (setting->secret)
@@ -140,6 +183,10 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 	}
 	if (missing.len > 0)
 		add_problem(provider, psprintf("settings are missing: %s", missing.data));
+	if (provider->problem == NULL)
+		try_request(provider);
+	if (!with_secrets)
+		drop_secrets(provider);
 }
 
 /* The base URL in force, without slashes at its end. */
@@ -234,7 +281,9 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 			continue;
 		}
 		provider->base_url = base_url(provider->base_url, provider->gateway);
-		if (!wa_gateway_url_allowed(provider->kind, provider->base_url,
+		if (!wa_gateway_base_url_ok(provider->base_url, err, sizeof(err)))
+			add_problem(provider, err);
+		else if (!wa_gateway_url_allowed(provider->kind, provider->base_url,
 									wa_guc_allowed_hosts, err, sizeof(err)))
 			add_problem(provider,
 						psprintf("its base_url may not be used: %s (setting sicantik_wa.allowed_hosts)",

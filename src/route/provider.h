@@ -40,6 +40,8 @@ typedef struct WaProvider
 	WaPair	   *secrets;		/* the credentials among them */
 	size_t		nsecrets;
 	char	   *problem;		/* why it cannot be used, or NULL */
+	bool		unfit;			/* that is so because no request can be made of
+								 * its settings */
 } WaProvider;
 
 typedef struct WaProviders
@@ -94,6 +96,5 @@ extern PGDLLEXPORT void wa_route_note_quota(const char *provider, const WaHealth
  */
 extern void wa_route_write_secret(const char *provider, const char *name, const char *value);
 extern char *wa_route_read_secret(const char *provider, const char *name);
-extern char *wa_route_read_secret_file(const char *file);
 
 #endif							/* SICANTIK_WA_PROVIDER_H */

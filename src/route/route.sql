@@ -45,14 +45,16 @@ COMMENT ON COLUMN wa.provider.rate_per_second IS 'most messages a second; NULL: 
 COMMENT ON COLUMN wa.provider.daily_cap IS 'most messages a day of the office; NULL: no limit';
 COMMENT ON COLUMN wa.provider.recipient_gap IS 'least time between two messages to one number';
 
--- Readable by nobody through SQL: no grants, no constraint that could print a
--- row, not dumped; read and written by heap access only.
+-- No grants, no constraint that could print a row, not dumped; read and
+-- written by heap access only.
 CREATE TABLE wa.secret (
     provider text NOT NULL,
     name     text NOT NULL,
     value    text NOT NULL
 );
-ALTER TABLE wa.secret REPLICA IDENTITY FULL;
+-- Nothing of it is for logical decoding: rows are inserted without what a
+-- decoder needs, and a deleted row must not be logged for it either.
+ALTER TABLE wa.secret REPLICA IDENTITY NOTHING;
 -- ANALYZE must not put credentials into pg_statistic
 ALTER TABLE wa.secret ALTER COLUMN provider SET STATISTICS 0, ALTER COLUMN name SET STATISTICS 0,
     ALTER COLUMN value SET STATISTICS 0;

@@ -6,7 +6,10 @@
  * The table is read and written by heap access only.  Whatever goes through
  * the executor can come out of it again: in a logged plan, in the detail of
  * an error, in statistics.  Nobody has a grant on the table, it has no index
- * and no constraint that could print a row, and it is never dumped.
+ * and no constraint that could print a row, and it is never dumped.  Nor does
+ * anything of it enter a stream of logical decoding, whoever publishes it: a
+ * row is inserted without the part of the WAL record that a decoder reads, and
+ * with REPLICA IDENTITY NOTHING a deleted row is not logged at all.
  *
  * A file is better still, because its content never stands in a statement.
  * Its name is a row that the database's owner writes, so it is held to one
@@ -83,6 +86,14 @@ open_secrets(LOCKMODE lockmode)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table wa.secret is not the one that the extension created")));
+	/* who gives every table without a key a replica identity forgets this one */
+	if (lockmode != AccessShareLock &&
+		relation->rd_rel->relreplident != REPLICA_IDENTITY_NOTHING)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("credentials would enter the streams of logical replication"),
+				 errdetail("Table wa.secret has a replica identity."),
+				 errhint("As a superuser: ALTER TABLE wa.secret REPLICA IDENTITY NOTHING.")));
 	return relation;
 }
 
@@ -139,7 +150,8 @@ wa_route_write_secret(const char *provider, const char *name, const char *value)
 		values[SECRET_NAME - 1] = CStringGetTextDatum(name);
 		values[SECRET_VALUE - 1] = CStringGetTextDatum(value);
 		tuple = heap_form_tuple(RelationGetDescr(relation), values, nulls);
-		simple_heap_insert(relation, tuple);
+		heap_insert(relation, tuple, GetCurrentCommandId(true),
+					HEAP_INSERT_NO_LOGICAL, NULL);
 		heap_freetuple(tuple);
 	}
 	CommandCounterIncrement();
@@ -204,6 +216,8 @@ wa_route_secret_valid(const char *value, char **why)
 {
 	if (value[0] == '\0')
 		*why = "it is empty";
+	else if (wa_route_secret_is_mask(value))
+		*why = "asterisks only stand for a credential";
 	else if (strlen(value) > WA_SECRET_BYTES)
 		*why = psprintf("it is longer than %d bytes", WA_SECRET_BYTES);
 	else if (value[0] == ' ' || value[strlen(value) - 1] == ' ')
@@ -232,6 +246,29 @@ wa_route_secret_file_name_valid(const char *file)
 {
 	return file[0] != '\0' && file[0] != '.' && strlen(file) < 256 &&
 		file[strspn(file, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+}
+
+/*
+ * Is this a file for providers of this kind?  Its name says so: it begins with
+ * the kind, and '_', '-' or '.' if more follows.  Each kind has hosts of its
+ * own, and a row that names another kind's file must not carry that credential
+ * to them.
+ */
+bool
+wa_route_secret_file_of_kind(const char *file, const char *kind)
+{
+	size_t		len = strlen(kind);
+
+	return strncmp(file, kind, len) == 0 && strchr("_-.", file[len]) != NULL;
+}
+
+/*
+ * Is this what wa_configure() shows in the place of a credential?
+ */
+bool
+wa_route_secret_is_mask(const char *value)
+{
+	return value[0] != '\0' && value[strspn(value, "*")] == '\0';
 }
 
 /*
@@ -308,13 +345,13 @@ read_file(int fd, char *buffer, char **why, bool *exposed)
 }
 
 /*
- * Read a credential from a file of this database's folder.  Returns it
- * palloc()ed, or NULL with *why, a sentence that names the file and never its
+ * Read a credential of a provider of this kind from a file of this database's
+ * folder.  Returns it palloc()ed, or NULL with *why, a sentence that names the file and never its
  * content.  Raises no error for anything the file system or a row can hold.
  * *exposed: everybody on the machine may read the file.
  */
 char *
-wa_route_try_secret_file(const char *file, char **why, bool *exposed)
+wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *exposed)
 {
 	char	   *database = get_database_name(MyDatabaseId);
 	char	   *clause = NULL;
@@ -328,6 +365,12 @@ wa_route_try_secret_file(const char *file, char **why, bool *exposed)
 	if (!wa_route_secret_file_name_valid(file))
 	{
 		*why = "the name of the credential file is not a plain file name";
+		return NULL;
+	}
+	if (!wa_route_secret_file_of_kind(file, kind))
+	{
+		*why = psprintf("credential file \"%s\" is not for this kind of provider: its name must begin with \"%s_\"",
+						file, kind);
 		return NULL;
 	}
 	if (wa_guc_secrets_directory == NULL || wa_guc_secrets_directory[0] == '\0')
@@ -376,22 +419,4 @@ wa_route_try_secret_file(const char *file, char **why, bool *exposed)
 	explicit_bzero(buffer, WA_SECRET_BYTES + 2);
 	pfree(buffer);
 	return NULL;
-}
-
-/*
- * The same for callers that cannot go on without: raises an error.
- */
-char *
-wa_route_read_secret_file(const char *file)
-{
-	char	   *why;
-	bool		exposed;
-	char	   *result = wa_route_try_secret_file(file, &why, &exposed);
-
-	if (result == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("%s", why),
-				 errhint("Credential files are in one folder per database below sicantik_wa.secrets_directory, which a superuser sets.")));
-	return result;
 }

@@ -22,9 +22,11 @@
 #define WA_SECRET_TOKEN_FILE	"token_file"
 
 extern bool wa_route_secret_valid(const char *value, char **why);
+extern bool wa_route_secret_is_mask(const char *value);
 extern bool wa_route_secret_file_name_valid(const char *file);
-extern char *wa_route_try_secret_file(const char *file, char **why,
-									  bool *exposed);
+extern bool wa_route_secret_file_of_kind(const char *file, const char *kind);
+extern char *wa_route_try_secret_file(const char *file, const char *kind,
+									  char **why, bool *exposed);
 extern void wa_route_forget_secrets(const char *provider);
 extern const char *wa_route_primary_secret(const WaGateway *gateway);
 

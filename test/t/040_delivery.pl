@@ -572,10 +572,10 @@ is(form(only_send('changed template: one request')->{body})->{message},
 	'Yth. Ani, versi dua.', 'a changed template takes effect');
 
 # A changed credential
-append_to_file("$secrets/odoo/new.token", "FONNTEhushhush5");
-chmod 0600, "$secrets/odoo/new.token";
+append_to_file("$secrets/odoo/fonnte_new", "FONNTEhushhush5");
+chmod 0600, "$secrets/odoo/fonnte_new";
 $sim->config({ fonnte => { tokens => ['FONNTEhushhush5'] } });
-call("wa_configure('fonnte', '{\"token_file\": \"new.token\", \"state\": \"configured\"}')");
+call("wa_configure('fonnte', '{\"token_file\": \"fonnte_new\", \"state\": \"configured\"}')");
 $id = call("wa_send_text('081299990014', 'Halo')");
 ok(wait_state($node, 'odoo', $id, 'sent'), 'changed token: sent');
 is(only_send('changed token: one request')->{headers}{authorization},

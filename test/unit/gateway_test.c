@@ -115,7 +115,20 @@ test_table(void)
 		ROW(gateway->kind, gateway->build && gateway->judge &&
 			gateway->build_test && gateway->judge_test);
 		for (j = 0; j < gateway->nsettings; j++)
-			nsecrets += gateway->settings[j].secret ? 1 : 0;
+		{
+			size_t		other;
+			size_t		k;
+
+			if (!gateway->settings[j].secret)
+				continue;
+			nsecrets++;
+			/* a row whose kind was changed must not find another's secret */
+			for (other = 0; other < i; other++)
+				for (k = 0; k < wa_gateway_at(other)->nsettings; k++)
+					ROW(gateway->settings[j].name,
+						strcmp(gateway->settings[j].name,
+							   wa_gateway_at(other)->settings[k].name) != 0);
+		}
 		ROW(gateway->kind, nsecrets >= 1 &&
 			nsecrets <= WA_GATEWAY_MAX_SECRETS);
 	}
@@ -1860,6 +1873,24 @@ test_redact(void)
 		{"\xc3\xa9\xe2\x82\xac", "\xc3\xa9\xe2\x82\xac"},
 		{"\xc0\xaf\xed\xa0\x80", "?????"},
 	};
+	static const struct
+	{
+		const char *text;
+		const char *want;
+	}			forms[] = {
+		{"x Rk9OTlRFPz5+VE9LRU4tNDIhZW5k y", "x ***hZW5k y"},
+		{"x Rk9OTlRFPz5-VE9LRU4tNDIhZW5k y", "x ***hZW5k y"},
+		{"x dUZPTk5URT8+flRPS0VOLTQyIWVuZA== y", "x d***WVuZA== y"},
+		{"x dUZPTk5URT8-flRPS0VOLTQyIWVuZA== y", "x d***WVuZA== y"},
+		{"x dXNGT05OVEU/Pn5UT0tFTi00MiFlbmQ= y", "x dX***FlbmQ= y"},
+		{"x dXNGT05OVEU_Pn5UT0tFTi00MiFlbmQ= y", "x dX***FlbmQ= y"},
+		{"x QmVhcmVyIEZPTk5URT8+flRPS0VOLTQyIWVuZA== y", "x QmVhcmVyI***WVuZA== y"},
+		{"x QmVhcmVyIEZPTk5URT8-flRPS0VOLTQyIWVuZA== y", "x QmVhcmVyI***WVuZA== y"},
+		{"x dXNlcjpGT05OVEU/Pn5UT0tFTi00MiFlbmQ= y", "x dXNlcj***FlbmQ= y"},
+		{"x dXNlcjpGT05OVEU_Pn5UT0tFTi00MiFlbmQ= y", "x dXNlcj***FlbmQ= y"},
+		{"464f4e4e54453f3e7e544f4b454e2d3432", "***"},
+		{"<464F4E4E54453F3E7E544F4B454E2D3432>", "<***>"},
+	};
 	static const WaPair overlap[] = {{"a", "abcdef"}, {"b", "defghi"}};
 	static const WaPair one[] = {{"a", "x"}};
 	char	   *got;
@@ -1871,6 +1902,15 @@ test_redact(void)
 		got = wa_gateway_redact(cases[i].text, strlen(cases[i].text), secrets,
 								LENGTH(secrets), 1000);
 		CHECK_STR(got, cases[i].want);
+		free(got);
+	}
+	/* encoded as a whole: base64, beginning anywhere, and hexadecimal */
+	for (i = 0; i < LENGTH(forms); i++)
+	{
+		static const WaPair token[] = {{"token", "FONNTE?>~TOKEN-42"}};
+
+		got = wa_gateway_redact(forms[i].text, strlen(forms[i].text), token, 1, 1000);
+		CHECK_STR(got, forms[i].want);
 		free(got);
 	}
 	got = wa_gateway_redact("1abcdefghi2", 11, overlap, 2, 1000);

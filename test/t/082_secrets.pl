@@ -1,0 +1,120 @@
+# Where a credential must not come to light, and who must not use it: another
+# kind's host, streams of logical decoding, what a provider echoes.
+
+use strict;
+use warnings;
+
+use MIME::Base64 qw(encode_base64);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Test;
+
+my $sim = start_simulator();
+my $folders = PostgreSQL::Test::Utils::tempdir('secrets');
+my $node = new_cluster(
+	'main',
+	simulator => $sim,
+	conf => "wal_level = logical\nlog_statement = none\nsicantik_wa.secrets_directory = '$folders'");
+my %token = (fonnte => 'FONNTEhushhush1', meta => 'METAhushhush2');
+my $leak = qr/hushhush/;
+my $url = 'http://127.0.0.1:' . $sim->port;
+
+sub sql { return $node->safe_psql('odoo', $_[0]); }
+
+sub put_file
+{
+	my ($path, $content) = @_;
+
+	append_to_file("$folders/$path", $content);
+	chmod 0600, "$folders/$path";
+	return;
+}
+
+# What the simulator was asked since the last call.
+my $seen = 0;
+sub asked
+{
+	my @all = $sim->journal;
+	my @new = @all[ $seen .. $#all ];
+
+	$seen = @all;
+	return @new;
+}
+
+load_odoo($node, 'odoo');
+sql('CREATE EXTENSION sicantik_wa');
+sql('SELECT * FROM wa_setup()');
+$sim->config({ fonnte => { tokens => [ $token{fonnte} ] }, meta => { tokens => [ $token{meta} ] } });
+mkdir "$folders/odoo" or die $!;
+put_file('odoo/fonnte_token', $token{fonnte});
+put_file('odoo/meta_token', $token{meta});
+
+# A file is for one kind of provider
+
+sql("SELECT wa_configure('fonnte', '{\"base_url\": \"$url\", \"token_file\": \"fonnte_token\"}')");
+is(sql("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'a file of the kind is used');
+asked();
+sql("UPDATE wa.provider SET settings = '{\"token_file\": \"meta_token\"}' WHERE name = 'fonnte'");
+my ($code, $out, $err) = $node->psql('odoo', "SELECT ok FROM wa_test_connection('fonnte')");
+is($out, 'f', 'a row that names the file of another kind: refused when it is used');
+like(
+	sql("SELECT wa_configure('fonnte', '{}') ->> 'problem'"),
+	qr/meta_token.*not for this kind of provider/,
+	'and told');
+is(scalar asked(), 0, 'and nobody is asked with that credential');
+sql("UPDATE wa.provider SET settings = '{\"token_file\": \"fonnte_token\"}' WHERE name = 'fonnte'");
+
+# Streams
+
+$node->safe_psql('odoo', q(SELECT pg_create_logical_replication_slot('decoder', 'test_decoding')));
+$node->safe_psql('odoo', 'CREATE PUBLICATION everything FOR ALL TABLES');
+$node->safe_psql('odoo', q(SELECT pg_create_logical_replication_slot('published', 'pgoutput')));
+sql("SELECT wa_configure('other', '{\"kind\": \"fonnte\", \"token\": \"$_\"}')")
+  foreach ('FONNTEhushhush3', 'FONNTEhushhush4', 'FONNTEhushhush5' . 'x' x 3000);
+sql("SELECT wa_configure('other', '{\"token\": null}')");
+sql("SELECT wa_configure('other', '{\"token\": \"FONNTEhushhush6\"}')");
+sql("DELETE FROM wa.provider WHERE name = 'other'");
+sql("SELECT wa_configure('other', '{\"kind\": \"fonnte\"}')");
+sql("UPDATE res_partner SET name = 'Stream' WHERE id = 10");
+my $decoded = sql(q(SELECT string_agg(data, E'\n') FROM pg_logical_slot_get_changes('decoder', NULL, NULL)));
+like($decoded, qr/table public\.res_partner: UPDATE.*Stream/, 'test_decoding: the stream is there');
+like($decoded, qr/table wa\.provider: INSERT.*other/, 'with tables of wa');
+unlike($decoded, $leak, 'but nothing of a credential, new or old');
+unlike($decoded, qr/table wa\.secret: INSERT/, 'no row of wa.secret');
+my $published = sql(
+	q{SELECT string_agg(encode(data, 'escape'), E'\n') FROM pg_logical_slot_get_binary_changes('published', NULL, NULL,}
+	  . q{ 'proto_version', '1', 'publication_names', 'everything')});
+like($published, qr/Stream/, 'a publication of all tables: the stream is there');
+unlike($published, $leak, 'without a credential');
+sql("SELECT wa_configure('other', '{\"token\": \"FONNTEhushhush7\"}')");
+is(sql("SELECT value FROM wa.secret WHERE provider = 'other'"), 'FONNTEhushhush7', 'and yet it is stored');
+
+# who gives every table without a key a replica identity forgets this one
+$node->safe_psql('odoo', 'ALTER TABLE wa.secret REPLICA IDENTITY FULL');
+($code, $out, $err) = $node->psql('odoo', "SELECT wa_configure('other', '{\"token\": \"FONNTEhushhush8\"}')");
+like($err, qr/credentials would enter the streams.*REPLICA IDENTITY NOTHING/s, 'a replica identity is refused');
+unlike($err, $leak, 'without repeating the credential');
+$node->safe_psql('odoo', 'ALTER TABLE wa.secret REPLICA IDENTITY NOTHING');
+$node->safe_psql('odoo', "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
+
+# What a provider echoes
+
+is(sql("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'the provider is tested');
+no_pacing($node, 'odoo');
+$sim->fault({
+	provider => 'fonnte', kind => 'status', status => 200,
+	body => "{\"status\":true,\"id\":[\"$token{fonnte}\"],\"request\":\"" . encode_base64("POST token=$token{fonnte}", '') . '"}' });
+my $id = sql("SELECT wa_send_text('081299990001', 'Halo', 'fonnte')");
+ok(wait_state($node, 'odoo', $id, 'sent'), 'an answer that echoes the token');
+my $kept = sql("SELECT provider_message_id, response FROM wa.message AS m JOIN wa.attempt AS a ON a.message_id = m.id WHERE m.id = $id");
+like($kept, qr/\*\*\*/, 'the answer is kept');
+unlike($kept, $leak, 'without the token as message id');
+unlike($kept, qr/\Q@{[substr(encode_base64($token{fonnte}, ''), 0, 12)]}\E|\Q@{[substr(encode_base64("n=$token{fonnte}", ''), 4, 12)]}\E/,
+	'nor in base64');
+
+unlike(slurp_file($node->logfile), $leak, 'nothing in the log');
+
+$node->stop;
+done_testing();
