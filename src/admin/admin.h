@@ -157,23 +157,6 @@ extern void wa_admin_say(FunctionCallInfo fcinfo, const char *item,
 						 const char *action, const char *detail);
 extern void wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller);
 
-/* senders.c */
-struct WaStory;
-extern int	wa_admin_say_other_senders(const struct WaStory *story);
-
-/* reach.c: how many citizens can be told */
-typedef struct WaReach
-{
-	int64		active;			/* permits with status active */
-	int64		without_partner;
-	int64		without_number;
-	int64		name_mismatch;
-	int64		refused;		/* opted out, or on Odoo's blacklist */
-	int64		reachable;
-} WaReach;
-
-extern bool wa_admin_count_reach(WaReach *reach, const char *schema, const char **problem);
-
 /* attach.c */
 extern void wa_admin_find_target(WaTarget *target, const char *schema,
 								 const char *table);

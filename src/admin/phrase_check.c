@@ -13,6 +13,14 @@
 #include "admin/phrase.h"
 
 const WaPhrase wa_check_phrases[] = {
+	/* what to do next */
+	{"preload the library and restart the server", "muat pustaka lewat shared_preload_libraries dan mulai ulang server"},
+	{"set sicantik_wa.enabled to on and reload the configuration",
+	"ubah sicantik_wa.enabled menjadi on dan muat ulang konfigurasi"},
+	{"SELECT wa_arm('%s'), if this database is really the one that is to send",
+	"SELECT wa_arm('{1}'), bila memang basis data ini yang harus mengirim"},
+	{"SELECT * FROM wa_setup(), when Odoo's tables are there", "SELECT * FROM wa_setup(), bila tabel-tabel Odoo sudah ada"},
+
 	/* library and worker */
 	{"not preloaded, so nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server",
 	"belum dimuat, jadi tidak ada pesan yang disusun atau dikirim: tambahkan pada postgresql.conf: shared_preload_libraries = 'sicantik_wa', lalu mulai ulang server"},
@@ -61,13 +69,16 @@ const WaPhrase wa_check_phrases[] = {
 	"perbaiki: diuji lagi pukul {1}, atau sekarang dengan SELECT * FROM wa_test_connection('{2}')"},
 	{"mend it: it is tested again soon, or now by SELECT * FROM wa_test_connection('%s')",
 	"perbaiki: sebentar lagi diuji ulang, atau sekarang dengan SELECT * FROM wa_test_connection('{1}')"},
+	{"not configured, so not used", "belum diatur, jadi tidak dipakai"},
 	{"in state error", "dalam keadaan error"},
 	{"not tested yet: SELECT * FROM wa_test_connection('%s')",
 	"belum diuji: SELECT * FROM wa_test_connection('{1}')"},
 	{"no provider can be used: configure one with wa_configure() and test it with wa_test_connection()",
 	"tidak ada penyedia yang dapat dipakai: atur dengan wa_configure() dan uji dengan wa_test_connection()"},
-	{"none is set, so the first usable one by sequence is taken: SELECT wa_configure('...', '{\"is_default\": true}')",
-	"belum ditentukan, jadi dipakai yang pertama siap menurut urutan: SELECT wa_configure('...', '{\"is_default\": true}')"},
+	{"no provider can be used, since those that could are paused: their messages wait, and expire at the end of their time-to-live",
+	"tidak ada penyedia yang dapat dipakai, karena yang siap sedang dihentikan sementara: pesannya menunggu, dan kedaluwarsa pada akhir masa berlakunya"},
+	{"%s is the default and takes every message, so %s is not asked, whoever has consented: SELECT wa_configure('%s', '{\"is_default\": false}')",
+	"{1} adalah penyedia bawaan dan mengambil setiap pesan, jadi {2} tidak dipakai meskipun orangnya setuju: SELECT wa_configure('{3}', '{\"is_default\": false}')"},
 
 	/* scenarios, templates, tables */
 	{"there are none: SELECT * FROM wa_setup()", "belum ada: SELECT * FROM wa_setup()"},
@@ -79,6 +90,8 @@ const WaPhrase wa_check_phrases[] = {
 	"isinya memerlukan pengaturan {1}, sebelum diisi pesannya ditahan: SELECT wa_set('{2}', '...')"},
 	{"no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
 	"tidak ada penyedia siap pakai yang mengenal template \"{1}\": SELECT wa_map_template('{2}', '...', '{\"name\": \"...\", \"status\": \"approved\"}')"},
+	{"its messages wait, since %s is paused: SELECT wa_resume('%s') when it is to be used again",
+	"pesannya menunggu, karena {1} dihentikan sementara: SELECT wa_resume('{2}') bila akan dipakai lagi"},
 	{"no table is watched: SELECT * FROM wa_setup()",
 	"tidak ada tabel yang diamati: SELECT * FROM wa_setup()"},
 	{"its triggers are missing, disabled or replaced, so changes are not seen: SELECT * FROM wa_setup(), then see wa_status()",
@@ -93,6 +106,8 @@ const WaPhrase wa_check_phrases[] = {
 	"dari {1} izin aktif, {2} dapat diberi tahu: {3} tanpa kontak, {4} tanpa nomor, {5} nama tidak cocok, {6} menolak pesan atau dalam daftar hitam"},
 	{"link contacts and correct their numbers in Odoo",
 	"hubungkan kontak dan perbaiki nomornya di Odoo"},
+	{"linking contacts and correcting their numbers in Odoo makes it more",
+	"makin banyak bila kontak dihubungkan dan nomornya diperbaiki di Odoo"},
 	{"table %s is locked at the moment", "tabel {1} sedang terkunci"},
 	{"there is no table sicantik_permit in the schema of the setting odoo_schema",
 	"tidak ada tabel sicantik_permit dalam skema menurut pengaturan odoo_schema"},
@@ -101,6 +116,7 @@ const WaPhrase wa_check_phrases[] = {
 	"tidak ada tabel res_partner dalam skema menurut pengaturan odoo_schema, jadi tidak seorang pun dapat diberi tahu"},
 
 	/* the ledger */
+	{"%s messages wait for a provider, one of them: %S", "{1} pesan menunggu penyedia, salah satunya: <2>"},
 	{"%s, reason %s", "{1}, sebab: {2}"},
 	{"the latest: SELECT * FROM wa_why(%s)", "yang terakhir: SELECT * FROM wa_why({1})"},
 	{"wa_release() or wa_cancel()", "wa_release() atau wa_cancel()"},

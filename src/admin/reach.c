@@ -14,12 +14,23 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "admin/admin.h"
+#include "admin/findings.h"
+#include "admin/setting.h"
 #include "compose/compose.h"
 #include "pg/app_table.h"
 #include "route/route.h"
 
 #define CHUNK	500
+
+typedef struct Reach
+{
+	int64		active;			/* permits with status active */
+	int64		without_partner;
+	int64		without_number;
+	int64		name_mismatch;
+	int64		refused;		/* opted out, or on Odoo's blacklist */
+	int64		reachable;
+} Reach;
 
 typedef struct Permit
 {
@@ -38,7 +49,7 @@ by_partner(const void *a, const void *b)
 
 /* Count the permits of one chunk of partners; false: a table is locked. */
 static bool
-count_chunk(WaReach *reach, const char *schema, const Permit *permits, int n, const char **problem)
+count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, const char **problem)
 {
 	WaBatch		batch = {0};
 	int64	   *ids = palloc(sizeof(int64) * n);
@@ -88,8 +99,8 @@ count_chunk(WaReach *reach, const char *schema, const Permit *permits, int n, co
  * Count.  Returns false if the tables are not there or locked, with a sentence
  * in *problem.
  */
-bool
-wa_admin_count_reach(WaReach *reach, const char *schema, const char **problem)
+static bool
+count_reach(Reach *reach, const char *schema, const char **problem)
 {
 	static const char *const columns[] = {"partner_id", "applicant_name"};
 	static const char *const active[] = {"active"};
@@ -155,4 +166,35 @@ wa_admin_count_reach(WaReach *reach, const char *schema, const char **problem)
 	MemoryContextDelete(chunk);
 	MemoryContextDelete(work);
 	return *problem == NULL;
+}
+
+static bool
+find_reach(void *argument)
+{
+	WaFindings *findings = argument;
+	const char *problem;
+	Reach		reach;
+
+	if (!count_reach(&reach, wa_setting_get("odoo_schema"), &problem))
+	{
+		wa_find(findings, WA_WARNING_ODOO, "reach", NULL, problem);
+		return true;
+	}
+	/* some without a number there will always be */
+	wa_find(findings, reach.active > 0 && reach.reachable == 0 ? WA_WARNING_ODOO : WA_FINE, "reach", NULL,
+			psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
+					 INT64_FORMAT " without partner, " INT64_FORMAT " without number, "
+					 INT64_FORMAT " name mismatch, " INT64_FORMAT " opted out or blacklisted%s",
+					 reach.active, reach.reachable, reach.without_partner,
+					 reach.without_number, reach.name_mismatch, reach.refused,
+					 reach.reachable == reach.active ? "" :
+					 reach.reachable == 0 ? "; link contacts and correct their numbers in Odoo" :
+					 "; linking contacts and correcting their numbers in Odoo makes it more"));
+	return true;
+}
+
+void
+wa_find_reach(WaFindings *findings)
+{
+	(void) wa_find_look(findings, WA_ERROR_ODOO, "reach", find_reach, findings);
 }

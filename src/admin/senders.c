@@ -11,8 +11,8 @@
  */
 #include "postgres.h"
 
-#include "admin/admin.h"
-#include "admin/story.h"
+#include "admin/findings.h"
+#include "admin/setting.h"
 #include "pg/app_table.h"
 
 typedef struct Job
@@ -33,13 +33,18 @@ static const Job jobs[] = {
 	{NULL, NULL}
 };
 
-/* What one look needs, and how many senders it found. */
+/* What one look needs. */
 typedef struct Look
 {
-	const WaStory *story;
+	WaFindings *findings;
 	const char *schema;
-	int			found;
 } Look;
+
+static void
+found(Look *look, const char *sentence)
+{
+	wa_find(look->findings, WA_WARNING_SENDER, "other sender", NULL, sentence);
+}
 
 static bool
 is_true(const char *text)
@@ -82,8 +87,7 @@ say_modules(void *argument)
 		if (rows.values[i][0] == NULL || state == NULL ||
 			(strcmp(state, "installed") != 0 && strcmp(state, "to upgrade") != 0))
 			continue;
-		wa_story_advise(look->story, "other sender", "warning", advice_for(rows.values[i][0]));
-		look->found++;
+		found(look, advice_for(rows.values[i][0]));
 	}
 	return true;
 }
@@ -111,10 +115,8 @@ say_jobs(void *argument)
 		{
 			if (strcmp(job->name, rows.values[i][0]) != 0)
 				continue;
-			wa_story_advise(look->story, "other sender", "warning",
-							psprintf("scheduled action \"%s\" is active: %s. In Odoo (developer mode), Settings > Technical > Scheduled Actions, open it and switch Active off; leave the other SICANTIK actions, which synchronise, as they are",
-									 job->name, job->sends));
-			look->found++;
+			found(look, psprintf("scheduled action \"%s\" is active: %s. In Odoo (developer mode), Settings > Technical > Scheduled Actions, open it and switch Active off; leave the other SICANTIK actions, which synchronise, as they are",
+								 job->name, job->sends));
 		}
 	}
 	return true;
@@ -136,26 +138,24 @@ say_default_provider(void *argument)
 	value = rows.n > 0 ? rows.values[0][0] : NULL;
 	if (value == NULL || value[0] == '\0' || strcmp(value, "False") == 0 || strcmp(value, "0") == 0)
 		return true;
-	wa_story_advise(look->story, "other sender", "warning",
-					psprintf("Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
-							 value));
-	look->found++;
+	found(look, psprintf("Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
+						 value));
 	return true;
 }
 
 /*
- * A row for each sender found, in the language of the story; returns how many.
- * Tables that are locked or missing are passed over; one that raises an error
- * is a row that says so.
+ * A finding for each sender.  Tables that are locked or missing are passed
+ * over; one that raises an error is a finding that says so.
  */
-int
-wa_admin_say_other_senders(const WaStory *story)
+void
+wa_find_other_senders(WaFindings *findings)
 {
 	static const WaSubtransaction looks[] = {say_modules, say_jobs, say_default_provider};
-	Look		look = {story, wa_setting_get("odoo_schema"), 0};
+	Look		look = {findings, wa_setting_get("odoo_schema")};
+	int			before = findings->n;
 
 	for (size_t i = 0; i < lengthof(looks); i++)
-		if (!wa_story_look(story, "other sender", looks[i], &look))
-			look.found++;
-	return look.found;
+		(void) wa_find_look(findings, WA_ERROR_ODOO, "other sender", looks[i], &look);
+	if (findings->n == before)
+		wa_find(findings, WA_FINE, "other sender", NULL, NULL);
 }

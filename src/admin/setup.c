@@ -18,7 +18,7 @@
 #include "utils/builtins.h"
 
 #include "admin/admin.h"
-#include "admin/story.h"
+#include "admin/findings.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -281,6 +281,19 @@ report_surroundings(FunctionCallInfo fcinfo)
 			"not preloaded, so nothing is sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
 }
 
+/* Other modules that send the same, and how to silence them. */
+static void
+report_other_senders(FunctionCallInfo fcinfo)
+{
+	WaFindings	findings = {0};
+
+	wa_find_other_senders(&findings);
+	for (int i = 0; i < findings.n; i++)
+		if (findings.list[i].rank != WA_FINE)
+			wa_admin_say(fcinfo, findings.list[i].item, wa_finding_state(&findings.list[i]),
+				findings.list[i].sentence);
+}
+
 /*
  * wa_setup(): see admin.sql.
  */
@@ -288,7 +301,6 @@ Datum
 wa_sql_setup(PG_FUNCTION_ARGS)
 {
 	bool		despite = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
-	WaStory		english = {.fcinfo = fcinfo, .full = true};
 	WaCall		call;
 
 	PreventCommandDuringRecovery("wa_setup()");
@@ -301,7 +313,7 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	setup_providers(fcinfo);
 	setup_links(fcinfo);
 	wa_admin_setup_tables(fcinfo, call.acting.user);
-	(void) wa_admin_say_other_senders(&english);
+	report_other_senders(fcinfo);
 	report_surroundings(fcinfo);
 	wa_call_end(&call);
 	return (Datum) 0;

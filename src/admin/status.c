@@ -3,47 +3,32 @@
  * status.c
  *		wa_status(): the state at a glance.
  *
- * Reads only, and takes no lock on the application's tables: it must work on
- * a standby, without the library being preloaded, and while everything else
- * is stuck.
+ * Reads only, and locks tables of the application conditionally: it must work
+ * on a standby, without the library being preloaded, and while everything
+ * else is stuck.  What to do next is the most serious finding of wa_check().
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "catalog/pg_class.h"
-#include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "admin/admin.h"
+#include "admin/findings.h"
+#include "admin/story.h"
 #include "pg/call.h"
 #include "pg/query.h"
-#include "route/provider.h"
 #include "sicantik_wa.h"
-#include "worker/identity.h"
 #include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_status);
 
-/* What the last row makes its advice from. */
-typedef struct Found
-{
-	bool		standby;
-	bool		set_up;
-	bool		usable_provider;
-	char	   *paused_provider;
-	char	   *draft_provider; /* complete, not tested */
-	char	   *incomplete_provider;
-	bool		watching;
-	WaIdentity	identity;
-} Found;
-
 static void
-report_library(FunctionCallInfo fcinfo, const Found *found)
+report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 {
 	static WaStatement version =
 		WA_STATEMENT("SELECT extversion FROM pg_extension WHERE extname = 'sicantik_wa'");
@@ -89,7 +74,7 @@ report_library(FunctionCallInfo fcinfo, const Found *found)
 }
 
 static void
-report_mode(FunctionCallInfo fcinfo, const Found *found)
+report_mode(FunctionCallInfo fcinfo, const WaFindings *found)
 {
 	static const char *const modes[] = {
 		[WA_MODE_STOPPED] = "stopped",
@@ -108,7 +93,7 @@ report_mode(FunctionCallInfo fcinfo, const Found *found)
 }
 
 static void
-report_providers(FunctionCallInfo fcinfo, Found *found)
+report_providers(FunctionCallInfo fcinfo, const WaFindings *found)
 {
 	static WaStatement errors =
 		WA_STATEMENT("SELECT concat_ws('; ',"
@@ -118,12 +103,10 @@ report_providers(FunctionCallInfo fcinfo, Found *found)
 					 " CASE WHEN failed_probes > 0 THEN failed_probes || ' tests have failed' END,"
 					 " 'quota ' || quota_left || ' as of ' || to_char(quota_at, 'YYYY-MM-DD HH24:MI:SS TZ'))"
 					 " FROM wa.provider WHERE name = $1");
-	WaProviders providers;
 
-	wa_route_load_providers(&providers, false);
-	for (int i = 0; i < providers.n; i++)
+	for (int i = 0; i < found->providers.n; i++)
 	{
-		WaProvider *p = &providers.list[i];
+		const WaProvider *p = &found->providers.list[i];
 		char	   *item = psprintf("provider %s", p->name);
 		char	   *value = psprintf("%s%s%s%s", p->state,
 									 p->active ? "" : ", not active",
@@ -139,22 +122,8 @@ report_providers(FunctionCallInfo fcinfo, Found *found)
 			detail = psprintf("%s: SELECT wa_resume('%s')%s%s", p->paused, p->name,
 							  detail ? "; " : "", detail ? detail : "");
 		wa_admin_say(fcinfo, item, value, detail);
-
-		if (!p->active || p->gateway == NULL)
-			continue;
-		if (p->paused)
-		{
-			found->paused_provider = p->name;
-			continue;
-		}
-		if (p->problem == NULL && strcmp(p->state, "configured") == 0)
-			found->usable_provider = true;
-		else if (p->problem == NULL && found->draft_provider == NULL)
-			found->draft_provider = p->name;
-		else if (found->incomplete_provider == NULL)
-			found->incomplete_provider = p->name;
 	}
-	if (providers.n == 0)
+	if (found->providers.n == 0)
 		wa_admin_say(fcinfo, "providers", "none", NULL);
 }
 
@@ -232,7 +201,7 @@ report_capture(FunctionCallInfo fcinfo)
 }
 
 static void
-report_watched(FunctionCallInfo fcinfo, Found *found)
+report_watched(FunctionCallInfo fcinfo)
 {
 	static WaStatement rows =
 		WA_STATEMENT("SELECT w.relation, w.owner, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
@@ -276,56 +245,28 @@ report_watched(FunctionCallInfo fcinfo, Found *found)
 				 (owner == NULL || strcmp(owner, owners[i]) != 0))
 			wa_admin_say(fcinfo, item, "owner changed", "changes are not recorded; call wa_setup()");
 		else
-		{
 			wa_admin_say(fcinfo, item, "present", NULL);
-			found->watching = true;
-		}
 	}
 	if (n == 0)
 		wa_admin_say(fcinfo, "watched", "none", NULL);
 }
 
+/*
+ * value: what to type or to do ("nothing" in all languages); detail: why.
+ */
 static void
-report_next(FunctionCallInfo fcinfo, const Found *found)
+report_next(FunctionCallInfo fcinfo, const WaFindings *found)
 {
-	static WaStatement stuck =
-		WA_STATEMENT("SELECT m.detail FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
-					 " JOIN wa.message AS m ON m.id = r.message_id"
-					 " WHERE m.reason = 'no_provider' AND m.detail IS NOT NULL LIMIT 1");
-	static WaStatement dead =
-		WA_STATEMENT("SELECT FROM wa.dead_letter LIMIT 1");
-	char	   *next;
+	const WaFinding *worst = wa_findings_worst(found);
 
 	if (found->standby)
-		next = "nothing: ask the primary";
-	else if (!found->set_up)
-		next = "SELECT * FROM wa_setup()";
-	else if (!wa_worker_preloaded())
-		next = "preload the library and restart the server";
-	else if (found->identity.is_copy)
-		next = psprintf("SELECT wa_arm('%s'), if this database is really the one that is to send",
-						get_database_name(MyDatabaseId));
-	else if (!found->usable_provider && found->paused_provider)
-		next = psprintf("SELECT wa_resume('%s'), when it is to be used again", found->paused_provider);
-	else if (!found->usable_provider && found->draft_provider)
-		next = psprintf("SELECT * FROM wa_test_connection('%s')", found->draft_provider);
-	else if (!found->usable_provider)
-		next = psprintf("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
-						found->incomplete_provider ? found->incomplete_provider : "fonnte");
-	else if (!found->watching)
-		next = "SELECT * FROM wa_setup(), when Odoo's tables are there";
-	else if (found->identity.mode == WA_MODE_OBSERVE || found->identity.mode == WA_MODE_TEST)
-		next = psprintf("look at wa.message; then SELECT wa_arm('%s')",
-						get_database_name(MyDatabaseId));
-	else if (found->identity.mode == WA_MODE_STOPPED)
-		next = "see mode";
-	else if (wa_query(&stuck, NULL) > 0)
-		next = psprintf("mend what messages wait for: %s", wa_row_text(0, 1));
-	else if (wa_query(&dead, NULL) > 0)
-		next = "SELECT * FROM wa.dead_letter ORDER BY id";
+		wa_admin_say(fcinfo, "next", "nothing: ask the primary", NULL);
+	else if (worst == NULL)
+		wa_admin_say(fcinfo, "next", "nothing", NULL);
 	else
-		next = "nothing";
-	wa_admin_say(fcinfo, "next", next, NULL);
+		wa_admin_say(fcinfo, "next", worst->next ? wa_story_phrase(found->story, worst->next) : "SELECT * FROM wa_check()",
+			psprintf("%s: %s", worst->item,
+					 wa_story_masked(found->story, wa_story_phrase(found->story, worst->sentence))));
 }
 
 /*
@@ -334,21 +275,18 @@ report_next(FunctionCallInfo fcinfo, const Found *found)
 Datum
 wa_sql_status(PG_FUNCTION_ARGS)
 {
-	static WaStatement mode =
-		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
-	Found		found;
+	WaFindings	found;
+	WaStory		story;
 	WaCall		call;
 
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_VIEW);
-	memset(&found, 0, sizeof(found));
-	found.standby = RecoveryInProgress();
-	found.set_up = wa_query(&mode, NULL) > 0;
-	wa_identity_check(&found.identity);
+	wa_story_begin(&story, fcinfo, call.acting.user);
+	wa_findings_look(&found, &story);
 	report_library(fcinfo, &found);
 	report_mode(fcinfo, &found);
 	report_providers(fcinfo, &found);
-	report_watched(fcinfo, &found);
+	report_watched(fcinfo);
 	report_messages(fcinfo);
 	report_capture(fcinfo);
 	report_next(fcinfo, &found);

@@ -335,28 +335,6 @@ wa_story_advise(const WaStory *story, const char *item, const char *state, const
 				 wa_story_masked(story, wa_story_phrase(story, what_to_do)));
 }
 
-/*
- * Call look(argument), which reads tables of the application and may raise
- * whatever their owners have put on them, a policy for example: then that
- * error is a row of "item", and nothing else is lost.  What is no fault of
- * theirs, as a statement that is canceled, is raised again.  Returns true if
- * there was no error.
- */
-bool
-wa_story_look(const WaStory *story, const char *item, WaSubtransaction look, void *argument)
-{
-	ErrorData  *error = wa_pg_subtransaction(look, argument);
-
-	if (error == NULL)
-		return true;
-	if (wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
-	wa_story_advise(story, item, "error",
-					psprintf("could not be looked at: %s; see what hangs on Odoo's tables, such as a policy (row level security)",
-							 error->message));
-	return false;
-}
-
 /* A state in words, with its own name. */
 const char *
 wa_story_state(const WaStory *story, const char *state)

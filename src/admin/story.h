@@ -16,8 +16,6 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 
-#include "pg/subtransaction.h"
-
 typedef enum WaSentence
 {
 	WA_SAY_MADE_BY_SCENARIO,
@@ -99,8 +97,6 @@ extern char *wa_story_words(const WaStory *story, WaSentence sentence,
 extern void wa_story_tell(WaStory *story, TimestampTz at, const char *what);
 extern void wa_story_advise(const WaStory *story, const char *item, const char *state,
 							const char *what_to_do);
-extern bool wa_story_look(const WaStory *story, const char *item,
-						  WaSubtransaction look, void *argument);
 extern char *wa_story_masked(const WaStory *story, const char *text);
 extern const char *wa_story_state(const WaStory *story, const char *state);
 extern const char *wa_story_outcome(const WaStory *story, const char *outcome);

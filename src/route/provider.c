@@ -160,7 +160,11 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 		char	   *why = NULL;
 
 		if (setting->secret)
+		{
 			value = load_secret(provider, raw, setting->name, &why);
+			if (value)
+				provider->untouched = false;
+		}
 		else if (raw_setting(raw, setting->name))
 			value = pstrdup(raw_setting(raw, setting->name));
 		else if (setting->default_value)
@@ -235,6 +239,8 @@ load_row(WaProvider *provider, uint64 row, RawSettings *raw)
 	raw->names = wa_row_text_array(row, COL_SETTING_NAMES, &raw->n);
 	raw->values = wa_row_text_array(row, COL_SETTING_VALUES, &n);
 	raw->n = Min(raw->n, n);
+	provider->untouched = raw->n == 0 && provider->base_url == NULL &&
+		strcmp(provider->state, "draft") == 0;
 }
 
 /*

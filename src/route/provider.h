@@ -39,6 +39,8 @@ typedef struct WaProvider
 	size_t		nsettings;
 	WaPair	   *secrets;		/* the credentials among them */
 	size_t		nsecrets;
+	bool		untouched;		/* as wa_setup() left it: nobody has begun to
+								 * configure it */
 	char	   *problem;		/* why it cannot be used, or NULL */
 	bool		unfit;			/* that is so because no request can be made of
 								 * its settings */

@@ -15,7 +15,7 @@ my $sim = start_simulator();
 my $node = new_cluster(
 	'main',
 	simulator => $sim,
-	conf => "sicantik_wa.worker_idle_timeout = 3600\nsicantik_wa.max_workers = 10");
+	conf => "sicantik_wa.worker_idle_timeout = 3600\nsicantik_wa.max_workers = 10\nsicantik_wa.instance = 'test-1'");
 my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
 my $worker = "backend_type = 'sicantik_wa worker'";
 
@@ -101,7 +101,7 @@ foreach my $layout (@layouts)
 {
 	my ($db, $tables) = ($layout->{db}, $layout->{tables});
 
-	works($layout->{owner}, $db, "SELECT wa_configure('fonnte', '$fonnte'); SELECT wa_test_connection('fonnte'); SELECT wa_arm('$db')",
+	works($layout->{owner}, $db, "SELECT wa_configure('fonnte', '$fonnte'); SELECT wa_test_connection('fonnte'); SELECT wa_set('contact_dpmptsp', '0812-0000-9999'); SELECT wa_arm('$db')",
 		"$db: the owner configures and arms");
 	no_pacing($node, $db);
 	works($tables, $db, "UPDATE sicantik_permit SET status = 'active', permit_number = '$db/1', issue_date = current_date WHERE id = 1",

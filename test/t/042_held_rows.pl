@@ -54,8 +54,8 @@ sql("UPDATE wa.provider SET daily_cap = 0");
 my $held = sql("SELECT wa_send_text('0812-3456-7802', 'held')");
 my $free = sql("SELECT wa_send_text('0812-3456-7803', 'free')");
 comes_true("SELECT count(*) FROM wa.message WHERE reason = 'no_provider'", '2', 'the ledger shows it');
-like(sql("SELECT value FROM wa_status() WHERE item = 'next'"), qr/not fonnte: its daily cap is reached/,
-	'wa_status() says what messages wait for');
+like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'log: messages waiting'"), qr/bukan fonnte: batas hariannya tercapai/,
+	'wa_check() says what messages wait for');
 my $person = SicantikWa::Session->new($node, 'odoo', user => 'odoo');
 $person->do("BEGIN; UPDATE wa.message SET priority = 'normal' WHERE id = $held");
 sql('UPDATE wa.provider SET daily_cap = NULL');

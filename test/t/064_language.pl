@@ -27,7 +27,7 @@ my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 my %not_shown = map { $_ => 1 } (
 	# items of wa_check(), the same in all languages
 	'provider %s', 'scenario %s', 'watched %s', 'other sender', 'log: messages',
-	'log: messages %s', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: calendar',
+	'log: messages %s', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: calendar',
 	# names of records
 	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
 	'(bigint, jsonb, jsonb)',
@@ -144,7 +144,7 @@ my %seen;
 my @rows;
 my $id = 1000000;
 
-foreach my $file (glob("$src/admin/{check,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
+foreach my $file (glob("$src/admin/{findings,find_*,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
 	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/worker/{identity,failover}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);

@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * find_provider.c
+ *		Findings about the providers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/findings.h"
+#include "pg/query.h"
+
+/* What would make one usable, if none is. */
+typedef struct Candidates
+{
+	const char *paused;
+	const char *draft;			/* complete, not tested */
+	const char *incomplete;
+} Candidates;
+
+static void
+find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
+{
+	static WaStatement errors =
+		WA_STATEMENT("SELECT coalesce(last_error, 'in state error'), CASE WHEN state = 'error' THEN"
+					 " CASE WHEN probe_at > now() THEN 'at ' || to_char(probe_at, 'HH24:MI:SS TZ') ELSE 'soon' END END"
+					 " FROM wa.provider WHERE name = $1");
+	char	   *item = psprintf("provider %s", p->name);
+	char	   *test = psprintf("SELECT * FROM wa_test_connection('%s')", p->name);
+	bool		configured = strcmp(p->state, "configured") == 0;
+	WaArgs		args = {0};
+
+	if (!p->active)
+	{
+		wa_find(findings, WA_FINE, item, NULL, "not active");
+		return;
+	}
+	if (p->untouched)
+	{
+		wa_find(findings, WA_FINE, item, NULL, "not configured, so not used");
+		return;
+	}
+	if (p->paused)
+	{
+		candidates->paused = p->name;
+		wa_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", p->name),
+				psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
+		return;
+	}
+	if (p->problem)
+	{
+		if (candidates->incomplete == NULL)
+			candidates->incomplete = p->name;
+		wa_find(findings, WA_ERROR_PROVIDER, item, psprintf("SELECT wa_configure('%s', '...')", p->name),
+				psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
+						 p->problem, p->name));
+		return;
+	}
+	if (!configured && candidates->draft == NULL)
+		candidates->draft = p->name;
+	if (configured && p->quota_left == 0)
+		wa_find(findings, WA_WARNING_PROVIDER, item, NULL,
+				"its quota is used up: buy more, or wait; it is asked again every 15 minutes");
+	else if (configured)
+	{
+		findings->usable++;
+		wa_find(findings, WA_FINE, item, NULL, NULL);
+	}
+	else if (strcmp(p->state, "error") == 0)
+	{
+		wa_arg_text(&args, p->name);
+		wa_query(&errors, &args);
+		wa_find(findings, WA_ERROR_PROVIDER, item, test,
+				psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
+						 wa_row_text(0, 1), wa_row_isnull(0, 2) ? "soon" : wa_row_text(0, 2), p->name));
+	}
+	else
+		wa_find(findings, WA_WARNING_PROVIDER, item, test,
+				psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
+}
+
+/*
+ * Without a default, consent chooses: Meta for whoever gave it, then the
+ * gateways.  That is how it should be; a gateway as the default takes the
+ * place of that choice.
+ */
+static void
+find_default(WaFindings *findings)
+{
+	const WaProvider *first = NULL;
+	const WaProvider *official = NULL;
+
+	for (int i = 0; i < findings->providers.n; i++)
+	{
+		const WaProvider *p = &findings->providers.list[i];
+
+		if (!p->active || p->gateway == NULL)
+			continue;
+		if (p->is_default)
+			first = p;
+		if (p->gateway->official && !p->untouched && official == NULL)
+			official = p;
+	}
+	if (first && official && !first->gateway->official)
+		wa_find(findings, WA_WARNING_PROVIDER, "default provider",
+				psprintf("SELECT wa_configure('%s', '{\"is_default\": false}')", first->name),
+				psprintf("%s is the default and takes every message, so %s is not asked, whoever has consented: SELECT wa_configure('%s', '{\"is_default\": false}')",
+						 first->name, official->name, first->name));
+	else
+		wa_find(findings, WA_FINE, "default provider", NULL, NULL);
+}
+
+void
+wa_find_providers(WaFindings *findings)
+{
+	Candidates	candidates = {0};
+	const char *next;
+
+	for (int i = 0; i < findings->providers.n; i++)
+		find_provider(findings, &findings->providers.list[i], &candidates);
+	if (findings->usable > 0)
+	{
+		find_default(findings);
+		return;
+	}
+	if (candidates.paused)
+		next = psprintf("SELECT wa_resume('%s') when it is to be used again", candidates.paused);
+	else if (candidates.draft)
+		next = psprintf("SELECT * FROM wa_test_connection('%s')", candidates.draft);
+	else
+		next = psprintf("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
+						candidates.incomplete ? candidates.incomplete : "fonnte");
+	wa_find(findings, WA_ERROR_PROVIDERS, "providers", next,
+			candidates.paused ? "no provider can be used, since those that could are paused: their messages wait, and expire at the end of their time-to-live" :
+			"no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");
+}

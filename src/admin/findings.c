@@ -1,0 +1,114 @@
+/*-------------------------------------------------------------------------
+ *
+ * findings.c
+ *		What is amiss: looked for once, for wa_check() and wa_status().
+ *
+ * wa_check() prints all findings, wa_status() the most serious one, so the
+ * two cannot disagree: there is nothing to do exactly where every row of
+ * wa_check() is ok.  A finding is added with one call of wa_find().
+ *
+ * Nothing is changed and no provider is called.  The application's tables are
+ * locked conditionally, like everywhere: this must answer on a standby,
+ * without the library being preloaded, and while everything else is stuck.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+
+#include "admin/findings.h"
+
+/*
+ * Add one.  next: what to type or to do, in short (NULL: the sentence says
+ * it).  The sentence is English and needs its Indonesian form (phrase.h).
+ */
+void
+wa_find(WaFindings *findings, WaRank rank, const char *item,
+		const char *next, const char *sentence)
+{
+	WaFinding  *finding;
+
+	Assert(sentence || rank == WA_FINE);
+	if (findings->n == findings->space)
+	{
+		findings->space = Max(findings->space * 2, 32);
+		findings->list = findings->list == NULL ?
+			palloc(sizeof(WaFinding) * findings->space) :
+			repalloc(findings->list, sizeof(WaFinding) * findings->space);
+	}
+	finding = &findings->list[findings->n++];
+	finding->rank = rank;
+	finding->item = item;
+	finding->next = next;
+	finding->sentence = sentence;
+}
+
+/*
+ * Call look(argument), which reads tables of the application and may raise
+ * whatever their owners have put on them, a policy for example: then that
+ * error is a finding, and nothing else is lost.  What is no fault of theirs,
+ * as a statement that is canceled, is raised again.  Returns true if there was
+ * no error.
+ */
+bool
+wa_find_look(WaFindings *findings, WaRank rank, const char *item,
+			 WaSubtransaction look, void *argument)
+{
+	int			found = findings->n;
+	ErrorData  *error = wa_pg_subtransaction(look, argument);
+
+	if (error == NULL)
+		return true;
+	if (wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	findings->n = found;
+	wa_find(findings, rank, item, NULL,
+			psprintf("could not be looked at: %s; see what hangs on Odoo's tables, such as a policy (row level security)",
+					 error->message));
+	return false;
+}
+
+/*
+ * The most serious one, of equals the first; NULL: there is nothing to do.
+ */
+const WaFinding *
+wa_findings_worst(const WaFindings *findings)
+{
+	const WaFinding *worst = NULL;
+
+	for (int i = 0; i < findings->n; i++)
+		if (findings->list[i].rank != WA_FINE &&
+			(worst == NULL || findings->list[i].rank < worst->rank))
+			worst = &findings->list[i];
+	return worst;
+}
+
+/* The word for wa_check(), the same in all languages. */
+const char *
+wa_finding_state(const WaFinding *finding)
+{
+	return finding->rank == WA_FINE ? "ok" :
+		finding->rank <= WA_LAST_ERROR ? "error" : "warning";
+}
+
+/*
+ * Look at everything that a message needs, from the library to the citizen's
+ * number.
+ */
+void
+wa_findings_look(WaFindings *findings, const WaStory *story)
+{
+	memset(findings, 0, sizeof(*findings));
+	findings->story = story;
+	findings->standby = RecoveryInProgress();
+	wa_identity_check(&findings->identity);
+	wa_route_load_providers(&findings->providers, false);
+	wa_find_server(findings);
+	wa_find_providers(findings);
+	wa_find_scenarios(findings);
+	wa_find_watched(findings);
+	wa_find_reach(findings);
+	wa_find_ledger(findings);
+	wa_find_other_senders(findings);
+}

@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * findings.h
+ *		What is amiss, and how serious it is.
+ *
+ * SPI connected and the database's owner acting; everything is palloc()ed in
+ * the context in which wa_findings_look() is called.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_FINDINGS_H
+#define SICANTIK_WA_FINDINGS_H
+
+#include "postgres.h"
+
+#include "admin/story.h"
+#include "pg/subtransaction.h"
+#include "route/provider.h"
+#include "worker/identity.h"
+
+/*
+ * How serious a finding is: the most serious first.  What loses a
+ * notification, or keeps every one of them back, is an error, and so is what
+ * keeps back those of one scenario; a warning is what somebody should decide
+ * or mend, and it goes away when he has.  What nobody can make go away is no
+ * warning, but fine, with a sentence.
+ */
+typedef enum WaRank
+{
+	/* errors */
+	WA_ERROR_SETUP,				/* wa_setup() has not been run */
+	WA_ERROR_LIBRARY,			/* not preloaded, switched off, another version */
+	WA_ERROR_IDENTITY,			/* a copy, or for another reason stopped */
+	WA_ERROR_CAPTURE,			/* changes in Odoo are not recorded */
+	WA_ERROR_WORKER,			/* it cannot run, or does not come round */
+	WA_ERROR_PROVIDERS,			/* none can be used */
+	WA_ERROR_ODOO,				/* tables of Odoo's cannot be read */
+	WA_ERROR_SETTING,			/* a setting of the office is none */
+	WA_ERROR_SCENARIO,			/* one scenario says nothing */
+	WA_ERROR_DEAD_LETTER,
+	WA_ERROR_CALENDAR,
+	WA_ERROR_MAPPING,			/* a template that its provider refuses */
+	WA_ERROR_PROVIDER,			/* one of those that are wanted */
+
+	/* warnings */
+	WA_WARNING_SENDER,			/* citizens get everything twice */
+	WA_WARNING_EVENTS,			/* nobody reads them */
+	WA_WARNING_MODE,
+	WA_WARNING_PAUSED,
+	WA_WARNING_WAITING,			/* messages that no provider takes */
+	WA_WARNING_HELD,
+	WA_WARNING_FAILED,
+	WA_WARNING_GAP,				/* changes were not recorded */
+	WA_WARNING_PROVIDER,
+	WA_WARNING_LINK,
+	WA_WARNING_WORKER,
+	WA_WARNING_SERVER,
+	WA_WARNING_ODOO,
+
+	WA_FINE
+} WaRank;
+
+#define WA_LAST_ERROR		WA_ERROR_PROVIDER
+
+typedef struct WaFinding
+{
+	WaRank		rank;
+	const char *item;			/* the same in all languages */
+	const char *next;			/* the statement or deed that mends it; NULL:
+								 * the sentence says it */
+	const char *sentence;		/* English; NULL only if fine */
+} WaFinding;
+
+typedef struct WaFindings
+{
+	const WaStory *story;		/* for words of the office's language */
+	int			n;
+	int			space;
+	WaFinding  *list;			/* in the order of wa_check() */
+
+	/* what several of them rest on */
+	bool		standby;
+	WaIdentity	identity;
+	WaProviders providers;
+	int			usable;			/* providers that can be used now */
+} WaFindings;
+
+/* findings.c */
+extern void wa_findings_look(WaFindings *findings, const WaStory *story);
+extern void wa_find(WaFindings *findings, WaRank rank, const char *item,
+					const char *next, const char *sentence);
+extern bool wa_find_look(WaFindings *findings, WaRank rank, const char *item,
+						 WaSubtransaction look, void *argument);
+extern const WaFinding *wa_findings_worst(const WaFindings *findings);
+extern const char *wa_finding_state(const WaFinding *finding);
+
+/* Those who look; each adds a row for every item, also where all is well. */
+extern void wa_find_server(WaFindings *findings);	/* find_server.c */
+extern void wa_find_providers(WaFindings *findings);	/* find_provider.c */
+extern void wa_find_scenarios(WaFindings *findings);	/* find_scenario.c */
+extern void wa_find_watched(WaFindings *findings);	/* find_watched.c */
+extern void wa_find_reach(WaFindings *findings);	/* reach.c */
+extern void wa_find_ledger(WaFindings *findings);	/* find_ledger.c */
+extern void wa_find_other_senders(WaFindings *findings);	/* senders.c */
+
+#endif							/* SICANTIK_WA_FINDINGS_H */
