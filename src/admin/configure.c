@@ -5,7 +5,8 @@
  *
  * Credentials go from the argument to wa.secret without passing through a
  * statement, no message repeats one, and while this function runs every
- * message is logged without its statement, which could hold one.
+ * message is logged without its statement, which could hold one.  Other
+ * sessions see a masked statement from the first moment of this function.
  *
  *-------------------------------------------------------------------------
  */
@@ -441,8 +442,8 @@ describe(const WaProviderChange *change, char **missing, char **unfit)
 Datum
 wa_sql_configure(PG_FUNCTION_ARGS)
 {
-	char	   *name = wa_call_arg_text(fcinfo, 0);
-	Jsonb	   *settings = PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1);
+	char	   *name;
+	Jsonb	   *settings;
 	ErrorContextCallback hiding;
 	WaCall		call;
 	WaOptions	options;
@@ -452,6 +453,11 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 	char	   *unfit;
 	Datum		result;
 
+	/* wa_import_odoo() calls it directly, and its statement holds nothing */
+	if (fcinfo->flinfo)
+		wa_call_hide_statement("SELECT wa_configure('...', '{...}')");
+	name = wa_call_arg_text(fcinfo, 0);
+	settings = PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1);
 	PreventCommandIfReadOnly("wa_configure()");
 	hiding.callback = hide_statement;
 	hiding.arg = NULL;
@@ -487,7 +493,7 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("provider \"%s\" cannot be used like this: %s", name, unfit)));
 
-	/* wa_import_odoo() calls it directly: then it stands in a table of Odoo's */
+	/* from wa_import_odoo() it came out of a table of Odoo's */
 	if (change.literal_secret && fcinfo->flinfo)
 		ereport(NOTICE,
 				(errmsg("a credential that stands in a statement can end up in logs"),

@@ -356,7 +356,7 @@ check_time(TimestampTz send_at)
 }
 
 static Datum
-run(Request *request)
+run(FunctionCallInfo fcinfo, Request *request)
 {
 	WaCall		call;
 	int64		id;
@@ -431,7 +431,7 @@ wa_sql_send_partner(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 1, "partner_id");
 	request.to_partner = true;
 	request.partner_id = PG_GETARG_INT64(1);
-	return run(&request);
+	return run(fcinfo, &request);
 }
 
 /* wa_send() to a number: see send.sql. */
@@ -443,7 +443,7 @@ wa_sql_send_number(PG_FUNCTION_ARGS)
 	template_arguments(fcinfo, &request);
 	require_argument(fcinfo, 1, "number");
 	request.number = wa_call_arg_text(fcinfo, 1);
-	return run(&request);
+	return run(fcinfo, &request);
 }
 
 /* wa_send_text() to a partner: see send.sql. */
@@ -456,7 +456,7 @@ wa_sql_send_text_partner(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 0, "partner_id");
 	request.to_partner = true;
 	request.partner_id = PG_GETARG_INT64(0);
-	return run(&request);
+	return run(fcinfo, &request);
 }
 
 /* wa_send_text() to a number: see send.sql. */
@@ -468,5 +468,5 @@ wa_sql_send_text_number(PG_FUNCTION_ARGS)
 	text_arguments(fcinfo, &request);
 	require_argument(fcinfo, 0, "number");
 	request.number = wa_call_arg_text(fcinfo, 0);
-	return run(&request);
+	return run(fcinfo, &request);
 }

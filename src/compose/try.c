@@ -55,7 +55,8 @@ read_story(int64 id, Story *story)
 	MemoryContext outer = CurrentMemoryContext;
 
 	memset(story, 0, sizeof(*story));
-	wa_call_begin(&call, WA_LEVEL_SEND);
+	/* the call itself is on the log already */
+	wa_call_begin_logged(&call, NULL, WA_LEVEL_SEND);
 	wa_arg_int8(&args, id);
 	if (wa_query(&read, &args) > 0)
 	{

@@ -47,6 +47,21 @@ static const struct
 };
 
 /*
+ * Settings of modules that log statements with their parameters, which are
+ * citizens' numbers and texts here.  The statements may be logged: what is read
+ * and written belongs to the trail of the session that called.
+ */
+static const struct
+{
+	const char *name;
+	const char *value;
+}			kept_out[] =
+{
+	{"pgaudit.log_parameter", "off"},
+	{"auto_explain.log_parameter_max_length", "0"}
+};
+
+/*
  * The owner of the current database.  Raises an error if the database is gone.
  */
 Oid
@@ -73,6 +88,14 @@ act_as(WaActing *acting, Oid role, int flags)
 		(void) set_config_option(pinned[i].name, pinned[i].value,
 								 PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
+	for (size_t i = 0; i < lengthof(kept_out); i++)
+	{
+		/* they are a superuser's, and unknown where the module is not loaded */
+		if (GetConfigOption(kept_out[i].name, true, false) != NULL)
+			(void) set_config_option(kept_out[i].name, kept_out[i].value,
+									 PGC_SUSET, PGC_S_SESSION,
+									 GUC_ACTION_SAVE, true, 0, false);
+	}
 }
 
 /*

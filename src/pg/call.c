@@ -15,10 +15,13 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "tcop/tcopprot.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 
+#include "pg/audit.h"
 #include "pg/call.h"
 #include "pg/query.h"
 
@@ -56,11 +59,12 @@ wa_call_level(Oid role)
 
 /*
  * Connect to SPI and act as the owner of the database, after checking that
- * the caller has at least this level.  Pair with wa_call_end(); an error in
- * between is cleaned up by the abort.
+ * the caller has at least this level.  Whatever changes something is logged:
+ * fcinfo is the call, NULL if that was done before.  Pair with wa_call_end();
+ * an error in between is cleaned up by the abort.
  */
 void
-wa_call_begin(WaCall *call, WaLevel level)
+wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 {
 	Oid			role = GetUserId();
 
@@ -76,6 +80,22 @@ wa_call_begin(WaCall *call, WaLevel level)
 						   level_names[level]),
 				 errhint("The owner of the database gives it: SELECT wa_grant('%s', '%s').",
 						 GetUserNameFromId(role, false), level_names[level])));
+	if (level >= WA_LEVEL_SEND)
+		wa_audit_call(fcinfo, role);
+}
+
+/*
+ * The statement that is running holds a credential: from here on, show "shown"
+ * (static) in its place.  In pg_stat_activity that holds for the session until
+ * its next statement, and other sessions read it there for their reports of a
+ * deadlock; in the server's log for errors of what comes after us in the same
+ * statement.
+ */
+void
+wa_call_hide_statement(const char *shown)
+{
+	debug_query_string = shown;
+	pgstat_report_activity(STATE_RUNNING, shown);
 }
 
 void

@@ -21,9 +21,17 @@ typedef struct WaCall
 } WaCall;
 
 extern WaLevel wa_call_level(Oid role);
-extern void wa_call_begin(WaCall *call, WaLevel level);
+extern void wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo,
+								 WaLevel level);
+extern void wa_call_hide_statement(const char *shown);
 extern void wa_call_end(WaCall *call);
 extern char *wa_call_role(void);
+
+/*
+ * For the SQL function itself: like the PG_GETARG macros, this takes fcinfo
+ * from where it stands.
+ */
+#define wa_call_begin(call, level) wa_call_begin_logged((call), fcinfo, (level))
 
 /* Results, allocated for the caller. */
 extern Datum wa_call_text(WaCall *call, const char *value);

@@ -82,7 +82,15 @@ static const struct
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},
 	{"jit", "off"},
-	{"max_parallel_workers_per_gather", "0"}
+	{"max_parallel_workers_per_gather", "0"},
+	/*
+	 * Modules that log statements: the worker's are always the same few, and
+	 * their parameters are citizens' numbers and texts.
+	 */
+	{"pgaudit.log", "none"},
+	{"pgaudit.log_parameter", "off"},
+	{"pgaudit.role", ""},
+	{"auto_explain.log_parameter_max_length", "0"}
 };
 
 /*

@@ -1,0 +1,152 @@
+# What an administrator does is in the server's log, whatever the server logs
+# otherwise: who and what, without credentials and citizens' numbers.  And
+# modules that log statements do not get citizens' numbers from ours.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Session;
+use SicantikWa::Test;
+
+my $pkglibdir = `pg_config --pkglibdir`;
+chomp $pkglibdir;
+my $pgaudit = -e "$pkglibdir/pgaudit.so";
+
+my $sim = start_simulator();
+my $node = new_cluster(
+	'main',
+	simulator => $sim,
+	preload => $pgaudit ? 'sicantik_wa,pgaudit' : 'sicantik_wa',
+	conf => "log_statement = none\nlog_min_duration_statement = -1\ndeadlock_timeout = 100ms"
+	  . ($pgaudit ? "\npgaudit.log = 'all'\npgaudit.log_parameter = on\npgaudit.log_catalog = on" : ''));
+my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
+
+sub as
+{
+	my ($role, $sql) = @_;
+
+	return $node->psql('odoo', $sql, extra_params => [ '-U', $role, '-v', 'ON_ERROR_STOP=1' ]);
+}
+
+# The audit lines since the last call.
+my $read = 0;
+sub audit
+{
+	my $log = slurp_file($node->logfile);
+	my $new = substr($log, $read);
+
+	$read = length $log;
+	return join("\n", map { /LOG:  sicantik_wa audit: (.*)/ ? $1 : () } split /\n/, $new);
+}
+
+load_odoo($node, 'odoo');
+as('odoo', 'CREATE EXTENSION sicantik_wa');
+$node->safe_psql('postgres', 'CREATE ROLE dba LOGIN; CREATE ROLE loket LOGIN');
+as('odoo', "SELECT * FROM wa_setup(); SELECT wa_grant('dba', 'admin'); SELECT wa_grant('loket', 'send')");
+like(audit(), qr/^role "odoo" calls wa_setup\(.*\)\nrole "odoo" calls wa_grant\(role => 'dba', level => 'admin'\)\nrole "odoo" calls wa_grant\(role => 'loket', level => 'send'\)$/,
+	'wa_setup() and wa_grant()');
+
+my $settings = provider_settings($sim, 'fonnte');
+as('dba', "SELECT wa_configure('fonnte', '$settings')");
+my $line = audit();
+like($line, qr/^role "dba" calls wa_configure\(provider => 'fonnte', settings => '\{.*"token": "\*\*\*".*"base_url": "http:.*\}'\)$/,
+	'wa_configure(): the settings, without the credential');
+unlike($line, qr/FONNTE/, 'which is not there');
+as('dba', q(SELECT wa_configure('fonnte', '{"tokn": "FONNTEhushhush", "daily_cap": 7, "base_url": "http://u:FONNTEhushhush@127.0.0.1/", "token": 5550123, "list": ["FONNTEhushhush"]}')));
+$line = audit();
+like($line, qr/"daily_cap": 7/, 'a call that fails is there as well');
+unlike($line, qr/hushhush|5550123/, 'with what stands in a wrong place masked, too');
+foreach my $call (
+	"wa_test_connection('fonnte')", "wa_arm('odoo')", "wa_set('alert_number', '081234567890')", "wa_set('office_name', 'DPMPTSP')",
+	"wa_pause('fonnte')", "wa_resume('fonnte')", "wa_mute('status_update', NULL)",
+	"wa_map_template('permit_ready', 'fonnte', '{\"parameters\": [\"permit_number\"]}')",
+	"wa_set_template('x', '{\"name\": \"X\", \"body\": \"Halo\"}')", "wa_import_odoo()", "wa_teardown()", "wa_setup()", "wa_disarm()",
+	"wa_revoke('loket')", "wa_grant('loket', 'send')")
+{
+	my ($name) = $call =~ /^(\w+)/;
+	my ($code, $out, $err) = as('dba', "SELECT * FROM $call");
+
+	like(audit(), qr/^role "dba" calls \Q$name\E\([^\n]*\)$/, $name);
+}
+as('dba', "SELECT wa_set('alert_number', '0812-3456-7890')");
+like(audit(), qr/wa_set\(name => 'alert_number', value => '0812-\*{4}-\*890'\)/, "a person's number is masked");
+as('dba', "SELECT wa_pause('fonnte')");
+audit();
+my ($code, $id, $err) = as('loket', "SELECT wa_send_text('081234567890', 'Rahasia keluarga Budi', dedupe_key => 'Budi')");
+$line = audit();
+like($line, qr/^role "loket" calls wa_send_text\(number => '0812\*\*\*\*\*890', body => \.\.\., dedupe_key => \.\.\.\)$/,
+	'a message by hand: to whom, masked, and without its text');
+as('loket', "SELECT wa_send('permit_ready', 18, '{\"partner_name\": \"Budi\"}')");
+like(audit(), qr/^role "loket" calls wa_send\(template_key => 'permit_ready', partner_id => '18', params => \.\.\.\)$/, 'by template');
+as('loket', "SELECT wa_cancel($id)");
+like(audit(), qr/^role "loket" calls wa_cancel\(message => '$id'\)$/, 'wa_cancel()');
+as('loket', 'SELECT count(*) FROM wa_status(); SELECT count(*) FROM wa_history(\'081234567890\')');
+is(audit(), '', 'who only looks leaves no line');
+as('loket', 'SELECT wa_arm(\'odoo\')');
+is(audit(), '', 'nor does a call that is refused, which is an error in the log');
+
+# many rows: a few lines and a count
+as('loket', "SELECT wa_send_text('0812000000' || lpad(n::text, 2, '0'), 'Halo') FROM generate_series(1, 25) AS n");
+my @lines = split /\n/, audit();
+is(scalar @lines, 11, 'a statement that calls for each row');
+is($lines[-1], 'role "loket" made 15 more calls in the same statement', 'is counted');
+as($superuser, 'SET ROLE dba; SELECT wa_disarm()');
+is(audit(), "role \"dba\" (session of \"$superuser\") calls wa_disarm()", 'who it really is');
+as('dba', 'SET log_min_messages = panic; SELECT wa_disarm()');
+as('dba', "DO \$\$ BEGIN PERFORM wa_disarm(); EXCEPTION WHEN OTHERS THEN NULL; END \$\$");
+is(audit(), 'role "dba" calls wa_disarm()', 'also out of a block');
+
+# A credential given as a value is not to be seen by others
+
+my $one = SicantikWa::Session->new($node, 'odoo');
+$one->do("SELECT wa_configure('watzap', '{\"kind\": \"watzap\", \"api_key\": \"FONNTEhushhush1\", \"number_key\": \"n\"}')");
+my $activity = "SELECT string_agg(query, ' ') FROM pg_stat_activity WHERE pid <> pg_backend_pid()";
+my $seen = $node->safe_psql('odoo', $activity);
+like($seen, qr/SELECT wa_configure\('\.\.\.', '\{\.\.\.\}'\)/, 'an idle session shows what it did');
+unlike($seen, qr/hushhush/, 'without the credential');
+
+# ... nor while it waits, nor in the report of a deadlock
+my $two = SicantikWa::Session->new($node, 'odoo');
+$one->do("BEGIN; SELECT FROM wa.provider WHERE name = 'meta' FOR UPDATE");
+$two->do("BEGIN; SELECT FROM wa.provider WHERE name = 'watzap' FOR UPDATE");
+$one->begin("SELECT wa_configure('watzap', '{\"api_key\": \"FONNTEhushhush2\"}')");
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", '1'), 'it waits');
+unlike($node->safe_psql('odoo', $activity), qr/hushhush/, 'and is masked');
+$two->do("SELECT wa_configure('meta', '{\"access_token\": \"METAhushhush3\"}')");
+$one->do('ROLLBACK');
+$two->do('ROLLBACK');
+my $log = slurp_file($node->logfile);
+like($log, qr/deadlock detected.*Process \d+: SELECT wa_configure\('\.\.\.', '\{\.\.\.\}'\)/s, 'a deadlock is reported');
+$one->do("SELECT wa_configure('watzap', '{\"api_key\": \"FONNTEhushhush4\"}'); SELECT 1/0");
+$one->close;
+$two->close;
+$log = slurp_file($node->logfile);
+# pgaudit logs statements before they run, like log_statement
+my $ours = join("\n", grep { !/AUDIT:/ } split /\n/, $log);
+unlike($ours, qr/hushhush/, 'nothing in the log, also of an error in the same statement');
+
+# Modules that log statements
+
+SKIP:
+{
+	skip 'pgaudit is not installed', 4 unless $pgaudit;
+	as('dba', "SELECT wa_resume('fonnte')");
+	as('dba', "SELECT wa_configure('fonnte', '{\"state\": \"configured\"}')");
+	as('dba', "SELECT wa_arm('odoo')");
+	no_pacing($node, 'odoo');
+	my $from = length slurp_file($node->logfile);
+	as('odoo', "PREPARE to_person AS SELECT wa_send_text('0812' || '55500001', 'Halo'); EXECUTE to_person");
+	ok(wait_sql($node, 'odoo', "SELECT state FROM wa.message WHERE number = '62812' || '55500001'", 'sent'), 'with pgaudit: a message');
+	as('dba', 'SELECT count(*) FROM wa_history(\'0812\' || \'55500001\')');
+	$log = substr(slurp_file($node->logfile), $from);
+	like($log, qr/AUDIT: .*PREPARE to_person/, 'statements are audited');
+	unlike($log, qr/81255500001/, 'numbers do not come into the log by our statements');
+	unlike($log, qr/AUDIT:[^\n]*(?:UPDATE wa\.message|DELETE FROM wa\.ready|INSERT INTO wa\.attempt)/, "the worker's are not audited");
+}
+
+$node->stop;
+done_testing();
