@@ -241,6 +241,11 @@ char *
 wa_admin_check_setting(const WaSetting *setting, const char *value, char **problem)
 {
 	*problem = NULL;
+	if (wa_text_is_nothing(value))
+	{
+		*problem = "That is a word for nothing; NULL or an empty text resets the setting.";
+		return pstrdup(value);
+	}
 	switch (setting->kind)
 	{
 		case WA_SETTING_TEXT:

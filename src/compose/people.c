@@ -92,7 +92,7 @@ choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
 		if (!wa_app_has_column(table, number_columns[i]))
 			continue;
 		appendStringInfo(&tried, "%s%s", tried.len ? ", " : "", number_columns[i]);
-		if (values[i] == NULL || values[i][0] == '\0')
+		if (wa_text_is_nothing(values[i]))
 			appendStringInfoString(&tried, " (empty)");
 		else if (wa_text_normalize_number(values[i], number))
 		{
@@ -140,7 +140,7 @@ wa_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 			continue;
 		memset(recipient, 0, sizeof(*recipient));
 		recipient->partner_id = as_int8(rows.values[r][4]);
-		recipient->name = rows.values[r][5];
+		recipient->name = wa_text_is_nothing(rows.values[r][5]) ? NULL : rows.values[r][5];
 		choose_number(recipient, &table, rows.values[r]);
 		if (rows.values[r][6] && !is_true(rows.values[r][6]))
 		{

@@ -14,6 +14,7 @@
 #include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "text/text.h"
 
 /* The permits of a batch and what goes with them. */
 struct WaPermits
@@ -65,7 +66,7 @@ as_int8(const char *text)
 bool
 wa_numbered(const char *number)
 {
-	return wa_compose_filled(number) && strcmp(number, "New") != 0 &&
+	return wa_compose_filled(number) && pg_strcasecmp(number, "New") != 0 &&
 		strcmp(number, "/") != 0;
 }
 
@@ -128,7 +129,7 @@ load_types(WaBatch *batch, const WaAppTable *table, const WaAppTable *translatio
 			if (ids[i] == id && indonesian[i])
 				name = indonesian[i];
 		for (int i = 0; i < permits->n; i++)
-			if (permits->list[i].permit_type_id == id && name && name[0])
+			if (permits->list[i].permit_type_id == id && !wa_text_is_nothing(name))
 				permits->list[i].permit_type = name;
 	}
 }
@@ -241,12 +242,12 @@ wa_permits_load(WaBatch *batch, const int64 *ids, int n)
 		WaPermit   *p = &permits->list[permits->n++];
 
 		p->id = as_int8(row[P_ID]);
-		p->registration_id = row[P_REGISTRATION_ID];
+		p->registration_id = wa_text_is_nothing(row[P_REGISTRATION_ID]) ? NULL : row[P_REGISTRATION_ID];
 		p->permit_number = wa_numbered(row[P_PERMIT_NUMBER]) ? row[P_PERMIT_NUMBER] : NULL;
-		p->applicant_name = row[P_APPLICANT_NAME];
+		p->applicant_name = wa_text_is_nothing(row[P_APPLICANT_NAME]) ? NULL : row[P_APPLICANT_NAME];
 		p->permit_type_id = as_int8(row[P_PERMIT_TYPE_ID]);
-		p->permit_type_name = row[P_PERMIT_TYPE_NAME];
-		p->permit_type = row[P_PERMIT_TYPE_NAME];
+		p->permit_type_name = wa_text_is_nothing(row[P_PERMIT_TYPE_NAME]) ? NULL : row[P_PERMIT_TYPE_NAME];
+		p->permit_type = p->permit_type_name;
 		p->partner_id = as_int8(row[P_PARTNER_ID]);
 		p->status = row[P_STATUS];
 		p->issue_date = row[P_ISSUE_DATE];
@@ -333,7 +334,7 @@ wa_office_values(WaBatch *batch, WaValues *values)
 static const char *
 first_of(const char *a, const char *b)
 {
-	return a && a[0] ? a : b && b[0] ? b : "";
+	return !wa_text_is_nothing(a) ? a : !wa_text_is_nothing(b) ? b : "";
 }
 
 /*

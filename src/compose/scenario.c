@@ -18,6 +18,7 @@
 #include "compose/compose.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
+#include "text/text.h"
 
 typedef void (*Composer) (WaBatch *batch, const WaScenario *scenario, const WaEvent *event);
 
@@ -92,12 +93,12 @@ wa_compose_load_scenarios(int *n)
 }
 
 /*
- * Is there a text that is not empty?
+ * Is there a text that says something?
  */
 bool
 wa_compose_filled(const char *given)
 {
-	return given != NULL && given[strspn(given, " \t\r\n")] != '\0';
+	return !wa_text_is_nothing(given);
 }
 
 /*

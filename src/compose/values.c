@@ -18,9 +18,11 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "text/text.h"
 
 /*
- * Add a value; the strings are not copied.
+ * Add a value; the strings are not copied.  A program's word for nothing is an
+ * empty value, or, of a setting of the office, none.
  */
 void
 wa_values_add_setting(WaValues *values, const char *name, const char *value,
@@ -35,6 +37,8 @@ wa_values_add_setting(WaValues *values, const char *name, const char *value,
 			values->list = repalloc(values->list, sizeof(WaValue) * values->size);
 	}
 	values->list[values->n].name = name;
+	if (value && wa_text_is_nothing(value))
+		value = setting ? NULL : "";
 	values->list[values->n].value = value;
 	values->list[values->n].setting = setting;
 	values->n++;

@@ -52,6 +52,9 @@ typedef enum WaParamForm
 WA_EXPORT extern bool wa_text_normalize_number(const char *input,
 											   char out[WA_NUMBER_SIZE]);
 
+/* nothing.c: is it empty, or a program's word for that (False, None, null)? */
+WA_EXPORT extern bool wa_text_is_nothing(const char *text);
+
 /* template.c; see there for what NULL from wa_text_render means. */
 WA_EXPORT extern bool wa_text_placeholders(const char *body,
 										   WaPlaceholderFn fn, void *arg);

@@ -231,6 +231,7 @@ try_value(const char *value)
 	};
 	WaPair		pairs[2];
 	char	   *clean = wa_text_clean_value(value);
+	bool		nothing = wa_text_is_nothing(value);
 	char	   *again;
 	size_t		i;
 
@@ -240,6 +241,8 @@ try_value(const char *value)
 	PROMISE(strstr(clean, "  ") == NULL);
 	for (i = 0; clean[i] != '\0'; i++)
 		PROMISE((unsigned char) clean[i] >= 0x20 && clean[i] != 0x7f);
+	/* blank before the cleaning is blank after it; a word stays one */
+	PROMISE(!nothing || wa_text_is_nothing(clean));
 	again = wa_text_clean_value(clean);
 	PROMISE(again != NULL && strcmp(again, clean) == 0);
 	free(again);

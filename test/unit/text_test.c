@@ -418,6 +418,26 @@ test_clean_value(void)
 }
 
 static void
+test_nothing(void)
+{
+	static const char *const nothing[] = {
+		"", " ", "\t\r\n", "-", "--", "\"\"", "False", "FALSE", "false", " False ", "'None'", "none",
+		"NULL", "null", "nil", "undefined", "NaN", "NaT", "N/A", "#N/A", "<NA>", "(null)", "Tidak ada",
+		"KOSONG", "Salah", "False.", "-None-"
+	};
+	static const char *const something[] = {
+		"0", "New", "a", "Budi", "Falsafah", "Nilawati", "None Such", "503/None/2026", "Nur Kosong",
+		"tidak ada.tidak", "true", "N", "#", "/"
+	};
+
+	CHECK(wa_text_is_nothing(NULL));
+	for (size_t i = 0; i < lengthof(nothing); i++)
+		CHECK_STR(wa_text_is_nothing(nothing[i]) ? "" : nothing[i], "");
+	for (size_t i = 0; i < lengthof(something); i++)
+		CHECK_STR(!wa_text_is_nothing(something[i]) ? "" : something[i], "");
+}
+
+static void
 test_length(void)
 {
 	CHECK_INT(wa_text_length(NULL), 0);
@@ -514,6 +534,7 @@ main(int argc, char **argv)
 	CHECK_RUN(test_placeholders);
 	CHECK_RUN(test_render);
 	CHECK_RUN(test_clean_value);
+	CHECK_RUN(test_nothing);
 	CHECK_RUN(test_length);
 	CHECK_RUN(test_convert_params);
 	return check_finish("text");

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * nothing.c
+ *		The words by which programs say that there is nothing.
+ *
+ * Odoo gives False for an empty field of any type, and what passes it on as
+ * text (an import, a synchronisation, an f-string) writes it down.  Other
+ * programs have words of their own; a citizen must read none of them as his
+ * name or the number of his permit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "text/text.h"
+
+/*
+ * As Python, JavaScript, SQL, Java, Ruby, pandas and the spreadsheets write
+ * them, the latter in Indonesian too, and as people fill in a form that must
+ * not stay empty.  Compared without case.
+ */
+static const char *const words[] = {
+	"false", "none", "null", "nil", "undefined", "nan", "nat", "n/a", "#n/a", "n.a.",
+	"<na>", "<null>", "(null)", "(none)", "[null]", "#null!", "#value!", "#ref!", "#name?",
+	"salah", "kosong", "nihil", "tidak ada", "belum ada"
+};
+
+/* Blanks, and the quotes and dashes that may stand around nothing. */
+static const char *const around = " \t\r\n\v\f\"'`-_.";
+
+/*
+ * wa_text_is_nothing
+ *		Does this text say that there is no value?
+ *
+ * True for NULL, for a text of blanks, quotes and dashes only, and for one
+ * that is, between those, one of the words above and nothing else: a name or
+ * number that contains such a word is one.
+ */
+bool
+wa_text_is_nothing(const char *text)
+{
+	size_t		length;
+
+	if (text == NULL)
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(text, words[i]) == 0)
+			return true;
+	text += strspn(text, around);
+	length = strlen(text);
+	while (length > 0 && strchr(around, text[length - 1]))
+		length--;
+	if (length == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i]) == length && strncasecmp(text, words[i], length) == 0)
+			return true;
+	return false;
+}
