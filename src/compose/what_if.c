@@ -4,7 +4,8 @@
  *		wa_explain(): what wa_send() would do now, without doing it.
  *
  * What stands in the way is told instead of raised, and the story goes on as
- * far as it can.
+ * far as it can.  The last row is the verdict, and the only one: the first
+ * thing that stands in the way, or that the message would go.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,6 +34,19 @@ tell(WaStory *story, WaSentence sentence, const char *first, const char *second)
 	wa_story_tell(story, 0, wa_story_words(story, sentence, first, second, NULL));
 }
 
+/*
+ * Something stands in the way: the first of these is the verdict, what comes
+ * after it is told at once.
+ */
+static void
+hinder(WaStory *story, const char **obstacle, const char *sentence)
+{
+	if (*obstacle)
+		wa_story_tell(story, 0, sentence);
+	else
+		*obstacle = sentence;
+}
+
 static void
 refuse_locked(const char *locked)
 {
@@ -42,9 +56,9 @@ refuse_locked(const char *locked)
 			 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
 }
 
-/* The template; NULL after telling what is wrong with it. */
+/* The template; NULL, with the obstacle, if there is something wrong with it. */
 static WaTemplate *
-explain_template(WaStory *story, const char *key)
+explain_template(WaStory *story, const char *key, const char **obstacle)
 {
 	static WaStatement list =
 		WA_STATEMENT("SELECT coalesce(string_agg(key, ', ' ORDER BY key), '-') FROM wa.template WHERE active");
@@ -52,19 +66,17 @@ explain_template(WaStory *story, const char *key)
 
 	if (template && template->active)
 		return template;
-	if (template)
-		tell(story, WA_SAY_TEMPLATE_INACTIVE, key, NULL);
-	else
-	{
+	if (template == NULL)
 		wa_query(&list, NULL);
-		tell(story, WA_SAY_TEMPLATE_MISSING, key, wa_row_text(0, 1));
-	}
+	hinder(story, obstacle, template ?
+		   wa_story_words(story, WA_SAY_TEMPLATE_INACTIVE, key, NULL, NULL) :
+		   wa_story_words(story, WA_SAY_TEMPLATE_MISSING, key, wa_row_text(0, 1), NULL));
 	return NULL;
 }
 
 /* Which provider, and whether the person wants messages. */
 static void
-explain_route(WaStory *story, WaBatch *batch, WaRoute *route)
+explain_route(WaStory *story, WaBatch *batch, WaRoute *route, const char **obstacle)
 {
 	WaProviders providers;
 	const char *locked = NULL;
@@ -74,7 +86,7 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route)
 		refuse_locked(locked);
 	if (route->refusal)
 	{
-		tell(story, WA_SAY_REFUSED, route->refusal, NULL);
+		hinder(story, obstacle, wa_story_phrase(story, route->refusal));
 		return;
 	}
 	tell(story, route->in_window ? WA_SAY_WINDOW_OPEN : WA_SAY_WINDOW_CLOSED, NULL, NULL);
@@ -86,7 +98,8 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route)
 
 /* The parameters in the provider's own form. */
 static void
-explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template, const WaValues *values)
+explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template, const WaValues *values,
+			   const char **obstacle)
 {
 	const WaMapping *mapping = route->mapping;
 	char	  **names = mapping && mapping->parameters ? mapping->parameters : template->parameters;
@@ -108,7 +121,7 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 
 		if (value == NULL || value->value == NULL)
 		{
-			tell(story, WA_SAY_VALUES_MISSING, names[i], NULL);
+			hinder(story, obstacle, wa_story_words(story, WA_SAY_VALUES_MISSING, names[i], NULL, NULL));
 			return;
 		}
 		pairs[i].name = names[i];
@@ -129,12 +142,23 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 	free(json);
 }
 
+/* The end of the story. */
 static void
-explain_mode(WaStory *story)
+tell_verdict(WaStory *story, const char *obstacle, const WaRoute *route)
 {
 	WaIdentity	identity;
 
 	wa_identity_check(&identity);
+	if (obstacle)
+	{
+		tell(story, WA_SAY_NOT_SENT, obstacle, NULL);
+		return;
+	}
+	if (route->provider == NULL && identity.mode != WA_MODE_STOPPED)
+	{
+		tell(story, WA_SAY_WOULD_WAIT, NULL, NULL);
+		return;
+	}
 	switch (identity.mode)
 	{
 		case WA_MODE_STOPPED:
@@ -155,10 +179,11 @@ explain_mode(WaStory *story)
 static void
 explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 permit_id)
 {
+	const char *obstacle = NULL;
 	WaBatch		batch = {0};
 	WaValues	values = {0};
 	WaRoute		route = {0};
-	WaTemplate *template = explain_template(story, key);
+	WaTemplate *template = explain_template(story, key, &obstacle);
 	WaRecipient *recipient;
 	WaPermit   *permit;
 	char	   *missing;
@@ -166,7 +191,10 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	char	   *text;
 
 	if (template == NULL)
+	{
+		tell_verdict(story, obstacle, &route);
 		return;
+	}
 	batch.schema = wa_setting_get("odoo_schema");
 	batch.time_zone = wa_setting_get("time_zone");
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
@@ -175,7 +203,9 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	recipient = wa_people_partner(&batch, partner_id);
 	if (recipient == NULL)
 	{
-		tell(story, WA_SAY_PARTNER_MISSING, psprintf(INT64_FORMAT, partner_id), NULL);
+		hinder(story, &obstacle,
+			   wa_story_words(story, WA_SAY_PARTNER_MISSING, psprintf(INT64_FORMAT, partner_id), NULL, NULL));
+		tell_verdict(story, obstacle, &route);
 		return;
 	}
 	if (recipient->note)
@@ -187,10 +217,10 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	if (recipient->number)
 	{
 		tell(story, WA_SAY_NUMBER_CHOSEN, recipient->number, recipient->number_source);
-		explain_route(story, &batch, &route);
+		explain_route(story, &batch, &route, &obstacle);
 	}
 	else
-		tell(story, WA_SAY_NO_NUMBER, recipient->tried, NULL);
+		hinder(story, &obstacle, wa_story_words(story, WA_SAY_NO_NUMBER, recipient->tried, NULL, NULL));
 
 	wa_values_from_json(&values, params);
 	wa_values_add(&values, "timestamp", wa_value_time(GetCurrentTimestamp(), batch.time_zone));
@@ -202,7 +232,8 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 		if (permit)
 			wa_permit_values(&batch, &values, permit, recipient);
 		else
-			tell(story, WA_SAY_PERMIT_MISSING, psprintf(INT64_FORMAT, permit_id), NULL);
+			hinder(story, &obstacle,
+				   wa_story_words(story, WA_SAY_PERMIT_MISSING, psprintf(INT64_FORMAT, permit_id), NULL, NULL));
 	}
 	if (recipient->name)
 		wa_values_add(&values, "partner_name", recipient->name);
@@ -211,15 +242,13 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	if (text)
 	{
 		tell(story, WA_SAY_TEXT, text, NULL);
-		explain_params(story, &route, template, &values);
+		explain_params(story, &route, template, &values, &obstacle);
 	}
 	else
-	{
-		tell(story, WA_SAY_VALUES_MISSING, missing, NULL);
-		if (setting)
-			tell(story, WA_SAY_SETTING_MISSING, setting, NULL);
-	}
-	explain_mode(story);
+		hinder(story, &obstacle, setting ?
+			   wa_story_words(story, WA_SAY_SETTING_MISSING, missing, setting, NULL) :
+			   wa_story_words(story, WA_SAY_VALUES_MISSING, missing, NULL, NULL));
+	tell_verdict(story, obstacle, &route);
 }
 
 /*

@@ -96,7 +96,7 @@ sql("SELECT wa_set('download_link', NULL)");
 my $told = told("wa_explain('permit_ready', 10, permit_id => 2)");
 like($told, qr/number 6281200000010, the first usable one, from res_partner.whatsapp_number/, 'the number and its column');
 like($told, qr/route: fonnte: first usable gateway/, 'the route');
-like($told, qr/values are missing: download_link.*\n.*wa_set\('download_link'/, 'the setting that is missing');
+like($told, qr/\nnothing: values are missing: download_link.*wa_set\('download_link', '\.\.\.'\)$/, 'the setting that is missing');
 sql("SELECT wa_set('download_link', 'https://izin.example.go.id/{registration_id}')");
 $told = told("wa_explain('permit_ready', 10, permit_id => 2)");
 like($told, qr/the text: .*503\/0002\/SIUP\/2026/s, 'the text');
@@ -109,6 +109,27 @@ sql("DELETE FROM wa.template_mapping WHERE provider = 'fonnte'");
 like(told("wa_explain('permit_ready', 14)"), qr/nothing: no usable number; looked at: /, 'a contact without a number');
 like(told("wa_explain('permit_ready', 12)"), qr/nothing: the contact has opted out/, 'a contact who opted out');
 like(told("wa_explain('nonsense', 10)"), qr/no template "nonsense"; there are: .*permit_ready/, 'no such template');
+# One verdict, in the last row.
+my $verdict = qr/^(?:nothing(?: now)?:|it would wait|mode \w+:)/;
+foreach my $case (
+	[ "'permit_ready', 10, permit_id => 2", qr/^mode observe: by hand it would be sent/ ],
+	[ "'permit_ready', 12, permit_id => 2", qr/^nothing: the contact has opted out in Odoo$/ ],
+	[ "'permit_ready', 12", qr/^nothing: the contact has opted out in Odoo$/ ],
+	[ "'permit_ready', 14", qr/^nothing: no usable number/ ],
+	[ "'permit_ready', 10", qr/^nothing: values are missing: / ],
+	[ "'permit_ready', 10, permit_id => -1", qr/^nothing: there is no permit -1$/ ],
+	[ "'permit_ready', -1", qr/^nothing: there is no partner -1$/ ],
+	[ "'nonsense', 10", qr/^nothing: there is no template "nonsense"/ ])
+{
+	my @lines = split /\n/, told("wa_explain($case->[0])");
+
+	like($lines[-1], $case->[1], "the verdict on $case->[0]");
+	is(scalar(grep { /$verdict/ } @lines), 1, '... and no other');
+}
+sql("SELECT wa_pause('fonnte')");
+like(told("wa_explain('permit_ready', 10, permit_id => 2)"), qr/\nit would wait, until a provider can take it: [^\n]*$/,
+	'nobody can take it now');
+sql("SELECT wa_resume('fonnte')");
 is(sql("SELECT count(*) FROM wa.message WHERE scenario IS NULL"), '0', 'nothing was queued');
 
 # Why: a message with two attempts.
