@@ -2,6 +2,7 @@
 #
 #   make, make install, make installcheck   as with every PGXS extension
 #   make demo                               see it work (installs what it needs)
+#   make demo KEEP=1                        the same, and it goes on running
 #   make test                               all tests  (installs what it needs)
 #   make test-chaos                         100 rounds of killing, and the audit
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders

@@ -1,6 +1,11 @@
 #!/bin/bash
 #
-# install-packages.sh: what building and testing needs, on Debian.
+# install-packages.sh [UNPACKED]: what building and testing needs, on Debian.
+#
+# With UNPACKED, a folder, only what building needs: no clang for the tests, and
+# none for PostgreSQL's headers either, whose package depends on it (some 700 MB).
+# Where they are not installed, they are unpacked into that folder, for
+# private-pg.sh.
 #
 # Installs only what is missing, and only as root; anybody else is told what
 # to install.  An installed PostgreSQL is used whatever its version, an
@@ -19,12 +24,18 @@ if ! command -v apt-get >/dev/null; then
 	exit 0
 fi
 
+headers=${1:-}
+
 # a|b: one of them is enough
 packages=(
-	gcc make libc6-dev clang libclang-rt-dev
+	gcc make libc6-dev python3
 	'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev' libjson-c-dev
-	perl libipc-run-perl python3 openssl ca-certificates procps
 )
+if [ -n "$headers" ]; then
+	packages+=(libpq-dev)
+else
+	packages+=(clang libclang-rt-dev perl libipc-run-perl openssl ca-certificates procps)
+fi
 
 installed()
 {
@@ -61,19 +72,22 @@ for package in "${packages[@]}"; do
 done
 
 server=
+development=
 if [ -z "${PG_CONFIG:-}" ]; then
 	server=$(server_version)
 	if [ -z "$server" ]; then
 		missing+=(postgresql)
-	elif ! installed "postgresql-server-dev-$server"; then
-		missing+=("postgresql-server-dev-$server")
+	fi
+	if [ -z "$server" ] || ! installed "postgresql-server-dev-$server"; then
+		development=yes
+		[ -n "$headers" ] || [ -z "$server" ] || missing+=("postgresql-server-dev-$server")
 	fi
 fi
 
-if [ ${#missing[@]} -eq 0 ]; then
+if [ ${#missing[@]} -eq 0 ] && { [ -z "$headers" ] || [ -z "$development" ]; }; then
 	exit 0
 fi
-if [ "$(id -u)" -ne 0 ]; then
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" -ne 0 ]; then
 	echo "Missing packages; as root: apt-get install ${missing[*]}" >&2
 	exit 1
 fi
@@ -81,20 +95,40 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 install=(apt-get install -y -q --no-install-recommends)
 
-echo "Installing: ${missing[*]}"
-apt-get update -q
+# quietly COMMAND ...: for the demo, packages are no news unless they fail
+quietly()
+{
+	local log
+
+	if [ -z "$headers" ]; then
+		"$@"
+		return
+	fi
+	log=$(mktemp)
+	if ! "$@" >"$log" 2>&1; then
+		tail -n 25 "$log" >&2
+		rm -f "$log"
+		return 1
+	fi
+	rm -f "$log"
+}
+
+echo "Installing: ${missing[*]:-PostgreSQL's headers, in a folder of their own}"
+if [ "$(id -u)" -eq 0 ]; then
+	quietly apt-get update -q
+fi
 
 # Releases in which the sanitizers come with the compiler have no such package.
-if ! apt-cache show libclang-rt-dev >/dev/null 2>&1; then
+if [ -z "$headers" ] && ! apt-cache show libclang-rt-dev >/dev/null 2>&1; then
 	missing=("${missing[@]/#libclang-rt-dev/}")
 fi
 
 if [ -z "$server" ] && [ -z "${PG_CONFIG:-}" ]; then
 	server=$(apt-cache depends postgresql | sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
-	missing+=("postgresql-server-dev-$server")
+	[ -n "$headers" ] || missing+=("postgresql-server-dev-$server")
 
 	# No cluster with the first server; the setting ends with this script.
-	"${install[@]}" postgresql-common
+	quietly "${install[@]}" postgresql-common
 	conf=/etc/postgresql-common/createcluster.conf
 	cp -p $conf $conf.sicantik_wa
 	trap 'mv -f $conf.sicantik_wa $conf' EXIT
@@ -102,4 +136,17 @@ if [ -z "$server" ] && [ -z "${PG_CONFIG:-}" ]; then
 fi
 
 # shellcheck disable=SC2068 # an empty word is to vanish
-"${install[@]}" ${missing[@]}
+[ ${#missing[@]} -eq 0 ] || quietly "${install[@]}" ${missing[@]}
+
+# Headers of the very version that the server has; if the archive has a newer
+# one only, that one: modules built with it run with every minor version.
+if [ -n "$headers" ] && [ -n "$development" ]; then
+	mkdir -p "$headers"
+	cd "$headers"
+	package=postgresql-server-dev-$server
+	version=$(dpkg-query -W -f '${Version}' "postgresql-$server")
+	quietly apt-get download -q -o APT::Sandbox::User=root "$package=$version" ||
+		quietly apt-get download -q -o APT::Sandbox::User=root "$package"
+	dpkg -x "$package"_*.deb .
+	rm -f "$package"_*.deb
+fi

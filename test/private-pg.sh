@@ -14,9 +14,10 @@
 # it builds the checkout as it is then.
 #
 # Environment: PG_CONFIG, the pg_config of the PostgreSQL to use; default is
-# the newest one that has headers.
+# the newest one that has headers.  UNPACKED, a folder in which its headers were
+# unpacked (install-packages.sh), where they are not installed.
 #
-set -eu
+set -euo pipefail
 
 if [ $# -ne 1 ]; then
 	echo "usage: $0 DIRECTORY" >&2
@@ -26,10 +27,20 @@ checkout=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"
 directory=$(cd "$1" && pwd)
 
+# place PATH: where this part of PostgreSQL lies
+place()
+{
+	if [ -e "$1" ] || [ -z "${UNPACKED:-}" ]; then
+		echo "$1"
+	else
+		echo "$UNPACKED$1"
+	fi
+}
+
 if [ -z "${PG_CONFIG:-}" ]; then
 	for candidate in $(ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -t / -k 5 -n -r) \
 		"$(command -v pg_config || true)"; do
-		if [ -x "$(dirname "$candidate")/postgres" ] && [ -f "$("$candidate" --pgxs)" ]; then
+		if [ -x "$(dirname "$candidate")/postgres" ] && [ -f "$(place "$("$candidate" --pgxs)")" ]; then
 			PG_CONFIG=$candidate
 			break
 		fi
@@ -56,14 +67,21 @@ if [ ! -d "$bin" ]; then
 	pgxs=${pgxs%/pgxs/src/*}/pgxs
 	if [ ! -d "$pg$pgxs" ]; then
 		mkdir -p "$pg$(dirname "$pgxs")"
-		cp -a "$pgxs" "$pg$pgxs"
+		cp -a "$(place "$pgxs")" "$pg$pgxs"
+	fi
+	# The server's headers lie below the client's: put together from two places
+	# they need a folder of their own.
+	from=$("$PG_CONFIG" --includedir)
+	if [ ! -e "$("$PG_CONFIG" --includedir-server)" ]; then
+		mkdir -p "$pg$from"
+		cp -a "$from/." "$pg$from"
 	fi
 	# read only: the system's own will do
 	for what in includedir includedir-server libdir; do
 		from=$("$PG_CONFIG" --$what)
 		if [ ! -e "$pg$from" ]; then
 			mkdir -p "$pg$(dirname "$from")"
-			ln -s "$from" "$pg$from"
+			ln -s "$(place "$from")" "$pg$from"
 		fi
 	done
 	rm -f "$pg$("$PG_CONFIG" --pkglibdir)"/sicantik_wa*.so \
@@ -78,8 +96,27 @@ tar -C "$checkout" -cf - --exclude=./.git --exclude='*.o' --exclude='*.bc' --exc
 	--exclude=./tmp_check . |
 	tar -C "$directory/src" --no-same-owner -xf -
 
-make -s -j "$(nproc)" -C "$directory/src" PG_CONFIG="$bin/pg_config" CC=gcc with_llvm=no \
-	WA_CFLAGS=-Werror all >&2
+# tell_progress FILES: what make does, as tenths of the files that are to be
+# compiled; what the compiler says is told as it is.
+tell_progress()
+{
+	awk -v files="$1" '
+		/^gcc .* -c / {
+			n++
+			if (int(10 * n / files) > tenths)
+			{
+				tenths = int(10 * n / files)
+				printf "  %3d %% of %d files\n", 10 * tenths, files
+				fflush()
+			}
+			next
+		}
+		/^(gcc|cat|make.*directory) / { next }
+		{ print }'
+}
+
+make -j "$(nproc)" -C "$directory/src" PG_CONFIG="$bin/pg_config" CC=gcc with_llvm=no \
+	WA_CFLAGS=-Werror all 2>&1 | tell_progress "$(find "$directory/src/src" -name '*.c' | wc -l)" >&2
 make -s -C "$directory/src" PG_CONFIG="$bin/pg_config" CC=gcc with_llvm=no \
 	WA_CFLAGS=-Werror install >&2
 

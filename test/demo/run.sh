@@ -9,6 +9,10 @@
 # alone.  Everything happens in a temporary folder, which is removed, and as an
 # unprivileged user, because PostgreSQL refuses to run as root.
 #
+# Environment: KEEP=1 leaves the server and the simulated providers running
+# after the story, with all that it made, and says how to get there and how to
+# end them.
+#
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -26,7 +30,9 @@ clean_up()
 		kill -TERM "$teller" 2>/dev/null || true
 		wait "$teller" || true
 	fi
-	rm -rf "$work"
+	if [ -z "${KEEP:-}" ] || [ "$status" -ne 0 ]; then
+		rm -rf "$work"
+	fi
 	exit "$status"
 }
 trap clean_up EXIT
@@ -44,9 +50,9 @@ fi
 if [ $# -ge 1 ]; then
 	bin=$1
 else
-	"$top/test/install-packages.sh"
+	"$top/test/install-packages.sh" "$work/headers"
 	echo "Building the extension into a PostgreSQL of its own ..."
-	bin=$("$top/test/private-pg.sh" "$work/build" | tail -n 1)
+	bin=$(UNPACKED=$work/headers "$top/test/private-pg.sh" "$work/build" | tail -n 1)
 	echo
 fi
 if [ ! -x "$bin/postgres" ]; then
@@ -69,10 +75,18 @@ python=/usr/bin/python3
 
 cd "$work"
 # In the background, so that a signal is answered at once.
-env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE -u PGSERVICE -u PGOPTIONS HOME="$work/run" \
+env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE -u PGSERVICE -u PGOPTIONS KEEP="${KEEP:-}" HOME="$work/run" \
 	"${as_user[@]}" "$python" "$work/demo/story.py" "$bin" "$work/run" "$work/demo" </dev/null &
 teller=$!
 status=0
 wait "$teller" || status=$?
 teller=
+if [ -n "${KEEP:-}" ] && [ "$status" -eq 0 ]; then
+	cat >"$work/stop" <<-END
+		#!/bin/sh
+		# ends what make demo KEEP=1 has left running, and removes it
+		kill $(cat "$work/run/simulator.pid")
+		${as_user[*]} $bin/pg_ctl -D $work/run/data -m fast -w stop && rm -rf $work
+	END
+fi
 exit "$status"

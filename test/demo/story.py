@@ -28,6 +28,7 @@ TOKENS = {                      # what the simulator knows by default
     "watzap_number": "WATZAPDEMONUMBER",
     "meta_token": "EAADEMOMETATOKEN",
 }
+KEEP = bool(os.environ.get("KEEP"))     # leave server and providers running
 BEGAN = time.monotonic()
 SIMULATOR = None
 PORT = 0
@@ -294,8 +295,10 @@ def start_simulator():
     os.mkdir(folder)
     SIMULATOR = subprocess.Popen(
         [sys.executable, "-u", os.path.join(DEMO, "simulator", "simulator.py"),
-         "--port", "0", "--state-dir", folder],
+         "--port", "0", "--state-dir", folder] + (["--stay"] if KEEP else []),
         stdout=subprocess.PIPE, encoding="ascii", start_new_session=True)
+    with open(os.path.join(WORK, "simulator.pid"), "w", encoding="ascii") as file:
+        file.write("%d\n" % SIMULATOR.pid)
     line = SIMULATOR.stdout.readline()
     if not line.startswith("ready "):
         raise Failed("the simulator did not start")
@@ -696,16 +699,32 @@ def tell_all():
         + "  README.md tells how to do this on a real server.")
 
 
+def leave_running():
+    """Say how to go on with what is there, and how to end it."""
+    end = os.path.join(os.path.dirname(WORK), "stop")
+    psql_line = "%s -h %s -U odoo %s" % (os.path.join(BIN, "psql"), WORK, DATABASE)
+    say()
+    say("  The server and the simulated providers go on. To play with them:")
+    say("    " + paint(psql_line, "1"))
+    say("  What the providers got:  %s" % os.path.join(WORK, "simulator", "journal.jsonl"))
+    say("  To end them and remove everything:")
+    say("    " + paint("sh %s" % end, "1"))
+
+
 def stop(number, frame):
     raise SystemExit(128 + number)
 
 
 def main():
+    kept = False
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     try:
         prepare()
         tell_all()
+        kept = KEEP
+        if kept:
+            leave_running()
         return 0
     except BrokenPipeError:
         # nobody looks any more
@@ -725,10 +744,11 @@ def main():
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        stop_server()
-        if SIMULATOR:
-            SIMULATOR.terminate()
-            SIMULATOR.wait()
+        if not kept:
+            stop_server()
+            if SIMULATOR:
+                SIMULATOR.terminate()
+                SIMULATOR.wait()
 
 
 if __name__ == "__main__":
