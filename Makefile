@@ -6,6 +6,7 @@
 #   make test                               all tests  (installs what it needs)
 #   make test-chaos                         100 rounds of killing, and the audit
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
+#   make test-readme                        the README's five minutes, in bare Debian folders
 #   make bench                              figures
 #
 # Two modules: sicantik_wa is preloaded into the server and links libc and
@@ -48,7 +49,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-odoo bench
+SCRIPT_GOALS = demo test test-chaos test-odoo test-readme bench
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -85,6 +86,8 @@ test-chaos:
 	CHAOS_ROUNDS=100 TAP_FILES=test/t/076_chaos.pl test/run.sh tap
 test-odoo:
 	test/odoo/run.sh $(ODOO)
+test-readme:
+	test/readme/run.sh
 bench:
 	test/bench/run.sh
 

@@ -113,7 +113,7 @@ quietly()
 	rm -f "$log"
 }
 
-echo "Installing: ${missing[*]:-PostgreSQL's headers, in a folder of their own}"
+echo "Installing: ${missing[*]:-headers of PostgreSQL, in a folder of their own}"
 if [ "$(id -u)" -eq 0 ]; then
 	quietly apt-get update -q
 fi

@@ -1,0 +1,98 @@
+# debian_folder.sh: folders with a Debian in them, to work in with chroot; for
+# scripts of bash that begin with set -euo pipefail, run as root and make name
+# spaces of their own, in which the mounts are.  To be read with ".".
+
+die()
+{
+	echo "$0: $*" >&2
+	exit 1
+}
+
+# quietly WHAT COMMAND ...: the last lines of its output only if it fails.
+quietly()
+{
+	local what=$1 log
+
+	shift
+	log=$(mktemp)
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		tail -n 25 "$log" >&2
+		rm -f "$log"
+		die "$what failed"
+	fi
+	rm -f "$log"
+}
+
+# within FOLDER USER COMMAND ...: in a folder, with nothing of our environment.
+within()
+{
+	local folder=$1 user=$2 home
+
+	shift 2
+	case $user in
+		root) home=/root ;;
+		*) home=/test/$user ;;
+	esac
+	chroot --userspec="$user:$user" "$folder" /usr/bin/env -i HOME="$home" \
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 LC_ALL=C.UTF-8 \
+		DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+mounts()
+{
+	mount -t proc proc "$1/proc"
+	mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
+}
+
+# The archive that this machine uses, as apt knows it.
+mirror()
+{
+	apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | sort -u |
+		grep -v security | head -n 1
+}
+
+# furnish FOLDER SUITE PACKAGE ...: make the folder, install what is missing.
+furnish()
+{
+	local folder=$1 suite=$2 uri package missing="" valid=true
+
+	shift 2
+	if [ ! -e "$folder/.complete" ]; then
+		[ -z "$(ls -A "$folder" 2>/dev/null)" ] ||
+			die "$folder is there and not complete: --clean makes it anew"
+		command -v debootstrap >/dev/null || die "debootstrap is missing"
+		uri=$(mirror)
+		[ -n "$uri" ] || die "apt knows no archive"
+		echo "Making a Debian $suite in $folder ..."
+		mkdir -p "$folder"
+		quietly debootstrap debootstrap --variant=minbase "$suite" "$folder" "$uri"
+		# no service starts by itself, no documents
+		printf '#!/bin/sh\nexit 101\n' >"$folder/usr/sbin/policy-rc.d"
+		chmod 755 "$folder/usr/sbin/policy-rc.d"
+		printf 'APT::Install-Recommends "false";\n' >"$folder/etc/apt/apt.conf.d/90test"
+		printf 'path-exclude=/usr/share/%s/*\n' doc man locale \
+			>"$folder/etc/dpkg/dpkg.cfg.d/90test"
+		mkdir -p "$folder/etc/postgresql-common"
+		echo 'create_main_cluster = false' >"$folder/etc/postgresql-common/createcluster.conf"
+		touch "$folder/.complete"
+	fi
+	mounts "$folder"
+	for package in "$@"; do
+		within "$folder" root dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null |
+			grep -q '^ii' || missing="$missing $package"
+	done
+	if [ -n "$missing" ]; then
+		uri=$(mirror)
+		[ -n "$uri" ] || die "apt knows no archive"
+		echo "Installing$missing ..."
+		echo "deb $uri $suite main" >"$folder/etc/apt/sources.list"
+		cp -L /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
+		# an archive that stands still is no error where this machine says so
+		eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
+		quietly "apt-get update" within "$folder" root \
+			apt-get -q -o "Acquire::Check-Valid-Until=$valid" update
+		# shellcheck disable=SC2086
+		quietly "apt-get install" within "$folder" root apt-get -q -y install $missing
+		within "$folder" root apt-get clean
+	fi
+}
