@@ -115,6 +115,9 @@ extern void wa_admin_change_settings(WaProviderChange *change);
 extern void wa_admin_insert_provider(const char *name, const WaGateway *gateway,
 									 int sequence);
 
+/* publications.c */
+extern int	wa_admin_publications(char ***names, char ***cures);
+
 /* set.c */
 extern char *wa_admin_check_setting(const WaSetting *setting, const char *value,
 									char **problem);

@@ -157,5 +157,9 @@ const WaPhrase wa_check_phrases[] = {
 	{"Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
 	"parameter Odoo sicantik_whatsapp.default_provider_id bernilai {1}, jadi pengirimnya aktif: Settings > General Settings > WhatsApp Notifications, kosongkan \"Default WhatsApp Provider\" dan simpan"},
 
+	{"\"%s\" publishes the tables of this extension, citizens' data among them: %S; then on each subscriber: ALTER SUBSCRIPTION ... REFRESH PUBLICATION",
+	"\"{1}\" memublikasikan tabel ekstensi ini, termasuk data warga: {2}; lalu di setiap pelanggan: ALTER SUBSCRIPTION ... REFRESH PUBLICATION"},
+	{"the tables of schema wa are filled by subscription \"%s\", so this database sends nothing",
+	"tabel skema wa diisi oleh langganan \"{1}\", jadi basis data ini tidak mengirim apa pun"},
 	{NULL, NULL}
 };

@@ -28,28 +28,28 @@
 PG_FUNCTION_INFO_V1(wa_sql_setup);
 
 /*
- * A publication of all tables replicates ours too, and stops replicating the
+ * A publication that takes our tables along stops replicating the
  * application's where the subscriber lacks ours.
  */
 static void
 check_publications(FunctionCallInfo fcinfo, bool despite)
 {
-	static WaStatement publications =
-		WA_STATEMENT("SELECT string_agg(pubname, ', ' ORDER BY pubname) FROM pg_publication WHERE puballtables");
-	char	   *names;
+	char	  **names;
+	char	  **cures;
+	int			n = wa_admin_publications(&names, &cures);
 
-	wa_query(&publications, NULL);
-	names = wa_row_text(0, 1);
-	if (names == NULL)
-		return;
-	if (!despite)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("there is a publication of all tables: %s", names),
-				 errdetail("It publishes the tables of this extension as well; a subscriber without them stops replicating the other tables too."),
-				 errhint("Create the extension on the subscriber, then: SELECT * FROM wa_setup(despite_publication => true).")));
-	wa_admin_say(fcinfo, "publication", "warning",
-		psprintf("%s publishes all tables; its subscribers need this extension too", names));
+	for (int i = 0; i < n; i++)
+	{
+		if (!despite)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("publication \"%s\" publishes the tables of this extension", names[i]),
+					 errdetail("A subscriber without them stops replicating the other tables too, and one that has them must not send."),
+					 errhint("Take them out: %s; and on each subscriber: ALTER SUBSCRIPTION ... REFRESH PUBLICATION. If they are to be replicated all the same: SELECT * FROM wa_setup(despite_publication => true).",
+							 cures[i])));
+		wa_admin_say(fcinfo, "publication", "warning",
+			psprintf("%s publishes the tables of this extension; its subscribers need it too", names[i]));
+	}
 }
 
 /*

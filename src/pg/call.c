@@ -24,6 +24,7 @@
 #include "pg/audit.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "pg/subscribed.h"
 
 static const char *const level_names[] = {"none", "view", "send", "admin"};
 
@@ -58,6 +59,23 @@ wa_call_level(Oid role)
 }
 
 /*
+ * Nothing may be written where a subscription writes: see subscribed.c.
+ */
+static void
+refuse_subscribed(void)
+{
+	char	   *subscription = wa_pg_subscription();
+
+	if (subscription)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the tables of schema wa are filled by subscription \"%s\"", subscription),
+				 errdetail("A row written here would be in the way of the publisher's."),
+				 errhint("Do this on the publisher; or drop the subscription first; or take these tables out of the publication with the statement that wa_check() has on the publisher, then: ALTER SUBSCRIPTION %s REFRESH PUBLICATION.",
+						 quote_identifier(subscription))));
+}
+
+/*
  * Connect to SPI and act as the owner of the database, after checking that
  * the caller has at least this level.  Whatever changes something is logged:
  * fcinfo is the call, NULL if that was done before.  Pair with wa_call_end();
@@ -81,7 +99,10 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 				 errhint("The owner of the database gives it: SELECT wa_grant('%s', '%s').",
 						 GetUserNameFromId(role, false), level_names[level])));
 	if (level >= WA_LEVEL_SEND)
+	{
+		refuse_subscribed();
 		wa_audit_call(fcinfo, role);
+	}
 }
 
 /*

@@ -29,6 +29,7 @@
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "pg/subscribed.h"
 #include "queue/queue.h"
 #include "sicantik_wa.h"
 #include "text/text.h"
@@ -126,6 +127,7 @@ wa_identity_check(WaIdentity *identity)
 	static WaStatement has_mode =
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
 	OdooFacts	odoo;
+	char	   *subscription;
 	char	   *why;
 	char	   *mode;
 	bool		switched;
@@ -134,6 +136,14 @@ wa_identity_check(WaIdentity *identity)
 	if (RecoveryInProgress())
 	{
 		stop(identity, false, "this server is a standby");
+		return;
+	}
+	subscription = wa_pg_subscription();
+	if (subscription)
+	{
+		stop(identity, false,
+			 psprintf("the tables of schema wa are filled by subscription \"%s\", so this database sends nothing",
+					  subscription));
 		return;
 	}
 	read_odoo(&odoo);
@@ -202,6 +212,30 @@ wa_identity_check(WaIdentity *identity)
 }
 
 /*
+ * Rows that came by logical replication left the sequences where they were:
+ * no number may be given twice.
+ */
+static void
+follow_numbers(void)
+{
+	static WaStatement follow =
+		WA_STATEMENT("SELECT setval('wa.message_id_seq', m) FROM (SELECT max(id) FROM wa.message) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.message_id_seq)"
+					 " UNION ALL SELECT setval('wa.event_id_seq', m) FROM (SELECT max(id) FROM wa.event) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.event_id_seq)"
+					 " UNION ALL SELECT setval('wa.capture_gap_id_seq', m) FROM (SELECT max(id) FROM wa.capture_gap) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.capture_gap_id_seq)"
+					 " UNION ALL SELECT setval('wa.event_outcome_id_seq', m) FROM (SELECT max(id) FROM wa.event_outcome) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.event_outcome_id_seq)"
+					 " UNION ALL SELECT setval('wa.dead_letter_id_seq', m) FROM (SELECT max(id) FROM wa.dead_letter) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.dead_letter_id_seq)"
+					 " UNION ALL SELECT setval('wa.request_id_seq', m) FROM (SELECT max(id) FROM wa.request) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.request_id_seq)");
+
+	wa_query(&follow, NULL);
+}
+
+/*
  * Write down that this database, as it is now, is the one that may send.
  * hold: it was a copy; what was there before is held.
  */
@@ -220,6 +254,8 @@ wa_identity_stamp(bool hold)
 	WaArgs		args = {0};
 
 	read_odoo(&odoo);
+	if (hold)
+		follow_numbers();
 	wa_query(&clear, NULL);
 	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
 	wa_arg_int8(&args, MyDatabaseId);

@@ -125,6 +125,26 @@ sooner(TimestampTz *due, TimestampTz at)
 }
 
 /*
+ * Was wa_setup() ever run here, or where this database comes from?  Before
+ * that there is nothing to do, and nothing may be written: rows of ours would
+ * be in the way where the tables are to be filled by logical replication.
+ */
+static bool
+is_set_up(void)
+{
+	static WaStatement has_mode =
+		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
+	static bool set_up = false;
+
+	if (!set_up && wa_frame_begin("looking for a setup"))
+	{
+		set_up = wa_query(&has_mode, NULL) > 0;
+		wa_frame_commit(false);
+	}
+	return set_up;
+}
+
+/*
  * One pass.  Returns true if there is more to do at once; *next_due: when to
  * come again at the latest, or 0.
  */
@@ -138,6 +158,8 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 	TimestampTz due = 0;
 
 	*next_due = 0;
+	if (!is_set_up())
+		return false;
 	if (!wa_failover_run(&more) || !wa_clock_follow(&stepped))
 	{
 		*next_due = now + LOCKED_RETRY_US;

@@ -26,6 +26,7 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 
+#include "pg/subscribed.h"
 #include "worker/slot.h"
 
 /*
@@ -180,5 +181,7 @@ wa_session_extension(char *version, Size size)
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	if (result == WA_EXTENSION_PRESENT && wa_pg_subscription() != NULL)
+		result = WA_EXTENSION_SUBSCRIBED;
 	return result;
 }

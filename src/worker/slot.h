@@ -139,6 +139,7 @@ typedef enum WaExtension
 {
 	WA_EXTENSION_ABSENT,
 	WA_EXTENSION_OTHER,			/* a version that this library cannot serve */
+	WA_EXTENSION_SUBSCRIBED,	/* its tables are filled by a subscription */
 	WA_EXTENSION_PRESENT
 } WaExtension;
 

@@ -187,6 +187,12 @@ prepare(Node *stmt)
 				return AFTER_REVISIT;
 			break;
 
+		case T_CreateSubscriptionStmt:
+		case T_AlterSubscriptionStmt:
+		case T_DropSubscriptionStmt:
+			/* it may fill our tables, or not any more */
+			return AFTER_REVISIT;
+
 		case T_DropStmt:
 			if (((DropStmt *) stmt)->removeType == OBJECT_EXTENSION &&
 				drops_our_extension((DropStmt *) stmt))

@@ -519,10 +519,10 @@ serve(void)
 }
 
 /*
- * Another version of the extension than this library knows: say it once.
+ * An extension that this library must not serve: say it once.
  */
 static void
-refuse_version(void)
+refuse_extension(void)
 {
 	bool		said;
 
@@ -530,7 +530,11 @@ refuse_version(void)
 	said = my_slot->version_logged;
 	my_slot->version_logged = true;
 	LWLockRelease(wa_lock);
-	if (!said)
+	if (!said && extension == WA_EXTENSION_SUBSCRIBED)
+		ereport(LOG,
+				(errmsg("sicantik_wa does not serve database %u: its tables of schema wa are filled by a subscription",
+						MyDatabaseId)));
+	else if (!said)
 		ereport(LOG,
 				(errmsg("sicantik_wa does not serve database %u: version \"%s\" of the extension does not match the library",
 						MyDatabaseId, extension_version),
@@ -582,11 +586,11 @@ wa_worker_main(Datum main_arg)
 		exit_how = WA_EXIT_ABSENT;
 		proc_exit(0);
 	}
-	if (extension == WA_EXTENSION_OTHER || !alone)
+	if (extension != WA_EXTENSION_PRESENT || !alone)
 	{
 		exit_how = WA_EXIT_REFUSED;
-		if (extension == WA_EXTENSION_OTHER)
-			refuse_version();
+		if (extension != WA_EXTENSION_PRESENT)
+			refuse_extension();
 		proc_exit(0);
 	}
 	if (!wa_slot_running(my_index))

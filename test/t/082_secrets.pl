@@ -16,7 +16,8 @@ my $folders = PostgreSQL::Test::Utils::tempdir('secrets');
 my $node = new_cluster(
 	'main',
 	simulator => $sim,
-	conf => "wal_level = logical\nlog_statement = none\nsicantik_wa.secrets_directory = '$folders'");
+	init => { allows_streaming => 'logical' },
+	conf => "log_statement = none\nsicantik_wa.secrets_directory = '$folders'");
 my %token = (fonnte => 'FONNTEhushhush1', meta => 'METAhushhush2');
 my $leak = qr/hushhush/;
 my $url = 'http://127.0.0.1:' . $sim->port;
@@ -98,6 +99,61 @@ like($err, qr/credentials would enter the streams.*REPLICA IDENTITY NOTHING/s, '
 unlike($err, $leak, 'without repeating the credential');
 $node->safe_psql('odoo', 'ALTER TABLE wa.secret REPLICA IDENTITY NOTHING');
 $node->safe_psql('odoo', "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots");
+
+# A subscriber of everything: our tables are filled there, so nothing is done,
+# until they are taken out of the publication
+
+my $other = new_cluster('subscriber', simulator => $sim, conf => "wal_level = logical\nwal_retrieve_retry_interval = 100ms\nlog_statement = none");
+sub other { return $other->safe_psql('odoo', $_[0]); }
+sub caught_up
+{
+	my ($what) = @_;
+
+	$node->wait_for_catchup('everything');
+	return ok(wait_sql($other, 'odoo', "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'", '0'), $what);
+}
+$other->safe_psql('postgres', 'CREATE ROLE odoo LOGIN CREATEDB');
+$other->safe_psql('postgres', 'CREATE DATABASE odoo OWNER odoo TEMPLATE template0');
+my $schema = PostgreSQL::Test::Utils::tempdir('schema') . '/odoo.sql';
+command_ok([ 'pg_dump', '-d', $node->connstr('odoo'), '--schema-only', '--no-publications', '-f', $schema ], 'the tables of the subscriber');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $other->connstr('odoo'), '-f', $schema ], 'are made');
+ok(wait_sql($other, 'odoo', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND datname = 'odoo' AND state = 'idle'"),
+	'a worker looks, and finds nothing set up');
+other('CREATE SUBSCRIPTION everything CONNECTION $$' . $node->connstr('odoo') . '$$ PUBLICATION everything');
+caught_up('all tables are copied');
+is(other("SELECT apply_error_count + sync_error_count FROM pg_stat_subscription_stats"), '0', 'without an error');
+ok(wait_sql($other, 'odoo', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND datname = 'odoo'"),
+	'the worker of the subscriber leaves');
+sql("SELECT wa_configure('other', '{\"token\": \"FONNTEhushhush9\"}')");
+my $hand = sql("SELECT wa_send_text('081299990009', 'Halo')");
+caught_up('changes come');
+is(other("SELECT count(*) FROM wa.message WHERE id = $hand"), '1', 'those of the ledger, too');
+is(other("SELECT count(*) FROM wa.secret WHERE value = 'FONNTEhushhush9'"), '0', 'but no new credential');
+($code, $out, $err) = $other->psql('odoo', "SELECT wa_arm('odoo')");
+like($err, qr/filled by subscription "everything"/, 'arming the subscriber is refused');
+($code, $out, $err) = $other->psql('odoo', "SELECT wa_send_text('081299990010', 'Halo')");
+like($err, qr/filled by subscription "everything".*HINT:.*REFRESH PUBLICATION/s, 'so is sending there');
+like(other("SELECT detail FROM wa_status() WHERE item = 'mode'"), qr/subscription|langganan/, 'and wa_status() says why');
+
+# the publisher has the statement that takes them out
+($code, $out, $err) = $node->psql('odoo', 'SELECT * FROM wa_setup()');
+like($err, qr/publication "everything" publishes the tables of this extension.*CREATE PUBLICATION everything FOR TABLES IN SCHEMA public/s,
+	'wa_setup() is refused, with the statement that mends it');
+sql("SELECT wa_set('language', 'en')");
+my $advice = sql("SELECT what_to_do FROM wa_check() WHERE item = 'publication'");
+like($advice, qr/"everything" publishes/, 'wa_check() names the publication');
+$node->safe_psql('odoo', $advice =~ /among them: (.*); then on each subscriber/);
+is(sql("SELECT count(*) FROM wa_check() WHERE item = 'publication'"), '0', 'which is well after its statement');
+sql("UPDATE res_partner SET name = 'Streaming' WHERE id = 10");
+other('ALTER SUBSCRIPTION everything REFRESH PUBLICATION');
+sql("UPDATE res_partner SET name = 'Streamed' WHERE id = 10");
+caught_up('the subscriber refreshes');
+is(other('SELECT name FROM res_partner WHERE id = 10'), 'Streamed', "Odoo's tables go on");
+is(other("SELECT count(*) FROM pg_subscription_rel WHERE srrelid::regclass::text LIKE 'wa.%'"), '0', 'ours do not');
+like($other->safe_psql('odoo', "SELECT wa_arm('odoo')"), qr/sends now/, 'now it can be armed');
+cmp_ok(other("SELECT wa_send_text('081299990011', 'Halo')"), '>', $hand, 'and gives out ids of its own');
+other('DROP SUBSCRIPTION everything');
+$other->stop;
 
 # What a provider echoes
 
