@@ -13,7 +13,7 @@ SELECT wa_grant('regress_wa_a', 'root');
 SELECT wa_grant('regress_wa_a', NULL);
 SELECT wa_grant('regress_wa_a', 'view');
 SELECT wa_grant('regress_wa_group', 'admin');
-SELECT * FROM wa.access ORDER BY role;
+SELECT role, level FROM wa.access ORDER BY role;
 SET ROLE regress_wa_a;
 SELECT count(*) > 0 AS sees FROM wa_status();
 SELECT wa_set('office_name', 'x');
@@ -41,7 +41,7 @@ SET ROLE regress_wa_a;
 SELECT wa_set('office_name', 'x');
 RESET ROLE;
 SELECT wa_revoke('regress_wa_b');
-SELECT * FROM wa.access ORDER BY role;
+SELECT role, level FROM wa.access ORDER BY role;
 
 -- every member: does it belong to the bootstrap superuser, and who may do
 -- what with it?  NULL means the server's default: nobody but the owner for

@@ -152,6 +152,16 @@ SET client_min_messages = warning;
 SELECT * FROM wa_setup();
 SELECT item, action, detail FROM wa_setup(despite_publication => true) WHERE item = 'publication';
 DROP PUBLICATION regress_wa_all;
+-- and others that take tables of ours along: the statement that mends it
+SELECT wa_set('language', 'en');
+SET client_min_messages = error;
+CREATE PUBLICATION regress_wa_schemas FOR TABLES IN SCHEMA wa, public;
+CREATE PUBLICATION regress_wa_tables FOR TABLE wa.message, wa.attempt, regress_wa_odoo."Odd name";
+CREATE PUBLICATION regress_wa_other FOR TABLES IN SCHEMA regress_wa_odoo;
+SET client_min_messages = warning;
+SELECT what_to_do FROM wa_check() WHERE item = 'publication';
+DROP PUBLICATION regress_wa_schemas, regress_wa_tables, regress_wa_other;
+SELECT wa_set('language', NULL);
 
 -- take the triggers off, twice
 SELECT * FROM wa_teardown();

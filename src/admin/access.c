@@ -11,10 +11,12 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "fmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
+#include "admin/access.h"
 #include "pg/call.h"
 #include "pg/query.h"
 
@@ -30,8 +32,9 @@ Datum
 wa_sql_grant(PG_FUNCTION_ARGS)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.access (role, level) VALUES ($1, $2)"
-					 " ON CONFLICT (role) DO UPDATE SET level = excluded.level");
+		WA_STATEMENT("INSERT INTO wa.access (role, level, role_oid, system_identifier) VALUES ($1, $2, $3, $4)"
+					 " ON CONFLICT (role) DO UPDATE SET level = excluded.level, role_oid = excluded.role_oid,"
+					 " system_identifier = excluded.system_identifier");
 	char	   *role = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *level = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	WaArgs		args = {0};
@@ -47,13 +50,64 @@ wa_sql_grant(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown level \"%s\"", level),
 				 errhint("Levels are view, send (and view), admin (everything).")));
-	(void) get_role_oid(role, false);
 	wa_arg_text(&args, role);
 	wa_arg_text(&args, level);
+	wa_arg_int8(&args, get_role_oid(role, false));
+	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
 	wa_query(&put, &args);
 	result = wa_call_text(&call, psprintf("role %s has level %s", role, level));
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
+}
+
+/*
+ * Grants that came from another cluster, with a restored dump or pg_upgrade:
+ * an administrator who sets this database up, or arms it, means the roles that
+ * have these names here.  Returns their names, or NULL if there are none.
+ */
+char *
+wa_access_adopt(void)
+{
+	static WaStatement adopt =
+		WA_STATEMENT("WITH taken AS (UPDATE wa.access AS a SET role_oid = r.oid::bigint, system_identifier = $1"
+					 " FROM pg_roles AS r WHERE r.rolname = a.role AND a.system_identifier IS DISTINCT FROM $1"
+					 " RETURNING a.role || ' (' || a.level || ')' AS what)"
+					 " SELECT string_agg(what, ', ' ORDER BY what) FROM taken");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+	wa_query(&adopt, &args);
+	return wa_row_text(0, 1);
+}
+
+/*
+ * Grants that are not in force, one row each: *roles and *why, palloc()ed.
+ */
+int
+wa_access_idle(char ***roles, char ***why)
+{
+	static WaStatement idle =
+		WA_STATEMENT("SELECT a.role, CASE WHEN r.oid IS NULL THEN format('there is no such role: SELECT wa_revoke(%L)', a.role)"
+					 " WHEN a.system_identifier = $1 THEN"
+					 " format('another role has this name now: SELECT wa_grant(%L, %L), if it is to have the level, or SELECT wa_revoke(%L)',"
+					 " a.role, a.level, a.role)"
+					 " ELSE 'it was granted in another cluster: SELECT * FROM wa_setup() takes the roles of these names here' END"
+					 " FROM wa.access AS a LEFT JOIN pg_roles AS r ON r.rolname = a.role"
+					 " WHERE r.oid IS NULL OR a.system_identifier IS DISTINCT FROM $1 OR a.role_oid IS DISTINCT FROM r.oid::bigint"
+					 " ORDER BY a.role");
+	WaArgs		args = {0};
+	int			n;
+
+	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+	n = (int) wa_query(&idle, &args);
+	*roles = palloc(sizeof(char *) * Max(n, 1));
+	*why = palloc(sizeof(char *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		(*roles)[i] = wa_row_text(i, 1);
+		(*why)[i] = wa_row_text(i, 2);
+	}
+	return n;
 }
 
 /*

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "admin/access.h"
 #include "admin/admin.h"
 #include "admin/findings.h"
 
@@ -23,8 +24,20 @@ find_publications(WaFindings *findings)
 						 names[i], cures[i]));
 }
 
+static void
+find_idle_grants(WaFindings *findings)
+{
+	char	  **roles;
+	char	  **why;
+	int			n = wa_access_idle(&roles, &why);
+
+	for (int i = 0; i < n; i++)
+		wa_find(findings, WA_WARNING_SERVER, psprintf("grant %s", roles[i]), NULL, why[i]);
+}
+
 void
 wa_find_rights(WaFindings *findings)
 {
+	find_idle_grants(findings);
 	find_publications(findings);
 }

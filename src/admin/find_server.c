@@ -7,12 +7,16 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+#include <stdlib.h>
+
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "admin/findings.h"
 #include "pg/query.h"
+#include "pg/setting_source.h"
 #include "sicantik_wa.h"
 #include "worker/worker.h"
 
@@ -56,6 +60,31 @@ find_library(WaFindings *findings)
 		wa_find(findings, WA_FINE, "sender", NULL, NULL);
 }
 
+/*
+ * Does sicantik_wa.instance have its value from the data directory, where a
+ * physical copy has it, too?  *where: from what.
+ */
+static bool
+instance_is_cloned(char **where)
+{
+	WaSettingSource source;
+	char		file[PATH_MAX];
+	char		data[PATH_MAX];
+	size_t		len;
+
+	wa_pg_setting_source(&source, "sicantik_wa.instance");
+	*where = "ALTER DATABASE or ALTER ROLE";
+	if (source.in_catalog)
+		return true;
+	/* links may lead out of the data directory, and into it */
+	if (source.file == NULL || realpath(source.file, file) == NULL ||
+		realpath(DataDir, data) == NULL)
+		return false;
+	len = strlen(data);
+	*where = source.file;
+	return strncmp(file, data, len) == 0 && file[len] == '/';
+}
+
 static void
 find_mode(WaFindings *findings)
 {
@@ -63,6 +92,7 @@ find_mode(WaFindings *findings)
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
 	const WaIdentity *identity = &findings->identity;
 	char	   *database = get_database_name(MyDatabaseId);
+	char	   *where;
 
 	switch (identity->mode)
 	{
@@ -96,6 +126,10 @@ find_mode(WaFindings *findings)
 	if (wa_guc_instance == NULL || wa_guc_instance[0] == '\0')
 		wa_find(findings, WA_WARNING_SERVER, "instance", NULL,
 				"sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again");
+	else if (instance_is_cloned(&where))
+		wa_find(findings, WA_WARNING_SERVER, "instance", NULL,
+				psprintf("sicantik_wa.instance is set in %s, which a physical copy of this server takes along, so the copy would send too: set it in a file outside the data directory instead",
+						 where));
 	else
 		wa_find(findings, WA_FINE, "instance", NULL, NULL);
 }

@@ -161,5 +161,12 @@ const WaPhrase wa_check_phrases[] = {
 	"\"{1}\" memublikasikan tabel ekstensi ini, termasuk data warga: {2}; lalu di setiap pelanggan: ALTER SUBSCRIPTION ... REFRESH PUBLICATION"},
 	{"the tables of schema wa are filled by subscription \"%s\", so this database sends nothing",
 	"tabel skema wa diisi oleh langganan \"{1}\", jadi basis data ini tidak mengirim apa pun"},
+	{"there is no such role: SELECT wa_revoke(%s)", "tidak ada peran dengan nama itu: SELECT wa_revoke({1})"},
+	{"another role has this name now: SELECT wa_grant(%s, %s), if it is to have the level, or SELECT wa_revoke(%s)",
+	"nama itu kini milik peran lain: SELECT wa_grant({1}, {2}) bila peran itu boleh memiliki hak ini, atau SELECT wa_revoke({3})"},
+	{"it was granted in another cluster: SELECT * FROM wa_setup() takes the roles of these names here",
+	"hak ini diberikan di klaster lain: SELECT * FROM wa_setup() memakai peran dengan nama yang sama di sini"},
+	{"sicantik_wa.instance is set in %s, which a physical copy of this server takes along, so the copy would send too: set it in a file outside the data directory instead",
+	"sicantik_wa.instance diisi lewat {1}, yang ikut tersalin ke salinan fisik server ini, sehingga salinan itu ikut mengirim: isi di berkas di luar direktori data"},
 	{NULL, NULL}
 };

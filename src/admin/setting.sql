@@ -10,12 +10,16 @@ CREATE TABLE wa.setting (
 COMMENT ON TABLE wa.setting IS 'the office''s settings; wa_set() writes and checks them';
 
 CREATE TABLE wa.access (
-    role  text NOT NULL,
-    level text NOT NULL,
+    role              text NOT NULL,
+    level             text NOT NULL,
+    role_oid          bigint,
+    system_identifier text,
     CONSTRAINT access_pkey PRIMARY KEY (role),
     CONSTRAINT access_level_check CHECK (level IN ('view', 'send', 'admin'))
 );
 COMMENT ON TABLE wa.access IS 'roles that may use the functions, besides superusers and the database''s owner; wa_grant() writes it';
+COMMENT ON COLUMN wa.access.role_oid IS 'the role itself: another one that gets its name later has not its level';
+COMMENT ON COLUMN wa.access.system_identifier IS 'the cluster in which role_oid is meant; in another one (a restored dump, pg_upgrade) wa_setup() or wa_arm() takes the roles of these names';
 
 CREATE TABLE wa.identity (
     one               boolean NOT NULL DEFAULT true,

@@ -17,6 +17,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
+#include "admin/access.h"
 #include "admin/admin.h"
 #include "admin/findings.h"
 #include "pg/app_table.h"
@@ -73,6 +74,16 @@ setup_mode(FunctionCallInfo fcinfo)
 	wa_admin_put_setting("mode", "observe");
 	wa_admin_say(fcinfo, "mode", "added",
 		stamped ? "observe: everything is composed and shown, only messages by hand go out" : "observe");
+}
+
+static void
+setup_access(FunctionCallInfo fcinfo)
+{
+	char	   *roles = wa_access_adopt();
+
+	if (roles)
+		wa_admin_say(fcinfo, "rights", "changed",
+			psprintf("granted in another cluster, to the roles of these names here now: %s", roles));
 }
 
 static void
@@ -308,6 +319,7 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	check_publications(fcinfo, despite);
 	setup_mode(fcinfo);
+	setup_access(fcinfo);
 	setup_templates(fcinfo);
 	setup_scenarios(fcinfo);
 	setup_providers(fcinfo);

@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "fmgr.h"
 
+#include "route/secret.h"
 #include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_welcome);
@@ -38,7 +39,8 @@ at_transaction_end(XactEvent event, void *arg)
 }
 
 /*
- * wa._welcome(): called by the installation script.
+ * wa._welcome(): called by the installation script.  Also makes the key by
+ * which this database knows its folder of credentials.
  */
 Datum
 wa_sql_welcome(PG_FUNCTION_ARGS)
@@ -51,5 +53,6 @@ wa_sql_welcome(PG_FUNCTION_ARGS)
 		registered = true;
 	}
 	pending = true;
+	wa_route_make_folder_key();
 	PG_RETURN_VOID();
 }

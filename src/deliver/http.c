@@ -900,6 +900,12 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 		return NULL;
 	}
 
+	/*
+	 * TLS libraries write the keys of each connection into the file that this
+	 * variable names; whoever left it in the server's environment would read
+	 * every credential off the wire.
+	 */
+	unsetenv("SSLKEYLOGFILE");
 	block_signals(&mask);
 	/* libcurl counts these calls itself */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -31,25 +32,30 @@ static const char *const level_names[] = {"none", "view", "send", "admin"};
 /*
  * How far "role" may go: superusers and members of the database's owner may
  * do everything, others what wa_grant() gave to them or to a role whose
- * rights they have.  SPI must be connected, acting as the owner.
+ * rights they have.  A grant is to the role of this name that was there then,
+ * not to another one that got the name later.  SPI must be connected, acting
+ * as the owner.
  */
 WaLevel
 wa_call_level(Oid role)
 {
 	static WaStatement grants =
-		WA_STATEMENT("SELECT role, level FROM wa.access");
+		WA_STATEMENT("SELECT role, level, role_oid FROM wa.access WHERE system_identifier = $1");
 	WaLevel		level = WA_LEVEL_NONE;
+	WaArgs		args = {0};
 	uint64		n;
 
 	if (superuser_arg(role) || has_privs_of_role(role, wa_pg_database_owner()))
 		return WA_LEVEL_ADMIN;
-	n = wa_query(&grants, NULL);
+	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+	n = wa_query(&grants, &args);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Oid			granted = get_role_oid(wa_row_text(i, 1), true);
 		char	   *name = wa_row_text(i, 2);
 
-		if (!OidIsValid(granted) || !has_privs_of_role(role, granted))
+		if (!OidIsValid(granted) || wa_row_int8(i, 3) != (int64) granted ||
+			!has_privs_of_role(role, granted))
 			continue;
 		for (int l = WA_LEVEL_VIEW; l <= WA_LEVEL_ADMIN; l++)
 			if (strcmp(name, level_names[l]) == 0 && l > (int) level)

@@ -355,6 +355,7 @@ wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *e
 {
 	char	   *database = get_database_name(MyDatabaseId);
 	char	   *clause = NULL;
+	char	   *folder;
 	char	   *path;
 	char	   *buffer;
 	int			fd;
@@ -386,7 +387,8 @@ wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *e
 		return NULL;
 	}
 
-	path = psprintf("%s/%s/%s", wa_guc_secrets_directory, database, file);
+	folder = psprintf("%s/%s", wa_guc_secrets_directory, database);
+	path = psprintf("%s/%s", folder, file);
 	fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
 	if (fd < 0)
 	{
@@ -414,6 +416,8 @@ wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *e
 			*why = psprintf("the content of credential file \"%s\" cannot be used: %s",
 							path, clause);
 	}
+	if (ok)
+		ok = wa_route_folder_is_ours(folder, why);
 	if (ok)
 		return buffer;
 	explicit_bzero(buffer, WA_SECRET_BYTES + 2);

@@ -28,6 +28,10 @@ extern bool wa_route_secret_file_of_kind(const char *file, const char *kind);
 extern char *wa_route_try_secret_file(const char *file, const char *kind,
 									  char **why, bool *exposed);
 extern void wa_route_forget_secrets(const char *provider);
+
+/* secret_folder.c */
+extern void wa_route_make_folder_key(void);
+extern bool wa_route_folder_is_ours(const char *folder, char **why);
 extern const char *wa_route_primary_secret(const WaGateway *gateway);
 
 #endif							/* SICANTIK_WA_SECRET_H */

@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
+#include "admin/access.h"
 #include "admin/setting.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
@@ -323,6 +324,7 @@ wa_sql_arm(PG_FUNCTION_ARGS)
 	wa_identity_check(&identity);
 	wa_identity_stamp(identity.is_copy);
 	set_mode("live");
+	(void) wa_access_adopt();
 	if (identity.is_copy)
 		ereport(WARNING,
 				(errmsg("this database was a copy until now"),

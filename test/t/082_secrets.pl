@@ -1,5 +1,6 @@
 # Where a credential must not come to light, and who must not use it: another
-# kind's host, streams of logical decoding, what a provider echoes.
+# kind's host, another database of the same name, streams of logical decoding
+# and who subscribes to them, what a provider echoes, files with keys of TLS.
 
 use strict;
 use warnings;
@@ -11,7 +12,9 @@ use Test::More;
 
 use SicantikWa::Test;
 
-my $sim = start_simulator();
+my $sim = start_simulator(undef, tls => 1);
+my $keys = PostgreSQL::Test::Utils::tempdir('keys') . '/keys';
+$ENV{SSLKEYLOGFILE} = $keys;
 my $folders = PostgreSQL::Test::Utils::tempdir('secrets');
 my $node = new_cluster(
 	'main',
@@ -44,6 +47,8 @@ sub asked
 	return @new;
 }
 
+delete $ENV{SSLKEYLOGFILE};
+
 load_odoo($node, 'odoo');
 sql('CREATE EXTENSION sicantik_wa');
 sql('SELECT * FROM wa_setup()');
@@ -66,6 +71,56 @@ like(
 	'and told');
 is(scalar asked(), 0, 'and nobody is asked with that credential');
 sql("UPDATE wa.provider SET settings = '{\"token_file\": \"fonnte_token\"}' WHERE name = 'fonnte'");
+
+# A folder is for one database, and not for the next one of its name
+
+sub in_gone
+{
+	my ($statement, $role) = @_;
+	my ($exit, $output, $errors) = $node->psql('gone', $statement, extra_params => [ '-U', $role || 'maker' ]);
+
+	return $output . $errors;
+}
+
+sub make_gone
+{
+	my ($options) = @_;
+
+	$node->safe_psql('postgres', 'DROP DATABASE IF EXISTS gone', timeout => 60);
+	$node->safe_psql('postgres', "CREATE DATABASE gone TEMPLATE template0 $options", extra_params => [ '-U', 'maker' ]);
+	in_gone("CREATE EXTENSION sicantik_wa; SELECT * FROM wa_setup()");
+	return in_gone("SELECT wa_configure('fonnte', '{\"base_url\": \"$url\", \"token_file\": \"fonnte_token\"}') ->> 'problem'");
+}
+
+$node->safe_psql('postgres', 'CREATE ROLE maker LOGIN CREATEDB');
+mkdir "$folders/gone" or die $!;
+put_file('gone/fonnte_token', $token{fonnte});
+chmod 0500, "$folders/gone";
+my $problem = make_gone('');
+my ($oid) = $problem =~ /could not be written there: .*; let the server write in the folder, or: echo (\d+) > \Q$folders\E\/gone\/\.database/;
+ok($oid, 'a folder that the server cannot mark: what to do') or diag($problem);
+chmod 0700, "$folders/gone";
+put_file('gone/.database', "$oid\n");
+chmod 0500, "$folders/gone";
+is(in_gone("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'is marked by hand');
+chmod 0700, "$folders/gone";
+unlink "$folders/gone/.database";
+is(in_gone("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'another one is marked by its first use');
+like(slurp_file("$folders/gone/.database"), qr/^$oid [0-9a-f]{32}$/, 'with database and key');
+is((stat("$folders/gone/.database"))[2] & 0777, 0600, 'for the server only');
+$node->safe_psql('postgres', 'ALTER DATABASE gone RENAME TO former');
+$node->safe_psql('postgres', 'ALTER DATABASE former RENAME TO gone');
+is(in_gone("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'the mark is the same after a renaming');
+asked();
+like(make_gone(''), qr/gone" was marked by another database.*rm \Q$folders\E\/gone\/\.database/, 'the next database of this name is refused');
+like(in_gone("SELECT ok FROM wa_test_connection('fonnte')"), qr/^f/, 'also for a connection test');
+like(make_gone("OID $oid"), qr/was marked by another database/, 'and with the same oid, too');
+is($node->safe_psql('postgres', "SELECT oid FROM pg_database WHERE datname = 'gone'"), $oid, 'which it has');
+like(in_gone("SELECT ok FROM wa_test_connection('fonnte')"), qr/^f/, 'it uses nothing');
+is(scalar asked(), 0, 'and nobody is asked with that credential');
+unlink "$folders/gone/.database";
+is(in_gone("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'until somebody takes the mark away');
+asked();
 
 # Streams
 
@@ -169,6 +224,14 @@ like($kept, qr/\*\*\*/, 'the answer is kept');
 unlike($kept, $leak, 'without the token as message id');
 unlike($kept, qr/\Q@{[substr(encode_base64($token{fonnte}, ''), 0, 12)]}\E|\Q@{[substr(encode_base64("n=$token{fonnte}", ''), 4, 12)]}\E/,
 	'nor in base64');
+
+# Keys of TLS connections
+
+sql("SELECT wa_configure('fonnte', '{\"base_url\": \"https://localhost:" . $sim->tls_port . "\"}')");
+is(sql("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'a provider over TLS');
+$id = sql("SELECT wa_send_text('081299990002', 'Halo', 'fonnte')");
+ok(wait_state($node, 'odoo', $id, 'sent'), 'and a message');
+is(-s $keys || 0, 0, "nobody's SSLKEYLOGFILE gets the keys");
 
 unlike(slurp_file($node->logfile), $leak, 'nothing in the log');
 

@@ -100,6 +100,59 @@ as('dba', 'SET log_min_messages = panic; SELECT wa_disarm()');
 as('dba', "DO \$\$ BEGIN PERFORM wa_disarm(); EXCEPTION WHEN OTHERS THEN NULL; END \$\$");
 is(audit(), 'role "dba" calls wa_disarm()', 'also out of a block');
 
+# A level is a role's, not a name's
+
+$node->safe_psql('postgres', 'DROP ROLE loket');
+$node->safe_psql('postgres', 'CREATE ROLE loket LOGIN');
+($code, my $out, $err) = as('loket', "SELECT wa_send_text('081234567890', 'Halo')");
+like($err, qr/permission denied for sicantik_wa/, 'another role that gets the name has not the level');
+as('odoo', "SELECT wa_set('language', 'en')");
+my $idle = "SELECT string_agg(item || ': ' || what_to_do, ' ') FROM wa_check() WHERE item LIKE 'grant %'";
+like((as('odoo', $idle))[1], qr/^grant loket: another role has this name now: SELECT wa_grant\('loket', 'send'\), if/, 'wa_check() names it');
+as('odoo', "SELECT wa_grant('loket', 'send')");
+is((as('odoo', $idle))[1], '', 'until it is granted anew');
+($code, $out, $err) = as('loket', "SELECT wa_send_text('081234567890', 'Halo')");
+is($code, 0, 'then it has it');
+# a dump in another cluster, or pg_upgrade: by name, once somebody sets it up
+as('odoo', "UPDATE wa.access SET system_identifier = '1', role_oid = 1");
+($code, $out, $err) = as('dba', 'SELECT wa_disarm()');
+like($err, qr/permission denied for sicantik_wa/, 'grants of another cluster are not in force');
+like((as('odoo', $idle))[1], qr/grant dba: it was granted in another cluster: SELECT \* FROM wa_setup\(\)/, 'and are named');
+like((as('odoo', "SELECT * FROM wa_setup() WHERE item = 'rights'"))[1], qr/^rights\|changed\|.*dba \(admin\), loket \(send\)$/, 'until wa_setup() takes the roles of these names');
+is((as('dba', 'SELECT wa_disarm()'))[0], 0, 'and they are');
+as('odoo', "UPDATE wa.access SET system_identifier = NULL, role_oid = NULL; SELECT wa_arm('odoo'); SELECT wa_disarm()");
+is((as('dba', 'SELECT wa_disarm()'))[0], 0, 'or wa_arm()');
+
+# The name of the instance, in a place that a copy of the server takes along
+
+my $instance = "SELECT state || ': ' || coalesce(what_to_do, '') FROM wa_check() WHERE item = 'instance'";
+sub set_instance
+{
+	my ($set) = @_;
+
+	$set->();
+	$node->reload;
+	return wait_sql($node, 'odoo', "SELECT count(*) FROM pg_settings WHERE name = 'sicantik_wa.instance' AND setting = 'here'", '1');
+}
+$node->safe_psql('postgres', "ALTER SYSTEM SET sicantik_wa.instance = 'here'");
+set_instance(sub { });
+like($node->safe_psql('odoo', $instance), qr/^warning: .*postgresql\.auto\.conf, which a physical copy of this server takes along/, 'instance set by ALTER SYSTEM');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET sicantik_wa.instance');
+my $outside = PostgreSQL::Test::Utils::tempdir('outside');
+append_to_file("$outside/instance.conf", "sicantik_wa.instance = 'here'\n");
+symlink "$outside/instance.conf", $node->data_dir . '/linked.conf' or die $!;
+set_instance(sub { append_to_file($node->data_dir . '/postgresql.conf', "include 'linked.conf'\n") });
+is($node->safe_psql('odoo', $instance), 'ok: ', 'a file outside the data directory, by a link');
+symlink $node->data_dir, "$outside/data" or die $!;
+append_to_file($node->data_dir . '/inner.conf', "sicantik_wa.instance = 'here'\n");
+set_instance(sub { append_to_file($node->data_dir . '/postgresql.conf', "include '$outside/data/inner.conf'\n") });
+like($node->safe_psql('odoo', $instance), qr/^warning: .*inner\.conf/, 'a file inside it, by another way');
+$node->safe_psql('postgres', "ALTER DATABASE odoo SET sicantik_wa.instance = 'here'");
+like($node->safe_psql('odoo', $instance), qr/^warning: .*ALTER DATABASE/, 'a setting of the database');
+$node->safe_psql('postgres', 'ALTER DATABASE odoo RESET sicantik_wa.instance');
+as('odoo', "SELECT wa_arm('odoo'); SELECT wa_pause('fonnte')");
+audit();
+
 # A credential given as a value is not to be seen by others
 
 my $one = SicantikWa::Session->new($node, 'odoo');

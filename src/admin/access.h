@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.h
+ *		Grants, for those who set a database up, arm it, or look after it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_ACCESS_H
+#define SICANTIK_WA_ACCESS_H
+
+#include "postgres.h"
+
+/* Both need SPI connected, acting as the database's owner. */
+extern char *wa_access_adopt(void);
+extern int	wa_access_idle(char ***roles, char ***why);
+
+#endif							/* SICANTIK_WA_ACCESS_H */
