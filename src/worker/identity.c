@@ -265,6 +265,27 @@ follow_numbers(void)
 }
 
 /*
+ * The reader's position came from another cluster, too, where transaction ids
+ * are others: if it lies in our future, changes of years to come would count as
+ * read.  What it says was read has been; the rest is one closed set, as after a
+ * restore.  (After pg_upgrade transaction ids go on, and so does the position.)
+ */
+static void
+forget_foreign_position(void)
+{
+	static WaStatement events =
+		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.position AS p"
+					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
+					 " AND pg_visible_in_snapshot(e.xact, p.snapshot)");
+	static WaStatement position =
+		WA_STATEMENT("DELETE FROM wa.position AS p"
+					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())");
+
+	wa_query(&events, NULL);
+	wa_query(&position, NULL);
+}
+
+/*
  * Write down that this database, as it is now, is the one that may send.
  * hold: it was a copy; what was there before is held.
  */
@@ -284,7 +305,10 @@ wa_identity_stamp(bool hold)
 
 	read_odoo(&odoo);
 	if (hold)
+	{
 		follow_numbers();
+		forget_foreign_position();
+	}
 	wa_query(&clear, NULL);
 	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
 	wa_arg_int8(&args, MyDatabaseId);

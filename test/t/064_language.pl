@@ -26,7 +26,7 @@ my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 # words of ours.
 my %not_shown = map { $_ => 1 } (
 	# items of wa_check(), the same in all languages
-	'provider %s', 'scenario %s', 'watched %s', 'other sender', 'log: messages',
+	'provider %s', 'scenario %s', 'watched %s', 'grant %s', 'other sender', 'log: messages',
 	'log: messages %s', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: calendar',
 	# names of records
 	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',

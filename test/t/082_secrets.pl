@@ -158,6 +158,8 @@ $node->safe_psql('odoo', "SELECT pg_drop_replication_slot(slot_name) FROM pg_rep
 # A subscriber of everything: our tables are filled there, so nothing is done,
 # until they are taken out of the publication
 
+# transaction ids of the publisher lie in the subscriber's future
+$node->safe_psql('odoo', 'DO $$ BEGIN FOR i IN 1 .. 3000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$');
 my $other = new_cluster('subscriber', simulator => $sim, conf => "wal_level = logical\nwal_retrieve_retry_interval = 100ms\nlog_statement = none");
 sub other { return $other->safe_psql('odoo', $_[0]); }
 sub caught_up
@@ -207,6 +209,9 @@ is(other('SELECT name FROM res_partner WHERE id = 10'), 'Streamed', "Odoo's tabl
 is(other("SELECT count(*) FROM pg_subscription_rel WHERE srrelid::regclass::text LIKE 'wa.%'"), '0', 'ours do not');
 like($other->safe_psql('odoo', "SELECT wa_arm('odoo')"), qr/sends now/, 'now it can be armed');
 cmp_ok(other("SELECT wa_send_text('081299990011', 'Halo')"), '>', $hand, 'and gives out ids of its own');
+other("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 3");
+ok(wait_sql($other, 'odoo', "SELECT count(*) > 0 FROM wa.message WHERE scenario = 'status_update' AND res_id = 3"),
+	'and tells of changes');
 other('DROP SUBSCRIPTION everything');
 $other->stop;
 
