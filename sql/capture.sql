@@ -272,6 +272,32 @@ DELETE FROM wa.watch;
 INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
 SELECT count(*) FROM pg_temp.events;
 ROLLBACK;
+-- the sequence is at its end, or missing: the clock numbers events
+BEGIN;
+SELECT setval('wa.event_id_seq', 9223372036854775807) > 0 AS at_its_end;
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) SELECT 100 + n, 'draft' FROM generate_series(1, 600) AS n;
+SELECT count(DISTINCT id), bool_and(id BETWEEN 800000000000000 AND 9000000000000000) AS from_the_clock FROM wa.event WHERE xact = pg_current_xact_id();
+SELECT setval('wa.event_id_seq', 1) > 0 AS turned_back;
+ALTER SEQUENCE wa.event_id_seq RENAME TO elsewhere;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active' WHERE id = 101;
+ALTER SEQUENCE wa.elsewhere RENAME TO event_id_seq;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'expired' WHERE id = 101;
+SELECT id < 800000000000000 AS from_the_sequence, old[1], new[1] FROM wa.event WHERE xact = pg_current_xact_id() AND record_id = 101 ORDER BY command;
+ROLLBACK;
+SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event)) > 0 AS mended;
+
+-- wa.watch and its copy are the same after every change
+SELECT (SELECT array_agg(w::text) FROM (SELECT relation, owner, columns FROM wa.watch ORDER BY 1) AS w)
+     = (SELECT array_agg(c::text) FROM (SELECT relation, owner, columns FROM wa.watch_copy ORDER BY 1) AS c) AS same;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+TRUNCATE wa.watch;
+SELECT count(*) FROM wa.watch_copy;
+ROLLBACK;
+-- tools that rewrite tables online must refuse these two
+SELECT relname, relreplident, relhasindex AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisunique) AS no_key,
+       obj_description(c.oid, 'pg_class') ~ 'no key, and leave REPLICA IDENTITY FULL' AS commented
+  FROM pg_class AS c WHERE relnamespace = 'wa'::regnamespace AND relname ~ '^event(_aside)?$' AND relkind = 'r' ORDER BY 1;
 
 -- a foreign key of Odoo's that is checked at the end of the transaction
 BEGIN;

@@ -9,7 +9,7 @@ GRANT USAGE ON SCHEMA wa TO PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.access, wa.identity,
-    wa.watch, wa.event, wa.capture_gap,
+    wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.scenario, wa.calendar, wa.position, wa.event_outcome, wa.dead_letter, wa.passed, wa.waiting,
     wa.message, wa.attempt, wa.ready, wa.due, wa.once, wa.request,
     wa.provider, wa.contact
@@ -43,5 +43,9 @@ SELECT pg_catalog.pg_extension_config_dump('wa.capture_gap_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_outcome_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.dead_letter_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.message_id_seq', '');
+-- each table its own rows: pg_dump reads with or without ONLY
 SELECT pg_catalog.pg_extension_config_dump('wa.event',
-    'WHERE NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_catalog.pg_visible_in_snapshot(event.xact, p.snapshot))');
+    'WHERE event.tableoid = ''wa.event''::pg_catalog.regclass'
+    ' AND NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_catalog.pg_visible_in_snapshot(event.xact, p.snapshot))');
+SELECT pg_catalog.pg_extension_config_dump('wa.event_aside',
+    'WHERE NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_catalog.pg_visible_in_snapshot(event_aside.xact, p.snapshot))');

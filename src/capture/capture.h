@@ -44,8 +44,12 @@ typedef struct WaWatch
 	Oid			relid;			/* hash key */
 	bool		valid;			/* false: look again */
 	bool		stale;			/* has changed while it was being looked up */
+	bool		known;			/* the rest has been found out */
 	bool		watched;		/* false: record nothing */
+	TimestampTz borrowed;		/* start of the transaction that it is good
+								 * for; 0: until something changes */
 	MemoryContext context;		/* holds everything below */
+	char	   *owner;			/* as in wa.watch; NULL: it has no such row */
 	Datum		relation;		/* text */
 	Datum		column_names;	/* text[] */
 	int			ncolumns;
@@ -72,6 +76,7 @@ typedef struct WaChange
 /* watch.c */
 extern void wa_capture_watch_init(void);
 extern WaWatch *wa_capture_watch(Relation relation);
+extern void wa_capture_watch_copy(void);
 
 /* event.c */
 extern void wa_capture_write(WaChange *changes, int nchanges);

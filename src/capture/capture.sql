@@ -12,6 +12,20 @@ COMMENT ON COLUMN wa.watch.relation IS 'schema-qualified name, quoted where SQL 
 COMMENT ON COLUMN wa.watch.owner IS 'role that owned the table when it was attached; nothing is recorded for a table of somebody else';
 COMMENT ON COLUMN wa.watch.columns IS 'columns whose change makes an event; those the table lacks are skipped';
 
+-- The same once more: a session that does not know yet what is watched reads
+-- it here while wa.watch is being rewritten (VACUUM FULL and the like go from
+-- one table to the next).
+CREATE TABLE wa.watch_copy (
+    relation    text NOT NULL,
+    owner       text NOT NULL,
+    columns     text[] NOT NULL,
+    CONSTRAINT watch_copy_pkey PRIMARY KEY (relation)
+);
+COMMENT ON TABLE wa.watch_copy IS 'a copy of wa.watch, kept by its trigger; capture reads it while wa.watch is locked';
+COMMENT ON COLUMN wa.watch_copy.relation IS 'as in wa.watch';
+COMMENT ON COLUMN wa.watch_copy.owner IS 'as in wa.watch';
+COMMENT ON COLUMN wa.watch_copy.columns IS 'as in wa.watch';
+
 CREATE SEQUENCE wa.event_id_seq CACHE 1;
 CREATE TABLE wa.event (
     id        bigint NOT NULL DEFAULT pg_catalog.nextval('wa.event_id_seq'),
@@ -25,16 +39,29 @@ CREATE TABLE wa.event (
     new       text[] NOT NULL
 );
 ALTER SEQUENCE wa.event_id_seq OWNED BY wa.event.id;
--- The only index, and not unique: nothing here may make the application's
+-- Takes the events while wa.event is locked; who reads wa.event reads both.
+CREATE TABLE wa.event_aside () INHERITS (wa.event);
+-- The only indexes, and not unique: nothing here may make the application's
 -- write fail or wait.
 CREATE INDEX event_xact_idx ON wa.event (xact);
+CREATE INDEX event_aside_xact_idx ON wa.event_aside (xact);
+-- No key, and this identity: so pg_repack, pg_squeeze and REPACK (CONCURRENTLY)
+-- keep their hands off these two.  A table that they have written anew looks
+-- empty to a snapshot of before, and events would be lost without a word.
 ALTER TABLE wa.event REPLICA IDENTITY FULL;
--- vacuum_truncate takes ACCESS EXCLUSIVE, which would make capture drop events
+ALTER TABLE wa.event_aside REPLICA IDENTITY FULL;
+-- vacuum_truncate takes ACCESS EXCLUSIVE, which would keep the reader away
 ALTER TABLE wa.event SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off, toast.vacuum_truncate = off);
-COMMENT ON TABLE wa.event IS 'changes of watched tables, one row per changed row and statement, written in the transaction that made the change';
+ALTER TABLE wa.event_aside SET (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000,
+    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off, toast.vacuum_truncate = off);
+COMMENT ON TABLE wa.event IS 'changes of watched tables, one row per changed row and statement, written in the transaction that made the change. Give it no key, and leave REPLICA IDENTITY FULL: tools that rewrite tables online must refuse it';
+COMMENT ON TABLE wa.event_aside IS 'the same, of times when wa.event was locked (VACUUM FULL, REINDEX); reading wa.event reads both. Give it no key, and leave REPLICA IDENTITY FULL';
+COMMENT ON COLUMN wa.event.id IS 'in the order in which changes were recorded, from wa.event_id_seq; from the clock, in microseconds, while the sequence can give none';
 COMMENT ON COLUMN wa.event.xact IS 'top-level transaction that made the change';
 COMMENT ON COLUMN wa.event.command IS 'command within that transaction; orders changes of one record';
 COMMENT ON COLUMN wa.event.columns IS 'names of the watched columns, in the order of old and new';
@@ -63,7 +90,9 @@ RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'wa_sql_changed';
 COMMENT ON FUNCTION wa.changed() IS
-'statement trigger on configuration tables: tells caches and the worker at commit';
+'statement trigger on configuration tables: tells caches and the worker at commit; on wa.watch it also keeps wa.watch_copy';
 
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.watch
     FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
+-- also what replication writes: it keeps wa.watch_copy
+ALTER TABLE wa.watch ENABLE ALWAYS TRIGGER changed;

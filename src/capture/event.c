@@ -7,8 +7,10 @@
  * DISCARD ALL several times per request), no privilege check, nothing to
  * evaluate.  All locks are taken conditionally before the first row is
  * written.  If the table cannot be had at once, is missing, or has another
- * shape, the changes are dropped and counted: the application's write must
- * neither fail nor wait because of us.
+ * shape, its twin wa.event_aside takes them: VACUUM FULL, REINDEX and the like
+ * go from one table to the next.  If neither can be had, the changes are
+ * dropped and counted: the application's write must neither fail nor wait
+ * because of us.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +28,7 @@
 #include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
@@ -36,6 +39,7 @@
 
 #include "capture/capture.h"
 #include "pg/pg_compat.h"
+#include "pg/subtransaction.h"
 #include "sicantik_wa.h"
 #include "worker/worker.h"
 
@@ -61,12 +65,13 @@ static const Oid event_types[EVENT_NATTS] = {
 
 #define WRITE_BATCH		256
 #define MAX_INDEXES		4
+#define EVENTS_PER_BLOCK 16		/* that carry a few columns */
 
-/* wa.event and what belongs to it, locked. */
+/* wa.event or wa.event_aside and what belongs to it, locked. */
 typedef struct EventTable
 {
 	Relation	table;
-	Oid			sequence;
+	Oid			sequence;		/* InvalidOid: cannot be had now */
 	int			nindexes;
 	Relation	indexes[MAX_INDEXES];
 	IndexInfo  *index_infos[MAX_INDEXES];
@@ -82,7 +87,7 @@ void
 wa_capture_dropped(int reason, uint64 events)
 {
 	static const char *const why[WA_DROP_COUNT] = {
-		[WA_DROP_LOCKED] = "a table of schema wa was locked",
+		[WA_DROP_LOCKED] = "tables of schema wa were locked",
 		[WA_DROP_MISSING] = "a table of schema wa is missing or has another shape",
 		[WA_DROP_FULL] = "too many events are unread (sicantik_wa.max_unread)"
 	};
@@ -168,26 +173,19 @@ open_indexes(EventTable *events)
 }
 
 /*
- * Open wa.event for writing without ever waiting.  Returns -1, or the reason
- * why not; then nothing is open.
+ * Open one of the two tables for writing without ever waiting.  Returns -1, or
+ * the reason why not; then nothing is open.
  */
 static int
-open_events(EventTable *events)
+open_one(EventTable *events, Oid schema, const char *name)
 {
-	Oid			schema = get_namespace_oid("wa", true);
-	Oid			oid;
+	Oid			oid = get_relname_relid(name, schema);
 	int			reason;
 
 	memset(events, 0, sizeof(*events));
-	if (!OidIsValid(schema))
+	if (!OidIsValid(oid))
 		return WA_DROP_MISSING;
-	oid = get_relname_relid("event", schema);
-	events->sequence = get_relname_relid("event_id_seq", schema);
-	if (!OidIsValid(oid) || !OidIsValid(events->sequence) ||
-		get_rel_relkind(events->sequence) != RELKIND_SEQUENCE)
-		return WA_DROP_MISSING;
-	if (!ConditionalLockRelationOid(oid, RowExclusiveLock) ||
-		!ConditionalLockRelationOid(events->sequence, RowExclusiveLock))
+	if (!ConditionalLockRelationOid(oid, RowExclusiveLock))
 		return WA_DROP_LOCKED;
 	events->table = try_relation_open(oid, NoLock);
 	if (events->table == NULL || !has_expected_shape(events->table))
@@ -200,8 +198,88 @@ open_events(EventTable *events)
 }
 
 /*
+ * Open that one of the tables that can be had.  Returns -1, or the reason why
+ * wa.event cannot be had, and its twin neither.
+ */
+static int
+open_events(EventTable *events)
+{
+	Oid			schema = get_namespace_oid("wa", true);
+	Oid			sequence;
+	int			reason;
+
+	if (!OidIsValid(schema))
+		return WA_DROP_MISSING;
+	reason = open_one(events, schema, "event");
+	if (reason >= 0 && open_one(events, schema, "event_aside") >= 0)
+		return reason;
+	sequence = get_relname_relid("event_id_seq", schema);
+	if (OidIsValid(sequence) && get_rel_relkind(sequence) == RELKIND_SEQUENCE &&
+		ConditionalLockRelationOid(sequence, RowExclusiveLock))
+		events->sequence = sequence;
+	return -1;
+}
+
+/* Numbers to draw from the sequence. */
+typedef struct Numbers
+{
+	Oid			sequence;
+	int64	   *ids;
+	int			n;
+} Numbers;
+
+static bool
+draw(void *argument)
+{
+	Numbers    *numbers = argument;
+
+	for (int i = 0; i < numbers->n; i++)
+		numbers->ids[i] = nextval_internal(numbers->sequence, false);
+	return true;
+}
+
+/*
+ * Number n events.  The owner of the database may set the sequence, also to
+ * its end, and then drawing from it raises an error.  What it cannot give
+ * comes from the clock; nothing relies on these numbers but the order in
+ * which changes are told and what people call them.  Returns whether they are
+ * the sequence's.
+ */
+static bool
+number_events(EventTable *events, int64 *ids, int n)
+{
+	static bool said = false;
+	static int64 last = 0;
+	Numbers		numbers = {events->sequence, ids, n};
+
+	if (OidIsValid(events->sequence))
+	{
+		ErrorData  *error = wa_pg_subtransaction(draw, &numbers);
+		int			category = error ? ERRCODE_TO_CATEGORY(error->sqlerrcode) : 0;
+
+		if (error == NULL)
+			return true;
+		/* somebody cancels the statement, or the server is out of something */
+		if (category == ERRCODE_OPERATOR_INTERVENTION ||
+			category == ERRCODE_INSUFFICIENT_RESOURCES)
+			ReThrowError(error);
+		if (!said)
+			ereport(LOG,
+					(errmsg("sicantik_wa numbers events by the clock, since wa.event_id_seq gives no numbers: %s",
+							error->message),
+					 errhidestmt(true), errhidecontext(true),
+					 errhint("SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000));")));
+		said = true;
+	}
+	for (int i = 0; i < n; i++)
+		ids[i] = last = Max(last + 1, GetCurrentTimestamp());
+	return false;
+}
+
+/*
  * Is there room?  Only asked where nothing is preloaded: then nobody reads
- * the events, and they must not fill the disk.
+ * the events, and they must not fill the disk.  next_id: 0 if the numbers of
+ * the events do not count them; then the size of the table does.
  */
 static bool
 has_room(EventTable *events, int64 next_id)
@@ -214,6 +292,8 @@ has_room(EventTable *events, int64 next_id)
 	Snapshot	snapshot;
 	int64		read = 0;
 
+	if (next_id == 0)
+		return (int64) RelationGetNumberOfBlocks(events->table) * EVENTS_PER_BLOCK <= wa_guc_max_unread;
 	if (!OidIsValid(oid) || !ConditionalLockRelationOid(oid, AccessShareLock))
 		return true;
 	table = try_relation_open(oid, NoLock);
@@ -281,8 +361,8 @@ insert_batch(EventTable *events, TupleTableSlot **slots, int n)
 }
 
 /*
- * Write the changes as rows of wa.event in the current (sub)transaction, or
- * drop and count all of them.
+ * Write the changes as rows of wa.event or its twin in the current
+ * (sub)transaction, or drop and count all of them.
  */
 void
 wa_capture_write(WaChange *changes, int nchanges)
@@ -313,12 +393,13 @@ wa_capture_write(WaChange *changes, int nchanges)
 	for (int start = 0; start < nchanges; start += nslots)
 	{
 		int			n = Min(nslots, nchanges - start);
+		int64		ids[WRITE_BATCH];
+		bool		counted = number_events(&events, ids, n);
 
 		for (int i = 0; i < n; i++)
-			fill(slots[i], &changes[start + i],
-				 nextval_internal(events.sequence, false));
+			fill(slots[i], &changes[start + i], ids[i]);
 		if (start == 0 && !wa_worker_preloaded() &&
-			!has_room(&events, DatumGetInt64(slots[0]->tts_values[EVENT_ID])))
+			!has_room(&events, counted ? ids[0] : 0))
 		{
 			wa_capture_dropped(WA_DROP_FULL, nchanges);
 			break;

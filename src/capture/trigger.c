@@ -325,6 +325,8 @@ wa_sql_changed(PG_FUNCTION_ARGS)
 	/* anybody may hang this function on a table of his own */
 	if (RelationGetNamespace(trigger->tg_relation) == get_namespace_oid("wa", true))
 	{
+		if (strcmp(RelationGetRelationName(trigger->tg_relation), "watch") == 0)
+			wa_capture_watch_copy();
 		CacheInvalidateRelcache(trigger->tg_relation);
 		wa_worker_reload_at_commit();
 	}

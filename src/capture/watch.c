@@ -6,8 +6,14 @@
  * EXECUTE on the trigger function is everybody's (a restored CREATE TRIGGER
  * needs it), so anybody can hang it on a table of his own.  What counts is
  * wa.watch: it names the table, the role that owned it when it was attached,
- * and the columns.  The answer is kept per session and forgotten when the
+ * and the columns.  The answer is kept per session and looked up again when the
  * server says that the table or wa.watch has changed.
+ *
+ * A table that is being rewritten cannot be read just then, and a lock on it
+ * may be waited for a long time (behind a pg_dump).  So there is a copy, which
+ * holds the same after every commit; and where neither can be had, a session
+ * goes on with what it knows.  What comes from elsewhere than wa.watch is good
+ * for one transaction.
  *
  * Nothing here waits for a lock or raises an error for anything that a user
  * can cause: we are inside somebody else's UPDATE.
@@ -20,6 +26,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
@@ -37,6 +44,7 @@
 
 #include "capture/capture.h"
 #include "pg/acting.h"
+#include "pg/query.h"
 #include "worker/worker.h"
 
 static HTAB *watches = NULL;
@@ -126,14 +134,13 @@ prepare_column(Relation relation, const char *name, WaWatchColumn *column,
  * Resolve the column names of wa.watch against the table as it is now.
  */
 static void
-prepare(WaWatch *watch, Relation relation, const char *name, ArrayType *columns)
+prepare(WaWatch *watch, Relation relation, ArrayType *columns)
 {
 	MemoryContext old = MemoryContextSwitchTo(watch->context);
 	Datum	   *names;
 	bool	   *nulls;
 	WaWatchColumn id = {0};
 
-	watch->relation = CStringGetTextDatum(name);
 	watch->column_names = PointerGetDatum(DatumGetArrayTypePCopy(PointerGetDatum(columns)));
 	deconstruct_array(DatumGetArrayTypeP(watch->column_names), TEXTOID, -1, false,
 					  TYPALIGN_INT, &names, &nulls, &watch->ncolumns);
@@ -187,42 +194,91 @@ has_expected_shape(Relation watch)
 }
 
 /*
- * Read wa.watch for this table.  Returns false if it cannot be read now; the
- * change that asked has been counted as dropped then.
+ * Open wa.watch, or its copy where that cannot be read now.  *reason says why
+ * not wa.watch, else it is -1.  NULL: neither.
+ */
+static Relation
+open_watches(Oid schema, int *reason)
+{
+	static const char *const names[] = {"watch", "watch_copy"};
+
+	*reason = -1;
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		Oid			relid = get_relname_relid(names[i], schema);
+		int			why = WA_DROP_MISSING;
+		Relation	table;
+
+		if (!OidIsValid(relid))
+			;
+		else if (!ConditionalLockRelationOid(relid, AccessShareLock))
+			why = WA_DROP_LOCKED;
+		else
+		{
+			table = try_relation_open(relid, NoLock);
+			if (table && has_expected_shape(table))
+				return table;
+			if (table)
+				table_close(table, NoLock);
+			UnlockRelationOid(relid, AccessShareLock);
+		}
+		if (i == 0)
+			*reason = why;
+	}
+	return NULL;
+}
+
+/* A row of wa.watch for this table. */
+static void
+take_row(WaWatch *watch, Relation relation, const char *owner, ArrayType *columns)
+{
+	watch->owner = MemoryContextStrdup(watch->context, owner);
+	if (is_ours(relation, owner))
+		prepare(watch, relation, columns);
+}
+
+/*
+ * Find the row of wa.watch for this table; "known" is what was found last time,
+ * if anything was.  Returns false if it cannot be told now; the change that
+ * asked has been counted as dropped then.
  */
 static bool
-load(WaWatch *watch, Relation relation)
+load(WaWatch *watch, Relation relation, const WaWatch *known)
 {
 	Oid			schema = get_namespace_oid("wa", true);
-	Relation	table;
+	int			reason = WA_DROP_MISSING;
+	Relation	table = NULL;
 	TableScanDesc scan;
 	TupleTableSlot *slot;
 	Snapshot	snapshot;
+	MemoryContext old;
 	char	   *name;
 
-	watch_relid = OidIsValid(schema) ? get_relname_relid("watch", schema) : InvalidOid;
-	if (!OidIsValid(watch_relid))
+	if (OidIsValid(schema))
 	{
-		wa_capture_dropped(WA_DROP_MISSING, 1);
-		return false;
+		watch_relid = get_relname_relid("watch", schema);
+		table = open_watches(schema, &reason);
 	}
-	if (!ConditionalLockRelationOid(watch_relid, AccessShareLock))
-	{
-		wa_capture_dropped(WA_DROP_LOCKED, 1);
-		return false;
-	}
-	table = try_relation_open(watch_relid, NoLock);
-	if (table == NULL || !has_expected_shape(table))
-	{
-		if (table)
-			table_close(table, NoLock);
-		UnlockRelationOid(watch_relid, AccessShareLock);
-		wa_capture_dropped(WA_DROP_MISSING, 1);
-		return false;
-	}
-
+	if (reason >= 0)
+		watch->borrowed = GetCurrentTransactionStartTimestamp();
 	name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
 									  RelationGetRelationName(relation));
+	old = MemoryContextSwitchTo(watch->context);
+	watch->relation = CStringGetTextDatum(name);
+	MemoryContextSwitchTo(old);
+	if (table == NULL)
+	{
+		if (reason != WA_DROP_LOCKED || !known->known ||
+			strcmp(TextDatumGetCString(known->relation), name) != 0)
+		{
+			wa_capture_dropped(reason, 1);
+			return false;
+		}
+		if (known->owner)
+			take_row(watch, relation, known->owner, DatumGetArrayTypeP(known->column_names));
+		watch->known = true;
+		return true;
+	}
 
 	/* The transaction's own snapshot may be older than wa_setup(). */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -238,14 +294,14 @@ load(WaWatch *watch, Relation relation)
 		if (isnull[0] || isnull[1] || isnull[2] ||
 			strcmp(TextDatumGetCString(values[0]), name) != 0)
 			continue;
-		if (is_ours(relation, TextDatumGetCString(values[1])))
-			prepare(watch, relation, name, DatumGetArrayTypeP(values[2]));
+		take_row(watch, relation, TextDatumGetCString(values[1]), DatumGetArrayTypeP(values[2]));
 		break;
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	table_close(table, AccessShareLock);
+	watch->known = true;
 	return true;
 }
 
@@ -259,6 +315,7 @@ wa_capture_watch(Relation relation)
 {
 	Oid			relid = RelationGetRelid(relation);
 	WaWatch    *watch;
+	WaWatch		known = {0};
 	bool		found;
 
 	if (watches == NULL)
@@ -272,12 +329,15 @@ wa_capture_watch(Relation relation)
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	watch = hash_search(watches, &relid, HASH_ENTER, &found);
-	if (found && watch->valid)
+	if (found && watch->valid &&
+		(watch->borrowed == 0 || watch->borrowed == GetCurrentTransactionStartTimestamp()))
 		return watch;
 
 	/* gathered changes point into the old context: it goes with them */
-	if (found && watch->context)
-		MemoryContextSetParent(watch->context, TopTransactionContext);
+	if (found)
+		known = *watch;
+	if (known.context)
+		MemoryContextSetParent(known.context, TopTransactionContext);
 	memset(watch, 0, sizeof(WaWatch));
 	watch->relid = relid;
 	watch->context = AllocSetContextCreate(CacheMemoryContext,
@@ -288,7 +348,7 @@ wa_capture_watch(Relation relation)
 	 * Valid only when all of it has been read (a statement may be canceled
 	 * meanwhile), and nothing has changed since we began.
 	 */
-	if (!load(watch, relation))
+	if (!load(watch, relation, &known))
 	{
 		MemoryContextDelete(watch->context);
 		watch->context = NULL;
@@ -296,4 +356,26 @@ wa_capture_watch(Relation relation)
 	}
 	watch->valid = !watch->stale;
 	return watch;
+}
+
+/*
+ * wa.watch has changed: write its copy anew, in the same transaction.
+ */
+void
+wa_capture_watch_copy(void)
+{
+	static WaStatement clear =
+		WA_STATEMENT("DELETE FROM wa.watch_copy");
+	static WaStatement fill =
+		WA_STATEMENT("INSERT INTO wa.watch_copy (relation, owner, columns)"
+					 " SELECT relation, owner, columns FROM wa.watch");
+	WaActing	acting;
+
+	wa_pg_act_as_owner(&acting);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	wa_query(&clear, NULL);
+	wa_query(&fill, NULL);
+	SPI_finish();
+	wa_pg_act_end(&acting);
 }

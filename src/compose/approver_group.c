@@ -204,7 +204,7 @@ wa_approver_run(TimestampTz *next_due)
 	if (next_time == 0 || now >= next_time)
 	{
 		if (!wa_frame_begin("asking for an approval"))
-			return true;
+			return false;
 		next_time = ask_next();
 		if (now >= next_time)
 		{

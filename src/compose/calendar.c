@@ -105,8 +105,9 @@ zone_of(const WaBatch *common)
 }
 
 /*
- * The calendar at this moment: scenarios that are active and daily.  A failed
- * run that is to be repeated is not done, from its time on.
+ * The calendar at this moment, with a snapshot of its own: scenarios that are
+ * active and daily.  A failed run that is to be repeated is not done, from its
+ * time on.
  */
 static Entry *
 read_calendar(const WaBatch *common, TimestampTz now, int *n)
@@ -126,7 +127,7 @@ read_calendar(const WaBatch *common, TimestampTz now, int *n)
 
 	wa_arg_timestamptz(&args, now);
 	wa_arg_text(&args, zone_of(common));
-	rows = wa_query_snapshot(&due, &args);
+	rows = wa_query(&due, &args);
 	list = palloc(sizeof(Entry) * Max(rows, 1));
 	*n = 0;
 	for (uint64 i = 0; i < rows; i++)
@@ -380,7 +381,7 @@ wa_calendar_run(TimestampTz *next_due)
 	if (!wa_frame_begin("looking at the calendar"))
 	{
 		*next_due = 0;
-		return true;
+		return false;
 	}
 	wa_identity_check(&identity);
 	wa_compose_init_batch(&common, &identity);

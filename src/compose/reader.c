@@ -22,7 +22,6 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -143,36 +142,30 @@ move_position(const char *snapshot, int64 last_event)
 	wa_query(&put, &args);
 }
 
-/*
- * The ids of all events in the snapshot, as an array in the current context;
- * *last: the highest one.
- */
-static Datum
-present_events(int64 *last)
+/* The highest id of the events in the snapshot. */
+static int64
+highest_event(void)
 {
-	static WaStatement present =
-		WA_STATEMENT("SELECT coalesce(array_agg(id), '{}'), coalesce(max(id), 0) FROM wa.event");
-	bool		isnull;
+	static WaStatement highest =
+		WA_STATEMENT("SELECT max(id) FROM wa.event");
 
-	wa_query_snapshot(&present, NULL);
-	*last = wa_row_int8(0, 2);
-	return datumCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull),
-					 false, -1);
+	wa_query_snapshot(&highest, NULL);
+	return wa_row_int8(0, 1);
 }
 
 /*
  * Events that came with a backup are handled as one set, and then deleted:
  * their transaction ids are those of another cluster and mean nothing here.
+ * What was committed since the snapshot is not among them; ids would not tell,
+ * since the owner may turn their sequence back.
  */
 static void
-clear_events(Datum ids)
+clear_events(void)
 {
 	static WaStatement clear =
-		WA_STATEMENT("DELETE FROM wa.event WHERE id = ANY ($1)");
-	WaArgs		args = {0};
+		WA_STATEMENT("DELETE FROM wa.event");
 
-	wa_arg_datum(&args, INT8ARRAYOID, ids, false);
-	wa_query(&clear, &args);
+	wa_query_what_was_read(&clear, NULL);
 }
 
 static bool
@@ -221,6 +214,9 @@ wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity)
  * transaction of its own.  Returns false if a table that is needed, or the
  * extension itself, was locked: nothing has been done then, and it is to be
  * tried again soon.
+ *
+ * That there is no position is believed because the snapshot was taken with
+ * wa.position locked (wa_frame_begin): the events of a week hang on it.
  */
 bool
 wa_compose_run(void)
@@ -234,7 +230,6 @@ wa_compose_run(void)
 	char	   *snapshot;
 	bool		closed_set;
 	int64		last_event = 0;
-	Datum		present = (Datum) 0;
 	WaIdentity	identity;
 	WaBatch		common;
 	Portal		portal;
@@ -271,7 +266,7 @@ wa_compose_run(void)
 	wa_arg_int8(&args, closed_set ? identity.hold_event_id : 0);
 	wa_arg_text(&args, identity.doubt_snapshot);
 	if (closed_set)
-		present = present_events(&last_event);
+		last_event = highest_event();
 	portal = wa_query_cursor(&wa_event_net_changes, &args);
 	batch_context = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa compose batch",
 										  ALLOCSET_DEFAULT_SIZES);
@@ -306,7 +301,7 @@ wa_compose_run(void)
 	SPI_cursor_close(portal);
 	move_position(snapshot, last_event);
 	if (closed_set)
-		clear_events(present);
+		clear_events();
 
 	/*
 	 * Not durable: if the server crashes, position and messages are gone
@@ -317,20 +312,25 @@ wa_compose_run(void)
 	return true;
 }
 
+/* What is handled and old, a small batch of each of the two tables. */
+#define PURGE(table) \
+	"DELETE FROM ONLY " table " WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM ONLY " table " AS e, wa.position AS p" \
+	" WHERE e.xact < pg_snapshot_xmin(p.snapshot) AND e.at < now() - interval '7 days' LIMIT 1000))"
+
 /*
  * Delete handled events after the retention, a small batch.  Returns how many.
  */
 int
 wa_compose_purge(void)
 {
-	static WaStatement purge =
-		WA_STATEMENT("DELETE FROM wa.event WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM wa.event AS e, wa.position AS p"
-					 " WHERE e.xact < pg_snapshot_xmin(p.snapshot) AND e.at < now() - interval '7 days' LIMIT 1000))");
+	static WaStatement purge = WA_STATEMENT(PURGE("wa.event"));
+	static WaStatement purge_aside = WA_STATEMENT(PURGE("wa.event_aside"));
 	int			n;
 
 	if (!wa_frame_begin("purging events"))
 		return 0;
 	n = (int) wa_query(&purge, NULL);
+	n += (int) wa_query(&purge_aside, NULL);
 	wa_frame_commit(false);
 	return n;
 }

@@ -13,8 +13,11 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "admin/setting.h"
 #include "deliver/circuit.h"
@@ -34,6 +37,8 @@ WA_MODULE_MAGIC("sicantik_wa_worker");
 #define MAX_TRANSFERS	256
 #define LOCKED_RETRY_US (250 * 1000)
 #define STOPPED_RETRY_US (120 * USECS_PER_SEC)
+#define CLOSE_RETRY_MS	50
+#define CLOSE_RETRIES	20
 
 /* Watzap answers late when it is told to wait until the message has left. */
 #define SLOW_TIMEOUT_MS 60000
@@ -46,6 +51,7 @@ static TimestampTz next_due_row = 0;
 /* The round that is running, or that an error has ended. */
 static MemoryContext round_context = NULL;
 static bool round_open = false;
+static bool kept_out = false;	/* the last one could not begin */
 static bool round_committed = false;
 static WaTransfer *claimed[MAX_TRANSFERS];
 static int	nclaimed = 0;
@@ -361,9 +367,10 @@ run(bool may_send, TimestampTz *next_due)
 	bool		unlocked = true;
 
 	*next_due = 0;
-	if (!wa_frame_begin("sending messages"))
+	kept_out = !wa_frame_begin("sending messages");
+	if (kept_out)
 	{
-		/* the extension is locked */
+		/* a table of ours, or the extension, is locked */
 		*next_due = GetCurrentTimestamp() + LOCKED_RETRY_US;
 		return false;
 	}
@@ -487,6 +494,8 @@ reload(void)
 
 /*
  * End of the grace: what is still in flight is in doubt, and recorded so.
+ * Where a table of ours is locked just now, we come back a few times: answers
+ * that only we know would be in doubt for our successor.
  */
 static void
 close_sender(void)
@@ -495,6 +504,14 @@ close_sender(void)
 
 	wa_transfer_abort_all();
 	(void) run(false, &next_due);
+	for (int i = 0; kept_out && count_unrecorded() > 0 && i < CLOSE_RETRIES; i++)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 CLOSE_RETRY_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		(void) run(false, &next_due);
+	}
 	wa_transfer_close_engine();
 }
 

@@ -54,22 +54,8 @@
 #include "pg/acting.h"
 #include "pg/app_table.h"
 #include "pg/judged.h"
+#include "pg/own_table.h"
 #include "pg/pg_compat.h"
-
-/*
- * Has somebody else changed this table's definition since our snapshot was
- * taken?  A table that was written anew then (ALTER TABLE ... TYPE) looks empty
- * to that snapshot, and its records as if they were gone.
- */
-static bool
-changed_since_snapshot(HeapTuple tuple)
-{
-	TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
-
-	return ActiveSnapshotSet() && TransactionIdIsNormal(xmin) &&
-		!TransactionIdIsCurrentTransactionId(xmin) &&
-		XidInMVCCSnapshot(xmin, GetActiveSnapshot());
-}
 
 /* Find and lock a table for reading; table->owner: who owns it. */
 static void
@@ -104,7 +90,7 @@ find_table(WaAppTable *table, const char *schema, const char *name)
 	table->relation = quote_qualified_identifier(schema, name);
 	table->state = form->relkind == RELKIND_RELATION ||
 		form->relkind == RELKIND_PARTITIONED_TABLE ? WA_APP_READY : WA_APP_REFUSED;
-	if (table->state == WA_APP_READY && changed_since_snapshot(tuple))
+	if (table->state == WA_APP_READY && wa_changed_since_snapshot(tuple))
 		table->state = WA_APP_LOCKED;
 	ReleaseSysCache(tuple);
 }

@@ -24,6 +24,7 @@
 
 #include "pg/audit.h"
 #include "pg/call.h"
+#include "pg/own_table.h"
 #include "pg/query.h"
 #include "pg/subscribed.h"
 
@@ -96,6 +97,7 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 	wa_pg_act_as_owner(&call->acting);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
+	wa_own_tables_check();
 	if (level > WA_LEVEL_NONE && wa_call_level(role) < level)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -128,6 +130,7 @@ wa_call_hide_statement(const char *shown)
 void
 wa_call_end(WaCall *call)
 {
+	wa_own_tables_check();
 	SPI_finish();
 	wa_pg_act_end(&call->acting);
 	MemoryContextSwitchTo(call->caller);

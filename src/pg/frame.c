@@ -4,8 +4,9 @@
  *		The frame of a transaction in a background worker.
  *
  * One place for the order in which the pieces must come: timestamps, the
- * transaction, SPI, a snapshot, what pg_stat_activity shows, and statistics
- * (without which autovacuum never hears of the worker's dead rows).
+ * transaction, locks on our tables, SPI, a snapshot, what pg_stat_activity
+ * shows, and statistics (without which autovacuum never hears of the worker's
+ * dead rows).
  *
  * An error between begin and commit is caught at the top of the worker's loop,
  * which aborts the transaction; SPI and the snapshot go with it.
@@ -27,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "pg/frame.h"
+#include "pg/own_table.h"
 
 static MemoryContext context_before = NULL;
 
@@ -53,9 +55,11 @@ lock_extension(void)
 }
 
 /*
- * Start a transaction with SPI connected and a snapshot pushed.  "activity"
- * is shown in pg_stat_activity: constant text, no data.  Returns false, with
- * no transaction open, if the extension is just being dropped, or is gone.
+ * Start a transaction with our tables locked, SPI connected and a snapshot
+ * pushed that was taken after that (own_table.c says why).  "activity" is
+ * shown in pg_stat_activity: constant text, no data.  Returns false, with no
+ * transaction open, if a table of ours cannot be had at once, or the extension
+ * is just being dropped, or is gone: come again soon.
  */
 bool
 wa_frame_begin(const char *activity)
@@ -63,7 +67,7 @@ wa_frame_begin(const char *activity)
 	context_before = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	if (!lock_extension())
+	if (!lock_extension() || !wa_own_tables_lock())
 	{
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(context_before);

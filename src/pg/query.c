@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "pg/query.h"
@@ -189,6 +190,27 @@ uint64
 wa_query_snapshot(WaStatement *statement, WaArgs *args)
 {
 	return run(statement, args, true);
+}
+
+/*
+ * Run a writing statement that sees the rows which the active snapshot shows,
+ * and none that came later.
+ */
+uint64
+wa_query_what_was_read(WaStatement *statement, WaArgs *args)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			result;
+
+	prepare(statement, args);
+	result = SPI_execute_snapshot(statement->plan, args ? args->values : NULL,
+								  args ? args->nulls : NULL, GetActiveSnapshot(),
+								  InvalidSnapshot, false, true, 0);
+	MemoryContextSwitchTo(context);
+	if (result < 0)
+		elog(ERROR, "could not run a statement: %s",
+			 SPI_result_code_string(result));
+	return SPI_processed;
 }
 
 /*

@@ -49,6 +49,7 @@ extern PGDLLEXPORT void wa_arg_timestamptz_array(WaArgs *args, const TimestampTz
 /* Running; results are in SPI_tuptable as after SPI_execute. */
 extern PGDLLEXPORT uint64 wa_query(WaStatement *statement, WaArgs *args);
 extern PGDLLEXPORT uint64 wa_query_snapshot(WaStatement *statement, WaArgs *args);
+extern PGDLLEXPORT uint64 wa_query_what_was_read(WaStatement *statement, WaArgs *args);
 extern PGDLLEXPORT Portal wa_query_cursor(WaStatement *statement, WaArgs *args);
 
 /* Reading row "row", column "column" (from 1) of SPI_tuptable. */

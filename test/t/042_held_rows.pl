@@ -103,7 +103,7 @@ is(sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worke
 $person->do('BEGIN; LOCK wa.message');
 $node->safe_psql('odoo', "UPDATE sicantik_permit SET status = 'expired' WHERE id = 1");
 $node->poll_query_until('odoo', "SELECT count(*) > 0 FROM wa.event WHERE record_id = 1 AND new[1] = 'expired'");
-$node->wait_for_log(qr/canceling statement due to lock timeout/);
+$node->wait_for_log(qr/sicantik_wa waits: table "wa.message" is locked/);
 $person->do('COMMIT');
 comes_true("SELECT bool_and(state = 'sent') FROM wa.message WHERE scenario = 'status_update' AND res_id = 1 AND params ->> 'status_baru' = 'Kedaluwarsa'", 't', 'the ledger shows it');
 is(sql('SELECT count(*) FROM wa.dead_letter'), '0', 'a lock on our tables makes no dead letter');

@@ -236,7 +236,7 @@ my $logged = -s $node->logfile;
 $locker->do('BEGIN; LOCK TABLE wa.once');
 sql("UPDATE sicantik_permit SET expiry_date = $today + 6 WHERE id = 4");
 make_due('permit_expiry_warning');
-$node->wait_for_log(qr/canceling statement due to lock timeout/, $logged);
+$node->wait_for_log(qr/sicantik_wa waits: table "wa.once" is locked/, $logged);
 is(sql("SELECT count(*) FROM wa.calendar"), '0', 'nothing is noted while a table of ours is locked');
 $locker->do('COMMIT');
 ok(wait_ran('permit_expiry_warning'), 'the worker runs it when that is free');

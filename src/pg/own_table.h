@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * own_table.h
+ *		Our own tables, locked before they are looked at.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_OWN_TABLE_H
+#define SICANTIK_WA_OWN_TABLE_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+
+extern bool wa_own_tables_lock(void);
+extern void wa_own_tables_check(void);
+extern bool wa_changed_since_snapshot(HeapTuple tuple);
+
+#endif							/* SICANTIK_WA_OWN_TABLE_H */
