@@ -161,14 +161,15 @@ wa_session_extension(char *version, Size size)
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion,
-										 RelationGetDescr(rel), &isnull);
+		Datum		values[Natts_pg_extension];
+		bool		isnull[Natts_pg_extension];
 
+		/* heap_getattr() is inline, and needs what older minor releases lack */
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
 		result = WA_EXTENSION_OTHER;
-		if (!isnull)
+		if (!isnull[Anum_pg_extension_extversion - 1])
 		{
-			char	   *found = TextDatumGetCString(value);
+			char	   *found = TextDatumGetCString(values[Anum_pg_extension_extversion - 1]);
 
 			strlcpy(version, found, size);
 			for (size_t i = 0; i < lengthof(served_versions); i++)

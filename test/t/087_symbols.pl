@@ -1,0 +1,46 @@
+# What our modules take from the server is there in every minor release of it.
+#
+# A preloaded library that lacks one function keeps the whole server from
+# starting, and headers of a newer minor release may bring one in without a
+# word: heap_getattr() is inline, and since the minor releases of November 2026
+# calls heap_datum_check().
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use File::Basename qw(dirname);
+
+my $libraries = `pg_config --pkglibdir`;
+chomp $libraries;
+
+# symbols($library, $which): names of the dynamic symbols, without those of
+# libraries that version theirs (libc, json-c, curl) and of the compiler.
+sub symbols
+{
+	my ($library, $which) = @_;
+	my ($out, $err) = run_command([ 'nm', '-D', $which, "$libraries/$library" ]);
+
+	is($err, '', "nm $which $library");
+	return grep { !/[@]/ && !/^(_ITM_|__gmon_start__|__cxa_|_init$|_fini$)/ } map { (split)[-1] } split /\n/, $out;
+}
+
+my %allowed = map { chomp; $_ => 1 } grep { !/^#/ }
+  split /^/, slurp_file(dirname(__FILE__) . '/../symbols.txt');
+my %ours = map { $_ => 1 } symbols('sicantik_wa.so', '--defined-only');
+my %seen;
+
+foreach my $library ('sicantik_wa.so', 'sicantik_wa_worker.so')
+{
+	my @undefined = symbols($library, '--undefined-only');
+	my @new = grep { !$allowed{$_} && !$ours{$_} && !/^(json_|curl_)/ } @undefined;
+
+	cmp_ok(scalar @undefined, '>', 50, "$library takes something from the server");
+	is(join(' ', @new), '', "$library takes nothing from the server that test/symbols.txt does not list");
+	is(join(' ', grep { /^wa_/ && !$ours{$_} } @undefined), '', "and the preloaded module has what $library takes from it");
+}
+ok(!$allowed{heap_datum_check}, 'nothing of a later minor release is allowed');
+
+done_testing();
