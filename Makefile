@@ -5,6 +5,7 @@
 #   make demo KEEP=1                        the same, and it goes on running
 #   make test                               all tests  (installs what it needs)
 #   make test-chaos                         100 rounds of killing, and the audit
+#   make test-maintenance                   a minute of each tool that rewrites tables, under traffic
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make test-readme                        the README's five minutes, in bare Debian folders
 #   make bench                              figures
@@ -49,7 +50,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-odoo test-readme bench
+SCRIPT_GOALS = demo test test-chaos test-maintenance test-odoo test-readme bench
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -84,6 +85,8 @@ test:
 	test/run.sh
 test-chaos:
 	CHAOS_ROUNDS=100 TAP_FILES=test/t/076_chaos.pl test/run.sh tap
+test-maintenance:
+	MAINTENANCE_SECONDS=60 TAP_FILES=test/t/087_traffic.pl test/run.sh tap
 test-odoo:
 	test/odoo/run.sh $(ODOO)
 test-readme:

@@ -101,6 +101,22 @@ find_events(WaFindings *findings)
 				psprintf("%s events have waited for more than 10 minutes: see worker above, and the server's log", wa_row_text(0, 4)));
 }
 
+/* The owner may set the sequence, also to its end. */
+static void
+find_event_numbers(WaFindings *findings)
+{
+	static WaStatement at_end =
+		WA_STATEMENT("SELECT FROM pg_sequence WHERE seqrelid = to_regclass('wa.event_id_seq')"
+					 " AND pg_sequence_last_value(seqrelid) > seqmax - 1000");
+
+	if (wa_query(&at_end, NULL) == 0)
+		wa_find(findings, WA_FINE, "log: event numbers", NULL, NULL);
+	else
+		wa_find(findings, WA_WARNING_EVENTS, "log: event numbers",
+				"SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))",
+				"wa.event_id_seq is at its end, so changes are numbered by the clock: SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000)) mends it");
+}
+
 /* Daily scenarios of which the latest run has failed. */
 static void
 find_calendar(WaFindings *findings)
@@ -126,5 +142,6 @@ wa_find_ledger(WaFindings *findings)
 	find_messages(findings);
 	find_waiting(findings);
 	find_events(findings);
+	find_event_numbers(findings);
 	find_calendar(findings);
 }

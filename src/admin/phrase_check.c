@@ -126,6 +126,8 @@ const WaPhrase wa_check_phrases[] = {
 	"{1} kejadian gagal disusun, yang terakhir karena: <2>; perbaiki penyebabnya, lalu SELECT wa_replay(event_id) FROM wa.dead_letter"},
 	{"%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing",
 	"{1} kejadian dilewatkan agar Odoo tidak terganggu: bandingkan waktu dalam wa.capture_gap dengan perubahan di Odoo, dan kirim manual yang kurang"},
+	{"wa.event_id_seq is at its end, so changes are numbered by the clock: SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000)) mends it",
+	"wa.event_id_seq sudah sampai di ujungnya, jadi perubahan diberi nomor menurut jam: perbaiki dengan SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))"},
 	{"then DELETE FROM wa.capture_gap", "setelah itu DELETE FROM wa.capture_gap"},
 	{"scenario %s failed on %s: %S; mend the cause, then SELECT wa_run_scenario('%s')",
 	"skenario {1} gagal pada {2}: <3>; perbaiki penyebabnya, lalu SELECT wa_run_scenario('{4}')"},

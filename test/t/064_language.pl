@@ -27,7 +27,8 @@ my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 my %not_shown = map { $_ => 1 } (
 	# items of wa_check(), the same in all languages
 	'provider %s', 'scenario %s', 'watched %s', 'grant %s', 'other sender', 'log: messages',
-	'log: messages %s', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: calendar',
+	'log: messages %s', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: event numbers',
+	'log: calendar',
 	# names of records
 	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
 	'(bigint, jsonb, jsonb)',
