@@ -185,8 +185,21 @@ SELECT wa_set('time_zone', 'Asia/Medan');
 \set VERBOSITY terse
 SELECT wa_set('mode', 'live');
 SELECT wa_set(NULL, 'x');
-SELECT wa_set('time_zone', 'asia/makassar');
-SELECT wa_set('time_zone', NULL);
+-- what a person writes for his zone, and what POSIX reads the other way round
+SELECT t.zone, regexp_replace(wa_set('time_zone', t.zone), '\d\d\d\d-\d\d-\d\d \d\d:\d\d', '(now)')
+  FROM (VALUES ('asia/makassar'), ('WIB'), ('wita'), ('WIT'), ('UTC+7'), ('GMT +08:00'), ('+09'), (' jayapura '), (NULL)) AS t (zone);
+DO $$
+DECLARE
+    zone text;
+BEGIN
+    FOREACH zone IN ARRAY ARRAY['UTC-7', 'GMT+6', 'Etc/GMT+7', 'Etc/GMT-7', 'Jakarta7', 'WIB-7', '<+07>-7', 'UTC+7:30', '7', 'EST5EDT', 'Asia/Medan'] LOOP
+        BEGIN
+            RAISE EXCEPTION 'taken: %', wa_set('time_zone', zone);
+        EXCEPTION WHEN invalid_parameter_value THEN
+            RAISE INFO '%: refused', zone;
+        END;
+    END LOOP;
+END$$;
 SELECT wa_set('test_number', 'besok');
 SELECT wa_set('mode', 'test');
 SELECT wa_set('test_number', '0812-3456-7890');
@@ -198,6 +211,9 @@ SELECT wa_set('mode', 'observe');
 SELECT wa_set('test_number', '');
 SELECT wa_set('download_link', 'https://sicantik.example/d/{registration_id}?n={permit_number}');
 SELECT wa_set('download_link', 'http://localhost:8069/d/{id}');
+SELECT wa_set('download_link', 'https://localhost/d/{id}');
+SELECT wa_set('download_link', 'https://192.168.1.10/d/{id}');
+SELECT wa_set('download_link', 'https://odoo/d/{id}');
 SELECT wa_set('download_link', 'http://sicantik.example/');
 SELECT wa_set('download_link', 'http://localhost.evil.example/');
 SELECT wa_set('download_link', 'javascript:alert(1)');

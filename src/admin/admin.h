@@ -66,6 +66,8 @@ typedef struct WaDefaultLink
 	const char *path;
 } WaDefaultLink;
 
+#define WA_MAX_LINKS	16		/* entries of wa_default_links[] */
+
 /* defaults.c; each list ends with an entry whose first member is NULL */
 extern const WaDefaultTemplate wa_default_templates[];
 extern const WaDefaultScenario wa_default_scenarios[];
@@ -122,6 +124,10 @@ extern int	wa_admin_publications(char ***names, char ***cures);
 extern char *wa_admin_check_setting(const WaSetting *setting, const char *value,
 									char **problem);
 extern void wa_admin_put_setting(const char *name, const char *value);
+
+/* base_url.c */
+extern char *wa_admin_odoo_base_url(void);
+extern bool wa_admin_lies_below(const char *link, const char *address);
 
 /* template_rules.c: no SPI needed */
 extern bool wa_admin_key_valid(const char *key);

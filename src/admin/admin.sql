@@ -45,7 +45,7 @@ RETURNS text
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_set';
 COMMENT ON FUNCTION pg_catalog.wa_set(text, text) IS
-'change a setting of the office (table wa.setting); NULL or an empty value resets it. Returns the value in force. Raises an error for an unknown setting or a value that does not suit it; mode live is set by wa_arm() only. Needs level admin';
+'change a setting of the office (table wa.setting); NULL or an empty value resets it. Returns the value in force, for time_zone with the time that it is there now. Raises an error for an unknown setting or a value that does not suit it; mode live is set by wa_arm() only. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_grant(role text, level text)
 RETURNS text

@@ -401,10 +401,8 @@ describe(const WaProviderChange *change, char **missing, char **unfit)
 	WaProvider *provider;
 	const char *open[WA_MAX_KNOWN_SETTINGS];
 	const char *stored[WA_MAX_KNOWN_SETTINGS];
-	const char *lacking[WA_MAX_KNOWN_SETTINGS];
 	int			nopen = 0;
 	int			nstored = 0;
-	int			nlacking = 0;
 	WaArgs		args = {0};
 	bool		isnull;
 
@@ -420,17 +418,16 @@ describe(const WaProviderChange *change, char **missing, char **unfit)
 		open[nopen++] = setting->secret ? wa_admin_file_setting(setting->name) : setting->name;
 		if (setting->secret && value)
 			stored[nstored++] = setting->name;
-		if (setting->required && (value == NULL || value[0] == '\0'))
-			lacking[nlacking++] = setting->name;
 	}
-	*missing = nlacking > 0 ? wa_options_enumerate(lacking, nlacking) : NULL;
+	*missing = provider->nmissing > 0 ?
+		wa_options_enumerate(provider->missing, provider->nmissing) : NULL;
 	*unfit = provider->unfit ? provider->problem : NULL;
 
 	wa_arg_text(&args, change->name);
 	wa_arg_text(&args, provider->base_url);
 	wa_arg_text_array(&args, open, nopen);
 	wa_arg_text_array(&args, stored, nstored);
-	wa_arg_text_array(&args, lacking, nlacking);
+	wa_arg_text_array(&args, provider->missing, provider->nmissing);
 	wa_arg_text(&args, provider->problem);
 	wa_query(&describe_row, &args);
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);

@@ -107,11 +107,15 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 					 " tested_at = clock_timestamp(), failed_probes = 0,"
 					 " probe_at = CASE WHEN NOT $2 THEN clock_timestamp() + $4 * interval '1 second' END"
 					 " WHERE name = $1 RETURNING state");
+	static WaStatement describe =
+		WA_STATEMENT("SELECT CASE WHEN $2 IS NOT NULL THEN jsonb_build_object('reason', $2) ELSE '{}' END || $1::jsonb"
+					 " || CASE WHEN $3 IS NOT NULL THEN jsonb_build_object('exposed_file', $3) ELSE '{}' END");
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	WaCall		call;
 	WaProviders providers;
 	WaProvider *provider;
 	WaArgs		args = {0};
+	bool		isnull;
 	WaHealth	health = {0};
 	Datum		detail;
 	Datum		values[3];
@@ -139,7 +143,17 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 	if (!health.ok)
 		ereport(WARNING,
 				(errmsg("provider \"%s\" cannot be used: %s", name, health.reason)));
-	detail = DirectFunctionCall1(jsonb_in, CStringGetDatum(health.detail ? health.detail : "{}"));
+	if (provider->exposed)
+		ereport(WARNING,
+				(errmsg("credential file \"%s\" may be read or written by others on this server",
+						provider->exposed),
+				 errhint("Take the right away: chmod go-rwx.")));
+	memset(&args, 0, sizeof(args));
+	wa_arg_text(&args, health.detail ? health.detail : "{}");
+	wa_arg_text(&args, health.ok ? NULL : health.reason);
+	wa_arg_text(&args, provider->exposed);
+	wa_query(&describe, &args);
+	detail = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	values[0] = BoolGetDatum(health.ok);
 	values[1] = wa_call_text(&call, health.ok ? "configured" : "error");
 	values[2] = wa_call_datum(&call, detail, false, -1);

@@ -56,6 +56,10 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 						 p->problem, p->name));
 		return;
 	}
+	if (p->exposed)
+		wa_find(findings, WA_WARNING_PROVIDER, item, NULL,
+				psprintf("its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",
+						 p->exposed));
 	if (!configured && candidates->draft == NULL)
 		candidates->draft = p->name;
 	if (configured && p->quota_left == 0)

@@ -94,12 +94,16 @@ extern bool wa_find_look(WaFindings *findings, WaRank rank, const char *item,
 extern const WaFinding *wa_findings_worst(const WaFindings *findings);
 extern const char *wa_finding_state(const WaFinding *finding);
 
+/* ready.c */
+extern char *wa_admin_armed(void);
+
 /* Those who look; each adds a row for every item, also where all is well. */
 extern void wa_find_server(WaFindings *findings);	/* find_server.c */
 extern void wa_find_providers(WaFindings *findings);	/* find_provider.c */
 extern void wa_find_scenarios(WaFindings *findings);	/* find_scenario.c */
 extern void wa_find_watched(WaFindings *findings);	/* find_watched.c */
 extern void wa_find_rights(WaFindings *findings);	/* find_rights.c */
+extern void wa_find_office(WaFindings *findings);	/* find_office.c */
 extern void wa_find_reach(WaFindings *findings);	/* reach.c */
 extern void wa_find_ledger(WaFindings *findings);	/* find_ledger.c */
 extern void wa_find_other_senders(WaFindings *findings);	/* senders.c */

@@ -69,6 +69,8 @@ const WaPhrase wa_check_phrases[] = {
 	"perbaiki: diuji lagi pukul {1}, atau sekarang dengan SELECT * FROM wa_test_connection('{2}')"},
 	{"mend it: it is tested again soon, or now by SELECT * FROM wa_test_connection('%s')",
 	"perbaiki: sebentar lagi diuji ulang, atau sekarang dengan SELECT * FROM wa_test_connection('{1}')"},
+	{"its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",
+	"berkas kredensial \"{1}\" dapat dibaca atau ditulis pihak lain di server ini: chmod go-rwx"},
 	{"not configured, so not used", "belum diatur, jadi tidak dipakai"},
 	{"in state error", "dalam keadaan error"},
 	{"not tested yet: SELECT * FROM wa_test_connection('%s')",
@@ -79,6 +81,29 @@ const WaPhrase wa_check_phrases[] = {
 	"tidak ada penyedia yang dapat dipakai, karena yang siap sedang dihentikan sementara: pesannya menunggu, dan kedaluwarsa pada akhir masa berlakunya"},
 	{"%s is the default and takes every message, so %s is not asked, whoever has consented: SELECT wa_configure('%s', '{\"is_default\": false}')",
 	"{1} adalah penyedia bawaan dan mengambil setiap pesan, jadi {2} tidak dipakai meskipun orangnya setuju: SELECT wa_configure('{3}', '{\"is_default\": false}')"},
+
+	/* settings of the office */
+	{"%s, where it is %s now", "{1}, di sana sekarang {2}"},
+	{"\"%s\" is no time zone that can be understood, so %s is taken, where it is %s now: SELECT wa_set('time_zone', '...')",
+	"\"{1}\" bukan zona waktu yang dapat dimengerti, jadi dipakai {2}, di sana sekarang {3}: SELECT wa_set('time_zone', '...')"},
+
+	{"a telephone cannot open %s, the setting %s: %s; SELECT wa_set('%s', 'https://...')",
+	"telepon tidak dapat membuka {1}, pengaturan {2}: <3>; SELECT wa_set('{4}', 'https://...')"},
+	{"its host is the server itself", "alamatnya adalah server itu sendiri"},
+	{"its host is an address in a private network", "alamatnya berada dalam jaringan pribadi"},
+	{"its host is an address instead of a name", "alamatnya berupa angka, bukan nama"},
+	{"its host is no usable address", "alamatnya tidak dapat dipakai"},
+	{"its host is no usable name", "nama servernya tidak dapat dipakai"},
+	{"its host is a name without a dot, which only the office's own network knows",
+	"nama servernya tanpa titik, hanya dikenal dalam jaringan kantor"},
+	{"its host has a name that only a local network knows", "nama servernya hanya dikenal dalam jaringan lokal"},
+	{"it does not begin with https://", "tidak diawali https://"},
+	{"it has a user name in front of its host", "ada nama pengguna di depan nama servernya"},
+	{"it names no host", "tidak menyebut nama server"},
+	{"Odoo's address (web.base.url) was %s and is %s now, and the setting %s is still %s: SELECT wa_set('%s', '%s'), or the old value once more if it is right",
+	"alamat Odoo (web.base.url) dahulu {1} dan sekarang {2}, sedangkan pengaturan {3} masih {4}: SELECT wa_set('{5}', '{6}'), atau nilai lama sekali lagi bila memang benar"},
+	{"web.base.url.freeze in Odoo's parameters keeps the address as it is",
+	"web.base.url.freeze dalam parameter Odoo membuat alamat itu tetap"},
 
 	/* scenarios, templates, tables */
 	{"there are none: SELECT * FROM wa_setup()", "belum ada: SELECT * FROM wa_setup()"},

@@ -160,9 +160,9 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 		explicit_bzero(content, strlen(content));
 		if (exposed)
 			ereport(WARNING,
-					(errmsg("credential file \"%s\" may be read by everybody on the server",
+					(errmsg("credential file \"%s\" may be read or written by others on this server",
 							file),
-					 errhint("Take the right away: chmod o-r.")));
+					 errhint("Take the right away: chmod go-rwx.")));
 	}
 }
 

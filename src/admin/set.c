@@ -12,7 +12,6 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -70,23 +69,11 @@ check_number(const char *value, char **problem)
 static char *
 check_time_zone(const char *value, char **problem)
 {
-	pg_tz	   *zone = strlen(value) <= TZ_STRLEN_MAX ? pg_tzset(value) : NULL;
+	char	   *zone = wa_time_zone_read(value);
 
-	if (zone == NULL || !pg_tz_acceptable(zone))
-	{
-		*problem = "There is no such time zone. Those of Indonesia are Asia/Jakarta, Asia/Pontianak, Asia/Makassar and Asia/Jayapura.";
-		return NULL;
-	}
-	return pstrdup(pg_get_timezone_name(zone));
-}
-
-static bool
-is_loopback(const char *rest)
-{
-	size_t		n = strcspn(rest, ":/");
-
-	return (n == 9 && strncmp(rest, "localhost", 9) == 0) ||
-		(n == 9 && strncmp(rest, "127.0.0.1", 9) == 0);
+	if (zone == NULL)
+		*problem = "It is no time zone that can be understood. Those of Indonesia are Asia/Jakarta (WIB, UTC+7), Asia/Makassar (WITA, UTC+8) and Asia/Jayapura (WIT, UTC+9).";
+	return zone;
 }
 
 /* The fields in braces; false with a problem if one is not known. */
@@ -127,16 +114,10 @@ check_fields(const char *pattern, char **problem)
 static char *
 check_link(const char *value, char **problem)
 {
-	const char *rest = NULL;
+	const char *why = wa_text_link_problem(value);
 
-	if (strncmp(value, "https://", 8) == 0)
-		rest = value + 8;
-	else if (strncmp(value, "http://", 7) == 0 && is_loopback(value + 7))
-		rest = value + 7;
-	if (rest == NULL)
-		*problem = "It must begin with https:// (http:// is for localhost only).";
-	else if (*rest == '\0' || *rest == '/' || *rest == '{' || *rest == '.')
-		*problem = "It names no host.";
+	if (why)
+		*problem = psprintf("A telephone cannot open it: %s.", why);
 	else if (strlen(value) > MAX_LINK_BYTES)
 		*problem = psprintf("It is longer than %d bytes.", MAX_LINK_BYTES);
 	else if (has_control_character(value) || strpbrk(value, " \"<>\\^`|"))
@@ -278,22 +259,28 @@ wa_admin_check_setting(const WaSetting *setting, const char *value, char **probl
 }
 
 /*
- * Store a value that has been checked; NULL resets to the default.
+ * Store a value that has been checked; NULL resets to the default.  With a
+ * link that lies below Odoo's address that address is kept, so that a later
+ * move can be told.
  */
 void
 wa_admin_put_setting(const char *name, const char *value)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.setting (name, value) VALUES ($1, $2)"
-					 " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = now()");
+		WA_STATEMENT("INSERT INTO wa.setting (name, value, base_url) VALUES ($1, $2, $3)"
+					 " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = now(),"
+					 " base_url = excluded.base_url");
 	static WaStatement reset =
 		WA_STATEMENT("DELETE FROM wa.setting WHERE name = $1");
+	const WaSetting *setting = wa_setting_find(name);
+	char	   *base = value && setting->kind == WA_SETTING_LINK ? wa_admin_odoo_base_url() : NULL;
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, name);
 	if (value)
 	{
 		wa_arg_text(&args, value);
+		wa_arg_text(&args, base && wa_admin_lies_below(value, base) ? base : NULL);
 		wa_query(&put, &args);
 	}
 	else
@@ -382,6 +369,8 @@ wa_sql_set(PG_FUNCTION_ARGS)
 		(void) wa_identity_stamp_first();
 	wa_admin_put_setting(name, value);
 	value = wa_setting_get(name);
+	if (setting->kind == WA_SETTING_TIME_ZONE)
+		value = psprintf("%s, where it is %s now", value, wa_time_zone_now(value));
 	if (value && strcmp(name, "odoo_schema") == 0)
 		warn_of_missing_schema(value);
 	if (value)

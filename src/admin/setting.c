@@ -66,16 +66,13 @@ wa_setting_find(const char *name)
 }
 
 /*
- * The value in force, palloc()ed, or NULL if unset.  A row that is not a known
- * setting is never asked for; a wrong value in a row (anybody who may write
- * the table can put it there) is the reader's to check.
+ * What stands in the row, palloc()ed and unchecked, or NULL.
  */
 char *
-wa_setting_get(const char *name)
+wa_setting_get_row(const char *name)
 {
 	static WaStatement get =
 		WA_STATEMENT("SELECT value FROM wa.setting WHERE name = $1");
-	const WaSetting *setting = wa_setting_find(name);
 	SPITupleTable *callers = SPI_tuptable;
 	uint64		processed = SPI_processed;
 	char	   *value = NULL;
@@ -89,6 +86,24 @@ wa_setting_get(const char *name)
 	/* the caller may be in the middle of a result of its own */
 	SPI_tuptable = callers;
 	SPI_processed = processed;
+	return value;
+}
+
+/*
+ * The value in force, palloc()ed, or NULL if unset.  A row that is not a known
+ * setting is never asked for; a wrong value in a row (anybody who may write
+ * the table can put it there) is the reader's to check.  Only a time zone is
+ * checked here, since there is no wrong one in PostgreSQL's eyes: what cannot
+ * be understood counts as unset.
+ */
+char *
+wa_setting_get(const char *name)
+{
+	const WaSetting *setting = wa_setting_find(name);
+	char	   *value = wa_setting_get_row(name);
+
+	if (value && setting && setting->kind == WA_SETTING_TIME_ZONE)
+		value = wa_time_zone_read(value);
 	if (value)
 		return value;
 	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;

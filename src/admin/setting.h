@@ -38,6 +38,11 @@ extern PGDLLEXPORT const WaSetting *wa_setting_find(const char *name);
 
 /* SPI connected, acting as the database's owner; palloc()ed, NULL: unset. */
 extern PGDLLEXPORT char *wa_setting_get(const char *name);
+extern char *wa_setting_get_row(const char *name);
 extern PGDLLEXPORT int64 wa_setting_get_interval(const char *name);
+
+/* time_zone.c: no SPI needed */
+extern PGDLLEXPORT char *wa_time_zone_read(const char *text);
+extern char *wa_time_zone_now(const char *name);
 
 #endif							/* SICANTIK_WA_SETTING_H */

@@ -5,9 +5,11 @@ CREATE TABLE wa.setting (
     name       text NOT NULL,
     value      text NOT NULL,
     changed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    base_url   text,
     CONSTRAINT setting_pkey PRIMARY KEY (name)
 );
 COMMENT ON TABLE wa.setting IS 'the office''s settings; wa_set() writes and checks them';
+COMMENT ON COLUMN wa.setting.base_url IS 'of a link below Odoo''s address: that address (web.base.url) when the link was set';
 
 CREATE TABLE wa.access (
     role              text NOT NULL,

@@ -20,7 +20,6 @@
 #include "admin/access.h"
 #include "admin/admin.h"
 #include "admin/findings.h"
-#include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "worker/identity.h"
@@ -195,34 +194,10 @@ setup_providers(FunctionCallInfo fcinfo)
 	}
 }
 
-/* Odoo's own address, without a slash at its end; NULL if it has none. */
-static char *
-odoo_base_url(void)
-{
-	static const char *const columns[] = {"value"};
-	static const char *const keys[] = {"web.base.url"};
-	WaAppTable	table;
-	WaAppRows	rows;
-	char	   *url;
-	size_t		len;
-
-	if (wa_app_open(&table, wa_setting_get("odoo_schema"),
-					"ir_config_parameter") != WA_APP_READY)
-		return NULL;
-	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key",
-						keys, lengthof(keys));
-	if (rows.n == 0 || rows.values[0][0] == NULL || rows.values[0][0][0] == '\0')
-		return NULL;
-	url = rows.values[0][0];
-	for (len = strlen(url); len > 0 && url[len - 1] == '/'; len--)
-		url[len - 1] = '\0';
-	return url;
-}
-
 static void
 setup_links(FunctionCallInfo fcinfo)
 {
-	char	   *base = odoo_base_url();
+	char	   *base = wa_admin_odoo_base_url();
 
 	for (const WaDefaultLink *link = wa_default_links; link->setting; link++)
 	{
@@ -232,7 +207,10 @@ setup_links(FunctionCallInfo fcinfo)
 
 		if (value)
 		{
-			wa_admin_say(fcinfo, item, "present", value);
+			(void) wa_admin_check_setting(wa_setting_find(link->setting), value, &problem);
+			wa_admin_say(fcinfo, item, problem ? "warning" : "present",
+				problem ? psprintf("%s: %s SELECT wa_set('%s', 'https://...%s')",
+								   value, problem, link->setting, link->path) : value);
 			continue;
 		}
 		if (base == NULL)
@@ -246,8 +224,8 @@ setup_links(FunctionCallInfo fcinfo)
 									   psprintf("%s%s", base, link->path), &problem);
 		if (problem)
 			wa_admin_say(fcinfo, item, "not set",
-				psprintf("Odoo's web.base.url makes no usable link. %s SELECT wa_set('%s', 'https://...%s')",
-						 problem, link->setting, link->path));
+				psprintf("Odoo's web.base.url (%s) makes no usable link. %s SELECT wa_set('%s', 'https://...%s')",
+						 base, problem, link->setting, link->path));
 		else
 		{
 			wa_admin_put_setting(link->setting, value);

@@ -69,19 +69,25 @@ raw_setting(const RawSettings *raw, const char *name)
  * be read.
  */
 static char *
-load_secret(const WaProvider *provider, const RawSettings *raw,
+load_secret(WaProvider *provider, const RawSettings *raw,
 			const char *name, char **why)
 {
 	const char *file = raw_setting(raw, psprintf("%s%s", name,
 												 WA_SECRET_FILE_SUFFIX));
 	const char *primary = wa_route_primary_secret(provider->gateway);
 	bool		exposed;
+	char	   *value;
 
 	*why = NULL;
 	if (file == NULL && primary && strcmp(name, primary) == 0)
 		file = raw_setting(raw, WA_SECRET_TOKEN_FILE);
 	if (file)
-		return wa_route_try_secret_file(file, provider->kind, why, &exposed);
+	{
+		value = wa_route_try_secret_file(file, provider->kind, why, &exposed);
+		if (exposed && provider->exposed == NULL)
+			provider->exposed = pstrdup(file);
+		return value;
+	}
 	return wa_route_read_secret(provider->name, name);
 }
 
@@ -148,9 +154,8 @@ static void
 load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 {
 	const WaGateway *gateway = provider->gateway;
-	StringInfoData missing;
 
-	initStringInfo(&missing);
+	provider->missing = palloc(sizeof(char *) * Max(gateway->nsettings, 1));
 	provider->settings = palloc0(sizeof(WaPair) * Max(gateway->nsettings, 1));
 	provider->secrets = palloc0(sizeof(WaPair) * Max(gateway->nsettings, 1));
 	for (size_t i = 0; i < gateway->nsettings; i++)
@@ -173,8 +178,7 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 		if (why)
 			add_problem(provider, why);
 		else if (setting->required && (value == NULL || value[0] == '\0'))
-			appendStringInfo(&missing, "%s%s", missing.len > 0 ? ", " : "",
-							 setting->name);
+			provider->missing[provider->nmissing++] = setting->name;
 		if (value == NULL)
 			continue;
 		provider->settings[provider->nsettings].name = setting->name;
@@ -185,8 +189,15 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 			provider->secrets[provider->nsecrets++].value = value;
 		}
 	}
-	if (missing.len > 0)
-		add_problem(provider, psprintf("settings are missing: %s", missing.data));
+	if (provider->nmissing > 0)
+	{
+		StringInfoData names;
+
+		initStringInfo(&names);
+		for (int i = 0; i < provider->nmissing; i++)
+			appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", provider->missing[i]);
+		add_problem(provider, psprintf("settings are missing: %s", names.data));
+	}
 	if (provider->problem == NULL)
 		try_request(provider);
 	if (!with_secrets)

@@ -39,6 +39,9 @@ typedef struct WaProvider
 	size_t		nsettings;
 	WaPair	   *secrets;		/* the credentials among them */
 	size_t		nsecrets;
+	const char **missing;		/* required settings that nobody has given */
+	int			nmissing;
+	char	   *exposed;		/* a credential file that others may read */
 	bool		untouched;		/* as wa_setup() left it: nobody has begun to
 								 * configure it */
 	char	   *problem;		/* why it cannot be used, or NULL */

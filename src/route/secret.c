@@ -314,7 +314,8 @@ read_file(int fd, char *buffer, char **why, bool *exposed)
 		*why = "is not a regular file";
 		return false;
 	}
-	*exposed = (st.st_mode & S_IROTH) != 0;
+	/* as PostgreSQL wants it of the key of its certificate: root may let us read */
+	*exposed = (st.st_mode & (st.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO)) != 0;
 	while (len <= WA_SECRET_BYTES)
 	{
 		ssize_t		n = read(fd, buffer + len, WA_SECRET_BYTES + 1 - len);
@@ -348,7 +349,7 @@ read_file(int fd, char *buffer, char **why, bool *exposed)
  * Read a credential of a provider of this kind from a file of this database's
  * folder.  Returns it palloc()ed, or NULL with *why, a sentence that names the file and never its
  * content.  Raises no error for anything the file system or a row can hold.
- * *exposed: everybody on the machine may read the file.
+ * *exposed: others on the machine may read the file, or write it.
  */
 char *
 wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *exposed)

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * text.h
- *		Face of the text core: phone numbers, template text, parameters.
+ *		Face of the text core: phone numbers, template text, parameters,
+ *		links.
  *
  * Pure C: neither PostgreSQL nor sockets.  Everything returned as char * is
  * malloc()ed and belongs to the caller (free()).  NULL means "out of memory"
@@ -68,5 +69,8 @@ WA_EXPORT extern size_t wa_text_length(const char *utf8);
 WA_EXPORT extern char *wa_text_convert_params(WaParamForm form,
 											  const WaPair *values,
 											  size_t nvalues);
+
+/* link.c */
+WA_EXPORT extern const char *wa_text_link_problem(const char *link);
 
 #endif							/* SICANTIK_WA_TEXT_H */

@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 
 #include "admin/access.h"
+#include "admin/findings.h"
 #include "admin/setting.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
@@ -385,7 +386,7 @@ wa_sql_arm(PG_FUNCTION_ARGS)
 		ereport(WARNING,
 				(errmsg("this database was a copy until now"),
 				 errdetail("What was waiting here before is held.")));
-	result = wa_call_text(&call, psprintf("database %s sends now (mode live)", database));
+	result = wa_call_text(&call, wa_admin_armed());
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }

@@ -5,7 +5,7 @@ RETURNS text
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_arm';
 COMMENT ON FUNCTION pg_catalog.wa_arm(text) IS
-'let this database send: stamps its identity and sets mode live; the name must be that of the current database. In a copy, what was waiting before is held. Needs level admin';
+'let this database send: stamps its identity and sets mode live; the name must be that of the current database. In a copy, what was waiting before is held. Returns a sentence, and a line for each thing that is not ready: what wa_check() calls an error, links that do not fit, other senders. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_disarm()
 RETURNS text

@@ -331,14 +331,16 @@ def install():
     equal(sorted(r["item"] for r in found if r["action"] == "attached"),
           ["table public.sicantik_document", "table public.sicantik_permit",
            "table public.signature_workflow"], "wa_setup() finds Odoo's three tables")
-    sql("SELECT wa_set('office_name', '%s'), wa_set('time_zone', 'Etc/GMT%+d'),"
+    sql("SELECT wa_set('office_name', '%s'), wa_set('time_zone', (SELECT name FROM pg_timezone_names"
+        " WHERE utc_offset = interval '%d hours' AND name ~ '^(Africa|America|Asia|Atlantic|Europe|Pacific)/[A-Za-z_]+$'"
+        " ORDER BY name LIMIT 1)),"
         " wa_set('download_link', 'https://izin.example.go.id/download/{registration_id}'),"
         " wa_set('detail_link', 'https://izin.example.go.id/detail/{registration_id}'),"
         " wa_set('renewal_link', 'https://izin.example.go.id/renewal/{registration_id}'),"
         " wa_set('approval_link', 'https://izin.example.go.id/approval/{document_number}'),"
         " wa_set('link_dashboard', 'https://izin.example.go.id/dashboard'),"
         " wa_set('contact_dpmptsp', '0263-555001');"
-        "SELECT FROM wa_setup();" % (OFFICE, -AHEAD))
+        "SELECT FROM wa_setup();" % (OFFICE, AHEAD))
     # more changes an hour than an office has, and on any day of the week
     sql("UPDATE wa.scenario SET max_per_hour = NULL, weekdays = NULL")
     configure(PRODUCTION)

@@ -29,6 +29,7 @@ my %not_shown = map { $_ => 1 } (
 	'provider %s', 'scenario %s', 'watched %s', 'grant %s', 'other sender', 'log: messages',
 	'log: messages %s', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: event numbers',
 	'log: calendar',
+	'default provider', 'time zone', 'links', 'groups', 'mappings',
 	# names of records
 	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
 	'(bigint, jsonb, jsonb)',
@@ -146,7 +147,7 @@ my @rows;
 my $id = 1000000;
 
 foreach my $file (glob("$src/admin/{findings,find_*,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
-	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/worker/{identity,failover}.c"))
+	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/text/link.c $src/worker/{identity,failover}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);
 

@@ -522,6 +522,38 @@ test_convert_params(void)
 	free(json);
 }
 
+/*
+ * Links: what a telephone can open, and what it cannot.
+ */
+static void
+test_links(void)
+{
+	static const char *const good[] = {
+		"https://izin.kab.go.id", "https://izin.kab.go.id/d/{id}?n={permit_number}#x", "HTTPS://Izin.Kab.Go.Id:8443/",
+		"https://izin.kab.go.id./", "https://8.8.8.8/d", "https://172.32.0.1/", "https://100.128.0.1/",
+		"https://localhost.kab.go.id/", "https://10.kab.go.id/", "https://arpanet.example.go.id/"
+	};
+	static const char *const bad[] = {
+		"", "https://", "https:///d", "https://.go.id/", "https://:8069/", "izin.kab.go.id", "http://izin.kab.go.id/",
+		"ftp://izin.kab.go.id/", "https://localhost", "https://LOCALHOST:8069/", "https://odoo.localhost/",
+		"https://127.0.0.1:8069/", "https://127.8.9.1/", "https://0.0.0.0:8069/d", "https://10.0.0.5/",
+		"https://172.16.0.1/", "https://172.31.255.254/", "https://192.168.1.10:8069/", "https://169.254.1.1/",
+		"https://100.64.0.1/", "https://[::1]/", "https://[fd00::1]:8069/", "https://odoo/", "https://odoo:8069/",
+		"https://server.local/", "https://server.lan/x", "https://erp.internal", "https://erp.home.arpa/",
+		"https://ERP.LocalDomain./", "https://1.2.3/", "https://127.1/", "https://1.2.3.4.5/", "https://256.1.1.1/",
+		"https://user@izin.kab.go.id/", "https://izin.kab.go.id@localhost/", "https://{id}/", "https://{id}.go.id/"
+	};
+	char		longest[600] = "https://";
+
+	for (size_t i = 0; i < lengthof(good); i++)
+		CHECK_STR_AT(good[i], 0, wa_text_link_problem(good[i]), NULL);
+	for (size_t i = 0; i < lengthof(bad); i++)
+		CHECK_AT(bad[i], 0, wa_text_link_problem(bad[i]) != NULL);
+	memset(longest + 8, 'a', 500);
+	strcpy(longest + 508, ".go.id/");
+	CHECK(wa_text_link_problem(longest) != NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -537,5 +569,6 @@ main(int argc, char **argv)
 	CHECK_RUN(test_nothing);
 	CHECK_RUN(test_length);
 	CHECK_RUN(test_convert_params);
+	CHECK_RUN(test_links);
 	return check_finish("text");
 }

@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * find_office.c
+ *		Findings about the office's settings, as they stand in their rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/admin.h"
+#include "admin/findings.h"
+#include "pg/query.h"
+#include "text/text.h"
+
+/* The time is told also where all is well: a wrong zone is seen by it. */
+static void
+find_time_zone(WaFindings *findings)
+{
+	char	   *row = wa_setting_get_row("time_zone");
+	char	   *zone = wa_setting_get("time_zone");
+	char	   *now = wa_time_zone_now(zone);
+
+	if (row && wa_time_zone_read(row) == NULL)
+		wa_find(findings, WA_ERROR_SETTING, "time zone",
+				psprintf("SELECT wa_set('time_zone', '%s')", zone),
+				psprintf("\"%s\" is no time zone that can be understood, so %s is taken, where it is %s now: SELECT wa_set('time_zone', '...')",
+						 row, zone, now));
+	else
+		wa_find(findings, WA_FINE, "time zone", NULL, psprintf("%s, where it is %s now", zone, now));
+}
+
+/*
+ * Links that nobody can open, and those that were made from an address that
+ * Odoo has left since.  An address that no telephone could open is none that
+ * Odoo has moved to: an administrator has logged in by it.
+ */
+static bool
+find_links(void *argument)
+{
+	static WaStatement links =
+		WA_STATEMENT("SELECT name, value, base_url FROM wa.setting WHERE name = ANY ($1) ORDER BY name");
+	WaFindings *findings = argument;
+	const char *names[WA_MAX_LINKS];
+	int			nnames = 0;
+	int			before = findings->n;
+	char	   *base = wa_admin_odoo_base_url();
+	bool		moved = base && wa_text_link_problem(base) == NULL;
+	WaArgs		args = {0};
+	uint64		n;
+
+	for (const WaDefaultLink *link = wa_default_links; link->setting; link++)
+		names[nnames++] = link->setting;
+	wa_arg_text_array(&args, names, nnames);
+	n = wa_query(&links, &args);
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *name = wa_row_text(i, 1);
+		char	   *value = wa_row_text(i, 2);
+		char	   *from = wa_row_text(i, 3);
+		const char *why = wa_text_link_problem(value);
+
+		if (why)
+			wa_find(findings, WA_ERROR_SETTING, "links", psprintf("SELECT wa_set('%s', 'https://...')", name),
+					psprintf("a telephone cannot open %s, the setting %s: %s; SELECT wa_set('%s', 'https://...')",
+							 value, name, why, name));
+		else if (moved && from && wa_admin_lies_below(value, from) &&
+				 !wa_admin_lies_below(value, base))
+			wa_find(findings, WA_WARNING_LINK, "links",
+					psprintf("SELECT wa_set('%s', '%s%s')", name, base, value + strlen(from)),
+					psprintf("Odoo's address (web.base.url) was %s and is %s now, and the setting %s is still %s: SELECT wa_set('%s', '%s%s'), or the old value once more if it is right; web.base.url.freeze in Odoo's parameters keeps the address as it is",
+							 from, base, name, value, name, base, value + strlen(from)));
+	}
+	if (findings->n == before)
+		wa_find(findings, WA_FINE, "links", NULL, NULL);
+	return true;
+}
+
+void
+wa_find_office(WaFindings *findings)
+{
+	find_time_zone(findings);
+	(void) wa_find_look(findings, WA_ERROR_ODOO, "links", find_links, findings);
+}
