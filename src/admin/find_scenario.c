@@ -29,14 +29,42 @@ missing_setting(const WaTemplate *template)
 }
 
 /*
+ * Mappings that their provider has refused: each notice of that template goes
+ * by the next provider, which may be the one that risks a ban.
+ */
+static void
+find_refused(WaFindings *findings, const WaMapping *mappings, int nmappings)
+{
+	int			before = findings->n;
+
+	for (int m = 0; m < nmappings; m++)
+	{
+		const WaMapping *mapping = &mappings[m];
+		const WaProvider *p = wa_route_find_provider(&findings->providers, mapping->provider);
+		char	   *mend = psprintf("SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
+									mapping->template_key, mapping->provider);
+
+		if (p && p->active && strcmp(mapping->status, "error") == 0)
+			wa_find(findings, WA_ERROR_MAPPING, "mappings", mend,
+					psprintf("%s has refused template \"%s\", so its notices go by others, or wait: %s Mend it there, then SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
+							 mapping->provider, mapping->template_key,
+							 mapping->last_error ? mapping->last_error : "it is not known why.",
+							 mapping->template_key, mapping->provider));
+	}
+	if (findings->n == before)
+		wa_find(findings, WA_FINE, "mappings", NULL, NULL);
+}
+
+/*
  * Does a usable provider take this template, if only as text?  If none does,
- * but one that is paused would: *paused.
+ * but one that is paused would: *paused; that has refused it: *refused.
  */
 static bool
 any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings, const char *key,
-		  const char **paused)
+		  const char **paused, const char **refused)
 {
 	*paused = NULL;
+	*refused = NULL;
 	for (int i = 0; i < providers->n; i++)
 	{
 		const WaProvider *p = &providers->list[i];
@@ -47,6 +75,8 @@ any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings
 		for (int m = 0; m < nmappings; m++)
 			if (strcmp(mappings[m].template_key, key) == 0 && strcmp(mappings[m].provider, p->name) == 0)
 				mapping = &mappings[m];
+		if (mapping && strcmp(mapping->status, "error") == 0)
+			*refused = p->name;
 		if (mapping == NULL ? p->gateway->official :
 			strcmp(mapping->status, "configured") != 0 && strcmp(mapping->status, "approved") != 0)
 			continue;
@@ -67,6 +97,7 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 	WaTemplate *template;
 	const char *setting;
 	const char *paused;
+	const char *refused;
 	char	   *problem;
 	char	   *next;
 
@@ -98,12 +129,16 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 				psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",
 						 setting, setting));
 	else if (findings->usable == 0 ||
-			 any_takes(&findings->providers, mappings, nmappings, key, &paused))
+			 any_takes(&findings->providers, mappings, nmappings, key, &paused, &refused))
 		wa_find(findings, WA_FINE, item, NULL, NULL);
 	else if (paused)
 		wa_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", paused),
 				psprintf("its messages wait, since %s is paused: SELECT wa_resume('%s') when it is to be used again",
 						 paused, paused));
+	else if (refused)
+		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
+				psprintf("its messages wait, since %s has refused its template \"%s\" and no other usable provider takes it: see mappings",
+						 refused, key));
 	else
 		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
 				psprintf("no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
@@ -123,4 +158,5 @@ wa_find_scenarios(WaFindings *findings)
 				"there are none: SELECT * FROM wa_setup()");
 	for (int i = 0; i < n; i++)
 		find_scenario(findings, &scenarios[i], mappings, nmappings);
+	find_refused(findings, mappings, nmappings);
 }

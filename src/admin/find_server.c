@@ -47,6 +47,12 @@ find_library(WaFindings *findings)
 	else if (!wa_worker_slot_info(MyDatabaseId, &slot))
 		wa_find(findings, WA_WARNING_WORKER, "worker", NULL,
 				"the launcher has not seen this database yet; it looks every 15 minutes and after every change");
+	else if (slot.silent_pid != 0)
+		wa_find(findings, WA_ERROR_WORKER, "worker", psprintf("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid),
+				psprintf("process %d has given no sign of life for %ld s, though it is waited for: it is stopped or hangs; look at it with ps (state T: kill -CONT %d), or end it: SELECT pg_terminate_backend(%d)",
+						 slot.silent_pid,
+						 TimestampDifferenceMilliseconds(slot.silent_since, GetCurrentTimestamp()) / 1000,
+						 slot.silent_pid, slot.silent_pid));
 	else if (slot.hold_off_until > GetCurrentTimestamp())
 		wa_find(findings, WA_WARNING_WORKER, "worker", NULL,
 				psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",

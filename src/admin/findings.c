@@ -107,6 +107,7 @@ wa_findings_look(WaFindings *findings, const WaStory *story)
 	wa_find_server(findings);
 	wa_find_providers(findings);
 	wa_find_office(findings);
+	wa_find_groups(findings);
 	wa_find_scenarios(findings);
 	wa_find_watched(findings);
 	wa_find_rights(findings);

@@ -30,6 +30,8 @@ const WaPhrase wa_check_phrases[] = {
 	{"the launcher does not run: see the server's log",
 	"launcher tidak berjalan: lihat log server"},
 	{"max_worker_processes may be too low", "max_worker_processes mungkin terlalu kecil"},
+	{"process %s has given no sign of life for %s s, though it is waited for: it is stopped or hangs; look at it with ps (state T: kill -CONT %s), or end it: SELECT pg_terminate_backend(%s)",
+	"proses {1} tidak memberi tanda hidup selama {2} detik, padahal ditunggu: proses itu terhenti atau macet; periksa dengan ps (keadaan T: kill -CONT {3}), atau akhiri: SELECT pg_terminate_backend({4})"},
 	{"the launcher has not seen this database yet", "launcher belum melihat basis data ini"},
 	{"it looks every 15 minutes and after every change",
 	"launcher memeriksa setiap 15 menit dan setelah setiap perubahan"},
@@ -105,6 +107,8 @@ const WaPhrase wa_check_phrases[] = {
 	{"web.base.url.freeze in Odoo's parameters keeps the address as it is",
 	"web.base.url.freeze dalam parameter Odoo membuat alamat itu tetap"},
 
+	{"%s, so nobody of it is told: %s", "<1>, jadi tidak ada anggotanya yang diberi tahu: {2}"},
+
 	/* scenarios, templates, tables */
 	{"there are none: SELECT * FROM wa_setup()", "belum ada: SELECT * FROM wa_setup()"},
 	{"there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others",
@@ -115,6 +119,11 @@ const WaPhrase wa_check_phrases[] = {
 	"isinya memerlukan pengaturan {1}, sebelum diisi pesannya ditahan: SELECT wa_set('{2}', '...')"},
 	{"no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
 	"tidak ada penyedia siap pakai yang mengenal template \"{1}\": SELECT wa_map_template('{2}', '...', '{\"name\": \"...\", \"status\": \"approved\"}')"},
+	{"%s has refused template \"%s\", so its notices go by others, or wait: %S Mend it there, then SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
+	"{1} menolak template \"{2}\", jadi pemberitahuannya lewat penyedia lain, atau menunggu: <3> Perbaiki di sana, lalu SELECT wa_map_template('{4}', '{5}', '{\"status\": \"configured\"}')"},
+	{"it is not known why.", "sebabnya tidak diketahui."},
+	{"its messages wait, since %s has refused its template \"%s\" and no other usable provider takes it: see mappings",
+	"pesannya menunggu, karena {1} menolak template \"{2}\" dan tidak ada penyedia siap pakai lain yang menerimanya: lihat mappings"},
 	{"its messages wait, since %s is paused: SELECT wa_resume('%s') when it is to be used again",
 	"pesannya menunggu, karena {1} dihentikan sementara: SELECT wa_resume('{2}') bila akan dipakai lagi"},
 	{"no table is watched: SELECT * FROM wa_setup()",

@@ -253,6 +253,8 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"no opt-in, and no message from the person within 24 hours",
 	"orang ini belum memberi persetujuan, dan tidak menulis dalam 24 jam terakhir"},
 	{"its mapping of this template is not configured", "pemetaan template ini belum siap dipakai"},
+	{"its mapping of this template is in state error", "pemetaan template ini dalam keadaan error"},
+	{"it has refused this template: %S", "menolak template ini: <1>"},
 	{"it has no mapping of this template", "tidak ada pemetaan untuk template ini"},
 	{"not active", "tidak aktif"},
 	{"in state error, see last_error", "sedang bermasalah, lihat last_error"},

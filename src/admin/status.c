@@ -63,6 +63,9 @@ report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 	wa_admin_say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
 	if (wa_worker_slot_info(MyDatabaseId, &slot))
 		wa_admin_say(fcinfo, "worker", states[slot.state],
+			slot.silent_pid != 0 ?
+			psprintf("process %d has given no sign of life for %ld s", slot.silent_pid,
+					 TimestampDifferenceMilliseconds(slot.silent_since, GetCurrentTimestamp()) / 1000) :
 			slot.hold_off_until != 0 ?
 			psprintf("stays away until %s", timestamptz_to_str(slot.hold_off_until)) :
 			slot.pending ? "there is work to look at" : NULL);
@@ -135,6 +138,9 @@ report_messages(FunctionCallInfo fcinfo)
 					 " WHERE created_at > now() - interval '24 hours' GROUP BY state ORDER BY state");
 	static WaStatement waiting =
 		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.ready WHERE claimed_at IS NULL)::text,"
+					 " (SELECT 'the oldest since ' || to_char(created_at, 'YYYY-MM-DD HH24:MI:SS TZ')"
+					 " || ' (' || date_trunc('second', now() - created_at) || ')' FROM wa.message"
+					 " WHERE id = (SELECT min(message_id) FROM wa.ready WHERE claimed_at IS NULL)),"
 					 " (SELECT count(*) FROM wa.ready WHERE claimed_at IS NOT NULL)::text,"
 					 " (SELECT count(*) FROM wa.due)::text,"
 					 " (SELECT to_char(min(due_at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.due)");
@@ -146,10 +152,10 @@ report_messages(FunctionCallInfo fcinfo)
 	if (n == 0)
 		wa_admin_say(fcinfo, "messages", "0", "of the last 24 hours");
 	wa_query(&waiting, NULL);
-	wa_admin_say(fcinfo, "waiting now", wa_row_text(0, 1), NULL);
-	wa_admin_say(fcinfo, "on the wire", wa_row_text(0, 2), NULL);
-	wa_admin_say(fcinfo, "waiting for a time", wa_row_text(0, 3),
-		wa_row_isnull(0, 4) ? NULL : psprintf("next %s", wa_row_text(0, 4)));
+	wa_admin_say(fcinfo, "waiting now", wa_row_text(0, 1), wa_row_text(0, 2));
+	wa_admin_say(fcinfo, "on the wire", wa_row_text(0, 3), NULL);
+	wa_admin_say(fcinfo, "waiting for a time", wa_row_text(0, 4),
+		wa_row_isnull(0, 5) ? NULL : psprintf("next %s", wa_row_text(0, 5)));
 }
 
 static void

@@ -34,6 +34,16 @@ is_usable(const WaMapping *mapping)
 					   strcmp(mapping->status, "approved") == 0);
 }
 
+/* Why a mapping that is there cannot be used. */
+static const char *
+unusable(const WaMapping *mapping)
+{
+	if (strcmp(mapping->status, "error") != 0)
+		return "its mapping of this template is not configured";
+	return mapping->last_error == NULL ? "its mapping of this template is in state error" :
+		psprintf("it has refused this template: %s", mapping->last_error);
+}
+
 /*
  * Why an official provider cannot take the message, or NULL.
  */
@@ -60,7 +70,7 @@ refuse_official(WaRoute *route, const WaMapping *mapping)
 		route->use_window = true;
 		return NULL;
 	}
-	return mapping ? "its mapping of this template is not configured" :
+	return mapping ? unusable(mapping) :
 		"it has no mapping of this template";
 }
 
@@ -96,7 +106,7 @@ refuse(WaRoute *route, const WaProvider *provider,
 	if (provider->gateway->official)
 		return refuse_official(route, mapping);
 	if (mapping && !is_usable(mapping))
-		return "its mapping of this template is not configured";
+		return unusable(mapping);
 	if (mapping && !mapping->is_text)
 	{
 		route->mapping = mapping;

@@ -373,7 +373,7 @@ wa_route_load_mappings(int *n)
 {
 	static WaStatement load =
 		WA_STATEMENT("SELECT template_key, provider, mode = 'text', name, language,"
-					 " format = 'named', parameters, status"
+					 " format = 'named', parameters, status, last_error"
 					 " FROM wa.template_mapping"
 					 " ORDER BY template_key COLLATE \"C\", provider COLLATE \"C\"");
 	uint64		rows = wa_query(&load, NULL);
@@ -392,6 +392,7 @@ wa_route_load_mappings(int *n)
 		mapping->named = wa_row_bool(i, 6);
 		mapping->parameters = load_names(i, 7, &mapping->nparameters);
 		mapping->status = wa_row_text(i, 8);
+		mapping->last_error = wa_row_text(i, 9);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return mappings;

@@ -67,6 +67,7 @@ typedef struct WaMapping
 	char	  **parameters;		/* NULL: the template's own order */
 	int			nparameters;
 	char	   *status;
+	char	   *last_error;		/* why the provider refused it, or NULL */
 } WaMapping;
 
 /* One row of wa.template with its mappings. */

@@ -184,6 +184,7 @@ wa_launcher_main(Datum main_arg)
 										 "sicantik_wa launcher pass",
 										 ALLOCSET_DEFAULT_SIZES);
 	before_shmem_exit(leave_shared, (Datum) 0);
+	pg_atomic_write_u64(&wa_shared->launcher_alive_at, (uint64) GetCurrentTimestamp());
 	pg_atomic_write_u64(&wa_shared->launcher, wa_process_self());
 	if (pg_atomic_read_u64(&wa_shared->first_xid) == 0)
 		pg_atomic_write_u64(&wa_shared->first_xid,
@@ -203,6 +204,7 @@ wa_launcher_main(Datum main_arg)
 		long		wait;
 
 		ResetLatch(MyLatch);
+		pg_atomic_write_u64(&wa_shared->launcher_alive_at, (uint64) GetCurrentTimestamp());
 		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		if (ShutdownRequestPending)

@@ -61,6 +61,8 @@ init_slot(WaSlot *slot)
 	memset(slot, 0, sizeof(*slot));
 	pg_atomic_init_u64(&slot->process, 0);
 	pg_atomic_init_u64(&slot->busy_since, 0);
+	pg_atomic_init_u64(&slot->alive_at, 0);
+	pg_atomic_init_u64(&slot->asked_at, 0);
 	pg_atomic_init_u64(&slot->first_drop, 0);
 	pg_atomic_init_u64(&slot->last_drop, 0);
 	for (int i = 0; i < WA_DROP_COUNT; i++)
@@ -115,6 +117,7 @@ startup_memory(void)
 		TimestampTz now = GetCurrentTimestamp();
 
 		pg_atomic_init_u64(&wa_shared->launcher, 0);
+		pg_atomic_init_u64(&wa_shared->launcher_alive_at, 0);
 		pg_atomic_init_u32(&wa_shared->scan, 0);
 		pg_atomic_init_u32(&wa_shared->waiting, 0);
 		pg_atomic_init_u64(&wa_shared->first_xid, 0);
@@ -315,6 +318,7 @@ wa_slot_attach(int index, const WaWorkerArgs *args)
 	if (wanted)
 	{
 		pg_atomic_write_u64(&slot->busy_since, GetCurrentTimestamp());
+		pg_atomic_write_u64(&slot->alive_at, GetCurrentTimestamp());
 		pg_atomic_write_u64(&slot->process, wa_process_self());
 	}
 	LWLockRelease(wa_lock);
@@ -416,6 +420,41 @@ wa_slot_detach(int index, WaExit how, bool stay_away, bool visit,
 }
 
 /*
+ * Should this process have given a sign of life by now?  It comes round once a
+ * minute at least, and at once when there is work.
+ */
+static bool
+is_silent(TimestampTz alive_at, TimestampTz asked_at, TimestampTz now)
+{
+	if (alive_at == 0)
+		return false;
+	if (asked_at > alive_at && TimestampDifferenceExceeds(asked_at, now, WA_LONGEST_ANSWER))
+		return true;
+	return TimestampDifferenceExceeds(alive_at, now, WA_LONGEST_SLEEP + WA_LONGEST_ANSWER);
+}
+
+/*
+ * Which process that the database's work waits for is silent, if any: its
+ * worker, or without one the launcher.
+ */
+static void
+find_silent(WaSlot *slot, WaSlotInfo *info)
+{
+	uint64		process = pg_atomic_read_u64(&slot->process);
+	TimestampTz alive_at = (TimestampTz)
+		pg_atomic_read_u64(process != 0 ? &slot->alive_at : &wa_shared->launcher_alive_at);
+	TimestampTz asked_at = info->pending ?
+		(TimestampTz) pg_atomic_read_u64(&slot->asked_at) : 0;
+
+	if (process == 0)
+		process = pg_atomic_read_u64(&wa_shared->launcher);
+	if (process == 0 || !is_silent(alive_at, asked_at, GetCurrentTimestamp()))
+		return;
+	info->silent_pid = (int) (process & PG_UINT32_MAX);
+	info->silent_since = alive_at;
+}
+
+/*
  * A copy of a database's slot.  False if there is none: not preloaded, or the
  * launcher has not seen the database yet.
  */
@@ -449,6 +488,7 @@ wa_worker_slot_info(Oid database, WaSlotInfo *info)
 	info->first_drop = (TimestampTz) pg_atomic_read_u64(&slot->first_drop);
 	info->last_drop = (TimestampTz) pg_atomic_read_u64(&slot->last_drop);
 	info->no_sender = pg_atomic_read_u32(&slot->no_sender) != 0;
+	find_silent(slot, info);
 	LWLockRelease(wa_lock);
 	return true;
 }

@@ -24,6 +24,7 @@
 /* milliseconds */
 #define WA_HOLD_OFF			10000	/* the server itself waits 5 s */
 #define WA_LONGEST_SLEEP	60000
+#define WA_LONGEST_ANSWER	10000	/* of a process that is there, to new work */
 #define WA_LONGEST_BACKOFF	60000
 #define WA_HEALTHY			60000	/* a run this long forgets failures */
 #define WA_LONGEST_CRASH_WAIT	300000
@@ -51,6 +52,10 @@ typedef struct WaSlot
 	/* atomics: read and set without the lock */
 	pg_atomic_uint64 process;	/* worker: pgprocno << 32 | pid; 0: none */
 	pg_atomic_uint64 busy_since;	/* TimestampTz; 0: worker idles */
+	pg_atomic_uint64 alive_at;	/* TimestampTz of the worker's last sign of
+								 * life: each pass, and every half second of a
+								 * step */
+	pg_atomic_uint64 asked_at;	/* TimestampTz at which "pending" was set */
 	pg_atomic_uint64 first_drop;	/* TimestampTz; 0: none */
 	pg_atomic_uint64 last_drop; /* TimestampTz; 0: none */
 	pg_atomic_uint64 dropped[WA_DROP_COUNT];
@@ -83,6 +88,7 @@ typedef struct WaSlot
 typedef struct WaShared
 {
 	pg_atomic_uint64 launcher;	/* pgprocno << 32 | pid; 0: none */
+	pg_atomic_uint64 launcher_alive_at; /* TimestampTz of its last pass */
 	pg_atomic_uint32 scan;		/* a database without slot has work */
 	pg_atomic_uint32 waiting;	/* databases that wait for an idle worker to
 								 * leave */

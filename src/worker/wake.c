@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "utils/timestamp.h"
 
 #include "pg/pg_compat.h"
 #include "worker/slot.h"
@@ -107,7 +108,10 @@ act_on_commit(int what)
 			}
 			if ((what & WANT_WAKE) &&
 				pg_atomic_exchange_u32(&slot->pending, 1) == 0)
+			{
+				pg_atomic_write_u64(&slot->asked_at, (uint64) GetCurrentTimestamp());
 				wake = true;
+			}
 			pg_memory_barrier();
 			if (wake)
 				wa_slot_wake(slot);

@@ -120,6 +120,7 @@ check_overdue(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	pg_atomic_write_u64(&my_slot->alive_at, (uint64) now);
 	if (terminated)
 	{
 		if (TimestampDifferenceExceeds(terminated_at, now,
@@ -280,6 +281,7 @@ static void
 begin_pass(void)
 {
 	ResetLatch(MyLatch);
+	pg_atomic_write_u64(&my_slot->alive_at, (uint64) GetCurrentTimestamp());
 	/* pg_cancel_backend() between two steps has nothing to cancel */
 	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();

@@ -46,6 +46,9 @@ typedef struct WaSlotInfo
 	TimestampTz first_drop;		/* 0: none */
 	TimestampTz last_drop;
 	bool		no_sender;		/* its module could not be loaded */
+	int			silent_pid;		/* worker or launcher that should have given a
+								 * sign of life by now; 0: none */
+	TimestampTz silent_since;
 } WaSlotInfo;
 
 /* shmem.c: usable in every process, also where nothing is preloaded */

@@ -77,6 +77,17 @@ seen('a gateway as default where Meta is asked by consent',
 seen('a disabled trigger',
 	'ALTER TABLE sicantik_permit DISABLE TRIGGER "00_sicantik_wa_row"', 'ALTER TABLE sicantik_permit ENABLE TRIGGER "00_sicantik_wa_row"',
 	qr/^watched public\.sicantik_permit: error: /, qr/ <- watched public\.sicantik_permit: /);
+seen('a template that Meta has refused',
+	q{SELECT wa_map_template('permit_ready', 'meta', '{"name": "izin_selesai_diproses"}');
+	  UPDATE wa.template_mapping SET status = 'error', last_error = 'The template is paused for its quality (Meta''s error 132015: Template is Paused).'},
+	q{SELECT wa_map_template('permit_ready', 'meta', '{"status": "configured"}')},
+	qr/^mappings: error: meta has refused template "permit_ready", so its notices go by others, or wait: The template is paused .*132015.*wa_map_template\('permit_ready', 'meta'/,
+	qr/^SELECT wa_map_template\('permit_ready', 'meta', .*<- mappings: /);
+seen('a group that Odoo has not', "SELECT wa_set('staff_group', 'sicantik.group_nobody')", "SELECT wa_set('staff_group', NULL)",
+	qr/^groups: error: the group sicantik\.group_nobody does not exist in Odoo, so nobody of it is told/, qr/^SELECT wa_set\('staff_group', .*<- groups: /);
+seen('a group of approvers that Odoo has not', "UPDATE wa.scenario SET approver_group = 'sicantik.heads' WHERE key = 'approval_required'",
+	"UPDATE wa.scenario SET approver_group = 'sicantik_connector.group_head' WHERE key = 'approval_required'",
+	qr/^groups: error: the group sicantik\.heads does not exist/, qr/^UPDATE wa\.scenario SET approver_group = .*<- groups: /);
 seen('held messages',
 	"INSERT INTO wa.message (template_key, state, reason) SELECT 'permit_ready', 'held', 'bulk' FROM generate_series(1, 26)",
 	"DELETE FROM wa.message", qr/^log: messages held: warning: 26, reason .*\(bulk\)/, qr/ <- log: messages held: 26, /);
@@ -93,6 +104,34 @@ seen('another sender',
 	"UPDATE ir_module_module SET state = 'uninstalled' WHERE name = 'sicantik_whatsapp'",
 	qr/^other sender: warning: module sicantik_whatsapp/, qr/^SELECT \* FROM wa_check\(\) <- other sender: /);
 seen('mode observe', 'SELECT wa_disarm()', "SELECT wa_arm('odoo')", qr/^mode: warning: /, qr/wa_arm\('odoo'\) <- mode: /);
+
+# Where every gateway is paused, the words are true: not "not configured"
+
+sql(q{SELECT wa_configure('meta', '{"is_default": true}')});
+sql("UPDATE wa.template_mapping SET status = 'error', last_error = 'It is paused.'; SELECT wa_pause('fonnte')");
+my $waits = sql("SELECT wa_send('permit_ready', 10, permit_id => 2)");
+ok(wait_sql($node, 'odoo', "SELECT reason FROM wa.message WHERE id = $waits", 'no_provider'), 'it waits');
+like(sql("SELECT detail FROM wa.message WHERE id = $waits"),
+	qr/not meta: it has refused this template: It is paused\..*; not fonnte: paused by /, 'and says what it waits for');
+like(amiss(), qr/^scenario permit_ready: warning: its messages wait, since fonnte is paused/m, 'as wa_check() does');
+like(sql("SELECT detail FROM wa_status() WHERE item = 'waiting now'"), qr/^the oldest since \d{4}-.* \(\d\d:\d\d:\d\d\)$/, 'how long the oldest one has waited');
+sql("SELECT wa_resume('fonnte'); SELECT wa_configure('meta', '{\"is_default\": false}'); SELECT wa_map_template('permit_ready', 'meta', '{\"status\": \"configured\"}')");
+ok(wait_state($node, 'odoo', $waits, 'sent'), 'it goes when that is over');
+is(next_step(), 'nothing', 'nothing to do');
+
+# A worker that is there and does not answer
+
+my $worker = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND datname = 'odoo'";
+sql("SELECT wa_send_text('081299990001', 'Halo')");
+ok($node->poll_query_until('odoo', "SELECT count(*) = 1 FROM ($worker) AS w"), 'a worker');
+my $pid = sql($worker);
+kill 'STOP', $pid;
+sql("SELECT wa_send_text('081299990002', 'Halo')");
+ok( $node->poll_query_until('odoo', "SELECT what_to_do LIKE 'process $pid has given no sign of life for % s, though it is waited for: %kill -CONT $pid%' FROM wa_check() WHERE item = 'worker' AND state = 'error'"),
+	'a worker that is stopped is named');
+like(next_step(), qr/^ps .* $pid <- worker: process $pid /, 'by wa_status() as the first thing');
+kill 'CONT', $pid;
+ok($node->poll_query_until('odoo', "SELECT count(*) = 0 FROM wa_check() WHERE state <> 'ok'"), 'it comes round again');
 
 # Several: the most serious one
 

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * find_group.c
+ *		Findings about the Odoo groups that the office and its scenarios name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/findings.h"
+#include "admin/setting.h"
+#include "compose/compose.h"
+#include "pg/query.h"
+
+/*
+ * What is wrong with a group (module.name) as it is in Odoo now; palloc()ed,
+ * NULL if nothing is, or if it cannot be told because a table is locked.
+ */
+static char *
+group_problem(const char *group)
+{
+	WaBatch		batch = {0};
+
+	batch.schema = wa_setting_get("odoo_schema");
+	if (!wa_people_load_group(&batch, group))
+		return NULL;
+	if (!wa_people_group_known(&batch, group))
+		return psprintf("the group %s does not exist in Odoo", group);
+	if (wa_people_group(&batch, group) == NIL)
+		return psprintf("no internal user is in the group %s", group);
+	return NULL;
+}
+
+static bool
+find_groups(void *argument)
+{
+	static WaStatement groups =
+		WA_STATEMENT("SELECT value, 'SELECT wa_set(''staff_group'', ''...'')' FROM wa.setting WHERE name = 'staff_group'"
+					 " UNION ALL SELECT g.name, format('UPDATE wa.scenario SET %I = ''...'' WHERE key = %L', g.which, key)"
+					 " FROM wa.scenario, LATERAL (VALUES (staff_group, 'staff_group'), (approver_group, 'approver_group')) AS g (name, which)"
+					 " WHERE active AND g.name IS NOT NULL ORDER BY 2, 1");
+	WaFindings *findings = argument;
+	int			before = findings->n;
+	uint64		n = wa_query(&groups, NULL);
+	char	  **rows = palloc(sizeof(char *) * Max(n, 1) * 2);
+
+	for (uint64 i = 0; i < n; i++)
+		for (int column = 0; column < 2; column++)
+			rows[i * 2 + column] = wa_row_text(i, column + 1);
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *problem = group_problem(rows[i * 2]);
+
+		if (problem)
+			wa_find(findings, WA_ERROR_SETTING, "groups", rows[i * 2 + 1],
+					psprintf("%s, so nobody of it is told: %s", problem, rows[i * 2 + 1]));
+	}
+	if (findings->n == before)
+		wa_find(findings, WA_FINE, "groups", NULL, NULL);
+	return true;
+}
+
+void
+wa_find_groups(WaFindings *findings)
+{
+	(void) wa_find_look(findings, WA_ERROR_ODOO, "groups", find_groups, findings);
+}
