@@ -155,7 +155,7 @@ END $$;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT wa_send_text(10, 'halo', dedupe_key => 'k') <> wa_send_text(10, 'halo', dedupe_key => 'k') AS two;
 ROLLBACK;
-SELECT wa_release(NULL, -1);
+SELECT wa_release('permit_ready', -1);
 
 -- a read-only transaction
 BEGIN READ ONLY;
@@ -169,13 +169,14 @@ SELECT wa_send('greeting', '081234567890', '{}');
 SELECT wa_cancel(1);
 SELECT wa_retry(1);
 SELECT wa_result(1);
-SELECT wa_release();
+SELECT wa_release(1);
+SELECT wa_release('permit_ready');
 SET ROLE regress_wa_view;
 SELECT wa_send_text(10, 'halo');
 SELECT wa_cancel(1);
 SELECT wa_result(1);
 SET ROLE regress_wa_send;
-SELECT wa_release();
+SELECT wa_release(1);
 BEGIN;
 SELECT wa_send('permit_ready', 10, permit_id => 42) IS NOT NULL AS queued;
 SELECT wa_result(wa_send_text(10, 'halo')) ->> 'state' AS state;
@@ -215,6 +216,7 @@ INSERT INTO wa.message (id, state, number, scenario, detail) OVERRIDING SYSTEM V
     (1000004, 'failed', '6281300000001', NULL, 'number is not on WhatsApp'), (1000005, 'unknown', '6281300000001', NULL, NULL),
     (1000006, 'skipped', NULL, NULL, 'no usable number'), (1000007, 'expired', '6281300000001', NULL, NULL),
     (1000008, 'held', '6281300000001', 'status_update', NULL), (1000009, 'held', '6281300000001', 'permit_ready', NULL);
+INSERT INTO wa.ready (message_id, claimed_at) VALUES (1000000, NULL), (1000002, now());
 SELECT id, wa_result(id) FROM wa.message WHERE id BETWEEN 1000000 AND 1000009 ORDER BY id;
 SELECT wa_result(999999) IS NULL AS no_such_message, wa_result(NULL) IS NULL AS none;
 SELECT wa_cancel(1000000), wa_cancel(1000001);
@@ -225,6 +227,7 @@ SELECT wa_retry(1000004), wa_retry(1000005), wa_retry(1000007);
 SELECT wa_retry(1000003);
 SELECT wa_retry(1000000);
 SELECT wa_retry(1000006);
+SELECT wa_retry(1000001), wa_release(1000000), wa_release(1000004), wa_release(1000001);
 SELECT wa_retry(999999);
 SELECT action, message_id, requested_by = session_user AS by_me FROM wa.request ORDER BY id;
 DELETE FROM wa.request;
@@ -245,16 +248,37 @@ SELECT action, message_id, requested_by = session_user AS by_me, detail FROM wa.
 DELETE FROM wa.request;
 SELECT wa_release('permit_ready', 1);
 SELECT wa_release('permit_ready', 10);
-SELECT wa_release();
-SELECT wa_release();
+SELECT wa_release('status_update');
+SELECT wa_release('status_update');
 SELECT action, message_id FROM wa.request ORDER BY id;
+DELETE FROM wa.request;
+-- what nobody carries out is taken; a state is not written by hand
+DELETE FROM wa.ready;
+SELECT wa_cancel(1000002), wa_retry(1000000), wa_retry(1000002);
+SAVEPOINT written;
+UPDATE wa.message SET state = 'queued' WHERE id = 1000004;
+ROLLBACK TO SAVEPOINT written;
+UPDATE wa.message SET state = 'queued' WHERE id = 1000001;
+ROLLBACK TO SAVEPOINT written;
+UPDATE wa.message SET state = 'sending' WHERE id = 1000000;
+ROLLBACK TO SAVEPOINT written;
+UPDATE wa.message SET state = 'failed' WHERE id IN (1000000, 1000001);
 ROLLBACK;
 SELECT count(*) FROM wa.request;
 -- no accidental everything
 SELECT wa_cancel();
 SELECT wa_retry(NULL, now());
+SELECT wa_release();
+SELECT wa_release(since => now());
 SELECT wa_cancel('permit_redy');
 SELECT wa_retry(provider => 'fontne');
+SELECT wa_retry(reason => 'retrys_exhausted');
+SELECT wa_release('permit_redy');
+SELECT wa_release(reason => 'bullk');
+SELECT wa_release(reason => 'name_mismatch');
+SELECT wa_release(reason => 'bulk');
+SELECT wa_mute('permit_redy', NULL);
+SELECT wa_pause('fontne');
 SELECT wa._settle(1, 0, NULL, true, NULL);
 SELECT wa._settle(1, 1, NULL, NULL, NULL);
 SET ROLE regress_wa_send;

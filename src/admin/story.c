@@ -49,6 +49,13 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	[WA_SAY_NOT_BEFORE] = {"waits: not before this time", "menunggu: tidak sebelum waktu ini"},
 	[WA_SAY_NOT_AFTER] = {"expires at this time if it is still unsent",
 	"kedaluwarsa pada waktu ini bila belum terkirim"},
+	[WA_SAY_HELD_UNTIL] = {"stays until somebody decides; if nobody has by this time, it ends, and number and text are removed",
+	"tetap ditahan sampai ada yang memutuskan; bila belum ada sampai waktu ini, pesan berakhir dan nomor serta isinya dihapus"},
+	[WA_SAY_UNWRITTEN_UNTIL] = {"if the setting is set before this time, the text is written and the message goes by itself; later it is no news any more",
+	"bila pengaturan itu diisi sebelum waktu ini, teksnya disusun dan pesan terkirim sendiri; setelah itu bukan kabar baru lagi"},
+	[WA_SAY_ADRIFT] = {"nobody carries this out: the message is in no queue (its state was written by hand, or a queue was emptied)",
+	"tidak ada yang mengerjakannya: pesan ini tidak ada dalam antrean mana pun (keadaannya ditulis manual, atau antrean dikosongkan)"},
+	[WA_SAY_ADRIFT_ADVICE] = {"wa_retry({1}) sends it, wa_cancel({1}) ends it", "wa_retry({1}) mengirimnya, wa_cancel({1}) mengakhirinya"},
 	[WA_SAY_NEXT_ATTEMPT] = {"the next attempt: not before this time",
 	"percobaan berikutnya: tidak sebelum waktu ini"},
 	[WA_SAY_DOUBT_RESEND] = {"if nobody has told by this time whether it arrived: it is sent once more",
@@ -57,8 +64,8 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	"bila sampai waktu ini belum ada kabar apakah pesan sampai: ditahan, dan petugas yang memutuskan"},
 	[WA_SAY_DOUBT_END] = {"if nobody has told by this time whether it arrived: it stays so, and is not sent again",
 	"bila sampai waktu ini belum ada kabar apakah pesan sampai: dibiarkan, dan tidak dikirim lagi"},
-	[WA_SAY_DOUBT_ADVICE] = {"nothing, it goes on by itself; wa_cancel() keeps it from being sent again",
-	"tidak ada, berlanjut sendiri; wa_cancel() mencegahnya dikirim lagi"},
+	[WA_SAY_DOUBT_ADVICE] = {"nothing, it goes on by itself; wa_cancel({1}) keeps it from being sent again",
+	"tidak ada, berlanjut sendiri; wa_cancel({1}) mencegahnya dikirim lagi"},
 	[WA_SAY_PROVIDER_TROUBLE] = {"provider {1} is not used since this time: {2}",
 	"penyedia {1} tidak dipakai sejak waktu ini: <2>"},
 	[WA_SAY_PROVIDER_TEST] = {"provider {1} is tested again at this time, and used when the test succeeds",
@@ -148,8 +155,8 @@ static const struct
 	Pair		advice;			/* NULL: that of the state */
 }			reasons[] = {
 	{"no_number", {"the contact has no usable mobile number", "kontak tidak mempunyai nomor ponsel yang dapat dipakai"},
-	{"correct the number of the contact in Odoo, then wa_retry()",
-	"perbaiki nomor kontak di Odoo, lalu wa_retry()"}},
+	{"correct the number of the contact in Odoo, then wa_retry({1})",
+	"perbaiki nomor kontak di Odoo, lalu wa_retry({1})"}},
 	{"no_recipient", {"the contact does not exist any more", "kontak sudah tidak ada"},
 	{"link a contact to the record in Odoo, then send again with wa_send()",
 	"hubungkan kontak di Odoo, lalu kirim lagi dengan wa_send()"}},
@@ -158,11 +165,12 @@ static const struct
 	{"blacklisted", {"the number is on Odoo's blacklist", "nomor ada dalam daftar hitam Odoo"},
 	{"take it off Odoo's phone blacklist if the person agrees", "hapus dari daftar hitam Odoo bila orangnya setuju"}},
 	{"setting_missing", {"a setting of the office that the text needs is not set", "pengaturan kantor yang diperlukan belum diisi"},
-	{"set it with wa_set(), then send again with wa_send()", "isi dengan wa_set(), lalu kirim lagi dengan wa_send()"}},
+	{"set it with wa_set(): the text is written then, and the message goes by itself",
+	"isi dengan wa_set(): setelah itu teksnya disusun dan pesan terkirim sendiri"}},
 	{"copy", {"it was there before this copy of the database was armed", "sudah ada sebelum salinan database ini diaktifkan"},
-	{"wa_release() or wa_cancel()", "wa_release() atau wa_cancel()"}},
+	{"wa_release({1}) or wa_cancel({1})", "wa_release({1}) atau wa_cancel({1})"}},
 	{"observe", {"mode observe: only messages by hand go out", "mode observe: hanya pesan manual yang dikirim"},
-	{"wa_arm() when the office is ready; send this one with wa_retry()", "wa_arm() bila kantor siap; kirim yang ini dengan wa_retry()"}},
+	{"wa_arm() when the office is ready; send this one with wa_retry({1})", "wa_arm() bila kantor siap; kirim yang ini dengan wa_retry({1})"}},
 	{"no_provider", {"no provider can take it now", "belum ada penyedia yang dapat mengirimnya"},
 	{"see SELECT * FROM wa_check(); it goes by itself when a provider can be used", "lihat SELECT * FROM wa_check(); terkirim sendiri bila ada penyedia yang siap"}},
 	{"facts_unreadable", {"Odoo's table with what must be known before it goes cannot be read", "tabel Odoo yang harus dibaca sebelum pesan dikirim tidak dapat dibaca"},
@@ -178,7 +186,7 @@ static const struct
 	{"provider", {"the provider cannot be used", "penyedia tidak dapat dipakai"},
 	{"see SELECT * FROM wa_check()", "lihat SELECT * FROM wa_check()"}},
 	{"template", {"the provider refused the template", "penyedia menolak template"},
-	{"correct the mapping with wa_map_template(), then wa_retry()", "perbaiki pemetaan dengan wa_map_template(), lalu wa_retry()"}},
+	{"correct the mapping with wa_map_template(), then wa_retry({1})", "perbaiki pemetaan dengan wa_map_template(), lalu wa_retry({1})"}},
 	{"recipient", {"the provider says that this number cannot be reached", "menurut penyedia nomor ini tidak dapat dihubungi"},
 	{"correct the number of the contact in Odoo", "perbaiki nomor kontak di Odoo"}},
 	{"policy", {"the provider's rules forbid it", "dilarang oleh aturan penyedia"}, {NULL, NULL}},
@@ -189,20 +197,20 @@ static const struct
 	{"unreachable", {"the provider could not be reached", "penyedia tidak dapat dihubungi"}, {NULL, NULL}},
 	{"repeat", {"it is not known whether it arrived, so it is sent once more", "tidak diketahui apakah sampai, karena itu dikirim sekali lagi"}, {NULL, NULL}},
 	{"gave_up", {"it is not known whether it arrived, and it is not sent again", "tidak diketahui apakah sampai, dan tidak dikirim lagi"},
-	{"ask the person; if nothing came: wa_retry()", "tanyakan kepada orangnya; bila belum sampai: wa_retry()"}},
+	{"ask the person; if nothing came: wa_retry({1})", "tanyakan kepada orangnya; bila belum sampai: wa_retry({1})"}},
 	{"unknown_outcome", {"it is not known whether it arrived; a person decides", "tidak diketahui apakah sampai; petugas yang memutuskan"},
-	{"ask the person; wa_release() sends it once more, wa_cancel() does not", "tanyakan kepada orangnya; wa_release() mengirim sekali lagi, wa_cancel() tidak"}},
+	{"ask the person; wa_release({1}) sends it once more, wa_cancel({1}) does not", "tanyakan kepada orangnya; wa_release({1}) mengirim sekali lagi, wa_cancel({1}) tidak"}},
 	{"many_unknown", {"the provider leaves too many messages without an answer", "terlalu banyak pesan yang tidak dijawab penyedia"},
-	{"mend the provider first; wa_release() then sends the held ones once more", "perbaiki penyedia dahulu; lalu wa_release() mengirim yang ditahan sekali lagi"}},
+	{"mend the provider first; wa_release({1}) then sends the held ones once more", "perbaiki penyedia dahulu; lalu wa_release({1}) mengirim yang ditahan sekali lagi"}},
 	{"cancelled", {"somebody canceled it", "dibatalkan oleh seseorang"}, {NULL, NULL}},
 	{"settled", {"the provider told later what became of it", "penyedia kemudian memberi tahu hasilnya"}, {NULL, NULL}},
 	{"retention", {"it was held for longer than the retention period", "ditahan lebih lama dari masa simpan"}, {NULL, NULL}},
 	{"not_news", {"it is no news any more", "bukan kabar baru lagi"}, {NULL, NULL}},
 	{"name_mismatch", {"the contact's name is not the applicant's", "nama kontak bukan nama pemohon"},
-	{"link the right contact in Odoo; or wa_release() if it is the same person", "hubungkan kontak yang benar di Odoo; atau wa_release() bila orangnya sama"}},
+	{"link the right contact in Odoo; or wa_release({1}) if it is the same person", "hubungkan kontak yang benar di Odoo; atau wa_release({1}) bila orangnya sama"}},
 	{"daily_limit", {"too many messages to this number in one day", "terlalu banyak pesan ke nomor ini dalam satu hari"},
-	{"wa_release() or wa_cancel(); for staff who need more, raise max_per_day_and_number in wa.scenario",
-	"wa_release() atau wa_cancel(); bila petugas perlu lebih, naikkan max_per_day_and_number di wa.scenario"}},
+	{"wa_release({1}) or wa_cancel({1}); for staff who need more, raise max_per_day_and_number in wa.scenario",
+	"wa_release({1}) atau wa_cancel({1}); bila petugas perlu lebih, naikkan max_per_day_and_number di wa.scenario"}},
 	{"outside_hours", {"outside the sending hours of its scenario", "di luar jam kirim skenarionya"}, {NULL, NULL}},
 	{"no_longer_true", {"what it says was no longer true when it was to be sent", "isinya tidak berlaku lagi saat akan dikirim"}, {"nothing", "tidak ada"}},
 	{"newer_status", {"a newer status update of the same permit replaced it", "digantikan pembaruan status yang lebih baru"}, {"nothing", "tidak ada"}},
@@ -210,7 +218,7 @@ static const struct
 	{"nothing", "tidak ada"}},
 	{"replaced", {"a new message took its place", "digantikan pesan baru"}, {"nothing", "tidak ada"}},
 	{"bulk", {"too many messages of this scenario at once", "terlalu banyak pesan skenario ini sekaligus"},
-	{"look at them, then wa_release() or wa_cancel()", "periksa dulu, lalu wa_release() atau wa_cancel()"}},
+	{"look at them, then wa_release({1}) or wa_cancel({1})", "periksa dulu, lalu wa_release({1}) atau wa_cancel({1})"}},
 };
 
 static const struct
@@ -218,11 +226,11 @@ static const struct
 	const char *state;
 	Pair		advice;
 }			advices[] = {
-	{"failed", {"mend the cause, then wa_retry()", "perbaiki penyebabnya, lalu wa_retry()"}},
-	{"unknown", {"ask the person, or look at the provider's dashboard; wa_retry() sends it again",
-	"tanyakan orangnya, atau lihat dasbor penyedia; wa_retry() mengirim lagi"}},
-	{"held", {"wa_release() lets it go, wa_cancel() ends it", "wa_release() melepasnya, wa_cancel() mengakhirinya"}},
-	{"cancelled", {"wa_retry() sends it after all", "wa_retry() tetap mengirimnya"}},
+	{"failed", {"mend the cause, then wa_retry({1})", "perbaiki penyebabnya, lalu wa_retry({1})"}},
+	{"unknown", {"ask the person, or look at the provider's dashboard; wa_retry({1}) sends it again",
+	"tanyakan orangnya, atau lihat dasbor penyedia; wa_retry({1}) mengirim lagi"}},
+	{"held", {"wa_release({1}) lets it go, wa_cancel({1}) ends it", "wa_release({1}) melepasnya, wa_cancel({1}) mengakhirinya"}},
+	{"cancelled", {"wa_retry({1}) sends it after all", "wa_retry({1}) tetap mengirimnya"}},
 };
 
 /* What became of one attempt. */
@@ -378,6 +386,18 @@ wa_story_phrase(const WaStory *story, const char *english)
 	return story->indonesian ? wa_phrase_in_indonesian(english) : english;
 }
 
+/*
+ * Is this a reason code of the ledger's?
+ */
+bool
+wa_story_knows_reason(const char *reason)
+{
+	for (size_t i = 0; i < lengthof(reasons); i++)
+		if (strcmp(reasons[i].reason, reason) == 0)
+			return true;
+	return false;
+}
+
 /* A reason code in words; one that is not known as it is. */
 const char *
 wa_story_reason(const WaStory *story, const char *reason)
@@ -422,15 +442,24 @@ wa_story_cause(const WaStory *story, const char *reason, const char *detail, con
 	return psprintf("%s%s%s", words, between, detail);
 }
 
-/* What one can do about it; NULL: nothing. */
+/* What one can do about this message; NULL: nothing. */
 const char *
-wa_story_advice(const WaStory *story, const char *state, const char *reason)
+wa_story_advice(const WaStory *story, int64 message, const char *state, const char *reason)
 {
-	for (size_t i = 0; reason && i < lengthof(reasons); i++)
+	char	   *id = psprintf(INT64_FORMAT, message);
+	WaPhraseValue value = {id, strlen(id)};
+	const Pair *advice = NULL;
+	StringInfoData words;
+
+	for (size_t i = 0; reason && i < lengthof(reasons) && advice == NULL; i++)
 		if (strcmp(reasons[i].reason, reason) == 0 && reasons[i].advice.english)
-			return pick(story, &reasons[i].advice);
-	for (size_t i = 0; i < lengthof(advices); i++)
+			advice = &reasons[i].advice;
+	for (size_t i = 0; i < lengthof(advices) && advice == NULL; i++)
 		if (strcmp(advices[i].state, state) == 0)
-			return pick(story, &advices[i].advice);
-	return NULL;
+			advice = &advices[i].advice;
+	if (advice == NULL)
+		return NULL;
+	initStringInfo(&words);
+	wa_phrase_fill(&words, pick(story, advice), &value, 1);
+	return words.data;
 }

@@ -28,6 +28,10 @@ typedef enum WaSentence
 	WA_SAY_NUMBER_PURGED,
 	WA_SAY_NOT_BEFORE,
 	WA_SAY_NOT_AFTER,
+	WA_SAY_HELD_UNTIL,
+	WA_SAY_UNWRITTEN_UNTIL,
+	WA_SAY_ADRIFT,
+	WA_SAY_ADRIFT_ADVICE,
 	WA_SAY_NEXT_ATTEMPT,
 	WA_SAY_DOUBT_RESEND,
 	WA_SAY_DOUBT_HOLD,
@@ -103,9 +107,11 @@ extern const char *wa_story_state(const WaStory *story, const char *state);
 extern const char *wa_story_outcome(const WaStory *story, const char *outcome);
 extern const char *wa_story_action(const WaStory *story, const char *action);
 extern const char *wa_story_phrase(const WaStory *story, const char *english);
+extern bool wa_story_knows_reason(const char *reason);
 extern const char *wa_story_reason(const WaStory *story, const char *reason);
 extern const char *wa_story_cause(const WaStory *story, const char *reason, const char *detail,
 								  const char *between);
-extern const char *wa_story_advice(const WaStory *story, const char *state, const char *reason);
+extern const char *wa_story_advice(const WaStory *story, int64 message, const char *state,
+								   const char *reason);
 
 #endif							/* SICANTIK_WA_STORY_H */

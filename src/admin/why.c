@@ -9,10 +9,12 @@
 
 #include "fmgr.h"
 
+#include "admin/setting.h"
 #include "admin/story.h"
 #include "gateway/gateway.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_why);
 
@@ -21,7 +23,8 @@ enum
 	M_SCENARIO = 1, M_TEMPLATE, M_PARTNER, M_NUMBER, M_NUMBER_SOURCE, M_RES_MODEL, M_RES_ID,
 	M_PROVIDER, M_PROVIDER_MESSAGE_ID, M_STATE, M_REASON, M_DETAIL, M_ROUTE, M_DUE_AT,
 	M_EXPIRES_AT, M_CREATED_AT, M_CREATED_BY, M_SENT_AT, M_DELIVERED_AT, M_READ_AT,
-	M_FINISHED_AT, M_EVENT_ID, M_PURGED, M_ATTEMPTS, M_REPEATS, M_UNKNOWN_POLICY
+	M_FINISHED_AT, M_EVENT_ID, M_PURGED, M_ATTEMPTS, M_REPEATS, M_UNKNOWN_POLICY,
+	M_ADRIFT, M_UNWRITTEN
 };
 
 static void
@@ -188,6 +191,20 @@ time_of(int column)
 }
 
 /*
+ * What is held does not expire: a person decides, or the retention ends it.
+ * What waits for a setting is news no longer than its time-to-live.
+ */
+static void
+tell_end_of_hold(WaStory *story)
+{
+	TimestampTz end = time_of(M_CREATED_AT) + wa_setting_get_interval("retention");
+
+	if (wa_row_bool(0, M_UNWRITTEN) && time_of(M_EXPIRES_AT))
+		wa_story_tell(story, time_of(M_EXPIRES_AT), wa_story_words(story, WA_SAY_UNWRITTEN_UNTIL, NULL, NULL, NULL));
+	wa_story_tell(story, end, wa_story_words(story, WA_SAY_HELD_UNTIL, NULL, NULL, NULL));
+}
+
+/*
  * wa_why(): see explain.sql.
  */
 Datum
@@ -197,8 +214,9 @@ wa_sql_why(PG_FUNCTION_ARGS)
 		WA_STATEMENT("SELECT scenario, template_key, partner_id::text, number, number_source, res_model, res_id::text,"
 					 " provider, provider_message_id, state, reason, detail, route, due_at, expires_at, created_at,"
 					 " created_by, sent_at, delivered_at, read_at, finished_at, event_id::text,"
-					 " number IS NULL AND body IS NULL, attempts, repeats, unknown_policy"
-					 " FROM wa.message WHERE id = $1");
+					 " number IS NULL AND body IS NULL, attempts, repeats, unknown_policy, " WA_QUEUE_ADRIFT ","
+					 " number IS NOT NULL AND body IS NULL"
+					 " FROM wa.message AS m WHERE id = $1");
 	int64		id = PG_GETARG_INT64(0);
 	WaCall		call;
 	WaStory		story;
@@ -208,7 +226,8 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	char	   *reason;
 	const char *detail;
 	const char *advice;
-	bool		waits;
+	bool		adrift;
+	bool		held;
 	bool		in_doubt;
 
 	wa_call_rows_begin(fcinfo);
@@ -226,8 +245,9 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	detail = wa_row_text(0, M_DETAIL);
 	if (detail)
 		detail = wa_story_phrase(&story, detail);
-	waits = strcmp(state, "queued") == 0 || strcmp(state, "held") == 0;
-	in_doubt = strcmp(state, "unknown") == 0 && time_of(M_DUE_AT) != 0;
+	adrift = wa_row_bool(0, M_ADRIFT);
+	held = strcmp(state, "held") == 0;
+	in_doubt = strcmp(state, "unknown") == 0 && time_of(M_DUE_AT) != 0 && !adrift;
 
 	tell_origin(&story);
 	if (!wa_row_isnull(0, M_ROUTE))
@@ -253,19 +273,28 @@ wa_sql_why(PG_FUNCTION_ARGS)
 					  wa_story_words(&story, WA_SAY_REASON,
 									 detail && says_who(reason) ? detail :
 									 wa_story_cause(&story, reason, detail, ": "), NULL, NULL));
-	if (waits && time_of(M_DUE_AT))
-		wa_story_tell(&story, time_of(M_DUE_AT),
-					  wa_story_words(&story, wa_row_int4(0, M_ATTEMPTS) > 0 ?
-									 WA_SAY_NEXT_ATTEMPT : WA_SAY_NOT_BEFORE, NULL, NULL, NULL));
-	if (in_doubt)
+	if (adrift)
+		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_ADRIFT, NULL, NULL, NULL));
+	else if (held)
+		tell_end_of_hold(&story);
+	else if (in_doubt)
 		wa_story_tell(&story, time_of(M_DUE_AT), wa_story_words(&story, end_of_doubt(), NULL, NULL, NULL));
-	if (waits && time_of(M_EXPIRES_AT))
-		wa_story_tell(&story, time_of(M_EXPIRES_AT), wa_story_words(&story, WA_SAY_NOT_AFTER, NULL, NULL, NULL));
+	else if (strcmp(state, "queued") == 0)
+	{
+		if (time_of(M_DUE_AT))
+			wa_story_tell(&story, time_of(M_DUE_AT),
+						  wa_story_words(&story, wa_row_int4(0, M_ATTEMPTS) > 0 ?
+										 WA_SAY_NEXT_ATTEMPT : WA_SAY_NOT_BEFORE, NULL, NULL, NULL));
+		if (time_of(M_EXPIRES_AT))
+			wa_story_tell(&story, time_of(M_EXPIRES_AT), wa_story_words(&story, WA_SAY_NOT_AFTER, NULL, NULL, NULL));
+	}
 	tell_requests(&story, id);
-	if (strcmp(state, "queued") == 0)
+	if (strcmp(state, "queued") == 0 && !adrift)
 		tell_providers_in_trouble(&story);
-	advice = in_doubt ? wa_story_words(&story, WA_SAY_DOUBT_ADVICE, NULL, NULL, NULL) :
-		wa_story_advice(&story, state, reason);
+	advice = adrift || in_doubt ?
+		wa_story_words(&story, adrift ? WA_SAY_ADRIFT_ADVICE : WA_SAY_DOUBT_ADVICE,
+					   psprintf(INT64_FORMAT, id), NULL, NULL) :
+		wa_story_advice(&story, id, state, reason);
 	if (advice)
 		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_ADVICE, advice, NULL, NULL));
 	wa_call_end(&call);

@@ -310,7 +310,8 @@ queue_message(const Request *request)
 	message.priority = "high";
 	message.requires_opt_in = true;
 	message.fallback = request->provider == NULL;
-	message.due_at = request->send_at > GetCurrentTimestamp() ? request->send_at : 0;
+	message.send_at = request->send_at > GetCurrentTimestamp() ? request->send_at : 0;
+	message.due_at = message.send_at;
 	message.expires_at = Max(GetCurrentTimestamp(), request->send_at) + TIME_TO_LIVE_US;
 	message.created_by = wa_call_role();
 	message.dedupe_key = request->dedupe_key;

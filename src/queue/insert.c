@@ -56,17 +56,17 @@ insert_rows(WaNewMessage *messages, int n)
 		WA_STATEMENT("INSERT INTO wa.message (id, scenario, template_key, partner_id, number, number_source,"
 					 " params, body, res_model, res_id, wanted_provider, state, reason, detail, priority,"
 					 " requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by, dedupe_key,"
-					 " event_id, still, fallback_when_paced, finished_at)"
+					 " event_id, still, fallback_when_paced, send_at, finished_at)"
 					 " SELECT id, scenario, template_key, nullif(partner_id, 0), number, number_source,"
 					 " params::jsonb, body, res_model, nullif(res_id, 0), wanted_provider, state, reason, detail,"
 					 " coalesce(priority, 'normal'), requires_opt_in <> 0, coalesce(unknown_policy, 'resend'),"
 					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0), still::jsonb,"
-					 " fallback_when_paced <> 0, CASE WHEN state = 'skipped' THEN clock_timestamp() END"
+					 " fallback_when_paced <> 0, send_at, CASE WHEN state = 'skipped' THEN clock_timestamp() END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-					 " $18, $19, $20, $21, $22, $23, $24, $25) AS m(id, scenario, template_key, partner_id, number,"
+					 " $18, $19, $20, $21, $22, $23, $24, $25, $26) AS m(id, scenario, template_key, partner_id, number,"
 					 " number_source, params, body, res_model, res_id, wanted_provider, state, reason, detail,"
 					 " priority, requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by,"
-					 " dedupe_key, event_id, still, fallback_when_paced)");
+					 " dedupe_key, event_id, still, fallback_when_paced, send_at)");
 	WaArgs		args = {0};
 	int64	   *ids;
 	int32	   *flags;
@@ -123,6 +123,8 @@ insert_rows(WaNewMessage *messages, int n)
 	wa_arg_text_array(&args, texts, n);
 	COLLECT(int32, flags, fallback_when_paced);
 	wa_arg_int4_array(&args, flags, n);
+	COLLECT(TimestampTz, times, send_at);
+	wa_arg_timestamptz_array(&args, times, n);
 	wa_query(&insert, &args);
 }
 

@@ -22,6 +22,7 @@
 #include "admin/story.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 #include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_result);
@@ -30,6 +31,7 @@ PG_FUNCTION_INFO_V1(wa_sql_retry);
 PG_FUNCTION_INFO_V1(wa_sql_cancel_many);
 PG_FUNCTION_INFO_V1(wa_sql_retry_many);
 PG_FUNCTION_INFO_V1(wa_sql_release);
+PG_FUNCTION_INFO_V1(wa_sql_release_many);
 
 /* Add a member to an object that has begun; value may be NULL. */
 static void
@@ -89,6 +91,7 @@ wa_sql_result(PG_FUNCTION_ARGS)
 typedef struct Wish
 {
 	const char *action;
+	WaLevel		level;
 	WaStatement put;			/* for one message: $1 id, $2 role */
 	WaStatement look;			/* why not for this one: $1 id */
 	WaStatement put_many;		/* see MANY */
@@ -107,6 +110,7 @@ typedef struct Wish
 #define WHY_NOT_CANCEL \
 	"CASE" WAITS " WHEN m.state NOT IN ('sending', 'sent', 'delivered', 'read')" \
 	" AND EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id AND r.action = 'retry') THEN NULL" \
+	" WHEN m.state = 'sending' AND " WA_QUEUE_ADRIFT " THEN NULL" \
 	" ELSE m.state END"
 
 /* Reading wa.request here would make one of two SERIALIZABLE callers fail. */
@@ -119,51 +123,102 @@ typedef struct Wish
 
 #define WHY_NOT_RETRY \
 	"CASE WHEN m.state = 'queued' AND m.attempts > 0 AND m.due_at IS NOT NULL THEN NULL" \
-	" WHEN m.state NOT IN ('failed', 'unknown', 'skipped', 'expired', 'cancelled') THEN m.state" \
+	" WHEN m.state NOT IN ('failed', 'unknown', 'skipped', 'expired', 'cancelled')" \
+	" AND (m.state NOT IN ('queued', 'sending') OR NOT " WA_QUEUE_ADRIFT ") THEN m.state" \
 	WHY_NOT_REACHED " END"
 
-/* Many together are not taken out of an end that somebody meant. */
+/*
+ * Many together are not taken out of an end that somebody meant.  What was
+ * only shown in mode observe was never meant to end, but it is news no longer
+ * than its time-to-live.
+ */
 #define WHY_NOT_RETRY_MANY \
 	"CASE WHEN m.state = 'queued' AND m.attempts > 0 AND m.due_at IS NOT NULL THEN NULL" \
 	" WHEN m.state = 'unknown' AND m.due_at IS NOT NULL THEN 'unknown and waiting'" \
 	" WHEN m.state = 'skipped' AND m.reason = 'no_number' AND m.partner_id IS NOT NULL AND m.body IS NOT NULL THEN NULL" \
-	" WHEN m.state NOT IN ('failed', 'unknown', 'expired') THEN m.state" \
+	" WHEN m.state = 'skipped' AND m.reason = 'observe' AND m.expires_at <= now() THEN 'of mode observe and too old'" \
+	" WHEN m.state NOT IN ('failed', 'unknown', 'expired')" \
+	" AND (m.state <> 'skipped' OR m.reason IS DISTINCT FROM 'observe') THEN m.state" \
 	WHY_NOT_REACHED " END"
+
+/* What the message m waits for: the setting that its text needs. */
+#define SETTING_OF "substring(m.detail FROM '^the setting \"([a-z_]+)\" is not set')"
+
+#define WHY_NOT_RELEASE \
+	"CASE WHEN m.state <> 'held' THEN m.state" \
+	" WHEN m.number IS NULL THEN 'without a number'" \
+	" WHEN m.reason = 'setting_missing' AND NOT EXISTS (SELECT FROM wa.setting AS s WHERE s.name = " SETTING_OF ")" \
+	" THEN 'without the setting ' || coalesce(" SETTING_OF ", '') END"
+
+/* Whether it is the same person only a look at each can tell. */
+#define WHY_NOT_RELEASE_MANY \
+	"CASE WHEN m.reason = 'name_mismatch' THEN 'held for name_mismatch, each to be looked at'" \
+	" ELSE " WHY_NOT_RELEASE " END"
 
 #define PUT(action, why_not) \
 	WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by)" \
 				 " SELECT '" action "', id, $2 FROM wa.message AS m WHERE id = $1 AND " why_not " IS NULL")
 
 #define LOOK(why_not) \
-	WA_STATEMENT("SELECT state, " why_not " FROM wa.message AS m WHERE id = $1")
+	WA_STATEMENT("SELECT state, " why_not ", reason, " SETTING_OF " FROM wa.message AS m WHERE id = $1")
 
 /*
- * $1 scenario, $2 since, $3 until, $4 provider (each NULL for any), $5 role.
- * One look at the ledger, which may be large: how many are asked for, how many
- * are left, and why.
+ * $1 scenario, $2 since, $3 until, $4 provider, $5 reason (each NULL for any),
+ * $6 role, $7 at most (NULL: all).  One look at the ledger, which may be large:
+ * how many are asked for, how many are left, and why.
  */
-#define MANY(action, why_not) \
+#define MANY(action, why_not, condition) \
 	WA_STATEMENT("WITH c AS MATERIALIZED (SELECT id, " why_not " AS why FROM wa.message AS m" \
 				 " WHERE ($1 IS NULL OR scenario = $1) AND ($2 IS NULL OR created_at >= $2)" \
 				 " AND ($3 IS NULL OR created_at < $3)" \
-				 " AND ($4 IS NULL OR coalesce(provider, wanted_provider) = $4))," \
+				 " AND ($4 IS NULL OR coalesce(provider, wanted_provider) = $4)" \
+				 " AND ($5 IS NULL OR reason = $5)" condition ")," \
 				 " put AS (INSERT INTO wa.request (action, message_id, requested_by)" \
-				 " SELECT '" action "', id, $5 FROM c WHERE why IS NULL ORDER BY id RETURNING id)," \
+				 " SELECT '" action "', id, $6 FROM c WHERE why IS NULL ORDER BY id LIMIT $7 RETURNING id)," \
 				 " rest AS (SELECT why, count(*) AS n FROM c WHERE why IS NOT NULL GROUP BY why)" \
 				 " SELECT (SELECT count(*) FROM put), (SELECT sum(n) FROM rest)::bigint," \
 				 " (SELECT string_agg(n || ' ' || why, ', ' ORDER BY why) FROM rest)")
 
 static Wish cancel = {
-	"cancel", PUT("cancel", WHY_NOT_CANCEL), LOOK(WHY_NOT_CANCEL), MANY("cancel", WHY_NOT_CANCEL_MANY),
+	"cancel", WA_LEVEL_SEND, PUT("cancel", WHY_NOT_CANCEL), LOOK(WHY_NOT_CANCEL),
+	MANY("cancel", WHY_NOT_CANCEL_MANY, ""),
 	"Only messages that wait can be cancelled: queued, held, or unknown and to be repeated.",
 	"Only messages that wait can be cancelled: queued, held, or unknown and to be repeated."
 };
 
 static Wish retry = {
-	"retry", PUT("retry", WHY_NOT_RETRY), LOOK(WHY_NOT_RETRY), MANY("retry", WHY_NOT_RETRY_MANY),
+	"retry", WA_LEVEL_SEND, PUT("retry", WHY_NOT_RETRY), LOOK(WHY_NOT_RETRY),
+	MANY("retry", WHY_NOT_RETRY_MANY, ""),
 	"Only messages that are over without having been sent, or wait for another attempt, can be tried again.",
-	"Tried again together is what has failed or expired, has an unknown outcome, had no number, or waits for another attempt."
+	"Tried again together is what has failed or expired, has an unknown outcome, had no number, was only shown in mode observe, or waits for another attempt."
 };
+
+/* One that was asked for before is not asked for again. */
+static Wish release = {
+	"release", WA_LEVEL_ADMIN, PUT("release", WHY_NOT_RELEASE), LOOK(WHY_NOT_RELEASE),
+	MANY("release", WHY_NOT_RELEASE_MANY,
+		 " AND m.state = 'held' AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"),
+	"Only messages that are held can be released.",
+	"One at a time is released with SELECT wa_release(id)."
+};
+
+/*
+ * What one can do instead, where a message is left alone for its state; NULL:
+ * nothing.
+ */
+static char *
+what_instead(const Wish *wish, int64 id, const char *state, const char *reason, const char *setting)
+{
+	if (strcmp(state, "held") == 0 && reason && strcmp(reason, "setting_missing") == 0 && setting)
+		return psprintf("SELECT wa_set('%s', '...'); its text is written then, and it goes by itself.", setting);
+	if (strcmp(state, "held") == 0)
+		return psprintf("SELECT wa_release(" INT64_FORMAT ") lets it go, SELECT wa_cancel(" INT64_FORMAT ") ends it.", id, id);
+	if (wish == &release && (strcmp(state, "failed") == 0 || strcmp(state, "unknown") == 0 ||
+							 strcmp(state, "skipped") == 0 || strcmp(state, "expired") == 0 ||
+							 strcmp(state, "cancelled") == 0))
+		return psprintf("SELECT wa_retry(" INT64_FORMAT ") sends it again.", id);
+	return NULL;
+}
 
 /*
  * Write down a wish about a message; else say why not.
@@ -174,6 +229,8 @@ request(Wish *wish, int64 id)
 	WaArgs		args = {0};
 	char	   *state;
 	char	   *why;
+	char	   *setting;
+	char	   *instead;
 
 	wa_arg_int8(&args, id);
 	wa_arg_text(&args, wa_call_role());
@@ -191,7 +248,14 @@ request(Wish *wish, int64 id)
 	}
 	state = wa_row_text(0, 1);
 	why = wa_row_text(0, 2);
-	if (why && strcmp(why, state) != 0)
+	setting = wa_row_text(0, 4);
+	instead = what_instead(wish, id, state, wa_row_text(0, 3), setting);
+	if (why && strncmp(why, "without the setting", strlen("without the setting")) == 0)
+		ereport(NOTICE,
+				(errmsg("message " INT64_FORMAT " is left alone: it is %s", id, why),
+				 errdetail("It has no text without it."),
+				 instead ? errhint("%s", instead) : 0));
+	else if (why && strcmp(why, state) != 0)
 		ereport(NOTICE,
 				(errmsg("message " INT64_FORMAT " is left alone: it is %s", id, why),
 				 strcmp(why, "without a number") == 0 ?
@@ -204,38 +268,41 @@ request(Wish *wish, int64 id)
 				 strcmp(state, "sending") == 0 ?
 				 errdetail("It is on the wire; what becomes of it is known when the provider has answered.") :
 				 errdetail("%s", wish->what),
-				 strcmp(state, "held") == 0 ? errhint("SELECT wa_release() lets held messages go.") : 0));
+				 instead ? errhint("%s", instead) : 0));
 	return 0;
 }
 
-/*
- * wa_cancel(): see operator.sql.
- */
-Datum
-wa_sql_cancel(PG_FUNCTION_ARGS)
+static Datum
+request_one(FunctionCallInfo fcinfo, Wish *wish)
 {
 	WaCall		call;
 	int64		n;
 
-	wa_call_begin(&call, WA_LEVEL_SEND);
-	n = request(&cancel, PG_GETARG_INT64(0));
+	wa_call_begin(&call, wish->level);
+	n = request(wish, PG_GETARG_INT64(0));
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);
 }
 
-/*
- * wa_retry(): see operator.sql.
- */
+/* wa_cancel(): see operator.sql. */
+Datum
+wa_sql_cancel(PG_FUNCTION_ARGS)
+{
+	return request_one(fcinfo, &cancel);
+}
+
+/* wa_retry(): see operator.sql. */
 Datum
 wa_sql_retry(PG_FUNCTION_ARGS)
 {
-	WaCall		call;
-	int64		n;
+	return request_one(fcinfo, &retry);
+}
 
-	wa_call_begin(&call, WA_LEVEL_SEND);
-	n = request(&retry, PG_GETARG_INT64(0));
-	wa_call_end(&call);
-	PG_RETURN_INT64(n);
+/* wa_release(): see operator.sql. */
+Datum
+wa_sql_release(PG_FUNCTION_ARGS)
+{
+	return request_one(fcinfo, &release);
 }
 
 /* A name that is in no row is a mistake, and most likely one of spelling. */
@@ -256,12 +323,46 @@ require_known(WaStatement *find, const char *what, const char *name)
 				 errhint("SELECT name FROM wa.provider lists the providers.")));
 }
 
+/* A reason that is not in the ledger may be none that is there at the moment. */
+static void
+require_known_reason(const char *reason)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT FROM wa.message WHERE reason = $1 LIMIT 1");
+	WaArgs		args = {0};
+
+	if (reason == NULL || wa_story_knows_reason(reason))
+		return;
+	wa_arg_text(&args, reason);
+	if (wa_query(&find, &args) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("reason \"%s\" does not exist", reason),
+				 errhint("SELECT state, reason, count(*) FROM wa.message GROUP BY state, reason lists the reasons.")));
+}
+
+/* What a wish for many names, for people. */
+static char *
+named(const char *scenario, const char *provider, const char *reason)
+{
+	char	   *words = pstrdup("");
+
+	if (scenario)
+		words = psprintf(" of scenario \"%s\"", scenario);
+	if (provider)
+		words = psprintf("%s of provider \"%s\"", words, provider);
+	if (reason)
+		words = psprintf("%s with reason \"%s\"", words, reason);
+	return words;
+}
+
 /*
- * The same wish for many messages: those of a scenario or a provider, made in
- * a span of time.
+ * The same wish for many messages: those of a scenario or a provider, or of
+ * one reason, made in a span of time.
  */
-static Datum
-request_many(FunctionCallInfo fcinfo, Wish *wish)
+static int64
+request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz until,
+			 const char *provider, const char *reason, int32 maximum)
 {
 	static WaStatement scenario_known =
 		WA_STATEMENT("SELECT FROM wa.scenario WHERE key = $1"
@@ -269,38 +370,62 @@ request_many(FunctionCallInfo fcinfo, Wish *wish)
 	static WaStatement provider_known =
 		WA_STATEMENT("SELECT FROM wa.provider WHERE name = $1"
 					 " UNION ALL (SELECT FROM wa.message WHERE provider = $1 LIMIT 1)");
-	char	   *scenario = wa_call_arg_text(fcinfo, 0);
-	char	   *provider = wa_call_arg_text(fcinfo, 3);
-	WaCall		call;
 	WaArgs		args = {0};
 	int64		n;
+	int64		left;
 
-	if (scenario == NULL && provider == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("scenario and provider are both null"),
-				 errdetail("Without one of them this would concern everything."),
-				 errhint("For any other choice: SELECT wa_%s(id) FROM wa.message WHERE ...", wish->action)));
-	wa_call_begin(&call, WA_LEVEL_SEND);
 	require_known(&scenario_known, "scenario", scenario);
 	require_known(&provider_known, "provider", provider);
+	require_known_reason(reason);
 	wa_arg_text(&args, scenario);
-	wa_arg_timestamptz(&args, PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1));
-	wa_arg_timestamptz(&args, PG_ARGISNULL(2) ? 0 : PG_GETARG_TIMESTAMPTZ(2));
+	wa_arg_timestamptz(&args, since);
+	wa_arg_timestamptz(&args, until);
 	wa_arg_text(&args, provider);
+	wa_arg_text(&args, reason);
 	wa_arg_text(&args, wa_call_role());
+	wa_arg_int8_or_null(&args, maximum, maximum < 0);
 	wa_query(&wish->put_many, &args);
 	n = wa_row_int8(0, 1);
 	if (n > 0)
 		wa_worker_wake_at_commit();
-	if (!wa_row_isnull(0, 2))
+	left = wa_row_isnull(0, 2) ? 0 : wa_row_int8(0, 2);
+	if (left > 0)
 		ereport(NOTICE,
-				(errmsg_plural(INT64_FORMAT " message of %s \"%s\" is left alone: %s",
-							   INT64_FORMAT " messages of %s \"%s\" are left alone: %s",
-							   (unsigned long) wa_row_int8(0, 2),
-							   wa_row_int8(0, 2), scenario ? "scenario" : "provider",
-							   scenario ? scenario : provider, wa_row_text(0, 3)),
+				(errmsg_plural(INT64_FORMAT " message%s is left alone: %s",
+							   INT64_FORMAT " messages%s are left alone: %s",
+							   (unsigned long) left, left, named(scenario, provider, reason), wa_row_text(0, 3)),
 				 errdetail("%s", wish->what_many)));
+	else if (n == 0 && wish == &release && maximum != 0)
+		ereport(NOTICE,
+				(errmsg("no message%s waits to be released", named(scenario, provider, reason))));
+	return n;
+}
+
+static TimestampTz
+time_argument(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? 0 : PG_GETARG_TIMESTAMPTZ(n);
+}
+
+/* Cancel and retry take the same arguments. */
+static Datum
+cancel_or_retry(FunctionCallInfo fcinfo, Wish *wish)
+{
+	char	   *scenario = wa_call_arg_text(fcinfo, 0);
+	char	   *provider = wa_call_arg_text(fcinfo, 3);
+	char	   *reason = wa_call_arg_text(fcinfo, 4);
+	WaCall		call;
+	int64		n;
+
+	if (scenario == NULL && provider == NULL && reason == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("scenario, provider and reason are all null"),
+				 errdetail("Without one of them this would concern everything."),
+				 errhint("For any other choice: SELECT wa_%s(id) FROM wa.message WHERE ...", wish->action)));
+	wa_call_begin(&call, wish->level);
+	n = request_many(wish, scenario, time_argument(fcinfo, 1), time_argument(fcinfo, 2),
+					 provider, reason, -1);
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);
 }
@@ -309,43 +434,47 @@ request_many(FunctionCallInfo fcinfo, Wish *wish)
 Datum
 wa_sql_cancel_many(PG_FUNCTION_ARGS)
 {
-	return request_many(fcinfo, &cancel);
+	return cancel_or_retry(fcinfo, &cancel);
 }
 
 /* wa_retry() of many: see operator.sql. */
 Datum
 wa_sql_retry_many(PG_FUNCTION_ARGS)
 {
-	return request_many(fcinfo, &retry);
+	return cancel_or_retry(fcinfo, &retry);
 }
 
 /*
- * wa_release(): see operator.sql.
+ * wa_release() of many: see operator.sql.
  */
 Datum
-wa_sql_release(PG_FUNCTION_ARGS)
+wa_sql_release_many(PG_FUNCTION_ARGS)
 {
-	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by)"
-					 " SELECT 'release', id, $3 FROM wa.message"
-					 " WHERE state = 'held' AND ($1 IS NULL OR scenario = $1)"
-					 " AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = wa.message.id)"
-					 " ORDER BY id LIMIT $2");
+	char	   *scenario = wa_call_arg_text(fcinfo, 0);
+	int32		maximum = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT32(1);
+	char	   *reason = wa_call_arg_text(fcinfo, 2);
 	WaCall		call;
-	WaArgs		args = {0};
 	int64		n;
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
-	if (!PG_ARGISNULL(1) && PG_GETARG_INT32(1) < 0)
+	if (!PG_ARGISNULL(1) && maximum < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("maximum must not be negative")));
-	wa_arg_text(&args, wa_call_arg_text(fcinfo, 0));
-	wa_arg_int8_or_null(&args, PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1), PG_ARGISNULL(1));
-	wa_arg_text(&args, wa_call_role());
-	n = (int64) wa_query(&put, &args);
-	if (n > 0)
-		wa_worker_wake_at_commit();
+	if (scenario == NULL && reason == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("scenario and reason are both null"),
+				 errdetail("Without one of them this would let everything go, whatever it is held for."),
+				 errhint("SELECT * FROM wa_check() names each reason with its statement, such as SELECT wa_release(reason => 'bulk').")));
+	if (reason && strcmp(reason, "name_mismatch") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("messages held for name_mismatch are released one at a time"),
+				 errdetail("Whether contact and applicant are the same person only a look at each can tell."),
+				 errhint("SELECT id, detail FROM wa.message WHERE state = 'held' AND reason = 'name_mismatch'; then SELECT wa_release(id) with the id of each that is right.")));
+	n = request_many(&release, scenario, time_argument(fcinfo, 3), time_argument(fcinfo, 4),
+					 NULL, reason, maximum);
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);
 }

@@ -19,30 +19,38 @@ RETURNS bigint
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_retry';
 COMMENT ON FUNCTION pg_catalog.wa_retry(bigint) IS
-'send a message again that has failed, expired, was skipped or cancelled, or has an unknown outcome, or try one at once that waits for another attempt. The worker looks the contact''s number up again, unless it was given by hand; it then has at least one day left. Returns 1, or 0 with a notice that says why. Needs level send';
+'send a message again that has failed, expired, was skipped or cancelled, or has an unknown outcome, or try one at once that waits for another attempt, or that nobody carries out (wa.adrift). The worker looks the contact''s number up again, unless it was given by hand; it then has at least one day left. Returns 1, or 0 with a notice that says why. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_cancel(scenario text DEFAULT NULL, since timestamptz DEFAULT NULL,
-    until timestamptz DEFAULT NULL, provider text DEFAULT NULL)
+    until timestamptz DEFAULT NULL, provider text DEFAULT NULL, reason text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_cancel_many';
-COMMENT ON FUNCTION pg_catalog.wa_cancel(text, timestamptz, timestamptz, text) IS
-'cancel the messages of a scenario, of a provider (the last one that had it, or that it was demanded for), or of both, that are waiting, those created from since on and before until; as wa_cancel(bigint). Returns how many were asked for, with a notice how many are left alone and why. Raises an error where neither scenario nor provider is given, or one is unknown. Needs level send';
+COMMENT ON FUNCTION pg_catalog.wa_cancel(text, timestamptz, timestamptz, text, text) IS
+'cancel the messages of a scenario, of a provider (the last one that had it, or that it was demanded for), with a reason, or what all of these have in common, that are waiting, those created from since on and before until; as wa_cancel(bigint). Returns how many were asked for, with a notice how many are left alone and why. Raises an error where none of the three is given, or one is unknown. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_retry(scenario text DEFAULT NULL, since timestamptz DEFAULT NULL,
-    until timestamptz DEFAULT NULL, provider text DEFAULT NULL)
+    until timestamptz DEFAULT NULL, provider text DEFAULT NULL, reason text DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_retry_many';
-COMMENT ON FUNCTION pg_catalog.wa_retry(text, timestamptz, timestamptz, text) IS
-'send again the messages of a scenario, of a provider (the last one that had it, or that it was demanded for), or of both, that have failed or expired, have an unknown outcome, had no number, or wait for another attempt, those created from since on and before until; not those that were skipped for another reason or cancelled; as wa_retry(bigint). Returns how many were asked for, with a notice how many are left alone and why. Raises an error where neither scenario nor provider is given, or one is unknown. Needs level send';
+COMMENT ON FUNCTION pg_catalog.wa_retry(text, timestamptz, timestamptz, text, text) IS
+'send again the messages of a scenario, of a provider (the last one that had it, or that it was demanded for), with a reason, or what all of these have in common, that have failed or expired, have an unknown outcome, had no number, wait for another attempt, or were skipped in mode observe and are within their time-to-live, those created from since on and before until; not those that were skipped for another reason or cancelled; as wa_retry(bigint). Returns how many were asked for, with a notice how many are left alone and why. Raises an error where none of the three is given, or one is unknown. Needs level send';
 
-CREATE FUNCTION pg_catalog.wa_release(scenario text DEFAULT NULL, maximum integer DEFAULT NULL)
+CREATE FUNCTION pg_catalog.wa_release(message bigint)
+RETURNS bigint
+LANGUAGE c VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wa_sql_release';
+COMMENT ON FUNCTION pg_catalog.wa_release(bigint) IS
+'let a held message go; it then has at least one day left. Returns 1, or 0 with a notice that says why. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_release(scenario text DEFAULT NULL, maximum integer DEFAULT NULL,
+    reason text DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE
-AS 'MODULE_PATHNAME', 'wa_sql_release';
-COMMENT ON FUNCTION pg_catalog.wa_release(text, integer) IS
-'let held messages go, oldest first: of one scenario or of all (NULL), at most maximum (NULL: all). Returns how many. Needs level admin';
+AS 'MODULE_PATHNAME', 'wa_sql_release_many';
+COMMENT ON FUNCTION pg_catalog.wa_release(text, integer, text, timestamptz, timestamptz) IS
+'let held messages of a scenario, with a reason, or both, go, oldest first, those created from since on and before until, at most maximum (NULL: all); as wa_release(bigint). Those held for name_mismatch only go one at a time. Returns how many, with a notice how many are left alone and why. Raises an error where neither scenario nor reason is given, or one is unknown. Needs level admin';
 
 CREATE FUNCTION wa._settle(message bigint, attempt integer, provider_message_id text, accepted boolean, detail text)
 RETURNS boolean

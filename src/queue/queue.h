@@ -19,6 +19,18 @@
 #define WA_QUEUE_INDEXABLE(key) \
 	"CASE WHEN octet_length(" key ") > 1000 THEN 'md5:' || md5(" key ") ELSE " key " END"
 
+/*
+ * SQL: does the message m say that it waits, or is on the wire, though no work
+ * table has it?  Nobody carries that out: somebody has written its state, or
+ * has taken it out of wa.ready or wa.due.
+ */
+#define WA_QUEUE_ADRIFT \
+	"((m.state = 'queued' OR m.state = 'unknown' AND m.due_at IS NOT NULL)" \
+	" AND NOT EXISTS (SELECT FROM wa.ready AS w WHERE w.message_id = m.id)" \
+	" AND NOT EXISTS (SELECT FROM wa.due AS w WHERE w.message_id = m.id)" \
+	" OR m.state = 'sending' AND NOT EXISTS" \
+	" (SELECT FROM wa.ready AS w WHERE w.message_id = m.id AND w.claimed_at IS NOT NULL))"
+
 /* A message to be written; NULL or 0 where there is nothing to say. */
 typedef struct WaNewMessage
 {
@@ -42,6 +54,7 @@ typedef struct WaNewMessage
 	bool		fallback;
 	bool		fallback_when_paced;
 	TimestampTz due_at;
+	TimestampTz send_at;		/* the sender's wish; 0: none */
 	TimestampTz expires_at;
 	const char *created_by;
 	const char *dedupe_key;

@@ -35,6 +35,7 @@ CREATE TABLE wa.message (
     waits               integer NOT NULL DEFAULT 0,
     repeats             integer NOT NULL DEFAULT 0,
     due_at              timestamptz,
+    send_at             timestamptz,
     expires_at          timestamptz,
     attempts            integer NOT NULL DEFAULT 0,
     created_at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -74,9 +75,22 @@ COMMENT ON COLUMN wa.message.waits IS 'back-off waits so far';
 COMMENT ON COLUMN wa.message.repeats IS 'how often it was sent again although an earlier attempt may have been accepted';
 COMMENT ON COLUMN wa.message.unknown_policy IS 'what to do where it is not known whether the provider took it: resend, give up or hold';
 COMMENT ON COLUMN wa.message.due_at IS 'not before this time (state unknown: when the policy for it is carried out); NULL: at once';
+COMMENT ON COLUMN wa.message.send_at IS 'not before this time, whatever happens meanwhile: the wish of the sender; NULL: none';
 COMMENT ON COLUMN wa.message.expires_at IS 'not sent after this time';
 COMMENT ON COLUMN wa.message.still IS 'columns of the record with the values that they must still have when the message goes out';
 COMMENT ON COLUMN wa.message.dedupe_key IS 'a second message with the same key is skipped';
+
+-- What waits is in wa.ready or wa.due; a state alone puts nothing there.
+CREATE FUNCTION wa._by_hand()
+RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'wa_sql_by_hand';
+COMMENT ON FUNCTION wa._by_hand() IS
+'trigger function on wa.message: refuses a state that only the worker can carry out, where somebody else writes it, and names the function that does what was meant';
+
+CREATE TRIGGER by_hand BEFORE UPDATE ON wa.message FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND (NEW.state IN ('queued', 'sending') OR NEW.state = 'unknown' AND NEW.due_at IS NOT NULL))
+    EXECUTE FUNCTION wa._by_hand();
 
 CREATE TABLE wa.attempt (
     message_id    bigint NOT NULL,

@@ -22,16 +22,21 @@
 #include "pg/query.h"
 #include "queue/queue.h"
 
-/* The rows of wa.request that may be carried out now, locked with their messages. */
+/*
+ * The rows of wa.request that may be carried out now, locked with their
+ * messages.  One that says to be on the wire though nobody has claimed it
+ * would keep its requests for ever.
+ */
 #define FETCH(columns, condition) \
 	"SELECT r.id, r.message_id, r.requested_by, " columns \
 	" FROM wa.request AS r JOIN wa.message AS m ON m.id = r.message_id" \
-	" WHERE " condition " AND m.state <> 'sending' AND m.id <> ALL ($2)" \
+	" WHERE " condition " AND m.id <> ALL ($2)" \
+	" AND (m.state <> 'sending' OR " WA_QUEUE_ADRIFT ")" \
 	" ORDER BY r.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED"
 
 /* Has the last attempt of the message m perhaps been accepted? */
 #define LAST_IN_DOUBT \
-	"(m.state = 'unknown' OR (m.state = 'held' AND m.reason IN ('unknown_outcome', 'many_unknown')))"
+	"(m.state IN ('unknown', 'sending') OR (m.state = 'held' AND m.reason IN ('unknown_outcome', 'many_unknown')))"
 
 /* Or an earlier one? */
 #define IN_DOUBT \
@@ -264,7 +269,7 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 					 " THEN format('cancelled by %s: it is not repeated, but an earlier attempt may have been accepted', c.role)"
 					 " ELSE 'cancelled by ' || c.role END"
 					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS c"
-					 " WHERE m.id = c.id AND (m.state IN ('queued', 'held')"
+					 " WHERE m.id = c.id AND (m.state IN ('queued', 'held', 'sending')"
 					 " OR (m.state = 'unknown' AND m.due_at IS NOT NULL)) RETURNING m.id");
 	static WaStatement take_back =
 		WA_STATEMENT("DELETE FROM wa.request AS r WHERE r.action IN ('retry', 'release') AND r.message_id = ANY ($2)"
@@ -321,7 +326,8 @@ revive(Revivals *revivals, int64 id, const char *state, const char *reason, cons
 
 /*
  * Write them; those that are queued then are in *revived.  A message that may
- * have been accepted already stays in doubt, or is counted as repeated.
+ * have been accepted already stays in doubt, or is counted as repeated.  Until
+ * the time that its sender asked for it waits, whatever has been meanwhile.
  */
 static void
 write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
@@ -330,16 +336,21 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 		WA_STATEMENT("UPDATE wa.message AS m SET"
 					 " state = CASE WHEN v.state <> 'queued' AND " IN_DOUBT " THEN 'unknown' ELSE v.state END,"
 					 " reason = v.reason, detail = v.detail, number = coalesce(v.number, m.number),"
-					 " number_source = coalesce(v.source, m.number_source), due_at = NULL,"
+					 " number_source = coalesce(v.source, m.number_source),"
+					 " due_at = CASE WHEN v.state = 'queued' AND m.send_at > clock_timestamp() THEN m.send_at END,"
 					 " finished_at = CASE WHEN v.state <> 'queued' THEN clock_timestamp() END,"
 					 " tried = NULL, waits = 0, repeats = m.repeats"
 					 " + CASE WHEN v.state = 'queued' AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
-					 " expires_at = CASE WHEN v.state = 'queued' THEN greatest(m.expires_at, clock_timestamp() + '1 day')"
-					 " ELSE m.expires_at END"
+					 " expires_at = CASE WHEN v.state = 'queued' THEN greatest(m.expires_at, clock_timestamp() + '1 day',"
+					 " m.send_at + '1 day') ELSE m.expires_at END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6) AS v(id, state, reason, detail, number, source)"
 					 " WHERE m.id = v.id RETURNING CASE WHEN m.state = 'queued' THEN m.id ELSE -m.id END");
 	static WaStatement ready =
-		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1) ON CONFLICT DO NOTHING");
+		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT id FROM wa.message WHERE id = ANY ($1) AND due_at IS NULL"
+					 " ON CONFLICT DO NOTHING");
+	static WaStatement due =
+		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT id, due_at FROM wa.message"
+					 " WHERE id = ANY ($1) AND due_at IS NOT NULL ON CONFLICT DO NOTHING");
 	WaArgs		args = {0};
 	int64	   *ids;
 	int			n;
@@ -361,6 +372,7 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 	memset(&args, 0, sizeof(args));
 	wa_arg_int8_array(&args, ids, nqueued);
 	wa_query(&ready, &args);
+	wa_query(&due, &args);
 	add(revived, nrevived, ids, nqueued);
 }
 
@@ -382,7 +394,8 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 		WA_STATEMENT(FETCH("r.action = 'retry',"
 						   " CASE WHEN r.action = 'release' THEN m.state = 'held' AND m.number IS NOT NULL"
 						   " WHEN m.number IS NULL AND (m.partner_id IS NULL OR m.body IS NULL) THEN false"
-						   " WHEN m.state = 'queued' THEN EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)"
+						   " WHEN m.state IN ('queued', 'sending') THEN EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)"
+						   " OR " WA_QUEUE_ADRIFT
 						   " ELSE m.state IN ('failed', 'unknown', 'skipped', 'expired', 'cancelled') END,"
 						   " CASE WHEN m.number IS NULL OR coalesce(m.number_source, '') NOT IN ('given', 'composer')"
 						   " THEN m.partner_id END",

@@ -83,6 +83,7 @@ shift(int64 by)
 					 " clock_timestamp() + CASE m.state WHEN 'unknown' THEN $2 ELSE 86400000000 END * interval '1 microsecond')"
 					 " FROM wa.message AS m WHERE m.id = d.message_id"
 					 " AND (m.state = 'unknown' OR (m.attempts > 0 AND m.reason IS DISTINCT FROM 'outside_hours'))"
+					 " AND d.due_at IS DISTINCT FROM m.send_at"
 					 " AND ($1 <> 0 OR d.due_at > clock_timestamp()"
 					 " + CASE m.state WHEN 'unknown' THEN $2 ELSE 86400000000 END * interval '1 microsecond')"
 					 " RETURNING d.message_id, d.due_at),"

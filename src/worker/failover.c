@@ -155,7 +155,8 @@ static void
 doubt_requests(TimestampTz switched, TimestampTz until)
 {
 	static WaStatement doubt =
-		WA_STATEMENT("WITH w AS (DELETE FROM wa.request WHERE action IN ('retry', 'release') AND requested_at <= $1"
+		WA_STATEMENT("WITH w AS (DELETE FROM wa.request AS r WHERE action IN ('retry', 'release') AND requested_at <= $1"
+					 " AND NOT EXISTS (SELECT FROM wa.message AS m WHERE m.id = r.message_id AND m.send_at > $1)"
 					 " RETURNING message_id), "
 					 "m AS (UPDATE wa.message AS m SET state = 'unknown', reason = 'failover',"
 					 " detail = 'it was to go out when this server was promoted; it may have gone out from the former primary',"

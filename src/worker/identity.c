@@ -391,6 +391,19 @@ wa_sql_arm(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(result);
 }
 
+/* Messages that would go out by themselves and have not yet. */
+static int64
+count_waiting(void)
+{
+	static WaStatement count =
+		WA_STATEMENT("SELECT count(*) FROM (SELECT message_id FROM wa.ready WHERE claimed_at IS NULL"
+					 " UNION ALL SELECT message_id FROM wa.due) AS w JOIN wa.message AS m ON m.id = w.message_id"
+					 " WHERE m.scenario IS NOT NULL AND m.state = 'queued'");
+
+	wa_query(&count, NULL);
+	return wa_row_int8(0, 1);
+}
+
 /*
  * wa_disarm(): see worker.sql.
  */
@@ -399,10 +412,18 @@ wa_sql_disarm(PG_FUNCTION_ARGS)
 {
 	WaCall		call;
 	Datum		result;
+	int64		waiting;
+	char	   *answer = "mode observe: only messages by hand go out";
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	waiting = count_waiting();
 	set_mode("observe");
-	result = wa_call_text(&call, "mode observe: only messages by hand go out");
+	if (waiting > 0)
+		answer = psprintf("%s; messages that wait now: " INT64_FORMAT ". Each is skipped (reason observe) when its turn comes."
+						  " After wa_arm(), SELECT wa_retry(reason => 'observe') brings back those still within their time-to-live."
+						  " To stop for a while and lose nothing: SELECT wa_pause(), then SELECT wa_resume()",
+						  answer, waiting);
+	result = wa_call_text(&call, answer);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }

@@ -274,7 +274,7 @@ $node->safe_psql('postgres', 'CREATE ROLE stranger LOGIN');
 works('stranger', 'plain', "SELECT wa_normalize_number('0812-0000-0010')", 'anybody may use a pure function');
 foreach my $call (
 	"wa_send('permit_ready', 10)", "wa_send('permit_ready', '081200000010')", "wa_send_text(10, 'x')",
-	"wa_send_text('081200000010', 'x')", 'wa_result(1)', 'wa_cancel(1)', 'wa_retry(1)', 'wa_release()',
+	"wa_send_text('081200000010', 'x')", 'wa_result(1)', 'wa_cancel(1)', 'wa_retry(1)', 'wa_release(1)', "wa_release('permit_ready')",
 	"wa_render('permit_ready', '{}')", "wa_convert_params('permit_ready', 'fonnte', '{}')",
 	'wa_setup()', 'wa_teardown()', "wa_configure('fonnte', '{}')", "wa_set('office_name', 'x')",
 	"wa_set_template('permit_ready', '{}')", "wa_map_template('permit_ready', 'fonnte', '{}')",

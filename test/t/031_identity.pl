@@ -217,7 +217,7 @@ sends($main, 'odoo', 'instance a again');
 # Copies of a database that has work: events unread, a message that may go,
 # one that may go tomorrow.
 
-as_odoo($main, 'odoo', 'SELECT wa_release()');
+as_odoo($main, 'odoo', "SELECT wa_release(reason => 'copy')");
 ok(wait_rest($main, 'odoo'), 'at rest');
 change_setting($main, 'sicantik_wa.enabled', 'off');
 ok(wait_no_worker(), 'no worker');
@@ -285,7 +285,7 @@ my $held = $main->safe_psql('duplicate', "SELECT count(*) FROM wa.message WHERE 
 is($held, '7', 'armed copy: what was there before is held, that of tomorrow too');
 is(sent_to('62811999900002'), 0, 'it has not been sent');
 is((grep { sent_to($_) != 1 } @waiting), 0, 'nor anything else twice');
-as_odoo($main, 'duplicate', 'SELECT wa_release()');
+as_odoo($main, 'duplicate', "SELECT wa_release(reason => 'copy')");
 ok($sim->wait_for_sends(2, to => $waiting[1], accepted => 1), 'until a person releases it');
 
 # The restored backup, armed before its events were read: they are held, each

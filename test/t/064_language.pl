@@ -41,11 +41,7 @@ my %not_shown = map { $_ => 1 } (
 	# errors of calls and of the start of the HTTP engine
 	'none yet, see wa_setup()', 'could not initialize libcurl', 'could not set up libcurl: %s',
 	'could not open a descriptor for HTTP: %s', 'could not watch a timer for HTTP: %s',
-	'(built-in default)', 'Only messages that wait can be cancelled: queued, held, or unknown and to be repeated.',
-	'Only messages that are over without having been sent, or wait for another attempt, can be tried again.',
-	'Tried again together is what has failed or expired, has an unknown outcome, had no number, or waits for another attempt.',
-	# notices of wa_cancel() and wa_retry() of many: why some are left alone
-	'unknown and waiting', 'without number and text', 'without a number',
+	'(built-in default)',
 	# an alert, written in the language of the office at once
 	'Notice from sicantik_wa, database %s: WhatsApp provider "%s" is in trouble.\n\n%s\n\n'
 	  . 'Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s',
@@ -53,8 +49,11 @@ my %not_shown = map { $_ => 1 } (
 	  . 'Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s',
 	# a policy, and the cause that alerts are counted by
 	'give up', 'http %s',
-	# a notice of wa_arm()
+	# answers of wa_arm() and wa_disarm()
 	'database %s sends now (mode live)',
+	'%s; messages that wait now: %s. Each is skipped (reason observe) when its turn comes.'
+	  . " After wa_arm(), SELECT wa_retry(reason => 'observe') brings back those still within their time-to-live."
+	  . ' To stop for a while and lose nothing: SELECT wa_pause(), then SELECT wa_resume()',
 	# the same in both languages
 	'%s (Fonnte: %s).',
 	# Fonnte's own word for a reason
@@ -152,6 +151,7 @@ foreach my $file (glob("$src/admin/{findings,find_*,reach,senders,history}.c $sr
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);
 
 	next if $file =~ m{/compose/what_if\.c$};	# speaks in sentences of story.c
+	next if $file =~ m{/queue/operator\.c$};	# notices of calls, English like all errors
 	foreach my $found (sentences_in($file, errors => scalar($file =~ $composing)),
 		map { { text => $_, line => 0 } } grep { $codes{$_} eq 'outcome' } sort keys %codes)
 	{
@@ -279,7 +279,7 @@ $told = sql("SELECT what FROM wa_why($doubt)");
 unlike($told, $english, 'a message in doubt in Indonesian');
 like($told, qr/^percobaan 1 lewat fonnte: .*\(unknown\).*: sambungan terputus sebelum ada jawaban$/m, 'why nobody knows');
 like($told, qr/^bila sampai waktu ini belum ada kabar .*: dikirim sekali lagi$/m, 'what comes next');
-like($told, qr/^yang dapat dilakukan: .* wa_cancel\(\)/m, 'what one can do');
+like($told, qr/^yang dapat dilakukan: .* wa_cancel\($doubt\)/m, 'what one can do');
 like(sql("SELECT detail FROM wa.message WHERE id = $silent"), qr/^no usable number in whatsapp_number \(empty\)/, 'the ledger keeps the English sentence');
 sql("SELECT wa_set('language', 'en')");
 like(sql("SELECT what FROM wa_why($silent)"), qr/no usable number in whatsapp_number \(empty\)/, 'which is shown when the office reads English');

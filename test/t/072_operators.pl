@@ -211,7 +211,7 @@ sql("SELECT wa_send_text('" . number() . "', 'many', 'fonnte')") foreach 1 .. 3;
 sql("SELECT wa_send_text('" . number() . "', 'many', 'cadangan')") foreach 1 .. 2;
 foreach my $call ('wa_cancel()', 'wa_retry()', 'wa_cancel(NULL, now())', "wa_retry(until => now())")
 {
-	like(notices("SELECT $call"), qr/ERROR:  scenario and provider are both null/, "$call is an error");
+	like(notices("SELECT $call"), qr/ERROR:  scenario, provider and reason are all null/, "$call is an error");
 }
 like(notices("SELECT wa_cancel(provider => 'fontne')"), qr/ERROR:  provider "fontne" does not exist/, 'a provider that does not exist is an error');
 is(notices("SELECT wa_cancel(provider => 'fonnte', since => now() + interval '1 hour')"), '0|', 'another time');

@@ -153,7 +153,7 @@ my %chaos = (
 sub operate
 {
 	$node->psql('odoo', "UPDATE wa.provider SET probe_at = now() WHERE state = 'error' AND probe_at > now()");
-	$node->psql('odoo', 'SELECT wa_release()');
+	$node->psql('odoo', "SELECT wa_release(id) FROM wa.message WHERE state = 'held'");
 	return;
 }
 
