@@ -22,7 +22,7 @@ SQL_PARTS = src/sicantik_wa.sql src/admin/setting.sql \
 	src/capture/capture.sql src/route/route.sql src/route/pause.sql src/compose/compose.sql \
 	src/queue/queue.sql src/queue/operator.sql src/compose/send.sql src/compose/calendar.sql \
 	src/deliver/deliver.sql src/feedback/feedback.sql src/worker/worker.sql \
-	src/admin/admin.sql src/admin/explain.sql \
+	src/admin/admin.sql src/admin/explain.sql src/admin/views.sql \
 	src/rights.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 EXTRA_CLEAN = $(DATA_built) sicantik_wa_worker.so $(WORKER_OBJS) $(WORKER_OBJS:.o=.bc)

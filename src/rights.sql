@@ -7,11 +7,17 @@
 
 GRANT USAGE ON SCHEMA wa TO PUBLIC;
 
+-- These ask for the level of whoever reads them.
+GRANT SELECT ON
+    wa.message_view, wa.attempt_view, wa.figures, wa.adrift, wa.scenario_view, wa.template_view, wa.template_mapping_view,
+    wa.provider_view, wa.setting_view, wa.calendar_view, wa.event_outcome_view, wa.dead_letter_view
+    TO PUBLIC;
+
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.access, wa.identity,
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.scenario, wa.calendar, wa.position, wa.event_outcome, wa.dead_letter, wa.passed, wa.waiting,
-    wa.message, wa.attempt, wa.ready, wa.due, wa.once, wa.request,
+    wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.once, wa.request,
     wa.provider, wa.contact
     TO pg_database_owner;
 GRANT USAGE, SELECT, UPDATE ON

@@ -129,6 +129,17 @@ extern void wa_admin_put_setting(const char *name, const char *value);
 extern char *wa_admin_odoo_base_url(void);
 extern bool wa_admin_lies_below(const char *link, const char *address);
 
+/* needs.c: a setting that texts need and the office has not set */
+typedef struct WaMissingSetting
+{
+	const char *name;
+	const char *scenarios;		/* that need it, "a, b" */
+} WaMissingSetting;
+
+struct WaTemplate;
+extern const char *wa_admin_missing_setting(const struct WaTemplate *template);
+extern int	wa_admin_missing_settings(WaMissingSetting **list);
+
 /* template_rules.c: no SPI needed */
 extern bool wa_admin_key_valid(const char *key);
 extern bool wa_admin_parameter_valid(const char *name);

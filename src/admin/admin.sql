@@ -40,6 +40,13 @@ AS 'MODULE_PATHNAME', 'wa_sql_map_template';
 COMMENT ON FUNCTION pg_catalog.wa_map_template(text, text, jsonb) IS
 'say how a provider knows a template: name (or id), language, mode (template or text), format (positional or named), parameters (this provider''s own order), status (draft, configured, approved, error). JSON null removes a value. Returns the mapping. Raises an error for an unknown template, provider or setting. Needs level admin';
 
+CREATE FUNCTION pg_catalog.wa_set_scenario(key text, settings jsonb)
+RETURNS jsonb
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_set_scenario';
+COMMENT ON FUNCTION pg_catalog.wa_set_scenario(text, jsonb) IS
+'change the policy of a scenario: name, template_key, active, on_insert, exclusive, requires_opt_in, time_to_live, unknown_policy, priority, fallback, fallback_when_paced, staff_group, approver_group, hours_from and hours_to, weekdays, max_per_transaction, max_per_hour, max_per_day_and_number, news_days, muted_until, daily_at (of a daily one), thresholds, time_limit, as in wa.scenario. JSON null removes what may be left out. Returns the scenario as it is then; with {} it changes nothing. Raises an error that names an unknown or unsuitable setting. Needs level admin';
+
 CREATE FUNCTION pg_catalog.wa_set(name text, value text)
 RETURNS text
 LANGUAGE c VOLATILE

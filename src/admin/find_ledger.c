@@ -9,6 +9,7 @@
 
 #include "admin/findings.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 
 /* A reason code, and what it means. */
 static const char *
@@ -17,6 +18,25 @@ reason_in_words(const WaFindings *findings, const char *reason)
 	const char *words = wa_story_reason(findings->story, reason);
 
 	return words == reason ? reason : psprintf("%s (%s)", words, reason);
+}
+
+/* SQL: what the retention has passed waits for nobody any more. */
+#define NOT_PURGED "id > coalesce((SELECT purged_message_id FROM wa.position), 0)"
+
+/* The statement that lets these messages go, or ends them, and no others. */
+static char *
+what_to_do(const char *state, const char *reason, const char *setting)
+{
+	if (strcmp(state, "held") != 0)
+		return reason == NULL || strcmp(state, "unknown") == 0 ? "" :
+			psprintf("; mend the cause, then SELECT wa_retry(reason => '%s', since => now() - interval '24 hours')", reason);
+	if (reason == NULL)
+		return "; SELECT wa_release(id) FROM wa.message_view WHERE state = 'held' AND reason IS NULL";
+	if (strcmp(reason, "name_mismatch") == 0)
+		return "; look at each: SELECT id, detail FROM wa.message_view WHERE state = 'held' AND reason = 'name_mismatch'; then SELECT wa_release(id) or SELECT wa_cancel(id)";
+	if (setting)
+		return psprintf("; SELECT wa_set('%s', '...') has them written and sent", setting);
+	return psprintf("; look at them, then SELECT wa_release(reason => '%s') or SELECT wa_cancel(reason => '%s')", reason, reason);
 }
 
 /*
@@ -28,13 +48,15 @@ static void
 find_messages(WaFindings *findings)
 {
 	static WaStatement ends =
-		WA_STATEMENT("SELECT state, coalesce(reason, '-'), count(*)::text, max(id)::text,"
+		WA_STATEMENT("SELECT state, reason, count(*)::text, max(id)::text,"
 					 " state = 'failed' AND coalesce(reason, '') IN ('recipient', 'policy') AND (count(*) < 5 OR count(*) <"
 					 " (SELECT count(*) FROM wa.message AS s WHERE s.state IN ('sent', 'delivered', 'read')"
-					 " AND s.created_at > now() - interval '24 hours'))"
+					 " AND s.created_at > now() - interval '24 hours')),"
+					 " min(CASE WHEN reason = 'setting_missing' AND body IS NULL THEN " WA_QUEUE_SETTING_OF("detail") " END)"
+					 " FILTER (WHERE NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("detail") "))"
 					 " FROM wa.message"
-					 " WHERE state IN ('failed', 'unknown', 'expired') AND created_at > now() - interval '24 hours'"
-					 " OR state = 'held'"
+					 " WHERE " NOT_PURGED " AND (state IN ('failed', 'unknown', 'expired')"
+					 " AND created_at > now() - interval '24 hours' OR state = 'held')"
 					 " GROUP BY state, reason ORDER BY state, reason");
 	uint64		n = wa_query(&ends, NULL);
 
@@ -43,13 +65,14 @@ find_messages(WaFindings *findings)
 		char	   *state = wa_row_text(i, 1);
 		char	   *reason = wa_row_text(i, 2);
 		bool		held = strcmp(state, "held") == 0;
+		bool		fine = wa_row_bool(i, 5);
 
-		wa_find(findings, held ? WA_WARNING_HELD : wa_row_bool(i, 5) ? WA_FINE : WA_WARNING_FAILED,
+		wa_find(findings, held ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
 				psprintf("log: messages %s", state),
 				psprintf("SELECT * FROM wa_why(%s)", wa_row_text(i, 4)),
 				psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
-						 wa_row_text(i, 3), reason_in_words(findings, reason), wa_row_text(i, 4),
-						 held ? "; wa_release() or wa_cancel()" : ""));
+						 wa_row_text(i, 3), reason ? reason_in_words(findings, reason) : "-", wa_row_text(i, 4),
+						 fine ? "" : what_to_do(state, reason, wa_row_text(i, 6))));
 	}
 	if (n == 0)
 		wa_find(findings, WA_FINE, "log: messages", NULL, "nothing failed in the last 24 hours, nothing is held");
@@ -69,6 +92,25 @@ find_waiting(WaFindings *findings)
 	else
 		wa_find(findings, WA_WARNING_WAITING, "log: messages waiting", NULL,
 				psprintf("%s messages wait for a provider, one of them: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
+}
+
+/*
+ * What claims to wait, or to be on the wire, though nobody has it.  In a copy
+ * that is all that waited; arming it holds them.
+ */
+static void
+find_adrift(WaFindings *findings)
+{
+	static WaStatement adrift =
+		WA_STATEMENT("SELECT count(*)::text FROM wa.message AS m WHERE " NOT_PURGED
+					 " AND state IN ('queued', 'sending', 'unknown') AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
+
+	if (findings->identity.is_copy || wa_query(&adrift, NULL) == 0)
+		wa_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
+	else
+		wa_find(findings, WA_ERROR_DEAD_LETTER, "log: messages adrift", "SELECT wa_retry(id) FROM wa.adrift",
+				psprintf("%s messages say that they wait, but nobody carries them out: SELECT wa_retry(id) FROM wa.adrift",
+						 wa_row_text(0, 1)));
 }
 
 static void
@@ -141,6 +183,7 @@ wa_find_ledger(WaFindings *findings)
 {
 	find_messages(findings);
 	find_waiting(findings);
+	find_adrift(findings);
 	find_events(findings);
 	find_event_numbers(findings);
 	find_calendar(findings);

@@ -7,26 +7,11 @@
  */
 #include "postgres.h"
 
+#include "admin/admin.h"
 #include "admin/findings.h"
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/own.h"
 #include "compose/scenario.h"
-
-/* What of a template's text no setting and no composer can fill. */
-static const char *
-missing_setting(const WaTemplate *template)
-{
-	static const char *const names[] = {
-		"download_link", "detail_link", "renewal_link", "approval_link",
-		"link_dashboard", "contact_dpmptsp"
-	};
-
-	for (size_t i = 0; i < lengthof(names); i++)
-		if (strstr(template->body, psprintf("{{%s}}", names[i])) && wa_setting_get(names[i]) == NULL)
-			return names[i];
-	return NULL;
-}
 
 /*
  * Mappings that their provider has refused: each notice of that template goes
@@ -114,7 +99,7 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 		return;
 	}
 	template = wa_route_load_template(key);
-	setting = template ? missing_setting(template) : NULL;
+	setting = template ? wa_admin_missing_setting(template) : NULL;
 	if (template == NULL)
 		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
 				psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));

@@ -26,7 +26,7 @@ string_of(const JsonbValue *value)
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
-/* Read an array of strings; anything else makes it WA_OPTION_OTHER. */
+/* Read an array of strings, or of numbers; anything else is WA_OPTION_OTHER. */
 static void
 read_list(WaOption *option, JsonbContainer *array)
 {
@@ -38,12 +38,19 @@ read_list(WaOption *option, JsonbContainer *array)
 	option->list = palloc(sizeof(char *) * Max(JsonContainerSize(array), 1));
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
+		WaOptionType type = value.type == jbvNumeric ? WA_OPTION_NUMBERS : WA_OPTION_LIST;
+
 		if (token != WJB_ELEM)
 			continue;
-		if (value.type != jbvString)
+		if ((value.type != jbvString && value.type != jbvNumeric) ||
+			(option->nlist > 0 && option->type != type))
+		{
 			option->type = WA_OPTION_OTHER;
-		else
-			option->list[option->nlist++] = string_of(&value);
+			return;
+		}
+		option->type = type;
+		option->list[option->nlist++] = value.type == jbvString ? string_of(&value) :
+			DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
 	}
 }
 
@@ -163,6 +170,15 @@ wrong_type(const WaOption *option, const char *expected, const char *hint)
 			 hint ? errhint("%s", hint) : 0));
 }
 
+/*
+ * Raise an error that this option must be something else; hint may be NULL.
+ */
+void
+wa_option_refuse(const WaOption *option, const char *expected, const char *hint)
+{
+	wrong_type(option, expected, hint);
+}
+
 bool
 wa_option_is_null(const WaOption *option)
 {
@@ -205,6 +221,31 @@ wa_option_integer(const WaOption *option, int low, int high)
 	if (errno != 0 || *end != '\0' || value < low || value > high)
 		wrong_type(option, psprintf("an integer between %d and %d", low, high), NULL);
 	return (int) value;
+}
+
+/*
+ * A list of integers between low and high; how many, *values palloc()ed.
+ */
+int
+wa_option_integers(const WaOption *option, int low, int high, int **values)
+{
+	char	   *expected = psprintf("a list of integers between %d and %d", low, high);
+
+	if (option->type != WA_OPTION_NUMBERS && (option->type != WA_OPTION_LIST || option->nlist > 0))
+		wrong_type(option, expected, "For example: [1, 2, 3].");
+	*values = palloc(sizeof(int) * Max(option->nlist, 1));
+	for (int i = 0; i < option->nlist; i++)
+	{
+		char	   *end;
+		long		value;
+
+		errno = 0;
+		value = strtol(option->list[i], &end, 10);
+		if (errno != 0 || *end != '\0' || value < low || value > high)
+			wrong_type(option, expected, NULL);
+		(*values)[i] = (int) value;
+	}
+	return option->nlist;
 }
 
 /* A number above 0. */

@@ -18,7 +18,8 @@ typedef enum WaOptionType
 	WA_OPTION_STRING,
 	WA_OPTION_NUMBER,
 	WA_OPTION_BOOLEAN,
-	WA_OPTION_LIST,				/* array of strings */
+	WA_OPTION_LIST,				/* array of strings; an empty one */
+	WA_OPTION_NUMBERS,			/* array of numbers, as they were written */
 	WA_OPTION_OTHER				/* object, or array of something else */
 } WaOptionType;
 
@@ -52,7 +53,9 @@ extern const char *wa_option_string(const WaOption *option);
 extern bool wa_option_boolean(const WaOption *option);
 extern int	wa_option_integer(const WaOption *option, int low, int high);
 extern double wa_option_number(const WaOption *option);
+extern int	wa_option_integers(const WaOption *option, int low, int high, int **values);
 extern int64 wa_option_duration(const WaOption *option);
+extern void wa_option_refuse(const WaOption *option, const char *expected, const char *hint);
 extern const char *wa_option_word(const WaOption *option,
 								  const char *const *words, int nwords);
 

@@ -235,6 +235,28 @@ setup_links(FunctionCallInfo fcinfo)
 }
 
 /*
+ * What else texts need and the office has to tell; links have had their say.
+ */
+static void
+setup_needs(FunctionCallInfo fcinfo)
+{
+	WaMissingSetting *missing;
+	int			n = wa_admin_missing_settings(&missing);
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		told = false;
+
+		for (const WaDefaultLink *link = wa_default_links; link->setting; link++)
+			told = told || strcmp(link->setting, missing[i].name) == 0;
+		if (!told)
+			wa_admin_say(fcinfo, psprintf("setting %s", missing[i].name), "not set",
+				psprintf("needed by %s, whose messages are held until then: SELECT wa_set('%s', '...')",
+						 missing[i].scenarios, missing[i].name));
+	}
+}
+
+/*
  * What of the server and the roles stands in the way.
  */
 static void
@@ -304,6 +326,7 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	setup_scenarios(fcinfo);
 	setup_providers(fcinfo);
 	setup_links(fcinfo);
+	setup_needs(fcinfo);
 	report_other_senders(fcinfo);
 	report_surroundings(fcinfo);
 	wa_call_end(&call);

@@ -13,6 +13,9 @@
  * same day: what a person mends meanwhile is made up for, and what nobody mends
  * is not tried for ever.
  *
+ * A run by hand is the run of its day: staff who were reminded at nine are not
+ * reminded again at ten.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -32,6 +35,7 @@
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
+#include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_run_scenario);
 
@@ -437,10 +441,6 @@ run_by_hand(const char *key)
 {
 	static WaStatement today =
 		WA_STATEMENT("SELECT ($1::timestamptz AT TIME ZONE $2)::date::text");
-	static WaStatement settled =
-		WA_STATEMENT("UPDATE wa.calendar SET retry_at = NULL, error = NULL, queued = $2, detail = $3,"
-					 " ran_at = clock_timestamp() WHERE scenario = $1 AND error IS NOT NULL"
-					 " AND day = (SELECT max(day) FROM wa.calendar WHERE scenario = $1)");
 	TimestampTz now = GetCurrentTimestamp();
 	WaIdentity	identity;
 	WaBatch		common;
@@ -477,12 +477,9 @@ run_by_hand(const char *key)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("table \"%s\" is locked at the moment", common.locked_table),
 				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
-	/* a person has made up for the run that failed */
-	memset(&args, 0, sizeof(args));
-	wa_arg_text(&args, key);
-	wa_arg_int4(&args, daily.queued);
-	wa_arg_text(&args, in_words(&daily));
-	wa_query(&settled, &args);
+	/* it is the run of this day, also where one has failed before */
+	write_done(key, daily.today, daily.queued, psprintf("by hand: %s", in_words(&daily)), NULL);
+	wa_worker_wake_at_commit();
 	ereport(NOTICE,
 			(errmsg("scenario \"%s\": %s", key, in_words(&daily))));
 	return daily.queued;

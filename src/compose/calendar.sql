@@ -14,8 +14,8 @@ CREATE TABLE wa.calendar (
 COMMENT ON TABLE wa.calendar IS 'days on which a daily scenario has run; written together with its messages';
 COMMENT ON COLUMN wa.calendar.day IS 'in the office''s time zone';
 COMMENT ON COLUMN wa.calendar.queued IS 'messages that were queued';
-COMMENT ON COLUMN wa.calendar.detail IS 'the run in words';
-COMMENT ON COLUMN wa.calendar.error IS 'why the run failed; NULL again when wa_run_scenario() has made up for it';
+COMMENT ON COLUMN wa.calendar.detail IS 'the run in words; of one by wa_run_scenario(): by hand';
+COMMENT ON COLUMN wa.calendar.error IS 'why the run failed; NULL again when a later run of the same day has made up for it';
 COMMENT ON COLUMN wa.calendar.attempts IS 'runs that were tried on this day';
 COMMENT ON COLUMN wa.calendar.retry_at IS 'when a failed run is tried again; NULL: not any more';
 
@@ -50,4 +50,4 @@ RETURNS bigint
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_run_scenario';
 COMMENT ON FUNCTION pg_catalog.wa_run_scenario(text) IS
-'runs a daily scenario now, whatever the time and whether or not it has run today; returns how many messages were queued and tells the rest in a notice. Raises an error if the scenario is unknown or not a daily one. Needs level admin';
+'runs a daily scenario now, whatever the time and whether or not it has run today; it is the run of this day, so the automatic one does not come any more, and is noted in wa.calendar like that. Returns how many messages were queued and tells the rest in a notice. Raises an error if the scenario is unknown or not a daily one. Needs level admin';

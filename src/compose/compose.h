@@ -213,6 +213,11 @@ extern int64 wa_replace_newest_pending(const char *schema);
 extern WaStill wa_replace(const char *schema, int64 id, const char *why, bool other_record,
 						  const char **detail);
 
+/* unwritten.c */
+extern PGDLLEXPORT void wa_unwritten_look(void);
+extern bool wa_unwritten_wanted(void);
+extern bool wa_unwritten_run(TimestampTz *next_due);
+
 /* scenario.c */
 extern WaScenario *wa_compose_load_scenarios(int *n);
 extern void wa_compose_scenarios(WaBatch *batch);

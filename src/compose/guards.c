@@ -628,7 +628,7 @@ wa_sql_mute(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("scenario \"%s\" does not exist", scenario ? scenario : "NULL"),
-				 errhint("SELECT key, name FROM wa.scenario lists the scenarios.")));
+				 errhint("SELECT key, name FROM wa.scenario_view lists the scenarios.")));
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);
 }

@@ -51,7 +51,11 @@ static const char *const open_settings[] = {
 	"kind", "base_url", "active", "sequence", "is_default", "state", "max_in_flight",
 	"min_gap", "gap_jitter", "rate_per_second", "daily_cap", "recipient_gap",
 	"phone_number_id", "waba_id", "api_version", "wait_until_send",
-	"name", "id", "language", "mode", "format", "status", "category"
+	"name", "id", "language", "mode", "format", "status", "category",
+	"template_key", "on_insert", "exclusive", "requires_opt_in", "time_to_live", "unknown_policy", "priority",
+	"fallback", "fallback_when_paced", "staff_group", "approver_group", "hours_from", "hours_to", "weekdays",
+	"max_per_transaction", "max_per_hour", "max_per_day_and_number", "news_days", "muted_until", "daily_at",
+	"thresholds", "time_limit"
 };
 
 /* The statement that is being logged, and how many calls it has made. */

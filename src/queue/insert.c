@@ -171,6 +171,33 @@ insert_work(WaNewMessage *messages, int n)
 	}
 }
 
+/* What has no text for want of a setting is written when that comes. */
+static void
+insert_unwritten(const WaNewMessage *messages, int n)
+{
+	static WaStatement unwritten =
+		WA_STATEMENT("INSERT INTO wa.unwritten (message_id, setting)"
+					 " SELECT id, " WA_QUEUE_SETTING_OF("detail") " FROM unnest($1, $2) AS m(id, detail)"
+					 " WHERE " WA_QUEUE_SETTING_OF("detail") " IS NOT NULL");
+	int64	   *ids = palloc(sizeof(int64) * n);
+	const char **details = palloc(sizeof(char *) * n);
+	int			k = 0;
+	WaArgs		args = {0};
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(messages[i].state, "held") != 0 || messages[i].body || messages[i].detail == NULL)
+			continue;
+		ids[k] = messages[i].id;
+		details[k++] = messages[i].detail;
+	}
+	if (k == 0)
+		return;
+	wa_arg_int8_array(&args, ids, k);
+	wa_arg_text_array(&args, details, k);
+	wa_query(&unwritten, &args);
+}
+
 /*
  * What the former primary of a failover may have sent already waits like any
  * other message with an unknown outcome.
@@ -216,6 +243,7 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	doubt(messages, n);
 	insert_rows(messages, n);
 	insert_work(messages, n);
+	insert_unwritten(messages, n);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	wa_worker_wake_at_commit();

@@ -142,7 +142,7 @@ typedef struct Wish
 	WHY_NOT_REACHED " END"
 
 /* What the message m waits for: the setting that its text needs. */
-#define SETTING_OF "substring(m.detail FROM '^the setting \"([a-z_]+)\" is not set')"
+#define SETTING_OF WA_QUEUE_SETTING_OF("m.detail")
 
 #define WHY_NOT_RELEASE \
 	"CASE WHEN m.state <> 'held' THEN m.state" \
@@ -319,8 +319,8 @@ require_known(WaStatement *find, const char *what, const char *name)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("%s \"%s\" does not exist", what, name),
 				 strcmp(what, "scenario") == 0 ?
-				 errhint("SELECT key FROM wa.scenario lists the scenarios.") :
-				 errhint("SELECT name FROM wa.provider lists the providers.")));
+				 errhint("SELECT key FROM wa.scenario_view lists the scenarios.") :
+				 errhint("SELECT name FROM wa.provider_view lists the providers.")));
 }
 
 /* A reason that is not in the ledger may be none that is there at the moment. */
@@ -338,7 +338,7 @@ require_known_reason(const char *reason)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("reason \"%s\" does not exist", reason),
-				 errhint("SELECT state, reason, count(*) FROM wa.message GROUP BY state, reason lists the reasons.")));
+				 errhint("SELECT DISTINCT state, reason FROM wa.figures lists the reasons.")));
 }
 
 /* What a wish for many names, for people. */
@@ -422,7 +422,7 @@ cancel_or_retry(FunctionCallInfo fcinfo, Wish *wish)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("scenario, provider and reason are all null"),
 				 errdetail("Without one of them this would concern everything."),
-				 errhint("For any other choice: SELECT wa_%s(id) FROM wa.message WHERE ...", wish->action)));
+				 errhint("For any other choice: SELECT wa_%s(id) FROM wa.message_view WHERE ...", wish->action)));
 	wa_call_begin(&call, wish->level);
 	n = request_many(wish, scenario, time_argument(fcinfo, 1), time_argument(fcinfo, 2),
 					 provider, reason, -1);
@@ -472,7 +472,7 @@ wa_sql_release_many(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("messages held for name_mismatch are released one at a time"),
 				 errdetail("Whether contact and applicant are the same person only a look at each can tell."),
-				 errhint("SELECT id, detail FROM wa.message WHERE state = 'held' AND reason = 'name_mismatch'; then SELECT wa_release(id) with the id of each that is right.")));
+				 errhint("SELECT id, detail FROM wa.message_view WHERE state = 'held' AND reason = 'name_mismatch'; then SELECT wa_release(id) with the id of each that is right.")));
 	n = request_many(&release, scenario, time_argument(fcinfo, 3), time_argument(fcinfo, 4),
 					 NULL, reason, maximum);
 	wa_call_end(&call);

@@ -31,6 +31,10 @@
 	" OR m.state = 'sending' AND NOT EXISTS" \
 	" (SELECT FROM wa.ready AS w WHERE w.message_id = m.id AND w.claimed_at IS NOT NULL))"
 
+/* SQL: the setting of the office that a detail says is not set, or NULL. */
+#define WA_QUEUE_SETTING_OF(detail) \
+	"substring(" detail " FROM 'the setting \"([a-z_]+)\" is not set')"
+
 /* A message to be written; NULL or 0 where there is nothing to say. */
 typedef struct WaNewMessage
 {

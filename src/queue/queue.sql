@@ -137,6 +137,14 @@ ALTER TABLE wa.due SET (
 COMMENT ON TABLE wa.due IS 'messages that wait for a time: scheduled, delayed or to be tried again';
 COMMENT ON COLUMN wa.due.timeline IS 'as in wa.ready';
 
+CREATE TABLE wa.unwritten (
+    message_id bigint NOT NULL,
+    setting    text NOT NULL DEFAULT '',
+    CONSTRAINT unwritten_pkey PRIMARY KEY (message_id)
+);
+COMMENT ON TABLE wa.unwritten IS 'held messages whose text is written when a setting of the office comes';
+COMMENT ON COLUMN wa.unwritten.setting IS 'the setting; empty: somebody wants the text to be written now';
+
 CREATE TABLE wa.once (
     key        text NOT NULL,
     message_id bigint NOT NULL,

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "admin/setting.h"
+#include "compose/compose.h"
 #include "compose/sending.h"
 #include "pg/query.h"
 #include "queue/queue.h"
@@ -376,6 +377,31 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 	add(revived, nrevived, ids, nqueued);
 }
 
+/*
+ * These have no text yet: the composer writes it, and they go on from there.
+ */
+static void
+have_written(const int64 *ids, const char *const *details, int n)
+{
+	static WaStatement hold =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = 'held', reason = 'setting_missing', detail = v.detail,"
+					 " due_at = NULL, finished_at = NULL, expires_at = greatest(m.expires_at, clock_timestamp() + '1 day')"
+					 " FROM unnest($1, $2) AS v(id, detail) WHERE m.id = v.id");
+	static WaStatement put =
+		WA_STATEMENT("INSERT INTO wa.unwritten (message_id) SELECT unnest($1)"
+					 " ON CONFLICT (message_id) DO UPDATE SET setting = ''");
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_text_array(&args, details, n);
+	wa_query(&hold, &args);
+	args.n = 1;
+	wa_query(&put, &args);
+	wa_unwritten_look();
+}
+
 static const char *
 why_no_number(const WaContactNow *contact)
 {
@@ -398,7 +424,7 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 						   " OR " WA_QUEUE_ADRIFT
 						   " ELSE m.state IN ('failed', 'unknown', 'skipped', 'expired', 'cancelled') END,"
 						   " CASE WHEN m.number IS NULL OR coalesce(m.number_source, '') NOT IN ('given', 'composer')"
-						   " THEN m.partner_id END",
+						   " THEN m.partner_id END, m.body IS NULL AND m.scenario IS NOT NULL AND m.number IS NOT NULL",
 						   "r.action IN ('release', 'retry')"));
 	Requests	requests;
 	WaContactNow *contacts;
@@ -406,9 +432,13 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 	int64	   *finished;
 	bool	   *retry;
 	bool	   *wanted;
+	bool	   *unwritten;
+	int64	   *to_write;
+	const char **why_written;
 	Revivals	revivals = {0};
 	int			ncontacts = 0;
 	int			nfinished = 0;
+	int			nto_write = 0;
 	bool		read_contacts;
 
 	fetch(&read, limit, busy, nbusy, &requests);
@@ -419,10 +449,14 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 	finished = palloc(sizeof(int64) * requests.n);
 	retry = palloc(sizeof(bool) * requests.n);
 	wanted = palloc(sizeof(bool) * requests.n);
+	unwritten = palloc(sizeof(bool) * requests.n);
+	to_write = palloc(sizeof(int64) * requests.n);
+	why_written = palloc(sizeof(char *) * requests.n);
 	for (int i = 0; i < requests.n; i++)
 	{
 		retry[i] = wa_row_bool(i, 4);
 		wanted[i] = wa_row_bool(i, 5);
+		unwritten[i] = wa_row_bool(i, 7);
 		contact_of[i] = -1;
 		if (retry[i] && wanted[i] && !wa_row_isnull(i, 6))
 		{
@@ -449,9 +483,14 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 		if (contains(forgotten, nforgotten, message) || (contact && !read_contacts))
 			continue;
 		finished[nfinished++] = requests.ids[i];
-		if (!wanted[i] || contains(revivals.ids, revivals.n, message))
+		if (!wanted[i] || contains(revivals.ids, revivals.n, message) || contains(to_write, nto_write, message))
 			continue;
-		if (contact && contact->state == WA_CONTACT_GONE)
+		if (unwritten[i])
+		{
+			to_write[nto_write] = message;
+			why_written[nto_write++] = psprintf(retry[i] ? "retried by %s" : "released by %s", requests.roles[i]);
+		}
+		else if (contact && contact->state == WA_CONTACT_GONE)
 			revive(&revivals, message, "skipped", "no_recipient",
 				   "the contact does not exist any more", NULL);
 		else if (contact && contact->state == WA_CONTACT_NO_NUMBER)
@@ -461,6 +500,7 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 				   psprintf(retry[i] ? "retried by %s" : "released by %s", requests.roles[i]), contact);
 	}
 	write_revivals(&revivals, revived, nrevived);
+	have_written(to_write, why_written, nto_write);
 	done(finished, nfinished);
 	return nfinished == limit;
 }

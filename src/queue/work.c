@@ -494,6 +494,10 @@ wa_queue_settle_restored(void)
 					 " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
 					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
 
+	/* what comes by itself is what was made here */
+	static WaStatement unwritten = WA_STATEMENT("DELETE FROM wa.unwritten");
+
+	wa_query(&unwritten, NULL);
 	wa_query(&hold, NULL);
 	wa_query(&doubt, NULL);
 	wa_query(&give_up, NULL);

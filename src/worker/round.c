@@ -183,6 +183,10 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 			composed = false;
 		sooner(next_due, due);
 		due = 0;
+		if (!wa_unwritten_run(&due))
+			composed = false;
+		sooner(next_due, due);
+		due = 0;
 	}
 	if (deliver)
 	{
@@ -193,6 +197,9 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 			sooner(next_due, now + STANDBYS_RETRY_US);
 	}
 	sooner(next_due, due);
+	/* somebody has just asked for it */
+	if (may_send && composed && wa_unwritten_wanted())
+		more = true;
 	if (!composed)
 		sooner(next_due, now + LOCKED_RETRY_US);
 	if (may_send && !more && now >= next_purge)
@@ -236,6 +243,7 @@ wa_round_reload(void)
 {
 	wa_calendar_reload();
 	wa_approver_reload();
+	wa_unwritten_look();
 	wa_standbys_reload();
 	if (deliver)
 		deliver->reload();

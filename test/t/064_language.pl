@@ -27,7 +27,7 @@ my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 my %not_shown = map { $_ => 1 } (
 	# items of wa_check(), the same in all languages
 	'provider %s', 'scenario %s', 'watched %s', 'grant %s', 'other sender', 'log: messages',
-	'log: messages %s', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: event numbers',
+	'log: messages %s', 'log: messages adrift', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: event numbers',
 	'log: calendar',
 	'default provider', 'time zone', 'links', 'groups', 'mappings',
 	# names of records
@@ -37,7 +37,7 @@ my %not_shown = map { $_ => 1 } (
 	'%s jam', '%s hari', '%s tahun', '%s bulan',
 	'[UJI COBA] Pesan percobaan dari SICANTIK, %s. Tidak perlu dibalas.',
 	# the note of a daily run, in wa.calendar
-	'%s queued', '%s, %s held', '%s, %s skipped', '%s, %s not made: muted until %s',
+	'by hand: %s', '%s queued', '%s, %s held', '%s, %s skipped', '%s, %s not made: muted until %s',
 	# errors of calls and of the start of the HTTP engine
 	'none yet, see wa_setup()', 'could not initialize libcurl', 'could not set up libcurl: %s',
 	'could not open a descriptor for HTTP: %s', 'could not watch a timer for HTTP: %s',
@@ -133,7 +133,7 @@ sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
 my $amiss = doctor('with everything amiss');
 like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki: diuji lagi pukul [\d:]+ \w+, atau sekarang dengan SELECT \* FROM wa_test_connection\('fonnte'\)/,
 	'the error of a provider and what to do about it');
-like($amiss, qr/log: messages held: 1, sebab: terlalu banyak pesan .* \(bulk\); yang terakhir: .*; wa_release\(\) atau wa_cancel\(\)/, 'held messages');
+like($amiss, qr/log: messages held: 1, sebab: terlalu banyak pesan .* \(bulk\); yang terakhir: .*; periksa dulu, lalu SELECT wa_release\(reason => 'bulk'\) atau SELECT wa_cancel\(reason => 'bulk'\)/, 'held messages');
 like($amiss, qr/karena: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'the error of a dead letter');
 like($amiss, qr/log: calendar: skenario permit_expiry_warning gagal pada 2026-11-01: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'a daily run that failed');
 sql("DELETE FROM wa.message; DELETE FROM wa.dead_letter; DELETE FROM wa.calendar; DELETE FROM wa.watch WHERE relation = 'public.no_such_table';

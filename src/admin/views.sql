@@ -1,0 +1,112 @@
+-- src/admin/views.sql: what the levels may read.
+--
+-- The tables are for the database's owner.  Each view here is readable by
+-- everybody who has a level: it raises an error for everybody else, and masks
+-- the middle of phone numbers below level admin.  The grants are made by this
+-- script and therefore not dumped, so that a restore depends on no role; the
+-- level is asked for when a view is read, and before anything else: what a
+-- query asks of a column must not tell a stranger whether there is such a row.
+
+CREATE FUNCTION wa._level(needed text)
+RETURNS text
+LANGUAGE c STABLE STRICT
+AS 'MODULE_PATHNAME', 'wa_sql_level';
+COMMENT ON FUNCTION wa._level(text) IS
+'the level of the current role, as the views of schema wa ask it: view, send or admin; raises an error if it is below the one that is needed';
+
+CREATE FUNCTION wa._masked(value text, level text)
+RETURNS text
+LANGUAGE c IMMUTABLE
+AS 'MODULE_PATHNAME', 'wa_sql_masked';
+COMMENT ON FUNCTION wa._masked(text, text) IS
+'the text with the middle of every phone number in it masked, below level admin';
+
+CREATE FUNCTION wa._time_zone()
+RETURNS text
+LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'wa_sql_time_zone';
+COMMENT ON FUNCTION wa._time_zone() IS
+'the time zone of the office; UTC where the setting is none';
+
+CREATE VIEW wa.message_view WITH (security_barrier = true) AS
+SELECT m.id, m.scenario, m.template_key, m.partner_id,
+       wa._masked(m.number, l.level) AS number, m.number_source,
+       wa._masked(m.body, l.level) AS body,
+       m.res_model, m.res_id, m.wanted_provider, m.provider, m.provider_message_id, m.state, m.reason,
+       wa._masked(m.detail, l.level) AS detail, wa._masked(m.route, l.level) AS route,
+       m.priority, m.attempts, m.repeats, m.due_at, m.send_at, m.expires_at, m.created_at, m.created_by,
+       m.sent_at, m.delivered_at, m.read_at, m.finished_at, wa._masked(m.dedupe_key, l.level) AS dedupe_key, m.event_id
+  FROM wa.message AS m, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.message_view IS 'the ledger, for every level: wa.message, with numbers masked below level admin';
+
+CREATE VIEW wa.attempt_view WITH (security_barrier = true) AS
+SELECT a.message_id, a.attempt, a.provider, a.started_at, a.finished_at, a.http_status, a.provider_code, a.outcome,
+       wa._masked(a.response, l.level) AS response
+  FROM wa.attempt AS a, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.attempt_view IS 'attempts, for every level: wa.attempt, with numbers masked below level admin';
+
+CREATE VIEW wa.figures WITH (security_barrier = true) AS
+SELECT (m.created_at AT TIME ZONE l.zone)::date AS day, m.scenario, m.provider, m.state, m.reason,
+       count(*) AS messages, sum(m.attempts) AS attempts, sum(m.repeats) AS repeats,
+       avg(m.sent_at - greatest(m.created_at, m.send_at)) AS time_to_send
+  FROM wa.message AS m, (SELECT wa._time_zone() AS zone OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL
+ GROUP BY 1, 2, 3, 4, 5;
+COMMENT ON VIEW wa.figures IS 'messages in figures, for every level: how many were made on a day of the office, by scenario, provider, state and reason';
+COMMENT ON COLUMN wa.figures.scenario IS 'NULL: sent by hand';
+COMMENT ON COLUMN wa.figures.time_to_send IS 'mean time from making a message (or the time asked for) to its acceptance';
+
+CREATE VIEW wa.adrift WITH (security_barrier = true) AS
+SELECT m.id, m.scenario, m.state, m.reason, m.due_at, m.created_at
+  FROM wa.message AS m
+ WHERE (SELECT wa._level('view')) IS NOT NULL
+   AND ((m.state = 'queued' OR m.state = 'unknown' AND m.due_at IS NOT NULL)
+       AND NOT EXISTS (SELECT FROM wa.ready AS w WHERE w.message_id = m.id)
+       AND NOT EXISTS (SELECT FROM wa.due AS w WHERE w.message_id = m.id)
+        OR m.state = 'sending'
+       AND NOT EXISTS (SELECT FROM wa.ready AS w WHERE w.message_id = m.id AND w.claimed_at IS NOT NULL));
+COMMENT ON VIEW wa.adrift IS 'messages that say that they wait, or are on the wire, but that nobody carries out, for every level: wa_retry(id) takes them';
+
+CREATE VIEW wa.scenario_view WITH (security_barrier = true) AS
+SELECT s.* FROM wa.scenario AS s WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.scenario_view IS 'scenarios and their policy, for every level; wa_set_scenario() changes it';
+
+CREATE VIEW wa.template_view WITH (security_barrier = true) AS
+SELECT t.* FROM wa.template AS t WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.template_view IS 'templates, for every level';
+
+CREATE VIEW wa.template_mapping_view WITH (security_barrier = true) AS
+SELECT t.* FROM wa.template_mapping AS t WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.template_mapping_view IS 'how providers know the templates, for every level';
+
+CREATE VIEW wa.provider_view WITH (security_barrier = true) AS
+SELECT p.name, p.kind, p.base_url, p.active, p.sequence, p.is_default, p.state, p.max_in_flight, p.min_gap, p.gap_jitter,
+       p.rate_per_second, p.daily_cap, p.recipient_gap, wa._masked(p.last_error, l.level) AS last_error, p.last_error_at,
+       p.tested_at, p.paused_at, p.paused_by, p.probe_at, p.failed_probes, p.quota_left, p.quota_at
+  FROM wa.provider AS p, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.provider_view IS 'providers and their state, without the settings of their kind, for every level';
+
+CREATE VIEW wa.setting_view WITH (security_barrier = true) AS
+SELECT s.name, wa._masked(s.value, l.level) AS value, s.changed_at
+  FROM wa.setting AS s, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.setting_view IS 'the office''s settings, for every level, with numbers masked below level admin';
+
+CREATE VIEW wa.calendar_view WITH (security_barrier = true) AS
+SELECT c.* FROM wa.calendar AS c WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.calendar_view IS 'days on which daily scenarios have run, for every level';
+
+CREATE VIEW wa.event_outcome_view WITH (security_barrier = true) AS
+SELECT e.id, e.event_id, e.relation, e.record_id, e.scenario, e.outcome, wa._masked(e.detail, l.level) AS detail, e.at
+  FROM wa.event_outcome AS e, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.event_outcome_view IS 'why events made no message, for every level, with numbers masked below level admin';
+
+CREATE VIEW wa.dead_letter_view WITH (security_barrier = true) AS
+SELECT d.id, d.event_id, d.relation, d.record_id, d.scenario, wa._masked(d.error, l.level) AS error, d.event_at, d.at
+  FROM wa.dead_letter AS d, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.dead_letter_view IS 'events whose messages could not be composed, for every level; wa_replay(event_id) composes one again';

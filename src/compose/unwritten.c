@@ -1,0 +1,520 @@
+/*-------------------------------------------------------------------------
+ *
+ * unwritten.c
+ *		Messages whose text waits for a setting of the office.
+ *
+ * A text that needs a contact or a link that the office has not set is not
+ * written, and its message is held.  When the setting comes, the text is
+ * written from the values as they are then and the message goes on, within its
+ * time-to-live: nobody has to find those who were left out.  A new message
+ * takes the place of the one without text, so that the ledger keeps both.
+ *
+ * Many that waited together are as doubtful as many that are made together:
+ * those beyond the scenario's limit stay held, for a person to look at.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "admin/setting.h"
+#include "compose/compose.h"
+#include "compose/json_values.h"
+#include "compose/scenario.h"
+#include "pg/frame.h"
+#include "pg/query.h"
+#include "pg/subtransaction.h"
+
+#define ROWS_AT_ONCE	200
+
+/* However a setting has come, look this often. */
+#define LOOK_AGAIN_US	(60 * USECS_PER_SEC)
+
+/* After an error of the application's tables. */
+#define ERROR_RETRY_US	(10 * 60 * USECS_PER_SEC)
+
+/* One message. */
+typedef struct Unwritten
+{
+	int64		id;
+	char	   *scenario;
+	char	   *template_key;
+	int64		partner_id;
+	char	   *params;
+	char	   *model;
+	int64		record_id;
+	int64		event_id;
+	bool		expired;
+	char	   *setting;		/* that has come; "": somebody wants it now */
+
+	/* the answer */
+	const char *state;
+	const char *reason;
+	const char *detail;
+	const char *body;			/* written: another message takes its place */
+	const char *new_params;
+	const char *lacks;			/* the next setting that is not set */
+} Unwritten;
+
+/* What is done in one transaction. */
+typedef struct Run
+{
+	const WaIdentity *identity;
+	bool		locked;			/* a table could not be had now */
+	bool		more;
+} Run;
+
+static TimestampTz next_look = 0;	/* 0: look now */
+static bool again_by_itself = false;	/* then, without being woken */
+
+/* How many of each scenario have been written in this run, over its batches. */
+typedef struct Count
+{
+	char		scenario[NAMEDATALEN];
+	int			messages;
+} Count;
+
+static Count *counts = NULL;
+static int	ncounts = 0;
+
+/*
+ * Settings may have changed, or somebody wants such a message now: look.
+ */
+void
+wa_unwritten_look(void)
+{
+	next_look = 0;
+}
+
+/*
+ * Is there something to look at, at once?
+ */
+bool
+wa_unwritten_wanted(void)
+{
+	return next_look == 0;
+}
+
+/* Is it one more than the scenario may make at once? */
+static bool
+too_many(const WaScenario *scenario)
+{
+	int			i = 0;
+
+	if (scenario == NULL || scenario->max_per_transaction == PG_INT32_MAX)
+		return false;
+	while (i < ncounts && strncmp(counts[i].scenario, scenario->key, NAMEDATALEN - 1) != 0)
+		i++;
+	if (i == ncounts)
+	{
+		if (counts == NULL)
+			counts = MemoryContextAlloc(TopMemoryContext, sizeof(Count));
+		else
+			counts = repalloc(counts, sizeof(Count) * (ncounts + 1));
+		strlcpy(counts[i].scenario, scenario->key, NAMEDATALEN);
+		counts[ncounts++].messages = 0;
+	}
+	return ++counts[i].messages > scenario->max_per_transaction;
+}
+
+static int
+read_unwritten(Unwritten **list)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT m.id, m.scenario, m.template_key, m.partner_id, m.params::text, m.res_model, m.res_id,"
+					 " m.event_id, coalesce(m.expires_at <= clock_timestamp(), false), u.setting"
+					 " FROM wa.unwritten AS u JOIN wa.message AS m ON m.id = u.message_id"
+					 " WHERE m.state = 'held' AND m.body IS NULL"
+					 " AND (u.setting = '' OR EXISTS (SELECT FROM wa.setting AS s WHERE s.name = u.setting))"
+					 " ORDER BY m.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED");
+	WaArgs		args = {0};
+	int			n;
+
+	wa_arg_int8(&args, ROWS_AT_ONCE);
+	n = (int) wa_query(&read, &args);
+	*list = palloc0(sizeof(Unwritten) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		Unwritten  *u = &(*list)[i];
+
+		u->id = wa_row_int8(i, 1);
+		u->scenario = wa_row_text(i, 2);
+		u->template_key = wa_row_text(i, 3);
+		u->partner_id = wa_row_int8(i, 4);
+		u->params = wa_row_text(i, 5);
+		u->model = wa_row_text(i, 6);
+		u->record_id = wa_row_int8(i, 7);
+		u->event_id = wa_row_int8(i, 8);
+		u->expired = wa_row_bool(i, 9);
+		u->setting = wa_row_text(i, 10);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+static bool
+is_about(const Unwritten *u, const char *model)
+{
+	return u->model && u->record_id != 0 && strcmp(u->model, model) == 0;
+}
+
+/* Read what the values come from.  False: a table could not be had now. */
+static bool
+load(WaBatch *batch, const Unwritten *list, int n)
+{
+	int64	   *documents = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *permits = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *users;
+	int			ndocuments = 0;
+	int			npermits = 0;
+	int			npartners = 0;
+	int			nusers = 0;
+	WaDocument *loaded;
+	WaWorkflow *workflows;
+	int			nloaded;
+	int			nworkflows;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (is_about(&list[i], "sicantik.document"))
+			documents[ndocuments++] = list[i].record_id;
+		else if (is_about(&list[i], "sicantik.permit"))
+			permits[npermits++] = list[i].record_id;
+		if (list[i].partner_id != 0)
+			partners[npartners++] = list[i].partner_id;
+	}
+	if (ndocuments > 0 && !wa_documents_load(batch, documents, ndocuments, NULL, 0))
+		return false;
+	nloaded = ndocuments > 0 ? wa_document_all(batch, &loaded) : 0;
+	if (nloaded > 0)
+		permits = repalloc(permits, sizeof(int64) * (npermits + nloaded));
+	for (int i = 0; i < nloaded; i++)
+		permits[npermits++] = loaded[i].permit_id;
+	nworkflows = ndocuments > 0 ? wa_document_workflows(batch, &workflows) : 0;
+	users = palloc(sizeof(int64) * Max(nworkflows, 1));
+	for (int i = 0; i < nworkflows; i++)
+		if (workflows[i].pending && workflows[i].approver_id != 0)
+			users[nusers++] = workflows[i].approver_id;
+	return wa_permits_load(batch, permits, npermits) &&
+		(nusers == 0 || wa_people_load_users(batch, users, nusers)) &&
+		wa_people_load_partners(batch, partners, npartners);
+}
+
+/* The request that the person is asked to approve; NULL: nobody is named. */
+static WaWorkflow *
+workflow_of(WaBatch *batch, const WaDocument *document, int64 partner_id)
+{
+	WaWorkflow *workflows;
+	WaWorkflow *any = NULL;
+	int			n = wa_document_workflows(batch, &workflows);
+
+	for (int i = 0; i < n; i++)
+	{
+		WaRecipient *approver;
+
+		if (!workflows[i].pending || workflows[i].document_id != document->id)
+			continue;
+		approver = workflows[i].approver_id != 0 ? wa_people_user(batch, workflows[i].approver_id) : NULL;
+		if (approver && approver->partner_id == partner_id)
+			return &workflows[i];
+		if (any == NULL)
+			any = &workflows[i];
+	}
+	return any;
+}
+
+/* Days until a date, from today in the office's time zone. */
+static const char *
+days_until(const WaBatch *batch, const char *iso)
+{
+	char	   *today = wa_value_time(GetCurrentTimestamp(), batch->time_zone);
+	int			day[2];
+	int			month[2];
+	int			year[2];
+
+	if (iso == NULL || today == NULL || sscanf(iso, "%d-%d-%d", &year[0], &month[0], &day[0]) != 3 ||
+		sscanf(today, "%d-%d-%d", &day[1], &month[1], &year[1]) != 3)
+		return NULL;
+	return psprintf("%d", date2j(year[0], month[0], day[0]) - date2j(year[1], month[1], day[1]));
+}
+
+/*
+ * The values as they are now; what only the event knew comes from the message
+ * itself.  False: the record is gone.
+ */
+static bool
+gather(WaBatch *batch, const Unwritten *u, const WaScenario *scenario, WaValues *values)
+{
+	WaRecipient *recipient = u->partner_id != 0 ? wa_people_partner(batch, u->partner_id) : NULL;
+
+	if (is_about(u, "sicantik.document"))
+	{
+		WaDocument *document = wa_document_find(batch, u->record_id);
+
+		if (document == NULL)
+			return false;
+		if (scenario && strcmp(scenario->composer, "document_pending") == 0)
+			wa_values_add(values, "jumlah", psprintf("%d", wa_documents_count_pending(batch)));
+		wa_document_values(batch, values, document, workflow_of(batch, document, u->partner_id), recipient);
+	}
+	else if (is_about(u, "sicantik.permit"))
+	{
+		WaPermit   *permit = wa_permit_find(batch, u->record_id);
+		const char *remaining;
+
+		if (permit == NULL)
+			return false;
+		remaining = scenario && strcmp(scenario->composer, "permit_expiry_warning") == 0 ?
+			days_until(batch, permit->expiry_date) : NULL;
+		if (remaining)
+		{
+			wa_values_add(values, "remaining_days", remaining);
+			wa_values_add(values, "days_remaining", remaining);
+		}
+		wa_permit_values(batch, values, permit, recipient);
+	}
+	else
+		wa_office_values(batch, values);
+	if (u->params)
+		wa_values_from_json(values, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(u->params))));
+	if (recipient && recipient->name)
+		wa_values_add(values, "partner_name", recipient->name);
+	return true;
+}
+
+static void
+answer(Unwritten *u, const char *state, const char *reason, const char *detail)
+{
+	u->state = state;
+	u->reason = reason;
+	u->detail = detail;
+}
+
+/* What becomes of one message. */
+static void
+judge(WaBatch *batch, const WaIdentity *identity, Unwritten *u)
+{
+	const WaScenario *scenario = NULL;
+	WaTemplate *template = u->template_key ? wa_route_load_template(u->template_key) : NULL;
+	WaValues	values = {0};
+	char	   *missing;
+
+	for (int i = 0; i < batch->nscenarios; i++)
+		if (u->scenario && strcmp(batch->scenarios[i].key, u->scenario) == 0)
+			scenario = &batch->scenarios[i];
+	if (u->expired)
+	{
+		answer(u, "expired", "time_to_live",
+			   psprintf("the setting \"%s\" was set after the time-to-live had ended", u->setting));
+		return;
+	}
+	if (!gather(batch, u, scenario, &values))
+	{
+		answer(u, "cancelled", "no_longer_true", "no longer true: the record does not exist any more");
+		return;
+	}
+	if (template)
+	{
+		u->new_params = wa_template_params(template, batch->mappings, batch->nmappings, &values);
+		u->body = wa_template_render(template, &values, &missing, &u->lacks);
+	}
+	if (u->body == NULL && u->lacks)
+		answer(u, "held", "setting_missing", psprintf("the setting \"%s\" is not set", u->lacks));
+	else if (u->body == NULL)
+		answer(u, "failed", "request", template ?
+			   psprintf("its text cannot be written anew without %s", missing) :
+			   psprintf("template \"%s\" does not exist or is not active", u->template_key ? u->template_key : ""));
+	else if (u->setting[0] != '\0' && u->event_id != 0 && u->event_id <= identity->hold_event_id)
+		answer(u, "held", "copy", "made from what was there before this copy was armed");
+	else if (u->setting[0] != '\0' && too_many(scenario))
+		answer(u, "held", "bulk",
+			   psprintf("more than %d messages of this scenario waited for the setting", scenario->max_per_transaction));
+	else
+		answer(u, "queued", NULL, NULL);
+}
+
+/* Those that another message takes the place of. */
+static void
+write_successors(const Unwritten *list, int n)
+{
+	/* whatever columns the ledger has: all but these are as they were */
+	static WaStatement write =
+		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT nextval('wa.message_id_seq') AS new, * FROM unnest($1, $2, $3, $4, $5, $6, $7)"
+					 " AS v(old, state, reason, detail, body, params, why)),"
+					 " i AS (INSERT INTO wa.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', v.new,"
+					 " 'state', v.state, 'reason', v.reason, 'detail', concat('in the place of message ' || v.old || ': ' || v.why,"
+					 " '; ' || v.detail), 'body', v.body, 'params', v.params::jsonb, 'due_at', NULL, 'finished_at', NULL))).*"
+					 " FROM v JOIN wa.message AS m ON m.id = v.old),"
+					 " e AS (UPDATE wa.message AS m SET state = 'superseded', reason = 'replaced', due_at = NULL,"
+					 " detail = 'message ' || v.new || ' took its place: ' || v.why, finished_at = clock_timestamp()"
+					 " FROM v WHERE m.id = v.old),"
+					 " o AS (UPDATE wa.once AS o SET message_id = v.new FROM v WHERE o.message_id = v.old),"
+					 " u AS (DELETE FROM wa.unwritten WHERE message_id IN (SELECT old FROM v))"
+					 " INSERT INTO wa.ready (message_id, timeline) SELECT new, $8 FROM v WHERE state = 'queued'");
+	int64	   *ids = palloc(sizeof(int64) * n);
+	const char **texts[6];
+	int			k = 0;
+	WaArgs		args = {0};
+
+	for (int t = 0; t < 6; t++)
+		texts[t] = palloc(sizeof(char *) * n);
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i].body == NULL)
+			continue;
+		ids[k] = list[i].id;
+		texts[0][k] = list[i].state;
+		texts[1][k] = list[i].reason;
+		texts[2][k] = list[i].detail;
+		texts[3][k] = list[i].body;
+		texts[4][k] = list[i].new_params;
+		texts[5][k++] = list[i].setting[0] == '\0' ? "somebody wanted it to be written" :
+			psprintf("the setting \"%s\" is set now", list[i].setting);
+	}
+	if (k == 0)
+		return;
+	wa_arg_int8_array(&args, ids, k);
+	for (int t = 0; t < 6; t++)
+		wa_arg_text_array(&args, texts[t], k);
+	wa_arg_int4(&args, (int32) GetWALInsertionTimeLine());
+	/* before an id is drawn, see wa_queue_horizon() */
+	(void) GetTopTransactionId();
+	wa_query(&write, &args);
+}
+
+/* Those that have no text yet, or will have none. */
+static void
+write_answers(const Unwritten *list, int n)
+{
+	static WaStatement write =
+		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5) AS v(id, state, reason, detail, lacks)),"
+					 " m AS (UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
+					 " finished_at = CASE WHEN v.state <> 'held' THEN clock_timestamp() END FROM v WHERE m.id = v.id),"
+					 " u AS (UPDATE wa.unwritten AS u SET setting = v.lacks FROM v WHERE u.message_id = v.id AND v.lacks IS NOT NULL)"
+					 " DELETE FROM wa.unwritten WHERE message_id IN (SELECT id FROM v WHERE lacks IS NULL)");
+	int64	   *ids = palloc(sizeof(int64) * n);
+	const char **texts[4];
+	int			k = 0;
+	WaArgs		args = {0};
+
+	for (int t = 0; t < 4; t++)
+		texts[t] = palloc(sizeof(char *) * n);
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i].body)
+			continue;
+		ids[k] = list[i].id;
+		texts[0][k] = list[i].state;
+		texts[1][k] = list[i].reason;
+		texts[2][k] = list[i].detail;
+		texts[3][k++] = list[i].lacks;
+	}
+	if (k == 0)
+		return;
+	wa_arg_int8_array(&args, ids, k);
+	for (int t = 0; t < 4; t++)
+		wa_arg_text_array(&args, texts[t], k);
+	wa_query(&write, &args);
+}
+
+static bool
+run_batch(void *argument)
+{
+	Run		   *run = argument;
+	WaBatch		batch;
+	Unwritten  *list;
+	int			n = read_unwritten(&list);
+
+	if (n == 0)
+		return true;
+	wa_compose_init_batch(&batch, run->identity);
+	if (!load(&batch, list, n))
+	{
+		run->locked = true;
+		return false;
+	}
+	for (int i = 0; i < n; i++)
+		judge(&batch, run->identity, &list[i]);
+	write_successors(list, n);
+	write_answers(list, n);
+	run->more = n == ROWS_AT_ONCE;
+	return true;
+}
+
+/* Whose message has gone, or has ended otherwise. */
+static void
+forget_ended(void)
+{
+	static WaStatement forget =
+		WA_STATEMENT("DELETE FROM wa.unwritten AS u WHERE NOT EXISTS (SELECT FROM wa.message AS m"
+					 " WHERE m.id = u.message_id AND m.state = 'held' AND m.body IS NULL AND m.number IS NOT NULL)");
+
+	wa_query(&forget, NULL);
+}
+
+/*
+ * Write what waits for a setting that is set by now, in a transaction of its
+ * own; costs nothing while nothing waits.  Returns false if a table that is
+ * needed was locked, and it is to be tried again soon; *next_due: when to come
+ * again, or 0.
+ */
+bool
+wa_unwritten_run(TimestampTz *next_due)
+{
+	static WaStatement any = WA_STATEMENT("SELECT FROM wa.unwritten LIMIT 1");
+	TimestampTz now = GetCurrentTimestamp();
+	WaIdentity	identity;
+	Run			run = {0};
+	ErrorData  *error = NULL;
+
+	*next_due = 0;
+	if (next_look != 0 && now < next_look && next_look <= now + ERROR_RETRY_US)
+	{
+		if (again_by_itself)
+			*next_due = next_look;
+		return true;
+	}
+	if (!wa_frame_begin("writing what waited for a setting"))
+		return true;
+	next_look = now + LOOK_AGAIN_US;
+	again_by_itself = false;
+	if (wa_query(&any, NULL) > 0)
+	{
+		wa_identity_check(&identity);
+		run.identity = &identity;
+		if (identity.mode != WA_MODE_STOPPED)
+		{
+			forget_ended();
+			error = wa_pg_subtransaction(run_batch, &run);
+		}
+	}
+	if (error && wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	if (error)
+	{
+		/* whatever hangs on Odoo's tables must not stop the other messages */
+		next_look = *next_due = now + ERROR_RETRY_US;
+		again_by_itself = true;
+		ereport(WARNING,
+				(errmsg("sicantik_wa could not write messages that waited for a setting: %s", error->message),
+				 errhint("They stay held, and are tried again in ten minutes.")));
+	}
+	else if (run.locked || run.more)
+		next_look = 0;
+	if (!run.more)
+		ncounts = 0;
+	/* not durable: what a crash loses is written again */
+	wa_frame_commit(false);
+	if (run.more)
+		*next_due = now;
+	return !run.locked;
+}
