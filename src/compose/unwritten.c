@@ -484,7 +484,7 @@ wa_unwritten_run(TimestampTz *next_due)
 		return true;
 	}
 	if (!wa_frame_begin("writing what waited for a setting"))
-		return true;
+		return false;
 	next_look = now + LOOK_AGAIN_US;
 	again_by_itself = false;
 	if (wa_query(&any, NULL) > 0)

@@ -128,15 +128,17 @@ sooner(TimestampTz *due, TimestampTz at)
  * Was wa_setup() ever run here, or where this database comes from?  Before
  * that there is nothing to do, and nothing may be written: rows of ours would
  * be in the way where the tables are to be filled by logical replication.
+ * *locked: it cannot be told now.
  */
 static bool
-is_set_up(void)
+is_set_up(bool *locked)
 {
 	static WaStatement has_mode =
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
 	static bool set_up = false;
 
-	if (!set_up && wa_frame_begin("looking for a setup"))
+	*locked = !set_up && !wa_frame_begin("looking for a setup");
+	if (!set_up && !*locked)
 	{
 		set_up = wa_query(&has_mode, NULL) > 0;
 		wa_frame_commit(false);
@@ -154,12 +156,17 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 	bool		more = false;
 	bool		composed = true;
 	bool		stepped;
+	bool		locked;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due = 0;
 
 	*next_due = 0;
-	if (!is_set_up())
+	if (!is_set_up(&locked))
+	{
+		if (locked)
+			*next_due = now + LOCKED_RETRY_US;
 		return false;
+	}
 	if (!wa_failover_run(&more) || !wa_clock_follow(&stepped))
 	{
 		*next_due = now + LOCKED_RETRY_US;
