@@ -6,6 +6,7 @@
 #   make test                               all tests  (installs what it needs)
 #   make test-chaos                         100 rounds of killing, and the audit
 #   make test-maintenance                   a minute of each tool that rewrites tables, under traffic
+#   make test-oracle                        random histories against a model, ten minutes
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make test-readme                        the README's five minutes, in bare Debian folders
 #   make bench                              figures
@@ -50,7 +51,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-maintenance test-odoo test-readme bench
+SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme bench
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -87,6 +88,8 @@ test-chaos:
 	CHAOS_ROUNDS=100 TAP_FILES=test/t/076_chaos.pl test/run.sh tap
 test-maintenance:
 	MAINTENANCE_SECONDS=60 TAP_FILES=test/t/087_traffic.pl test/run.sh tap
+test-oracle:
+	ORACLE_SECONDS=$(or $(ORACLE_SECONDS),600) TAP_FILES=test/t/092_oracle.pl test/run.sh tap
 test-odoo:
 	test/odoo/run.sh $(ODOO)
 test-readme:

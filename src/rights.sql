@@ -16,7 +16,7 @@ GRANT SELECT ON
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.access, wa.identity,
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
-    wa.template, wa.template_mapping, wa.scenario, wa.calendar, wa.position, wa.event_outcome, wa.dead_letter, wa.passed, wa.waiting,
+    wa.template, wa.template_mapping, wa.scenario, wa.calendar, wa.position, wa.event_outcome, wa.dead_letter, wa.passed, wa.waiting, wa.unreached,
     wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.once, wa.request,
     wa.provider, wa.contact
     TO pg_database_owner;

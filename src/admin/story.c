@@ -214,8 +214,6 @@ static const struct
 	{"outside_hours", {"outside the sending hours of its scenario", "di luar jam kirim skenarionya"}, {NULL, NULL}},
 	{"no_longer_true", {"what it says was no longer true when it was to be sent", "isinya tidak berlaku lagi saat akan dikirim"}, {"nothing", "tidak ada"}},
 	{"newer_status", {"a newer status update of the same permit replaced it", "digantikan pembaruan status yang lebih baru"}, {"nothing", "tidak ada"}},
-	{"already_announced", {"the permit was announced with this number before", "izin dengan nomor ini sudah pernah diberitahukan"},
-	{"nothing", "tidak ada"}},
 	{"replaced", {"a new message took its place", "digantikan pesan baru"}, {"nothing", "tidak ada"}},
 	{"bulk", {"too many messages of this scenario at once", "terlalu banyak pesan skenario ini sekaligus"},
 	{"look at them, then wa_release({1}) or wa_cancel({1})", "periksa dulu, lalu wa_release({1}) atau wa_cancel({1})"}},

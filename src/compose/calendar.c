@@ -47,16 +47,6 @@ PG_FUNCTION_INFO_V1(wa_sql_run_scenario);
 
 typedef bool (*DailyComposer) (WaDaily *daily);
 
-static const struct
-{
-	const char *name;
-	DailyComposer compose;
-}			composers[] =
-{
-	{"permit_expiry_warning", wa_compose_expiry},
-	{"reminder", wa_compose_reminder},
-};
-
 /* One line of the calendar. */
 typedef struct Entry
 {
@@ -71,25 +61,21 @@ static TimestampTz looked_at = 0;	/* 0: look now */
 static TimestampTz next_time = 0;	/* 0: none */
 
 /*
- * Is its composer one of those above?
+ * Is its composer built in, and a daily one?
  */
 bool
 wa_calendar_is_built_in(const WaScenario *scenario)
 {
-	for (size_t i = 0; i < lengthof(composers); i++)
-		if (strcmp(composers[i].name, scenario->composer) == 0)
-			return true;
-	return false;
+	return scenario->built_in && scenario->built_in->daily;
 }
 
 /* What runs a scenario; NULL if it is not a daily one. */
 static DailyComposer
 find_composer(const WaScenario *scenario)
 {
-	for (size_t i = 0; i < lengthof(composers); i++)
-		if (strcmp(composers[i].name, scenario->composer) == 0)
-			return composers[i].compose;
-	return scenario->daily && !wa_compose_is_built_in(scenario) ? wa_compose_own_daily : NULL;
+	if (scenario->built_in)
+		return scenario->built_in->daily;
+	return scenario->daily ? wa_compose_own_daily : NULL;
 }
 
 static const WaScenario *

@@ -27,6 +27,8 @@ extern bool wa_calendar_run(TimestampTz *next_due);
 extern void wa_calendar_reload(void);
 extern bool wa_approver_run(TimestampTz *next_due);
 extern void wa_approver_reload(void);
+extern void wa_unreached_run(TimestampTz *next_due);
+extern void wa_unreached_reload(void);
 
 /* ---- shared within the folder ---- */
 
@@ -72,6 +74,7 @@ typedef struct WaEvent
 	char	  **new;
 	bool		hold;			/* was there when a copy was armed */
 	bool		in_doubt;		/* was there at a failover */
+	bool		outdated;		/* the record's status has changed again since */
 } WaEvent;
 
 /* event.c */
@@ -79,6 +82,8 @@ extern WaStatement wa_event_net_changes;
 extern void wa_event_read(WaEvent *event, uint64 row);
 extern const char *wa_event_old(const WaEvent *event, const char *column);
 extern const char *wa_event_new(const WaEvent *event, const char *column);
+extern int	wa_event_by_id(const void *a, const void *b);
+extern char *wa_event_table(const char *relation);
 
 /* One scenario as configured. */
 typedef struct WaScenario
@@ -87,6 +92,7 @@ typedef struct WaScenario
 	char	   *watch;
 	char	   *template_key;
 	char	   *composer;
+	const struct WaComposer *built_in;	/* NULL: a function of the DBA's own */
 	bool		active;
 	bool		on_insert;
 	bool		exclusive;
@@ -146,6 +152,8 @@ typedef struct WaBatch
 	List	   *own;			/* what own scenarios' functions said, see own.c */
 	List	   *failures;		/* of WaFailure: own scenarios' */
 	bool		strict;			/* an own scenario's failure is an error */
+	bool		again;			/* asked about what waits: nothing is written,
+								 * muted or raised */
 	List	   *only;			/* keys: no other scenario is asked; NIL: all */
 	bool		no_contacts;	/* there is no table res_partner */
 	bool		locked;			/* a table could not be had: try later */
@@ -162,12 +170,15 @@ typedef struct WaDraft
 	const WaEvent *event;
 	const WaScenario *scenario;
 	const char *once;			/* key in wa.once, or NULL */
+	const char *unless;			/* key that must not have been announced, or NULL */
 	int64		again_after_us; /* that may come again; 0: never */
 	int			rank;			/* more specific scenarios are lower */
 	const WaRecipient *recipient;	/* NULL: the contact is gone */
+	const WaValues *values;
 	bool		is_staff;
 	bool		muted;			/* goes nowhere, but less specific ones neither */
-	bool		once_a_record;	/* several events of a transaction may ask for it */
+	bool		joins;			/* several to one person are one message */
+	const char *problem;		/* its text cannot be written (asked again only) */
 	bool		dropped;
 } WaDraft;
 
@@ -194,24 +205,29 @@ extern WaDraft *wa_compose_message(WaBatch *batch, const WaEvent *event, const W
 							   const WaRecipient *recipient, const WaValues *values,
 							   const char *res_model, const char *once, int rank);
 
+/* draft.c: a draft's text, and which of several goes */
+extern void wa_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values);
+extern WaDraft **wa_drafts_in_order(WaBatch *batch, int *n);
+extern void wa_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n);
+
 /* send.c */
 extern int64 wa_compose_queue_text(const char *number, const char *provider, const char *body);
 
 /* draft.c */
 extern void wa_compose_write(WaBatch *batch);
 
+/* unreached.c */
+extern void wa_unreached_keep(const WaNewMessage *messages, int n);
+extern void wa_unreached_look_at(const WaBatch *batch);
+
 /* guards.c */
 extern bool wa_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario);
 extern bool wa_guard_found_by_part_of_name(const char *partner, const char *applicant);
 extern void wa_guards_start(void);
 extern void wa_guards_apply(WaBatch *batch, WaDraft **drafts, int n);
-extern void wa_guards_supersede(WaDraft **drafts, int n);
+extern int	wa_guard_days_since(const WaBatch *batch, const char *iso);
+extern void wa_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n);
 extern void wa_guards_settle(bool written);
-
-/* replace.c */
-extern int64 wa_replace_newest_pending(const char *schema);
-extern WaStill wa_replace(const char *schema, int64 id, const char *why, bool other_record,
-						  const char **detail);
 
 /* unwritten.c */
 extern PGDLLEXPORT void wa_unwritten_look(void);

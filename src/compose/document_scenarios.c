@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * document_scenarios.c
- *		Composers that listen to documents: to be signed, to be approved.
+ *		document_pending: documents that wait for a signature.
  *
- * Who approves is known from the workflow, which may be made, or be given its
- * approver, before the document waits or long after, in one transaction or in
- * several.  So both tables are listened to, and a key makes one request out of
- * whatever they say; it is forgotten when the waiting is over, so that a
- * document that comes back asks again.
+ * Staff hear of them at most once in ten minutes, each person for himself: one
+ * message names the newest document and says how many wait.  It stands for
+ * those of which the person did not hear because of it, so that it still says
+ * something when the one that it names is signed.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +16,7 @@
 
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "pg/query.h"
 #include "queue/queue.h"
 
 /* Staff hear of new documents at most once in this time. */
@@ -25,19 +25,37 @@
 #define DOCUMENTS		"sicantik_document"
 #define WORKFLOWS		"signature_workflow"
 
-static bool
-pending(const char *state)
+/*
+ * Is this the state of a document that waits for a signature?
+ */
+bool
+wa_document_pending(const char *state)
 {
 	return wa_compose_is(state, "pending_signature");
 }
 
-static bool
-watches(const WaEvent *event, const char *column)
+/*
+ * Is this the change with which a document began to wait?
+ */
+bool
+wa_document_became_pending(const WaEvent *event)
 {
-	for (int i = 0; i < event->ncolumns; i++)
-		if (event->columns[i] && strcmp(event->columns[i], column) == 0)
-			return true;
-	return false;
+	return strcmp(event->table, DOCUMENTS) == 0 &&
+		wa_document_pending(wa_event_new(event, "state")) &&
+		!wa_document_pending(wa_event_old(event, "state"));
+}
+
+/* Everybody who is to approve one of the documents that were read. */
+static bool
+load_approvers(WaBatch *batch)
+{
+	WaWorkflow *list;
+	int			n = wa_document_workflows(batch, &list);
+	int64	   *users = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		users[i] = list[i].approver_id;
+	return wa_people_load_users(batch, users, n);
 }
 
 /*
@@ -50,11 +68,8 @@ wa_compose_load_documents(WaBatch *batch)
 	int64	   *documents = palloc(sizeof(int64) * Max(batch->nevents, 1));
 	int64	   *workflows = palloc(sizeof(int64) * Max(batch->nevents, 1));
 	const WaScenario *scenario = wa_compose_scenario_of(batch, "document_pending");
-	WaWorkflow *list;
-	int64	   *users;
 	int			ndocuments = 0;
 	int			nworkflows = 0;
-	int			n;
 
 	for (int i = 0; i < batch->nevents; i++)
 	{
@@ -71,11 +86,7 @@ wa_compose_load_documents(WaBatch *batch)
 		return false;
 	if (ndocuments + nworkflows == 0)
 		return true;
-	n = wa_document_workflows(batch, &list);
-	users = palloc(sizeof(int64) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-		users[i] = list[i].approver_id;
-	if (!wa_people_load_users(batch, users, n))
+	if (!load_approvers(batch))
 		return false;
 	return scenario == NULL || ndocuments == 0 ||
 		wa_people_load_group(batch, scenario->own_group);
@@ -109,32 +120,51 @@ is_asked(WaBatch *batch, const WaScenario *scenario, const WaDocument *document,
 	return false;
 }
 
-/* Tell those who have not been told yet; returns how many were. */
-static int
+/* The message that names this document to this person. */
+static WaDraft *
+tell(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
+	 const WaDocument *document, const WaRecipient *person)
+{
+	WaValues	values = {0};
+	WaDraft    *draft;
+
+	wa_values_add(&values, "jumlah", psprintf("%d", wa_documents_count_pending(batch)));
+	wa_document_values(batch, &values, document, NULL, person);
+	draft = wa_compose_message(batch, event, scenario, person, &values, "sicantik.document",
+							   psprintf("told:%s:" INT64_FORMAT, scenario->key, person->partner_id),
+							   WA_RANK_PENDING);
+	draft->message.res_id = document->id;
+	draft->again_after_us = PENDING_PAUSE;
+	return draft;
+}
+
+/*
+ * Tell those who have not been told yet; returns whether somebody was told
+ * already, or nobody is to be told.
+ */
+static bool
 tell_staff(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 		   const WaDocument *document, List *staff, bool *told)
 {
 	int			count = 0;
+	bool		before = false;
 
 	for (int i = 0; i < list_length(staff); i++)
 	{
 		WaRecipient *person = list_nth(staff, i);
-		WaValues	values = {0};
-		WaDraft    *draft;
 
-		if (told[i] || person->number == NULL ||
-			is_asked(batch, scenario, document, person))
+		if (person->number == NULL || is_asked(batch, scenario, document, person))
 			continue;
-		wa_values_add(&values, "jumlah", psprintf("%d", wa_documents_count_pending(batch)));
-		wa_document_values(batch, &values, document, NULL, person);
-		draft = wa_compose_message(batch, event, scenario, person, &values, "sicantik.document",
-								   psprintf("told:%s:%s", scenario->key, person->number),
-								   WA_RANK_PENDING);
-		draft->again_after_us = PENDING_PAUSE;
-		told[i] = true;
-		count++;
+		if (told[i])
+			before = true;
+		else
+		{
+			tell(batch, scenario, event, document, person);
+			told[i] = true;
+			count++;
+		}
 	}
-	return count;
+	return before || count == 0;
 }
 
 /*
@@ -161,14 +191,13 @@ wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario, const Wa
 	{
 		WaDocument *document;
 
-		if (!event->has_record || strcmp(event->table, DOCUMENTS) != 0 ||
-			!pending(wa_event_new(event, "state")) || pending(wa_event_old(event, "state")) ||
+		if (!event->has_record || !wa_document_became_pending(event) ||
 			(event->insert && !scenario->on_insert))
 			continue;
 		document = wa_document_find(batch, event->record_id);
 		if (document == NULL)
 			wa_compose_outcome(batch, event, scenario, "gone", "the document does not exist any more");
-		else if (!pending(document->state))
+		else if (!wa_document_pending(document->state))
 			wa_compose_outcome(batch, event, scenario, "no longer true",
 							   "the document does not wait for a signature any more");
 		else if (!anybody)
@@ -177,239 +206,251 @@ wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario, const Wa
 							   !wa_people_group_known(batch, scenario->own_group) ?
 							   psprintf("the group %s does not exist in Odoo", scenario->own_group) :
 							   "no internal user of the group has a number");
-		else if (tell_staff(batch, scenario, event, document, staff, told) == 0)
+		else if (tell_staff(batch, scenario, event, document, staff, told))
 			wa_compose_outcome(batch, event, scenario, "suppressed",
 							   "the staff hear of it with a newer document, or are asked to approve it");
 	}
 }
 
-static const char *
-request_key(int64 document_id, int64 workflow_id, int64 user_id)
+/* ---- asked again ---- */
+
+/* A document of which somebody did not hear because he had been told. */
+typedef struct Silent
 {
-	return psprintf("asked:sicantik.document:" INT64_FORMAT ":" INT64_FORMAT ":" INT64_FORMAT,
-					document_id, workflow_id, user_id);
-}
+	int64		document_id;
+	int64		event_id;
+	TimestampTz at;
+	const char *scenario;
+} Silent;
 
-static void
-ask(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
-	const WaDocument *document, const WaWorkflow *workflow)
-{
-	WaRecipient *approver = wa_people_user(batch, workflow->approver_id);
-	WaValues	values = {0};
-	WaDraft    *draft;
-
-	if (approver == NULL)
-	{
-		wa_approver_wait(scenario, event, document->id);
-		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   psprintf("user " INT64_FORMAT ", who is to approve, is not an active internal user",
-									workflow->approver_id));
-		return;
-	}
-	wa_document_values(batch, &values, document, workflow, approver);
-	draft = wa_compose_message(batch, event, scenario, approver, &values, "sicantik.document",
-							   request_key(document->id, workflow->id, workflow->approver_id),
-							   WA_RANK_APPROVAL);
-	draft->message.res_id = document->id;
-	draft->once_a_record = true;
-}
-
-/*
- * A document asks for no approval any more: when it does again, that is a new
- * request, and who has not heard of this one need not.
- */
-static void
-take_back_all(WaBatch *batch, int64 document_id)
-{
-	WaWorkflow *list;
-	int			n = wa_document_workflows(batch, &list);
-	const char **keys = palloc(sizeof(char *) * Max(n, 1));
-	int			nkeys = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (list[i].document_id != document_id || list[i].approver_id == 0)
-			continue;
-		keys[nkeys] = request_key(document_id, list[i].id, list[i].approver_id);
-		wa_queue_withdraw(keys[nkeys++], "no longer true: the document asks for no approval any more");
-	}
-	wa_queue_forget(keys, nkeys);
-}
-
-/* The document says that it waits now, or that it does not any more. */
-static void
-approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
-{
-	WaDocument *document = wa_document_find(batch, event->record_id);
-	bool		now = pending(wa_event_new(event, "state"));
-	bool		before = pending(wa_event_old(event, "state"));
-	WaWorkflow *list;
-	int			n = wa_document_workflows(batch, &list);
-	bool		anybody = false;
-
-	if (before && !now)
-	{
-		take_back_all(batch, event->record_id);
-		return;
-	}
-	if (!now || (event->insert && !scenario->on_insert))
-		return;
-	if (document == NULL)
-	{
-		wa_compose_outcome(batch, event, scenario, "gone", "the document does not exist any more");
-		return;
-	}
-	if (document->asks_approval && watches(event, "requires_approval"))
-	{
-		now = wa_compose_is(wa_event_new(event, "requires_approval"), "t");
-		before = before && wa_compose_is(wa_event_old(event, "requires_approval"), "t");
-	}
-	if (before && !now)
-		take_back_all(batch, event->record_id);
-	if (!now || before)
-		return;
-	if (!pending(document->state) ||
-		(document->asks_approval && !document->requires_approval))
-	{
-		wa_compose_outcome(batch, event, scenario, "no longer true",
-						   "the document does not wait for an approval any more");
-		return;
-	}
-	for (int i = 0; i < n; i++)
-	{
-		if (list[i].document_id != document->id || !list[i].pending || list[i].approver_id == 0)
-			continue;
-		ask(batch, scenario, event, document, &list[i]);
-		anybody = true;
-	}
-	if (anybody || !document->requires_approval)
-		return;
-	wa_approver_wait(scenario, event, document->id);
-	wa_compose_outcome(batch, event, scenario, "waiting for recipient",
-					   "no approver is named yet; naming one sends the message");
-}
-
-/* Does this workflow still ask this user, or another one of its document? */
+/* The documents that wait now; in *ids, palloc()ed.  False: they cannot be had. */
 static bool
-asks_still(WaBatch *batch, const WaWorkflow *workflow, int64 user_id)
+pending_ids(WaBatch *batch, int64 **ids, int *n)
 {
-	WaWorkflow *list;
-	int			n = wa_document_workflows(batch, &list);
+	static const char *const columns[] = {"id"};
+	static const char *const state[] = {"pending_signature"};
+	WaAppTable	table;
+	WaAppRows	rows = {0};
 
+	*n = 0;
+	wa_app_open(&table, batch->schema, DOCUMENTS);
+	if (wa_batch_add_locked(batch, &table, DOCUMENTS))
+		return false;
+	if (table.state == WA_APP_READY)
+		wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "state", state, 1);
+	*ids = palloc(sizeof(int64) * Max(rows.n, 1));
+	for (uint64 r = 0; r < rows.n; r++)
+		if (rows.values[r][0])
+			(*ids)[(*n)++] = strtoll(rows.values[r][0], NULL, 10);
+	return true;
+}
+
+/* Of the documents that wait, those of which somebody did not hear. */
+static int
+read_silent(const int64 *ids, int n, Silent **list)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT o.record_id, o.event_id, o.at, o.scenario FROM unnest($1) AS d(id)"
+					 " JOIN wa.event_outcome AS o ON o.record_id = d.id"
+					 " WHERE o.outcome = 'suppressed' AND o.scenario IS NOT NULL"
+					 " AND o.at > clock_timestamp() - interval '30 days'");
+	WaArgs		args = {0};
+	int			count;
+
+	wa_arg_int8_array(&args, ids, n);
+	count = (int) wa_query(&read, &args);
+	*list = palloc(sizeof(Silent) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		(*list)[i].document_id = wa_row_int8(i, 1);
+		(*list)[i].event_id = wa_row_int8(i, 2);
+		(*list)[i].at = wa_row_timestamptz(i, 3);
+		(*list)[i].scenario = wa_row_text(i, 4);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return count;
+}
+
+/* Read the documents that these messages stand for, and whom they concern. */
+static bool
+load_pending(WaBatch *batch, WaWaiting **list, int n, Silent **silent, int *nsilent)
+{
+	int64	   *documents;
+	int64	   *permits;
+	WaDocument *all;
+	int			npending;
+	int			ndocuments = 0;
+	int			size = 0;
+
+	if (!pending_ids(batch, &documents, &npending))
+		return false;
+	*nsilent = read_silent(documents, npending, silent);
 	for (int i = 0; i < n; i++)
-		if (list[i].document_id == workflow->document_id && list[i].pending &&
-			list[i].approver_id == user_id)
-			return true;
-	return false;
+		size += 2 + list_length(list[i]->joined);
+	documents = palloc(sizeof(int64) * (size + *nsilent));
+	for (int i = 0; i < n; i++)
+	{
+		ListCell   *cell;
+
+		documents[ndocuments++] = list[i]->record_id;
+		documents[ndocuments++] = list[i]->event->record_id;
+		foreach(cell, list[i]->joined)
+			documents[ndocuments++] = ((WaJoined *) lfirst(cell))->record_id;
+	}
+	for (int i = 0; i < *nsilent; i++)
+		documents[ndocuments++] = (*silent)[i].document_id;
+	if (!wa_documents_load(batch, documents, ndocuments, NULL, 0) || !load_approvers(batch))
+		return false;
+	ndocuments = wa_document_all(batch, &all);
+	permits = palloc(sizeof(int64) * Max(ndocuments, 1));
+	for (int i = 0; i < ndocuments; i++)
+		permits[i] = all[i].permit_id;
+	return wa_permits_load(batch, permits, ndocuments);
 }
 
-/*
- * A workflow that asked somebody asks another, or is done: he may be asked
- * again later, and need not hear of a request that still waits to be sent.
- */
-static void
-take_back(WaBatch *batch, const WaWorkflow *workflow, int64 user_id)
+static WaRecipient *
+find_person(List *staff, int64 partner_id)
 {
-	const char *key = request_key(workflow->document_id, workflow->id, user_id);
+	ListCell   *cell;
 
-	if (!asks_still(batch, workflow, user_id))
-		wa_queue_withdraw(key, "no longer true: the approval is not asked of this person any more");
-	wa_queue_forget(&key, 1);
+	foreach(cell, staff)
+		if (((WaRecipient *) lfirst(cell))->partner_id == partner_id)
+			return lfirst(cell);
+	return NULL;
 }
 
-/* The workflow says who approves, or that it is done. */
-static void
-approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+/* The newest document so far, and when it came. */
+typedef struct Newest
 {
-	const char *approver = wa_event_new(event, "approver_id");
-	const char *former = wa_event_old(event, "approver_id");
-	bool		now = wa_compose_is(wa_event_new(event, "state"), "pending") &&
-		wa_compose_filled(approver);
-	bool		before = wa_compose_is(wa_event_old(event, "state"), "pending") &&
-		wa_compose_filled(former);
-	bool		same = now && before && strcmp(approver, former) == 0;
-	WaWorkflow *workflow = wa_document_find_workflow(batch, event->record_id);
-	WaDocument *document = workflow ? wa_document_find(batch, workflow->document_id) : NULL;
+	WaDocument *document;
+	int64		event_id;
+} Newest;
 
-	if (before && !same && workflow)
-		take_back(batch, workflow, strtoll(former, NULL, 10));
-	if (!now || same)
+/* Look at one more document that this person may hear of. */
+static void
+consider(WaBatch *batch, const WaScenario *scenario, const WaRecipient *person,
+		 int64 document_id, int64 event_id, Newest *newest)
+{
+	WaDocument *document = wa_document_find(batch, document_id);
+
+	if (document == NULL || !wa_document_pending(document->state) ||
+		is_asked(batch, scenario, document, person) ||
+		(newest->document && newest->event_id >= event_id))
 		return;
-	if (document == NULL)
-		wa_compose_outcome(batch, event, scenario, "gone",
-						   "the workflow or its document does not exist any more");
-	else if (!workflow->pending || workflow->approver_id != strtoll(approver, NULL, 10))
-		wa_compose_outcome(batch, event, scenario, "no longer true",
-						   "the workflow has changed again since");
-	else if (!pending(document->state))
-		wa_compose_outcome(batch, event, scenario, "not yet",
-						   "the document does not wait for a signature; when it does, the message is sent");
-	else if (!document->requires_approval)
-		wa_compose_outcome(batch, event, scenario, "not needed",
-						   "the document requires no approval");
-	else
-		ask(batch, scenario, event, document, workflow);
+	newest->document = document;
+	newest->event_id = event_id;
 }
 
-/*
- * Documents that wait for the approval of a person who is known.
- */
-void
-wa_compose_approval_required(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+/* The document that this message is to name now; NULL: none. */
+static WaDocument *
+newest_document(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *person,
+				const Silent *silent, int nsilent)
 {
-	if (strcmp(event->table, WORKFLOWS) == 0)
-		approval_of_workflow(batch, scenario, event);
-	else
-		approval_of_document(batch, scenario, event);
+	const WaScenario *scenario = waiting->scenario;
+	Newest		newest = {NULL, 0};
+	ListCell   *cell;
+
+	/* what it was made for, and what it names now, if it has taken a place */
+	consider(batch, scenario, person, waiting->event->record_id, waiting->event_id, &newest);
+	foreach(cell, waiting->joined)
+	{
+		const WaJoined *joined = lfirst(cell);
+
+		consider(batch, scenario, person, joined->record_id, joined->event_id, &newest);
+	}
+	for (int i = 0; i < nsilent; i++)
+		if (waiting->told_at != 0 && silent[i].at >= waiting->told_at &&
+			strcmp(silent[i].scenario, scenario->key) == 0)
+			consider(batch, scenario, person, silent[i].document_id, silent[i].event_id, &newest);
+	return newest.document;
+}
+
+/* Why nothing is to be said to this person. */
+static const char *
+why_not(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *person)
+{
+	const WaDocument *document = wa_document_find(batch, waiting->record_id);
+
+	if (person == NULL)
+		return "no longer true: this person is no active internal user any more";
+	if (document == NULL)
+		return "no longer true: the record does not exist any more";
+	if (!wa_document_pending(document->state))
+		return psprintf("no longer true: state is %s, the message says pending_signature",
+						document->state ? document->state : "empty");
+	return "no longer true: this person is asked to approve it";
 }
 
 /*
- * Ask the group for which the one event of this batch has waited, if still
- * nobody else is there to approve its document.  Returns false if a table
- * could not be had now.
+ * What is to be said now of documents that wait?
  */
 bool
-wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario)
+wa_pending_again(WaBatch *batch, WaWaiting **list, int n)
 {
-	const WaEvent *event = &batch->events[0];
-	WaDocument *document;
-	WaWorkflow *list;
-	WaWorkflow *unnamed = NULL;
-	List	   *group;
-	ListCell   *cell;
-	int			n;
+	Silent	   *silent;
+	int			nsilent;
 
-	if (!wa_compose_load_documents(batch))
+	wa_waiting_join(list, n);
+	if (!load_pending(batch, list, n, &silent, &nsilent))
 		return false;
-	document = wa_document_find(batch, event->record_id);
-	if (document == NULL || !pending(document->state) || !document->requires_approval)
-		return true;
-	n = wa_document_workflows(batch, &list);
 	for (int i = 0; i < n; i++)
 	{
-		if (!list[i].pending)
-			continue;
-		if (wa_people_user(batch, list[i].approver_id))
-			return true;
-		unnamed = &list[i];
-	}
-	if (!wa_permits_load(batch, &document->permit_id, 1) ||
-		!wa_people_load_group(batch, scenario->approver_group))
-		return false;
-	group = wa_people_group(batch, scenario->approver_group);
-	if (group == NIL)
-		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   psprintf(wa_people_group_known(batch, scenario->approver_group) ?
-									"no internal user is in the group %s" :
-									"the group %s does not exist in Odoo", scenario->approver_group));
-	foreach(cell, group)
-	{
-		WaRecipient *person = lfirst(cell);
-		WaValues	values = {0};
+		WaWaiting  *waiting = list[i];
+		WaRecipient *person;
+		WaDocument *document;
 
-		wa_document_values(batch, &values, document, unnamed, person);
-		wa_compose_message(batch, event, scenario, person, &values, "sicantik.document",
-						   NULL, WA_RANK_APPROVAL);
+		if (waiting->joined_to)
+			continue;
+		if (!wa_people_load_group(batch, waiting->scenario->own_group))
+			return false;
+		person = find_person(wa_people_group(batch, waiting->scenario->own_group), waiting->partner_id);
+		document = person ? newest_document(batch, waiting, person, silent, nsilent) : NULL;
+		if (document)
+			waiting->now = tell(batch, waiting->scenario, waiting->event, document, person);
+		else
+			waiting->why = why_not(batch, waiting, person);
+		waiting->keeps_keys = true;
+	}
+	return true;
+}
+
+/*
+ * These messages asked for an approval of a document and said so instead of
+ * that it waits.  They are not true any more; but perhaps it still waits.
+ * Returns false if a table could not be had now.
+ */
+bool
+wa_pending_instead(const WaBatch *common, WaWaiting **list, int n)
+{
+	WaBatch		batch = *common;
+	const WaScenario *scenario = wa_compose_scenario_of(&batch, "document_pending");
+	Silent	   *silent;
+	int			nsilent;
+
+	if (scenario == NULL)
+		return true;
+	if (!load_pending(&batch, list, n, &silent, &nsilent) ||
+		!wa_people_load_group(&batch, scenario->own_group))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		WaWaiting  *waiting = list[i];
+		WaRecipient *person = find_person(wa_people_group(&batch, scenario->own_group), waiting->partner_id);
+		Newest		newest = {NULL, 0};
+		WaDraft    *draft;
+		int64		pause = PENDING_PAUSE;
+		int64		never = PG_INT64_MAX;
+		bool		told;
+
+		if (person == NULL || person->number == NULL)
+			continue;
+		consider(&batch, scenario, person, waiting->event->record_id, waiting->event_id, &newest);
+		if (newest.document == NULL)
+			continue;
+		draft = tell(&batch, scenario, waiting->event, newest.document, person);
+		wa_queue_announced_by_others(&draft->once, &waiting->id, &never, &pause, 1, &told);
+		if (!told)
+			waiting->now = draft;
 	}
 	return true;
 }

@@ -10,6 +10,7 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "compose/scenario.h"
 #include "pg/query.h"
 #include "queue/queue.h"
 
@@ -29,7 +30,7 @@ wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	batch->outcomes = lappend(batch->outcomes, row);
 }
 
-/* A template, read once per batch; raises an error if it is not there. */
+/* A template, read once per batch; NULL if it is not there, or not active. */
 static WaTemplate *
 template_of(WaBatch *batch, const WaScenario *scenario)
 {
@@ -40,10 +41,7 @@ template_of(WaBatch *batch, const WaScenario *scenario)
 			return batch->templates[i];
 	template = wa_route_load_template(scenario->template_key);
 	if (template == NULL || !template->active)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("template \"%s\" of scenario \"%s\" does not exist or is not active",
-						scenario->template_key, scenario->key)));
+		return NULL;
 	if (batch->templates == NULL)
 		batch->templates = palloc(sizeof(WaTemplate *));
 	else
@@ -51,6 +49,50 @@ template_of(WaBatch *batch, const WaScenario *scenario)
 									sizeof(WaTemplate *) * (batch->ntemplates + 1));
 	batch->templates[batch->ntemplates++] = template;
 	return template;
+}
+
+/*
+ * Write the text of a draft, and its parameters, from these values.  Whom it
+ * is for must be set.  What cannot be written is an error; asked again, it is
+ * the draft's problem.
+ */
+void
+wa_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values)
+{
+	const WaScenario *scenario = draft->scenario;
+	WaTemplate *template = template_of(batch, scenario);
+	WaNewMessage *message = &draft->message;
+	char	   *missing;
+	const char *setting;
+
+	draft->values = values;
+	if (template == NULL && batch->again)
+	{
+		draft->problem = psprintf("template \"%s\" does not exist or is not active", scenario->template_key);
+		return;
+	}
+	if (template == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("template \"%s\" of scenario \"%s\" does not exist or is not active",
+						scenario->template_key, scenario->key)));
+	message->params = wa_template_params(template, batch->mappings, batch->nmappings, values);
+	message->body = wa_template_render(template, values, &missing, &setting);
+	if (message->body || message->number == NULL)
+		return;
+	if (setting)
+	{
+		message->state = "held";
+		message->reason = "setting_missing";
+		message->detail = psprintf("the setting \"%s\" is not set", setting);
+	}
+	else if (batch->again)
+		draft->problem = psprintf("its text cannot be written anew without %s", missing);
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
+						template->key, scenario->key, missing)));
 }
 
 /*
@@ -63,14 +105,13 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 				   const WaRecipient *recipient, const WaValues *values,
 				   const char *res_model, const char *once, int rank)
 {
-	WaTemplate *template = template_of(batch, scenario);
 	WaDraft    *draft = palloc0(sizeof(WaDraft));
 	WaNewMessage *message = &draft->message;
-	char	   *missing;
-	const char *setting;
+	WaValues   *kept = palloc(sizeof(WaValues));
 
+	*kept = *values;
 	draft->recipient = recipient;
-	draft->muted = wa_guard_muted(batch, event, scenario);
+	draft->muted = !batch->again && wa_guard_muted(batch, event, scenario);
 	draft->event = event;
 	draft->scenario = scenario;
 	draft->once = draft->muted ? NULL : once;
@@ -96,8 +137,9 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 		message->number_source = recipient->number_source;
 		message->detail = recipient->note;
 	}
-	message->params = wa_template_params(template, batch->mappings, batch->nmappings, values);
-	message->body = wa_template_render(template, values, &missing, &setting);
+	if (scenario->built_in)
+		message->change = wa_change_write(draft);
+	wa_draft_write_text(batch, draft, kept);
 
 	if (recipient == NULL)
 	{
@@ -113,18 +155,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 		message->detail = psprintf("no usable number in %s",
 								   recipient->tried[0] ? recipient->tried : "any column");
 	}
-	else if (message->body == NULL && setting)
-	{
-		message->state = "held";
-		message->reason = "setting_missing";
-		message->detail = psprintf("the setting \"%s\" is not set", setting);
-	}
-	else if (message->body == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
-						template->key, scenario->key, missing)));
-	else if (batch->hold_all || event->hold)
+	else if (strcmp(message->state, "queued") == 0 && (batch->hold_all || event->hold))
 	{
 		message->state = "held";
 		message->reason = "copy";
@@ -165,8 +196,8 @@ same_person(const WaDraft *a, const WaDraft *b)
  * Of several messages to one person about one record and transaction only the
  * most specific goes; the same notification never goes twice.
  */
-static void
-drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
+void
+wa_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -177,7 +208,7 @@ drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 			if (better->dropped || drafts[i]->dropped || !same_person(better, drafts[i]))
 				continue;
 			if (better->scenario == drafts[i]->scenario)
-				drafts[i]->dropped = true;
+				drafts[i]->dropped = !drafts[i]->joins;
 			else if (drafts[i]->scenario->exclusive && better->rank < drafts[i]->rank)
 			{
 				drafts[i]->dropped = true;
@@ -188,31 +219,46 @@ drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 	}
 }
 
-/*
- * Other records than the one that a message is about may ask for it, several
- * in one transaction: a document has two requests to one approver.  He gets
- * one message.
- */
+/* Say that somebody has heard of it. */
 static void
-drop_repeated(WaBatch *batch, WaDraft **drafts, int n)
+drop_as_announced(WaBatch *batch, WaDraft *draft)
 {
+	draft->dropped = true;
+	draft->once = NULL;
+	if (draft->again_after_us > 0)
+		wa_compose_outcome(batch, draft->event, draft->scenario, "suppressed",
+						   psprintf("%s got one less than " INT64_FORMAT " minutes ago",
+									draft->message.number ? draft->message.number : "the person",
+									draft->again_after_us / USECS_PER_MINUTE));
+	else
+		wa_compose_outcome(batch, draft->event, draft->scenario, "already announced",
+						   "this was announced before");
+}
+
+/* Those that were announced already under the key of another time. */
+static void
+drop_announced_before(WaBatch *batch, WaDraft **drafts, int n)
+{
+	const char **keys = palloc(sizeof(char *) * n);
+	int64	   *ids = palloc(sizeof(int64) * n);
+	int64	   *events = palloc(sizeof(int64) * n);
+	int64	   *never_again = palloc0(sizeof(int64) * n);
+	bool	   *taken = palloc(sizeof(bool) * n);
+	bool		any = false;
+
 	for (int i = 0; i < n; i++)
 	{
-		for (int j = 0; j < i && drafts[i]->once_a_record && !drafts[i]->dropped; j++)
-		{
-			const WaDraft *first = drafts[j];
-
-			if (!first->once_a_record || first->dropped || first->scenario != drafts[i]->scenario ||
-				first->message.res_id != drafts[i]->message.res_id ||
-				(first->event != drafts[i]->event &&
-				 strcmp(first->event->xact, drafts[i]->event->xact) != 0) ||
-				!one_person(&first->message, &drafts[i]->message))
-				continue;
-			drafts[i]->dropped = true;
-			wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "suppressed",
-							   "the same person is told of the same record already");
-		}
+		keys[i] = drafts[i]->unless;
+		ids[i] = drafts[i]->message.id;
+		events[i] = drafts[i]->event->id;
+		any = any || keys[i];
 	}
+	if (!any)
+		return;
+	wa_queue_announced_by_others(keys, ids, events, never_again, n, taken);
+	for (int i = 0; i < n; i++)
+		if (taken[i])
+			drop_as_announced(batch, drafts[i]);
 }
 
 static void
@@ -223,6 +269,7 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 	int64	   *waits = palloc(sizeof(int64) * n);
 	bool	   *fresh = palloc(sizeof(bool) * n);
 
+	drop_announced_before(batch, drafts, n);
 	for (int i = 0; i < n; i++)
 	{
 		keys[i] = drafts[i]->once;
@@ -231,19 +278,8 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 	}
 	wa_queue_announce_many(keys, ids, waits, n, fresh);
 	for (int i = 0; i < n; i++)
-	{
-		if (fresh[i])
-			continue;
-		drafts[i]->dropped = true;
-		if (waits[i] > 0)
-			wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "suppressed",
-							   psprintf("%s got one less than " INT64_FORMAT " minutes ago",
-										drafts[i]->message.number ? drafts[i]->message.number : "the person",
-										waits[i] / USECS_PER_MINUTE));
-		else
-			wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "already announced",
-							   "this was announced before");
-	}
+		if (!fresh[i])
+			drop_as_announced(batch, drafts[i]);
 }
 
 static void
@@ -285,37 +321,50 @@ write_outcomes(WaBatch *batch)
 }
 
 /*
+ * The drafts of the batch in the order in which they are judged; palloc()ed.
+ */
+WaDraft **
+wa_drafts_in_order(WaBatch *batch, int *n)
+{
+	WaDraft   **drafts = palloc(sizeof(WaDraft *) * Max(list_length(batch->messages), 1));
+	ListCell   *cell;
+
+	*n = 0;
+	list_sort(batch->messages, by_event_and_rank);
+	foreach(cell, batch->messages)
+		drafts[(*n)++] = lfirst(cell);
+	return drafts;
+}
+
+/*
  * Write the messages of the batch, and the outcomes of events without one.
  */
 void
 wa_compose_write(WaBatch *batch)
 {
-	int			n = list_length(batch->messages);
-	WaDraft   **drafts = palloc(sizeof(WaDraft *) * Max(n, 1));
+	int			n;
+	WaDraft   **drafts = wa_drafts_in_order(batch, &n);
 	WaNewMessage *messages = palloc(sizeof(WaNewMessage) * Max(n, 1));
 	int			nmessages = 0;
-	ListCell   *cell;
-	int			i = 0;
 
-	list_sort(batch->messages, by_event_and_rank);
-	foreach(cell, batch->messages)
-		drafts[i++] = lfirst(cell);
 	if (n > 0)
 	{
-		for (i = 0; i < n; i++)
+		for (int i = 0; i < n; i++)
 			messages[i] = drafts[i]->message;
 		wa_queue_assign_ids(messages, n);
-		for (i = 0; i < n; i++)
+		for (int i = 0; i < n; i++)
 			drafts[i]->message.id = messages[i].id;
 		drop_announced(batch, drafts, n);
-		drop_less_specific(batch, drafts, n);
-		drop_repeated(batch, drafts, n);
+		wa_drafts_drop_less_specific(batch, drafts, n);
+		wa_approvals_join(batch, drafts, n);
 		wa_guards_apply(batch, drafts, n);
-		for (i = 0; i < n; i++)
+		for (int i = 0; i < n; i++)
 			if (!drafts[i]->dropped)
 				messages[nmessages++] = drafts[i]->message;
 		wa_queue_insert(messages, nmessages);
-		wa_guards_supersede(drafts, n);
+		wa_unreached_keep(messages, nmessages);
 	}
+	wa_guards_supersede(batch, drafts, n);
 	write_outcomes(batch);
+	wa_unreached_look_at(batch);
 }

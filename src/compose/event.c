@@ -68,9 +68,19 @@ wa_event_new(const WaEvent *event, const char *column)
 	return value_of(event->columns, event->ncolumns, event->new, column);
 }
 
+/* For qsort(): changes in the order in which they came. */
+int
+wa_event_by_id(const void *a, const void *b)
+{
+	int64		left = ((const WaEvent *) a)->id;
+	int64		right = ((const WaEvent *) b)->id;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
 /* The table's name without schema and quotes. */
-static char *
-bare_name(const char *relation)
+char *
+wa_event_table(const char *relation)
 {
 	List	   *names = NIL;
 
@@ -96,7 +106,7 @@ wa_event_read(WaEvent *event, uint64 row)
 	event->at = wa_row_timestamptz(row, E_AT);
 	event->xact = wa_row_text(row, E_XACT);
 	event->relation = wa_row_text(row, E_RELATION);
-	event->table = bare_name(event->relation);
+	event->table = wa_event_table(event->relation);
 	event->has_record = !wa_row_isnull(row, E_RECORD_ID);
 	event->record_id = wa_row_int8(row, E_RECORD_ID);
 	event->hold = wa_row_bool(row, E_HOLD);

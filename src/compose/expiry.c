@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 
 #include "compose/compose.h"
+#include "compose/scenario.h"
 #include "pg/query.h"
 
 #define RANK_EXPIRY		40
@@ -214,23 +215,23 @@ take_baseline(WaDaily *daily, const char *relation, const char *key, Candidate *
 			(errmsg("sicantik_wa: %s: %s", daily->scenario->key, daily->note)));
 }
 
-static void
-compose_one(WaDaily *daily, WaBatch *batch, const char *relation, const Candidate *c)
+/* The warning, with so many days left; NULL: the permit is not active any more. */
+static WaDraft *
+warn(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, int64 id,
+	 int remaining_days, const char *key)
 {
-	WaEvent    *event = wa_calendar_event(daily, relation, c->id);
-	WaPermit   *permit = wa_permit_find(batch, c->id);
+	WaPermit   *permit = wa_permit_find(batch, id);
 	WaRecipient *recipient;
 	WaValues	values = {0};
-	const char *remaining = psprintf("%d", c->remaining);
+	const char *remaining = psprintf("%d", remaining_days);
 
-	/* it may have changed since it was found */
-	if (permit == NULL || permit->status == NULL || strcmp(permit->status, "active") != 0)
-		return;
+	if (permit == NULL || !wa_compose_is(permit->status, "active"))
+		return NULL;
 	recipient = wa_people_partner(batch, permit->partner_id);
 	wa_values_add(&values, "remaining_days", remaining);
 	wa_values_add(&values, "days_remaining", remaining);
 	wa_permit_values(batch, &values, permit, recipient);
-	wa_compose_message(batch, event, daily->scenario, recipient, &values, MODEL, c->key, RANK_EXPIRY);
+	return wa_compose_message(batch, event, scenario, recipient, &values, MODEL, key, RANK_EXPIRY);
 }
 
 /* Permits without a contact: told once for each threshold. */
@@ -281,7 +282,8 @@ compose_chunk(WaDaily *daily, const char *relation, const Candidate *list, int n
 		return false;
 	for (int i = 0; i < n; i++)
 		if (list[i].has_partner)
-			compose_one(daily, &batch, relation, &list[i]);
+			(void) warn(&batch, daily->scenario, wa_calendar_event(daily, relation, list[i].id),
+						list[i].id, list[i].remaining, list[i].key);
 	note_no_contact(daily, &batch, relation, list, n);
 	wa_calendar_write(daily, &batch);
 	return true;
@@ -335,4 +337,70 @@ wa_compose_expiry(WaDaily *daily)
 		MemoryContextReset(chunk_context);
 	}
 	return complete;
+}
+
+/* ---- asked again ---- */
+
+/* The date that a message warns of, as its key says; NULL: it is not known. */
+static const char *
+date_of(const WaWaiting *waiting)
+{
+	for (int k = 0; k < waiting->nkeys; k++)
+	{
+		char		date[11];
+
+		if (sscanf(waiting->keys[k], "expiry:" MODEL ":%*[0-9]:%10[0-9-]:", date) == 1)
+			return pstrdup(date);
+	}
+	return NULL;
+}
+
+/*
+ * What is to be said now of permits that are about to expire?  The same date,
+ * in as many days as are left by now.
+ */
+bool
+wa_expiry_again(WaBatch *batch, WaWaiting **list, int n)
+{
+	int64	   *permits = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
+	int			npartners = 0;
+
+	for (int i = 0; i < n; i++)
+		permits[i] = list[i]->record_id;
+	if (!wa_permits_load(batch, permits, n))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		const WaPermit *permit = wa_permit_find(batch, permits[i]);
+
+		if (permit && permit->partner_id != 0)
+			partners[npartners++] = permit->partner_id;
+	}
+	if (!wa_people_load_partners(batch, partners, npartners))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		WaWaiting  *waiting = list[i];
+		const WaPermit *permit = wa_permit_find(batch, permits[i]);
+		const char *then = date_of(waiting);
+		const char *now = permit && permit->expiry_date ? permit->expiry_date : "empty";
+
+		waiting->keeps_keys = true;
+		if (permit == NULL)
+			waiting->why = "no longer true: the record does not exist any more";
+		else if (!wa_compose_is(permit->status, "active"))
+			waiting->why = psprintf("no longer true: status is %s, the message says active",
+									permit->status ? permit->status : "empty");
+		else if (then && strcmp(now, then) != 0)
+			waiting->why = psprintf("no longer true: expiry_date is %s, the message says %s", now, then);
+		else if (permit->partner_id == 0)
+			waiting->why = "no longer true: the permit has no contact any more";
+		else if (wa_guard_days_since(batch, now) > 0)
+			waiting->why = psprintf("no longer true: it expired on %s", now);
+		else
+			waiting->now = warn(batch, waiting->scenario, waiting->event, permit->id,
+								-wa_guard_days_since(batch, now), NULL);
+	}
+	return true;
 }

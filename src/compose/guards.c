@@ -20,34 +20,22 @@
 #include "utils/datetime.h"
 #include "utils/formatting.h"
 #include "utils/hsearch.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "compose/scenario.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "text/text.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_mute);
 
-static bool
-is_composer(const WaScenario *scenario, const char *name)
-{
-	return strcmp(scenario->composer, name) == 0;
-}
-
-/* A permit is told to be there: ready, or renewed. */
-static bool
-announces_permit(const WaScenario *scenario)
-{
-	return is_composer(scenario, "permit_ready") ||
-		is_composer(scenario, "permit_renewal_approved");
-}
-
-/* Days from a date (YYYY-MM-DD) to today in the office; -1 if not known. */
-static int
-days_since(const WaBatch *batch, const char *iso)
+/*
+ * Days from a date (YYYY-MM-DD) to today in the office; -1 if not known.
+ */
+int
+wa_guard_days_since(const WaBatch *batch, const char *iso)
 {
 	pg_tz	   *zone = batch->time_zone ? pg_tzset(batch->time_zone) : NULL;
 	struct pg_tm tm;
@@ -62,28 +50,6 @@ days_since(const WaBatch *batch, const char *iso)
 					 zone ? zone : pg_tzset("UTC")) != 0)
 		return -1;
 	return date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - date2j(year, month, day);
-}
-
-/*
- * Why this is no news any more, or NULL.
- */
-static char *
-old_news(const WaBatch *batch, const WaDraft *draft, const WaPermit *permit)
-{
-	const WaScenario *scenario = draft->scenario;
-	const char *status = wa_event_new(draft->event, "status");
-
-	if (announces_permit(scenario))
-	{
-		if (days_since(batch, permit->issue_date) > scenario->news_days)
-			return psprintf("the permit was issued on %s", permit->issue_date);
-		if (days_since(batch, permit->received_date) > scenario->news_days)
-			return psprintf("the permit was received on %s", permit->received_date);
-	}
-	else if (is_composer(scenario, "status_update") && status && strcmp(status, "expired") == 0 &&
-			 days_since(batch, permit->expiry_date) > scenario->news_days)
-		return psprintf("the permit expired on %s", permit->expiry_date);
-	return NULL;
 }
 
 static char *
@@ -113,53 +79,6 @@ wa_guard_found_by_part_of_name(const char *partner, const char *applicant)
 	whole = folded(partner);
 	part = folded(applicant);
 	return part[0] != '\0' && strcmp(whole, part) != 0 && strstr(whole, part) != NULL;
-}
-
-static void
-add_fact(StringInfo json, const char *column, const char *value)
-{
-	if (value == NULL)
-		return;
-	appendStringInfoString(json, json->len > 1 ? ", " : "");
-	escape_json(json, column);
-	appendStringInfoString(json, ": ");
-	escape_json(json, value);
-}
-
-/*
- * What must still be so when the message goes out: a JSON object, or NULL.
- */
-static char *
-still_to_hold(const WaDraft *draft, const WaPermit *permit)
-{
-	const WaScenario *scenario = draft->scenario;
-	const char *model = draft->message.res_model;
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	if (permit && !draft->is_staff && draft->message.partner_id != 0 &&
-		draft->message.partner_id == permit->partner_id)
-		add_fact(&json, "partner_id", psprintf(INT64_FORMAT, permit->partner_id));
-	if (permit && announces_permit(scenario))
-	{
-		add_fact(&json, "status", "active");
-		add_fact(&json, "permit_number", permit->permit_number);
-	}
-	else if (permit && is_composer(scenario, "status_update"))
-		add_fact(&json, "status", permit->status);
-	else if (permit && is_composer(scenario, "permit_expiry_warning"))
-	{
-		add_fact(&json, "status", "active");
-		add_fact(&json, "expiry_date", permit->expiry_date);
-	}
-	else if (model && strcmp(model, "sicantik.document") == 0 &&
-			 (is_composer(scenario, "document_pending") || is_composer(scenario, "approval_required")))
-		add_fact(&json, "state", "pending_signature");
-	if (json.len == 1)
-		return NULL;
-	appendStringInfoChar(&json, '}');
-	return json.data;
 }
 
 /*
@@ -193,17 +112,16 @@ judge(WaBatch *batch, WaDraft *draft)
 {
 	WaNewMessage *message = &draft->message;
 	const WaRecipient *recipient = draft->recipient;
+	const WaComposer *composer = draft->scenario->built_in;
 	WaPermit   *permit = NULL;
 	char	   *why;
 
 	if (batch->permits && message->res_model && strcmp(message->res_model, "sicantik.permit") == 0)
 		permit = wa_permit_find(batch, message->res_id);
-	if (message->still == NULL)
-		message->still = still_to_hold(draft, permit);
 	if (permit == NULL)
 		return;
-	why = draft->scenario->news_days != PG_INT32_MAX && strcmp(message->state, "skipped") != 0 ?
-		old_news(batch, draft, permit) : NULL;
+	why = composer && composer->old_news && draft->scenario->news_days != PG_INT32_MAX &&
+		strcmp(message->state, "skipped") != 0 ? composer->old_news(batch, draft) : NULL;
 	if (why)
 	{
 		message->state = "skipped";
@@ -555,55 +473,70 @@ wa_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
 	}
 }
 
+/* The first message that tells of this change; 0: none does. */
+static int64
+told_by(const WaEvent *event, const WaScenario *scenario, WaDraft **drafts, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!drafts[i]->dropped && drafts[i]->event == event && drafts[i]->scenario == scenario)
+			return drafts[i]->message.id;
+	return 0;
+}
+
 /*
- * A newer status update of a record to the same number makes the older ones
- * that still wait pointless; one in doubt is not repeated.  Called with the
- * new ones written.
+ * A newer change of a record's status makes what still waits to be told of
+ * older ones pointless, to whomever and whether or not the newer one is told;
+ * one in doubt is not repeated.  Called with the new messages written.
  */
 void
-wa_guards_supersede(WaDraft **drafts, int n)
+wa_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 {
 	static WaStatement supersede =
 		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET reason = 'newer_status',"
 					 " state = CASE WHEN m.state = 'unknown' OR m.repeats > 0 THEN 'unknown' ELSE 'superseded' END,"
-					 " detail = 'message ' || n.id || ' tells a newer status', due_at = NULL,"
-					 " finished_at = clock_timestamp()"
-					 " FROM unnest($1, $2, $3, $4, $5) AS n(id, res_id, res_model, scenario, number)"
-					 " WHERE m.res_id = n.res_id AND m.res_model = n.res_model AND m.scenario = n.scenario"
-					 " AND m.number = n.number AND m.id < n.id"
+					 " detail = CASE WHEN e.told_by = 0 THEN 'the status has changed again since'"
+					 " ELSE 'message ' || e.told_by || ' tells a newer status' END,"
+					 " due_at = NULL, finished_at = clock_timestamp()"
+					 " FROM unnest($1, $2, $3, $4) AS e(id, record, scenario, told_by)"
+					 " WHERE m.res_id = e.record AND m.res_model = 'sicantik.permit' AND m.scenario = e.scenario"
+					 " AND m.event_id < e.id"
 					 " AND (m.state IN ('queued', 'held') OR m.state = 'unknown' AND m.due_at IS NOT NULL)"
 					 " RETURNING m.id),"
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"
 					 " DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM s)");
-	int64	   *ids;
-	int64	   *records;
-	const char **texts[3];
+	int			size = Max(batch->nevents * batch->nscenarios, 1);
+	int64	   *ids = palloc(sizeof(int64) * size);
+	int64	   *records = palloc(sizeof(int64) * size);
+	int64	   *messages = palloc(sizeof(int64) * size);
+	const char **keys = palloc(sizeof(char *) * size);
 	int			k = 0;
 	WaArgs		args = {0};
 
-	ids = palloc(sizeof(int64) * Max(n, 1));
-	records = palloc(sizeof(int64) * Max(n, 1));
-	for (int t = 0; t < 3; t++)
-		texts[t] = palloc(sizeof(char *) * Max(n, 1));
-	for (int i = 0; i < n; i++)
+	for (int s = 0; s < batch->nscenarios; s++)
 	{
-		const WaNewMessage *message = &drafts[i]->message;
+		const WaScenario *scenario = &batch->scenarios[s];
 
-		if (drafts[i]->dropped || !is_composer(drafts[i]->scenario, "status_update") ||
-			message->number == NULL || strcmp(message->state, "skipped") == 0)
+		if (scenario->built_in == NULL || !scenario->built_in->of_status)
 			continue;
-		ids[k] = message->id;
-		records[k] = message->res_id;
-		texts[0][k] = message->res_model;
-		texts[1][k] = message->scenario;
-		texts[2][k++] = message->number;
+		for (int e = 0; e < batch->nevents; e++)
+		{
+			const WaEvent *event = &batch->events[e];
+
+			if (!event->has_record || strcmp(event->table, scenario->built_in->table) != 0 ||
+				!wa_status_changed(event) || event->outdated)
+				continue;
+			ids[k] = event->id;
+			records[k] = event->record_id;
+			messages[k] = told_by(event, scenario, drafts, n);
+			keys[k++] = scenario->key;
+		}
 	}
 	if (k == 0)
 		return;
 	wa_arg_int8_array(&args, ids, k);
 	wa_arg_int8_array(&args, records, k);
-	for (int t = 0; t < 3; t++)
-		wa_arg_text_array(&args, texts[t], k);
+	wa_arg_text_array(&args, keys, k);
+	wa_arg_int8_array(&args, messages, k);
 	wa_query(&supersede, &args);
 }
 

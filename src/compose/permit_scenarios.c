@@ -6,7 +6,8 @@
  * A permit is announced once, as ready or as renewed: the two share a key, in
  * which the permit's number stands.  A contact that is merged, a permit that
  * is synchronised again, or one that had expired and is active again, is no
- * news.
+ * news.  A renewal that was announced before it had a number is followed by
+ * its number, once, as whatever the permit is by then.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,6 +58,21 @@ ready_before(const WaEvent *event)
 }
 
 static bool
+numbered_now(const WaEvent *event)
+{
+	return wa_numbered(wa_event_new(event, "permit_number")) &&
+		!wa_numbered(wa_event_old(event, "permit_number"));
+}
+
+/* The permit had no contact before, and has one now. */
+static bool
+contact_came(const WaEvent *event)
+{
+	return has_recipient(wa_event_new(event, "partner_id")) &&
+		!has_recipient(wa_event_old(event, "partner_id"));
+}
+
+static bool
 renewed_now(const WaEvent *event)
 {
 	return renewed(wa_event_new(event, "status"), wa_event_new(event, "is_renewal"));
@@ -68,29 +84,12 @@ renewed_before(const WaEvent *event)
 	return renewed(wa_event_old(event, "status"), wa_event_old(event, "is_renewal"));
 }
 
-/*
- * What is announced once for ever; palloc()ed.
- */
-const char *
-wa_compose_announced_key(const WaPermit *permit, const char *number)
+/* What is announced once for ever; palloc()ed. */
+static const char *
+announced_key(const WaPermit *permit, const char *number)
 {
 	return psprintf("announced:sicantik.permit:" INT64_FORMAT ":%s", permit->id,
-					number ? number : "");
-}
-
-/* Was this renewal announced before it had a number? */
-static bool
-announced_without_number(const WaPermit *permit)
-{
-	static WaStatement find =
-		WA_STATEMENT("SELECT FROM wa.once WHERE key = $1");
-	WaArgs		args = {0};
-	bool		found;
-
-	wa_arg_text(&args, wa_compose_announced_key(permit, NULL));
-	found = wa_query(&find, &args) > 0;
-	SPI_freetuptable(SPI_tuptable);
-	return found;
+					wa_numbered(number) ? number : "");
 }
 
 /* Has the permit been waiting for a contact longer than we wait? */
@@ -117,13 +116,17 @@ waited_too_long(const WaEvent *event, const WaScenario *scenario)
 /*
  * What ready and renewed have in common: the condition became true in this
  * transaction ("held" before it, but for the contact); "holds": it still does.
+ * The message says the number that the permit has now; what had been announced
+ * with the number of that time was no news then.
  */
 static void
 announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 		 const WaPermit *permit, bool held, bool holds, int rank)
 {
+	const char *then = wa_event_new(event, "permit_number");
 	WaRecipient *recipient;
 	WaValues	values = {0};
+	WaDraft    *draft;
 
 	if (permit == NULL)
 	{
@@ -142,22 +145,18 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 						   "the permit has no contact yet; linking one within 7 days sends the message");
 		return;
 	}
-	if (held && waited_too_long(event, scenario))
+	if (held && !batch->again && waited_too_long(event, scenario))
 	{
 		wa_compose_outcome(batch, event, scenario, "not news",
 						   "the contact was linked more than 7 days after the permit was there");
 		return;
 	}
-	if (permit->is_renewal && announced_without_number(permit))
-	{
-		wa_compose_outcome(batch, event, scenario, "already announced",
-						   "the renewal was announced before it had a number");
-		return;
-	}
 	recipient = wa_people_partner(batch, permit->partner_id);
 	wa_permit_values(batch, &values, permit, recipient);
-	wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
-					   wa_compose_announced_key(permit, permit->permit_number), rank);
+	draft = wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
+							   announced_key(permit, permit->permit_number), rank);
+	if (!wa_compose_is(then, permit->permit_number ? permit->permit_number : ""))
+		draft->unless = announced_key(permit, then);
 }
 
 void
@@ -167,8 +166,7 @@ wa_compose_permit_ready(WaBatch *batch, const WaScenario *scenario, const WaEven
 	WaPermit   *permit;
 
 	if (!ready_now(event) || (event->insert && !scenario->on_insert) ||
-		(held && (has_recipient(wa_event_old(event, "partner_id")) ||
-				  !has_recipient(wa_event_new(event, "partner_id")))))
+		(held && !contact_came(event)))
 		return;
 	permit = wa_permit_find(batch, event->record_id);
 	announce(batch, scenario, event, permit, held,
@@ -182,15 +180,32 @@ wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario *scenario, c
 	WaPermit   *permit;
 
 	if (!renewed_now(event) || (event->insert && !scenario->on_insert) ||
-		(held && (has_recipient(wa_event_old(event, "partner_id")) ||
-				  !has_recipient(wa_event_new(event, "partner_id")))))
+		(held && !contact_came(event) && !numbered_now(event)))
 		return;
 	permit = wa_permit_find(batch, event->record_id);
-	announce(batch, scenario, event, permit, held,
+	announce(batch, scenario, event, permit, held && contact_came(event),
 			 permit && permit->is_renewal && wa_compose_is(permit->status, "active"),
 			 WA_RANK_RENEWAL);
 }
 
+/*
+ * Did the status really change?  A permit that is born has none before.
+ */
+bool
+wa_status_changed(const WaEvent *event)
+{
+	const char *before = wa_event_old(event, "status");
+	const char *after = wa_event_new(event, "status");
+
+	return !event->insert && wa_compose_filled(before) && wa_compose_filled(after) &&
+		strcmp(before, after) != 0;
+}
+
+/*
+ * Of several changes of the status only the last one is told.  The applicant
+ * is whoever is linked now, if somebody was when it changed: a contact that is
+ * linked later hears that the permit is ready, not how it came to be.
+ */
 void
 wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
@@ -201,7 +216,7 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 	List	   *recipients = NIL;
 	ListCell   *cell;
 
-	if (event->insert || !wa_compose_filled(before) || !wa_compose_filled(after) || strcmp(before, after) == 0)
+	if (!wa_status_changed(event))
 		return;
 	permit = wa_permit_find(batch, event->record_id);
 	if (permit == NULL)
@@ -209,7 +224,7 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 		wa_compose_outcome(batch, event, scenario, "gone", "the permit does not exist any more");
 		return;
 	}
-	if (!wa_compose_is(permit->status, after))
+	if (event->outdated || !wa_compose_is(permit->status, after))
 	{
 		wa_compose_outcome(batch, event, scenario, "no longer true",
 						   "the status has changed again since");
@@ -219,7 +234,7 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 	wa_values_add(&common, "status_baru", wa_permit_status_label(batch, after));
 	wa_values_add(&common, "timestamp", wa_value_time(event->at, batch->time_zone));
 
-	if (permit->partner_id != 0)
+	if (permit->partner_id != 0 && has_recipient(wa_event_new(event, "partner_id")))
 		recipients = lappend(recipients, wa_people_partner(batch, permit->partner_id));
 	recipients = list_concat(recipients,
 							 wa_people_staff(batch, "sicantik.permit", permit->id, scenario->staff_group));
@@ -240,4 +255,189 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 		wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
 						   NULL, WA_RANK_STATUS);
 	}
+}
+
+/*
+ * Why a permit that was announced is no news any more, or NULL.
+ */
+char *
+wa_permit_old_news(const WaBatch *batch, const WaDraft *draft)
+{
+	const WaPermit *permit = wa_permit_find(unconstify(WaBatch *, batch), draft->message.res_id);
+	int			days = draft->scenario->news_days;
+
+	if (permit && wa_guard_days_since(batch, permit->issue_date) > days)
+		return psprintf("the permit was issued on %s", permit->issue_date);
+	if (permit && wa_guard_days_since(batch, permit->received_date) > days)
+		return psprintf("the permit was received on %s", permit->received_date);
+	return NULL;
+}
+
+/*
+ * The same for its status: a nightly job makes what has long expired so.
+ */
+char *
+wa_status_old_news(const WaBatch *batch, const WaDraft *draft)
+{
+	const WaPermit *permit = wa_permit_find(unconstify(WaBatch *, batch), draft->message.res_id);
+
+	if (permit && wa_compose_is(wa_event_new(draft->event, "status"), "expired") &&
+		wa_guard_days_since(batch, permit->expiry_date) > draft->scenario->news_days)
+		return psprintf("the permit expired on %s", permit->expiry_date);
+	return NULL;
+}
+
+/* ---- asked again ---- */
+
+/* The changes that these messages are about, each once, in the order of ids. */
+static void
+collect_events(WaBatch *batch, WaWaiting **list, int n)
+{
+	batch->events = palloc(sizeof(WaEvent) * Max(n, 1));
+	batch->nevents = 0;
+	for (int i = 0; i < n; i++)
+	{
+		int			e = 0;
+
+		while (e < batch->nevents && (batch->events[e].id != list[i]->event->id ||
+									  batch->events[e].record_id != list[i]->event->record_id))
+			e++;
+		if (e == batch->nevents)
+			batch->events[batch->nevents++] = *list[i]->event;
+	}
+	qsort(batch->events, batch->nevents, sizeof(WaEvent), wa_event_by_id);
+	for (int i = 0; i < n; i++)
+		for (int e = 0; e < batch->nevents; e++)
+			if (batch->events[e].id == list[i]->event->id &&
+				batch->events[e].record_id == list[i]->event->record_id)
+				list[i]->event = &batch->events[e];
+}
+
+/* Is it to be asked about this change?  One that is switched off finishes what it has begun. */
+static bool
+is_asked(const WaScenario *scenario, const WaEvent *event, WaWaiting **list, int n)
+{
+	if (scenario->built_in == NULL || scenario->built_in->again != wa_permits_again)
+		return false;
+	if (scenario->active)
+		return true;
+	for (int i = 0; i < n; i++)
+		if (list[i]->event == event && list[i]->scenario == scenario)
+			return true;
+	return false;
+}
+
+/* The message in whose place this would go; NULL: none. */
+static WaWaiting *
+place_of(const WaDraft *draft, WaWaiting **list, int n)
+{
+	WaWaiting  *any = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i]->event != draft->event || list[i]->to_applicant == draft->is_staff)
+			continue;
+		if (draft->is_staff && list[i]->partner_id != draft->message.partner_id)
+			continue;
+		if (list[i]->scenario == draft->scenario)
+			return list[i];
+		if (any == NULL)
+			any = list[i];
+	}
+	return any;
+}
+
+/* Of what was announced already, nothing is said again. */
+static void
+drop_announced_by_others(WaDraft **drafts, int ndrafts, WaWaiting **list, int n)
+{
+	const char **keys = palloc(sizeof(char *) * Max(ndrafts, 1));
+	int64	   *ids = palloc0(sizeof(int64) * Max(ndrafts, 1));
+	int64	   *events = palloc(sizeof(int64) * Max(ndrafts, 1));
+	int64	   *never_again = palloc0(sizeof(int64) * Max(ndrafts, 1));
+	bool	   *taken = palloc(sizeof(bool) * Max(ndrafts, 1));
+	bool	   *before = palloc(sizeof(bool) * Max(ndrafts, 1));
+
+	for (int i = 0; i < ndrafts; i++)
+	{
+		const WaWaiting *place = place_of(drafts[i], list, n);
+
+		keys[i] = drafts[i]->unless;
+		ids[i] = place ? place->id : 0;
+		events[i] = drafts[i]->event->id;
+	}
+	wa_queue_announced_by_others(keys, ids, events, never_again, ndrafts, before);
+	for (int i = 0; i < ndrafts; i++)
+		keys[i] = drafts[i]->once;
+	wa_queue_announced_by_others(keys, ids, events, never_again, ndrafts, taken);
+	for (int i = 0; i < ndrafts; i++)
+	{
+		drafts[i]->dropped = drafts[i]->dropped || taken[i] || before[i];
+		for (int j = 0; j < i && keys[i] && !drafts[i]->dropped; j++)
+			drafts[i]->dropped = keys[j] && strcmp(keys[i], keys[j]) == 0 && !drafts[j]->dropped;
+	}
+}
+
+/* Has this been said to the applicant by another message about the same change? */
+static bool
+said_by_other(const WaWaiting *waiting, const WaScenario *scenario)
+{
+	for (int i = 0; i < waiting->nothers; i++)
+		if (strcmp(waiting->others[i], scenario->key) == 0)
+			return true;
+	return false;
+}
+
+/* What goes in the place of this message. */
+static WaDraft *
+choose(const WaWaiting *waiting, WaDraft **drafts, int ndrafts)
+{
+	WaDraft    *other = NULL;
+
+	for (int i = 0; i < ndrafts; i++)
+	{
+		WaDraft    *draft = drafts[i];
+
+		if (draft->dropped || draft->event != waiting->event ||
+			draft->is_staff == waiting->to_applicant ||
+			(draft->is_staff && draft->message.partner_id != waiting->partner_id))
+			continue;
+		if (draft->scenario == waiting->scenario)
+			return draft;
+		/* what gave way to a message that is not true any more is news again */
+		if (other == NULL && waiting->to_applicant && !said_by_other(waiting, draft->scenario))
+			other = draft;
+	}
+	return other;
+}
+
+/*
+ * What is to be said now about these changes of permits?
+ */
+bool
+wa_permits_again(WaBatch *batch, WaWaiting **list, int n)
+{
+	WaDraft   **drafts;
+	int			ndrafts;
+
+	collect_events(batch, list, n);
+	if (!wa_compose_load_facts(batch))
+		return false;
+	for (int e = 0; e < batch->nevents; e++)
+		for (int s = 0; s < batch->nscenarios; s++)
+			if (is_asked(&batch->scenarios[s], &batch->events[e], list, n))
+				batch->scenarios[s].built_in->compose(batch, &batch->scenarios[s], &batch->events[e]);
+	drafts = wa_drafts_in_order(batch, &ndrafts);
+	drop_announced_by_others(drafts, ndrafts, list, n);
+	wa_drafts_drop_less_specific(batch, drafts, ndrafts);
+	for (int i = 0; i < n; i++)
+	{
+		list[i]->now = choose(list[i], drafts, ndrafts);
+		if (list[i]->now == NULL)
+			list[i]->why = wa_waiting_difference(list[i], wa_permit_find(batch, list[i]->record_id));
+		else
+			/* two messages are not to become the same one */
+			list[i]->now->dropped = true;
+	}
+	return true;
 }

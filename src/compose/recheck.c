@@ -1,20 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * recheck.c
- *		Is what a message says still so?  Asked right before it goes out.
+ *		What is to be said now?  Asked right before a waiting message goes out.
  *
- * A message carries the columns of its record that made it true, with their
- * values (wa.message.still).  One query reads them for a batch, and one more
- * per table compares: a click that was taken back in time is never told.  A
- * column or table that is not there any more cannot speak against a message;
- * a record that is gone does.
+ * A message of a built-in scenario carries the change that it was made for.
+ * Its scenario is asked again about that change, with the record, the people
+ * and what was said as they are now, for a whole batch by one query a table.
+ * The same answer: it goes.  Another one: a new message takes its place, see
+ * replace.c.  None: it is cancelled, with the reason.  What is cancelled was
+ * never told, so it is news when it becomes true again.
  *
- * What is told may be true and still not be as it was written: the permit has
- * another number or contact, the contact another telephone, the document that
- * stood for several is signed.  Such a message is replaced, see replace.c.
- *
- * What is cancelled here was never told, so it is forgotten that it was
- * announced: when it becomes true again, it is news.
+ * A scenario of the DBA's own cannot be asked twice; it may have said which
+ * columns of the record must still have which values (wa.message.still).  That
+ * names tables and columns, in a row that anybody may have written who may
+ * write there, so they are read with the rights of the database's owner, which
+ * are those of the scenario's function.  Columns or tables that are not there any more cannot speak against a
+ * message; a record that is gone does.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,31 +25,28 @@
 
 #include "utils/varlena.h"
 
+#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
 #include "pg/acting.h"
 #include "pg/app_table.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 
 #define MAX_COLUMNS		16
 
-/* A waiting message: what it says of its record, and to whom. */
+/* What a message of an own scenario says of its record, and to whom. */
 typedef struct Claim
 {
 	int64		id;				/* of the message */
 	int			place;			/* in the caller's arrays */
-	bool		own;			/* of a scenario of the DBA's own */
-	bool		told;			/* the built-in scenarios tell of all its columns */
 	const char *model;			/* NULL: nothing is to be compared */
 	int64		record_id;
 	int			n;
 	char	   *columns[MAX_COLUMNS];
 	char	   *values[MAX_COLUMNS];
-	const char *scenario;
 	int64		partner_id;		/* 0: the number is not a contact's */
 	const char *number;
-	const char *changed;		/* not as it was written; NULL: it is */
-	bool		other_record;	/* another record is to be told of */
 } Claim;
 
 static void
@@ -94,20 +92,9 @@ add_column(const char **columns, int n, const char *column)
 	return n;
 }
 
-/* A change of these does not make the message wrong, only out of date. */
-static bool
-may_change(const char *column, const char *now)
-{
-	return now != NULL && now[0] != '\0' &&
-		(strcmp(column, "permit_number") == 0 || strcmp(column, "partner_id") == 0);
-}
-
-/*
- * Why the message is not true any more, or NULL; claim->changed: why it is to
- * be written anew.
- */
+/* Why the message is not true any more, or NULL. */
 static const char *
-contradiction(Claim *claim, const WaAppTable *table, char *const *row,
+contradiction(const Claim *claim, const WaAppTable *table, char *const *row,
 			  const char *const *columns, int ncolumns)
 {
 	if (row == NULL)
@@ -118,67 +105,30 @@ contradiction(Claim *claim, const WaAppTable *table, char *const *row,
 			const char *now = row[c] && row[c][0] ? row[c] : "empty";
 			const char *then = claim->values[i][0] ? claim->values[i] : "empty";
 
-			if (strcmp(columns[c], claim->columns[i]) != 0 ||
-				!wa_app_has_column(table, columns[c]))
-				continue;
-			if (strcmp(now, then) == 0)
-				continue;
-			if (claim->own || !may_change(columns[c], row[c]))
+			if (strcmp(columns[c], claim->columns[i]) == 0 &&
+				wa_app_has_column(table, columns[c]) && strcmp(now, then) != 0)
 				return psprintf("no longer true: %s is %s, the message says %s", columns[c], now, then);
-			claim->changed = psprintf("%s is %s now, it was %s", columns[c], now, then);
 		}
 	return NULL;
 }
 
 /*
- * A document that stood for all that wait: do others still?
- */
-static bool
-stands_for_others(const Claim *claim, const char *schema, const WaScenario *scenarios, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (strcmp(scenarios[i].key, claim->scenario) == 0)
-			return strcmp(scenarios[i].composer, "document_pending") == 0 &&
-				wa_replace_newest_pending(schema) != 0;
-	return false;
-}
-
-/*
- * Does the message name what the built-in scenarios themselves tell of?  A row
- * of wa.message may have been written by anybody who may write there.
- */
-static bool
-is_told(const Claim *claim)
-{
-	char	   *table = table_of(claim->model);
-
-	for (int i = 0; i < claim->n; i++)
-		if (!wa_app_is_told(table, claim->columns[i]))
-			return false;
-	return claim->n > 0 && !claim->own;
-}
-
-/*
- * Open the table of a claim.  What anything but the built-in scenarios names,
- * by its model or as a table with its schema, is read with the rights of the
- * database's owner, which are those of the function of his own scenario.
+ * Open the table of a claim: that of an Odoo model, or a table with its schema.
  */
 static void
 open_table(WaAppTable *table, const char *schema, const Claim *claim)
 {
 	List	   *names;
 
-	if (claim->told)
-		wa_app_open(table, schema, table_of(claim->model));
-	else if (wa_app_open_as(table, schema, table_of(claim->model), wa_pg_database_owner()) == WA_APP_MISSING &&
-			 SplitIdentifierString(pstrdup(claim->model), '.', &names) && list_length(names) == 2)
+	if (wa_app_open_as(table, schema, table_of(claim->model), wa_pg_database_owner()) == WA_APP_MISSING &&
+		SplitIdentifierString(pstrdup(claim->model), '.', &names) && list_length(names) == 2)
 		wa_app_open_as(table, linitial(names), lsecond(names), wa_pg_database_owner());
 }
 
 static bool
 same_table(const Claim *a, const Claim *b)
 {
-	return a->model && a->told == b->told && strcmp(a->model, b->model) == 0;
+	return a->model && b->model && strcmp(a->model, b->model) == 0;
 }
 
 /* Compare the messages about records of one model, those like "first". */
@@ -231,7 +181,7 @@ check_model(const char *schema, const Claim *first, Claim *claims, int n,
 
 /*
  * Has the contact whose number was taken another one now?  A contact that is
- * gone cannot speak against the number that he had.
+ * gone cannot be told any more.
  */
 static void
 check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const char **details)
@@ -253,59 +203,141 @@ check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const 
 		Claim	   *claim = &claims[i];
 		WaRecipient *contact;
 
-		if (claim->partner_id == 0 || results[claim->place] != WA_STILL_TRUE || claim->changed)
+		if (claim->partner_id == 0 || results[claim->place] != WA_STILL_TRUE)
 			continue;
 		contact = had ? wa_people_partner(&batch, claim->partner_id) : NULL;
 		if (!had)
 			results[claim->place] = WA_STILL_LOCKED;
-		else if (contact && contact->number == NULL)
+		else if (contact == NULL && !batch.no_contacts)
 		{
 			results[claim->place] = WA_STILL_FALSE;
+			details[claim->place] = "the contact does not exist any more";
+		}
+		else if (contact && contact->number == NULL)
+		{
+			results[claim->place] = WA_STILL_UNREACHED;
 			details[claim->place] = "the contact has no usable number any more";
 		}
-		else if (contact && strcmp(contact->number, claim->number) != 0)
-			claim->changed = psprintf("the contact has another number now (%s)", contact->number_source);
+		else if (contact && strcmp(contact->number, claim->number) != 0 &&
+				 wa_replace_number(claim->id, contact,
+								   psprintf("the contact has another number now (%s)", contact->number_source)))
+			results[claim->place] = WA_STILL_ENDED;
 	}
 }
 
-/* What these messages have announced may be announced again. */
+/* Messages of the DBA's own scenarios. */
 static void
-forget_announced(const int64 *ids, int n, const WaStill *results)
+check_own(const char *schema, Claim *claims, int n, WaStill *results, const char **details)
 {
-	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.once WHERE message_id = ANY ($1)");
-	int64	   *cancelled = palloc(sizeof(int64) * Max(n, 1));
-	int			ncancelled = 0;
-	WaArgs		args = {0};
-
 	for (int i = 0; i < n; i++)
-		if (results[i] == WA_STILL_FALSE)
-			cancelled[ncancelled++] = ids[i];
-	if (ncancelled == 0)
-		return;
-	wa_arg_int8_array(&args, cancelled, ncancelled);
-	wa_query(&forget, &args);
+	{
+		bool		done = claims[i].model == NULL;
+
+		for (int j = 0; j < i && !done; j++)
+			done = same_table(&claims[j], &claims[i]);
+		if (!done)
+			check_model(schema, &claims[i], claims, n, results, details);
+	}
+	check_numbers(schema, claims, n, results, details);
 }
 
-/* The waiting ones of these messages; returns how many. */
-static int
-read_claims(const int64 *ids, int n, Claim *claims, WaStill *results)
+/* ---- built-in scenarios ---- */
+
+/* What is asked about, of both kinds. */
+typedef struct Questions
+{
+	WaBatch		batch;			/* scenarios and the like */
+	int			nclaims;
+	Claim	   *claims;
+	int			nwaiting;
+	WaWaiting  *waiting;
+} Questions;
+
+/* Columns of the statement below. */
+enum
+{
+	M_ID = 1, M_MODEL, M_RECORD, M_STILL, M_SCENARIO, M_NUMBER, M_SOURCE, M_PARTNER,
+	M_CHANGE, M_PARAMS, M_EXPIRES, M_EVENT, M_TOLD, M_IN_DOUBT, M_KEYS, M_OTHERS
+};
+
+static const WaScenario *
+find_scenario(const WaBatch *batch, const char *key)
+{
+	for (int i = 0; i < batch->nscenarios; i++)
+		if (strcmp(batch->scenarios[i].key, key) == 0)
+			return &batch->scenarios[i];
+	return NULL;
+}
+
+static void
+read_own(Claim *claim, uint64 row, int place)
+{
+	const char *source = wa_row_text(row, M_SOURCE);
+
+	claim->id = wa_row_int8(row, M_ID);
+	claim->place = place;
+	if (source && strncmp(source, "res_partner.", strlen("res_partner.")) == 0 &&
+		!wa_row_isnull(row, M_NUMBER) && !wa_row_isnull(row, M_PARTNER))
+	{
+		claim->number = wa_row_text(row, M_NUMBER);
+		claim->partner_id = wa_row_int8(row, M_PARTNER);
+	}
+	if (!wa_row_isnull(row, M_MODEL) && !wa_row_isnull(row, M_RECORD) && !wa_row_isnull(row, M_STILL))
+	{
+		claim->model = wa_row_text(row, M_MODEL);
+		claim->record_id = wa_row_int8(row, M_RECORD);
+		read_claim(claim, wa_row_text(row, M_STILL));
+	}
+}
+
+static void
+read_waiting(WaWaiting *waiting, uint64 row, int place)
+{
+	waiting->id = wa_row_int8(row, M_ID);
+	waiting->place = place;
+	waiting->partner_id = wa_row_int8(row, M_PARTNER);
+	waiting->number = wa_row_text(row, M_NUMBER);
+	waiting->number_source = wa_row_text(row, M_SOURCE);
+	waiting->params = wa_row_text(row, M_PARAMS);
+	waiting->record_id = wa_row_int8(row, M_RECORD);
+	waiting->event_id = wa_row_int8(row, M_EVENT);
+	waiting->expires_at = wa_row_timestamptz(row, M_EXPIRES);
+	waiting->told_at = wa_row_timestamptz(row, M_TOLD);
+	waiting->in_doubt = wa_row_bool(row, M_IN_DOUBT);
+	waiting->keys = wa_row_text_array(row, M_KEYS, &waiting->nkeys);
+	waiting->others = wa_row_text_array(row, M_OTHERS, &waiting->nothers);
+}
+
+/*
+ * The waiting ones of these messages; what has nothing to be asked about is
+ * still true.
+ */
+static void
+read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaStill *results)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT m.id, m.res_model, m.res_id, m.still::text, m.scenario, m.number,"
-					 " CASE WHEN starts_with(m.number_source, 'res_partner.') THEN m.partner_id END,"
-					 " EXISTS (SELECT FROM wa.scenario AS s WHERE s.key = m.scenario AND strpos(s.composer, '.') > 0)"
-					 " FROM wa.message AS m WHERE m.id = ANY ($1) AND m.state = 'queued'");
+		WA_STATEMENT("SELECT m.id, m.res_model, m.res_id, m.still::text, m.scenario, m.number, m.number_source,"
+					 " m.partner_id, m.change::text, m.params::text, m.expires_at, m.event_id,"
+					 " (SELECT min(o.made_at) FROM wa.once AS o WHERE o.message_id = m.id),"
+					 " m.repeats > 0, ARRAY(SELECT o.key FROM wa.once AS o WHERE o.message_id = m.id ORDER BY o.key),"
+					 " CASE WHEN m.change ->> 'to' = 'applicant' THEN"
+					 " ARRAY(SELECT o.scenario FROM wa.message AS o WHERE o.res_id = m.res_id AND o.res_model = m.res_model"
+					 " AND o.event_id = m.event_id AND o.id <> m.id AND o.change ->> 'to' = 'applicant'"
+					 " AND o.scenario IS NOT NULL AND o.state NOT IN ('cancelled', 'superseded')) END"
+					 " FROM wa.message AS m WHERE m.id = ANY ($1) AND (m.state = 'queued' AND NOT $2"
+					 " OR m.state = 'skipped' AND m.reason = 'no_number' AND $2)");
 	WaArgs		args = {0};
-	int			count = 0;
 	uint64		rows;
 
 	wa_arg_int8_array(&args, ids, n);
+	wa_arg_bool(&args, skipped);
 	rows = wa_query(&read, &args);
 	for (uint64 r = 0; r < rows; r++)
 	{
-		Claim	   *claim = &claims[count];
-		int64		id = wa_row_int8(r, 1);
+		int64		id = wa_row_int8(r, M_ID);
+		const char *key = wa_row_text(r, M_SCENARIO);
+		const WaScenario *scenario = key ? find_scenario(&questions->batch, key) : NULL;
+		WaWaiting  *waiting = &questions->waiting[questions->nwaiting];
 		int			place = 0;
 
 		while (place < n && ids[place] != id)
@@ -313,75 +345,146 @@ read_claims(const int64 *ids, int n, Claim *claims, WaStill *results)
 		if (place == n)
 			continue;
 		results[place] = WA_STILL_TRUE;
-		if (wa_row_isnull(r, 5))
-			continue;
-		claim->id = id;
-		claim->place = place;
-		claim->scenario = wa_row_text(r, 5);
-		claim->own = wa_row_bool(r, 8);
-		if (!wa_row_isnull(r, 6) && !wa_row_isnull(r, 7))
+		if (scenario && scenario->built_in)
+			waiting->event = wa_change_read(wa_row_text(r, M_CHANGE), wa_row_int8(r, M_EVENT),
+											&waiting->to_applicant);
+		if (waiting->event)
 		{
-			claim->number = wa_row_text(r, 6);
-			claim->partner_id = wa_row_int8(r, 7);
+			waiting->scenario = scenario;
+			read_waiting(waiting, r, place);
+			questions->nwaiting++;
 		}
-		if (!wa_row_isnull(r, 2) && !wa_row_isnull(r, 3) && !wa_row_isnull(r, 4))
-		{
-			claim->model = wa_row_text(r, 2);
-			claim->record_id = wa_row_int8(r, 3);
-			read_claim(claim, wa_row_text(r, 4));
-			claim->told = is_told(claim);
-		}
-		count++;
+		else if (key)
+			read_own(&questions->claims[questions->nclaims++], r, place);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return count;
+}
+
+/* One question to scenarios whose composer has the same function. */
+typedef struct Asked
+{
+	WaBatch		batch;
+	WaWaiting **list;
+	int			n;
+	bool		had;			/* false: a table could not be had now */
+} Asked;
+
+static bool
+ask(void *argument)
+{
+	Asked	   *asked = argument;
+
+	asked->had = asked->list[0]->scenario->built_in->again(&asked->batch, asked->list, asked->n);
+	return true;
 }
 
 /*
- * What became of the conditions of these messages: results[i], and for
- * WA_STILL_FALSE, and where something is to be mended before it can be told
- * (WA_STILL_LOCKED), details[i], a sentence palloc()ed in the current context.
- * One that has been replaced has ended.  Locks no table but conditionally.
+ * Ask the scenarios whose composer answers like that of the first one.  What
+ * cannot be read at all (a table that we have no right to, a policy that
+ * fails) keeps these messages, with the reason, and no others.
  */
-void
-wa_recheck(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
+static void
+ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
+		 WaStill *results, const char **details)
 {
-	Claim	   *claims = palloc0(sizeof(Claim) * Max(n, 1));
-	WaScenario *scenarios = NULL;
-	int			nscenarios = 0;
-	int			nclaims;
+	Asked		asked = {.batch = *common, .n = 0, .had = false};
+	ErrorData  *error;
+
+	asked.list = palloc(sizeof(WaWaiting *) * n);
+	for (int i = 0; i < n; i++)
+		if (list[i].scenario->built_in->again == first->scenario->built_in->again)
+			asked.list[asked.n++] = &list[i];
+	error = wa_pg_subtransaction(ask, &asked);
+	if (error && wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	for (int i = 0; i < asked.n && (error || !asked.had); i++)
+	{
+		results[asked.list[i]->place] = WA_STILL_LOCKED;
+		details[asked.list[i]->place] = error ? error->message : NULL;
+	}
+	if (error == NULL && asked.had)
+		wa_replace(&asked.batch, asked.list, asked.n, results, details);
+}
+
+static void
+recheck(const char *schema, bool skipped, const int64 *ids, int n,
+		WaStill *results, const char **details)
+{
+	Questions	questions = {0};
+	WaBatch    *batch = &questions.batch;
 
 	for (int i = 0; i < n; i++)
 	{
 		results[i] = WA_STILL_ENDED;
 		details[i] = NULL;
 	}
-	nclaims = read_claims(ids, n, claims, results);
-	for (int i = 0; i < nclaims; i++)
+	batch->schema = schema;
+	batch->time_zone = wa_setting_get("time_zone");
+	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
+	batch->mappings = wa_route_load_mappings(&batch->nmappings);
+	batch->again = true;
+	questions.claims = palloc0(sizeof(Claim) * Max(n, 1));
+	questions.waiting = palloc0(sizeof(WaWaiting) * Max(n, 1));
+	read_questions(&questions, skipped, ids, n, results);
+	check_own(schema, questions.claims, questions.nclaims, results, details);
+	for (int i = 0; i < questions.nwaiting; i++)
 	{
-		bool		done = claims[i].model == NULL;
+		bool		done = false;
 
 		for (int j = 0; j < i && !done; j++)
-			done = same_table(&claims[j], &claims[i]);
+			done = questions.waiting[j].scenario->built_in->again ==
+				questions.waiting[i].scenario->built_in->again;
 		if (!done)
-			check_model(schema, &claims[i], claims, nclaims, results, details);
+			ask_like(batch, &questions.waiting[i], questions.waiting, questions.nwaiting, results, details);
 	}
-	for (int i = 0; i < nclaims; i++)
+}
+
+/*
+ * What became of these messages: results[i], and where they are not to go, or
+ * where something is to be mended before they can be asked about
+ * (WA_STILL_LOCKED), details[i], a sentence palloc()ed in the current context.
+ * One that has been replaced has ended.  Locks no table but conditionally.
+ */
+void
+wa_recheck(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
+{
+	recheck(schema, false, ids, n, results, details);
+}
+
+/*
+ * The same for messages that were skipped for want of a number.  One that can
+ * be told now has been replaced; WA_STILL_UNREACHED: there is none yet.
+ */
+void
+wa_recheck_skipped(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
+{
+	recheck(schema, true, ids, n, results, details);
+}
+
+/*
+ * These waiting messages end for want of a number: like those that had none
+ * from the beginning they are told when one comes.
+ */
+void
+wa_recheck_keep_unreached(const int64 *ids, int n)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT id, change::text, expires_at FROM wa.message WHERE id = ANY ($1)");
+	WaNewMessage *messages = palloc0(sizeof(WaNewMessage) * Max(n, 1));
+	WaArgs		args = {0};
+	int			rows;
+
+	if (n == 0)
+		return;
+	wa_arg_int8_array(&args, ids, n);
+	rows = (int) wa_query(&read, &args);
+	for (int i = 0; i < rows; i++)
 	{
-		if (results[claims[i].place] != WA_STILL_FALSE || strcmp(claims[i].model, "sicantik.document") != 0)
-			continue;
-		if (scenarios == NULL)
-			scenarios = wa_compose_load_scenarios(&nscenarios);
-		if (!stands_for_others(&claims[i], schema, scenarios, nscenarios))
-			continue;
-		results[claims[i].place] = WA_STILL_TRUE;
-		claims[i].other_record = true;
-		claims[i].changed = "its document does not wait any more, others do";
+		messages[i].id = wa_row_int8(i, 1);
+		messages[i].change = wa_row_text(i, 2);
+		messages[i].expires_at = wa_row_timestamptz(i, 3);
+		messages[i].state = "skipped";
+		messages[i].reason = "no_number";
 	}
-	check_numbers(schema, claims, nclaims, results, details);
-	for (int i = 0; i < nclaims; i++)
-		if (results[claims[i].place] == WA_STILL_TRUE && claims[i].changed)
-			results[claims[i].place] = wa_replace(schema, claims[i].id, claims[i].changed,
-												  claims[i].other_record, &details[claims[i].place]);
-	forget_announced(ids, n, results);
+	wa_unreached_keep(messages, rows);
 }

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "compose/scenario.h"
 #include "pg/query.h"
 
 #define RANK_REMINDER	40
@@ -168,7 +169,7 @@ read_events(const WaAppTable *table, Waiting *list, int n)
 
 /* Leave those that have waited for long.  Returns how many. */
 static int
-keep_old(const WaDaily *daily, Waiting *list, int n)
+keep_old(Waiting *list, int n, TimestampTz now)
 {
 	int			kept = 0;
 
@@ -177,7 +178,7 @@ keep_old(const WaDaily *daily, Waiting *list, int n)
 		Waiting    *w = &list[i];
 
 		w->since = w->requested_at ? w->requested_at : w->seen_at ? w->seen_at : w->written_at;
-		if (w->since != 0 && daily->now - w->since > WAITED_US)
+		if (w->since != 0 && now - w->since > WAITED_US)
 			list[kept++] = *w;
 	}
 	return kept;
@@ -185,7 +186,7 @@ keep_old(const WaDaily *daily, Waiting *list, int n)
 
 /* Everybody who may turn out to be responsible.  False: a table is locked. */
 static bool
-load_people(WaBatch *batch, const WaDaily *daily, const Waiting *list, int n)
+load_people(WaBatch *batch, const WaScenario *scenario, const Waiting *list, int n)
 {
 	int			size = 0;
 	int64	   *users;
@@ -205,7 +206,7 @@ load_people(WaBatch *batch, const WaDaily *daily, const Waiting *list, int n)
 		users[nusers++] = list[i].uploader_id;
 	}
 	return wa_people_load_users(batch, users, nusers) &&
-		wa_people_load_staff(batch, MODEL, ids, n, daily->scenario->staff_group);
+		wa_people_load_staff(batch, MODEL, ids, n, scenario->staff_group);
 }
 
 /* Up to three internal users, of those with a number if there are any. */
@@ -233,9 +234,9 @@ anybody(WaBatch *batch)
  * internal users only.  Sets *locked if that cannot be told now.
  */
 static List *
-responsible(WaBatch *batch, const WaDaily *daily, const Waiting *document, bool *locked)
+responsible(WaBatch *batch, const WaScenario *scenario, const Waiting *document, bool *locked)
 {
-	const char *group = daily->scenario->staff_group;
+	const char *group = scenario->staff_group;
 	const int64 others[] = {document->signer_id, document->uploader_id};
 	List	   *list = NIL;
 	ListCell   *cell;
@@ -309,15 +310,16 @@ waited(TimestampTz since, TimestampTz now)
 	return psprintf(INT64_FORMAT " hari", hours / 24);
 }
 
-static void
-compose_one(WaDaily *daily, WaBatch *batch, const char *relation, const Person *person)
+static WaDraft *
+remind(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const Person *person,
+	   TimestampTz now)
 {
-	WaEvent    *event = wa_calendar_event(daily, relation, person->oldest->id);
 	WaPermit   *permit = wa_permit_find(batch, person->oldest->permit_id);
 	WaValues	values = {0};
+	WaDraft    *draft;
 
 	wa_values_add(&values, "jumlah", psprintf("%d", person->count));
-	wa_values_add(&values, "waktu_pending", waited(person->oldest->since, daily->now));
+	wa_values_add(&values, "waktu_pending", waited(person->oldest->since, now));
 	if (permit)
 		wa_permit_values(batch, &values, permit, person->recipient);
 	else
@@ -326,8 +328,67 @@ compose_one(WaDaily *daily, WaBatch *batch, const char *relation, const Person *
 		wa_values_add(&values, "nama_pemohon", "");
 		wa_office_values(batch, &values);
 	}
-	wa_compose_message(batch, event, daily->scenario, person->recipient, &values, MODEL,
-					   NULL, RANK_REMINDER);
+	draft = wa_compose_message(batch, event, scenario, person->recipient, &values, MODEL,
+							   NULL, RANK_REMINDER);
+	draft->message.res_id = person->oldest->id;
+	return draft;
+}
+
+/* Who is to be reminded, of what. */
+typedef struct Reminders
+{
+	const char *relation;
+	bool		has_state;		/* there is a table of documents with states */
+	int			ndocuments;		/* that have waited for long */
+	List	   *people;			/* of Person */
+	List	   *unattended;		/* of Waiting: there is nobody */
+} Reminders;
+
+/* Returns false if a table could not be had now. */
+static bool
+find_people(WaBatch *batch, const WaScenario *scenario, TimestampTz now, Reminders *reminders)
+{
+	WaAppTable	documents;
+	WaAppTable	workflows;
+	Waiting    *list;
+	int			n;
+	ListCell   *cell;
+	int64	   *permits;
+	int			npermits = 0;
+	bool		locked;
+
+	memset(reminders, 0, sizeof(*reminders));
+	wa_app_open(&documents, batch->schema, "sicantik_document");
+	wa_app_open(&workflows, batch->schema, "signature_workflow");
+	if (wa_batch_add_locked(batch, &documents, "sicantik_document") ||
+		wa_batch_add_locked(batch, &workflows, "signature_workflow"))
+		return false;
+	reminders->has_state = wa_app_has_column(&documents, "state");
+	if (!reminders->has_state)
+		return true;
+	reminders->relation = documents.relation;
+	n = read_documents(&documents, &list);
+	read_workflows(&workflows, list, n);
+	read_events(&documents, list, n);
+	n = keep_old(list, n, now);
+	reminders->ndocuments = n;
+	if (n == 0)
+		return true;
+
+	locked = !load_people(batch, scenario, list, n);
+	for (int i = 0; !locked && i < n; i++)
+	{
+		List	   *who = responsible(batch, scenario, &list[i], &locked);
+
+		if (who == NIL && !locked)
+			reminders->unattended = lappend(reminders->unattended, &list[i]);
+		foreach(cell, who)
+			count_for(&reminders->people, lfirst(cell), &list[i]);
+	}
+	permits = palloc(sizeof(int64) * Max(list_length(reminders->people), 1));
+	foreach(cell, reminders->people)
+		permits[npermits++] = ((Person *) lfirst(cell))->oldest->permit_id;
+	return !locked && wa_permits_load(batch, permits, npermits);
 }
 
 /*
@@ -338,55 +399,62 @@ bool
 wa_compose_reminder(WaDaily *daily)
 {
 	WaBatch		batch = *daily->common;
-	WaAppTable	documents;
-	WaAppTable	workflows;
-	Waiting    *list;
-	int			n;
-	List	   *people = NIL;
+	Reminders	reminders;
 	ListCell   *cell;
-	int64	   *permits;
-	int			npermits = 0;
-	bool		locked = false;
 
-	wa_app_open(&documents, batch.schema, "sicantik_document");
-	wa_app_open(&workflows, batch.schema, "signature_workflow");
-	if (wa_batch_add_locked(daily->common, &documents, "sicantik_document") ||
-		wa_batch_add_locked(daily->common, &workflows, "signature_workflow"))
-		return false;
-	if (!wa_app_has_column(&documents, "state"))
-	{
-		daily->note = "there is no table sicantik_document with a column state";
-		return true;
-	}
-	n = read_documents(&documents, &list);
-	read_workflows(&workflows, list, n);
-	read_events(&documents, list, n);
-	n = keep_old(daily, list, n);
-	if (n == 0)
-		return true;
-
-	locked = !load_people(&batch, daily, list, n);
-	for (int i = 0; !locked && i < n; i++)
-	{
-		List	   *who = responsible(&batch, daily, &list[i], &locked);
-
-		if (who == NIL && !locked)
-			wa_compose_outcome(&batch, wa_calendar_event(daily, documents.relation, list[i].id),
-							   daily->scenario, "no recipient", "there is no internal user");
-		foreach(cell, who)
-			count_for(&people, lfirst(cell), &list[i]);
-	}
-	permits = palloc(sizeof(int64) * Max(list_length(people), 1));
-	foreach(cell, people)
-		permits[npermits++] = ((Person *) lfirst(cell))->oldest->permit_id;
-	if (locked || !wa_permits_load(&batch, permits, npermits))
+	if (!find_people(&batch, daily->scenario, daily->now, &reminders))
 	{
 		daily->common->locked_table = batch.locked_table;
 		return false;
 	}
-	foreach(cell, people)
-		compose_one(daily, &batch, documents.relation, lfirst(cell));
-	daily->note = psprintf("%d documents waiting for more than 24 hours", n);
+	if (!reminders.has_state)
+	{
+		daily->note = "there is no table sicantik_document with a column state";
+		return true;
+	}
+	if (reminders.ndocuments == 0)
+		return true;
+	foreach(cell, reminders.unattended)
+		wa_compose_outcome(&batch, wa_calendar_event(daily, reminders.relation, ((Waiting *) lfirst(cell))->id),
+						   daily->scenario, "no recipient", "there is no internal user");
+	foreach(cell, reminders.people)
+	{
+		const Person *person = lfirst(cell);
+
+		(void) remind(&batch, daily->scenario, wa_calendar_event(daily, reminders.relation, person->oldest->id),
+					  person, daily->now);
+	}
+	daily->note = psprintf("%d documents waiting for more than 24 hours", reminders.ndocuments);
 	wa_calendar_write(daily, &batch);
+	return true;
+}
+
+/*
+ * Of what are these people to be reminded now?
+ */
+bool
+wa_reminders_again(WaBatch *batch, WaWaiting **list, int n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	const WaScenario *scenario = NULL;
+	Reminders	reminders;
+
+	for (int i = 0; i < n; i++)
+	{
+		WaWaiting  *waiting = list[i];
+		ListCell   *cell;
+
+		if (waiting->scenario != scenario && !find_people(batch, waiting->scenario, now, &reminders))
+			return false;
+		scenario = waiting->scenario;
+		waiting->why = "no longer true: no document of this person waits any more";
+		foreach(cell, reminders.people)
+		{
+			const Person *person = lfirst(cell);
+
+			if (person->recipient->partner_id == waiting->partner_id)
+				waiting->now = remind(batch, scenario, waiting->event, person, now);
+		}
+	}
 	return true;
 }

@@ -1,13 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * replace.c
- *		A waiting message that is out of date is replaced by a new one.
+ *		A waiting message, and what its scenario says in its place now.
  *
- * The notification must not get lost because a permit's number was corrected,
- * its contact merged or linked anew, or because the contact has another
- * telephone.  The old message is not changed: the ledger keeps what would have
- * been sent and says which message took its place, and the sender, who routes
- * by number, finds the new one like any other.
+ * A message carries the change that it was made for (wa.message.change), so
+ * that its scenario can be asked again.  Where the answer is another one (the
+ * permit has another number or contact, the contact another telephone, the
+ * document that stood for several is signed) a new message takes its place.
+ * The old one is not changed: the ledger keeps what would have been sent and
+ * says which message went instead, and the sender, who routes by number, finds
+ * the new one like any other.
  *
  * The new one belongs to the same event and must go out by the same time.  It
  * is the same notification, so no limit counts it again.
@@ -16,51 +18,556 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "utils/builtins.h"
-#include "utils/jsonb.h"
+#include <json-c/json.h>
 
-#include "admin/setting.h"
+#include "lib/stringinfo.h"
+#include "utils/json.h"
+
 #include "compose/compose.h"
-#include "compose/json_values.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
+
+/* What the built-in scenarios judge a change by; of each what the table has. */
+static const char *const change_columns[] = {
+	"status", "is_renewal", "permit_number", "partner_id",
+	"state", "requires_approval", "approver_id"
+};
+
+#define MAX_CHANGE		lengthof(change_columns)
+
+static void
+add_text(StringInfo json, const char *name, const char *value)
+{
+	if (json->data[json->len - 1] != '{')
+		appendStringInfoString(json, ", ");
+	escape_json(json, name);
+	appendStringInfoString(json, ": ");
+	if (value)
+		escape_json(json, value);
+	else
+		appendStringInfoString(json, "null");
+}
+
+static void
+add_values(StringInfo json, const char *name, const WaEvent *event, char *const *values)
+{
+	appendStringInfo(json, ", \"%s\": {", name);
+	for (size_t c = 0; c < MAX_CHANGE; c++)
+		for (int i = 0; i < event->ncolumns; i++)
+			if (event->columns[i] && strcmp(event->columns[i], change_columns[c]) == 0)
+				add_text(json, change_columns[c], values[i]);
+	appendStringInfoChar(json, '}');
+}
+
+/*
+ * The change that a draft is made for, to be kept with its message: the text
+ * of a JSON object, palloc()ed.
+ */
+char *
+wa_change_write(const WaDraft *draft)
+{
+	const WaEvent *event = draft->event;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	add_text(&json, "relation", event->relation);
+	add_text(&json, "record", psprintf(INT64_FORMAT, event->record_id));
+	add_text(&json, "at", psprintf(INT64_FORMAT, (int64) event->at));
+	add_text(&json, "to", draft->is_staff ? "staff" : "applicant");
+	if (event->old)
+		add_values(&json, "old", event, event->old);
+	if (event->new)
+		add_values(&json, "new", event, event->new);
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+static const char *
+member(struct json_object *object, const char *name)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, name, &value) ||
+		!json_object_is_type(value, json_type_string))
+		return NULL;
+	return pstrdup(json_object_get_string(value));
+}
+
+/* The columns of one side of the change; the row is untrusted. */
+static char **
+read_side(struct json_object *object, const char *side, bool *there)
+{
+	char	  **values = palloc0(sizeof(char *) * MAX_CHANGE);
+	struct json_object *columns;
+
+	*there = json_object_object_get_ex(object, side, &columns) &&
+		json_object_is_type(columns, json_type_object);
+	for (size_t c = 0; *there && c < MAX_CHANGE; c++)
+		values[c] = unconstify(char *, member(columns, change_columns[c]));
+	return values;
+}
+
+/*
+ * The change again, palloc()ed; NULL if the text is none.
+ */
+WaEvent *
+wa_change_read(const char *text, int64 event_id, bool *to_applicant)
+{
+	struct json_object *object = text ? json_tokener_parse(text) : NULL;
+	WaEvent    *event = NULL;
+
+	if (json_object_is_type(object, json_type_object))
+	{
+		const char *relation = member(object, "relation");
+		const char *record = member(object, "record");
+		const char *at = member(object, "at");
+		const char *to = member(object, "to");
+		bool		has_old;
+		bool		has_new;
+
+		if (relation && record && at)
+		{
+			event = palloc0(sizeof(WaEvent));
+			event->id = event_id;
+			event->at = (TimestampTz) strtoll(at, NULL, 10);
+			event->xact = "0";
+			event->relation = unconstify(char *, relation);
+			event->table = wa_event_table(relation);
+			event->record_id = strtoll(record, NULL, 10);
+			event->has_record = true;
+			event->ncolumns = MAX_CHANGE;
+			event->columns = (char **) unconstify(const char **, (const char **) change_columns);
+			event->old = read_side(object, "old", &has_old);
+			event->new = read_side(object, "new", &has_new);
+			if (!has_old)
+				event->old = NULL;
+			event->insert = !has_old;
+			*to_applicant = wa_compose_is(to, "applicant");
+		}
+	}
+	if (object)
+		json_object_put(object);
+	return event;
+}
+
+/* ---- how the answer differs ---- */
+
+static const char *
+or_empty(const char *value)
+{
+	return value && value[0] ? value : "empty";
+}
+
+/* As in an event: the text of a boolean. */
+static const char *
+boolean(bool value)
+{
+	return value ? "t" : "f";
+}
+
+/*
+ * Why nothing is to be said of this permit (NULL: it is gone), in a sentence
+ * that names the column in which it is not as it was; palloc()ed.
+ */
+const char *
+wa_waiting_difference(const WaWaiting *waiting, const WaPermit *permit)
+{
+	const WaEvent *event = waiting->event;
+	const char *then[3];
+	const char *now[3];
+
+	if (permit == NULL)
+		return "no longer true: the record does not exist any more";
+	for (int i = 0; i < 3; i++)
+		then[i] = wa_event_new(event, change_columns[i]);
+	now[0] = permit->status;
+	now[1] = boolean(permit->is_renewal);
+	now[2] = permit->permit_number;
+	if (!wa_numbered(then[2]))
+		then[2] = NULL;
+	for (int i = 0; i < 3; i++)
+		if (then[i] && strcmp(or_empty(now[i]), then[i]) != 0)
+			return psprintf("no longer true: %s is %s, the message says %s",
+							change_columns[i], or_empty(now[i]), then[i]);
+	if (permit->partner_id == 0)
+		return "no longer true: the permit has no contact any more";
+	if (event->outdated)
+		return "no longer true: the status has changed again since";
+	return "no longer true: another message says it";
+}
+
+/*
+ * The first parameter that the draft has and the message has not, or not so;
+ * NULL: none.  *now, *then: its values.
+ */
+static const char *
+changed_parameter(const char *params, const char *given, const char **now, const char **then)
+{
+	struct json_object *fresh = params ? json_tokener_parse(params) : NULL;
+	struct json_object *old = given ? json_tokener_parse(given) : NULL;
+	const char *changed = NULL;
+
+	if (json_object_is_type(fresh, json_type_object))
+	{
+		json_object_object_foreach(fresh, name, value)
+		{
+			const char *before = json_object_is_type(old, json_type_object) ? member(old, name) : NULL;
+
+			/* how long a document waits changes by itself */
+			if (changed || strcmp(name, "waktu_pending") == 0 || (before && strcmp(before, json_object_get_string(value)) == 0))
+				continue;
+			changed = pstrdup(name);
+			*now = pstrdup(json_object_get_string(value));
+			*then = before;
+		}
+	}
+	if (fresh)
+		json_object_put(fresh);
+	if (old)
+		json_object_put(old);
+	return changed;
+}
+
+/* Facts that are no citizen's data, and may stay in the ledger for ever. */
+static bool
+is_harmless(const char *parameter)
+{
+	static const char *const harmless[] = {
+		"permit_number", "permit_number_new", "jumlah", "remaining_days", "expiry_date", "status_baru"
+	};
+
+	for (size_t i = 0; i < lengthof(harmless); i++)
+		if (strcmp(harmless[i], parameter) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * In what is the new message another one?  NULL: in nothing that matters.
+ */
+static const char *
+difference(const WaWaiting *waiting)
+{
+	const WaNewMessage *now = &waiting->now->message;
+	const char *parameter;
+	const char *fresh = NULL;
+	const char *old = NULL;
+
+	if (now->partner_id != waiting->partner_id)
+		return psprintf("partner_id is " INT64_FORMAT " now, it was " INT64_FORMAT,
+						now->partner_id, waiting->partner_id);
+	if (now->number && waiting->number == NULL)
+		return psprintf("the contact has a number now (%s)", now->number_source);
+	if (now->number && !wa_compose_is(now->number, waiting->number))
+		return psprintf("the contact has another number now (%s)", now->number_source);
+	if (waiting->joined && waiting->now->scenario == waiting->scenario)
+		return "several that waited are one message now";
+	if (now->res_id != waiting->record_id)
+		return "its document does not wait any more, others do";
+	parameter = changed_parameter(now->params, waiting->params, &fresh, &old);
+	if (parameter && is_harmless(parameter))
+		return psprintf("%s is %s now, it was %s",
+						strcmp(parameter, "permit_number_new") == 0 ? "permit_number" : parameter,
+						or_empty(fresh), or_empty(old));
+	if (parameter)
+		return psprintf("%s has changed", parameter);
+	if (waiting->now->scenario != waiting->scenario)
+		return psprintf("%s says it now", waiting->now->scenario->key);
+	return NULL;
+}
+
+/* ---- writing ---- */
+
+/* A message that takes the place of another one. */
+typedef struct Successor
+{
+	int64		old;
+	WaNewMessage message;
+	const char *why;
+	const char *once;			/* what it announces anew, or NULL */
+	int64		again_after_us;
+	bool		keeps_keys;
+	List	   *joined;
+} Successor;
+
+/* Is the new contact another person than the applicant, by his name? */
+static void
+doubt_person(WaBatch *batch, const WaWaiting *waiting, WaNewMessage *message)
+{
+	const WaRecipient *recipient = waiting->now->recipient;
+	const WaPermit *permit = wa_compose_is(message->res_model, "sicantik.permit") ?
+		wa_permit_find(batch, message->res_id) : NULL;
+
+	if (permit == NULL || recipient == NULL || !waiting->to_applicant ||
+		message->partner_id == waiting->partner_id || strcmp(message->state, "queued") != 0 ||
+		!wa_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
+		return;
+	message->state = "held";
+	message->reason = "name_mismatch";
+	message->detail = psprintf("the contact is called \"%s\", the applicant \"%s\": is it the same person?",
+							   recipient->name, permit->applicant_name);
+}
+
+/*
+ * The old ones end, and those that are joined with them: with "why", and the
+ * id of the one that is sent instead.
+ */
+static void
+end_old(const int64 *ids, const int64 *successors, const char *const *why, int n)
+{
+	static WaStatement end =
+		WA_STATEMENT("WITH e AS (SELECT * FROM unnest($1, $2, $3) AS e(id, successor, why)),"
+					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM e)),"
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM e))"
+					 " UPDATE wa.message AS m SET state = CASE WHEN m.repeats > 0 THEN 'unknown' ELSE 'superseded' END,"
+					 " reason = 'replaced', due_at = NULL,"
+					 " detail = 'message ' || e.successor || ' took its place: ' || e.why, finished_at = clock_timestamp()"
+					 " FROM e WHERE m.id = e.id");
+	WaArgs		args = {0};
+
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_int8_array(&args, successors, n);
+	wa_arg_text_array(&args, why, n);
+	wa_query(&end, &args);
+}
+
+static void
+write_successors(Successor *list, int n)
+{
+	WaNewMessage *messages = palloc(sizeof(WaNewMessage) * Max(n, 1));
+	const char **keys = palloc(sizeof(char *) * Max(n, 1));
+	int64	   *new_ids = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *again_after = palloc0(sizeof(int64) * Max(n, 1));
+	bool	   *fresh = palloc(sizeof(bool) * Max(n, 1));
+	int64	   *ended;
+	int64	   *successors;
+	int64	   *released;
+	int64	   *handed[2];
+	const char **why;
+	int			size = 0;
+	int			nended = 0;
+	int			nreleased = 0;
+	int			nhanded = 0;
+
+	if (n == 0)
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		messages[i] = list[i].message;
+		size += 1 + list_length(list[i].joined);
+	}
+	wa_queue_assign_ids(messages, n);
+	ended = palloc(sizeof(int64) * size);
+	successors = palloc(sizeof(int64) * size);
+	released = palloc(sizeof(int64) * size);
+	for (int k = 0; k < 2; k++)
+		handed[k] = palloc(sizeof(int64) * size);
+	why = palloc(sizeof(char *) * size);
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = 0; j <= list_length(list[i].joined); j++)
+		{
+			int64		old = j == 0 ? list[i].old : ((WaJoined *) list_nth(list[i].joined, j - 1))->id;
+
+			ended[nended] = old;
+			successors[nended] = messages[i].id;
+			why[nended++] = list[i].why;
+			if (list[i].keeps_keys)
+			{
+				handed[0][nhanded] = old;
+				handed[1][nhanded++] = messages[i].id;
+			}
+			else
+				released[nreleased++] = old;
+		}
+		keys[i] = list[i].keeps_keys ? NULL : list[i].once;
+		new_ids[i] = messages[i].id;
+		again_after[i] = list[i].again_after_us;
+	}
+	end_old(ended, successors, why, nended);
+	wa_queue_take_back(released, nreleased);
+	wa_queue_hand_over(handed[0], handed[1], nhanded);
+	/* perhaps from a message that waits as well: it will say nothing */
+	wa_queue_forget(keys, n);
+	wa_queue_announce_many(keys, new_ids, again_after, n, fresh);
+	wa_queue_insert(messages, n);
+}
+
+/*
+ * What is to become of these messages, whose scenarios have answered?
+ * WA_STILL_TRUE: it goes as it is.  WA_STILL_FALSE: it does not, and
+ * details[place] says why.  WA_STILL_ENDED: another one has taken its place.
+ */
+void
+wa_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char **details)
+{
+	Successor  *successors = palloc0(sizeof(Successor) * Max(n, 1));
+	int			nsuccessors = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		WaWaiting  *waiting = list[i];
+		WaDraft    *now = waiting->now;
+		Successor  *successor = &successors[nsuccessors];
+		const char *why;
+
+		results[waiting->place] = WA_STILL_FALSE;
+		if (waiting->joined_to)
+			continue;
+		if (now == NULL)
+		{
+			details[waiting->place] = waiting->why;
+			continue;
+		}
+		why = difference(waiting);
+		if (now->recipient == NULL)
+			details[waiting->place] = "the contact does not exist any more";
+		else if (now->recipient->number == NULL)
+		{
+			results[waiting->place] = WA_STILL_UNREACHED;
+			details[waiting->place] = now->recipient->partner_id == waiting->partner_id ?
+				"the contact has no usable number any more" :
+				psprintf("%s; the contact has no usable number", why);
+		}
+		else if (why == NULL)
+			results[waiting->place] = WA_STILL_TRUE;
+		else if (now->problem)
+			details[waiting->place] = psprintf("%s; %s", why, now->problem);
+		else
+		{
+			successor->old = waiting->id;
+			successor->message = now->message;
+			if (now->scenario == waiting->scenario)
+				successor->message.expires_at = waiting->expires_at;
+			doubt_person(batch, waiting, &successor->message);
+			successor->message.detail = psprintf("in the place of message " INT64_FORMAT ": %s%s%s",
+												 waiting->id, why,
+												 successor->message.detail ? "; " : "",
+												 successor->message.detail ? successor->message.detail : "");
+			successor->why = why;
+			successor->once = now->once;
+			successor->again_after_us = now->again_after_us;
+			successor->keeps_keys = waiting->keeps_keys;
+			successor->joined = waiting->joined;
+			nsuccessors++;
+			results[waiting->place] = WA_STILL_ENDED;
+		}
+	}
+	for (int i = 0; i < n; i++)
+		if (list[i]->joined_to)
+		{
+			results[list[i]->place] = results[list[i]->joined_to->place];
+			details[list[i]->place] = details[list[i]->joined_to->place];
+		}
+	write_successors(successors, nsuccessors);
+}
+
+/* Another message that this one is to stand for. */
+static void
+add_joined(WaWaiting *waiting, int64 id, int64 record_id, int64 event_id,
+			   char **keys, int nkeys)
+{
+	WaJoined   *joined = palloc(sizeof(WaJoined));
+
+	joined->id = id;
+	joined->record_id = record_id;
+	joined->event_id = event_id;
+	waiting->joined = lappend(waiting->joined, joined);
+	if (nkeys == 0)
+		return;
+	if (waiting->nkeys == 0)
+		waiting->keys = palloc(sizeof(char *) * nkeys);
+	else
+		waiting->keys = repalloc(waiting->keys, sizeof(char *) * (waiting->nkeys + nkeys));
+	memcpy(&waiting->keys[waiting->nkeys], keys, sizeof(char *) * nkeys);
+	waiting->nkeys += nkeys;
+}
+
+/*
+ * Several messages of one scenario that wait for one person go out as one: the
+ * first of them stands for the others then, and announces what they announce.
+ * Those that are not in the list are found in the ledger.
+ */
+void
+wa_waiting_join(WaWaiting **list, int n)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT w.place, m.id, m.res_id, m.event_id,"
+					 " ARRAY(SELECT o.key FROM wa.once AS o WHERE o.message_id = m.id ORDER BY o.key)"
+					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS w(number, partner_id, scenario, place)"
+					 " JOIN wa.message AS m ON m.number = w.number AND m.partner_id = w.partner_id AND m.scenario = w.scenario"
+					 " WHERE m.state = 'queued' AND m.attempts = 0 AND m.id <> ALL ($4) AND w.number IS NOT NULL"
+					 " ORDER BY m.id FOR NO KEY UPDATE OF m SKIP LOCKED");
+	const char **numbers = palloc(sizeof(char *) * Max(n, 1));
+	const char **scenarios = palloc(sizeof(char *) * Max(n, 1));
+	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	WaArgs		args = {0};
+	uint64		rows;
+
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = list[i]->id;
+		for (int j = 0; j < i && list[i]->joined_to == NULL; j++)
+			if (list[j]->joined_to == NULL && list[j]->scenario == list[i]->scenario &&
+				list[j]->partner_id == list[i]->partner_id && list[i]->partner_id != 0)
+			{
+				list[i]->joined_to = list[j];
+				add_joined(list[j], list[i]->id, list[i]->record_id, list[i]->event_id,
+							   list[i]->keys, list[i]->nkeys);
+			}
+		numbers[i] = list[i]->joined_to ? NULL : list[i]->number;
+		scenarios[i] = list[i]->scenario->key;
+		partners[i] = list[i]->partner_id;
+	}
+	wa_arg_text_array(&args, numbers, n);
+	wa_arg_int8_array(&args, partners, n);
+	wa_arg_text_array(&args, scenarios, n);
+	wa_arg_int8_array(&args, ids, n);
+	rows = wa_query(&find, &args);
+	for (uint64 r = 0; r < rows; r++)
+	{
+		int			nkeys;
+		char	  **keys = wa_row_text_array(r, 5, &nkeys);
+
+		add_joined(list[wa_row_int8(r, 1) - 1], wa_row_int8(r, 2), wa_row_int8(r, 3),
+					   wa_row_int8(r, 4), keys, nkeys);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* ---- scenarios of the DBA's own ---- */
 
 /* Columns of the statement below. */
 enum
 {
 	M_SCENARIO = 1, M_TEMPLATE, M_PARTNER, M_PARAMS, M_BODY, M_MODEL, M_RECORD,
-	M_PRIORITY, M_OPT_IN, M_POLICY, M_FALLBACK, M_WHEN_PACED, M_EXPIRES, M_EVENT,
-	M_STILL, M_APPLICANT, M_PERMIT_NUMBER
+	M_PRIORITY, M_OPT_IN, M_POLICY, M_FALLBACK, M_WHEN_PACED, M_EXPIRES, M_EVENT, M_STILL
 };
 
-/* The message to be replaced, and what it takes to write it again. */
-typedef struct Old
-{
-	WaNewMessage message;
-	Jsonb	   *params;
-	bool		to_applicant;	/* to the contact of its permit */
-	char	   *permit_number;	/* with which it announces one, or NULL */
-} Old;
-
-static bool
-read_old(int64 id, Old *old)
+/*
+ * The same message to the number that its contact has now.  Returns false if
+ * it does not wait any more.
+ */
+bool
+wa_replace_number(int64 id, const WaRecipient *contact, const char *why)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT scenario, template_key, partner_id, params::text, body, res_model, res_id, priority,"
-					 " requires_opt_in, unknown_policy, fallback, fallback_when_paced, expires_at, event_id, still::text,"
-					 " coalesce(still ? 'partner_id', false), still->>'permit_number'"
+					 " requires_opt_in, unknown_policy, fallback, fallback_when_paced, expires_at, event_id, still::text"
 					 " FROM wa.message WHERE id = $1 AND state = 'queued'");
-	WaNewMessage *message = &old->message;
+	Successor	successor = {.old = id, .why = why, .keeps_keys = true};
+	WaNewMessage *message = &successor.message;
 	WaArgs		args = {0};
 
-	memset(old, 0, sizeof(*old));
 	wa_arg_int8(&args, id);
 	if (wa_query(&read, &args) == 0)
 		return false;
 	message->scenario = wa_row_text(0, M_SCENARIO);
 	message->template_key = wa_row_text(0, M_TEMPLATE);
 	message->partner_id = wa_row_int8(0, M_PARTNER);
+	message->params = wa_row_text(0, M_PARAMS);
 	message->body = wa_row_text(0, M_BODY);
 	message->res_model = wa_row_text(0, M_MODEL);
 	message->res_id = wa_row_int8(0, M_RECORD);
@@ -72,216 +579,10 @@ read_old(int64 id, Old *old)
 	message->expires_at = wa_row_timestamptz(0, M_EXPIRES);
 	message->event_id = wa_row_int8(0, M_EVENT);
 	message->still = wa_row_text(0, M_STILL);
-	old->to_applicant = wa_row_bool(0, M_APPLICANT);
-	old->permit_number = wa_row_text(0, M_PERMIT_NUMBER);
-	message->params = wa_row_text(0, M_PARAMS);
-	if (message->params)
-		old->params = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(message->params)));
-	return true;
-}
-
-/*
- * The newest document that waits for a signature, or 0.
- */
-int64
-wa_replace_newest_pending(const char *schema)
-{
-	static const char *const columns[] = {"id"};
-	static const char *const state[] = {"pending_signature"};
-	WaAppTable	table;
-	WaAppRows	rows;
-	int64		newest = 0;
-
-	wa_app_open(&table, schema, "sicantik_document");
-	wa_app_require(&table);
-	if (table.state != WA_APP_READY)
-		return 0;
-	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "state", state, 1);
-	for (uint64 r = 0; r < rows.n; r++)
-		if (rows.values[r][0])
-			newest = Max(newest, strtoll(rows.values[r][0], NULL, 10));
-	return newest;
-}
-
-/*
- * The text and its parameters from the values as they are now; those that
- * only the event knew are taken from the old ones.  Returns why not, or NULL.
- */
-static const char *
-write_text(WaBatch *batch, Old *old, WaValues *values)
-{
-	WaTemplate *template = wa_route_load_template(old->message.template_key);
-	char	   *missing;
-	const char *setting;
-
-	if (template == NULL || !template->active)
-		return psprintf("template \"%s\" does not exist or is not active", old->message.template_key);
-	if (old->params)
-		wa_values_from_json(values, old->params);
-	old->message.params = wa_template_params(template, batch->mappings, batch->nmappings, values);
-	old->message.body = wa_template_render(template, values, &missing, &setting);
-	if (old->message.body)
-		return NULL;
-	if (setting == NULL)
-		return psprintf("its text cannot be written anew without %s", missing);
-	old->message.state = "held";
-	old->message.reason = "setting_missing";
-	old->message.detail = psprintf("; the setting \"%s\" is not set", setting);
-	return NULL;
-}
-
-/* Another document stands for all that wait. */
-static const char *
-tell_of_other_document(WaBatch *batch, Old *old, const WaRecipient *recipient, bool *locked)
-{
-	int64		id = wa_replace_newest_pending(batch->schema);
-	WaDocument *document = NULL;
-	WaValues	values = {0};
-
-	*locked = !wa_documents_load(batch, &id, 1, NULL, 0);
-	if (!*locked)
-		document = wa_document_find(batch, id);
-	if (document)
-		*locked = !wa_permits_load(batch, &document->permit_id, 1);
-	if (*locked || document == NULL)
-		return "no document waits any more";
-	wa_values_add(&values, "jumlah", psprintf("%d", wa_documents_count_pending(batch)));
-	wa_document_values(batch, &values, document, NULL, recipient);
-	old->message.res_id = id;
-	return write_text(batch, old, &values);
-}
-
-/*
- * The permit as it is now, to its contact as it is now.
- */
-static const char *
-tell_of_permit(WaBatch *batch, Old *old, const WaPermit *permit, const WaRecipient *recipient)
-{
-	static WaStatement facts =
-		WA_STATEMENT("SELECT ($1::jsonb || CASE WHEN $1::jsonb ? 'permit_number'"
-					 " THEN jsonb_build_object('permit_number', $2) ELSE '{}' END"
-					 " || jsonb_build_object('partner_id', $3))::text");
-	WaNewMessage *message = &old->message;
-	WaValues	values = {0};
-	WaArgs		args = {0};
-	const char *problem;
-
-	wa_arg_text(&args, message->still);
-	wa_arg_text(&args, permit->permit_number);
-	wa_arg_text(&args, psprintf(INT64_FORMAT, permit->partner_id));
-	wa_query(&facts, &args);
-	message->still = wa_row_text(0, 1);
-	wa_permit_values(batch, &values, permit, recipient);
-	problem = write_text(batch, old, &values);
-	if (problem == NULL && message->partner_id != recipient->partner_id &&
-		strcmp(message->state, "queued") == 0 &&
-		wa_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
-	{
-		message->state = "held";
-		message->reason = "name_mismatch";
-		message->detail = psprintf("; the contact is called \"%s\", the applicant \"%s\": is it the same person?",
-								   recipient->name, permit->applicant_name);
-	}
-	return problem;
-}
-
-/*
- * Is this the first that announces the permit with its number as it is now?
- */
-static bool
-is_first(Old *old, const WaPermit *permit)
-{
-	const char *key = wa_compose_announced_key(permit, permit->permit_number);
-	int64		never_again = 0;
-	bool		fresh;
-
-	wa_queue_announce_many(&key, &old->message.id, &never_again, 1, &fresh);
-	return fresh;
-}
-
-/* The old one ends; what it has announced, the new one has. */
-static void
-end_old(int64 id, int64 new_id, const char *why)
-{
-	static WaStatement end =
-		WA_STATEMENT("WITH r AS (DELETE FROM wa.ready WHERE message_id = $1),"
-					 " o AS (UPDATE wa.once SET message_id = $2 WHERE message_id = $1)"
-					 " UPDATE wa.message SET state = 'superseded', reason = 'replaced', due_at = NULL,"
-					 " detail = 'message ' || $2 || ' took its place: ' || $3, finished_at = clock_timestamp()"
-					 " WHERE id = $1");
-	WaArgs		args = {0};
-
-	wa_arg_int8(&args, id);
-	wa_arg_int8(&args, new_id);
-	wa_arg_text(&args, why);
-	wa_query(&end, &args);
-}
-
-/*
- * Write a waiting message anew, because of "why"; other_record: about another
- * document, since its own does not wait any more.  WA_STILL_ENDED: done, the
- * old one has ended.  WA_STILL_FALSE: it cannot be, *detail says why, palloc()ed
- * in the current context.  WA_STILL_LOCKED: a table cannot be had now.
- */
-WaStill
-wa_replace(const char *schema, int64 id, const char *why, bool other_record, const char **detail)
-{
-	WaBatch		batch = {0};
-	Old			old;
-	WaPermit   *permit = NULL;
-	WaRecipient *recipient;
-	WaNewMessage *message = &old.message;
-	const char *problem = NULL;
-	bool		locked = false;
-	int64		partner;
-
-	if (!read_old(id, &old))
-		return WA_STILL_ENDED;
 	message->state = "queued";
-	batch.schema = schema;
-	batch.time_zone = wa_setting_get("time_zone");
-	batch.mappings = wa_route_load_mappings(&batch.nmappings);
-	partner = message->partner_id;
-	if (old.to_applicant)
-	{
-		if (!wa_permits_load(&batch, &message->res_id, 1))
-			return WA_STILL_LOCKED;
-		permit = wa_permit_find(&batch, message->res_id);
-		if (permit)
-			partner = permit->partner_id;
-	}
-	if (!wa_people_load_partners(&batch, &partner, 1))
-		return WA_STILL_LOCKED;
-	recipient = wa_people_partner(&batch, partner);
-	if (recipient == NULL || recipient->number == NULL)
-	{
-		*detail = psprintf("%s; the contact %s", why, recipient ? "has no usable number" : "does not exist");
-		return WA_STILL_FALSE;
-	}
-	if (other_record)
-		problem = tell_of_other_document(&batch, &old, recipient, &locked);
-	else if (permit)
-		problem = tell_of_permit(&batch, &old, permit, recipient);
-	if (locked)
-		return WA_STILL_LOCKED;
-	if (problem)
-	{
-		*detail = psprintf("%s; %s", why, problem);
-		return WA_STILL_FALSE;
-	}
-	message->partner_id = recipient->partner_id;
-	message->number = recipient->number;
-	message->number_source = recipient->number_source;
-	message->detail = psprintf("in the place of message " INT64_FORMAT ": %s%s", id, why,
-							   message->detail ? message->detail : "");
-	wa_queue_assign_ids(message, 1);
-	end_old(id, message->id, why);
-	if (permit && old.permit_number && !wa_compose_is(permit->permit_number, old.permit_number) &&
-		!is_first(&old, permit))
-	{
-		message->state = "skipped";
-		message->reason = "already_announced";
-	}
-	wa_queue_insert(message, 1);
-	return WA_STILL_ENDED;
+	message->number = contact->number;
+	message->number_source = contact->number_source;
+	message->detail = psprintf("in the place of message " INT64_FORMAT ": %s", id, why);
+	write_successors(&successor, 1);
+	return true;
 }

@@ -20,21 +20,43 @@
 #include "pg/query.h"
 #include "text/text.h"
 
-typedef void (*Composer) (WaBatch *batch, const WaScenario *scenario, const WaEvent *event);
-
-static const struct
+static const WaComposer composers[] =
 {
-	const char *name;
-	Composer	compose;
-	const char *also;			/* a second table that it listens to */
-}			composers[] =
-{
-	{"permit_ready", wa_compose_permit_ready, NULL},
-	{"permit_renewal_approved", wa_compose_permit_renewal_approved, NULL},
-	{"status_update", wa_compose_status_update, NULL},
-	{"document_pending", wa_compose_document_pending, NULL},
-	{"approval_required", wa_compose_approval_required, "signature_workflow"},
+	{
+		.name = "permit_ready", .table = "sicantik_permit",
+		.compose = wa_compose_permit_ready,
+		.again = wa_permits_again, .old_news = wa_permit_old_news
+	},
+	{
+		.name = "permit_renewal_approved", .table = "sicantik_permit",
+		.compose = wa_compose_permit_renewal_approved,
+		.again = wa_permits_again, .old_news = wa_permit_old_news
+	},
+	{
+		.name = "status_update", .table = "sicantik_permit",
+		.compose = wa_compose_status_update,
+		.again = wa_permits_again, .old_news = wa_status_old_news, .of_status = true
+	},
+	{
+		.name = "document_pending", .table = "sicantik_document",
+		.compose = wa_compose_document_pending, .again = wa_pending_again
+	},
+	{
+		.name = "approval_required", .table = "sicantik_document", .also = "signature_workflow",
+		.compose = wa_compose_approval_required, .again = wa_approvals_again
+	},
+	{.name = "permit_expiry_warning", .daily = wa_compose_expiry, .again = wa_expiry_again},
+	{.name = "reminder", .daily = wa_compose_reminder, .again = wa_reminders_again},
 };
+
+static const WaComposer *
+find_composer(const char *name)
+{
+	for (size_t c = 0; c < lengthof(composers); c++)
+		if (strcmp(composers[c].name, name) == 0)
+			return &composers[c];
+	return NULL;
+}
 
 static int
 limit_of(uint64 row, int column)
@@ -56,6 +78,7 @@ wa_compose_load_scenarios(int *n)
 					 " (extract(epoch FROM time_limit) * 1000)::integer, fallback_when_paced FROM wa.scenario ORDER BY key");
 	uint64		rows = wa_query(&load, NULL);
 	WaScenario *list = palloc0(sizeof(WaScenario) * Max(rows, 1));
+	char	   *staff_group = wa_setting_get("staff_group");
 
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -65,6 +88,7 @@ wa_compose_load_scenarios(int *n)
 		s->watch = wa_row_text(i, 2);
 		s->template_key = wa_row_text(i, 3);
 		s->composer = wa_row_text(i, 4);
+		s->built_in = find_composer(s->composer);
 		s->active = wa_row_bool(i, 5);
 		s->on_insert = wa_row_bool(i, 6);
 		s->exclusive = wa_row_bool(i, 7);
@@ -76,7 +100,7 @@ wa_compose_load_scenarios(int *n)
 		s->staff_group = wa_row_text(i, 13);
 		s->own_group = s->staff_group;
 		if (s->staff_group == NULL)
-			s->staff_group = wa_setting_get("staff_group");
+			s->staff_group = staff_group;
 		wa_hours_read(&s->hours, i, 14);
 		s->max_per_transaction = limit_of(i, 17);
 		s->max_per_hour = limit_of(i, 18);
@@ -123,16 +147,13 @@ wa_compose_scenario_of(const WaBatch *batch, const char *composer)
 }
 
 /*
- * Is its composer one of those above, not a function of the DBA's?  (The
- * built-in daily ones are the calendar's, see there.)
+ * Is it one of those above that listen to a table, not a function of the
+ * DBA's?
  */
 bool
 wa_compose_is_built_in(const WaScenario *scenario)
 {
-	for (size_t c = 0; c < lengthof(composers); c++)
-		if (strcmp(composers[c].name, scenario->composer) == 0)
-			return true;
-	return false;
+	return scenario->built_in && scenario->built_in->compose;
 }
 
 /*
@@ -151,11 +172,64 @@ wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario)
 }
 
 /*
+ * Which of these changes of a status were followed by another one?  Of the
+ * batch that is known; what came later and has been read already has left a
+ * message or an outcome, each with the id of its event.
+ */
+static void
+mark_outdated(WaBatch *batch)
+{
+	static WaStatement followed =
+		WA_STATEMENT("SELECT e.place FROM unnest($1, $2, $3) WITH ORDINALITY AS e(id, record, at, place)"
+					 " WHERE EXISTS (SELECT FROM wa.message AS m WHERE m.res_id = e.record AND m.res_model = 'sicantik.permit'"
+					 " AND m.scenario = ANY ($4) AND m.event_id > e.id AND m.created_at >= e.at)"
+					 " OR EXISTS (SELECT FROM wa.event_outcome AS o WHERE o.record_id = e.record AND o.scenario = ANY ($4)"
+					 " AND o.event_id > e.id AND o.at >= e.at)");
+	WaEvent   **changed = palloc(sizeof(WaEvent *) * Max(batch->nevents, 1));
+	int64	   *ids = palloc(sizeof(int64) * Max(batch->nevents, 1));
+	int64	   *records = palloc(sizeof(int64) * Max(batch->nevents, 1));
+	TimestampTz *times = palloc(sizeof(TimestampTz) * Max(batch->nevents, 1));
+	const char **keys = palloc(sizeof(char *) * Max(batch->nscenarios, 1));
+	int			n = 0;
+	int			nkeys = 0;
+	WaArgs		args = {0};
+	uint64		rows;
+
+	for (int s = 0; s < batch->nscenarios; s++)
+		if (batch->scenarios[s].built_in && batch->scenarios[s].built_in->of_status)
+			keys[nkeys++] = batch->scenarios[s].key;
+	for (int e = 0; e < batch->nevents && nkeys > 0; e++)
+	{
+		WaEvent    *event = &batch->events[e];
+
+		if (!event->has_record || strcmp(event->table, "sicantik_permit") != 0 ||
+			!wa_status_changed(event))
+			continue;
+		for (int i = 0; i < n; i++)
+			changed[i]->outdated = changed[i]->outdated || changed[i]->record_id == event->record_id;
+		changed[n] = event;
+		ids[n] = event->id;
+		records[n] = event->record_id;
+		times[n++] = event->at;
+	}
+	if (n == 0)
+		return;
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_int8_array(&args, records, n);
+	wa_arg_timestamptz_array(&args, times, n);
+	wa_arg_text_array(&args, keys, nkeys);
+	rows = wa_query(&followed, &args);
+	for (uint64 r = 0; r < rows; r++)
+		changed[wa_row_int8(r, 1) - 1]->outdated = true;
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
  * Read what the scenarios of these events need, as few statements as there
  * are tables.  Returns false if a table could not be had now.
  */
-static bool
-load_facts(WaBatch *batch)
+bool
+wa_compose_load_facts(WaBatch *batch)
 {
 	int64	   *ids = palloc(sizeof(int64) * Max(batch->nevents, 1));
 	WaDocument *documents;
@@ -171,8 +245,7 @@ load_facts(WaBatch *batch)
 		if (batch->events[i].has_record && strcmp(batch->events[i].table, "sicantik_permit") == 0)
 			ids[n++] = batch->events[i].record_id;
 
-	if (!wa_compose_load_own(batch))
-		return false;
+	mark_outdated(batch);
 	/* the documents first: they name permits */
 	if (!wa_compose_load_documents(batch))
 		return false;
@@ -203,7 +276,7 @@ load_facts(WaBatch *batch)
 void
 wa_compose_scenarios(WaBatch *batch)
 {
-	if (!load_facts(batch))
+	if (!wa_compose_load_own(batch) || !wa_compose_load_facts(batch))
 		return;
 	for (int e = 0; e < batch->nevents; e++)
 	{
@@ -216,11 +289,10 @@ wa_compose_scenarios(WaBatch *batch)
 			if (!scenario->active || !event->has_record || scenario->watch == NULL ||
 				!wa_compose_is_asked(batch, scenario))
 				continue;
-			for (size_t c = 0; c < lengthof(composers); c++)
-				if (strcmp(composers[c].name, scenario->composer) == 0 &&
-					(strcmp(scenario->watch, event->table) == 0 ||
-					 wa_compose_is(composers[c].also, event->table)))
-					composers[c].compose(batch, scenario, event);
+			if (wa_compose_is_built_in(scenario) &&
+				(strcmp(scenario->watch, event->table) == 0 ||
+				 wa_compose_is(scenario->built_in->also, event->table)))
+				scenario->built_in->compose(batch, scenario, event);
 			wa_compose_own(batch, scenario, event);
 		}
 	}

@@ -36,6 +36,7 @@ typedef enum WaStill
 {
 	WA_STILL_TRUE,
 	WA_STILL_FALSE,
+	WA_STILL_UNREACHED,			/* but its person has no usable number */
 	WA_STILL_LOCKED,			/* its table cannot be had now */
 	WA_STILL_ENDED				/* the message is not waiting any more */
 } WaStill;
@@ -43,6 +44,9 @@ typedef enum WaStill
 /* recheck.c */
 extern PGDLLEXPORT void wa_recheck(const char *schema, const int64 *ids, int n,
 								   WaStill *results, const char **details);
+extern void wa_recheck_skipped(const char *schema, const int64 *ids, int n,
+							   WaStill *results, const char **details);
+extern PGDLLEXPORT void wa_recheck_keep_unreached(const int64 *ids, int n);
 
 /* A contact as it is now. */
 typedef enum WaContactState

@@ -23,8 +23,9 @@
 #define HELD_ROW_US		USECS_PER_SEC
 
 /*
- * A message that goes at once was made from its record a moment ago: the
- * record is not read again within this time.
+ * A message that goes at once was made from its record a moment ago: its
+ * scenario is not asked again within this time.  Whether its contact is there,
+ * and consents, is looked at for every message.
  */
 #define FRESH_US		(250 * 1000)
 
@@ -187,7 +188,9 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	WaItem	  **asked = palloc(sizeof(WaItem *) * Max(n, 1));
 	WaStill    *results = palloc(sizeof(WaStill) * Max(n, 1));
 	const char **details = palloc(sizeof(char *) * Max(n, 1));
+	int64	   *unreached = palloc(sizeof(int64) * Max(n, 1));
 	int			nasked = 0;
+	int			nunreached = 0;
 	int			left = 0;
 
 	for (int i = 0; i < n; i++)
@@ -196,7 +199,8 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 			wall - items[i]->created_at < FRESH_US;
 
 		items[i]->looked_at = true;
-		if (!items[i]->by_hand && !fresh)
+		items[i]->asked = !items[i]->by_hand && !fresh;
+		if (items[i]->asked)
 		{
 			asked[nasked] = items[i];
 			ids[nasked++] = items[i]->id;
@@ -216,6 +220,11 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 
 			if (result == WA_STILL_FALSE)
 				drop(conclusions, item, "cancelled", "no_longer_true", detail);
+			else if (result == WA_STILL_UNREACHED)
+			{
+				drop(conclusions, item, "skipped", "no_number", detail);
+				unreached[nunreached++] = item->id;
+			}
 			else if (result == WA_STILL_ENDED)
 				wa_schedule_set_gone(item);
 			else if (result == WA_STILL_LOCKED)
@@ -230,6 +239,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 		}
 		items[left++] = item;
 	}
+	wa_recheck_keep_unreached(unreached, nunreached);
 	return left;
 }
 
@@ -304,6 +314,7 @@ ask(WaRoute *route, const WaItem *item)
 	memset(route, 0, sizeof(*route));
 	route->number = item->number;
 	route->partner_id = item->partner_id;
+	route->of_contact = item->of_contact;
 	route->template_key = item->template_key;
 	route->wanted_provider = item->wanted_provider;
 	route->requires_opt_in = item->requires_opt_in;
@@ -453,6 +464,13 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		WaRoute    *route = &routes[i];
 		WaPace	   *pace;
 
+		/* perhaps merged: whom is it for now? */
+		if (route->refusal && strcmp(route->refusal_code, "no_recipient") == 0 &&
+			!item->asked && !item->by_hand)
+		{
+			*again = now;
+			continue;
+		}
 		if (route->refusal)
 		{
 			drop(conclusions, item, "skipped", route->refusal_code, route->refusal);

@@ -130,6 +130,7 @@ wa_schedule_add(const WaReadyRow *row)
 	item->wanted_provider = keep(row->wanted_provider);
 	item->dedupe_key = keep(row->dedupe_key);
 	item->partner_id = row->partner_id;
+	item->of_contact = row->of_contact;
 	item->requires_opt_in = row->requires_opt_in;
 	item->by_hand = row->by_hand;
 	item->created_at = row->created_at;

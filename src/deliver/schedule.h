@@ -30,11 +30,13 @@ typedef struct WaItem
 	char	   *wanted_provider;
 	char	   *dedupe_key;
 	int64		partner_id;
+	bool		of_contact;		/* the number is that contact's */
 	bool		requires_opt_in;
 	bool		by_hand;
 	TimestampTz created_at;
 	TimestampTz expires_at;
 	bool		looked_at;		/* was picked before */
+	bool		asked;			/* its scenario was asked again, this round */
 	bool		behind;			/* picked although an earlier one to its
 								 * number waits for its next attempt */
 	int			attempts;

@@ -22,7 +22,6 @@ typedef struct AppColumns
 {
 	const char *table;
 	const char *const *columns;
-	const char *const *told;	/* or NULL */
 } AppColumns;
 
 #define COLUMNS(...)	(const char *const[]) {__VA_ARGS__, NULL}
@@ -32,12 +31,10 @@ static const AppColumns tables[] =
 	{"sicantik_permit",
 		COLUMNS("id", "registration_id", "permit_number", "applicant_name", "permit_type_id",
 				"permit_type_name", "partner_id", "status", "issue_date", "expiry_date",
-				"received_date", "is_renewal"),
-	COLUMNS("status", "permit_number", "partner_id", "expiry_date")},
+				"received_date", "is_renewal")},
 	{"sicantik_document",
 		COLUMNS("id", "document_number", "name", "state", "permit_number", "permit_id",
-				"requires_approval", "signer_id", "uploaded_by", "write_date"),
-	COLUMNS("state")},
+				"requires_approval", "signer_id", "uploaded_by", "write_date")},
 	{"signature_workflow", COLUMNS("id", "document_id", "approver_id", "state", "create_date")},
 	{"sicantik_permit_type", COLUMNS("id", "name")},
 	{"res_partner",
@@ -89,16 +86,4 @@ wa_app_is_among(const char *const *columns, const char *column)
 		if (strcmp(*columns, column) == 0)
 			return true;
 	return false;
-}
-
-/*
- * Do the built-in scenarios themselves tell of this column of this table, so
- * that a message may name it as what must still be so?
- */
-bool
-wa_app_is_told(const char *table, const char *column)
-{
-	const AppColumns *found = find_table(table);
-
-	return found && found->told && wa_app_is_among(found->told, column);
 }

@@ -66,6 +66,5 @@ extern PGDLLEXPORT void wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *t
 /* app_columns.c */
 extern const char *const *wa_app_columns(const char *table);
 extern bool wa_app_is_among(const char *const *columns, const char *column);
-extern bool wa_app_is_told(const char *table, const char *column);
 
 #endif							/* SICANTIK_WA_APP_TABLE_H */

@@ -56,17 +56,17 @@ insert_rows(WaNewMessage *messages, int n)
 		WA_STATEMENT("INSERT INTO wa.message (id, scenario, template_key, partner_id, number, number_source,"
 					 " params, body, res_model, res_id, wanted_provider, state, reason, detail, priority,"
 					 " requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by, dedupe_key,"
-					 " event_id, still, fallback_when_paced, send_at, finished_at)"
+					 " event_id, still, fallback_when_paced, send_at, change, finished_at)"
 					 " SELECT id, scenario, template_key, nullif(partner_id, 0), number, number_source,"
 					 " params::jsonb, body, res_model, nullif(res_id, 0), wanted_provider, state, reason, detail,"
 					 " coalesce(priority, 'normal'), requires_opt_in <> 0, coalesce(unknown_policy, 'resend'),"
 					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0), still::jsonb,"
-					 " fallback_when_paced <> 0, send_at, CASE WHEN state = 'skipped' THEN clock_timestamp() END"
+					 " fallback_when_paced <> 0, send_at, change::jsonb, CASE WHEN state = 'skipped' THEN clock_timestamp() END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-					 " $18, $19, $20, $21, $22, $23, $24, $25, $26) AS m(id, scenario, template_key, partner_id, number,"
+					 " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) AS m(id, scenario, template_key, partner_id, number,"
 					 " number_source, params, body, res_model, res_id, wanted_provider, state, reason, detail,"
 					 " priority, requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by,"
-					 " dedupe_key, event_id, still, fallback_when_paced, send_at)");
+					 " dedupe_key, event_id, still, fallback_when_paced, send_at, change)");
 	WaArgs		args = {0};
 	int64	   *ids;
 	int32	   *flags;
@@ -125,6 +125,8 @@ insert_rows(WaNewMessage *messages, int n)
 	wa_arg_int4_array(&args, flags, n);
 	COLLECT(TimestampTz, times, send_at);
 	wa_arg_timestamptz_array(&args, times, n);
+	COLLECT(const char *, texts, change);
+	wa_arg_text_array(&args, texts, n);
 	wa_query(&insert, &args);
 }
 
@@ -260,10 +262,18 @@ wa_queue_assign_ids(WaNewMessage *messages, int n)
 }
 
 /*
+ * Has the message m told nothing, so that what it was to announce is news?
+ * One that may have arrived is unknown, not cancelled.
+ */
+#define TOLD_NOTHING \
+	"(m.state = 'cancelled' OR (m.state = 'skipped' AND m.reason IN ('no_number', 'no_recipient')))"
+
+/*
  * Claim keys that may be announced once for ever, or, where again_after_us[i]
  * is above 0, once in that time (microseconds); fresh[i] tells whether this
- * message is the first.  Of equal keys in one call the first one wins.  Only
- * the worker calls this, so nobody waits for anybody.
+ * message is the first.  A key whose message came to nothing before it could
+ * be told is free.  Of equal keys in one call the first one wins.  Only the
+ * worker calls this, so nobody waits for anybody.
  */
 void
 wa_queue_announce_many(const char *const *keys, const int64 *ids,
@@ -272,13 +282,13 @@ wa_queue_announce_many(const char *const *keys, const int64 *ids,
 	static WaStatement insert =
 		WA_STATEMENT("WITH wanted AS (SELECT DISTINCT ON (1) " WA_QUEUE_INDEXABLE("key") " AS key, id, wait"
 					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS k(key, id, wait, place) WHERE key IS NOT NULL"
-					 " ORDER BY 1, place), "
-					 "taken AS (UPDATE wa.once AS o SET message_id = w.id, made_at = now() FROM wanted AS w"
-					 " WHERE o.key = w.key AND w.wait > 0 AND o.made_at <= now() - w.wait * interval '1 microsecond'"
-					 " RETURNING o.message_id), "
-					 "made AS (INSERT INTO wa.once (key, message_id) SELECT key, id FROM wanted"
-					 " ON CONFLICT (key) DO NOTHING RETURNING message_id)"
-					 " SELECT message_id FROM taken UNION ALL SELECT message_id FROM made");
+					 " ORDER BY 1, place)"
+					 " INSERT INTO wa.once AS o (key, message_id) SELECT key, id FROM wanted"
+					 " ON CONFLICT (key) DO UPDATE SET message_id = excluded.message_id, made_at = now()"
+					 " WHERE o.made_at <= now() - (SELECT w.wait * interval '1 microsecond' FROM wanted AS w"
+					 " WHERE w.key = o.key AND w.wait > 0)"
+					 " OR EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND " TOLD_NOTHING ")"
+					 " RETURNING message_id");
 	WaArgs		args = {0};
 	uint64		inserted;
 
@@ -296,6 +306,73 @@ wa_queue_announce_many(const char *const *keys, const int64 *ids,
 }
 
 /*
+ * Has another message than ids[i] announced this already, or is about to?
+ * again_after_us as above.  One that waits itself gives way to a message of an
+ * earlier event than its own (events[i]).
+ */
+void
+wa_queue_announced_by_others(const char *const *keys, const int64 *ids, const int64 *events,
+							 const int64 *again_after_us, int n, bool *taken)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT k.place FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS k(key, id, wait, event, place)"
+					 " JOIN wa.once AS o ON o.key = " WA_QUEUE_INDEXABLE("k.key")
+					 " WHERE o.message_id <> k.id"
+					 " AND NOT (k.wait > 0 AND o.made_at <= now() - k.wait * interval '1 microsecond')"
+					 " AND NOT EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND (" TOLD_NOTHING
+					 " OR (m.state = 'queued' AND m.attempts = 0 AND m.event_id > k.event)))");
+	WaArgs		args = {0};
+	uint64		rows;
+
+	memset(taken, 0, sizeof(bool) * n);
+	if (n == 0)
+		return;
+	wa_arg_text_array(&args, keys, n);
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_int8_array(&args, again_after_us, n);
+	wa_arg_int8_array(&args, events, n);
+	rows = wa_query(&find, &args);
+	for (uint64 r = 0; r < rows; r++)
+		taken[wa_row_int8(r, 1) - 1] = true;
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * What these messages were to announce, the one beside it does now: both
+ * arrays have n members.
+ */
+void
+wa_queue_hand_over(const int64 *from, const int64 *to, int n)
+{
+	static WaStatement hand =
+		WA_STATEMENT("UPDATE wa.once AS o SET message_id = h.new FROM unnest($1, $2) AS h(old, new)"
+					 " WHERE o.message_id = h.old");
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	wa_arg_int8_array(&args, from, n);
+	wa_arg_int8_array(&args, to, n);
+	wa_query(&hand, &args);
+}
+
+/*
+ * These messages announce nothing any more.
+ */
+void
+wa_queue_take_back(const int64 *ids, int n)
+{
+	static WaStatement forget =
+		WA_STATEMENT("DELETE FROM wa.once WHERE message_id = ANY ($1)");
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	wa_arg_int8_array(&args, ids, n);
+	wa_query(&forget, &args);
+}
+
+/*
  * Forget keys, so that what they stand for may be announced again.
  */
 void
@@ -310,25 +387,4 @@ wa_queue_forget(const char *const *keys, int n)
 		return;
 	wa_arg_text_array(&args, keys, n);
 	wa_query(&forget, &args);
-}
-
-/*
- * Take back the message that was announced under this key, if it still waits:
- * what it says is not so any more.  detail: why, for the ledger.
- */
-void
-wa_queue_withdraw(const char *key, const char *detail)
-{
-	static WaStatement withdraw =
-		WA_STATEMENT("WITH c AS (UPDATE wa.message AS m SET state = 'cancelled', reason = 'no_longer_true',"
-					 " detail = $2, due_at = NULL, finished_at = clock_timestamp()"
-					 " FROM wa.once AS o WHERE o.key = $1 AND m.id = o.message_id"
-					 " AND m.state IN ('queued', 'held') RETURNING m.id),"
-					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM c))"
-					 " DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM c)");
-	WaArgs		args = {0};
-
-	wa_arg_text(&args, key);
-	wa_arg_text(&args, detail);
-	wa_query(&withdraw, &args);
 }

@@ -83,7 +83,7 @@ wa_queue_purge(void)
 					 " AND state NOT IN ('queued', 'sending') AS over FROM wa.message"
 					 " WHERE id > (SELECT purged_message_id FROM wa.position) ORDER BY id LIMIT 500),"
 					 " old AS (SELECT id FROM b WHERE over AND id < ALL (SELECT id FROM b WHERE NOT over)),"
-					 " m AS (UPDATE wa.message AS m SET number = NULL, params = NULL, body = NULL,"
+					 " m AS (UPDATE wa.message AS m SET number = NULL, params = NULL, body = NULL, change = NULL,"
 					 " state = CASE WHEN m.state = 'held' THEN 'expired' ELSE m.state END,"
 					 " reason = CASE WHEN m.state = 'held' THEN 'retention' ELSE m.reason END,"
 					 " finished_at = coalesce(m.finished_at, clock_timestamp())"

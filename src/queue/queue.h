@@ -64,6 +64,7 @@ typedef struct WaNewMessage
 	const char *dedupe_key;
 	int64		event_id;		/* 0: none */
 	const char *still;			/* JSON object: what must still be so */
+	const char *change;			/* JSON object: for which it was made */
 	bool		in_doubt;		/* may have been sent before a failover */
 } WaNewMessage;
 
@@ -86,6 +87,7 @@ typedef struct WaReadyRow
 	char	   *template_key;
 	char	   *wanted_provider;
 	int64		partner_id;
+	bool		of_contact;		/* the number is that contact's */
 	bool		requires_opt_in;
 	TimestampTz expires_at;
 	char	   *dedupe_key;
@@ -162,8 +164,12 @@ extern PGDLLEXPORT void wa_queue_insert(WaNewMessage *messages, int n);
 extern PGDLLEXPORT void wa_queue_assign_ids(WaNewMessage *messages, int n);
 extern PGDLLEXPORT void wa_queue_announce_many(const char *const *keys, const int64 *ids,
 											   const int64 *again_after_us, int n, bool *fresh);
+extern void wa_queue_announced_by_others(const char *const *keys, const int64 *ids,
+										 const int64 *events, const int64 *again_after_us,
+										 int n, bool *taken);
+extern void wa_queue_hand_over(const int64 *from, const int64 *to, int n);
+extern void wa_queue_take_back(const int64 *ids, int n);
 extern void wa_queue_forget(const char *const *keys, int n);
-extern void wa_queue_withdraw(const char *key, const char *detail);
 
 /* Messages made ready at one time when they are due. */
 #define WA_QUEUE_DUE_BATCH	1000

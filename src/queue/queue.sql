@@ -47,6 +47,7 @@ CREATE TABLE wa.message (
     dedupe_key          text,
     event_id            bigint,
     still               jsonb,
+    change              jsonb,
     CONSTRAINT message_pkey PRIMARY KEY (id),
     CONSTRAINT message_state_check CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'read', 'failed',
         'unknown', 'held', 'skipped', 'cancelled', 'superseded', 'expired')),
@@ -77,7 +78,8 @@ COMMENT ON COLUMN wa.message.unknown_policy IS 'what to do where it is not known
 COMMENT ON COLUMN wa.message.due_at IS 'not before this time (state unknown: when the policy for it is carried out); NULL: at once';
 COMMENT ON COLUMN wa.message.send_at IS 'not before this time, whatever happens meanwhile: the wish of the sender; NULL: none';
 COMMENT ON COLUMN wa.message.expires_at IS 'not sent after this time';
-COMMENT ON COLUMN wa.message.still IS 'columns of the record with the values that they must still have when the message goes out';
+COMMENT ON COLUMN wa.message.still IS 'of a scenario of your own: columns of the record with the values that they must still have when the message goes out';
+COMMENT ON COLUMN wa.message.change IS 'of a built-in scenario: the change of the record that it was made for; before the message goes out its scenario is asked again about this change and the record as it is by then';
 COMMENT ON COLUMN wa.message.dedupe_key IS 'a second message with the same key is skipped';
 
 -- What waits is in wa.ready or wa.due; a state alone puts nothing there.

@@ -23,7 +23,8 @@
 	"m.id, r.claimed_at, r.provider, r.attempt, m.scenario, m.priority," \
 	" m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in," \
 	" m.expires_at, m.dedupe_key, m.attempts, m.created_at, m.state, m.reason, m.provider," \
-	" m.unknown_policy, m.fallback, m.fallback_when_paced, m.tried, m.waits, m.repeats"
+	" m.unknown_policy, m.fallback, m.fallback_when_paced, m.tried, m.waits, m.repeats," \
+	" starts_with(m.number_source, 'res_partner.')"
 
 static int
 read_rows(uint64 n, WaReadyRow **rows)
@@ -64,6 +65,7 @@ read_rows(uint64 n, WaReadyRow **rows)
 		row->tried = wa_row_text_array(i, 22, &row->ntried);
 		row->waits = wa_row_int4(i, 23);
 		row->repeats = wa_row_int4(i, 24);
+		row->of_contact = wa_row_bool(i, 25);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	*rows = list;

@@ -37,11 +37,16 @@ refuse(WaRoute *route, const char *code, const char *why)
 	route->refusal = why;
 }
 
+/*
+ * Consent of contacts.  One that is gone (deleted, or merged into another) took
+ * his refusal with him, so nobody is told in his place.
+ */
 static void
 apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 {
 	static const char *const columns[] = {"id", "whatsapp_opt_in", "whatsapp_opt_in_date"};
 	int64	   *ids = palloc(sizeof(int64) * n);
+	bool	   *found = palloc0(sizeof(bool) * n);
 	int			nids = 0;
 	WaAppRows	rows;
 
@@ -60,12 +65,17 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 		{
 			if (routes[i].partner_id != id)
 				continue;
+			found[i] = true;
 			if (is_true(rows.values[r][1]))
 				routes[i].opted_in = true;
 			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))
 				refuse(&routes[i], "opted_out", "the contact has opted out in Odoo");
 		}
 	}
+	for (int i = 0; i < n; i++)
+		if (!found[i] && routes[i].of_contact && routes[i].partner_id != 0 &&
+			wa_app_has_column(table, "id"))
+			refuse(&routes[i], "no_recipient", "the contact does not exist any more");
 }
 
 /* What a contact says of consent goes to all messages to its number. */

@@ -18,6 +18,8 @@ typedef struct WaRoute
 	/* question */
 	const char *number;			/* E.164 digits; NULL: not known */
 	int64		partner_id;		/* 0: none */
+	bool		of_contact;		/* the number is that contact's: without him
+								 * nobody is told */
 	const char *template_key;	/* NULL: free text */
 	const char *wanted_provider;	/* NULL: choose */
 	bool		requires_opt_in;
@@ -32,7 +34,7 @@ typedef struct WaRoute
 	bool		opted_in;
 	bool		in_window;		/* wrote to us within 24 hours */
 	const char *refusal;		/* gets nothing from any provider, and why */
-	const char *refusal_code;	/* opted_out, blacklisted */
+	const char *refusal_code;	/* opted_out, blacklisted, no_recipient */
 
 	/* answer (wa_route_decide) */
 	const WaProvider *provider; /* NULL: none can be used now */

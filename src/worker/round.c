@@ -176,6 +176,7 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 	{
 		wa_calendar_reload();
 		wa_approver_reload();
+		wa_unreached_reload();
 		next_purge = 0;
 	}
 	if (may_send)
@@ -188,6 +189,8 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 		due = 0;
 		if (!wa_approver_run(&due))
 			composed = false;
+		sooner(next_due, due);
+		wa_unreached_run(&due);
 		sooner(next_due, due);
 		due = 0;
 		if (!wa_unwritten_run(&due))
@@ -251,6 +254,7 @@ wa_round_reload(void)
 	wa_calendar_reload();
 	wa_approver_reload();
 	wa_unwritten_look();
+	wa_unreached_reload();
 	wa_standbys_reload();
 	if (deliver)
 		deliver->reload();

@@ -242,7 +242,12 @@ is( sql("SELECT params - 'download_link' = jsonb_build_object('partner_name', 'B
 $id = permit(is_renewal => 'true');
 is(told(change($id, "status = 'active'")), 'permit_renewal_approved>10', 'a renewal without number');
 like(sql("SELECT body FROM wa.message WHERE id > $last_message"), qr/nomor izin baru - /, '... says so');
-is(told(change($id, "permit_number = 'R'")), '', '... and is not announced again with its number');
+is(told(change($id, "permit_number = 'R'")), 'permit_renewal_approved>10', '... and is followed by its number when that comes');
+is(told(change($id, "is_renewal = false"), change($id, "is_renewal = true")), '', '... once');
+$id = permit(is_renewal => 'true');
+odoo(change($id, "status = 'active'"));
+wait_read();
+is(told(change($id, "is_renewal = false, permit_number = 'R'")), 'permit_ready>10', 'its number comes with what it is by then');
 $id = permit(status => "'active'", permit_number => "'A'");
 is(told(change($id, 'is_renewal = true')), 'permit_renewal_approved>10', 'marked as a renewal afterwards');
 sql("UPDATE wa.scenario SET active = false WHERE key = 'permit_renewal_approved'");

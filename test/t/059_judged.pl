@@ -87,7 +87,8 @@ BEGIN;
 INSERT INTO signature_workflow (document_id, approver_id, state) VALUES (103, 6, 'pending'), (104, 6, 'pending');
 UPDATE sicantik_document SET state = 'pending_signature' WHERE id IN (103, 104);
 COMMIT},
-	'approval_required 21, approval_required 21', 'those about two documents are two');
+	'approval_required 21', 'those about two documents, which wait together, are one');
+like(sql("SELECT body FROM wa.message WHERE id = $last"), qr/ \(dan 1 dokumen lain\) /, 'that says how many');
 
 # The request is taken back while the message waits for a provider
 

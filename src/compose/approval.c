@@ -1,0 +1,547 @@
+/*-------------------------------------------------------------------------
+ *
+ * approval.c
+ *		approval_required: documents that wait for a person who is known.
+ *
+ * Who approves is known from the workflow, which may be made, or be given its
+ * approver, before the document waits or long after, in one transaction or in
+ * several.  So both tables are listened to, and a key makes one request out of
+ * whatever they say; it is forgotten when the request is over, so that a
+ * document that comes back asks again.
+ *
+ * The keys that a message holds in wa.once are the requests that it stands
+ * for: several that wait together for one person are one message, which says
+ * how many documents there are.  Asked again, it stands for those that still
+ * are requests of this person.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compose/compose.h"
+#include "compose/scenario.h"
+#include "queue/queue.h"
+
+#define WORKFLOWS		"signature_workflow"
+
+static bool
+watches(const WaEvent *event, const char *column)
+{
+	for (int i = 0; i < event->ncolumns; i++)
+		if (event->columns[i] && strcmp(event->columns[i], column) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+request_key(int64 document_id, int64 workflow_id, int64 user_id)
+{
+	return psprintf("asked:sicantik.document:" INT64_FORMAT ":" INT64_FORMAT ":" INT64_FORMAT,
+					document_id, workflow_id, user_id);
+}
+
+/* The request to a member of the group; each event asks anew. */
+static const char *
+group_key(int64 document_id, int64 partner_id, int64 event_id)
+{
+	return psprintf("asked-group:sicantik.document:" INT64_FORMAT ":" INT64_FORMAT ":" INT64_FORMAT,
+					document_id, partner_id, event_id);
+}
+
+/*
+ * The change with which this document began to wait, if that was in the same
+ * transaction as this one of its workflow: what is asked then is said instead
+ * of that it waits.
+ */
+static const WaEvent *
+began_with(const WaBatch *batch, const WaEvent *event, int64 document_id)
+{
+	for (int i = 0; i < batch->nevents; i++)
+	{
+		const WaEvent *other = &batch->events[i];
+
+		if (other->has_record && other->record_id == document_id &&
+			strcmp(other->xact, event->xact) == 0 && wa_document_became_pending(other))
+			return other;
+	}
+	return event;
+}
+
+/* The draft of a request. */
+static WaDraft *
+draft_request(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
+			  const WaDocument *document, const WaWorkflow *workflow,
+			  const WaRecipient *person, const char *key)
+{
+	WaValues	values = {0};
+	WaDraft    *draft;
+
+	wa_values_add(&values, "jumlah", "1");
+	wa_document_values(batch, &values, document, workflow, person);
+	draft = wa_compose_message(batch, event, scenario, person, &values, "sicantik.document",
+							   key, WA_RANK_APPROVAL);
+	draft->message.res_id = document->id;
+	draft->joins = true;
+	return draft;
+}
+
+static void
+ask(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
+	const WaDocument *document, const WaWorkflow *workflow)
+{
+	WaRecipient *approver = wa_people_user(batch, workflow->approver_id);
+
+	if (approver == NULL)
+	{
+		wa_approver_wait(scenario, event, document->id);
+		wa_compose_outcome(batch, event, scenario, "no recipient",
+						   psprintf("user " INT64_FORMAT ", who is to approve, is not an active internal user",
+									workflow->approver_id));
+		return;
+	}
+	draft_request(batch, scenario, began_with(batch, event, document->id), document, workflow,
+				  approver, request_key(document->id, workflow->id, workflow->approver_id));
+}
+
+/*
+ * A document asks for no approval any more: when it does again, that is a new
+ * request.  Who has not heard of this one need not.
+ */
+static void
+take_back_all(WaBatch *batch, int64 document_id)
+{
+	WaWorkflow *list;
+	int			n = wa_document_workflows(batch, &list);
+	const char **keys = palloc(sizeof(char *) * Max(n, 1));
+	int			nkeys = 0;
+
+	for (int i = 0; i < n; i++)
+		if (list[i].document_id == document_id && list[i].approver_id != 0)
+			keys[nkeys++] = request_key(document_id, list[i].id, list[i].approver_id);
+	wa_queue_forget(keys, nkeys);
+}
+
+/* The document says that it waits now, or that it does not any more. */
+static void
+approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+{
+	WaDocument *document = wa_document_find(batch, event->record_id);
+	bool		now = wa_document_pending(wa_event_new(event, "state"));
+	bool		before = wa_document_pending(wa_event_old(event, "state"));
+	WaWorkflow *list;
+	int			n = wa_document_workflows(batch, &list);
+	bool		anybody = false;
+
+	if (before && !now)
+	{
+		take_back_all(batch, event->record_id);
+		return;
+	}
+	if (!now || (event->insert && !scenario->on_insert))
+		return;
+	if (document == NULL)
+	{
+		wa_compose_outcome(batch, event, scenario, "gone", "the document does not exist any more");
+		return;
+	}
+	if (document->asks_approval && watches(event, "requires_approval"))
+	{
+		now = wa_compose_is(wa_event_new(event, "requires_approval"), "t");
+		before = before && wa_compose_is(wa_event_old(event, "requires_approval"), "t");
+	}
+	if (before && !now)
+		take_back_all(batch, event->record_id);
+	if (!now || before)
+		return;
+	if (!wa_document_pending(document->state) ||
+		(document->asks_approval && !document->requires_approval))
+	{
+		wa_compose_outcome(batch, event, scenario, "no longer true",
+						   "the document does not wait for an approval any more");
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i].document_id != document->id || !list[i].pending || list[i].approver_id == 0)
+			continue;
+		ask(batch, scenario, event, document, &list[i]);
+		anybody = true;
+	}
+	if (anybody || !document->requires_approval)
+		return;
+	wa_approver_wait(scenario, event, document->id);
+	wa_compose_outcome(batch, event, scenario, "waiting for recipient",
+					   "no approver is named yet; naming one sends the message");
+}
+
+/* The workflow says who approves, or that it is done. */
+static void
+approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+{
+	const char *approver = wa_event_new(event, "approver_id");
+	const char *former = wa_event_old(event, "approver_id");
+	bool		now = wa_compose_is(wa_event_new(event, "state"), "pending") &&
+		wa_compose_filled(approver);
+	bool		before = wa_compose_is(wa_event_old(event, "state"), "pending") &&
+		wa_compose_filled(former);
+	bool		same = now && before && strcmp(approver, former) == 0;
+	WaWorkflow *workflow = wa_document_find_workflow(batch, event->record_id);
+	WaDocument *document = workflow ? wa_document_find(batch, workflow->document_id) : NULL;
+
+	/* he may be asked again later */
+	if (before && !same && workflow)
+	{
+		const char *key = request_key(workflow->document_id, workflow->id, strtoll(former, NULL, 10));
+
+		wa_queue_forget(&key, 1);
+	}
+	if (!now || same)
+		return;
+	if (document == NULL)
+		wa_compose_outcome(batch, event, scenario, "gone",
+						   "the workflow or its document does not exist any more");
+	else if (!workflow->pending || workflow->approver_id != strtoll(approver, NULL, 10))
+		wa_compose_outcome(batch, event, scenario, "no longer true",
+						   "the workflow has changed again since");
+	else if (!wa_document_pending(document->state))
+		wa_compose_outcome(batch, event, scenario, "not yet",
+						   "the document does not wait for a signature; when it does, the message is sent");
+	else if (!document->requires_approval)
+		wa_compose_outcome(batch, event, scenario, "not needed",
+						   "the document requires no approval");
+	else
+		ask(batch, scenario, event, document, workflow);
+}
+
+/*
+ * Documents that wait for the approval of a person who is known.
+ */
+void
+wa_compose_approval_required(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+{
+	if (strcmp(event->table, WORKFLOWS) == 0)
+		approval_of_workflow(batch, scenario, event);
+	else
+		approval_of_document(batch, scenario, event);
+}
+
+/*
+ * Does nobody who is known approve this document?  *unnamed: its last pending
+ * workflow, or NULL.
+ */
+static bool
+nobody_approves(WaBatch *batch, const WaDocument *document, WaWorkflow **unnamed)
+{
+	WaWorkflow *list;
+	int			n = wa_document_workflows(batch, &list);
+
+	*unnamed = NULL;
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i].document_id != document->id || !list[i].pending)
+			continue;
+		if (wa_people_user(batch, list[i].approver_id))
+			return false;
+		*unnamed = &list[i];
+	}
+	return true;
+}
+
+/*
+ * Ask the group for which the one event of this batch has waited, if still
+ * nobody else is there to approve its document.  Returns false if a table
+ * could not be had now.
+ */
+bool
+wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario)
+{
+	const WaEvent *event = &batch->events[0];
+	WaDocument *document;
+	WaWorkflow *unnamed;
+	List	   *group;
+	ListCell   *cell;
+
+	if (!wa_compose_load_documents(batch))
+		return false;
+	document = wa_document_find(batch, event->record_id);
+	if (document == NULL || !wa_document_pending(document->state) || !document->requires_approval ||
+		!nobody_approves(batch, document, &unnamed))
+		return true;
+	if (!wa_permits_load(batch, &document->permit_id, 1) ||
+		!wa_people_load_group(batch, scenario->approver_group))
+		return false;
+	group = wa_people_group(batch, scenario->approver_group);
+	if (group == NIL)
+		wa_compose_outcome(batch, event, scenario, "no recipient",
+						   psprintf(wa_people_group_known(batch, scenario->approver_group) ?
+									"no internal user is in the group %s" :
+									"the group %s does not exist in Odoo", scenario->approver_group));
+	foreach(cell, group)
+	{
+		WaRecipient *person = lfirst(cell);
+
+		draft_request(batch, scenario, event, document, unnamed, person,
+					  group_key(document->id, person->partner_id, event->id));
+	}
+	return true;
+}
+
+/* ---- several requests to one person ---- */
+
+/*
+ * The text of a request that is about so many documents: it names one of them.
+ * The number of the others stands with that one's number, which every
+ * provider's template has.
+ */
+static void
+say_how_many(WaBatch *batch, WaDraft *draft, int ndocuments)
+{
+	WaValues   *values = palloc0(sizeof(WaValues));
+	const WaValue *number = wa_values_find(draft->values, "permit_number");
+
+	if (ndocuments < 2)
+		return;
+	wa_values_add(values, "jumlah", psprintf("%d", ndocuments));
+	wa_values_add(values, "permit_number",
+				  psprintf("%s (dan %d dokumen lain)",
+						   number && number->value && number->value[0] ? number->value : "-",
+						   ndocuments - 1));
+	for (int i = 0; i < draft->values->n; i++)
+		wa_values_add_setting(values, draft->values->list[i].name, draft->values->list[i].value,
+							  draft->values->list[i].setting);
+	wa_draft_write_text(batch, draft, values);
+}
+
+static bool
+joins(const WaDraft *first, const WaDraft *draft)
+{
+	return first->joins && !first->dropped && !first->muted && first->scenario == draft->scenario &&
+		first->message.partner_id != 0 && first->message.partner_id == draft->message.partner_id &&
+		strcmp(first->message.state, draft->message.state) == 0;
+}
+
+/*
+ * Of several requests of this batch to one person the first is sent, and
+ * stands for the others.  Their ids must have been given.
+ */
+void
+wa_approvals_join(WaBatch *batch, WaDraft **drafts, int n)
+{
+	int64	   *from = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *to = palloc(sizeof(int64) * Max(n, 1));
+	int			njoined = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		int			ndocuments = 1;
+
+		if (!drafts[i]->joins || drafts[i]->dropped || drafts[i]->muted)
+			continue;
+		for (int j = i + 1; j < n; j++)
+		{
+			bool		same = false;
+
+			if (!joins(drafts[j], drafts[i]))
+				continue;
+			for (int k = i; k < j && !same; k++)
+				same = (k == i || (drafts[k]->dropped && drafts[k]->joins &&
+								   drafts[k]->message.partner_id == drafts[i]->message.partner_id)) &&
+					drafts[k]->message.res_id == drafts[j]->message.res_id;
+			ndocuments += same ? 0 : 1;
+			drafts[j]->dropped = true;
+			from[njoined] = drafts[j]->message.id;
+			to[njoined++] = drafts[i]->message.id;
+			wa_compose_outcome(batch, drafts[j]->event, drafts[j]->scenario, "suppressed",
+							   same ? "the same person is told of the same record already" :
+							   "the same person is asked about several documents in one message");
+		}
+		say_how_many(batch, drafts[i], ndocuments);
+	}
+	wa_queue_hand_over(from, to, njoined);
+}
+
+/* ---- asked again ---- */
+
+/* A request that a message stands for, as its key says. */
+typedef struct Request
+{
+	bool		of_group;
+	int64		document_id;
+	int64		workflow_id;	/* or the partner of the group's member */
+	int64		user_id;		/* or the event */
+} Request;
+
+static bool
+read_key(const char *key, Request *request)
+{
+	long long	parts[3];
+	char		rest;
+
+	request->of_group = strncmp(key, "asked-group:", strlen("asked-group:")) == 0;
+	if (sscanf(key, request->of_group ? "asked-group:sicantik.document:%lld:%lld:%lld%c" :
+			   "asked:sicantik.document:%lld:%lld:%lld%c", &parts[0], &parts[1], &parts[2], &rest) != 3)
+		return false;
+	request->document_id = parts[0];
+	request->workflow_id = parts[1];
+	request->user_id = parts[2];
+	return true;
+}
+
+/* Read all documents, and everybody who is asked.  False: a table is locked. */
+static bool
+load_requests(WaBatch *batch, WaWaiting **list, int n)
+{
+	int			size = 0;
+	int64	   *documents;
+	int64	   *users;
+	int64	   *permits;
+	int			ndocuments = 0;
+	int			nworkflows;
+	WaWorkflow *workflows;
+	WaDocument *all;
+
+	for (int i = 0; i < n; i++)
+		size += list[i]->nkeys + 1;
+	documents = palloc(sizeof(int64) * Max(size, 1));
+	for (int i = 0; i < n; i++)
+	{
+		documents[ndocuments++] = list[i]->record_id;
+		for (int k = 0; k < list[i]->nkeys; k++)
+		{
+			Request		request;
+
+			if (read_key(list[i]->keys[k], &request))
+				documents[ndocuments++] = request.document_id;
+		}
+	}
+	if (!wa_documents_load(batch, documents, ndocuments, NULL, 0))
+		return false;
+	nworkflows = wa_document_workflows(batch, &workflows);
+	users = palloc(sizeof(int64) * Max(nworkflows, 1));
+	for (int i = 0; i < nworkflows; i++)
+		users[i] = workflows[i].approver_id;
+	ndocuments = wa_document_all(batch, &all);
+	permits = palloc(sizeof(int64) * Max(ndocuments, 1));
+	for (int i = 0; i < ndocuments; i++)
+		permits[i] = all[i].permit_id;
+	if (!wa_people_load_users(batch, users, nworkflows) || !wa_permits_load(batch, permits, ndocuments))
+		return false;
+	for (int i = 0; i < n; i++)
+		if (list[i]->scenario->approver_group &&
+			!wa_people_load_group(batch, list[i]->scenario->approver_group))
+			return false;
+	return true;
+}
+
+/* The person of whom this is still asked; NULL: of nobody. */
+static WaRecipient *
+asked_person(WaBatch *batch, const WaScenario *scenario, const Request *request,
+			 WaDocument **document, WaWorkflow **workflow)
+{
+	ListCell   *cell;
+
+	*document = wa_document_find(batch, request->document_id);
+	if (*document == NULL || !wa_document_pending((*document)->state) || !(*document)->requires_approval)
+		return NULL;
+	if (!request->of_group)
+	{
+		*workflow = wa_document_find_workflow(batch, request->workflow_id);
+		if (*workflow == NULL || !(*workflow)->pending || (*workflow)->document_id != (*document)->id ||
+			(*workflow)->approver_id != request->user_id)
+			return NULL;
+		return wa_people_user(batch, request->user_id);
+	}
+	if (scenario->approver_group == NULL || !nobody_approves(batch, *document, workflow))
+		return NULL;
+	foreach(cell, wa_people_group(batch, scenario->approver_group))
+	{
+		WaRecipient *person = lfirst(cell);
+
+		if (person->partner_id == request->workflow_id)
+			return person;
+	}
+	return NULL;
+}
+
+/* Why nothing is asked any more. */
+static const char *
+why_not_asked(WaBatch *batch, const WaWaiting *waiting)
+{
+	const WaDocument *document = wa_document_find(batch, waiting->record_id);
+
+	if (document == NULL)
+		return "no longer true: the record does not exist any more";
+	if (!wa_document_pending(document->state))
+		return psprintf("no longer true: state is %s, the message says pending_signature",
+						document->state ? document->state : "empty");
+	if (!document->requires_approval)
+		return "no longer true: the document asks for no approval any more";
+	return "no longer true: the approval is not asked of this person any more";
+}
+
+/* What one message stands for now: the document that it named, if it can. */
+static void
+ask_again(WaBatch *batch, WaWaiting *waiting)
+{
+	WaDocument *named = NULL;
+	WaWorkflow *with = NULL;
+	WaRecipient *person = NULL;
+	int64	   *documents = palloc(sizeof(int64) * Max(waiting->nkeys, 1));
+	int			ndocuments = 0;
+
+	for (int k = 0; k < waiting->nkeys; k++)
+	{
+		Request		request;
+		WaDocument *document;
+		WaWorkflow *workflow;
+		WaRecipient *asked = read_key(waiting->keys[k], &request) ?
+			asked_person(batch, waiting->scenario, &request, &document, &workflow) : NULL;
+		bool		known = false;
+
+		if (asked == NULL)
+			continue;
+		for (int i = 0; i < ndocuments; i++)
+			known = known || documents[i] == document->id;
+		if (!known)
+			documents[ndocuments++] = document->id;
+		if (named == NULL || (document->id == waiting->record_id && named->id != waiting->record_id) ||
+			(named->id != waiting->record_id && document->id < named->id))
+		{
+			named = document;
+			with = workflow;
+			person = asked;
+		}
+	}
+	if (named == NULL)
+	{
+		waiting->why = why_not_asked(batch, waiting);
+		return;
+	}
+	waiting->now = draft_request(batch, waiting->scenario, waiting->event, named, with, person, NULL);
+	say_how_many(batch, waiting->now, ndocuments);
+	waiting->keeps_keys = true;
+}
+
+/*
+ * What is to be asked now of these people?  Who is not asked any more about a
+ * document that still waits hears that it does, like the others.
+ */
+bool
+wa_approvals_again(WaBatch *batch, WaWaiting **list, int n)
+{
+	WaWaiting **instead = palloc(sizeof(WaWaiting *) * Max(n, 1));
+	int			ninstead = 0;
+
+	wa_waiting_join(list, n);
+	if (!load_requests(batch, list, n))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i]->joined_to)
+			continue;
+		ask_again(batch, list[i]);
+		if (list[i]->now == NULL && wa_document_became_pending(list[i]->event))
+			instead[ninstead++] = list[i];
+	}
+	return ninstead == 0 || wa_pending_instead(batch, instead, ninstead);
+}
