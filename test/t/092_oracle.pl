@@ -72,7 +72,8 @@ my $all_sent = "$all_read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN 
 sub all_told
 {
 	my $reached = 'NOT EXISTS (SELECT FROM wa.unreached AS u JOIN wa.message AS m ON m.id = u.message_id'
-	  . ' JOIN res_partner AS p ON p.id = m.partner_id WHERE p.whatsapp_number IS NOT NULL)';
+	  . ' JOIN sicantik_permit AS s ON s.id = m.res_id JOIN res_partner AS p ON p.id = s.partner_id'
+	  . ' WHERE p.whatsapp_number IS NOT NULL)';
 
 	wait_for($all_sent) or return 0;
 	return 1 if sql("SELECT $reached") eq 't';
