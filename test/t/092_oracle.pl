@@ -56,7 +56,8 @@ sub wait_for
 	{
 		if (time > $until)
 		{
-			diag("still not: $condition\n" . sql("SELECT m FROM wa.message AS m WHERE state IN ('queued', 'sending') LIMIT 20"));
+			diag("still not: $condition\n" . sql("SELECT string_agg(concat_ws(' ', id, scenario, state, reason, detail), E'\n') FROM (SELECT * FROM wa.message"
+				  . " WHERE state IN ('queued', 'sending') ORDER BY id LIMIT 5) AS m"));
 			return 0;
 		}
 		usleep(10_000);
@@ -314,6 +315,7 @@ sql("UPDATE wa.template SET parameters = '{jumlah}' WHERE key = 'approval_requir
 sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
 sql("SELECT * FROM wa_test_connection('fonnte')");
 no_pacing($node, 'odoo');
+$sim->config({ fonnte => { quota => 1_000_000_000 } });
 sql("UPDATE wa.provider SET max_in_flight = 50; UPDATE wa.scenario SET active = false WHERE key = 'document_pending'");
 sql("SELECT wa_arm('odoo')");
 
