@@ -177,8 +177,11 @@ compile()
 	mkdir -p "$to" &&
 		"${cc[@]}" -o "$to/text_test" test/unit/text_test.c src/text/*.c -ljson-c &&
 		"${cc[@]}" -o "$to/gateway_test" test/unit/gateway_test.c src/gateway/*.c src/text/*.c -ljson-c &&
-		"${cc[@]}" -o "$to/http_test" test/unit/http_test.c src/deliver/http.c src/gateway/*.c src/text/*.c \
+		"${cc[@]}" -o "$to/http_test" test/unit/http_test.c src/deliver/http*.c src/gateway/*.c src/text/*.c \
 			-lcurl -ljson-c -lpthread &&
+		"${cc[@]}" -o "$to/http_reuse_test" test/unit/http_reuse_test.c src/deliver/http*.c src/gateway/*.c src/text/*.c \
+			-lcurl -ljson-c -lpthread &&
+		cp test/unit/tls_relay.py "$to/" &&
 		gcc -shared -fPIC -o "$to/slow_dns.so" test/unit/slow_dns.c -ldl
 }
 
@@ -198,7 +201,7 @@ test_unit()
 	as_user_compile "$B/unit-clang" clang "${sanitize[@]}" &
 	wait
 	for kind in gcc clang; do
-		for program in text gateway http; do
+		for program in text gateway http http_reuse; do
 			if [ ! -x "$B/unit-$kind/${program}_test" ]; then
 				count "unit $program, $kind" 0 1
 				continue

@@ -19,6 +19,8 @@
  * for failed connections too) nor CURLINFO_REQUEST_SIZE alone (a proxy's
  * CONNECT counts; what is written after a full socket buffer did not).
  *
+ * An answer must belong to its own request: http_socket.c.
+ *
  * And we live in a PostgreSQL background worker, whose only place to wait is
  * its latch.  So libcurl's sockets and one timer are kept in an epoll set of
  * our own, whose descriptor the owner waits for; nothing here blocks.  The
@@ -33,7 +35,7 @@
 #define _GNU_SOURCE
 #endif
 
-#include "deliver/http.h"
+#include "deliver/http_private.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -43,34 +45,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "pg/curl_compat.h"
 
 /* Events taken from the kernel at once, and how often in one drive. */
 #define EVENT_BATCH			128
 #define MAX_ROUNDS			32
 
-/* First size of a reply's buffer; most answers fit. */
-#define FIRST_BODY_SIZE		1024
-
-#define MAX_USAGE_HEADER	4096
-
-/*
- * How long an idle connection may wait for its next request, in seconds.
- * Below the keep-alive time of common servers (75 s with nginx), so that we
- * rarely write to a connection that the other end is just closing.
- */
-#define MAX_IDLE_CONNECTION 30L
-
 /* Threads for name lookups, where libcurl keeps a pool of them. */
 #define RESOLVER_THREADS	4L
-
-/* libcurl's read and write chunks, in bytes. */
-#define TRANSFER_BUFFER		16384L
 
 /* "No timer", in the nanoseconds of CLOCK_MONOTONIC. */
 #define NEVER				INT64_MAX
@@ -78,81 +62,9 @@
 #define NS_PER_MS			INT64_C(1000000)
 #define NS_PER_S			INT64_C(1000000000)
 
-/*
- * One transfer with its easy handle.  It is in exactly one list: running
- * (doubly linked), done, or idle (both singly linked through next).  The easy
- * handle keeps its options from one request to the next; submit() changes
- * only what belongs to the request.
- */
-typedef struct Transfer
-{
-	WaHttp	   *http;
-	CURL	   *easy;
-	struct Transfer *prev;
-	struct Transfer *next;
-
-	/* how the easy handle is set up now */
-	bool		plain;			/* http:// allowed */
-	bool		direct;			/* not through the proxy */
-	bool		posting;
-	bool		has_prereq;		/* before_request() will be called */
-
-	/* the request; libcurl keeps pointers into it while running */
-	WaRequest	req;
-	struct curl_slist *lines;	/* array, pointing into req.headers */
-	size_t		lines_size;
-	size_t		body_sent;		/* bytes of req.body handed to libcurl */
-	int			starts;			/* times a request was about to be written */
-	bool		lost_before;	/* stopped: its connection was closed already */
-	bool		worn;			/* the easy handle must not be used again */
-	int64_t		submitted;
-	long		timeout_ms;
-
-	/* the answer so far; its body is NUL-terminated in body_size bytes */
-	WaHttpAnswer answer;
-	size_t		body_size;
-	bool		headers_done;
-	bool		retry_after;	/* a Retry-After line came */
-	bool		too_large;
-	bool		no_memory;
-
-	char		curl_error[CURL_ERROR_SIZE];
-} Transfer;
-
-/* One descriptor that libcurl asked us to watch, found by its number. */
-typedef struct Watch
-{
-	uint32_t	serial;			/* changes whenever watching begins or ends */
-	bool		on;
-} Watch;
-
-struct WaHttp
-{
-	CURLM	   *multi;
-	int			epoll_fd;
-	int			timer_fd;
-	int64_t		due;			/* when libcurl wants to be called */
-	int64_t		armed;			/* what timer_fd is set to; never after due */
-
-	Watch	   *watches;		/* indexed by descriptor */
-	size_t		nwatches;
-
-	Transfer   *running;
-	size_t		nrunning;
-	Transfer   *done;			/* oldest first */
-	Transfer  **done_end;
-	Transfer   *idle;
-
-	char	   *ca_file;		/* or NULL */
-	char	   *proxy;			/* "": none */
-	long		connect_timeout_ms;
-	size_t		max_reply_bytes;
-};
-
-static char expect_nothing[] = "Expect:";
-
-static int64_t
-now_ns(void)
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t
+wa_http_now_ns(void)
 {
 	struct timespec ts;
 
@@ -210,7 +122,7 @@ on_timer(CURLM *multi, long timeout_ms, void *arg)
 	if (timeout_ms < 0)
 		http->due = NEVER;
 	else
-		http->due = now_ns() + timeout_ms * NS_PER_MS;
+		http->due = wa_http_now_ns() + timeout_ms * NS_PER_MS;
 	return 0;
 }
 
@@ -223,7 +135,7 @@ static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *fd_arg)
 {
 	WaHttp	   *http = arg;
-	Watch	   *watch;
+	WaHttpWatch *watch;
 	struct epoll_event event;
 
 	(void) easy;
@@ -231,12 +143,12 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *fd_arg)
 	if ((size_t) fd >= http->nwatches)
 	{
 		size_t		n = ((size_t) fd + 64) & ~(size_t) 63;
-		Watch	   *grown = realloc(http->watches, n * sizeof(Watch));
+		WaHttpWatch *grown = realloc(http->watches, n * sizeof(WaHttpWatch));
 
 		if (grown == NULL)
 			return -1;
 		memset(grown + http->nwatches, 0,
-			   (n - http->nwatches) * sizeof(Watch));
+			   (n - http->nwatches) * sizeof(WaHttpWatch));
 		http->watches = grown;
 		http->nwatches = n;
 	}
@@ -269,530 +181,25 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *fd_arg)
 }
 
 /*
- * Has the other end closed the connection that the request is about to be
- * written to?  Only asked of connections that were used before: on an idle
- * one nothing can be there to read but its end (or words that belong to no
- * request of ours).
- */
-static bool
-connection_is_lost(Transfer *t)
-{
-	curl_socket_t fd = CURL_SOCKET_BAD;
-	long		made = 1;
-	char		byte;
-	ssize_t		n;
-
-	if (!wa_curl_trusts_connections() ||
-		curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &made) != CURLE_OK ||
-		made > 0 ||
-		curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
-		fd == CURL_SOCKET_BAD)
-		return false;
-	n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return n >= 0 ||
-		(errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
-/*
- * CURLOPT_PREREQFUNCTION: libcurl is about to write the request.  The second
- * time in one transfer means that the connection of the first time was lost.
- * Going on is allowed only if the server cannot have had a whole message: none
- * of the body has left, and there is one.
- */
-static int
-before_request(void *arg, char *remote_ip, char *local_ip,
-			   int remote_port, int local_port)
-{
-	Transfer   *t = arg;
-
-	(void) remote_ip;
-	(void) local_ip;
-	(void) remote_port;
-	(void) local_port;
-	if (t->starts > 0 && t->posting &&
-		(t->body_sent > 0 || t->req.body_len == 0))
-		return WA_CURL_PREREQ_ABORT;
-	if (t->starts == 0 && connection_is_lost(t))
-	{
-		t->lost_before = true;	/* start_afresh() follows */
-		return WA_CURL_PREREQ_ABORT;
-	}
-	t->starts++;
-	return WA_CURL_PREREQ_OK;
-}
-
-/* CURLOPT_READFUNCTION: hand out the next piece of the request's body. */
-static size_t
-on_read(char *buffer, size_t size, size_t n, void *arg)
-{
-	Transfer   *t = arg;
-	size_t		len = size * n;
-
-	if (len > t->req.body_len - t->body_sent)
-		len = t->req.body_len - t->body_sent;
-	if (len > 0)
-		memcpy(buffer, t->req.body + t->body_sent, len);
-	t->body_sent += len;
-	return len;
-}
-
-/* CURLOPT_SEEKFUNCTION: never rewind; see the top of this file. */
-static int
-on_seek(void *arg, curl_off_t offset, int origin)
-{
-	(void) arg;
-	(void) offset;
-	(void) origin;
-	return CURL_SEEKFUNC_FAIL;
-}
-
-/*
- * If the line is the named header, find its value without white space around.
- * libcurl's comparison does not depend on the locale.
- */
-static bool
-header_value(const char *line, size_t len, const char *name, size_t name_len,
-			 const char **value, size_t *value_len)
-{
-	if (len <= name_len || line[name_len] != ':' ||
-		!curl_strnequal(line, name, name_len))
-		return false;
-	line += name_len + 1;
-	len -= name_len + 1;
-	while (len > 0 && (*line == ' ' || *line == '\t'))
-		line++, len--;
-	while (len > 0 && strchr(" \t\r\n", line[len - 1]) != NULL)
-		len--;
-	*value = line;
-	*value_len = len;
-	return true;
-}
-
-/*
- * CURLOPT_HEADERFUNCTION: one line of the answer's head, with its line end.
- * A 1xx answer is no answer: the final one follows, or never comes.
- */
-static size_t
-on_header(char *line, size_t size, size_t n, void *arg)
-{
-	static const char usage_name[] = "x-business-use-case-usage";
-	static const char retry_name[] = "retry-after";
-	Transfer   *t = arg;
-	size_t		len = size * n;
-	const char *value;
-	size_t		value_len;
-
-	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
-	{
-		const char *end = line + len;
-		const char *p = memchr(line, ' ', len);
-		int			status = 0;
-		int			digits = 0;
-
-		while (p != NULL && p < end && *p == ' ')
-			p++;
-		for (; p != NULL && p < end && *p >= '0' && *p <= '9'; p++)
-		{
-			if (digits++ < 3)
-				status = status * 10 + (*p - '0');
-		}
-		t->answer.http_status = (digits == 3 && status >= 200) ? status : 0;
-		t->headers_done = false;
-		t->retry_after = false;
-	}
-	else if (t->answer.http_status == 0 || t->headers_done)
-		;						/* 1xx, or a trailer */
-	else if (line[0] == '\r' || line[0] == '\n')
-		t->headers_done = true;
-	else if (header_value(line, len, retry_name, sizeof(retry_name) - 1,
-						  &value, &value_len))
-		t->retry_after = true;
-	else if (t->answer.usage_header == NULL &&
-			 header_value(line, len, usage_name, sizeof(usage_name) - 1,
-						  &value, &value_len))
-	{
-		if (value_len > MAX_USAGE_HEADER)
-			value_len = MAX_USAGE_HEADER;
-		t->answer.usage_header = strndup(value, value_len);
-	}
-	return len;
-}
-
-/* CURLOPT_WRITEFUNCTION: keep the answer's body, up to the limit. */
-static size_t
-on_write(char *data, size_t size, size_t n, void *arg)
-{
-	Transfer   *t = arg;
-	size_t		len = size * n;
-	size_t		room = t->http->max_reply_bytes - t->answer.body_len;
-	size_t		keep = len < room ? len : room;
-
-	if (t->answer.body_len + keep >= t->body_size)
-	{
-		size_t		want = t->body_size;
-		char	   *grown;
-
-		while (want <= t->answer.body_len + keep)
-			want *= 2;
-		grown = realloc(t->answer.body, want);
-		if (grown == NULL)
-		{
-			t->no_memory = true;
-			return 0;
-		}
-		t->answer.body = grown;
-		t->body_size = want;
-	}
-	memcpy(t->answer.body + t->answer.body_len, data, keep);
-	t->answer.body_len += keep;
-	t->answer.body[t->answer.body_len] = '\0';
-	if (keep < len)
-	{
-		t->too_large = true;
-		return 0;				/* ends the transfer */
-	}
-	return len;
-}
-
-/* Free a transfer whose easy handle is in no multi handle. */
-static void
-free_transfer(Transfer *t)
-{
-	curl_easy_cleanup(t->easy);
-	wa_request_free(&t->req);
-	wa_http_answer_free(&t->answer);
-	free(t->lines);
-	free(t);
-}
-
-/* Set everything that is the same for all requests. */
-static bool
-set_fixed_options(Transfer *t)
-{
-	WaHttp	   *http = t->http;
-	CURL	   *e = t->easy;
-	CURLcode	rc = CURLE_OK;
-
-#define SET(option, value) \
-	(rc == CURLE_OK ? (void) (rc = curl_easy_setopt(e, option, value)) : \
-	 (void) 0)
-
-	SET(CURLOPT_PRIVATE, (void *) t);
-	SET(CURLOPT_ERRORBUFFER, t->curl_error);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_NOPROGRESS, 1L);
-	SET(CURLOPT_USERAGENT, "sicantik_wa");
-	SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_HTTP09_ALLOWED, 0L);
-	SET(CURLOPT_TCP_NODELAY, 1L);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, http->connect_timeout_ms);
-	SET(CURLOPT_MAXAGE_CONN, MAX_IDLE_CONNECTION);
-	SET(CURLOPT_BUFFERSIZE, TRANSFER_BUFFER);
-	SET(CURLOPT_UPLOAD_BUFFERSIZE, TRANSFER_BUFFER);
-
-	/* where a request may go, and to whom it may be shown */
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
-	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
-	if (http->ca_file != NULL)
-	{
-		/* this file only, not the built-in directory beside it */
-		SET(CURLOPT_CAINFO, http->ca_file);
-		SET(CURLOPT_CAPATH, NULL);
-		SET(CURLOPT_PROXY_CAINFO, http->ca_file);
-		SET(CURLOPT_PROXY_CAPATH, NULL);
-	}
-
-	/* both explicit, or the process's environment decides */
-	SET(CURLOPT_PROXY, http->proxy);
-	SET(CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
-	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-
-	SET(CURLOPT_READFUNCTION, on_read);
-	SET(CURLOPT_READDATA, (void *) t);
-	SET(CURLOPT_SEEKFUNCTION, on_seek);
-	SET(CURLOPT_SEEKDATA, (void *) t);
-	SET(CURLOPT_HEADERFUNCTION, on_header);
-	SET(CURLOPT_HEADERDATA, (void *) t);
-	SET(CURLOPT_WRITEFUNCTION, on_write);
-	SET(CURLOPT_WRITEDATA, (void *) t);
-#undef SET
-
-	if (rc == CURLE_OK)
-		rc = wa_curl_set_protocols(e, false);
-	if (rc == CURLE_OK)
-		rc = wa_curl_set_quick_exit(e);
-	t->has_prereq = wa_curl_set_prereq(e, before_request, t);
-	return rc == CURLE_OK;
-}
-
-/* An idle transfer, or a new one.  NULL: out of memory. */
-static Transfer *
-take_transfer(WaHttp *http)
-{
-	Transfer   *t = http->idle;
-
-	if (t != NULL)
-	{
-		http->idle = t->next;
-		t->next = NULL;
-		return t;
-	}
-	t = calloc(1, sizeof(Transfer));
-	if (t == NULL)
-		return NULL;
-	t->http = http;
-	t->easy = curl_easy_init();
-	if (t->easy == NULL || !set_fixed_options(t))
-	{
-		free_transfer(t);
-		return NULL;
-	}
-	return t;
-}
-
-static void
-give_back(Transfer *t)
-{
-	if (t->worn)
-	{
-		free_transfer(t);
-		return;
-	}
-	t->prev = NULL;
-	t->next = t->http->idle;
-	t->http->idle = t;
-}
-
-/* May this request be sent at all?  On false a sentence is in err. */
-static bool
-request_valid(const WaRequest *req, bool may_be_plain,
-			  char *err, size_t err_size)
-{
-	size_t		i;
-
-	if (req->method == NULL || req->url == NULL ||
-		(strcmp(req->method, "GET") != 0 && strcmp(req->method, "POST") != 0))
-	{
-		snprintf(err, err_size, "HTTP request must be GET or POST");
-		return false;
-	}
-	if (!curl_strnequal(req->url, "https://", 8) &&
-		!(may_be_plain && curl_strnequal(req->url, "http://", 7)))
-	{
-		snprintf(err, err_size, "URL of the provider must begin with https://");
-		return false;
-	}
-	for (i = 0; i < req->nheaders; i++)
-	{
-		/* a line end here would let a value add headers of its own */
-		if (strpbrk(req->headers[i], "\r\n") != NULL)
-		{
-			snprintf(err, err_size, "HTTP header contains a line end");
-			return false;
-		}
-	}
-	return true;
-}
-
-/*
- * Set what belongs to this request.  Only reads *req; the header list and the
- * body are pointed to from now on.  False: out of memory.
- */
-static bool
-set_request(Transfer *t, const WaRequest *req, long timeout_ms,
-			bool may_be_plain)
-{
-	CURL	   *e = t->easy;
-	bool		posting = strcmp(req->method, "POST") == 0;
-	bool		direct = curl_strnequal(req->url, "http://", 7);
-	size_t		nlines = req->nheaders + 1;
-	size_t		i;
-
-	if (t->answer.body == NULL)
-	{
-		t->answer.body = malloc(FIRST_BODY_SIZE);
-		if (t->answer.body == NULL)
-			return false;
-		t->body_size = FIRST_BODY_SIZE;
-	}
-	if (nlines > t->lines_size)
-	{
-		struct curl_slist *grown = realloc(t->lines,
-										   nlines * sizeof(*t->lines));
-
-		if (grown == NULL)
-			return false;
-		t->lines = grown;
-		t->lines_size = nlines;
-	}
-	for (i = 0; i < nlines; i++)
-	{
-		t->lines[i].data = (i == 0) ? expect_nothing : req->headers[i - 1];
-		t->lines[i].next = (i + 1 < nlines) ? &t->lines[i + 1] : NULL;
-	}
-
-	if (curl_easy_setopt(e, CURLOPT_URL, req->url) != CURLE_OK ||
-		curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout_ms) != CURLE_OK ||
-		curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->lines) != CURLE_OK ||
-		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
-						 (curl_off_t) req->body_len) != CURLE_OK)
-		return false;
-	if (posting != t->posting)
-	{
-		if (curl_easy_setopt(e, posting ? CURLOPT_POST : CURLOPT_HTTPGET,
-							 1L) != CURLE_OK)
-			return false;
-		t->posting = posting;
-	}
-	if (curl_easy_setopt(e, CURLOPT_FRESH_CONNECT,
-						 (!t->has_prereq && posting && req->body_len == 0) ?
-						 1L : 0L) != CURLE_OK)
-		return false;
-	if (may_be_plain != t->plain)
-	{
-		if (wa_curl_set_protocols(e, may_be_plain) != CURLE_OK)
-			return false;
-		t->plain = may_be_plain;
-	}
-	/* what is not encrypted stays on this machine, whatever the proxy */
-	if (direct != t->direct)
-	{
-		if (curl_easy_setopt(e, CURLOPT_PROXY,
-							 direct ? "" : t->http->proxy) != CURLE_OK)
-			return false;
-		t->direct = direct;
-	}
-	return true;
-}
-
-/*
- * What is certain about a transfer that ends now?  Must be asked while the
- * easy handle still has the figures of this transfer.
- */
-static WaHttpResult
-classify(Transfer *t)
-{
-	long		request_size = 0;
-	curl_off_t	pretransfer = 0;
-
-	if (t->answer.http_status != 0)
-		return WA_HTTP_ANSWERED;
-	if (t->has_prereq && t->starts == 0)
-		return WA_HTTP_NOT_SENT;
-
-	/*
-	 * The only writing that was begun may have failed with its first system
-	 * call: then libcurl counted nothing and never reached its next state.
-	 */
-	if (t->starts <= 1 && t->body_sent == 0 &&
-		curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE,
-						  &request_size) == CURLE_OK &&
-		curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T,
-						  &pretransfer) == CURLE_OK &&
-		request_size == 0 && pretransfer == 0)
-		return WA_HTTP_NOT_SENT;
-	return WA_HTTP_IN_DOUBT;
-}
-
-static bool
-is_tls_error(CURLcode code)
-{
-	switch (code)
-	{
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_SSL_ENGINE_NOTFOUND:
-		case CURLE_SSL_ENGINE_SETFAILED:
-		case CURLE_SSL_ENGINE_INITFAILED:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CIPHER:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_USE_SSL_FAILED:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_SHUTDOWN_FAILED:
-		case CURLE_SSL_CRL_BADFILE:
-		case CURLE_SSL_ISSUER_ERROR:
-		case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		case CURLE_SSL_INVALIDCERTSTATUS:
-			return true;
-		default:
-			return false;
-	}
-}
-
-/*
- * Say what went wrong in t->answer.error.  libcurl's own words are added
- * unless they may hold a URL or a proxy's credentials.
- */
-static void
-explain(Transfer *t, CURLcode code, const char *reason)
-{
-	char	   *error = t->answer.error;
-	size_t		size = sizeof(t->answer.error);
-	const char *text = curl_easy_strerror(code);
-	const char *detail = t->curl_error;
-	char	   *p;
-
-	if (reason != NULL)
-		snprintf(error, size, "%s", reason);
-	else if (t->too_large)
-		snprintf(error, size, "answer is larger than %zu bytes",
-				 t->http->max_reply_bytes);
-	else if (t->no_memory)
-		snprintf(error, size, "out of memory");
-	else if (code == CURLE_SEND_FAIL_REWIND ||
-			 (code == CURLE_ABORTED_BY_CALLBACK && t->starts > 0))
-		snprintf(error, size, "connection was lost before an answer came");
-	else if (code == CURLE_SSL_CACERT_BADFILE)
-	{
-		const char *path = t->http->ca_file;
-
-		if (path == NULL)
-			path = wa_curl_default_ca_file();
-		snprintf(error, size, "%s: \"%s\"", text,
-				 path ? path : "(built-in default)");
-	}
-	else if (code == CURLE_OK)
-		snprintf(error, size, "%s", t->answer.http_status == 0 ?
-				 "no HTTP status line came" :
-				 "connection was lost before the end of the answer");
-	else if (detail[0] != '\0' && strstr(detail, "://") == NULL &&
-			 strchr(detail, '@') == NULL &&
-			 strstr(detail, t->req.url) == NULL &&
-			 (t->http->proxy[0] == '\0' ||
-			  strstr(detail, t->http->proxy) == NULL))
-		snprintf(error, size, "%s (%.160s)", text, detail);
-	else
-		snprintf(error, size, "%s", text);
-
-	for (p = error; *p != '\0'; p++)
-	{
-		if ((unsigned char) *p < 0x20 || (unsigned char) *p > 0x7e)
-			*p = '?';
-	}
-}
-
-/*
  * A transfer that was stopped because its connection was lost before anything
- * was written to it: begin again, on a new connection.  Nothing has been
+ * was written to it: begin again, on a new connection, once.  Nothing has been
  * sent, so this is no repetition.  False if that cannot be done.
  */
 static bool
-start_afresh(Transfer *t)
+start_afresh(WaHttpTransfer *t)
 {
 	long		left = t->timeout_ms -
-		(long) ((now_ns() - t->submitted) / NS_PER_MS);
+		(long) ((wa_http_now_ns() - t->submitted) / NS_PER_MS);
 
-	t->lost_before = false;
-	if (left <= 0)
+	if (t->afresh || left <= 0)
 		return false;
+	t->afresh = true;
+	t->lost_before = false;
 	(void) curl_multi_remove_handle(t->http->multi, t->easy);
 	t->curl_error[0] = '\0';
 	return curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left) == CURLE_OK &&
 		curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+		curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L) == CURLE_OK &&
 		curl_multi_add_handle(t->http->multi, t->easy) == CURLM_OK;
 }
 
@@ -802,12 +209,12 @@ start_afresh(Transfer *t)
  * a reason given it was stopped by us, and code means nothing.
  */
 static void
-finish(Transfer *t, CURLcode code, const char *reason)
+finish(WaHttpTransfer *t, CURLcode code, const char *reason)
 {
 	WaHttp	   *http = t->http;
 	WaHttpAnswer *answer = &t->answer;
 
-	answer->result = classify(t);
+	answer->result = wa_http_classify(t);
 	answer->retry_after_s = -1;
 	if (answer->result == WA_HTTP_ANSWERED)
 	{
@@ -830,9 +237,9 @@ finish(Transfer *t, CURLcode code, const char *reason)
 
 	if (reason != NULL || code != CURLE_OK ||
 		answer->result != WA_HTTP_ANSWERED || answer->truncated)
-		explain(t, code, reason);
-	answer->tls_error = reason == NULL && is_tls_error(code);
-	answer->total_s = (double) (now_ns() - t->submitted) / NS_PER_S;
+		wa_http_explain(t, code, reason);
+	answer->tls_error = reason == NULL && wa_http_is_tls_error(code);
+	answer->total_s = (double) (wa_http_now_ns() - t->submitted) / NS_PER_S;
 	wa_request_free(&t->req);
 
 	if (t->prev != NULL)
@@ -867,12 +274,12 @@ harvest(WaHttp *http)
 	{
 		CURLcode	code = msg->data.result;
 		char	   *private = NULL;
-		Transfer   *t;
+		WaHttpTransfer *t;
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
-		t = (Transfer *) (void *) private;
+		t = (WaHttpTransfer *) (void *) private;
 		if (!t->lost_before || !start_afresh(t))
 			finish(t, code, NULL);
 	}
@@ -984,7 +391,7 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 }
 
 /*
- * Close an engine, NULL allowed.  Transfers that still run are cut off and
+ * Close an engine, NULL allowed.  WaHttpTransfers that still run are cut off and
  * their answers, like those not taken yet, are lost: call wa_http_abort_all()
  * and wa_http_next() first where they matter.  Does not wait, not even for a
  * name lookup that hangs (with libcurl 7.87 or newer).
@@ -993,7 +400,7 @@ void
 wa_http_close(WaHttp *http)
 {
 	sigset_t	mask;
-	Transfer   *t;
+	WaHttpTransfer *t;
 
 	if (http == NULL)
 		return;
@@ -1002,12 +409,12 @@ wa_http_close(WaHttp *http)
 	while ((t = http->done) != NULL)
 	{
 		http->done = t->next;
-		free_transfer(t);
+		wa_http_free_transfer(t);
 	}
 	while ((t = http->idle) != NULL)
 	{
 		http->idle = t->next;
-		free_transfer(t);
+		wa_http_free_transfer(t);
 	}
 	if (http->multi != NULL)
 		(void) curl_multi_cleanup(http->multi);
@@ -1019,6 +426,7 @@ wa_http_close(WaHttp *http)
 	if (http->epoll_fd >= 0)
 		close(http->epoll_fd);
 	free(http->watches);
+	free(http->sockets);
 	free(http->ca_file);
 	free(http->proxy);
 	free(http);
@@ -1052,17 +460,17 @@ bool
 wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 			   bool may_be_plain, char *err, size_t err_size)
 {
-	Transfer   *t;
+	WaHttpTransfer *t;
 	sigset_t	mask;
 	CURLMcode	rc;
 
-	if (!request_valid(req, may_be_plain, err, err_size))
+	if (!wa_http_request_valid(req, may_be_plain, err, err_size))
 		return false;
-	t = take_transfer(http);
-	if (t == NULL || !set_request(t, req, timeout_ms, may_be_plain))
+	t = wa_http_take(http);
+	if (t == NULL || !wa_http_set_request(t, req, timeout_ms, may_be_plain))
 	{
 		if (t != NULL)
-			give_back(t);
+			wa_http_give_back(t);
 		snprintf(err, err_size, "out of memory");
 		return false;
 	}
@@ -1070,14 +478,17 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 	t->req = *req;
 	t->body_sent = 0;
 	t->starts = 0;
+	t->fd = -1;
+	t->afresh = false;
 	t->lost_before = false;
+	t->early = false;
 	t->timeout_ms = timeout_ms;
 	t->headers_done = false;
 	t->retry_after = false;
 	t->too_large = false;
 	t->no_memory = false;
 	t->curl_error[0] = '\0';
-	t->submitted = now_ns();
+	t->submitted = wa_http_now_ns();
 	t->answer.tag = tag;
 	t->answer.body[0] = '\0';
 
@@ -1089,7 +500,7 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 		/* a refused timer callback leaves it added; ours never refuses */
 		(void) curl_multi_remove_handle(http->multi, t->easy);
 		memset(&t->req, 0, sizeof(t->req));
-		give_back(t);
+		wa_http_give_back(t);
 		snprintf(err, err_size, "could not start the HTTP request: %s",
 				 curl_multi_strerror(rc));
 		return false;
@@ -1127,7 +538,7 @@ wa_http_drive(WaHttp *http)
 		int			n;
 		int			i;
 
-		if (http->due != NEVER && http->due <= now_ns())
+		if (http->due != NEVER && http->due <= wa_http_now_ns())
 		{
 			http->due = NEVER;
 			rc = curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0,
@@ -1175,7 +586,7 @@ wa_http_drive(WaHttp *http)
 bool
 wa_http_next(WaHttp *http, WaHttpAnswer *answer)
 {
-	Transfer   *t = http->done;
+	WaHttpTransfer *t = http->done;
 
 	if (t == NULL)
 		return false;
@@ -1196,7 +607,7 @@ wa_http_next(WaHttp *http, WaHttpAnswer *answer)
 		memset(&t->answer, 0, sizeof(t->answer));
 		t->answer.body = body;
 	}
-	give_back(t);
+	wa_http_give_back(t);
 	return true;
 }
 

@@ -31,7 +31,6 @@
 #define WA_CURL_7_85	0x075500
 #define WA_CURL_7_87	0x075700
 #define WA_CURL_8_20	0x081400
-#define WA_CURL_8_22	0x081600
 
 /* Options by number, with the version that brought them. */
 #define WA_CURLOPT_PROTOCOLS \
@@ -66,16 +65,6 @@ wa_curl_has_async_dns(void)
 {
 	return (curl_version_info(CURLVERSION_NOW)->features &
 			CURL_VERSION_ASYNCHDNS) != 0;
-}
-
-/*
- * Does the loaded library reuse a connection without looking whether the
- * other end has closed it?  From 8.22 on it looks at most once a second.
- */
-static inline bool
-wa_curl_trusts_connections(void)
-{
-	return wa_curl_has(WA_CURL_8_22);
 }
 
 /*
