@@ -6,13 +6,13 @@
  * An answer may be anything: HTML of a proxy, half a body, JSON of another
  * shape, bytes meant to hurt.  So: one complete JSON object or nothing, a
  * limit on nesting (json-c frees recursively), and every text is cleaned on
- * its way out.  When an answer says nothing, only the HTTP status is left,
- * and the rule is strict: what may have been accepted is "unknown", because
- * a message sent twice annoys and one reported lost is sent again.
+ * its way out.  When an answer says nothing, only the HTTP status is left:
+ * http_status.c.
  *
  *-------------------------------------------------------------------------
  */
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/provider.h"
@@ -22,6 +22,94 @@
 
 /* A wait longer than a day is not believed. */
 #define MAX_WAIT_S		86400L
+
+/* Digits of an integer that always fits into 64 bits. */
+#define SAFE_DIGITS		18
+
+/* Is this an integer that may not fit into 64 bits? */
+static bool
+is_long_integer(const char *text, size_t len)
+{
+	size_t		i;
+
+	if (len > 0 && *text == '-')
+	{
+		text++;
+		len--;
+	}
+	for (i = 0; i < len; i++)
+	{
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+	}
+	return len > SAFE_DIGITS;
+}
+
+/* The end of the string, number or other character that begins at text[i]. */
+static size_t
+token_end(const char *text, size_t i, size_t size)
+{
+	size_t		start = i;
+
+	if (text[i] == '"')
+	{
+		for (i++; i < size && text[i] != '"'; i++)
+		{
+			if (text[i] == '\\')
+				i++;
+		}
+		return i < size ? i + 1 : size;
+	}
+	while (i < size && strchr("+-.eE0123456789", text[i]) != NULL)
+		i++;
+	return i > start ? i : start + 1;
+}
+
+/*
+ * json-c reads integers into 64 bits and makes the nearest one of those that
+ * do not fit, so that different ids become equal.  Put quotation marks around
+ * long integers: an id is read the same way from a string.  Returns the text
+ * to be read, and sets *len to its length: the body itself if there is nothing
+ * to do, else *copy, malloc()ed; NULL without memory.
+ */
+static const char *
+keep_long_integers(const char *body, size_t *len, char **copy)
+{
+	size_t		size = *len;
+	size_t		out = 0;
+	size_t		i;
+	size_t		end;
+
+	*copy = NULL;
+	for (i = 0; i < size; i = end)
+	{
+		bool		quote;
+
+		end = token_end(body, i, size);
+		quote = is_long_integer(body + i, end - i);
+		if (quote && *copy == NULL)
+		{
+			/* such numbers have something between them */
+			*copy = malloc(size + 2 * (size / SAFE_DIGITS + 1));
+			if (*copy == NULL)
+				return NULL;
+			memcpy(*copy, body, i);
+			out = i;
+		}
+		if (*copy == NULL)
+			continue;
+		if (quote)
+			(*copy)[out++] = '"';
+		memcpy(*copy + out, body + i, end - i);
+		out += end - i;
+		if (quote)
+			(*copy)[out++] = '"';
+	}
+	if (*copy == NULL)
+		return body;
+	*len = out;
+	return *copy;
+}
 
 /*
  * The answer's body as a JSON object, for json_object_put(); NULL if it is
@@ -33,6 +121,7 @@ wa_gateway_parse(const WaReply *reply)
 {
 	const char *body = reply->body;
 	size_t		len = reply->body_len;
+	char	   *copy;
 	json_tokener *tokener;
 	json_object *root;
 
@@ -51,9 +140,15 @@ wa_gateway_parse(const WaReply *reply)
 	if (len == 0 || len > INT_MAX || memchr(body, '\0', len) != NULL)
 		return NULL;
 
+	body = keep_long_integers(body, &len, &copy);
+	if (body == NULL)
+		return NULL;
 	tokener = json_tokener_new_ex(MAX_JSON_DEPTH);
 	if (tokener == NULL)
+	{
+		free(copy);
 		return NULL;
+	}
 	root = json_tokener_parse_ex(tokener, body, (int) len);
 	if (root != NULL &&
 		(json_tokener_get_error(tokener) != json_tokener_success ||
@@ -64,6 +159,7 @@ wa_gateway_parse(const WaReply *reply)
 		root = NULL;
 	}
 	json_tokener_free(tokener);
+	free(copy);
 	return root;
 }
 
@@ -198,104 +294,23 @@ wa_gateway_verdict(WaVerdict *verdict, WaOutcome outcome)
 }
 
 /*
- * The verdict on an answer that does not say what became of the message:
- * no JSON, or JSON of an undocumented shape.  details is cleaned text from
- * the answer, or NULL.
- *
- * A status of 4xx is a refusal.  2xx and 5xx may hide an accepted message: a
- * proxy reports 502 or 504 also when the answer of the server behind it was
- * lost.  The same holds for everything else, redirects included, which some
- * servers send after they did the work.
+ * The refusal is one that no table has, in the provider's words (cleaned
+ * text).  Figures become "#": they may be the recipient's.
  */
 void
-wa_gateway_judge_status(const char *provider, const WaReply *reply,
-						const char *details, WaVerdict *verdict)
+wa_gateway_unlisted(WaVerdict *verdict, const char *words)
 {
-	const char *before = details != NULL ? ": " : "";
-	int			status = reply->http_status;
+	char		text[WA_REASON_SIZE];
+	size_t		n = 0;
 
-	if (details == NULL)
-		details = "";
-	if (status == 401 || status == 403)
+	for (; *words != '\0' && n < sizeof(text) - 1; words++)
 	{
-		wa_gateway_verdict(verdict, WA_OUTCOME_PROVIDER);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s refused access with HTTP status %d%s%s.",
-							provider, status, before, details);
-	}
-	else if (status == 429)
-	{
-		wa_gateway_verdict(verdict, WA_OUTCOME_THROTTLE);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s asked us to slow down with HTTP status 429%s%s.",
-							provider, before, details);
-		wa_gateway_told_wait(reply, verdict);
-	}
-	else if (status >= 400 && status <= 499)
-	{
-		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s refused the request with HTTP status %d and no error code%s%s.",
-							provider, status, before, details);
-	}
-	else
-	{
-		wa_gateway_verdict(verdict, WA_OUTCOME_UNKNOWN);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s answered with HTTP status %d and %s; the message may or may not have been accepted%s%s.",
-							provider, status,
-							reply->truncated ? "an incomplete or too long body" :
-							"nothing that proves acceptance or refusal",
-							before, details);
-	}
-}
+		bool		figure = *words >= '0' && *words <= '9';
 
-/* Is the HTTP status more telling than a refusal that nobody documents? */
-bool
-wa_gateway_status_tells(const WaReply *reply)
-{
-	switch (reply->http_status)
-	{
-		case 401:
-		case 403:
-		case 404:
-		case 408:
-		case 429:
-			return true;
-		default:
-			return false;
+		if (!figure || n == 0 || text[n - 1] != '#')
+			text[n++] = figure ? '#' : *words;
 	}
-}
-
-/*
- * The same for the gateways, which have no codes for what goes wrong before a
- * request has reached their program.  What is not found there (404) is the
- * call itself: the base URL leads somewhere else, and no message can go.  A
- * request that did not arrive in time (408) was not carried out.
- */
-void
-wa_gateway_judge_gateway_status(const char *provider, const WaReply *reply,
-								const char *details, WaVerdict *verdict)
-{
-	const char *before = details != NULL ? ": " : "";
-
-	if (reply->http_status == 404)
-	{
-		wa_gateway_verdict(verdict, WA_OUTCOME_PROVIDER);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s has no such call (HTTP status 404); check the base URL%s%s.",
-							provider, before, details != NULL ? details : "");
-	}
-	else if (reply->http_status == 408)
-	{
-		wa_gateway_verdict(verdict, WA_OUTCOME_RETRY);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s did not get the request in time (HTTP status 408)%s%s.",
-							provider, before, details != NULL ? details : "");
-		wa_gateway_told_wait(reply, verdict);
-	}
-	else
-		wa_gateway_judge_status(provider, reply, details, verdict);
+	wa_gateway_clean(verdict->unlisted, sizeof(verdict->unlisted), text, n);
 }
 
 /*

@@ -212,6 +212,7 @@ judge_refusal(const WaReply *reply, const char *reason, WaVerdict *verdict)
 		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
 							"Fonnte refused the message for a reason we do not know: %s.",
 							reason[0] != '\0' ? reason : "none given");
+		wa_gateway_unlisted(verdict, reason[0] != '\0' ? reason : "none given");
 	}
 }
 

@@ -99,6 +99,7 @@ typedef struct WaReply
 #define WA_CODE_SIZE		64
 #define WA_REASON_SIZE		512
 #define WA_MESSAGE_ID_SIZE	256
+#define WA_UNLISTED_SIZE	128
 
 /*
  * The verdict on one answer.  Strings are valid UTF-8 without control bytes.
@@ -115,6 +116,8 @@ typedef struct WaVerdict
 	WaScope		scope;
 	WaFallback	fallback;
 	bool		opt_out;		/* the person asked to get nothing */
+	bool		not_reached;	/* RETRY: the provider's own server has not
+								 * seen the request */
 	int			max_retries;	/* same provider; -1: only the general limit */
 	long		wait_s;			/* told or documented wait in seconds, at most
 								 * a day; -1: none, so back off */
@@ -124,6 +127,13 @@ typedef struct WaVerdict
 	char		reason[WA_REASON_SIZE]; /* one sentence for people */
 	char		message_id[WA_MESSAGE_ID_SIZE]; /* provider's id or ""; may be
 											 * there without acceptance */
+
+	/*
+	 * CALLER: refused for a reason that is in no table of ours; the
+	 * provider's words in short, "#" for figures, so that they are the same
+	 * for each recipient.  "" otherwise.
+	 */
+	char		unlisted[WA_UNLISTED_SIZE];
 } WaVerdict;
 
 /* The verdict on a connection test. */

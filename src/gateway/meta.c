@@ -311,6 +311,7 @@ judge_error(const WaReply *reply, json_object *error, WaVerdict *verdict)
 	const WaMetaCode *row;
 	json_object *transient;
 	char		details[400];
+	char		code_text[32];
 	const char *sentence;
 	long		code;
 	long		wait_s;
@@ -324,6 +325,7 @@ judge_error(const WaReply *reply, json_object *error, WaVerdict *verdict)
 	}
 
 	row = wa_gateway_meta_code(code);
+	wa_gateway_sentence(code_text, sizeof(code_text), "%ld", code);
 	transient = wa_gateway_member(error, "is_transient");
 	if (row != NULL)
 	{
@@ -348,6 +350,7 @@ judge_error(const WaReply *reply, json_object *error, WaVerdict *verdict)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
 		sentence = "Meta refused the request with an unknown error";
+		memcpy(verdict->unlisted, code_text, strlen(code_text) + 1);
 	}
 	else
 	{
@@ -355,7 +358,7 @@ judge_error(const WaReply *reply, json_object *error, WaVerdict *verdict)
 		sentence = "Meta answered success and an unknown error at once; the message may or may not have been accepted";
 	}
 
-	wa_gateway_sentence(verdict->code, sizeof(verdict->code), "%ld", code);
+	memcpy(verdict->code, code_text, strlen(code_text) + 1);
 	wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
 						"%s (Meta's error %ld%s%s).", sentence, code,
 						details[0] != '\0' ? ": " : "", details);
@@ -391,11 +394,11 @@ judge_message(json_object *message, const char *id, WaVerdict *verdict)
 	else if (wa_gateway_same_word(status, "paused"))
 	{
 		/*
-		 * How Meta reports the end of such a message is not documented, so
-		 * another provider takes it over only where that is configured.
+		 * The template is paused for everybody, as with error 132015; Meta's
+		 * pages know no way in which such a message is sent later.
 		 */
 		wa_gateway_verdict(verdict, WA_OUTCOME_TEMPLATE);
-		verdict->fallback = WA_FALLBACK_CARE;
+		verdict->scope = WA_SCOPE_PROVIDER;
 		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
 							"Meta took the message but does not send it: the template is paused.");
 	}

@@ -221,10 +221,16 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 								verdict);
 	else
 	{
+		char		words[WA_REASON_SIZE];
+
 		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
 		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
 							"Watzap refused the message with the unknown status \"%s\"%s%s.",
 							status, message[0] != '\0' ? ": " : "", message);
+		wa_gateway_unlisted(verdict, message);
+		memcpy(words, verdict->unlisted, sizeof(verdict->unlisted));
+		wa_gateway_sentence(verdict->unlisted, sizeof(verdict->unlisted),
+							"%s%s%s", status, words[0] != '\0' ? ": " : "", words);
 	}
 	memcpy(verdict->code, status, strlen(status) + 1);
 	json_object_put(root);

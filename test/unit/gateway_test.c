@@ -523,6 +523,26 @@ static const AnswerCase answers[] = {
 	{"fonnte", 500, FONNTE_OK, WA_OUTCOME_UNKNOWN, "", "80367170", NULL},
 	{"fonnte", 400, FONNTE_OK, WA_OUTCOME_UNKNOWN, "", "80367170", NULL},
 
+	/* ids that do not fit into 64 bits are not made equal */
+	{"fonnte", 200, "{\"status\":true,\"id\":[98765432109876543210]}",
+	WA_OUTCOME_ACCEPTED, "", "98765432109876543210", NULL},
+	{"fonnte", 200, "{\"a\":\"\\\"1234567890123456789012\",\"status\":true,\"id\":[98765432109876543211],\"requestid\":29371242937124293712429371}",
+	WA_OUTCOME_ACCEPTED, "", "98765432109876543211", "(request 29371242937124293712429371)"},
+	{"fonnte", 200, "{\"status\":true,\"id\":[9223372036854775807]}",
+	WA_OUTCOME_ACCEPTED, "", "9223372036854775807", NULL},
+	{"fonnte", 200, "{\"status\":true,\"id\":[9223372036854775808]}",
+	WA_OUTCOME_ACCEPTED, "", "9223372036854775808", NULL},
+	{"fonnte", 200, "{\"status\":true,\"id\":[-9223372036854775809]}",
+	WA_OUTCOME_ACCEPTED, "", "-9223372036854775809", NULL},
+	{"fonnte", 200, "{\"status\":true,\"id\":[12345678901234567890.5]}",
+	WA_OUTCOME_UNKNOWN, "", "", NULL},
+	{"meta", 200, "{\"messages\":[{\"id\":18446744073709551616}]}",
+	WA_OUTCOME_ACCEPTED, "", "18446744073709551616", NULL},
+	{"meta", 400, "{\"error\":{\"code\":99999999999999999999}}",
+	WA_OUTCOME_CALLER, "", "", NULL},
+	{"watzap", 200, "{\"status\":18446744073709551615}", WA_OUTCOME_CALLER, "18446744073709551615", "", NULL},
+	{"watzap", 200, "{\"status\":18446744073709551616}", WA_OUTCOME_CALLER, "18446744073709551616", "", NULL},
+
 	/* Fonnte refuses */
 	{"fonnte", 200, "{\"reason\":\"token invalid\",\"requestid\":331477110,\"status\":false}",
 	WA_OUTCOME_PROVIDER, "token invalid", "", "Fonnte: token invalid"},
@@ -556,7 +576,7 @@ static const AnswerCase answers[] = {
 	{"fonnte", 404, "{\"message\":\"no such route\"}", WA_OUTCOME_PROVIDER, "", "", "no such route"},
 	{"fonnte", 404, "{\"status\":false,\"reason\":\"what?\"}", WA_OUTCOME_PROVIDER, "", "", "what?"},
 	{"fonnte", 404, "{\"status\":false,\"reason\":\"target invalid\"}", WA_OUTCOME_RECIPIENT, "target invalid", "", NULL},
-	{"fonnte", 408, "", WA_OUTCOME_RETRY, "", "", "in time"},
+	{"fonnte", 408, "", WA_OUTCOME_RETRY, "", "", "did not take the request up"},
 	{"fonnte", 410, "", WA_OUTCOME_CALLER, "", "", NULL},
 	{"fonnte", 403, "<html>", WA_OUTCOME_PROVIDER, "", "", NULL},
 	{"fonnte", 429, "<html>", WA_OUTCOME_THROTTLE, "", "", NULL},
@@ -590,10 +610,127 @@ static const AnswerCase answers[] = {
 	{"watzap", 404, "<html>404 Not Found</html>", WA_OUTCOME_PROVIDER, "", "", "check the base URL"},
 	{"watzap", 404, "{\"status\":\"404\",\"message\":\"not found\"}", WA_OUTCOME_PROVIDER, "404", "", "not found"},
 	{"watzap", 404, "{\"status\":\"1005\"}", WA_OUTCOME_RETRY, "1005", "", NULL},
-	{"watzap", 408, "<html>", WA_OUTCOME_RETRY, "", "", "in time"},
+	{"watzap", 408, "<html>", WA_OUTCOME_RETRY, "", "", "did not take the request up"},
 	{"watzap", 503, "<html>", WA_OUTCOME_UNKNOWN, "", "", NULL},
 	{"watzap", 401, "{\"message\":\"no\"}", WA_OUTCOME_PROVIDER, "", "", "no"},
 };
+
+/* What is left when an answer has nothing but its status, for each kind. */
+static void
+test_statuses(void)
+{
+	static const struct
+	{
+		int			status;
+		WaOutcome	outcome;
+		bool		not_reached;
+		const char *unlisted;
+	}			cases[] = {
+		{400, WA_OUTCOME_CALLER, false, "HTTP 400"},
+		{402, WA_OUTCOME_CALLER, false, "HTTP 402"},
+		{405, WA_OUTCOME_CALLER, false, "HTTP 405"},
+		{408, WA_OUTCOME_RETRY, false, ""},
+		{421, WA_OUTCOME_RETRY, false, ""},
+		{425, WA_OUTCOME_RETRY, false, ""},
+		{429, WA_OUTCOME_THROTTLE, false, ""},
+		{451, WA_OUTCOME_CALLER, false, "HTTP 451"},
+		{500, WA_OUTCOME_UNKNOWN, false, ""},
+		{502, WA_OUTCOME_UNKNOWN, false, ""},
+		{503, WA_OUTCOME_UNKNOWN, false, ""},
+		{504, WA_OUTCOME_UNKNOWN, false, ""},
+		{511, WA_OUTCOME_RETRY, true, ""},
+		{520, WA_OUTCOME_UNKNOWN, false, ""},
+		{521, WA_OUTCOME_RETRY, true, ""},
+		{522, WA_OUTCOME_UNKNOWN, false, ""},
+		{523, WA_OUTCOME_RETRY, true, ""},
+		{524, WA_OUTCOME_UNKNOWN, false, ""},
+		{525, WA_OUTCOME_RETRY, true, ""},
+		{526, WA_OUTCOME_RETRY, true, ""},
+		{527, WA_OUTCOME_UNKNOWN, false, ""},
+		{530, WA_OUTCOME_RETRY, true, ""},
+		{531, WA_OUTCOME_UNKNOWN, false, ""},
+		{599, WA_OUTCOME_UNKNOWN, false, ""},
+	};
+	static const char *const bodies[] = {"", "<html>error</html>", "{}"};
+	const WaGateway *gateway;
+	size_t		g;
+	size_t		i;
+	size_t		b;
+
+	for (g = 0; (gateway = wa_gateway_at(g)) != NULL; g++)
+	{
+		for (i = 0; i < LENGTH(cases); i++)
+		{
+			for (b = 0; b < LENGTH(bodies); b++)
+			{
+				WaVerdict	got;
+				char		where[64];
+
+				snprintf(where, sizeof(where), "%s %d %s", gateway->kind,
+						 cases[i].status, bodies[b]);
+				judge(gateway->kind, cases[i].status, bodies[b], &got);
+				ROW(where, got.outcome == cases[i].outcome);
+				ROW(where, got.not_reached == cases[i].not_reached);
+				check_strings(got.unlisted, cases[i].unlisted, __FILE__,
+							  __LINE__, where);
+				ROW(where, got.outcome != WA_OUTCOME_RETRY ||
+					got.fallback == WA_FALLBACK_YES);
+			}
+		}
+	}
+}
+
+/* Refusals that no table has keep the words, but not the recipient's figures. */
+static void
+test_unlisted(void)
+{
+	static const struct
+	{
+		const char *kind;
+		int			status;
+		const char *body;
+		const char *words;
+	}			cases[] = {
+		{"fonnte", 200, "{\"status\":false,\"reason\":\"device banned\"}", "device banned"},
+		{"fonnte", 200, "{\"status\":false,\"reason\":\"6281234567890 is not on WhatsApp (12)\"}",
+		"# is not on WhatsApp (#)"},
+		{"fonnte", 200, "{\"status\":false}", "none given"},
+		{"fonnte", 200, "{\"status\":false,\"reason\":\"input invalid\"}", ""},
+		{"fonnte", 200, "{\"status\":false,\"reason\":\"target invalid\"}", ""},
+		{"fonnte", 402, "{\"message\":\"pay 5 USD\"}", "HTTP 402: pay # USD"},
+		{"watzap", 200, "{\"status\":\"1010\",\"message\":\"blocked 62812\"}", "1010: blocked #"},
+		{"watzap", 200, "{\"status\":false}", "false"},
+		{"watzap", 200, "{\"status\":\"1002\"}", ""},
+		{"meta", 400, "{\"error\":{\"code\":777777,\"message\":\"(#777777) to 62812\"}}", "777777"},
+		{"meta", 400, "{\"error\":{\"code\":100}}", ""},
+		{"meta", 400, "{\"error\":{\"message\":\"bad 7\"}}", "HTTP 400: bad #"},
+		{"meta", 200, "{\"messages\":[{\"id\":\"wamid.x\"}]}", ""},
+	};
+	size_t		i;
+
+	for (i = 0; i < LENGTH(cases); i++)
+	{
+		WaVerdict	got;
+
+		judge(cases[i].kind, cases[i].status, cases[i].body, &got);
+		check_strings(got.unlisted, cases[i].words, __FILE__, __LINE__,
+					  cases[i].body);
+		ROW(cases[i].body, got.unlisted[0] == '\0' ||
+			got.outcome == WA_OUTCOME_CALLER);
+	}
+}
+
+/* Meta's word for a template that is paused is about everybody's messages. */
+static void
+test_paused(void)
+{
+	WaVerdict	got;
+
+	judge("meta", 200, META_OK(",\"message_status\":\"paused\""), &got);
+	CHECK_INT(got.outcome, WA_OUTCOME_TEMPLATE);
+	CHECK_INT(got.scope, WA_SCOPE_PROVIDER);
+	CHECK_INT(got.fallback, WA_FALLBACK_YES);
+}
 
 static void
 test_answers(void)
@@ -1993,6 +2130,9 @@ main(void)
 	CHECK_RUN(test_meta_every_code);
 	CHECK_RUN(test_meta_code_table);
 	CHECK_RUN(test_answers);
+	CHECK_RUN(test_statuses);
+	CHECK_RUN(test_unlisted);
+	CHECK_RUN(test_paused);
 	CHECK_RUN(test_answers_unlike_text);
 	CHECK_RUN(test_waits);
 	CHECK_RUN(test_fonnte_every_reason);
