@@ -70,6 +70,14 @@ SELECT wa_map_template('selesai', 'meta', '{"id": 17}');
 SELECT wa_map_template('selesai', 'meta', '{"mode": "html"}');
 SELECT wa_map_template('selesai', 'meta', '{"status": "ok"}');
 SELECT wa_map_template('selesai', 'meta', '{"language": "ID"}');
+-- the code that Meta lists, whatever Odoo or the system calls it
+SELECT wa_map_template('selesai', 'meta', '{"language": "id_ID"}') -> 'language' AS id_id;
+SELECT wa_map_template('selesai', 'meta', '{"language": "en_US"}') -> 'language' AS en_us;
+SELECT wa_set_template('selesai', '{"language": "in"}') -> 'language' AS "in";
+SELECT wa_map_template('selesai', 'meta', '{"language": "en_ID"}');
+SELECT wa_set_template('selesai', '{"language": "jv"}');
+SELECT wa_map_template('selesai', 'meta', '{"language": "id"}') -> 'language' AS back;
+SELECT wa_set_template('selesai', '{"language": "en_US"}') -> 'language' AS back;
 SELECT wa_map_template('selesai', 'fonnte', '{"format": "named"}');
 SELECT wa_map_template('selesai', 'fonnte', '{"parameters": [1]}');
 SELECT wa_map_template(NULL, 'fonnte', '{}');

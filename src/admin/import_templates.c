@@ -289,7 +289,7 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 	wa_import_add_member(&json, "name", name, true);
 	wa_import_add_member(&json, "status", status, true);
 	wa_import_add_member(&json, "language",
-						 wa_import_filled(row[T_LANGUAGE]) ? pnstrdup(row[T_LANGUAGE], 2) : NULL, true);
+						 wa_import_filled(row[T_LANGUAGE]) ? row[T_LANGUAGE] : NULL, true);
 	if (parameters)
 		wa_import_add_member(&json, "parameters", parameters, false);
 	appendStringInfoChar(&json, '}');

@@ -185,6 +185,8 @@ static const struct
 	{"retried", {"somebody asked to send it again", "diminta dikirim ulang oleh seseorang"}, {NULL, NULL}},
 	{"provider", {"the provider cannot be used", "penyedia tidak dapat dipakai"},
 	{"see SELECT * FROM wa_check()", "lihat SELECT * FROM wa_check()"}},
+	{"refuses_all", {"the provider refuses everybody for a reason that is not known", "penyedia menolak semua penerima dengan alasan yang tidak dikenal"},
+	{"see SELECT * FROM wa_check(); it goes by itself when the provider takes messages again", "lihat SELECT * FROM wa_check(); terkirim sendiri bila penyedia menerima pesan lagi"}},
 	{"template", {"the provider refused the template", "penyedia menolak template"},
 	{"correct the mapping with wa_map_template(), then wa_retry({1})", "perbaiki pemetaan dengan wa_map_template(), lalu wa_retry({1})"}},
 	{"recipient", {"the provider says that this number cannot be reached", "menurut penyedia nomor ini tidak dapat dihubungi"},

@@ -18,6 +18,7 @@
 #include "admin/admin.h"
 #include "admin/options.h"
 #include "pg/call.h"
+#include "gateway/gateway.h"
 #include "pg/query.h"
 #include "route/provider.h"
 #include "text/text.h"
@@ -78,15 +79,21 @@ checked_name(const WaOption *option)
 	return name;
 }
 
+/* The language as Meta knows it: "id" where "id_ID" or "in" was given. */
 static const char *
 checked_language(const WaOption *option)
 {
 	const char *language = wa_option_string(option);
+	const char *code;
 
 	if (!wa_admin_language_valid(language))
 		refuse(psprintf("\"%s\" is not a language code", language),
 			   "Write it like Meta does: \"id\", \"en_US\".");
-	return language;
+	code = wa_gateway_meta_language(language);
+	if (code == NULL)
+		refuse(psprintf("Meta has no templates in language \"%s\"", language),
+			   "Write the code that WhatsApp Manager shows for the template, such as \"id\" or \"en_US\".");
+	return code;
 }
 
 /*

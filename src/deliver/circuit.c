@@ -8,6 +8,10 @@
  * have to be repeated.  Nothing is written per message: what a restart of the
  * worker must know is the row's state, or is read from the ledger.
  *
+ * One refusal in words that no table has is about its message.  Several
+ * recipients refused so one after the other tell of the provider: its device
+ * was banned, its account ran out.
+ *
  * A provider whose circuit was closed again gets one message at a time until
  * it has accepted one; if the first one fails the circuit opens again, for
  * twice as long as before.
@@ -21,9 +25,13 @@
 #include "deliver/alert.h"
 #include "deliver/circuit.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 
 /* So many attempts in a row that speak against a provider open its circuit. */
 #define AGAINST_IN_A_ROW	5
+
+/* So many recipients refused in the same unknown words are not at fault. */
+#define RECIPIENTS_IN_A_ROW	3
 
 /* More unknown outcomes than these among the recent ones are too many. */
 #define UNKNOWNS_ALLOWED	(WA_PACE_RECENT * 5 / 100)
@@ -242,18 +250,42 @@ say_doubt(WaPace *pace)
 }
 
 /*
+ * Does the provider refuse everybody in these words, not only this recipient?
+ */
+static bool
+refuses_all(const WaTransfer *transfer)
+{
+	WaRefusals	refusals;
+
+	if (transfer->verdict.unlisted[0] == '\0')
+		return false;
+	wa_queue_refusals(transfer->pace->name, transfer->verdict.unlisted, transfer->message_id, &refusals);
+	return !refusals.own && refusals.recipients >= RECIPIENTS_IN_A_ROW;
+}
+
+/*
  * See circuit.h.
  */
 bool
-wa_circuit_count(const WaTransfer *transfer)
+wa_circuit_count(WaTransfer *transfer)
 {
 	const WaVerdict *verdict = &transfer->verdict;
 	WaPace	   *pace = transfer->pace;
 	bool		on_trial = pace->trial && transfer->started_at >= pace->trial_since;
 
+	transfer->refuses_all = transfer->opened = false;
 	if (was_interrupted(verdict->code))
 		return false;
 	say_doubt(pace);
+	if (refuses_all(transfer))
+	{
+		transfer->refuses_all = true;
+		transfer->opened =
+			wa_circuit_open(pace, "refusals",
+							psprintf("it refuses everybody for a reason that sicantik_wa does not know: %s", verdict->reason),
+							transfer->started_at, 0);
+		return transfer->opened;
+	}
 	if (verdict->outcome == WA_OUTCOME_PROVIDER)
 		return wa_circuit_open(pace, verdict->code[0] ? verdict->code : psprintf("http %d", transfer->http_status),
 							   verdict->reason, transfer->started_at, 0);

@@ -35,12 +35,15 @@ extern void wa_circuit_note(const WaTransfer *transfer);
 
 /*
  * Called once for each attempt that is over, in the transaction that records
- * it.  Opens the circuit where this verdict alone says so (PROVIDER, POLICY
- * for the whole provider) or where too many attempts in a row have failed for
- * reasons that speak against the provider.  Returns true if the circuit was
- * opened by this call, so that the configuration is to be loaded again.
+ * it, when the ledger has it.  Opens the circuit where this verdict alone says
+ * so (PROVIDER, POLICY for the whole provider), where too many attempts in a
+ * row have failed for reasons that speak against the provider, or where it has
+ * refused several recipients in a row in the same words that are in no table
+ * (transfer->refuses_all, whether it was opened by this call or not).  Returns
+ * true if the circuit was opened by this call, so that the configuration is to
+ * be loaded again.
  */
-extern bool wa_circuit_count(const WaTransfer *transfer);
+extern bool wa_circuit_count(WaTransfer *transfer);
 
 /*
  * In a transaction: stop using a provider whose row says configured, and tell

@@ -122,7 +122,11 @@ wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, 
 	if (item->noted == hash)
 		return;
 	item->noted = hash;
-	wa_send_conclude(conclusions, item->id, "queued", "no_provider", reason);
+	/* whose turn it is must not be forgotten with this process */
+	if (wa_schedule_is_last(item))
+		wa_send_conclude(conclusions, item->id, "queued", WA_REFUSES_ALL, reason);
+	else
+		wa_send_conclude(conclusions, item->id, "queued", "no_provider", reason);
 }
 
 /*

@@ -273,6 +273,17 @@ wa_send_take_again(const WaSendConfig *config, WaConclusions *conclusions,
 }
 
 /*
+ * Come back to these messages in a moment: they have been made ready, and the
+ * scheduler may still have them as they were on the wire.
+ */
+void
+wa_send_put_off(const int64 *ids, int n)
+{
+	for (int i = 0; i < n; i++)
+		put_message_off(ids[i]);
+}
+
+/*
  * Is there a message that was put off, to come back to in a moment?
  */
 bool

@@ -9,7 +9,8 @@
  * message's time-to-live; where nobody could be reached at all, by the latter
  * only.  Being told to wait, or a provider that cannot be used by anybody, is
  * no failure of the message and counts for nothing.  What concerns the
- * recipient is final.
+ * recipient is final, and so is a refusal of one message for a reason that we
+ * do not know, until it turns out that the provider refuses everybody so.
  *
  * Of an unknown outcome nothing is repeated blindly: the provider has some
  * time to tell, then the message's policy is carried out.  A message that is
@@ -193,6 +194,9 @@ note_mapping(const WaTransfer *transfer)
 					transfer->template_key, transfer->pace->name, transfer->verdict.reason),
 			 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
 					 transfer->template_key, transfer->pace->name)));
+	wa_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
+			 psprintf("template \"%s\" is not used with it any more: %s",
+					  transfer->template_key, transfer->verdict.reason));
 	return true;
 }
 
@@ -257,7 +261,8 @@ retry(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 	if (verdict->max_retries >= 0 && item->waits >= verdict->max_retries)
 		refused(transfer, item, row, "retries_exhausted", -1);
 	else
-		refused(transfer, item, row, transfer->http_status == 0 ? "unreachable" : "retry", wait);
+		refused(transfer, item, row,
+				transfer->http_status == 0 || verdict->not_reached ? "unreachable" : "retry", wait);
 }
 
 /*
@@ -270,6 +275,19 @@ provider_down(WaTransfer *transfer, WaVerdictRow *row)
 	/* its row may be locked by somebody who is just mending it */
 	transfer->pace->paused_us = Max(transfer->pace->paused_us, wa_deliver_clock() + TROUBLE_US);
 	go_on(transfer, row, "provider", false, -1);
+}
+
+/*
+ * It turned out that this provider refuses everybody so, and its circuit is
+ * open.  Another one may take the message; if none can, it waits, and goes
+ * behind those that were not refused so: if one of these is taken, the others
+ * were refused for themselves after all.
+ */
+static void
+everybody_refused(WaTransfer *transfer, WaVerdictRow *row)
+{
+	transfer->pace->paused_us = Max(transfer->pace->paused_us, wa_deliver_clock() + TROUBLE_US);
+	go_on(transfer, row, WA_REFUSES_ALL, false, -1);
 }
 
 static bool
@@ -373,7 +391,10 @@ wa_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us
 			refused_by_policy(transfer, item, row);
 			break;
 		case WA_OUTCOME_CALLER:
-			refused(transfer, item, row, "request", -1);
+			if (transfer->refuses_all)
+				everybody_refused(transfer, row);
+			else
+				refused(transfer, item, row, "request", -1);
 			break;
 		case WA_OUTCOME_UNKNOWN:
 			in_doubt(item, row, strcmp(verdict->code, "interrupted") == 0 ? "interrupted" : "no_answer",

@@ -26,10 +26,10 @@
 #include "pg/query.h"
 #include "sicantik_wa.h"
 
-#define MAX_PACES	64
-
-static WaPace *paces = NULL;
+/* Each one by itself: transfers in flight point at them. */
+static WaPace **paces = NULL;
 static int	npaces = 0;
+static int	paces_size = 0;
 static char *zone_name = NULL;
 
 /*
@@ -115,17 +115,17 @@ share_room(void)
 	int			usable = 0;
 
 	for (int i = 0; i < npaces; i++)
-		if (paces[i].provider && wa_circuit_usable(paces[i].provider))
+		if (paces[i]->provider && wa_circuit_usable(paces[i]->provider))
 			usable++;
 	for (int i = 0; i < npaces; i++)
 	{
 		int			left = wa_guc_max_in_flight;
 
 		for (int j = 0; j < npaces; j++)
-			if (j != i && paces[j].provider && wa_circuit_usable(paces[j].provider))
-				left -= Min(paces[j].provider->max_in_flight,
+			if (j != i && paces[j]->provider && wa_circuit_usable(paces[j]->provider))
+				left -= Min(paces[j]->provider->max_in_flight,
 							Max(wa_guc_max_in_flight / (2 * usable), 1));
-		paces[i].most = Max(left, 1);
+		paces[i]->most = Max(left, 1);
 	}
 }
 
@@ -143,7 +143,7 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
 		pfree(zone_name);
 	zone_name = time_zone ? pstrdup(time_zone) : NULL;
 	for (int i = 0; i < npaces; i++)
-		paces[i].provider = NULL;
+		paces[i]->provider = NULL;
 	for (int i = 0; i < providers->n; i++)
 	{
 		WaPace	   *pace = wa_pacing_find(providers->list[i].name);
@@ -156,18 +156,15 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
 			continue;
 		}
 		/* entries are never removed: transfers in flight point at them */
-		if (paces == NULL)
-			paces = palloc(sizeof(WaPace) * MAX_PACES);
-		if (npaces == MAX_PACES)
+		if (npaces == paces_size)
 		{
-			ereport(LOG,
-					(errmsg("sicantik_wa does not use provider \"%s\": there have been %d others since its worker started",
-							providers->list[i].name, MAX_PACES)));
-			continue;
+			paces_size = Max(16, paces_size * 2);
+			paces = paces ? repalloc(paces, sizeof(WaPace *) * paces_size) :
+				palloc(sizeof(WaPace *) * paces_size);
 		}
-		pace = &paces[npaces++];
-		memset(pace, 0, sizeof(*pace));
+		pace = palloc0(sizeof(WaPace));
 		pace->name = pstrdup(providers->list[i].name);
+		paces[npaces++] = pace;
 		pace->provider = &providers->list[i];
 		pace->tokens = pace->provider->rate_per_second;
 		pace->refilled_us = now;
@@ -189,8 +186,8 @@ WaPace *
 wa_pacing_find(const char *provider)
 {
 	for (int i = 0; i < npaces; i++)
-		if (strcmp(paces[i].name, provider) == 0)
-			return &paces[i];
+		if (strcmp(paces[i]->name, provider) == 0)
+			return paces[i];
 	return NULL;
 }
 
@@ -203,7 +200,7 @@ wa_pacing_no_budget(const WaProvider *provider)
 	WaPace	   *pace = wa_pacing_find(provider->name);
 
 	if (pace == NULL)
-		return "too many providers are configured";
+		return "it is not known to the sender yet";
 	if (pace->quota_left >= 0 && pace->quota_left <= pace->in_flight)
 		return "its quota is used up";
 	if (provider->daily_cap < 0)
@@ -238,8 +235,8 @@ wa_pacing_start_round(void)
 {
 	for (int i = 0; i < npaces; i++)
 	{
-		paces[i].planned = 0;
-		paces[i].spent = paces[i].provider && wa_pacing_no_budget(paces[i].provider) != NULL;
+		paces[i]->planned = 0;
+		paces[i]->spent = paces[i]->provider && wa_pacing_no_budget(paces[i]->provider) != NULL;
 	}
 }
 
@@ -301,9 +298,9 @@ WaPace *
 wa_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again)
 {
 	for (int i = 0; i < npaces; i++)
-		if (&paces[i] != pace && paces[i].provider && wa_circuit_usable(paces[i].provider) &&
-			wa_pacing_slots(&paces[i], now, again) > 0)
-			return &paces[i];
+		if (paces[i] != pace && paces[i]->provider && wa_circuit_usable(paces[i]->provider) &&
+			wa_pacing_slots(paces[i], now, again) > 0)
+			return paces[i];
 	return NULL;
 }
 

@@ -166,9 +166,7 @@ record_finished(WaConclusions *conclusions)
 	n = 0;
 	for (transfer = unrecorded; transfer; transfer = transfer->next)
 	{
-		WaItem	   *item = wa_schedule_find(transfer->message_id);
 		WaAttemptRow *row = &attempts[n];
-		WaVerdictRow *verdict;
 
 		if (transfer->postponed)
 			continue;
@@ -182,15 +180,51 @@ record_finished(WaConclusions *conclusions)
 		row->provider_code = transfer->verdict.code;
 		row->outcome = wa_outcome_name(transfer->verdict.outcome);
 		row->response = transfer->response[0] ? transfer->response : transfer->verdict.reason;
+		row->unlisted = transfer->verdict.unlisted;
+	}
+	/* written first: what one refusal means is read from the ledger */
+	wa_queue_record_attempts(attempts, n);
+	for (transfer = unrecorded; transfer; transfer = transfer->next)
+	{
+		WaVerdictRow *verdict;
+
+		if (transfer->postponed)
+			continue;
 		verdict = wa_send_conclude(conclusions, transfer->message_id, "sent", NULL, NULL);
-		if (wa_outcome_apply(transfer, item, config.unknown_wait_us, verdict))
+		if (wa_outcome_apply(transfer, wa_schedule_find(transfer->message_id), config.unknown_wait_us, verdict))
 			reload_wanted = true;
 		if (verdict->due_at != 0 &&
 			(next_due_row == 0 || verdict->due_at < next_due_row))
 			next_due_row = verdict->due_at;
 	}
-	wa_queue_record_attempts(attempts, n);
 	return n;
+}
+
+/*
+ * Write what the answers have come to.  Where a provider has been found to
+ * refuse everybody, those that it had refused before that was known are ready
+ * again.
+ */
+static void
+conclude_recorded(WaConclusions *conclusions)
+{
+	wa_queue_conclude(conclusions->rows, conclusions->n);
+	conclusions->n = 0;
+	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
+	{
+		int64	   *ids;
+		int			n;
+
+		if (transfer->postponed || !transfer->opened)
+			continue;
+		n = wa_queue_revive_refused(transfer->pace->name, transfer->verdict.unlisted, &ids);
+		wa_send_put_off(ids, n);
+		if (n > 0)
+			ereport(LOG,
+					(errmsg_plural("sicantik_wa tries %d message again that provider \"%s\" had refused like the others",
+								   "sicantik_wa tries %d messages again that provider \"%s\" had refused like the others",
+								   n, n, transfer->pace->name)));
+	}
 }
 
 /*
@@ -380,7 +414,7 @@ run(bool may_send, TimestampTz *next_due)
 	if (after_error && nrecorded > 0)
 	{
 		/* whatever is wrong elsewhere, answers must not be lost over it */
-		wa_queue_conclude(conclusions.rows, conclusions.n);
+		conclude_recorded(&conclusions);
 		wa_frame_commit(true);
 		round_committed = true;
 		forget_recorded();
@@ -392,8 +426,7 @@ run(bool may_send, TimestampTz *next_due)
 	if (nrecorded > 0)
 	{
 		/* written first: what follows reads the rows of these messages */
-		wa_queue_conclude(conclusions.rows, conclusions.n);
-		conclusions.n = 0;
+		conclude_recorded(&conclusions);
 	}
 	wa_identity_check(&identity);
 	say_why_stopped(&identity);

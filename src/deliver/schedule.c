@@ -4,7 +4,8 @@
  *		Ready messages in the worker's memory, in the order they should go.
  *
  * There is one worker per database, so order needs no locks in tables: three
- * lanes by priority, each in the order of ids.  Two messages to one number
+ * lanes by priority, each in the order of ids, and a last one, in which those
+ * that were tried least come first.  Two messages to one number
  * are never on the wire at once, and a later one never overtakes an earlier
  * one of the same priority.  A message that waits for a time (retry, delay)
  * is not here but in wa.due, and holds nobody back.
@@ -20,7 +21,9 @@
 
 #include "deliver/schedule.h"
 
-#define LANES	3
+/* One for each priority; and those that a provider has refused like everybody. */
+#define LANES	4
+#define LAST_LANE	3
 
 /* A message that another provider could not take is not offered to it so soon. */
 #define ELSEWHERE_US	(15 * USECS_PER_SEC)
@@ -94,6 +97,14 @@ add_tried(WaItem *item, const char *provider)
 	item->tried[item->ntried++] = keep(provider);
 }
 
+static bool
+goes_behind(const WaItem *item, const WaItem *other)
+{
+	if (item->lane == LAST_LANE && item->attempts != other->attempts)
+		return item->attempts > other->attempts;
+	return item->id > other->id;
+}
+
 /* Nearly always the last one; one that was drawn earlier goes before. */
 static void
 put_in_lane(WaItem *item)
@@ -102,12 +113,19 @@ put_in_lane(WaItem *item)
 	dlist_node *after = lane->head.prev;
 
 	while (after != &lane->head &&
-		   dlist_container(WaItem, node, after)->id > item->id)
+		   !goes_behind(item, dlist_container(WaItem, node, after)))
 		after = after->prev;
 	if (after == &lane->head)
 		dlist_push_head(lane, &item->node);
 	else
 		dlist_insert_after(after, &item->node);
+}
+
+/* What its provider refuses like everybody's lets the others go first. */
+bool
+wa_schedule_is_last(const WaItem *item)
+{
+	return item->lane == LAST_LANE;
 }
 
 /*
@@ -123,7 +141,8 @@ wa_schedule_add(const WaReadyRow *row)
 	if (found)
 		return false;
 	memset((char *) item + sizeof(item->id), 0, sizeof(*item) - sizeof(item->id));
-	item->lane = row->high ? 0 : row->low ? 2 : 1;
+	item->lane = row->reason && strcmp(row->reason, WA_REFUSES_ALL) == 0 ? LAST_LANE :
+		row->high ? 0 : row->low ? 2 : 1;
 	strlcpy(item->number, row->number ? row->number : "", WA_NUMBER_SIZE);
 	item->scenario = keep(row->scenario);
 	item->template_key = keep(row->template_key);
@@ -376,6 +395,12 @@ wa_schedule_refused(WaItem *item, const char *provider, bool tried,
 	forget(&item->last_provider);
 	item->last_provider = keep(provider);
 	item->wait_s = Max(item->wait_s, wait_s);
+	if (strcmp(reason, WA_REFUSES_ALL) == 0)
+	{
+		dlist_delete(&item->node);
+		item->lane = LAST_LANE;
+		put_in_lane(item);
+	}
 	if (!tried)
 		return;
 	add_tried(item, provider);

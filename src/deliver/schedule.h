@@ -21,7 +21,7 @@ typedef struct WaItem
 {
 	int64		id;				/* hash key */
 	dlist_node	node;
-	int			lane;			/* 0 high, 1 normal, 2 low */
+	int			lane;			/* 0 high, 1 normal, 2 low, 3 last */
 	bool		on_wire;
 	bool		gone;			/* concluded, if the round commits */
 	char		number[WA_NUMBER_SIZE];
@@ -68,6 +68,7 @@ extern void wa_schedule_remove_gone(void);
 extern void wa_schedule_forget_waiting(void);
 extern void wa_schedule_reconsider(void);
 extern int	wa_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
+extern bool wa_schedule_is_last(const WaItem *item);
 extern bool wa_schedule_behind(void);
 extern void wa_schedule_refused(WaItem *item, const char *provider, bool tried,
 								const char *reason, const char *detail, double wait_s);

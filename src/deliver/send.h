@@ -54,6 +54,7 @@ extern bool wa_send_take_due(const WaSendConfig *config, WaConclusions *conclusi
 							 TimestampTz *next_due);
 extern void wa_send_take_again(const WaSendConfig *config, WaConclusions *conclusions,
 							   const int64 *revived, int nrevived);
+extern void wa_send_put_off(const int64 *ids, int n);
 extern bool wa_send_any_put_off(void);
 
 /* claim.c */

@@ -262,6 +262,7 @@ judge_answer(WaTransfer *transfer, const WaHttpAnswer *answer)
 	redact(transfer, transfer->verdict.reason, sizeof(transfer->verdict.reason));
 	redact(transfer, transfer->verdict.code, sizeof(transfer->verdict.code));
 	redact(transfer, transfer->verdict.message_id, sizeof(transfer->verdict.message_id));
+	redact(transfer, transfer->verdict.unlisted, sizeof(transfer->verdict.unlisted));
 	shown = wa_gateway_redact(reply.body, reply.body_len, transfer->secrets,
 							  transfer->nsecrets, WA_RESPONSE_BYTES);
 	if (shown)

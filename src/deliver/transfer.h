@@ -44,6 +44,8 @@ typedef struct WaTransfer
 								 * this reason; static */
 	bool		tried;			/* and not with this provider for now */
 	double		wait_s;			/* back-off that was asked for; < 0: none */
+	bool		refuses_all;	/* recorded: the provider refuses everybody so */
+	bool		opened;			/* and its circuit was opened for that */
 	WaPace	   *pace;
 	const WaGateway *gateway;
 	WaPair	   *secrets;		/* as sent: the provider's may be others later */

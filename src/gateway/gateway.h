@@ -210,6 +210,9 @@ WA_EXPORT extern bool wa_outcome_from_name(const char *name, WaOutcome *out);
 WA_EXPORT extern void wa_request_free(WaRequest *req);
 WA_EXPORT extern void wa_health_free(WaHealth *health);
 
+/* meta_languages.c: Meta's code for a language, or NULL */
+WA_EXPORT extern const char *wa_gateway_meta_language(const char *given);
+
 /*
  * allowed_host.c: may a provider of this kind be reached at this URL?
  * allowed is the list setting, entries "kind=host[:port]" separated by commas.

@@ -154,7 +154,18 @@ typedef struct WaAttemptRow
 	const char *provider_code;
 	const char *outcome;
 	const char *response;
+	const char *unlisted;		/* as in WaVerdict; NULL or "": none */
 } WaAttemptRow;
+
+/* Reason of a message that waits because its provider refuses everybody so. */
+#define WA_REFUSES_ALL	"refuses_all"
+
+/* What the ledger tells of a refusal for a reason that is in no table. */
+typedef struct WaRefusals
+{
+	int			recipients;		/* refused so since the provider took a message */
+	bool		own;			/* this one was refused so before that already */
+} WaRefusals;
 
 /* purge.c: transactions of its own */
 extern int	wa_queue_purge(void);
@@ -190,6 +201,11 @@ extern PGDLLEXPORT int wa_queue_wake_due(int64 **ids, TimestampTz *next_due);
 extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
 extern void wa_queue_settle_restored(void);
 extern PGDLLEXPORT bool wa_queue_claim_dedupe(const char *key, int64 message_id);
+
+/* refusal.c */
+extern PGDLLEXPORT void wa_queue_refusals(const char *provider, const char *words, int64 message,
+										  WaRefusals *refusals);
+extern PGDLLEXPORT int wa_queue_revive_refused(const char *provider, const char *words, int64 **ids);
 
 /* request.c */
 extern PGDLLEXPORT bool wa_queue_requests(int limit, const int64 *busy, int nbusy,

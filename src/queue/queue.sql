@@ -104,11 +104,13 @@ CREATE TABLE wa.attempt (
     provider_code text,
     outcome       text NOT NULL,
     response      text,
+    unlisted      text,
     CONSTRAINT attempt_pkey PRIMARY KEY (message_id, attempt)
 );
 COMMENT ON TABLE wa.attempt IS 'one row per HTTP attempt that is over';
 COMMENT ON COLUMN wa.attempt.outcome IS 'accepted, retry, throttle, provider, template, recipient, policy, caller or unknown';
 COMMENT ON COLUMN wa.attempt.response IS 'the provider''s answer, shortened, without secrets';
+COMMENT ON COLUMN wa.attempt.unlisted IS 'refused for a reason that sicantik_wa does not know: the provider''s words in short, "#" for figures';
 
 CREATE TABLE wa.ready (
     message_id bigint NOT NULL,

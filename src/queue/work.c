@@ -253,16 +253,16 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 {
 	static WaStatement insert =
 		WA_STATEMENT("INSERT INTO wa.attempt (message_id, attempt, provider, started_at, finished_at,"
-					 " http_status, provider_code, outcome, response)"
+					 " http_status, provider_code, outcome, response, unlisted)"
 					 " SELECT id, attempt, provider, started_at, finished_at, nullif(http_status, 0),"
-					 " nullif(code, ''), outcome, response"
-					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS a(id, attempt, provider, started_at,"
-					 " finished_at, http_status, code, outcome, response)"
+					 " nullif(code, ''), outcome, response, nullif(unlisted, '')"
+					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS a(id, attempt, provider, started_at,"
+					 " finished_at, http_status, code, outcome, response, unlisted)"
 					 " ON CONFLICT (message_id, attempt) DO NOTHING");
 	int64	   *ids;
 	int32	   *numbers;
 	int32	   *statuses;
-	const char **texts[4];
+	const char **texts[5];
 	TimestampTz *times[2];
 	WaArgs		args = {0};
 
@@ -271,7 +271,7 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 	ids = palloc(sizeof(int64) * n);
 	numbers = palloc(sizeof(int32) * n);
 	statuses = palloc(sizeof(int32) * n);
-	for (int t = 0; t < 4; t++)
+	for (int t = 0; t < 5; t++)
 		texts[t] = palloc(sizeof(char *) * n);
 	for (int t = 0; t < 2; t++)
 		times[t] = palloc(sizeof(TimestampTz) * n);
@@ -284,6 +284,7 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 		texts[1][i] = attempts[i].provider_code;
 		texts[2][i] = attempts[i].outcome;
 		texts[3][i] = attempts[i].response;
+		texts[4][i] = attempts[i].unlisted;
 		times[0][i] = attempts[i].started_at;
 		times[1][i] = attempts[i].finished_at;
 	}
@@ -296,6 +297,7 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 	wa_arg_text_array(&args, texts[1], n);
 	wa_arg_text_array(&args, texts[2], n);
 	wa_arg_text_array(&args, texts[3], n);
+	wa_arg_text_array(&args, texts[4], n);
 	wa_query(&insert, &args);
 }
 

@@ -119,11 +119,13 @@ VALUES (20, 'Lain', 'twilio', NULL, true), (21, 'Tanpa', NULL, NULL, true), (22,
 ALTER TABLE sicantik_whatsapp_template_master ALTER COLUMN name TYPE jsonb
 	USING jsonb_build_object('en_US', 'Invitation', 'id_ID', name);
 INSERT INTO sicantik_whatsapp_template_master (template_key, name, body_preview, parameter_list, meta_template_name, meta_status, language, active)
-VALUES ('izin_perlu_approval', '{"en_US": "Approval"}', 'x', '["official_name", "catatan"]', 'izin_perlu_approval', 'approved', 'id', true),
+VALUES ('izin_perlu_approval', '{"en_US": "Approval"}', 'x', '["official_name", "catatan"]', 'izin_perlu_approval', 'approved', 'en_US', true),
 	   ('lama', '{"en_US": "Old"}', 'x', '[]', NULL, NULL, 'id', false);
 SQL
 sql("DELETE FROM wa.template WHERE key = 'undangan'");
 (undef, my $rows, $notices) = $node->psql('odoo', "SELECT concat_ws(': ', item, action, detail) FROM wa_import_odoo()");
+is(sql("SELECT language FROM wa.template_mapping WHERE template_key = 'approval_required' AND provider = 'meta'"), 'en_US',
+	'a template in another language keeps it, region and all');
 like($rows, qr/^provider 20 of Odoo: not taken: "Lain" has the provider_type "twilio"; known are meta, watzap and fonnte$/m, 'a provider of another kind');
 like($rows, qr/^provider 21 of Odoo: not taken: "Tanpa" has no provider_type; /m, 'and of none');
 like($rows, qr/^provider fonnte_22: taken: /m, 'a provider with its credential');

@@ -720,6 +720,25 @@ test_unlisted(void)
 	}
 }
 
+/* The language of a template is one that Meta lists. */
+static void
+test_languages(void)
+{
+	static const char *const pairs[][2] = {
+		{"id", "id"}, {"id_ID", "id"}, {"in", "id"}, {"in_ID", "id"},
+		{"en", "en"}, {"en_US", "en_US"}, {"en_GB", "en_GB"}, {"en_ID", NULL},
+		{"ms", "ms"}, {"ms_MY", "ms"}, {"iw_IL", "he"}, {"no_NO", "nb"},
+		{"fil", "fil"}, {"tl_PH", "fil"}, {"pt", NULL}, {"pt_BR", "pt_BR"},
+		{"zh", NULL}, {"zh_CN", "zh_CN"}, {"jv", NULL}, {"su", NULL},
+		{"xx_XX", NULL}, {"", NULL}, {"_", NULL},
+	};
+	size_t		i;
+
+	for (i = 0; i < LENGTH(pairs); i++)
+		check_strings(wa_gateway_meta_language(pairs[i][0]), pairs[i][1],
+					  __FILE__, __LINE__, pairs[i][0]);
+}
+
 /* Meta's word for a template that is paused is about everybody's messages. */
 static void
 test_paused(void)
@@ -2133,6 +2152,7 @@ main(void)
 	CHECK_RUN(test_statuses);
 	CHECK_RUN(test_unlisted);
 	CHECK_RUN(test_paused);
+	CHECK_RUN(test_languages);
 	CHECK_RUN(test_answers_unlike_text);
 	CHECK_RUN(test_waits);
 	CHECK_RUN(test_fonnte_every_reason);
