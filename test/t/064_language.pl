@@ -47,8 +47,10 @@ my %not_shown = map { $_ => 1 } (
 	  . 'Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s',
 	'Yth. pengelola SICANTIK. Pemberitahuan sicantik_wa, basis data %s: penyedia WhatsApp "%s" bermasalah.\n\n%s\n\n'
 	  . 'Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s',
-	# a policy, and the cause that alerts are counted by
-	'give up', 'http %s',
+	# a policy, and the causes that alerts are counted by
+	'give up', 'http %s', 'template %s',
+	# a line of a request
+	'Accept-Encoding: identity',
 	# answers of wa_arm() and wa_disarm()
 	'database %s sends now (mode live)',
 	'%s; messages that wait now: %s. Each is skipped (reason observe) when its turn comes.'
