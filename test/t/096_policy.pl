@@ -79,9 +79,9 @@ foreach my $permit (1, 3, 4)
 	sql("UPDATE sicantik_permit SET partner_id = 10, applicant_name = (SELECT name FROM res_partner WHERE id = 10), status = 'active', permit_number = '503/1$permit', issue_date = $today, received_date = $today WHERE id = $permit");
 }
 comes_true("count(*) = 3 FROM wa.message WHERE id > $before AND scenario = 'permit_ready' AND state = 'held' AND reason = 'setting_missing'", 'three are held');
-sql("SELECT wa_set('download_link', 'https://example.test/{registration_id}')");
+sql("SELECT wa_set('download_link', 'https://izin.contoh.go.id/{registration_id}')");
 comes_true("count(*) = 3 FROM wa.message WHERE id > $before AND scenario = 'permit_ready' AND state = 'superseded'", 'the link comes');
-is(sql("SELECT count(*) FROM wa.message WHERE id > $before AND scenario = 'permit_ready' AND state = 'held' AND reason = 'bulk' AND body LIKE '%example.test%'"), '1',
+is(sql("SELECT count(*) FROM wa.message WHERE id > $before AND scenario = 'permit_ready' AND state = 'held' AND reason = 'bulk' AND body LIKE '%izin.contoh.go.id%'"), '1',
 	'one more than the limit stays held, with its text');
 my $bulk = sql("SELECT id FROM wa.message WHERE id > $before AND scenario = 'permit_ready' AND reason = 'bulk'");
 is(sql("SELECT wa_release('permit_ready', reason => 'bulk')"), '1', 'and is released');
