@@ -74,6 +74,7 @@ static const struct
 	{"setting", AccessShareLock},
 	{"template", AccessShareLock},
 	{"template_mapping", RowExclusiveLock},
+	{"unreached", RowExclusiveLock},
 	{"unwritten", RowExclusiveLock},
 	{"waiting", RowExclusiveLock},
 	{"watch", AccessShareLock},
