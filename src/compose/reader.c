@@ -180,6 +180,19 @@ too_much_waiting(void)
 	return wa_row_int8(0, 1) >= COPY_LIMIT;
 }
 
+/* When this process last began to compose changes. */
+static TimestampTz last_run = 0;
+
+/*
+ * Since when have no changes been composed?  What was made since then is as
+ * its record was.
+ */
+TimestampTz
+wa_compose_last_run(void)
+{
+	return last_run;
+}
+
 /* Is there anything new?  Asked first, since most wakes are for other work. */
 static bool
 anything_new(const char *position)
@@ -259,6 +272,7 @@ wa_compose_run(void)
 		return true;
 	}
 
+	last_run = GetCurrentTimestamp();
 	wa_compose_init_batch(&common, &identity);
 	wa_guards_start();
 	wa_arg_text(&args, position);

@@ -48,6 +48,9 @@ extern void wa_recheck_skipped(const char *schema, const int64 *ids, int n,
 							   WaStill *results, const char **details);
 extern PGDLLEXPORT void wa_recheck_keep_unreached(const int64 *ids, int n);
 
+/* reader.c */
+extern PGDLLEXPORT TimestampTz wa_compose_last_run(void);
+
 /* A contact as it is now. */
 typedef enum WaContactState
 {

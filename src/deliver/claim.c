@@ -24,8 +24,9 @@
 
 /*
  * A message that goes at once was made from its record a moment ago: its
- * scenario is not asked again within this time.  Whether its contact is there,
- * and consents, is looked at for every message.
+ * scenario is not asked again within this time, if no change has been composed
+ * since.  Whether its contact is there, has this number and consents is looked
+ * at for every message.
  */
 #define FRESH_US		(250 * 1000)
 
@@ -200,7 +201,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	for (int i = 0; i < n; i++)
 	{
 		bool		fresh = !items[i]->looked_at && wall >= items[i]->created_at &&
-			wall - items[i]->created_at < FRESH_US;
+			wall - items[i]->created_at < FRESH_US && items[i]->created_at >= wa_compose_last_run();
 
 		items[i]->looked_at = true;
 		items[i]->asked = !items[i]->by_hand && !fresh;
@@ -468,9 +469,9 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		WaRoute    *route = &routes[i];
 		WaPace	   *pace;
 
-		/* perhaps merged: whom is it for now? */
-		if (route->refusal && strcmp(route->refusal_code, "no_recipient") == 0 &&
-			!item->asked && !item->by_hand)
+		/* perhaps merged, or given another telephone: whom is it for now? */
+		if (!item->asked && !item->by_hand && (route->other_number ||
+											   (route->refusal && strcmp(route->refusal_code, "no_recipient") == 0)))
 		{
 			*again = now;
 			continue;

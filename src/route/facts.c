@@ -37,6 +37,20 @@ refuse(WaRoute *route, const char *code, const char *why)
 	route->refusal = why;
 }
 
+/* Is this number in one of the columns? */
+static bool
+has_number(char *const *values, int n, const char *number)
+{
+	for (int i = 0; i < n; i++)
+	{
+		char		normal[WA_NUMBER_SIZE];
+
+		if (values[i] && number && wa_text_normalize_number(values[i], normal) && strcmp(normal, number) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Consent of contacts.  One that is gone (deleted, or merged into another) took
  * his refusal with him, so nobody is told in his place.
@@ -44,7 +58,10 @@ refuse(WaRoute *route, const char *code, const char *why)
 static void
 apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 {
-	static const char *const columns[] = {"id", "whatsapp_opt_in", "whatsapp_opt_in_date"};
+	static const char *const columns[] = {
+		"id", "whatsapp_opt_in", "whatsapp_opt_in_date",
+		"whatsapp_number", "mobile", "phone_sanitized", "phone"
+	};
 	int64	   *ids = palloc(sizeof(int64) * n);
 	bool	   *found = palloc0(sizeof(bool) * n);
 	int			nids = 0;
@@ -66,6 +83,7 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 			if (routes[i].partner_id != id)
 				continue;
 			found[i] = true;
+			routes[i].other_number = routes[i].of_contact && !has_number(&rows.values[r][3], 4, routes[i].number);
 			if (is_true(rows.values[r][1]))
 				routes[i].opted_in = true;
 			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))

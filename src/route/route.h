@@ -33,6 +33,7 @@ typedef struct WaRoute
 	/* what is known of the person (wa_route_load_facts) */
 	bool		opted_in;
 	bool		in_window;		/* wrote to us within 24 hours */
+	bool		other_number;	/* the contact does not have this number any more */
 	const char *refusal;		/* gets nothing from any provider, and why */
 	const char *refusal_code;	/* opted_out, blacklisted, no_recipient */
 

@@ -57,11 +57,12 @@ sub random
 		if ($kind < 8) { push @tx, [ set => status => Model::pick(@statuses, 'active', 'active', 'active') ]; }
 		elsif ($kind < 12) { push @tx, [ set => permit_number => Model::pick('N1', 'N1', 'N2', 'New', undef) ]; }
 		elsif ($kind < 15) { push @tx, [ set => is_renewal => Model::pick(0, 1) ]; }
-		elsif ($kind < 17) { push @tx, [ set => partner_id => Model::pick('c1', 'c1', 'c2', undef) ]; }
+		# a refusal is final when it is met, while it waits too: no other contact then
+		elsif ($kind < 17) { push @tx, [ set => partner_id => Model::pick('c1', 'c1', 'c2', undef) ] unless $self->{refused}; }
 		elsif ($kind < 18) { push @tx, [ phone => Model::pick('c1', 'c2'), Model::pick(1, 2, undef) ]; }
 		elsif ($kind < 19 && rand() < 0.3) { push @tx, [ unfollow => 1 ]; }
-		elsif (rand() < 0.3) { push @tx, [ Model::pick('merge', 'delete') => 'c1', 'c2' ]; }
-		elsif (rand() < 0.2) { push @tx, [ refuse => Model::pick('c1', 'c2') ]; }
+		elsif (rand() < 0.3) { push @tx, [ Model::pick('merge', 'delete') => 'c1', 'c2' ] unless $self->{refused}; }
+		elsif (rand() < 0.2) { push @tx, [ refuse => Model::pick('c1', 'c2') ]; $self->{refused} = 1; }
 	} while (!@tx || (@tx < 3 && rand() < 0.4));
 	return \@tx;
 }
