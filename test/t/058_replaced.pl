@@ -100,7 +100,7 @@ like(sql("SELECT string_agg(what, E'\\n') FROM wa_why((SELECT id FROM wa.message
 	'wa_why() tells it, without numbers that would outlive the retention');
 is(told("res_id = $merged"), 'superseded replaced, sent', 'a contact that was merged');
 is(told("res_id = $nobody"), 'cancelled no_longer_true', 'no contact any more');
-is(told("res_id = $mute"), 'cancelled no_longer_true', 'no number any more');
+is(told("res_id = $mute"), 'skipped no_number', 'no number any more: it waits for one');
 is(scalar(grep { $_->{to} eq '6281255550001' } $sim->accepted), 1, 'it rings once');
 
 # A follower of the permit has another telephone
