@@ -15,7 +15,8 @@ my $sim = start_simulator();
 my $node = new_cluster(
 	'main',
 	simulator => $sim,
-	conf => "sicantik_wa.worker_idle_timeout = 3600\nsicantik_wa.max_workers = 10\nsicantik_wa.instance = 'test-1'");
+	instance => 'test-1',
+	conf => "sicantik_wa.worker_idle_timeout = 3600\nsicantik_wa.max_workers = 10");
 my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
 my $worker = "backend_type = 'sicantik_wa worker'";
 

@@ -12,7 +12,7 @@ use Test::More;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
-my $node = new_cluster('main', simulator => $sim, conf => "sicantik_wa.instance = 'test-1'");
+my $node = new_cluster('main', simulator => $sim, instance => 'test-1');
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
@@ -132,6 +132,18 @@ ok( $node->poll_query_until('odoo', "SELECT what_to_do LIKE 'process $pid has gi
 like(next_step(), qr/^ps .* $pid <- worker: process $pid /, 'by wa_status() as the first thing');
 kill 'CONT', $pid;
 ok($node->poll_query_until('odoo', "SELECT count(*) = 0 FROM wa_check() WHERE state <> 'ok'"), 'it comes round again');
+
+# The same of the launcher, which is to start one
+$node->safe_psql('odoo', "ALTER SYSTEM SET sicantik_wa.worker_idle_timeout = '1s'");
+$node->reload;
+ok($node->poll_query_until('odoo', "SELECT count(*) = 0 FROM ($worker) AS w"), 'the worker leaves');
+$pid = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa launcher'");
+kill 'STOP', $pid;
+sql("SELECT wa_send_text('081299990003', 'Halo')");
+ok($node->poll_query_until('odoo', "SELECT what_to_do LIKE 'process $pid has given no sign of life%' FROM wa_check() WHERE item = 'worker'"),
+	'a launcher that is stopped is named');
+kill 'CONT', $pid;
+ok($node->poll_query_until('odoo', "SELECT count(*) = 0 FROM wa_check() WHERE state <> 'ok'"), 'it goes on as well');
 
 # Several: the most serious one
 

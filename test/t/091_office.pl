@@ -14,7 +14,7 @@ use SicantikWa::Test;
 my $sim = start_simulator();
 my $secrets = PostgreSQL::Test::Utils::tempdir('secrets');
 my $node = new_cluster('main', simulator => $sim,
-	conf => "sicantik_wa.instance = 'test-1'\nsicantik_wa.secrets_directory = '$secrets'");
+	instance => 'test-1', conf => "sicantik_wa.secrets_directory = '$secrets'");
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 

@@ -113,6 +113,7 @@ sub provider_settings
 #	fsync		1: leave fsync on (crash tests that cut the power)
 #	preload		what to preload; 'sicantik_wa' unless given, '' for nothing
 #	init		reference to a hash of options for init()
+#	instance	sicantik_wa.instance, from a file outside the data directory
 #	conf		more lines for postgresql.conf, last word
 #	start		0: leave it stopped
 sub new_cluster
@@ -133,6 +134,13 @@ sub new_cluster
 	push @conf,
 	  "sicantik_wa.ca_file = '" . $options{simulator}->ca_file . "'"
 	  if $options{simulator} && $options{simulator}->tls_port;
+	if (defined $options{instance})
+	{
+		my $file = PostgreSQL::Test::Utils::tempdir('instance') . '/instance.conf';
+
+		PostgreSQL::Test::Utils::append_to_file($file, "sicantik_wa.instance = '$options{instance}'\n");
+		push @conf, "include = '$file'";
+	}
 	push @conf, $options{conf} if defined $options{conf};
 
 	$node->init(%{ $options{init} || {} });
