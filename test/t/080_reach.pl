@@ -99,13 +99,16 @@ my %names = (
 	'watch.relation' => 'table', 'watch.columns' => 'columns', 'setting.value' => 'schema',
 	'event.relation' => 'table', 'event.columns' => 'columns', 'dead_letter.relation' => 'table',
 	'dead_letter.columns' => 'columns', 'waiting.relation' => 'table', 'event_outcome.relation' => 'table',
+	'event_aside.relation' => 'table', 'event_aside.columns' => 'columns',
+	'watch_copy.relation' => 'table', 'watch_copy.columns' => 'columns',
 	# functions
 	'scenario.composer' => 'function',
 	# roles: words to compare with, and to show
-	'watch.owner' => 'role', 'access.role' => 'role',
+	'watch.owner' => 'role', 'watch_copy.owner' => 'role', 'access.role' => 'role',
 	# hosts
 	'provider.base_url' => 'host', 'provider.settings' => 'host');
 my %words = map { $_ => 1 } qw(
+	access.system_identifier attempt.unlisted event_aside.new event_aside.old setting.base_url unwritten.setting
 	access.level attempt.outcome attempt.provider attempt.provider_code attempt.response
 	calendar.detail calendar.error calendar.scenario capture_gap.reason contact.number contact.source
 	dead_letter.error dead_letter.new dead_letter.old dead_letter.scenario event.new event.old
