@@ -277,7 +277,7 @@ like($err, qr/next: SELECT \* FROM wa_setup\(\).*HINT:  Nothing is sent before t
 like($out, qr/^warning\|not preloaded, so nothing is sent: .*shared_preload_libraries = 'sicantik_wa'/,
 	'wa_setup() says what to do');
 like(status('odoo', 'library'), qr/^not preloaded: nothing is composed or sent: .*shared_preload_libraries/, 'wa_status() too');
-is(status('odoo', 'next'), 'preload the library and restart the server', 'as the next step');
+like(status('odoo', 'next'), qr/^muat pustaka lewat shared_preload_libraries/, 'as the next step');
 is(log_count(qr/sicantik_wa (launcher|worker).*started/, -s $node->logfile), 0, 'there is no launcher');
 $sent = scalar $sim->sends;
 ($code, $out, $err) = as('odoo', 'odoo', "SELECT wa_send_text('0812-0000-0020', 'Yth. petugas, ini menunggu.')");

@@ -286,10 +286,13 @@ foreach my $call (
 }
 like((as('stranger', 'plain', "CALL wa_try('081200000010')"))[2], qr/permission denied for sicantik_wa/, 'a stranger may not: wa_try');
 is( $node->safe_psql('plain',
-		"SELECT count(*) FROM pg_class WHERE relnamespace = 'wa'::regnamespace AND relkind IN ('r', 'v')"
+		"SELECT count(*) FROM pg_class WHERE relnamespace = 'wa'::regnamespace AND relkind = 'r'"
 		  . " AND (has_table_privilege('stranger', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')"
 		  . " OR has_any_column_privilege('stranger', oid, 'SELECT, INSERT, UPDATE, REFERENCES'))"),
 	'0', 'nor touch any table of schema wa');
+like((as('stranger', 'plain', "SELECT count(*) FROM wa.$_"))[2], qr/permission denied for sicantik_wa/, "nor look through a view: $_")
+  foreach split /\n/, $node->safe_psql('plain',
+	"SELECT relname FROM pg_class WHERE relnamespace = 'wa'::regnamespace AND relkind = 'v' AND has_table_privilege('stranger', oid, 'SELECT')");
 
 # Forged events
 

@@ -1,11 +1,10 @@
-# Scenarios of the DBA's own, the rest: the examples of the README as they
-# stand there, daily ones, the time limit, what fails and for whom, replay,
+# Scenarios of the DBA's own, the rest: a table that Odoo's accounting brings,
+# daily ones, the time limit, what fails and for whom, replay,
 # explanations, and a backup.
 
 use strict;
 use warnings;
 
-use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -71,12 +70,39 @@ sub define
 	return;
 }
 
-# The README's examples
+# A scenario that listens to a table, and a daily one
 
-my $readme = slurp_file(dirname(__FILE__) . '/../../README.md');
-my ($section) = $readme =~ /^### A scenario of your own\n(.*?)^### /ms;
-my @examples = $section =~ /^```sql\n(.*?)^```/msg;
-is(scalar @examples, 2, 'the README has two examples');
+my @examples = (<<'END_OF_FIRST', <<'END_OF_SECOND');
+CREATE SCHEMA office;
+CREATE FUNCTION office.invoice_overdue(record_id bigint, old jsonb, new jsonb)
+RETURNS TABLE (partner_id bigint, number text, params jsonb)
+LANGUAGE sql STABLE AS $$
+    SELECT i.partner_id, NULL, jsonb_build_object('invoice', i.name, 'amount', i.amount_total)
+      FROM public.account_move AS i
+     WHERE i.id = record_id AND new ->> 'payment_state' = 'overdue'
+       AND old ->> 'payment_state' IS DISTINCT FROM 'overdue'
+$$;
+SELECT wa_set_template('invoice_overdue', '{"name": "Tagihan jatuh tempo",
+    "body": "Yth. {{partner_name}}, tagihan {{invoice}} sebesar {{amount}} telah jatuh tempo. Terima kasih.",
+    "parameters": ["partner_name", "invoice", "amount"]}');
+INSERT INTO wa.scenario (key, name, watch, template_key, composer)
+VALUES ('invoice_overdue', 'Tagihan jatuh tempo', 'public.account_move', 'invoice_overdue', 'office.invoice_overdue');
+INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.account_move', 'odoo', '{payment_state}');
+SELECT * FROM wa_setup();                        -- attaches the table; owner: the role that owns it
+END_OF_FIRST
+CREATE FUNCTION office.invoice_reminder(record_id bigint, old jsonb, new jsonb)
+RETURNS TABLE (partner_id bigint, number text, params jsonb, res_id bigint, once text, still jsonb)
+LANGUAGE sql STABLE AS $$
+    SELECT i.partner_id, NULL, jsonb_build_object('invoice', i.name, 'amount', i.amount_total), i.id,
+           i.id || ', due ' || i.invoice_date_due,          -- once for each date
+           '{"payment_state": "overdue"}'::jsonb
+      FROM public.account_move AS i
+     WHERE i.payment_state = 'overdue' AND i.invoice_date_due < (new ->> 'day')::date - 14
+$$;
+INSERT INTO wa.scenario (key, name, watch, template_key, composer, daily_at, weekdays)
+VALUES ('invoice_reminder', 'Pengingat tagihan', 'public.account_move', 'invoice_overdue',
+        'office.invoice_reminder', '10:00', '{1,2,3,4,5}');
+END_OF_SECOND
 
 sql('CREATE EXTENSION sicantik_wa; SELECT count(*) FROM wa_setup()');
 sql('CREATE TABLE account_move (id bigint PRIMARY KEY, partner_id integer, name text, payment_state text,'
