@@ -160,7 +160,7 @@ $id = failed_to_partner(10, number());
 sql("UPDATE res_partner SET whatsapp_number = 'none', phone = NULL, phone_sanitized = NULL WHERE id = 10");
 sql("SELECT wa_retry($id)");
 becomes($id, 'skipped', 'no usable number any more: skipped');
-like(col($id, "reason || ': ' || detail"), qr/^no_number: no usable number in whatsapp_number \(not a mobile number\), .*phone \(empty\)/,
+like(col($id, "reason || ': ' || detail"), qr/^no_number: no usable number in whatsapp_number \(empty\), .*phone \(empty\)/,
 	'with what was looked at');
 $new = number();
 sql("UPDATE res_partner SET whatsapp_number = '$new' WHERE id = 10");
