@@ -348,7 +348,7 @@ wa_watched_surroundings(const WaWatched *watched, int n)
 					 " ORDER BY b.setrole, b.setdatabase, b.name");
 	static WaStatement server =
 		WA_STATEMENT("SELECT name || ' = ' || setting FROM pg_settings"
-					 " WHERE source IN ('configuration file', 'command line', 'environment variable')"
+					 " WHERE source ~ '^(configuration|command|environment)'"
 					 " AND (name = 'sicantik_wa.capture' AND setting = 'off'"
 					 " OR NOT $1 AND name = 'session_replication_role' AND setting = 'replica')");
 	static WaStatement function =
