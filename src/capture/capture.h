@@ -117,6 +117,11 @@ extern bool wa_capture_is_id(Form_pg_attribute att);
 extern void wa_capture_watch_init(void);
 extern WaWatch *wa_capture_watch(Relation relation);
 
+/* off.c */
+extern void wa_capture_assign(bool on, void *extra);
+extern void wa_capture_warn_off(void);
+extern void wa_capture_pass_over(void);
+
 /* event.c */
 extern void wa_capture_write(WaChange *changes, int nchanges);
 extern void wa_capture_dropped(int reason, uint64 events);
