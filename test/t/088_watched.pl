@@ -15,7 +15,20 @@ use SicantikWa::Test;
 my $sim = start_simulator();
 my $node = new_cluster('main', simulator => $sim);
 
-sub sql { return $node->safe_psql('odoo', $_[0]); }
+# One session for each database, since there are many statements.
+my %sessions;
+
+sub in
+{
+	my ($db, $sql) = @_;
+	my $session = $sessions{$db} ||= SicantikWa::Session->new($node, $db);
+	my $answer = $session->do($sql);
+
+	die "$sql: " . $session->err if $session->err =~ /ERROR/;
+	return $answer;
+}
+
+sub sql { return in('odoo', $_[0]); }
 
 sub as_odoo
 {
@@ -31,14 +44,14 @@ sub status
 {
 	my ($table, $db) = @_;
 
-	return $node->safe_psql($db || 'odoo', "SELECT value FROM wa_status() WHERE item = 'watched public.$table'");
+	return in($db || 'odoo', "SELECT value FROM wa_status() WHERE item = 'watched public.$table'");
 }
 
 sub check
 {
 	my ($item, $db) = @_;
 
-	return $node->safe_psql($db || 'odoo',
+	return in($db || 'odoo',
 		"SELECT concat_ws(': ', state, what_to_do) FROM wa_check() WHERE item = '$item'");
 }
 
@@ -46,7 +59,7 @@ sub setup
 {
 	my ($table, $db) = @_;
 
-	return $node->safe_psql($db || 'odoo',
+	return in($db || 'odoo',
 		"SELECT concat_ws(': ', action, detail) FROM wa_setup() WHERE item = 'table public.$table'");
 }
 
@@ -157,10 +170,10 @@ finds('an inheritance child', 'things', 'inherited', qr/table public\.old_things
 # Who may write wa.watch may not read other columns of the tables of somebody
 # else: only those that the built-in scenarios need.
 load_odoo($node, 'split', owner => 'dbo', tables => 'odoo');
-$node->safe_psql('split', 'CREATE EXTENSION sicantik_wa');
-$node->safe_psql('split', 'SELECT count(*) FROM wa_setup()');
-$node->safe_psql('split', "SELECT wa_set('language', 'en')");
-$node->safe_psql('split', q{ALTER TABLE sicantik_permit ADD COLUMN salary text DEFAULT 'secret'});
+in('split', 'CREATE EXTENSION sicantik_wa');
+in('split', 'SELECT count(*) FROM wa_setup()');
+in('split', "SELECT wa_set('language', 'en')");
+in('split', q{ALTER TABLE sicantik_permit ADD COLUMN salary text DEFAULT 'secret'});
 my $dbo = SicantikWa::Session->new($node, 'split', user => 'dbo');
 $dbo->do(q{UPDATE wa.watch SET columns = columns || '{salary,notes}' WHERE relation = 'public.sicantik_permit'});
 is($dbo->err, '', 'the owner of the database names a column of somebody else in wa.watch');
@@ -174,12 +187,12 @@ like(check('watched public.sicantik_permit', 'split'),
 	'wa_check()');
 my $odoo = SicantikWa::Session->new($node, 'split', user => 'odoo');
 $odoo->do("UPDATE sicantik_permit SET salary = 'yet more' WHERE id = 2");
-$node->safe_psql('split', 'GRANT odoo TO dbo');
+in('split', 'GRANT odoo TO dbo');
 $odoo->do("UPDATE sicantik_permit SET salary = 'all' WHERE id = 2");
 is($dbo->do("SELECT count(*) || ' ' || max(new[5]) FROM wa.event"), '2 all',
 	'with the rights of that role it is, in a session that had decided otherwise before');
 is(status('sicantik_permit', 'split'), 'present', 'and all is well');
-$node->safe_psql('split', 'REVOKE odoo FROM dbo');
+in('split', 'REVOKE odoo FROM dbo');
 $odoo->do("UPDATE sicantik_permit SET salary = 'less' WHERE id = 2");
 is($dbo->do('SELECT count(*) FROM wa.event'), '2', 'until they are taken back');
 $dbo->do(q{UPDATE wa.watch SET columns = '{status,permit_number,partner_id,is_renewal}' WHERE relation = 'public.sicantik_permit';
@@ -201,7 +214,7 @@ sub surroundings
 	my ($name, $sql, $sentence, $mend) = @_;
 	my $said;
 
-	$node->safe_psql('odoo', $sql);
+	sql($sql);
 	like($said = check('capture'), qr/^error: $sentence/, "$name: wa_check()");
 	like(sql("SELECT string_agg(value || ' ' || detail, '; ') FROM wa_status() WHERE item = 'capture'"), qr/^off $sentence/, "$name: wa_status()");
 	like(sql("SELECT string_agg(action || ' ' || detail, '; ') FROM wa_setup() WHERE item = 'capture'"), qr/^warning $sentence/, "$name: wa_setup()");
@@ -254,5 +267,6 @@ like(check('scenario things'), qr/^error: it listens to no table/, 'and without 
 sql("UPDATE wa.scenario SET watch = 'public.things', active = false WHERE key = 'things'");
 is(check('scenario things'), 'ok: not active', 'if it is active');
 
+$_->close foreach values %sessions;
 $node->stop('fast');
 done_testing();
