@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "pg/build.h"
 #include "pg/frame.h"
 
 static MemoryContext context_before = NULL;
@@ -41,21 +42,24 @@ lock_extension(void)
 {
 	Oid			extension = get_extension_oid("sicantik_wa", true);
 	LOCKTAG		tag;
+	WaBuildDifference difference;
 
 	if (!OidIsValid(extension))
 		return false;
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
 	if (LockAcquire(&tag, AccessShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
-	/* it may have been dropped before we had the lock */
+	/* it may have been dropped, or changed, before we had the lock */
 	AcceptInvalidationMessages();
-	return get_extension_oid("sicantik_wa", true) == extension;
+	return get_extension_oid("sicantik_wa", true) == extension &&
+		!wa_build_differs(&difference);
 }
 
 /*
  * Start a transaction with SPI connected and a snapshot pushed.  "activity"
  * is shown in pg_stat_activity: constant text, no data.  Returns false, with
- * no transaction open, if the extension is just being dropped, or is gone.
+ * no transaction open, if the extension is just being dropped, is gone, or is
+ * not of this library's build.
  */
 bool
 wa_frame_begin(const char *activity)
