@@ -103,6 +103,7 @@ extern void wa_find_providers(WaFindings *findings);	/* find_provider.c */
 extern void wa_find_scenarios(WaFindings *findings);	/* find_scenario.c */
 extern void wa_find_watched(WaFindings *findings);	/* find_watched.c */
 extern void wa_find_rights(WaFindings *findings);	/* find_rights.c */
+extern void wa_find_recorded(WaFindings *findings); /* find_recorded.c */
 extern void wa_find_reach(WaFindings *findings);	/* reach.c */
 extern void wa_find_ledger(WaFindings *findings);	/* find_ledger.c */
 extern void wa_find_other_senders(WaFindings *findings);	/* senders.c */

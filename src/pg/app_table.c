@@ -34,6 +34,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "pg/acting.h"
 #include "pg/app_table.h"
@@ -365,4 +366,43 @@ wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 				 PointerGetDatum(construct_array(&element, 1, BOOLOID, 1, true, TYPALIGN_CHAR)),
 				 false);
 	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
+}
+
+/*
+ * The rows whose timestamp (without time zone, UTC as Odoo keeps it) in the
+ * column "key" is later than "since", the latest first, at most so many.  None
+ * if it is of another type.  Scans the table.
+ */
+void
+wa_app_read_newer(WaAppRows *rows, const WaAppTable *table,
+				  const char *const *columns, int ncolumns,
+				  const char *key, TimestampTz since, int most)
+{
+	WaArgs		args = {0};
+	StringInfoData sql;
+
+	rows->n = 0;
+	rows->values = NULL;
+	if (!wa_app_has_column(table, key) ||
+		get_atttype(table->relid, get_attnum(table->relid, key)) != TIMESTAMPOID)
+		return;
+	/* a timestamptz is kept in UTC */
+	wa_arg_datum(&args, TIMESTAMPOID, TimestampGetDatum((Timestamp) since), false);
+	begin_select(&sql, table, columns, ncolumns);
+	appendStringInfo(&sql, " WHERE t.%s > $1 ORDER BY t.%s DESC LIMIT %d",
+					 quote_identifier(key), quote_identifier(key), most);
+	run_select(rows, table, &sql, ncolumns, false, &args);
+}
+
+/*
+ * What such a column's text stands for; 0 for NULL.
+ */
+TimestampTz
+wa_app_timestamp(const char *value)
+{
+	if (value == NULL)
+		return 0;
+	return (TimestampTz) DatumGetTimestamp(DirectFunctionCall3(timestamp_in, CStringGetDatum(value),
+															   ObjectIdGetDatum(InvalidOid),
+															   Int32GetDatum(-1)));
 }

@@ -58,5 +58,9 @@ extern PGDLLEXPORT void wa_app_read_by_texts(WaAppRows *rows, const WaAppTable *
 extern PGDLLEXPORT void wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, bool value);
+extern void wa_app_read_newer(WaAppRows *rows, const WaAppTable *table,
+							  const char *const *columns, int ncolumns,
+							  const char *key, TimestampTz since, int most);
+extern TimestampTz wa_app_timestamp(const char *value);
 
 #endif							/* SICANTIK_WA_APP_TABLE_H */

@@ -26,7 +26,7 @@ my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 # words of ours.
 my %not_shown = map { $_ => 1 } (
 	# items of wa_check(), the same in all languages
-	'provider %s', 'scenario %s', 'watched %s', 'other sender', 'log: messages',
+	'provider %s', 'scenario %s', 'watched %s', 'recorded %s', 'other sender', 'log: messages',
 	'log: messages %s', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: calendar',
 	# items of wa_status(), which is English
 	'column missing', 'column virtual', 'column refused', 'column of a foreign type', 'column not watched', 'no column',
