@@ -115,13 +115,17 @@ look(Search *search, const char *table, void (*find) (Search *search, const void
 								 psprintf("%s: could not be searched: %s", table, error->message), NULL, NULL));
 }
 
-/* Open a table of Odoo's; tells it if it is locked. */
+/*
+ * Open a table of Odoo's; tells it if it is locked, raises an error if it may
+ * not be read.
+ */
 static bool
 open_table(Search *search, WaAppTable *table, const char *name)
 {
 	wa_app_open(table, search->schema, name);
 	if (table->state == WA_APP_LOCKED)
 		tell_locked(search, name);
+	wa_app_require(table);
 	return table->state == WA_APP_READY;
 }
 
@@ -310,6 +314,7 @@ find_in_own(Search *search, const void *argument)
 
 	if (wa_app_open_as(&table, own->schema, own->name, wa_pg_database_owner()) == WA_APP_LOCKED)
 		tell_locked(search, own->relation);
+	wa_app_require(&table);
 	if (table.state != WA_APP_READY)
 		return;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "partner_id",

@@ -332,12 +332,22 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"wa_setup() has not been run in this database", "wa_setup() belum dijalankan di basis data ini"},
 	{"Odoo has neutralized this database (database.is_neutralized)",
 	"Odoo menetralkan basis data ini (database.is_neutralized)"},
+	{"Odoo's table ir_config_parameter cannot be read: %s",
+	"tabel Odoo ir_config_parameter tidak dapat dibaca: <1>"},
 	{"Odoo's table ir_config_parameter is locked at the moment",
 	"tabel Odoo ir_config_parameter sedang terkunci"},
 	{"mode is test, and the setting test_number is not a usable number",
 	"mode adalah test, tetapi pengaturan test_number bukan nomor yang dapat dipakai"},
 	{"mode \"%s\" is not one of observe, test, live",
 	"mode \"{1}\" bukan salah satu dari observe, test, live"},
+
+	/* tables that may not be read */
+	{"table %s belongs to role %s, which has not let us read it: SELECT * FROM wa_setup() as that role or as a superuser, or GRANT SELECT ON %s TO %s",
+	"tabel {1} milik role {2}, yang belum mengizinkan kami membacanya: SELECT * FROM wa_setup() sebagai role itu atau sebagai superuser, atau GRANT SELECT ON {3} TO {4}"},
+	{"table %s belongs to role %s, and the owner of this database may not read it: GRANT SELECT ON %s TO %s",
+	"tabel {1} milik role {2}, dan pemilik basis data ini tidak boleh membacanya: GRANT SELECT ON {3} TO {4}"},
+	{"table %s has policies of role %s, which would run with the rights of the owner of this database: GRANT %s TO %s",
+	"tabel {1} mempunyai policy milik role {2}, yang akan berjalan dengan hak pemilik basis data ini: GRANT {3} TO {4}"},
 
 	/* why an event could not be composed */
 	{"template \"%s\" of scenario \"%s\" does not exist or is not active",
@@ -348,6 +358,8 @@ const WaPhrase wa_ledger_phrases[] = {
 	"fungsi penyusun skenario \"{1}\" tidak ada: {2}(bigint, jsonb, jsonb)"},
 	{"the owner of this database may not execute the composer of scenario \"%s\"",
 	"pemilik basis data ini tidak boleh menjalankan fungsi penyusun skenario \"{1}\""},
+	{"composer of scenario \"%s\" belongs to role %s, which has not all rights of the owner of this database: ALTER FUNCTION %s(bigint, jsonb, jsonb) OWNER TO %s, once its text has been read",
+	"fungsi penyusun skenario \"{1}\" milik role {2}, yang tidak mempunyai semua hak pemilik basis data ini: ALTER FUNCTION {3}(bigint, jsonb, jsonb) OWNER TO {4}, setelah isinya diperiksa"},
 	{"composer of scenario \"%s\" does not return (partner_id bigint, number text, params jsonb)",
 	"fungsi penyusun skenario \"{1}\" tidak mengembalikan (partner_id bigint, number text, params jsonb)"},
 	{"composer of scenario \"%s\" must not be STRICT: a daily run calls it with NULL",

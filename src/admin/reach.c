@@ -124,6 +124,7 @@ count_reach(Reach *reach, const char *schema, const char **problem)
 	{
 		MemoryContextSwitchTo(old);
 		*problem = table.state == WA_APP_LOCKED ? "table sicantik_permit is locked at the moment" :
+			table.state == WA_APP_FORBIDDEN ? table.why :
 			"there is no table sicantik_permit in the schema of the setting odoo_schema";
 		return false;
 	}

@@ -307,12 +307,13 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	check_publications(fcinfo, despite);
+	/* first: our triggers are the word of the tables' owner that we may read */
+	wa_admin_setup_tables(fcinfo, call.acting.user);
 	setup_mode(fcinfo);
 	setup_templates(fcinfo);
 	setup_scenarios(fcinfo);
 	setup_providers(fcinfo);
 	setup_links(fcinfo);
-	wa_admin_setup_tables(fcinfo, call.acting.user);
 	report_other_senders(fcinfo);
 	report_surroundings(fcinfo);
 	wa_call_end(&call);

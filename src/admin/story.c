@@ -165,6 +165,8 @@ static const struct
 	{"wa_arm() when the office is ready; send this one with wa_retry()", "wa_arm() bila kantor siap; kirim yang ini dengan wa_retry()"}},
 	{"no_provider", {"no provider can take it now", "belum ada penyedia yang dapat mengirimnya"},
 	{"see SELECT * FROM wa_check(); it goes by itself when a provider can be used", "lihat SELECT * FROM wa_check(); terkirim sendiri bila ada penyedia yang siap"}},
+	{"facts_unreadable", {"Odoo's table with what must be known before it goes cannot be read", "tabel Odoo yang harus dibaca sebelum pesan dikirim tidak dapat dibaca"},
+	{"mend what \"detail\" names; it goes by itself then", "perbaiki yang disebut \"detail\"; terkirim sendiri setelah itu"}},
 	{"duplicate", {"a message with the same dedupe_key was there before", "sudah ada pesan dengan dedupe_key yang sama"}, {NULL, NULL}},
 	{"time_to_live", {"its time was over before it could be sent", "waktunya habis sebelum dapat dikirim"},
 	{"send again with wa_send() if it is still news", "kirim lagi dengan wa_send() bila masih perlu"}},

@@ -231,6 +231,7 @@ wa_documents_count_pending(WaBatch *batch)
 	{
 		/* locked by wa_documents_load(), so it can be had */
 		wa_app_open(&table, batch->schema, "sicantik_document");
+		wa_app_require(&table);
 		if (table.state == WA_APP_READY)
 			wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "state", state, 1);
 		batch->documents->pending = (int) rows.n;

@@ -11,43 +11,75 @@
 #include "postgres.h"
 
 #include "compose/compose.h"
+#include "pg/subtransaction.h"
+
+typedef struct Look
+{
+	const char *schema;
+	WaContactNow *contacts;
+	int			n;
+	bool		had;			/* false: the table is locked */
+} Look;
+
+static bool
+look(void *argument)
+{
+	Look	   *looking = argument;
+	int64	   *ids = palloc(sizeof(int64) * Max(looking->n, 1));
+	WaBatch		batch = {0};
+	WaAppTable	table;
+
+	batch.schema = looking->schema;
+	for (int i = 0; i < looking->n; i++)
+		ids[i] = looking->contacts[i].partner_id;
+	if (!wa_people_load_partners(&batch, ids, looking->n))
+		return true;
+
+	/* locked by now, or not there: no waiting */
+	if (wa_app_open(&table, looking->schema, "res_partner") == WA_APP_LOCKED)
+		return true;
+	looking->had = true;
+	if (table.state != WA_APP_READY || !wa_app_has_column(&table, "id"))
+		return true;
+	for (int i = 0; i < looking->n; i++)
+	{
+		WaContactNow *contact = &looking->contacts[i];
+		const WaRecipient *recipient = wa_people_partner(&batch, ids[i]);
+
+		contact->state = WA_CONTACT_GONE;
+		if (recipient == NULL)
+			continue;
+		contact->state = recipient->number ? WA_CONTACT_HAS_NUMBER : WA_CONTACT_NO_NUMBER;
+		contact->number = recipient->number;
+		contact->source = recipient->number_source;
+		contact->tried = recipient->tried;
+	}
+	return true;
+}
 
 /*
  * Fill in what is known now of n contacts, whose partner_id is given; equal
  * ones may come more than once.  Strings are palloc()ed in the current
  * context.  Returns false, with nothing filled in, if the table of contacts is
  * locked: nobody waits for it.  SPI connected, the database's owner acting.
+ *
+ * A table that cannot be read at all leaves the numbers as they were: the
+ * sender, who reads it too, says what is wrong with it.
  */
 bool
 wa_look_up_contacts(const char *schema, WaContactNow *contacts, int n)
 {
-	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
-	WaBatch		batch = {0};
-	WaAppTable	table;
+	Look		looking = {schema, contacts, n, false};
+	ErrorData  *error;
 
-	batch.schema = schema;
 	for (int i = 0; i < n; i++)
-		ids[i] = contacts[i].partner_id;
-	if (!wa_people_load_partners(&batch, ids, n))
-		return false;
-
-	/* locked by now, or not there: no waiting */
-	if (wa_app_open(&table, schema, "res_partner") == WA_APP_LOCKED)
-		return false;
-	for (int i = 0; i < n; i++)
-	{
-		const WaRecipient *recipient = wa_people_partner(&batch, ids[i]);
-
 		contacts[i].state = WA_CONTACT_NOT_READ;
-		if (table.state != WA_APP_READY || !wa_app_has_column(&table, "id"))
-			continue;
-		contacts[i].state = WA_CONTACT_GONE;
-		if (recipient == NULL)
-			continue;
-		contacts[i].state = recipient->number ? WA_CONTACT_HAS_NUMBER : WA_CONTACT_NO_NUMBER;
-		contacts[i].number = recipient->number;
-		contacts[i].source = recipient->number_source;
-		contacts[i].tried = recipient->tried;
-	}
+	error = wa_pg_subtransaction(look, &looking);
+	if (error == NULL)
+		return looking.had;
+	if (wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	for (int i = 0; i < n; i++)
+		contacts[i].state = WA_CONTACT_NOT_READ;
 	return true;
 }

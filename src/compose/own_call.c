@@ -3,9 +3,11 @@
  * own_call.c
  *		Calls the function of a scenario of the DBA's own.
  *
- * A row of wa.scenario is untrusted input: the name is resolved, and the right
- * to execute it checked, each time it is used; the function runs as the owner
- * of the database in a security-restricted context.
+ * A row of wa.scenario is untrusted input: the name is resolved, and the
+ * function that it means judged, each time it is used, and that function is
+ * called and no other.  It runs as the owner of the database, in a
+ * security-restricted context, and only if its owner has all rights of that
+ * role.
  *
  * Everything else waits while it runs, so it has a time limit, and one that
  * keeps running out of it, or into locks, is left alone for a minute, or until
@@ -17,10 +19,13 @@
 
 #include <signal.h>
 
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/json.h"
 #include "utils/timeout.h"
@@ -31,6 +36,7 @@
 #include "compose/own.h"
 #include "pg/acting.h"
 #include "pg/app_table.h"
+#include "pg/judged.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 
@@ -120,22 +126,50 @@ typedef struct Call
 	int			n;
 } Call;
 
+/* The function of a scenario, as it was judged. */
+typedef struct Function
+{
+	Oid			oid;
+	char	   *name;			/* quoted */
+	Oid			role;			/* whom it is called as */
+} Function;
+
 /*
- * The function's name, quoted; NULL with *problem if there is no such
- * function, or the owner of the database may not execute it.
+ * As whom may a function of this owner be called?  Whoever owns a function can
+ * replace it at any time, so it never runs with rights that its owner does not
+ * have: as the owner of the database only if its owner has all his rights, else
+ * as its own owner, which is what SECURITY DEFINER asks for.  InvalidOid if it
+ * may not be called at all.
  */
-static char *
-find_function(const WaScenario *scenario, char **problem)
+static Oid
+called_as(Oid function_owner, bool security_definer)
+{
+	Oid			database_owner = wa_pg_database_owner();
+
+	if (function_owner == ROLE_PG_DATABASE_OWNER || has_privs_of_role(function_owner, database_owner))
+		return database_owner;
+	return security_definer ? function_owner : InvalidOid;
+}
+
+/*
+ * Find the function of a scenario and judge it.  False with *problem, a
+ * sentence, if there is no such function or it may not be called.
+ */
+static bool
+find_function(const WaScenario *scenario, Function *function, char **problem)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT format('%I.%I', n.nspname, p.proname),"
 					 " has_function_privilege(current_user, p.oid, 'EXECUTE')"
-					 " AND has_schema_privilege(current_user, n.oid, 'USAGE'), p.proisstrict"
+					 " AND has_schema_privilege(current_user, n.oid, 'USAGE'), p.proisstrict,"
+					 " p.oid::bigint, p.proowner::bigint, p.prosecdef"
 					 " FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"
 					 " WHERE p.oid = to_regprocedure($1 || '(bigint, jsonb, jsonb)') AND p.prokind = 'f'");
 	WaArgs		args = {0};
+	Oid			owner;
 
 	*problem = NULL;
+	memset(function, 0, sizeof(*function));
 	wa_arg_text(&args, scenario->composer);
 	if (strchr(scenario->composer, '.') == NULL || wa_query(&find, &args) == 0)
 		*problem = psprintf("composer of scenario \"%s\" does not exist: %s(bigint, jsonb, jsonb)",
@@ -146,7 +180,18 @@ find_function(const WaScenario *scenario, char **problem)
 	else if (scenario->daily && wa_row_bool(0, 3))
 		*problem = psprintf("composer of scenario \"%s\" must not be STRICT: a daily run calls it with NULL",
 							scenario->key);
-	return *problem ? NULL : wa_row_text(0, 1);
+	if (*problem)
+		return false;
+	function->name = wa_row_text(0, 1);
+	function->oid = (Oid) wa_row_int8(0, 4);
+	owner = (Oid) wa_row_int8(0, 5);
+	function->role = called_as(owner, wa_row_bool(0, 6));
+	if (OidIsValid(function->role))
+		return true;
+	*problem = psprintf("composer of scenario \"%s\" belongs to role %s, which has not all rights of the owner of this database: ALTER FUNCTION %s(bigint, jsonb, jsonb) OWNER TO %s, once its text has been read",
+						scenario->key, GetUserNameFromId(owner, false), function->name,
+						quote_identifier(GetUserNameFromId(wa_pg_database_owner(), false)));
+	return false;
 }
 
 typedef struct Look
@@ -159,8 +204,9 @@ static bool
 look(void *argument)
 {
 	Look	   *looking = argument;
+	Function	function;
 
-	(void) find_function(looking->scenario, &looking->problem);
+	(void) find_function(looking->scenario, &function, &looking->problem);
 	return true;
 }
 
@@ -329,12 +375,13 @@ call_function(void *argument)
 	MemoryContext context = CurrentMemoryContext;
 	WaArgs		args = {0};
 	WaActing	acting;
+	WaJudged	judged;
+	Function	function;
 	char	   *problem;
-	char	   *function = find_function(call->scenario, &problem);
 	char	   *sql;
 	int			result;
 
-	if (function == NULL)
+	if (!find_function(call->scenario, &function, &problem))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("%s", problem)));
@@ -343,22 +390,23 @@ call_function(void *argument)
 	{
 		bind_event(&args, call->event);
 		sql = psprintf("SELECT r.* FROM %s($1, CASE WHEN $3 IS NOT NULL THEN pg_catalog.jsonb_object($2, $3) END,"
-					   " pg_catalog.jsonb_object($2, $4)) AS r", function);
+					   " pg_catalog.jsonb_object($2, $4)) AS r", function.name);
 	}
 	else
 	{
 		wa_arg_text(&args, call->day);
 		sql = psprintf("SELECT r.* FROM %s(NULL::pg_catalog.int8, NULL::pg_catalog.jsonb,"
-					   " pg_catalog.jsonb_build_object('day', $1)) AS r", function);
+					   " pg_catalog.jsonb_build_object('day', $1)) AS r", function.name);
 	}
 
-	wa_pg_act_as_role(&acting, wa_pg_database_owner());
-	result = SPI_execute_with_args(sql, args.n, args.types, args.values, args.nulls, false, MOST_ANSWERS + 1);
+	wa_judged_init(&judged, InvalidOid, function.oid, &args);
+	wa_pg_act_as_role(&acting, function.role);
+	result = wa_judged_execute(sql, &judged, &args, false, MOST_ANSWERS + 1);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);
 	if (result != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
+		elog(ERROR, "could not call a composer: %s", SPI_result_code_string(result));
 	read_answers(call);
 	SPI_freetuptable(SPI_tuptable);
 	return true;

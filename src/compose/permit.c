@@ -81,11 +81,12 @@ by_id(const void *a, const void *b)
 
 /*
  * Remember that a table of the batch could not be had; the batch is put off.
- * Returns true if it was locked.
+ * Returns true if it was locked.  Raises an error for one that may not be read.
  */
 bool
 wa_batch_add_locked(WaBatch *batch, const WaAppTable *table, const char *name)
 {
+	wa_app_require(table);
 	if (table->state != WA_APP_LOCKED)
 		return false;
 	batch->locked = true;

@@ -38,6 +38,7 @@ typedef struct Claim
 	int64		id;				/* of the message */
 	int			place;			/* in the caller's arrays */
 	bool		own;			/* of a scenario of the DBA's own */
+	bool		told;			/* the built-in scenarios tell of all its columns */
 	const char *model;			/* NULL: nothing is to be compared */
 	int64		record_id;
 	int			n;
@@ -143,16 +144,31 @@ stands_for_others(const Claim *claim, const char *schema, const WaScenario *scen
 }
 
 /*
- * Open the table of a claim.  What a scenario of the DBA's own names, by its
- * model or as a table with its schema, is read with the rights of its
- * function: those of the database's owner.
+ * Does the message name what the built-in scenarios themselves tell of?  A row
+ * of wa.message may have been written by anybody who may write there.
+ */
+static bool
+is_told(const Claim *claim)
+{
+	char	   *table = table_of(claim->model);
+
+	for (int i = 0; i < claim->n; i++)
+		if (!wa_app_is_told(table, claim->columns[i]))
+			return false;
+	return claim->n > 0 && !claim->own;
+}
+
+/*
+ * Open the table of a claim.  What anything but the built-in scenarios names,
+ * by its model or as a table with its schema, is read with the rights of the
+ * database's owner, which are those of the function of his own scenario.
  */
 static void
 open_table(WaAppTable *table, const char *schema, const Claim *claim)
 {
 	List	   *names;
 
-	if (!claim->own)
+	if (claim->told)
 		wa_app_open(table, schema, table_of(claim->model));
 	else if (wa_app_open_as(table, schema, table_of(claim->model), wa_pg_database_owner()) == WA_APP_MISSING &&
 			 SplitIdentifierString(pstrdup(claim->model), '.', &names) && list_length(names) == 2)
@@ -162,7 +178,7 @@ open_table(WaAppTable *table, const char *schema, const Claim *claim)
 static bool
 same_table(const Claim *a, const Claim *b)
 {
-	return a->model && a->own == b->own && strcmp(a->model, b->model) == 0;
+	return a->model && a->told == b->told && strcmp(a->model, b->model) == 0;
 }
 
 /* Compare the messages about records of one model, those like "first". */
@@ -195,8 +211,10 @@ check_model(const char *schema, const Claim *first, Claim *claims, int n,
 
 		if (!same_table(&claims[i], first))
 			continue;
-		if (table.state == WA_APP_LOCKED)
+		if (table.state == WA_APP_LOCKED || table.state == WA_APP_FORBIDDEN)
 			results[claims[i].place] = WA_STILL_LOCKED;
+		if (table.state == WA_APP_FORBIDDEN)
+			details[claims[i].place] = table.why;
 		if (table.state != WA_APP_READY || !wa_app_has_column(&table, "id"))
 			continue;
 		for (uint64 r = 0; r < rows.n && row == NULL; r++)
@@ -311,6 +329,7 @@ read_claims(const int64 *ids, int n, Claim *claims, WaStill *results)
 			claim->model = wa_row_text(r, 2);
 			claim->record_id = wa_row_int8(r, 3);
 			read_claim(claim, wa_row_text(r, 4));
+			claim->told = is_told(claim);
 		}
 		count++;
 	}
@@ -320,7 +339,8 @@ read_claims(const int64 *ids, int n, Claim *claims, WaStill *results)
 
 /*
  * What became of the conditions of these messages: results[i], and for
- * WA_STILL_FALSE details[i], a sentence palloc()ed in the current context.
+ * WA_STILL_FALSE, and where something is to be mended before it can be told
+ * (WA_STILL_LOCKED), details[i], a sentence palloc()ed in the current context.
  * One that has been replaced has ended.  Locks no table but conditionally.
  */
 void

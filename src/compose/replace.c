@@ -93,6 +93,7 @@ wa_replace_newest_pending(const char *schema)
 	int64		newest = 0;
 
 	wa_app_open(&table, schema, "sicantik_document");
+	wa_app_require(&table);
 	if (table.state != WA_APP_READY)
 		return 0;
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "state", state, 1);

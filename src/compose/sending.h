@@ -47,7 +47,7 @@ extern PGDLLEXPORT void wa_recheck(const char *schema, const int64 *ids, int n,
 /* A contact as it is now. */
 typedef enum WaContactState
 {
-	WA_CONTACT_NOT_READ,		/* there is no table of contacts */
+	WA_CONTACT_NOT_READ,		/* no table of contacts, or it cannot be read */
 	WA_CONTACT_GONE,
 	WA_CONTACT_NO_NUMBER,
 	WA_CONTACT_HAS_NUMBER

@@ -38,6 +38,9 @@
 #define BEHIND_US		(250 * 1000)
 #define LONGEST_BEHIND_US (60 * USECS_PER_SEC)
 
+/* The same where a person must mend something first. */
+#define UNREADABLE_US	(60 * USECS_PER_SEC)
+
 /*
  * How long a message without a usable provider waits for the next look; a
  * change of configuration makes all of them look again at once.
@@ -87,6 +90,22 @@ drop(WaConclusions *conclusions, WaItem *item,
 						  detail ? ": " : "", detail ? detail : "");
 	}
 	return wa_send_conclude(conclusions, item->id, state, reason, detail);
+}
+
+/*
+ * What must be asked before it goes cannot be read: say so in the ledger when
+ * the reason is a new one.
+ */
+static void
+wait_for_facts(WaConclusions *conclusions, WaItem *item, const char *reason, int64 now)
+{
+	uint32		hash = hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+
+	item->wait_us = now + UNREADABLE_US;
+	if (item->noted == hash)
+		return;
+	item->noted = hash;
+	wa_send_conclude(conclusions, item->id, "queued", "facts_unreadable", reason);
 }
 
 /* No provider now: say so in the ledger when the reason is a new one. */
@@ -202,6 +221,8 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 			else if (result == WA_STILL_LOCKED)
 			{
 				item->wait_us = now + LOCKED_US;
+				if (detail)
+					wait_for_facts(conclusions, item, detail, now);
 				*again = Min(*again, item->wait_us);
 			}
 			if (result != WA_STILL_TRUE)

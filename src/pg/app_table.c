@@ -11,6 +11,13 @@
  *	 in a deadlock with us;
  * - it is read as its own owner in a security-restricted context, and only if
  *	 it is a table: whatever hangs on it runs with its owner's rights;
+ * - and nobody may read more through us than he could without.  What is read
+ *	 ends in tables of the database's owner, so where he has no rights of the
+ *	 table's owner, only what app_columns.c lists is read, and only where that
+ *	 role has let us in: our trigger is on a table of its in this schema, which
+ *	 wa_setup() puts there for its members only.  Anything else is read as the
+ *	 database's owner, with his own rights or not at all;
+ * - the statement that reads touches the table that was judged (judged.c);
  * - a column that this Odoo lacks reads as NULL, and every value is text.
  *
  *-------------------------------------------------------------------------
@@ -18,25 +25,35 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "parser/parse_func.h"
 #include "lib/stringinfo.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "pg/acting.h"
 #include "pg/app_table.h"
+#include "pg/judged.h"
 #include "pg/pg_compat.h"
 
 /*
@@ -54,12 +71,9 @@ changed_since_snapshot(HeapTuple tuple)
 		XidInMVCCSnapshot(xmin, GetActiveSnapshot());
 }
 
-/*
- * Find and lock a table for reading, without ever waiting.  The lock lasts to
- * the end of the transaction.  Returns (and stores) what became of it.
- */
-WaAppState
-wa_app_open(WaAppTable *table, const char *schema, const char *name)
+/* Find and lock a table for reading; table->owner: who owns it. */
+static void
+find_table(WaAppTable *table, const char *schema, const char *name)
 {
 	Oid			namespace = get_namespace_oid(schema, true);
 	HeapTuple	tuple;
@@ -68,19 +82,23 @@ wa_app_open(WaAppTable *table, const char *schema, const char *name)
 	memset(table, 0, sizeof(*table));
 	table->state = WA_APP_MISSING;
 	if (!OidIsValid(namespace))
-		return table->state;
+		return;
 	table->relid = get_relname_relid(name, namespace);
 	if (!OidIsValid(table->relid))
-		return table->state;
+		return;
+	table->state = WA_APP_LOCKED;
 	if (!ConditionalLockRelationOid(table->relid, AccessShareLock))
-		return table->state = WA_APP_LOCKED;
+		return;
 
 	/* it may have been dropped or renamed before we had the lock */
 	if (get_relname_relid(name, namespace) != table->relid)
-		return table->state = WA_APP_LOCKED;
+		return;
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid));
 	if (!HeapTupleIsValid(tuple))
-		return table->state = WA_APP_MISSING;
+	{
+		table->state = WA_APP_MISSING;
+		return;
+	}
 	form = (Form_pg_class) GETSTRUCT(tuple);
 	table->owner = form->relowner;
 	table->relation = quote_qualified_identifier(schema, name);
@@ -89,23 +107,134 @@ wa_app_open(WaAppTable *table, const char *schema, const char *name)
 	if (table->state == WA_APP_READY && changed_since_snapshot(tuple))
 		table->state = WA_APP_LOCKED;
 	ReleaseSysCache(tuple);
+}
+
+/* Is our trigger on this relation? */
+static bool
+has_our_trigger(Oid relid, Oid function)
+{
+	Relation	rel = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = ((Form_pg_trigger) GETSTRUCT(tuple))->tgfoid == function;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * Has this role let us into this schema?  Who may put a trigger on a table can
+ * have its owner run anything, so our trigger on one of his tables is his word.
+ */
+static bool
+has_let_us_in(Oid namespace, Oid owner)
+{
+	static const char *const watched[] = {"sicantik_permit", "sicantik_document", "signature_workflow"};
+	Oid			function = LookupFuncName(list_make2(makeString("wa"), makeString("capture")),
+										  0, NULL, true);
+
+	for (size_t i = 0; OidIsValid(function) && i < lengthof(watched); i++)
+	{
+		Oid			relid = get_relname_relid(watched[i], namespace);
+		HeapTuple	tuple = OidIsValid(relid) ?
+			SearchSysCache1(RELOID, ObjectIdGetDatum(relid)) : NULL;
+		bool		is_his;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		is_his = ((Form_pg_class) GETSTRUCT(tuple))->relowner == owner;
+		ReleaseSysCache(tuple);
+		if (is_his && has_our_trigger(relid, function))
+			return true;
+	}
+	return false;
+}
+
+static void
+forbid(WaAppTable *table, char *why)
+{
+	table->state = WA_APP_FORBIDDEN;
+	table->why = why;
+}
+
+/*
+ * From a table that is ready, read as "reader", who has no rights of its
+ * owner.  Its policies would run with the rights of the one who reads.
+ */
+static void
+read_as(WaAppTable *table, Oid reader, bool listed)
+{
+	char	   *owner = GetUserNameFromId(table->owner, false);
+	char	   *name = GetUserNameFromId(reader, false);
+
+	if (pg_class_aclcheck(table->relid, reader, ACL_SELECT) != ACLCHECK_OK ||
+		wa_schema_aclcheck(get_rel_namespace(table->relid), reader, ACL_USAGE) != ACLCHECK_OK)
+		forbid(table, listed ?
+			   psprintf("table %s belongs to role %s, which has not let us read it: SELECT * FROM wa_setup() as that role or as a superuser, or GRANT SELECT ON %s TO %s",
+						table->relation, owner, table->relation, quote_identifier(name)) :
+			   psprintf("table %s belongs to role %s, and the owner of this database may not read it: GRANT SELECT ON %s TO %s",
+						table->relation, owner, table->relation, quote_identifier(name)));
+	else if (!has_privs_of_role(table->owner, reader) &&
+			 check_enable_rls(table->relid, reader, true) == RLS_ENABLED)
+		forbid(table, psprintf("table %s has policies of role %s, which would run with the rights of the owner of this database: GRANT %s TO %s",
+							   table->relation, owner, quote_identifier(owner), quote_identifier(name)));
+	table->owner = reader;
+}
+
+/*
+ * Find and lock a table for reading, without ever waiting.  The lock lasts to
+ * the end of the transaction.  Returns (and stores) what became of it.
+ *
+ * For names that stand in our sources: see app_columns.c.
+ */
+WaAppState
+wa_app_open(WaAppTable *table, const char *schema, const char *name)
+{
+	Oid			reader = wa_pg_database_owner();
+
+	find_table(table, schema, name);
+	if (table->state != WA_APP_READY || has_privs_of_role(reader, table->owner))
+		return table->state;
+	table->columns = wa_app_columns(name);
+	if (table->columns == NULL || !has_let_us_in(get_rel_namespace(table->relid), table->owner))
+	{
+		read_as(table, reader, table->columns != NULL);
+		table->columns = NULL;
+	}
 	return table->state;
 }
 
 /*
- * The same for a table that is to be read as "role" instead of its owner;
- * WA_APP_REFUSED too if that role may not.
+ * The same for a table that a row names: nothing is read of it that "role"
+ * could not read himself.
  */
 WaAppState
 wa_app_open_as(WaAppTable *table, const char *schema, const char *name, Oid role)
 {
-	if (wa_app_open(table, schema, name) != WA_APP_READY)
-		return table->state;
-	table->owner = role;
-	if (pg_class_aclcheck(table->relid, role, ACL_SELECT) != ACLCHECK_OK ||
-		wa_schema_aclcheck(get_rel_namespace(table->relid), role, ACL_USAGE) != ACLCHECK_OK)
-		table->state = WA_APP_REFUSED;
+	find_table(table, schema, name);
+	if (table->state == WA_APP_READY && !has_privs_of_role(role, table->owner))
+		read_as(table, role, false);
 	return table->state;
+}
+
+/*
+ * Raise an error if we have no right to read it: where nothing can be decided
+ * without.
+ */
+void
+wa_app_require(const WaAppTable *table)
+{
+	if (table->state == WA_APP_FORBIDDEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("%s", table->why)));
 }
 
 bool
@@ -113,6 +242,20 @@ wa_app_has_column(const WaAppTable *table, const char *column)
 {
 	return table->state == WA_APP_READY &&
 		get_attnum(table->relid, column) > 0;
+}
+
+/* A column that is about to be read; false: there is none. */
+static bool
+may_read(const WaAppTable *table, const char *column)
+{
+	if (!wa_app_has_column(table, column))
+		return false;
+	if (table->columns && !wa_app_is_among(table->columns, column))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("column %s of table %s is none of those that are read in the name of its owner",
+						quote_identifier(column), table->relation)));
+	return true;
 }
 
 /*
@@ -125,64 +268,109 @@ wa_app_has_column(const WaAppTable *table, const char *column)
 /* From so many values on the executor hashes them, if it knows them. */
 #define HASHED_VALUES	9
 
-#define STATEMENT_BYTES 1024
+#define STATEMENT_BYTES 1020
+
+typedef struct PlanKey
+{
+	Oid			relid;
+	char		sql[STATEMENT_BYTES];
+} PlanKey;
 
 typedef struct KeptPlan
 {
-	char		sql[STATEMENT_BYTES];	/* hash key */
-	SPIPlanPtr	plan;
+	PlanKey		key;			/* hash key */
+	WaJudged	judged;
+	SPIPlanPtr	plan;			/* NULL: an error came in between */
 } KeptPlan;
 
 static HTAB *kept_plans = NULL;
 
-static SPIPlanPtr
-prepare(const char *sql, WaArgs *args)
+static KeptPlan *
+find_kept(const WaAppTable *table, const char *sql)
 {
-	char		key[STATEMENT_BYTES] = {0};
+	PlanKey		key = {0};
 	KeptPlan   *kept;
-	SPIPlanPtr	plan;
+	bool		found;
 
 	if (kept_plans == NULL)
 	{
 		HASHCTL		ctl = {0};
 
-		ctl.keysize = STATEMENT_BYTES;
+		ctl.keysize = sizeof(PlanKey);
 		ctl.entrysize = sizeof(KeptPlan);
 		kept_plans = hash_create("sicantik_wa statements on the application's tables",
-								 KEPT_PLANS, &ctl, HASH_ELEM | HASH_STRINGS);
+								 KEPT_PLANS, &ctl, HASH_ELEM | HASH_BLOBS);
 	}
-	strlcpy(key, sql, sizeof(key));
-	kept = strlen(sql) < STATEMENT_BYTES ? hash_search(kept_plans, key, HASH_FIND, NULL) : NULL;
-	if (kept)
+	if (strlen(sql) >= STATEMENT_BYTES)
+		return NULL;
+	key.relid = table->relid;
+	strcpy(key.sql, sql);
+	kept = hash_search(kept_plans, &key, HASH_FIND, NULL);
+	if (kept || hash_get_num_entries(kept_plans) >= KEPT_PLANS)
+		return kept;
+	kept = hash_search(kept_plans, &key, HASH_ENTER, &found);
+	kept->plan = NULL;
+	return kept;
+}
+
+static SPIPlanPtr
+prepare(const WaAppTable *table, const char *sql, WaArgs *args)
+{
+	KeptPlan   *kept = find_kept(table, sql);
+	WaJudged   *judged = kept ? &kept->judged : palloc(sizeof(WaJudged));
+	SPIPlanPtr	plan;
+
+	if (kept && kept->plan)
 		return kept->plan;
-	plan = SPI_prepare(sql, args->n, args->types);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
-	if (strlen(sql) < STATEMENT_BYTES && hash_get_num_entries(kept_plans) < KEPT_PLANS &&
-		SPI_keepplan(plan) == 0)
-	{
-		kept = hash_search(kept_plans, key, HASH_ENTER, NULL);
+	wa_judged_init(judged, table->relid, InvalidOid, args);
+	plan = wa_judged_prepare(sql, judged);
+	if (kept && SPI_keepplan(plan) == 0)
 		kept->plan = plan;
-	}
 	return plan;
 }
 
-/* SELECT the columns as text FROM the table AS t. */
+/*
+ * A column as text.  Of a type that somebody has made, by its output function:
+ * a cast may be a function of his, and would run with the rights of the one
+ * who reads.
+ */
 static void
+append_as_text(StringInfo sql, const WaAppTable *table, const char *column)
+{
+	Oid			type = getBaseType(get_atttype(table->relid, get_attnum(table->relid, column)));
+
+	if (type < FirstNormalObjectId)
+		appendStringInfo(sql, "t.%s::text", quote_identifier(column));
+	else
+		appendStringInfo(sql, "CASE WHEN t.%s IS NOT NULL THEN pg_catalog.format('%%s', t.%s) END",
+						 quote_identifier(column), quote_identifier(column));
+}
+
+/*
+ * SELECT the columns as text FROM the table AS t.  Returns how many of them
+ * the table has.
+ */
+static int
 begin_select(StringInfo sql, const WaAppTable *table, const char *const *columns, int ncolumns)
 {
+	int			n = 0;
+
 	initStringInfo(sql);
 	appendStringInfoString(sql, "SELECT ");
 	for (int i = 0; i < ncolumns; i++)
 	{
 		if (i > 0)
 			appendStringInfoString(sql, ", ");
-		if (wa_app_has_column(table, columns[i]))
-			appendStringInfo(sql, "t.%s::text", quote_identifier(columns[i]));
+		if (may_read(table, columns[i]))
+		{
+			append_as_text(sql, table, columns[i]);
+			n++;
+		}
 		else
 			appendStringInfoString(sql, "NULL::text");
 	}
 	appendStringInfo(sql, " FROM %s AS t", table->relation);
+	return n;
 }
 
 /*
@@ -194,15 +382,18 @@ run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumn
 		   bool with_values, WaArgs *args)
 {
 	WaActing	acting;
+	WaJudged	judged;
 	MemoryContext context = CurrentMemoryContext;
 	int			result;
 
 	wa_pg_act_as_role(&acting, table->owner);
 	if (with_values)
-		result = SPI_execute_with_args(sql->data, args->n, args->types, args->values,
-									   args->nulls, true, 0);
+	{
+		wa_judged_init(&judged, table->relid, InvalidOid, args);
+		result = wa_judged_execute(sql->data, &judged, args, true, 0);
+	}
 	else
-		result = SPI_execute_plan(prepare(sql->data, args), args->values, args->nulls, true, 0);
+		result = wa_judged_execute_plan(prepare(table, sql->data, args), args, true);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);
@@ -239,10 +430,10 @@ read_rows(WaAppRows *rows, const WaAppTable *table,
 
 	rows->n = 0;
 	rows->values = NULL;
-	begin_select(&sql, table, columns, ncolumns);
+	(void) begin_select(&sql, table, columns, ncolumns);
 	for (int i = 0; i < nkeys; i++)
 	{
-		if (!wa_app_has_column(table, keys[i]))
+		if (!may_read(table, keys[i]))
 			continue;
 		appendStringInfo(&sql, "%st.%s = ANY ($1)", sep, quote_identifier(keys[i]));
 		sep = " OR ";
@@ -261,8 +452,10 @@ wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
 	WaArgs		args = {0};
 	StringInfoData sql;
 
-	begin_select(&sql, table, columns, ncolumns);
-	run_select(rows, table, &sql, ncolumns, false, &args);
+	rows->n = 0;
+	rows->values = NULL;
+	if (begin_select(&sql, table, columns, ncolumns) > 0)
+		run_select(rows, table, &sql, ncolumns, false, &args);
 }
 
 /* Is there such a column, and of a type of this category (pg_type)? */
@@ -308,6 +501,13 @@ wa_app_read_by_array(WaAppRows *rows, const WaAppTable *table,
 {
 	WaArgs		args = {0};
 
+	/* a comparison of a type that somebody has made may be his as well */
+	if (wa_app_has_column(table, key) &&
+		getBaseType(get_atttype(table->relid, get_attnum(table->relid, key))) >= FirstNormalObjectId)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column %s of table %s is of a type that cannot be compared",
+						quote_identifier(key), table->relation)));
 	wa_arg_datum(&args, array_type, array, false);
 	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
 }

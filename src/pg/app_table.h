@@ -17,7 +17,8 @@ typedef enum WaAppState
 	WA_APP_READY,				/* locked against changes, may be read */
 	WA_APP_MISSING,				/* no such table */
 	WA_APP_LOCKED,				/* somebody is changing it, or has since our snapshot; come back later */
-	WA_APP_REFUSED				/* not a table: a view or something else */
+	WA_APP_REFUSED,				/* not a table: a view or something else */
+	WA_APP_FORBIDDEN			/* a table that we have no right to read; "why" says it */
 } WaAppState;
 
 /* One table of the application, locked until the end of the transaction. */
@@ -27,6 +28,8 @@ typedef struct WaAppTable
 	Oid			relid;
 	Oid			owner;			/* or who else it is read as */
 	char	   *relation;		/* schema-qualified, quoted */
+	const char *const *columns; /* no others may be read; NULL: all */
+	char	   *why;			/* WA_APP_FORBIDDEN: a sentence with what to do */
 } WaAppTable;
 
 /* Rows as text; values[row][column], NULL for SQL NULL or no such column. */
@@ -39,6 +42,7 @@ typedef struct WaAppRows
 /* Results are palloc()ed in the current context.  SPI must be connected. */
 extern PGDLLEXPORT WaAppState wa_app_open(WaAppTable *table, const char *schema, const char *name);
 extern PGDLLEXPORT WaAppState wa_app_open_as(WaAppTable *table, const char *schema, const char *name, Oid role);
+extern PGDLLEXPORT void wa_app_require(const WaAppTable *table);
 extern PGDLLEXPORT bool wa_app_has_column(const WaAppTable *table, const char *column);
 extern PGDLLEXPORT void wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
 										const char *const *columns, int ncolumns);
@@ -58,5 +62,10 @@ extern PGDLLEXPORT void wa_app_read_by_texts(WaAppRows *rows, const WaAppTable *
 extern PGDLLEXPORT void wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, bool value);
+
+/* app_columns.c */
+extern const char *const *wa_app_columns(const char *table);
+extern bool wa_app_is_among(const char *const *columns, const char *column);
+extern bool wa_app_is_told(const char *table, const char *column);
 
 #endif							/* SICANTIK_WA_APP_TABLE_H */

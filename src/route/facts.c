@@ -247,7 +247,8 @@ apply_odoo_inbound(WaRoute *routes, int n, const WaAppTable *table)
 
 /*
  * Fill in what is known of each person.  All tables are locked before the
- * first is read; returns false, naming the table, if one cannot be had now.
+ * first is read; returns false, naming the table, if one cannot be had now,
+ * and raises an error if one may not be read.
  */
 bool
 wa_route_load_facts(WaRoute *routes, int n, const char *schema,
@@ -265,6 +266,8 @@ wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 			*locked_table = names[i];
 			return false;
 		}
+		/* without it nobody knows who wants no messages */
+		wa_app_require(&tables[i]);
 	}
 	apply_contacts(routes, n);
 	apply_partners(routes, n, &tables[0]);

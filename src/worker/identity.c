@@ -29,6 +29,7 @@
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 #include "queue/queue.h"
 #include "sicantik_wa.h"
 #include "text/text.h"
@@ -43,24 +44,26 @@ PG_FUNCTION_INFO_V1(wa_sql_disarm);
 typedef struct OdooFacts
 {
 	bool		locked;			/* could not be read now */
+	char	   *why;			/* it may not be read; or NULL */
 	char	   *uuid;			/* or NULL */
 	bool		neutralized;
 } OdooFacts;
 
-static void
-read_odoo(OdooFacts *facts)
+static bool
+read_parameters(void *argument)
 {
+	OdooFacts  *facts = argument;
 	static const char *const columns[] = {"key", "value"};
 	static const char *const keys[] = {"database.uuid", "database.is_neutralized"};
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	memset(facts, 0, sizeof(*facts));
 	if (wa_app_open(&table, wa_setting_get("odoo_schema"),
 					"ir_config_parameter") == WA_APP_LOCKED)
 		facts->locked = true;
+	facts->why = table.why;
 	if (table.state != WA_APP_READY)
-		return;
+		return true;
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns),
 						"key", keys, lengthof(keys));
 	for (uint64 i = 0; i < rows.n; i++)
@@ -75,6 +78,25 @@ read_odoo(OdooFacts *facts)
 		else if (!parse_bool(value, &facts->neutralized))
 			facts->neutralized = true;	/* an odd value is no permission */
 	}
+	return true;
+}
+
+/*
+ * In a subtransaction: whatever hangs on Odoo's table may fail, and the sender
+ * must be able to say so.
+ */
+static void
+read_odoo(OdooFacts *facts)
+{
+	ErrorData  *error;
+
+	memset(facts, 0, sizeof(*facts));
+	error = wa_pg_subtransaction(read_parameters, facts);
+	if (error == NULL)
+		return;
+	if (wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	facts->why = error->message;
 }
 
 static void
@@ -163,6 +185,12 @@ wa_identity_check(WaIdentity *identity)
 	{
 		stop(identity, true,
 			 "Odoo has neutralized this database (database.is_neutralized); wa_arm() lets it send all the same");
+		return;
+	}
+	if (odoo.why)
+	{
+		stop(identity, false, psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why));
+		identity->unreadable = true;
 		return;
 	}
 	if (odoo.locked)
@@ -285,6 +313,10 @@ wa_sql_arm(PG_FUNCTION_ARGS)
 				 errhint("Give the name of the database that is to send: SELECT wa_arm('%s').",
 						 database)));
 	wa_identity_check(&identity);
+	if (identity.unreadable)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("%s", identity.why)));
 	wa_identity_stamp(identity.is_copy);
 	set_mode("live");
 	if (identity.is_copy)

@@ -27,6 +27,7 @@ typedef struct WaIdentity
 	bool		is_copy;		/* an identity is stamped (or was dumped) and it
 								 * is not ours */
 	bool		locked;			/* could not be told now; ask again soon */
+	bool		unreadable;		/* what Odoo says of it cannot be read */
 	char	   *why;			/* sentence for people; NULL while it may send */
 	char	   *test_number;	/* WA_MODE_TEST */
 	int64		hold_message_id;
