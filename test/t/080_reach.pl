@@ -10,6 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Session;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
@@ -307,6 +308,64 @@ $node->safe_psql('split', q{
 ok(wait_sql($node, 'split', "SELECT error LIKE '%belongs to role odoo, which has not all rights%' FROM wa.dead_letter WHERE scenario = 'mine'"),
 	'a function of odoo does not run as the superuser who owns the database');
 is($node->safe_psql('split', "SELECT rolsuper FROM pg_roles WHERE rolname = 'odoo'"), 'f', '  so he did not become one');
+
+# What was judged is what is read: the schema gets another meaning in between,
+# and a view of clerk's stands where a table of odoo's was.
+
+$node->safe_psql('postgres', 'CREATE DATABASE swap');
+my $tables = join ' ', map { "CREATE TABLE sch.$_;" } (
+	'res_partner (id int PRIMARY KEY, phone_sanitized text, whatsapp_opt_in boolean, whatsapp_opt_in_date timestamp)',
+	'phone_blacklist (number text, active boolean)', 'whatsapp_message (mobile_number_formatted text, message_type text, create_date timestamp)');
+$node->safe_psql('swap', qq{
+	CREATE EXTENSION sicantik_wa;
+	SELECT count(*) FROM wa_setup();
+	SELECT wa_set('odoo_schema', 'sch');
+	GRANT CREATE ON DATABASE swap TO clerk;
+	GRANT ALL ON SCHEMA public TO clerk, odoo;
+	CREATE SCHEMA sch AUTHORIZATION clerk;
+	GRANT ALL ON SCHEMA sch TO odoo;
+	SET ROLE odoo;
+	$tables
+	INSERT INTO sch.res_partner VALUES (10, '+6281200000010', true, now());
+	RESET ROLE;
+	DROP TABLE sch.phone_blacklist;
+	SET ROLE clerk;
+	CREATE FUNCTION public.spy() RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN RAISE LOG 'spy runs as %', current_user; RETURN true; END \$\$;
+	CREATE SCHEMA evil;
+	CREATE VIEW evil.res_partner AS SELECT 10 AS id, ''::text AS phone_sanitized, true AS whatsapp_opt_in, now()::timestamp AS whatsapp_opt_in_date WHERE public.spy();
+	CREATE VIEW evil.phone_blacklist AS SELECT ''::text AS number, true AS active WHERE public.spy();
+	CREATE VIEW evil.whatsapp_message AS SELECT ''::text AS mobile_number_formatted, ''::text AS message_type, now()::timestamp AS create_date WHERE public.spy();
+	GRANT USAGE ON SCHEMA evil TO odoo;
+	GRANT SELECT ON ALL TABLES IN SCHEMA evil TO odoo;
+	CREATE TABLE sch.phone_blacklist (number text, active boolean);
+	INSERT INTO sch.phone_blacklist VALUES ('+6281200000010', false);
+	CREATE FUNCTION public.swap() RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN
+		ALTER SCHEMA sch RENAME TO gone; ALTER SCHEMA evil RENAME TO sch; RETURN true; END \$\$;
+	ALTER TABLE sch.phone_blacklist ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+	CREATE POLICY p ON sch.phone_blacklist USING (public.swap());
+});
+my ($code, $out, $err) = $node->psql('swap', "SELECT * FROM wa_determine_provider(10, 'permit_ready')");
+like($err, qr/table "whatsapp_message" was replaced by another one at this moment/, 'a policy puts a view in the place of the table that is read next: an error');
+unlike(slurp_file($node->logfile), qr/LOG:  spy runs as/, '  its function did not run');
+
+# two sessions swap the schemas all the time
+$node->safe_psql('swap', 'ALTER TABLE sch.phone_blacklist DISABLE ROW LEVEL SECURITY');
+my $rename = join "\n", map { "BEGIN ALTER SCHEMA sch RENAME TO gone; ALTER SCHEMA evil RENAME TO sch; EXCEPTION WHEN OTHERS THEN NULL; END; COMMIT;"
+	  . " BEGIN ALTER SCHEMA sch RENAME TO evil; ALTER SCHEMA gone RENAME TO sch; EXCEPTION WHEN OTHERS THEN NULL; END; COMMIT;" } 1;
+my @swapping = map { SicantikWa::Session->new($node, 'swap', user => 'clerk') } 1 .. 2;
+$_->begin("DO \$\$ BEGIN FOR i IN 1 .. 400 LOOP $rename END LOOP; END \$\$") foreach @swapping;
+my $read = $node->safe_psql('swap', q{
+	CREATE TABLE public.reads (ok boolean);
+	DO $$ DECLARE ok boolean; BEGIN FOR i IN 1 .. 400 LOOP
+		ok := true;
+		BEGIN PERFORM * FROM wa_determine_provider(10, 'permit_ready'); EXCEPTION WHEN OTHERS THEN ok := false; END;
+		INSERT INTO public.reads VALUES (ok);
+		COMMIT;
+	END LOOP; END $$;
+	SELECT count(*) FILTER (WHERE ok) > 0 FROM public.reads});
+$_->close foreach @swapping;
+is($read, 't', 'two sessions swap schemas in a loop: the tables are read in between');
+unlike(slurp_file($node->logfile), qr/LOG:  spy runs as/, '  and nobody else\'s view ever');
 
 # Roles are words only, hosts are the superuser's
 as('office', "INSERT INTO wa.access VALUES ('hr', 'admin')");
