@@ -72,7 +72,7 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 		routes[i].partner_id = ids[i];
 		routes[i].number = recipient ? recipient->number : NULL;
 	}
-	if (!wa_route_load_facts(routes, nids, schema, problem))
+	if (!wa_route_load_facts(routes, nids, schema, problem, NULL))
 		return false;
 	for (int i = 0, r = 0; i < n; i++)
 	{

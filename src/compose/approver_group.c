@@ -108,7 +108,10 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 	wa_guards_settle(error == NULL && asked.done);
 	if (error == NULL)
 		return asked.done;
-	/* a lock or a full disk is no fault of the document: again later */
+	/* a table that is not to be had now, or counts as that */
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		return false;
+	/* a full disk is no fault of the document: again later */
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	failed.messages = NIL;

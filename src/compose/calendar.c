@@ -326,7 +326,10 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 	wa_guards_settle(error == NULL && run.done);
 	if (error == NULL)
 		return run.done;
-	/* a lock or a full disk is no fault of the scenario: again later */
+	/* a table that is not to be had now, or counts as that */
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		return false;
+	/* a full disk is no fault of the scenario: again later */
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	write_done(entry->key, entry->day, 0, NULL, error->message);

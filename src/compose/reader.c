@@ -117,6 +117,13 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	wa_guards_settle(error == NULL);
 	if (error == NULL)
 		return;
+	/* a table that is not to be had, or counts as that: all of it later */
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		common->locked = true;
+		common->locked_table = error->message;
+		return;
+	}
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	if (n == 1)

@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "deliver/facts.h"
 #include "deliver/outcome.h"
 #include "deliver/send.h"
 
@@ -92,20 +93,43 @@ drop(WaConclusions *conclusions, WaItem *item,
 	return wa_send_conclude(conclusions, item->id, state, reason, detail);
 }
 
+static bool
+is_expired(const WaItem *item, TimestampTz now)
+{
+	return item->expires_at != 0 && item->expires_at <= now;
+}
+
+static void
+drop_expired(WaConclusions *conclusions, WaItem *item)
+{
+	drop(conclusions, item, "expired", "time_to_live",
+		 "the time-to-live ended before the message could be sent");
+}
+
 /*
  * What must be asked before it goes cannot be read: say so in the ledger when
  * the reason is a new one.
  */
 static void
-wait_for_facts(WaConclusions *conclusions, WaItem *item, const char *reason, int64 now)
+wait_for_facts(WaConclusions *conclusions, WaItem *item, WaUnreadKind kind, const char *why,
+			   int64 now, int64 *again)
 {
-	uint32		hash = hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+	uint32		hash;
 
-	item->wait_us = now + UNREADABLE_US;
+	if (is_expired(item, GetCurrentTimestamp()))
+	{
+		drop_expired(conclusions, item);
+		return;
+	}
+	item->wait_us = now + (kind == WA_UNREAD_LONG ? UNREADABLE_US : LOCKED_US);
+	*again = Min(*again, item->wait_us);
+	if (why == NULL)
+		return;
+	hash = hash_bytes((const unsigned char *) why, strlen(why)) | 1;
 	if (item->noted == hash)
 		return;
 	item->noted = hash;
-	wa_send_conclude(conclusions, item->id, "queued", "facts_unreadable", reason);
+	wa_send_conclude(conclusions, item->id, "queued", "facts_unreadable", why);
 }
 
 /* No provider now: say so in the ledger when the reason is a new one. */
@@ -130,10 +154,9 @@ wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, 
 static bool
 is_over(WaConclusions *conclusions, WaItem *item, TimestampTz now)
 {
-	if (item->expires_at != 0 && item->expires_at <= now)
+	if (is_expired(item, now))
 	{
-		drop(conclusions, item, "expired", "time_to_live",
-			 "the time-to-live ended before the message could be sent");
+		drop_expired(conclusions, item);
 		return true;
 	}
 	if (item->number[0] == '\0')
@@ -174,6 +197,24 @@ must_wait_for_hours(const WaSendConfig *config, WaConclusions *conclusions, WaIt
 	return false;
 }
 
+/* Are the conditions of these messages still so? */
+typedef struct Rechecking
+{
+	const char *schema;
+	int64	   *ids;
+	WaStill    *results;
+	const char **details;
+} Rechecking;
+
+static bool
+ask_still(void *about, int first, int n, const char **locked_table, const char **why)
+{
+	const Rechecking *r = about;
+
+	wa_recheck(r->schema, r->ids + first, n, r->results + first, r->details + first);
+	return true;
+}
+
 /*
  * Look at the picked messages once more, right before they go: what is not
  * true any more is cancelled, what has been ended meanwhile is forgotten.
@@ -187,6 +228,8 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	WaItem	  **asked = palloc(sizeof(WaItem *) * Max(n, 1));
 	WaStill    *results = palloc(sizeof(WaStill) * Max(n, 1));
 	const char **details = palloc(sizeof(char *) * Max(n, 1));
+	WaUnread   *unread = palloc(sizeof(WaUnread) * Max(n, 1));
+	Rechecking	rechecking = {config->schema, ids, results, details};
 	int			nasked = 0;
 	int			left = 0;
 
@@ -204,27 +247,29 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	}
 	if (nasked == 0)
 		return n;
-	wa_recheck(config->schema, ids, nasked, results, details);
+	wa_facts_ask(ask_still, &rechecking, nasked, unread);
 	for (int i = 0, k = 0; i < n; i++)
 	{
 		WaItem	   *item = items[i];
 
 		if (k < nasked && asked[k] == item)
 		{
+			const WaUnread *no_answer = &unread[k];
 			WaStill		result = results[k];
 			const char *detail = details[k++];
 
+			if (no_answer->kind != WA_UNREAD_NOT)
+			{
+				wait_for_facts(conclusions, item, no_answer->kind, no_answer->why, now, again);
+				continue;
+			}
 			if (result == WA_STILL_FALSE)
 				drop(conclusions, item, "cancelled", "no_longer_true", detail);
 			else if (result == WA_STILL_ENDED)
 				wa_schedule_set_gone(item);
 			else if (result == WA_STILL_LOCKED)
-			{
-				item->wait_us = now + LOCKED_US;
-				if (detail)
-					wait_for_facts(conclusions, item, detail, now);
-				*again = Min(*again, item->wait_us);
-			}
+				wait_for_facts(conclusions, item, detail ? WA_UNREAD_LONG : WA_UNREAD_SHORT,
+							   detail, now, again);
 			if (result != WA_STILL_TRUE)
 				continue;
 		}
@@ -321,6 +366,24 @@ ask(WaRoute *route, const WaItem *item)
 	}
 }
 
+/* What is known of the people that these messages go to? */
+typedef struct Routing
+{
+	const char *schema;
+	WaItem	  **items;
+	WaRoute    *routes;
+} Routing;
+
+static bool
+ask_facts(void *about, int first, int n, const char **locked_table, const char **why)
+{
+	const Routing *r = about;
+
+	for (int i = first; i < first + n; i++)
+		ask(&r->routes[i], r->items[i]);
+	return wa_route_load_facts(r->routes + first, n, r->schema, locked_table, why);
+}
+
 /*
  * Route a message; one that does not wait for pacing goes where there is room
  * now, and only if there is none anywhere to the provider it would wait for.
@@ -395,10 +458,9 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 /*
  * Choose at most "room" messages, claim them and build their requests; what
  * ends or waits on the way is added to the conclusions.  any_due: messages
- * wait for a time.  Returns false if a table that must be asked first is
- * locked.  *again is lowered to the time when something may change by itself.
+ * wait for a time.  *again is lowered to the time when something may change by itself.
  */
-bool
+void
 wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 			   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 			   int64 *again)
@@ -409,7 +471,9 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 	WaItem	   *chosen[BATCH];
 	WaRoute	   *chosen_routes[BATCH];
 	WaRoute    *routes;
-	const char *locked;
+	Routing		routing;
+	WaUnread   *unread;
+	bool		locked = false;
 	int			n;
 	bool		full;
 	int			nwaiting;
@@ -437,13 +501,12 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 	{
 		if (n > 0)
 			*again = now;
-		return true;
+		return;
 	}
 	routes = palloc(sizeof(WaRoute) * left);
-	for (int i = 0; i < left; i++)
-		ask(&routes[i], items[i]);
-	if (!wa_route_load_facts(routes, left, config->schema, &locked))
-		return false;
+	unread = palloc(sizeof(WaUnread) * left);
+	routing = (Routing) {config->schema, items, routes};
+	wa_facts_ask(ask_facts, &routing, left, unread);
 
 	/* what was planned from hints is decided anew here */
 	wa_pacing_start_round();
@@ -453,6 +516,12 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		WaRoute    *route = &routes[i];
 		WaPace	   *pace;
 
+		if (unread[i].kind != WA_UNREAD_NOT)
+		{
+			locked = locked || unread[i].kind == WA_UNREAD_SHORT;
+			wait_for_facts(conclusions, item, unread[i].kind, unread[i].why, now, again);
+			continue;
+		}
 		if (route->refusal)
 		{
 			drop(conclusions, item, "skipped", route->refusal_code, route->refusal);
@@ -497,8 +566,10 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		claim(config, identity, chosen, chosen_routes, nchosen,
 			  conclusions, transfers, ntransfers);
 
-	/* what is not sent takes no room, and its number is free for the next */
-	if ((full && *ntransfers < n) || *ntransfers + npaced < n)
+	/*
+	 * What is not sent takes no room, and its number is free for the next;
+	 * but a lock would be in their way as well.
+	 */
+	if (!locked && ((full && *ntransfers < n) || *ntransfers + npaced < n))
 		*again = now;
-	return true;
 }

@@ -57,7 +57,7 @@ extern void wa_send_take_again(const WaSendConfig *config, WaConclusions *conclu
 extern bool wa_send_any_put_off(void);
 
 /* claim.c */
-extern bool wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
+extern void wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 						   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 						   int64 *again);
 extern WaVerdictRow *wa_send_conclude(WaConclusions *conclusions, int64 id,

@@ -52,9 +52,11 @@
 #include "utils/syscache.h"
 
 #include "pg/acting.h"
+#include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/judged.h"
 #include "pg/pg_compat.h"
+#include "pg/subtransaction.h"
 
 /*
  * Has somebody else changed this table's definition since our snapshot was
@@ -104,7 +106,11 @@ find_table(WaAppTable *table, const char *schema, const char *name)
 	table->relation = quote_qualified_identifier(schema, name);
 	table->state = form->relkind == RELKIND_RELATION ||
 		form->relkind == RELKIND_PARTITIONED_TABLE ? WA_APP_READY : WA_APP_REFUSED;
-	if (table->state == WA_APP_READY && changed_since_snapshot(tuple))
+	if (table->state == WA_APP_READY)
+		table->why = wa_app_limit_why(table->relid);
+	if (table->why)
+		table->why = psprintf("table %s counts as locked: %s", table->relation, table->why);
+	if (table->why || (table->state == WA_APP_READY && changed_since_snapshot(tuple)))
 		table->state = WA_APP_LOCKED;
 	ReleaseSysCache(tuple);
 }
@@ -374,6 +380,20 @@ begin_select(StringInfo sql, const WaAppTable *table, const char *const *columns
 }
 
 /*
+ * What a read failed with: its error names the table, and says who is meant to
+ * mend it.  Errors of the moment are passed on as they are.
+ */
+static void
+raise_again(const WaAppTable *table, ErrorData *error, bool late)
+{
+	if (late && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		wa_app_limit_passed(table->relid, table->relation);
+	if (!wa_pg_is_passing(error->sqlerrcode))
+		error->message = psprintf("reading table %s failed: %s", table->relation, error->message);
+	ReThrowError(error);
+}
+
+/*
  * Run it.  with_values: plan with the values of the arguments known, and for
  * this once.
  */
@@ -387,13 +407,30 @@ run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumn
 	int			result;
 
 	wa_pg_act_as_role(&acting, table->owner);
-	if (with_values)
+	wa_app_limit_begin();
+	PG_TRY();
 	{
-		wa_judged_init(&judged, table->relid, InvalidOid, args);
-		result = wa_judged_execute(sql->data, &judged, args, true, 0);
+		if (with_values)
+		{
+			wa_judged_init(&judged, table->relid, InvalidOid, args);
+			result = wa_judged_execute(sql->data, &judged, args, true, 0);
+		}
+		else
+			result = wa_judged_execute_plan(prepare(table, sql->data, args), args, true);
 	}
-	else
-		result = wa_judged_execute_plan(prepare(table, sql->data, args), args, true);
+	PG_CATCH();
+	{
+		bool		late = wa_app_limit_end();
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		raise_again(table, error, late);
+	}
+	PG_END_TRY();
+	if (wa_app_limit_end())
+		wa_app_limit_passed(table->relid, table->relation);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);

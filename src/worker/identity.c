@@ -94,7 +94,8 @@ read_odoo(OdooFacts *facts)
 	error = wa_pg_subtransaction(read_parameters, facts);
 	if (error == NULL)
 		return;
-	if (wa_pg_is_passing(error->sqlerrcode))
+	facts->locked = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+	if (!facts->locked && wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	facts->why = error->message;
 }
@@ -187,7 +188,7 @@ wa_identity_check(WaIdentity *identity)
 			 "Odoo has neutralized this database (database.is_neutralized); wa_arm() lets it send all the same");
 		return;
 	}
-	if (odoo.why)
+	if (odoo.why && !odoo.locked)
 	{
 		stop(identity, false, psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why));
 		identity->unreadable = true;
@@ -195,7 +196,9 @@ wa_identity_check(WaIdentity *identity)
 	}
 	if (odoo.locked)
 	{
-		stop(identity, false, "Odoo's table ir_config_parameter is locked at the moment");
+		stop(identity, false, odoo.why ?
+			 psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why) :
+			 "Odoo's table ir_config_parameter is locked at the moment");
 		identity->locked = true;
 		return;
 	}

@@ -7,6 +7,12 @@
  * without a worker for the longest time is served first; while others wait,
  * an idle worker leaves at once and a busy one after two seconds of draining.
  *
+ * A worker that has been told to leave, and makes no progress at all for
+ * sicantik_wa.worker_patience, sits in something that it cannot leave: a
+ * function on one of the application's tables, for example, that swallows its
+ * cancellation.  While others wait it is pressed, then ended, and if even that
+ * does not help, its place counts as free.
+ *
  * A start is decided and marked in one step under the lock that a hold-off
  * takes too.  It counts as a worker for a second only: a process that hangs
  * on its way (its database is locked by somebody's DROP or copy) must not
@@ -18,6 +24,8 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <signal.h>
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -32,6 +40,8 @@
 #define START_COUNTS		1000	/* so long a start counts as a worker */
 #define START_GIVEN_UP		60000	/* for starts of a launcher that died */
 #define DRAIN_LIMIT			2000	/* then others may have the place */
+#define PRESSED				10000	/* so long a pressed worker may take */
+#define ENDED				10000	/* and so long an ended one */
 #define REGISTER_RETRY		5000	/* doubled up to the longest backoff */
 #define REGISTER_EPISODE	600000	/* quiet for so long: complain anew */
 
@@ -138,6 +148,14 @@ may_start(WaSlot *slot, TimestampTz now)
 		!wa_time_ahead(slot->retry_at, now, WA_LONGEST_BACKOFF);
 }
 
+/* Has this worker been ended without effect?  The caller holds wa_lock. */
+static bool
+is_lost(const WaSlot *slot, TimestampTz now)
+{
+	return slot->state == WA_SLOT_RUNNING && slot->ended_at != 0 &&
+		!wa_time_ahead(TimestampTzPlusMilliseconds(slot->ended_at, ENDED), now, ENDED);
+}
+
 /*
  * Take over what commits have told since the last pass, and choose: the
  * database that has been without a worker for the longest time.  Returns its
@@ -157,7 +175,7 @@ choose(TimestampTz now, int *waiting, int *active)
 
 		if (slot->state == WA_SLOT_FREE)
 			continue;
-		if (slot->state == WA_SLOT_RUNNING ||
+		if ((slot->state == WA_SLOT_RUNNING && !is_lost(slot, now)) ||
 			(slot->state == WA_SLOT_STARTING &&
 			 wa_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
 													   START_COUNTS),
@@ -174,7 +192,12 @@ choose(TimestampTz now, int *waiting, int *active)
 			slot->version_logged = false;
 		}
 		if (!wa_pool_wants_worker(slot, now) || !may_start(slot, now))
+		{
+			slot->waiting_since = 0;
 			continue;
+		}
+		if (slot->waiting_since == 0)
+			slot->waiting_since = now;
 		(*waiting)++;
 		if (best < 0 || slot->started_at < wa_shared->slots[best].started_at)
 			best = i;
@@ -291,6 +314,7 @@ wa_pool_start_workers(TimestampTz now)
 		serial = slot->start_serial = ++last_start_serial;
 		slot->state = WA_SLOT_STARTING;
 		slot->started_at = now;
+		slot->waiting_since = 0;
 		pg_atomic_write_u32(&slot->leave, WA_LEAVE_NO);
 		database = pg_atomic_read_u32(&wa_shared->databases[index]);
 		owner = slot->owner;
@@ -311,6 +335,73 @@ wa_pool_start_workers(TimestampTz now)
 }
 
 /*
+ * Does this worker sit in something?  The time when that is so, which may be
+ * ahead; 0 if it has not even been asked to leave.
+ */
+static TimestampTz
+stuck_at(WaSlot *slot)
+{
+	TimestampTz came_by = (TimestampTz) pg_atomic_read_u64(&slot->came_by);
+
+	if (slot->state != WA_SLOT_RUNNING || pg_atomic_read_u32(&slot->leave) == WA_LEAVE_NO)
+		return 0;
+	return TimestampTzPlusMilliseconds(came_by, wa_guc_worker_patience * 1000);
+}
+
+/* After being pressed a worker gets so long, in milliseconds. */
+static int
+press_time(void)
+{
+	return Min(PRESSED, wa_guc_worker_patience * 1000);
+}
+
+/*
+ * Others wait: what sits in something is pressed, so that its statement is
+ * canceled, then ended.
+ */
+static void
+press(WaSlot *slot, int index, int waiting, TimestampTz now)
+{
+	uint32		database = pg_atomic_read_u32(&wa_shared->databases[index]);
+	bool		pressed = false;
+	bool		ended = false;
+	int			pid;
+
+	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	/* under the lock this is the slot's process, which gives it up under it */
+	pid = (int) (pg_atomic_read_u64(&slot->process) & PG_UINT32_MAX);
+	if (pid != 0 && stuck_at(slot) != 0 && stuck_at(slot) <= now)
+	{
+		if (slot->pressed_at == 0)
+		{
+			pressed = true;
+			slot->pressed_at = now;
+			wa_slot_raise_leave(slot, WA_LEAVE_NOW);
+			wa_slot_wake(slot);
+		}
+		else if (slot->ended_at == 0 &&
+				 !wa_time_ahead(TimestampTzPlusMilliseconds(slot->pressed_at, press_time()),
+								now, PRESSED))
+		{
+			ended = true;
+			slot->ended_at = now;
+			(void) kill(pid, SIGTERM);
+		}
+	}
+	LWLockRelease(wa_lock);
+
+	if (pressed)
+		ereport(LOG,
+				(errmsg("sicantik_wa worker for database %u (PID %d) has made no progress for %d s and must leave, since other databases wait for its place: %d",
+						database, pid, wa_guc_worker_patience, waiting),
+				 errhint("See pg_stat_activity, and what hangs on the tables of that database, such as a policy (row level security).")));
+	if (ended)
+		ereport(LOG,
+				(errmsg("sicantik_wa worker for database %u (PID %d) does not leave and is ended, since other databases wait for its place: %d",
+						database, pid, waiting)));
+}
+
+/*
  * Databases wait for a place: ask as many workers to leave, idle ones first
  * (they look at "waiting" themselves, and may be asleep), then those that
  * have been draining for a while.
@@ -319,6 +410,9 @@ void
 wa_pool_ask_to_leave(int waiting, TimestampTz now)
 {
 	pg_atomic_write_u32(&wa_shared->waiting, 0);
+	for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
+		if (wa_shared->slots[i].state == WA_SLOT_RUNNING)
+			press(&wa_shared->slots[i], i, waiting, now);
 	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
 	{
@@ -394,6 +488,12 @@ wa_pool_sleep_time(int waiting, TimestampTz now)
 				break;
 			case WA_SLOT_RUNNING:
 				since = (TimestampTz) pg_atomic_read_u64(&slot->busy_since);
+				if (waiting > 0 && stuck_at(slot) != 0)
+				{
+					wait = sooner(wait, now, stuck_at(slot));
+					wait = sooner(wait, now, TimestampTzPlusMilliseconds(slot->pressed_at, press_time()));
+					wait = sooner(wait, now, TimestampTzPlusMilliseconds(slot->ended_at, ENDED));
+				}
 				if (waiting > 0 && since != 0)
 					wait = sooner(wait, now,
 								  TimestampTzPlusMilliseconds(since,

@@ -61,6 +61,7 @@ init_slot(WaSlot *slot)
 	memset(slot, 0, sizeof(*slot));
 	pg_atomic_init_u64(&slot->process, 0);
 	pg_atomic_init_u64(&slot->busy_since, 0);
+	pg_atomic_init_u64(&slot->came_by, 0);
 	pg_atomic_init_u64(&slot->first_drop, 0);
 	pg_atomic_init_u64(&slot->last_drop, 0);
 	for (int i = 0; i < WA_DROP_COUNT; i++)
@@ -315,6 +316,7 @@ wa_slot_attach(int index, const WaWorkerArgs *args)
 	if (wanted)
 	{
 		pg_atomic_write_u64(&slot->busy_since, GetCurrentTimestamp());
+		pg_atomic_write_u64(&slot->came_by, GetCurrentTimestamp());
 		pg_atomic_write_u64(&slot->process, wa_process_self());
 	}
 	LWLockRelease(wa_lock);
@@ -409,10 +411,23 @@ wa_slot_detach(int index, WaExit how, bool stay_away, bool visit,
 		slot->hold_off_until = TimestampTzPlusMilliseconds(now, WA_HOLD_OFF);
 		slot->visit = true;
 	}
+	slot->pressed_at = slot->ended_at = 0;
 	pg_atomic_write_u64(&slot->busy_since, 0);
 	pg_atomic_write_u64(&slot->process, 0);
 	LWLockRelease(wa_lock);
 	wa_launcher_wake();
+}
+
+/*
+ * This worker makes progress.  Takes no lock.
+ */
+void
+wa_slot_came_by(void)
+{
+	int			index = wa_slot_find(MyDatabaseId);
+
+	if (index >= 0)
+		pg_atomic_write_u64(&wa_shared->slots[index].came_by, (uint64) GetCurrentTimestamp());
 }
 
 /*
@@ -448,6 +463,8 @@ wa_worker_slot_info(Oid database, WaSlotInfo *info)
 		info->dropped[i] = pg_atomic_read_u64(&slot->dropped[i]);
 	info->first_drop = (TimestampTz) pg_atomic_read_u64(&slot->first_drop);
 	info->last_drop = (TimestampTz) pg_atomic_read_u64(&slot->last_drop);
+	info->waiting_since = slot->waiting_since;
+	info->came_by = info->pid != 0 ? (TimestampTz) pg_atomic_read_u64(&slot->came_by) : 0;
 	info->no_sender = pg_atomic_read_u32(&slot->no_sender) != 0;
 	LWLockRelease(wa_lock);
 	return true;

@@ -51,6 +51,7 @@ typedef struct WaSlot
 	/* atomics: read and set without the lock */
 	pg_atomic_uint64 process;	/* worker: pgprocno << 32 | pid; 0: none */
 	pg_atomic_uint64 busy_since;	/* TimestampTz; 0: worker idles */
+	pg_atomic_uint64 came_by;	/* TimestampTz of the worker's last progress */
 	pg_atomic_uint64 first_drop;	/* TimestampTz; 0: none */
 	pg_atomic_uint64 last_drop; /* TimestampTz; 0: none */
 	pg_atomic_uint64 dropped[WA_DROP_COUNT];
@@ -75,6 +76,9 @@ typedef struct WaSlot
 	uint64		serial;			/* when the slot was taken */
 	uint64		start_serial;	/* the start that may attach */
 	TimestampTz started_at;		/* of the last start, 0: never */
+	TimestampTz waiting_since;	/* for a place in the pool; 0: it does not */
+	TimestampTz pressed_at;		/* told to leave at once, since others wait */
+	TimestampTz ended_at;		/* and ended; 0: neither */
 	TimestampTz next_due;		/* 0: nothing */
 	TimestampTz hold_off_until; /* 0: none */
 	TimestampTz retry_at;		/* 0: any time */
@@ -118,6 +122,7 @@ extern void wa_slot_hold_off(Oid database);
 extern void wa_slot_raise_leave(WaSlot *slot, WaLeave leave);
 extern bool wa_slot_attach(int index, const WaWorkerArgs *args);
 extern bool wa_slot_running(int index);
+extern void wa_slot_came_by(void);
 extern void wa_slot_detach(int index, WaExit how, bool stay_away, bool visit,
 						   TimestampTz next_due);
 extern bool wa_time_ahead(TimestampTz until, TimestampTz now, int at_most_ms);

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "pg/app_limit.h"
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
 #include "worker/clock_step.h"
@@ -279,6 +280,7 @@ wait_for_events(long timeout_ms)
 static void
 begin_pass(void)
 {
+	wa_slot_came_by();
 	ResetLatch(MyLatch);
 	/* pg_cancel_backend() between two steps has nothing to cancel */
 	QueryCancelPending = false;
@@ -567,6 +569,7 @@ wa_worker_main(Datum main_arg)
 	BackgroundWorkerInitializeConnectionByOid(args.database, args.owner, 0);
 	pqsignal(SIGTERM, handle_sigterm);
 	overdue_timeout = RegisterTimeout(USER_TIMEOUT, check_overdue);
+	wa_app_has_read = wa_slot_came_by;
 	wa_session_pin_settings();
 
 	SetCurrentStatementStartTimestamp();

@@ -46,6 +46,8 @@ typedef struct WaSlotInfo
 	TimestampTz first_drop;		/* 0: none */
 	TimestampTz last_drop;
 	bool		no_sender;		/* its module could not be loaded */
+	TimestampTz waiting_since;	/* for a place in the pool; 0: it does not */
+	TimestampTz came_by;		/* the worker's last progress; 0: no worker */
 } WaSlotInfo;
 
 /* shmem.c: usable in every process, also where nothing is preloaded */
