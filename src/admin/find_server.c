@@ -16,6 +16,15 @@
 #include "sicantik_wa.h"
 #include "worker/worker.h"
 
+#define LONG_WAIT_S		10		/* of a database for its worker */
+
+/* Longer ago than so many seconds? */
+static bool
+is_long(TimestampTz since, int seconds)
+{
+	return TimestampDifferenceExceeds(since, GetCurrentTimestamp(), seconds * 1000);
+}
+
 static void
 find_library(WaFindings *findings)
 {
@@ -47,6 +56,14 @@ find_library(WaFindings *findings)
 		wa_find(findings, WA_WARNING_WORKER, "worker", NULL,
 				psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
 						 timestamptz_to_str(slot.hold_off_until)));
+	else if (slot.waiting_since != 0)
+		wa_find(findings, is_long(slot.waiting_since, LONG_WAIT_S) ? WA_ERROR_WORKER : WA_WARNING_WORKER, "worker", NULL,
+				psprintf("this database has waited for a worker since %s: all %d (sicantik_wa.max_workers) serve other databases; the server's log says if one of them makes no progress",
+						 timestamptz_to_str(slot.waiting_since), wa_guc_max_workers));
+	else if (slot.came_by != 0 && is_long(slot.came_by, wa_guc_worker_patience))
+		wa_find(findings, WA_ERROR_WORKER, "worker", NULL,
+				psprintf("the worker (PID %d) has made no progress since %s: see pg_stat_activity, and what hangs on the tables that it reads",
+						 slot.pid, timestamptz_to_str(slot.came_by)));
 	else
 		wa_find(findings, WA_FINE, "worker", NULL, NULL);
 	if (slot.no_sender)

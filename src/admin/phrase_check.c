@@ -40,6 +40,12 @@ const WaPhrase wa_check_phrases[] = {
 	{"install libcurl (Debian: libcurl4) and see the server's log",
 	"pasang libcurl (Debian: libcurl4) dan lihat log server"},
 
+	{"this database has waited for a worker since %s: all %s (sicantik_wa.max_workers) serve other databases",
+	"basis data ini menunggu worker sejak {1}: semua {2} (sicantik_wa.max_workers) melayani basis data lain"},
+	{"the server's log says if one of them makes no progress", "log server menyebutkan bila salah satunya macet"},
+	{"the worker (PID %s) has made no progress since %s: see pg_stat_activity, and what hangs on the tables that it reads",
+	"worker (PID {1}) macet sejak {2}: lihat pg_stat_activity, dan apa yang terpasang pada tabel yang dibacanya"},
+
 	/* mode and instance */
 	{"mode test: everything goes to %s", "mode test: semua pesan dikirim ke <1>"},
 	{"nobody", "tidak seorang pun"},
@@ -51,6 +57,8 @@ const WaPhrase wa_check_phrases[] = {
 	"sicantik_wa.instance belum diisi, jadi salinan fisik server ini tidak dapat dibedakan dan akan ikut mengirim: isi dalam berkas di luar direktori data, lalu jalankan wa_arm() lagi"},
 
 	/* tables of Odoo's that raise errors */
+	{"%s messages wait until a table of Odoo's can be read: %S",
+	"{1} pesan menunggu sampai sebuah tabel Odoo dapat dibaca: <2>"},
 	{"could not be looked at: %S; see what hangs on Odoo's tables, such as a policy (row level security)",
 	"gagal diperiksa: {1}; periksa apa yang terpasang pada tabel-tabel Odoo, misalnya policy (row level security)"},
 

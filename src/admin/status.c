@@ -62,7 +62,13 @@ report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 		return;
 	wa_admin_say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
 	if (wa_worker_slot_info(MyDatabaseId, &slot))
-		wa_admin_say(fcinfo, "worker", states[slot.state],
+		wa_admin_say(fcinfo, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state],
+			slot.waiting_since != 0 ?
+			psprintf("since %s, for a place: all %d of sicantik_wa.max_workers serve other databases",
+					 timestamptz_to_str(slot.waiting_since), wa_guc_max_workers) :
+			slot.came_by != 0 && TimestampDifferenceExceeds(slot.came_by, GetCurrentTimestamp(),
+															wa_guc_worker_patience * 1000) ?
+			psprintf("PID %d has made no progress since %s", slot.pid, timestamptz_to_str(slot.came_by)) :
 			slot.hold_off_until != 0 ?
 			psprintf("stays away until %s", timestamptz_to_str(slot.hold_off_until)) :
 			slot.pending ? "there is work to look at" : NULL);
