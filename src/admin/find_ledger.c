@@ -83,7 +83,8 @@ find_unreadable(WaFindings *findings)
 	if (wa_query(&stuck, NULL) == 0)
 		wa_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);
 	else
-		wa_find(findings, WA_ERROR_ODOO, "log: Odoo's tables", NULL,
+		wa_find(findings, WA_ERROR_UNREADABLE, "log: Odoo's tables",
+				psprintf("mend what messages wait for: %s", wa_row_text(0, 2)),
 				psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
 }
 

@@ -70,6 +70,19 @@ prepare_database('odoo');
 my $send = sub { return sql("SELECT wa_send('status_update', $_[0]::bigint, '{\"pendaftaran_id\": \"x\", \"status_lama\": \"a\", \"status_baru\": \"b\", \"timestamp\": \"c\", \"detail_link\": \"https://x.example\"}')"); };
 my @people = split /\n/, sql("SELECT id FROM res_partner WHERE phone_sanitized IS NOT NULL AND whatsapp_opt_in ORDER BY id LIMIT 6");
 
+# A message that waits already, by hand: wa_send() itself would raise the error.
+my $last = 900000;
+
+sub waits
+{
+	my ($partner) = @_;
+
+	$last++;
+	sql("INSERT INTO wa.message (id, state, number, partner_id, body) VALUES ($last, 'queued', '6281255550000', $partner, 'x');"
+		  . " INSERT INTO wa.ready (message_id) VALUES ($last); UPDATE wa.provider SET tested_at = now()");
+	return $last;
+}
+
 # An error for one of them
 
 sql('SELECT wa_pause(\'fonnte\')');
@@ -87,12 +100,11 @@ like(sql("SELECT string_agg(w::text, ' ') FROM wa_why($bad) AS w"), qr/cannot be
 # For all of them, looked at again and again: one line in the log
 
 policy("BEGIN RAISE 'all is broken'; END");
-$send->($people[$_]) foreach 2 .. 5;
+waits($people[$_]) foreach 2 .. 5;
 comes_true("count(*) FROM wa.message WHERE state = 'queued' AND reason = 'facts_unreadable' AND detail LIKE '%all is broken'", 'all wait', '5');
 foreach my $n (1 .. 3)
 {
-	$send->($people[0]);
-	sql('UPDATE wa.provider SET tested_at = now()');
+	waits($people[0]);
 	comes_true("count(*) FROM wa.message WHERE detail LIKE '%all is broken'", '  and again', 5 + $n);
 }
 is(log_lines(qr/WARNING:  sicantik_wa cannot read what must be known before \d+ of its messages go/), 2, 'one line in the log for each reason');
@@ -111,7 +123,7 @@ sql('ALTER TABLE ir_config_parameter DISABLE ROW LEVEL SECURITY');
 # A policy that sleeps: the table counts as locked
 
 policy("BEGIN PERFORM pg_sleep(60); RETURN true; END");
-my $id = $send->($people[0]);
+my $id = waits($people[0]);
 comes_true("reason || ' ' || detail FROM wa.message WHERE id = $id", 'a table that takes too long counts as locked',
 	'facts_unreadable table public.res_partner counts as locked: reading it took longer than 0.4 s (sicantik_wa.read_timeout)');
 is(log_lines(qr/LOG:  sicantik_wa could not read table public\.res_partner/), 1, '  the log says it once');
@@ -124,7 +136,7 @@ comes_true("count(*) > 0 FROM wa.message WHERE scenario = 'status_update' AND st
 # One that does not let itself be canceled, and another database wants the place
 
 policy("BEGIN LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END");
-my $held = $send->($people[0]);
+my $held = waits($people[0]);
 comes_true("EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND datname = 'odoo' AND wait_event = 'PgSleep')", 'the worker sits in it');
 my $pid = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND datname = 'odoo'");
 $node->safe_psql('postgres', "CREATE ROLE desa LOGIN; CREATE DATABASE desa OWNER desa");
