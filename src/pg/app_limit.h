@@ -17,6 +17,6 @@ extern char *wa_app_limit_why(Oid relid);
 extern void wa_app_limit_forget(void);
 extern void wa_app_limit_begin(void);
 extern bool wa_app_limit_end(void);
-extern void wa_app_limit_passed(Oid relid, const char *relation) pg_attribute_noreturn();
+extern void wa_app_limit_passed(Oid relid, const char *relation);
 
 #endif							/* SICANTIK_WA_APP_LIMIT_H */
