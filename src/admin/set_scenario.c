@@ -110,7 +110,7 @@ static char *
 check_interval(const WaOption *option, double least_us, double most_us, const char *expected)
 {
 	const char *text = option->type == WA_OPTION_STRING ? option->text : NULL;
-	Datum		value;
+	Datum		value = (Datum) 0;
 	Interval   *interval;
 	double		us;
 
@@ -126,7 +126,7 @@ check_interval(const WaOption *option, double least_us, double most_us, const ch
 static char *
 check_time(const WaOption *option)
 {
-	Datum		value;
+	Datum		value = (Datum) 0;
 
 	if (option->type != WA_OPTION_STRING || !parse(time_in, option->text, &value))
 		wa_option_refuse(option, "a time of day", "Write it as \"HH:MM\", such as \"07:30\".");
@@ -180,7 +180,7 @@ check_group(const WaOption *option)
 static char *
 check_muted(const WaOption *option)
 {
-	Datum		value;
+	Datum		value = (Datum) 0;
 
 	if (option->type != WA_OPTION_STRING || !parse(timestamptz_in, option->text, &value))
 		wa_option_refuse(option, "a time", "Write it as \"YYYY-MM-DD HH:MM\", in the time zone of the office.");

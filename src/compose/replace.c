@@ -137,7 +137,7 @@ wa_change_read(const char *text, int64 event_id, bool *to_applicant)
 			event->record_id = strtoll(record, NULL, 10);
 			event->has_record = true;
 			event->ncolumns = MAX_CHANGE;
-			event->columns = (char **) unconstify(const char **, (const char **) change_columns);
+			event->columns = (char **) change_columns; /* only read */
 			event->old = read_side(object, "old", &has_old);
 			event->new = read_side(object, "new", &has_new);
 			if (!has_old)
