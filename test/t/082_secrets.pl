@@ -207,7 +207,7 @@ sql("UPDATE res_partner SET name = 'Streamed' WHERE id = 10");
 caught_up('the subscriber refreshes');
 is(other('SELECT name FROM res_partner WHERE id = 10'), 'Streamed', "Odoo's tables go on");
 is(other("SELECT count(*) FROM pg_subscription_rel WHERE srrelid::regclass::text LIKE 'wa.%'"), '0', 'ours do not');
-like($other->safe_psql('odoo', "SELECT wa_arm('odoo')"), qr/sends now/, 'now it can be armed');
+like($other->safe_psql('odoo', "SELECT wa_arm('odoo')"), qr/is armed \(mode live\)/, 'now it can be armed');
 cmp_ok(other("SELECT wa_send_text('081299990011', 'Halo')"), '>', $hand, 'and gives out ids of its own');
 other("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 3");
 ok(wait_sql($other, 'odoo', "SELECT count(*) > 0 FROM wa.message WHERE scenario = 'status_update' AND res_id = 3"),
