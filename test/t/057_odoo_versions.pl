@@ -74,7 +74,7 @@ ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE scenario = 'st
 	'an English label as varchar gives way to our own');
 
 # Before 16 the translations have a table of their own.
-sql('CREATE TABLE ir_translation (id serial, name varchar, res_id integer, lang varchar, type varchar, value text)');
+sql('SET ROLE odoo; CREATE TABLE ir_translation (id serial, name varchar, res_id integer, lang varchar, type varchar, value text)');
 sql("INSERT INTO ir_translation (name, res_id, lang, type, value)"
 	  . " SELECT 'ir.model.fields.selection,name', s.id, l.lang, 'model', l.word || s.value FROM ir_model_fields_selection AS s, (VALUES ('fr_FR', 'le '), ('id_ID', 'status ')) AS l (lang, word)"
 	  . " UNION ALL SELECT n.name, t.id, 'id_ID', 'model', n.value FROM sicantik_permit_type AS t, (VALUES ('sicantik.permit.type,name', 'Izin Alih Bahasa'), ('res.country,name', 'Negara')) AS n (name, value)");
@@ -86,7 +86,7 @@ sql("UPDATE sicantik_permit SET status = 'draft' WHERE id = 1");
 is(announce("params ->> 'permit_type'"), 'Izin Alih Bahasa', 'a permit type translated there');
 
 # Enterprise: an inbound message within a day opens Meta's window.
-sql('CREATE TABLE whatsapp_message (id serial, mobile_number_formatted varchar, message_type varchar, create_date timestamp)');
+sql('SET ROLE odoo; CREATE TABLE whatsapp_message (id serial, mobile_number_formatted varchar, message_type varchar, create_date timestamp)');
 is(sql("SELECT use_24h_window FROM wa_determine_provider(10, 'permit_ready')"), 'f', 'no inbound message, no window');
 sql("INSERT INTO whatsapp_message (mobile_number_formatted, message_type, create_date) VALUES"
 	  . " ('6281200000010', 'inbound', now() AT TIME ZONE 'UTC' - interval '25 hours'),"
