@@ -94,5 +94,5 @@ COMMENT ON FUNCTION wa.changed() IS
 
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.watch
     FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
--- also what replication writes: it keeps wa.watch_copy
+-- also what is written with session_replication_role = replica, as a restore may
 ALTER TABLE wa.watch ENABLE ALWAYS TRIGGER changed;

@@ -28,6 +28,7 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "replication/logicalworker.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -325,7 +326,9 @@ wa_sql_changed(PG_FUNCTION_ARGS)
 	/* anybody may hang this function on a table of his own */
 	if (RelationGetNamespace(trigger->tg_relation) == get_namespace_oid("wa", true))
 	{
-		if (strcmp(RelationGetRelationName(trigger->tg_relation), "watch") == 0)
+		/* replication brings the rows of both tables, and must not find them there */
+		if (strcmp(RelationGetRelationName(trigger->tg_relation), "watch") == 0 &&
+			!IsLogicalWorker())
 			wa_capture_watch_copy();
 		CacheInvalidateRelcache(trigger->tg_relation);
 		wa_worker_reload_at_commit();

@@ -506,7 +506,10 @@ cmp_ok(
 	sql("SELECT extract(epoch FROM created_at) + 1.4 FROM wa.message WHERE id = $id"),
 	'send_at: not before its time');
 
-# One far in the future can be canceled, and sent at once by a retry.
+is(call("wa_retry($id)"), '0', 'what was sent is not tried again');
+is(call("wa_cancel($id)"), '0', 'nor cancelled');
+
+# One far in the future can be canceled; a retry keeps its time.
 $id = call(
 	"wa_send_text('081299990010', 'Besok', send_at => now() + interval '1 day')");
 is(call("wa_cancel($id)"), '1', 'wa_cancel() before send_at');
@@ -515,10 +518,12 @@ is(sql("SELECT count(*) FROM wa.due WHERE message_id = $id"), '0',
 	'and is not due any more');
 is(call("wa_cancel($id)"), '0', 'once only');
 is(call("wa_retry($id)"), '1', 'wa_retry() of a cancelled message');
-ok(wait_state($node, 'odoo', $id, 'sent'), 'sends it');
-only_send('by one request');
-is(call("wa_retry($id)"), '0', 'what was sent is not tried again');
-is(call("wa_cancel($id)"), '0', 'nor cancelled');
+ok( wait_sql(
+		$node, 'odoo',
+		"SELECT state = 'queued' AND due_at = send_at AND due_at > now() + interval '23 hours' FROM wa.message WHERE id = $id"),
+	'lets it wait for its time again');
+is(call("wa_cancel($id)"), '1', 'and it can be cancelled again');
+ok(wait_state($node, 'odoo', $id, 'cancelled'), 'until when it has not gone');
 is(call('wa_result(999999999)'), '', 'wa_result() of an unknown message');
 
 # A failed one

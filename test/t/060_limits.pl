@@ -115,7 +115,7 @@ is(sql("SELECT count(*) FROM wa.message WHERE number = '6281200000010' AND state
 	'ten a day to a number, restart or not');
 sql("SELECT wa_set('language', 'en')");
 like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'log: messages held' AND what_to_do LIKE '%daily_limit%'"),
-	qr/^2, reason too many messages .*\(daily_limit\); .*wa_release\(\) or wa_cancel\(\)/, 'wa_check() tells it');
+	qr/^2, reason too many messages .*\(daily_limit\); .*SELECT wa_release\(reason => 'daily_limit'\) or SELECT wa_cancel\(reason => 'daily_limit'\)/, 'wa_check() tells it');
 like(sql("SELECT string_agg(what, E'\\n') FROM wa_why((SELECT min(id) FROM wa.message WHERE reason = 'daily_limit'))"),
 	qr/too many messages to this number in one day.*max_per_day_and_number/s, 'wa_why() what to do');
 

@@ -91,7 +91,8 @@ sub end_traffic
 	{
 		ok($one->{run}->pumpable, 'the application has not met an error')
 		  or diag(${ $one->{err} });
-		$one->{run}->signal('INT');
+		# a shell may have told its background jobs to ignore SIGINT
+		$one->{run}->signal('TERM');
 		eval { IPC::Run::finish($one->{run}) };
 		unlike(${ $one->{err} }, qr/ERROR|aborted/, 'nor said one');
 	}
