@@ -66,6 +66,27 @@ sub wait_for
 	return 1;
 }
 
+# The worker has begun no transaction before now that it is still in: what it
+# reads from here on is as it is now.
+sub wait_begun_since
+{
+	my $now = sql('SELECT clock_timestamp()');
+
+	return wait_for("NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND xact_start < '$now')");
+}
+
+# No provider is used, and the worker has noticed: a message by hand finds none.
+# What it asked is over and forgotten again.
+sub pause
+{
+	sql('SELECT wa_pause(NULL)');
+	my $probe = sql("SELECT wa_send_text('6285799999999', 'x')");
+
+	wait_for("reason = 'no_provider' FROM wa.message WHERE id = $probe");
+	sql("SELECT wa_cancel($probe)");
+	return wait_for("state = 'cancelled' FROM wa.message WHERE id = $probe") && $probe;
+}
+
 my $all_read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
 my $all_sent = "$all_read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
 
@@ -184,14 +205,18 @@ sub switch
 	my ($from, $to) = @_;
 
 	return if $from eq $to;
-	$locker->do('COMMIT') if $from =~ /late/;
+	if ($from =~ /late/)
+	{
+		wait_begun_since();
+		$locker->do('COMMIT');
+	}
 	if ($from eq 'wait_late')
 	{
 		# composed, and then it waits on
 		wait_for($all_read);
 	}
 	sql('SELECT wa_resume(NULL)') if $from =~ /wait/;
-	sql('SELECT wa_pause(NULL)') if $to =~ /wait/;
+	pause() if $to =~ /wait/;
 	$locker->do('BEGIN; LOCK TABLE sicantik_permit_type') if $to =~ /late/;
 	return;
 }

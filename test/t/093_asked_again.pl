@@ -55,10 +55,32 @@ sub told
 	return $told;
 }
 
+# The worker has begun no transaction before now that it is still in: what it
+# reads from here on is as it is now.
+sub wait_begun_since
+{
+	my $now = sql('SELECT clock_timestamp()');
+
+	return wait_for("NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND xact_start < '$now')");
+}
+
+# No provider is used, and the worker has noticed: a message by hand finds none.
+# What it asked is over and forgotten again.
+sub pause
+{
+	sql('SELECT wa_pause(NULL)');
+	my $probe = sql("SELECT wa_send_text('6285799999999', 'x')");
+
+	wait_for("reason = 'no_provider' FROM wa.message WHERE id = $probe");
+	sql("SELECT wa_cancel($probe)");
+	return wait_for("state = 'cancelled' FROM wa.message WHERE id = $probe") && $probe;
+}
+
 # Transactions that are composed at once and wait; then what waits goes.
 sub waiting
 {
-	sql('SELECT wa_pause(NULL)');
+	pause();
+	$last = sql('SELECT max(id) FROM wa.message');
 	foreach my $statement (@_)
 	{
 		sql($statement);
@@ -73,6 +95,7 @@ sub late
 {
 	$locker->do('BEGIN; LOCK TABLE sicantik_permit_type');
 	sql($_) foreach @_;
+	wait_begun_since();
 	$locker->do('COMMIT');
 	return told();
 }
