@@ -52,13 +52,6 @@ typedef struct WaDefaultProvider
 	int			sequence;
 } WaDefaultProvider;
 
-typedef struct WaDefaultWatch
-{
-	const char *table;
-	const char *const *columns;
-	int			ncolumns;
-} WaDefaultWatch;
-
 /* One of the links that wa_setup() proposes from the base URL of Odoo. */
 typedef struct WaDefaultLink
 {
@@ -72,7 +65,6 @@ typedef struct WaDefaultLink
 extern const WaDefaultTemplate wa_default_templates[];
 extern const WaDefaultScenario wa_default_scenarios[];
 extern const WaDefaultProvider wa_default_providers[];
-extern const WaDefaultWatch wa_default_watches[];
 extern const WaDefaultLink wa_default_links[];
 extern char *wa_default_body(const WaDefaultTemplate *template,
 							 const char *office_name);
@@ -166,6 +158,8 @@ typedef struct WaTarget
 	char		relkind;
 	Oid			owner;
 	WaTriggerState triggers;
+	const char *foreign_trigger;	/* name of ours that is not ours, or NULL */
+	bool		always;			/* ours fire in every session */
 	bool		locked;			/* by us, until the end of the transaction */
 } WaTarget;
 

@@ -17,7 +17,7 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_teardown';
 COMMENT ON FUNCTION pg_catalog.wa_teardown() IS
-'take the triggers off all tables, before DROP EXTENSION; wa_setup() puts them on again. Returns a row for each table. Needs level admin';
+'take the triggers off all tables, before DROP EXTENSION; wa.watch keeps their names, and wa_setup() puts them on again. Returns a row for each table. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_configure(provider text, settings jsonb)
 RETURNS jsonb

@@ -63,6 +63,8 @@ static const struct
 typedef struct Presence
 {
 	bool		there[lengthof(our_triggers)];
+	const char *foreign;		/* name of one that is not ours, or NULL */
+	bool		always;
 	WaTriggerState state;
 } Presence;
 
@@ -75,12 +77,12 @@ look(Presence *presence, Oid relid)
 					 " AND tgqual IS NULL AND tgnargs = 0 AND NOT tgdeferrable"
 					 " FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal");
 	WaArgs		args = {0};
-	bool		foreign = false;
 	bool		disabled = false;
 	bool		all = true;
 	uint64		n;
 
 	memset(presence, 0, sizeof(*presence));
+	presence->always = true;
 	wa_arg_datum(&args, OIDOID, ObjectIdGetDatum(relid), false);
 	n = wa_query(&triggers, &args);
 	for (uint64 row = 0; row < n; row++)
@@ -94,14 +96,15 @@ look(Presence *presence, Oid relid)
 				continue;
 			presence->there[i] = true;
 			if (!wa_row_bool(row, 4) || wa_row_int4(row, 2) != our_triggers[i].type)
-				foreign = true;
+				presence->foreign = our_triggers[i].name;
 			if (enabled[0] != TRIGGER_FIRES_ON_ORIGIN && enabled[0] != TRIGGER_FIRES_ALWAYS)
 				disabled = true;
+			presence->always = presence->always && enabled[0] == TRIGGER_FIRES_ALWAYS;
 		}
 	}
 	for (int i = 0; i < lengthof(our_triggers); i++)
 		all = all && presence->there[i];
-	if (foreign)
+	if (presence->foreign)
 		presence->state = WA_TRIGGERS_FOREIGN;
 	else if (!all)
 		presence->state = WA_TRIGGERS_MISSING;
@@ -134,6 +137,8 @@ wa_admin_find_target_by_oid(WaTarget *target, Oid relid)
 	target->relation = quote_qualified_identifier(target->schema, target->table);
 	look(&presence, relid);
 	target->triggers = presence.state;
+	target->foreign_trigger = presence.foreign;
+	target->always = presence.state == WA_TRIGGERS_PRESENT && presence.always;
 }
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * defaults.c
- *		What wa_setup() adds: templates, scenarios, providers, watched tables.
+ *		What wa_setup() adds: templates, scenarios, providers, links.
  *
  * They are not rows of the install script, because a dump holds the rows as
  * the office has changed them, and both would collide at the restore.
@@ -153,25 +153,6 @@ const WaDefaultProvider wa_default_providers[] = {
 	{"fonnte", 10},
 	{"watzap", 20},
 	{"meta", 30},
-	{NULL}
-};
-
-static const char *const permit_columns[] = {
-	"status", "permit_number", "partner_id", "is_renewal"
-};
-
-static const char *const document_columns[] = {
-	"state", "requires_approval"
-};
-
-static const char *const workflow_columns[] = {
-	"state", "approver_id"
-};
-
-const WaDefaultWatch wa_default_watches[] = {
-	{"sicantik_permit", PARAMETERS(permit_columns)},
-	{"sicantik_document", PARAMETERS(document_columns)},
-	{"signature_workflow", PARAMETERS(workflow_columns)},
 	{NULL}
 };
 

@@ -93,6 +93,8 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 	}
 	problem = wa_compose_is_built_in(scenario) || wa_calendar_is_built_in(scenario) ?
 		NULL : wa_own_problem(scenario);
+	if (problem == NULL)
+		problem = wa_watched_scenario_problem(findings->watched, findings->nwatched, scenario);
 	if (problem)
 	{
 		wa_find(findings, WA_ERROR_SCENARIO, item, NULL, problem);

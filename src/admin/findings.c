@@ -104,6 +104,7 @@ wa_findings_look(WaFindings *findings, const WaStory *story)
 	findings->standby = RecoveryInProgress();
 	wa_identity_check(&findings->identity);
 	wa_route_load_providers(&findings->providers, false);
+	findings->watched = wa_watched_look(&findings->nwatched);
 	wa_find_server(findings);
 	wa_find_providers(findings);
 	wa_find_office(findings);

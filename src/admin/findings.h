@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "admin/story.h"
+#include "admin/watched.h"
 #include "pg/subtransaction.h"
 #include "route/provider.h"
 #include "worker/identity.h"
@@ -83,6 +84,8 @@ typedef struct WaFindings
 	WaIdentity	identity;
 	WaProviders providers;
 	int			usable;			/* providers that can be used now */
+	WaWatched  *watched;
+	int			nwatched;
 } WaFindings;
 
 /* findings.c */

@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -207,54 +206,27 @@ report_capture(FunctionCallInfo fcinfo)
 }
 
 static void
-report_watched(FunctionCallInfo fcinfo)
+report_watched(FunctionCallInfo fcinfo, const WaFindings *findings)
 {
-	static WaStatement rows =
-		WA_STATEMENT("SELECT w.relation, w.owner, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
-					 " LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)"
-					 " ON format('%I.%I', n.nspname, c.relname) = w.relation"
-					 " ORDER BY w.relation COLLATE \"C\"");
-	uint64		n = wa_query(&rows, NULL);
-	char	  **relations = palloc(sizeof(char *) * Max(n, 1));
-	char	  **owners = palloc(sizeof(char *) * Max(n, 1));
-	Oid		   *oids = palloc(sizeof(Oid) * Max(n, 1));
+	bool		any = false;
+	ListCell   *cell;
 
-	for (uint64 i = 0; i < n; i++)
+	for (int i = 0; i < findings->nwatched; i++)
 	{
-		relations[i] = wa_row_text(i, 1);
-		owners[i] = wa_row_text(i, 2);
-		oids[i] = (Oid) wa_row_int8(i, 3);
-	}
-	for (uint64 i = 0; i < n; i++)
-	{
-		char	   *item = psprintf("watched %s", relations[i]);
-		WaTarget	target = {0};
-		char	   *owner;
+		const WaWatched *w = &findings->watched[i];
+		const WaFound *worst = wa_watched_worst(w->found);
 
-		if (OidIsValid(oids[i]))
-			wa_admin_find_target_by_oid(&target, oids[i]);
-		if (!OidIsValid(target.relid))
-		{
-			wa_admin_say(fcinfo, item, "missing", "there is no such table; call wa_setup() when it is there again");
+		if (w->owner == NULL)
 			continue;
-		}
-		owner = GetUserNameFromId(target.owner, true);
-		if (target.relkind != RELKIND_RELATION)
-			wa_admin_say(fcinfo, item, "refused", "it is not an ordinary table any more");
-		else if (target.triggers == WA_TRIGGERS_MISSING)
-			wa_admin_say(fcinfo, item, "trigger missing", "changes are not seen; call wa_setup()");
-		else if (target.triggers == WA_TRIGGERS_DISABLED)
-			wa_admin_say(fcinfo, item, "trigger disabled", "changes are not seen; ALTER TABLE ... ENABLE TRIGGER");
-		else if (target.triggers == WA_TRIGGERS_FOREIGN)
-			wa_admin_say(fcinfo, item, "trigger replaced", "a trigger with the name of ours is not ours");
-		else if (target.owner != wa_pg_database_owner() &&
-				 (owner == NULL || strcmp(owner, owners[i]) != 0))
-			wa_admin_say(fcinfo, item, "owner changed", "changes are not recorded; call wa_setup()");
-		else
-			wa_admin_say(fcinfo, item, "present", NULL);
+		any = true;
+		wa_admin_say(fcinfo, psprintf("watched %s", w->relation),
+					 worst ? worst->value : "present", wa_watched_sentences(w->found));
 	}
-	if (n == 0)
+	if (!any)
 		wa_admin_say(fcinfo, "watched", "none", NULL);
+	foreach(cell, wa_watched_surroundings(findings->watched, findings->nwatched))
+		wa_admin_say(fcinfo, "capture", ((const WaFound *) lfirst(cell))->value,
+					 ((const WaFound *) lfirst(cell))->what);
 }
 
 /*
@@ -292,7 +264,7 @@ wa_sql_status(PG_FUNCTION_ARGS)
 	report_library(fcinfo, &found);
 	report_mode(fcinfo, &found);
 	report_providers(fcinfo, &found);
-	report_watched(fcinfo);
+	report_watched(fcinfo, &found);
 	report_messages(fcinfo);
 	report_capture(fcinfo);
 	report_next(fcinfo, &found);

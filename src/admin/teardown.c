@@ -7,6 +7,9 @@
  * lock on each table while it holds those it has got, and so stops the
  * application.
  *
+ * wa.watch stays as it is: wa_setup() puts the triggers on the same tables
+ * again, those of a DBA's own scenarios included, which nobody else knows.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -46,36 +49,6 @@ find_carriers(WaTarget *targets)
 	return found;
 }
 
-static void
-forget_watch(const char *relation)
-{
-	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.watch WHERE relation = $1");
-	WaArgs		args = {0};
-
-	wa_arg_text(&args, relation);
-	wa_query(&forget, &args);
-}
-
-/*
- * Rows of wa.watch whose tables carry no trigger (any more).
- */
-static void
-forget_rest(FunctionCallInfo fcinfo)
-{
-	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.watch AS w WHERE NOT EXISTS"
-					 " (SELECT FROM pg_trigger AS t, pg_class AS c, pg_namespace AS n"
-					 " WHERE c.oid = t.tgrelid AND n.oid = c.relnamespace"
-					 " AND t.tgfoid = to_regprocedure('wa.capture()')"
-					 " AND format('%I.%I', n.nspname, c.relname) = w.relation) RETURNING relation");
-	uint64		n = wa_query(&forget, NULL);
-
-	for (uint64 i = 0; i < n; i++)
-		wa_admin_say(fcinfo, psprintf("table %s", wa_row_text(i, 1)), "forgotten",
-			"it had no triggers");
-}
-
 /*
  * wa_teardown(): see admin.sql.
  */
@@ -113,14 +86,10 @@ wa_sql_teardown(PG_FUNCTION_ARGS)
 		else if (!t->locked)
 			wa_admin_say(fcinfo, item, "locked", "the table is in use; call wa_teardown() again");
 		else if (wa_admin_detach(t, &problem))
-		{
-			forget_watch(t->relation);
 			wa_admin_say(fcinfo, item, "detached", NULL);
-		}
 		else
 			wa_admin_say(fcinfo, item, "failed", problem);
 	}
-	forget_rest(fcinfo);
 	if (n == 0)
 		wa_admin_say(fcinfo, "triggers", "none", "no table carries triggers of this extension");
 	wa_call_end(&call);

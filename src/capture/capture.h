@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "catalog/pg_attribute.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/relcache.h"
@@ -25,14 +26,47 @@
 /* A larger value of a type other than text is not looked into. */
 #define WA_CAPTURE_OUTPUT_BYTES			(1024 * 1024)
 
+/* What the built-in scenarios need of a table of this name. */
+typedef struct WaBuiltInWatch
+{
+	const char *table;			/* without schema */
+	const char *const *columns;
+	int			ncolumns;
+	int			nneeded;		/* the first ones are in every Odoo */
+} WaBuiltInWatch;
+
+typedef enum WaTableVerdict
+{
+	WA_TABLE_TAKEN,
+	WA_TABLE_KIND,				/* not an ordinary table */
+	WA_TABLE_OWNER				/* of another role than when it was attached */
+} WaTableVerdict;
+
+typedef enum WaColumnVerdict
+{
+	WA_COLUMN_TAKEN,
+	WA_COLUMN_MISSING,
+	WA_COLUMN_VIRTUAL,			/* computed when read: no trigger sees it */
+	WA_COLUMN_TYPE,				/* of a type of somebody's own */
+	WA_COLUMN_NOT_OURS			/* the database's owner has no right to it */
+} WaColumnVerdict;
+
+/* How a value becomes text. */
+typedef enum WaValueKind
+{
+	WA_VALUE_TEXT,				/* text, varchar, bpchar: as it is */
+	WA_VALUE_DATETIME,			/* date, timestamp, timestamptz: ISO 8601 */
+	WA_VALUE_ENUM,				/* its label */
+	WA_VALUE_OTHER,				/* by the output function */
+	WA_VALUE_FOREIGN			/* not at all */
+} WaValueKind;
+
 /* One watched column of a table, as it is in the catalog now. */
 typedef struct WaWatchColumn
 {
-	AttrNumber	attnum;			/* 0: this table has no such column, or it is
-								 * of a type we do not take */
-	bool		is_text;		/* text, varchar, bpchar: taken as it is */
-	bool		is_datetime;	/* date, timestamp, timestamptz: as ISO 8601 */
-	Oid			type;
+	AttrNumber	attnum;			/* 0: not taken, or there is no such column */
+	WaValueKind kind;
+	Oid			type;			/* below its domains */
 	bool		byval;
 	int16		len;
 	FmgrInfo	output;
@@ -72,6 +106,16 @@ typedef struct WaChange
 	Datum		old_values;		/* text[], or 0 for an INSERT */
 	Datum		new_values;		/* text[] */
 } WaChange;
+
+/* judge.c; the list ends with an entry whose first member is NULL */
+extern const WaBuiltInWatch wa_capture_built_in[];
+extern const WaBuiltInWatch *wa_capture_find_built_in(const char *table);
+extern WaTableVerdict wa_capture_judge_table(char relkind, Oid owner, const char *noted);
+extern bool wa_capture_takes_all(Oid owner);
+extern WaColumnVerdict wa_capture_judge_column(const char *table, bool takes_all,
+											   Form_pg_attribute att,
+											   WaValueKind *kind, Oid *base);
+extern bool wa_capture_is_id(Form_pg_attribute att);
 
 /* watch.c */
 extern void wa_capture_watch_init(void);

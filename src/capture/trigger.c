@@ -24,6 +24,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
@@ -37,6 +38,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "capture/capture.h"
@@ -118,44 +120,64 @@ at_subxact_event(SubXactEvent event, SubTransactionId subid,
 }
 
 /*
+ * The label of a value of an enum, palloc()ed; NULL if it has none (enum_out()
+ * would raise an error).
+ */
+static char *
+enum_label(Datum value)
+{
+	HeapTuple	tuple = SearchSysCache1(ENUMOID, value);
+	char	   *label;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	label = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
+	ReleaseSysCache(tuple);
+	return label;
+}
+
+/*
  * A value as text; (Datum) 0 for NULL.  Allocated in the current context.
  * Longer values are cut: events are for comparing, not for keeping.
  */
 static Datum
 value_as_text(WaWatchColumn *column, Datum value, bool isnull)
 {
+	const int	utc = 0;
+	text	   *slice;
 	char	   *string;
 	int			length;
 
 	if (isnull)
 		return (Datum) 0;
-	if (column->is_text)
+	switch (column->kind)
 	{
-		/* fetches no more than needed of a toasted value */
-		text	   *slice = (text *) PG_DETOAST_DATUM_SLICE(value, 0, WA_CAPTURE_VALUE_BYTES);
-
-		string = VARDATA_ANY(slice);
-		length = VARSIZE_ANY_EXHDR(slice);
-	}
-	else if (column->is_datetime)
-	{
-		/* independent of DateStyle and TimeZone */
-		const int	utc = 0;
-
-		string = palloc(MAXDATELEN + 1);
-		JsonEncodeDateTime(string, value, column->type, &utc);
-		length = strlen(string);
-	}
-	else if (column->len == -1 && toast_raw_datum_size(value) > WA_CAPTURE_OUTPUT_BYTES)
-	{
-		/* text of a huge bytea or array may be more than the server can hold */
-		string = "(too large)";
-		length = strlen(string);
-	}
-	else
-	{
-		string = OutputFunctionCall(&column->output, value);
-		length = strlen(string);
+		case WA_VALUE_TEXT:
+			/* fetches no more than needed of a toasted value */
+			slice = (text *) PG_DETOAST_DATUM_SLICE(value, 0, WA_CAPTURE_VALUE_BYTES);
+			string = VARDATA_ANY(slice);
+			length = VARSIZE_ANY_EXHDR(slice);
+			break;
+		case WA_VALUE_DATETIME:
+			/* independent of DateStyle and TimeZone */
+			string = palloc(MAXDATELEN + 1);
+			JsonEncodeDateTime(string, value, column->type, &utc);
+			length = strlen(string);
+			break;
+		case WA_VALUE_ENUM:
+			string = enum_label(value);
+			if (string == NULL)
+				return (Datum) 0;
+			length = strlen(string);
+			break;
+		default:
+			/* text of a huge bytea or array may be more than the server can hold */
+			if (column->len == -1 && toast_raw_datum_size(value) > WA_CAPTURE_OUTPUT_BYTES)
+				string = "(too large)";
+			else
+				string = OutputFunctionCall(&column->output, value);
+			length = strlen(string);
+			break;
 	}
 	if (length >= WA_CAPTURE_VALUE_BYTES)
 		length = pg_mbcliplen(string, length, WA_CAPTURE_VALUE_BYTES - 1);

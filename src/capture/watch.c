@@ -30,7 +30,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -81,7 +80,7 @@ forget_relation(Datum arg, Oid relid)
 	}
 }
 
-/* The database's owner may have changed. */
+/* The database's owner, or what he has rights to, may have changed. */
 static void
 forget_all(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -96,88 +95,79 @@ wa_capture_watch_init(void)
 {
 	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
 	CacheRegisterSyscacheCallback(DATABASEOID, forget_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, forget_all, (Datum) 0);
 }
 
-static bool
-prepare_column(Relation relation, const char *name, WaWatchColumn *column,
-			   MemoryContext context)
+/* A column that is there, or NULL. */
+static Form_pg_attribute
+find_column(Relation relation, const char *name)
 {
 	TupleDesc	desc = RelationGetDescr(relation);
 
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
-		Oid			output;
-		bool		varlena;
 
-		if (att->attisdropped || strcmp(NameStr(att->attname), name) != 0)
-			continue;
-		/* output functions of others' types are others' code */
-		if (att->atttypid >= FirstNormalObjectId)
-			return false;
-		column->attnum = att->attnum;
-		column->type = att->atttypid;
-		column->byval = att->attbyval;
-		column->len = att->attlen;
-		column->is_text = att->atttypid == TEXTOID ||
-			att->atttypid == VARCHAROID || att->atttypid == BPCHAROID;
-		column->is_datetime = att->atttypid == DATEOID ||
-			att->atttypid == TIMESTAMPOID || att->atttypid == TIMESTAMPTZOID;
-		getTypeOutputInfo(att->atttypid, &output, &varlena);
-		fmgr_info_cxt(output, &column->output, context);
-		return true;
+		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
+			return att;
 	}
-	return false;
+	return NULL;
+}
+
+static void
+prepare_column(Relation relation, bool takes_all, const char *name,
+			   WaWatchColumn *column, MemoryContext context)
+{
+	Form_pg_attribute att = find_column(relation, name);
+	Oid			output;
+	bool		varlena;
+
+	if (att == NULL ||
+		wa_capture_judge_column(RelationGetRelationName(relation), takes_all, att,
+								&column->kind, &column->type) != WA_COLUMN_TAKEN)
+		return;
+	column->attnum = att->attnum;
+	column->byval = att->attbyval;
+	column->len = att->attlen;
+	getTypeOutputInfo(column->type, &output, &varlena);
+	fmgr_info_cxt(output, &column->output, context);
 }
 
 /*
  * Resolve the column names of wa.watch against the table as it is now.
  */
 static void
-prepare(WaWatch *watch, Relation relation, ArrayType *columns)
+prepare(WaWatch *watch, Relation relation)
 {
 	MemoryContext old = MemoryContextSwitchTo(watch->context);
+	bool		takes_all = wa_capture_takes_all(relation->rd_rel->relowner);
 	Datum	   *names;
 	bool	   *nulls;
-	WaWatchColumn id = {0};
+	Form_pg_attribute id = find_column(relation, "id");
 
-	watch->column_names = PointerGetDatum(DatumGetArrayTypePCopy(PointerGetDatum(columns)));
 	deconstruct_array(DatumGetArrayTypeP(watch->column_names), TEXTOID, -1, false,
 					  TYPALIGN_INT, &names, &nulls, &watch->ncolumns);
 	watch->columns = palloc0(sizeof(WaWatchColumn) * Max(watch->ncolumns, 1));
 	for (int i = 0; i < watch->ncolumns; i++)
 	{
-		if (!nulls[i] &&
-			prepare_column(relation, TextDatumGetCString(names[i]),
-						   &watch->columns[i], watch->context))
-			watch->last_attnum = Max(watch->last_attnum,
-									 watch->columns[i].attnum);
+		if (nulls[i])
+			continue;
+		prepare_column(relation, takes_all, TextDatumGetCString(names[i]),
+					   &watch->columns[i], watch->context);
+		watch->last_attnum = Max(watch->last_attnum, watch->columns[i].attnum);
 	}
-	if (prepare_column(relation, "id", &id, watch->context) &&
-		(id.type == INT4OID || id.type == INT8OID || id.type == INT2OID))
+	if (id != NULL && wa_capture_is_id(id))
 	{
-		watch->id_attnum = id.attnum;
-		watch->id_type = id.type;
-		watch->last_attnum = Max(watch->last_attnum, id.attnum);
+		watch->id_attnum = id->attnum;
+		watch->id_type = getBaseType(id->atttypid);
+		watch->last_attnum = Max(watch->last_attnum, id->attnum);
 	}
 	/* more than a table can have: nothing that wa_setup() has written */
 	watch->watched = watch->ncolumns > 0 &&
-		watch->ncolumns <= MaxHeapAttributeNumber;
+		watch->ncolumns <= MaxHeapAttributeNumber &&
+		(takes_all || wa_capture_find_built_in(RelationGetRelationName(relation)));
 	MemoryContextSwitchTo(old);
-}
-
-/* Does the row of wa.watch speak of this table and its present owner? */
-static bool
-is_ours(Relation relation, const char *owner)
-{
-	char	   *now;
-
-	if (relation->rd_rel->relkind != RELKIND_RELATION)
-		return false;
-	if (relation->rd_rel->relowner == wa_pg_database_owner())
-		return true;
-	now = GetUserNameFromId(relation->rd_rel->relowner, true);
-	return now != NULL && strcmp(now, owner) == 0;
 }
 
 static bool
@@ -232,9 +222,15 @@ open_watches(Oid schema, int *reason)
 static void
 take_row(WaWatch *watch, Relation relation, const char *owner, ArrayType *columns)
 {
-	watch->owner = MemoryContextStrdup(watch->context, owner);
-	if (is_ours(relation, owner))
-		prepare(watch, relation, columns);
+	MemoryContext old = MemoryContextSwitchTo(watch->context);
+
+	/* kept also if the table is not taken: see "known" below */
+	watch->owner = pstrdup(owner);
+	watch->column_names = PointerGetDatum(DatumGetArrayTypePCopy(PointerGetDatum(columns)));
+	MemoryContextSwitchTo(old);
+	if (wa_capture_judge_table(relation->rd_rel->relkind, relation->rd_rel->relowner,
+							   owner) == WA_TABLE_TAKEN)
+		prepare(watch, relation);
 }
 
 /*

@@ -68,6 +68,12 @@
 #endif
 
 /*
+ * pg_attribute.attgenerated of a column that is computed when it is read,
+ * which 18 brings.
+ */
+#define WA_ATTRIBUTE_GENERATED_VIRTUAL	'v'
+
+/*
  * pg_database.datconnlimit of a database whose DROP was interrupted; minor
  * releases before August 2023 do not know it.
  */

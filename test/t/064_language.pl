@@ -30,6 +30,11 @@ my %not_shown = map { $_ => 1 } (
 	'log: messages %s', 'log: messages adrift', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: event numbers',
 	'log: calendar',
 	'default provider', 'time zone', 'links', 'groups', 'mappings',
+	# items of wa_status(), which is English
+	'column missing', 'column virtual', 'column refused', 'column of a foreign type', 'column not watched', 'no column',
+	'trigger missing', 'trigger disabled', 'trigger replaced', 'owner changed', 'not watched', 'no id',
+	# statements to type, the same in all languages
+	'GRANT %s TO %s', 'ALTER TABLE %s ENABLE %sTRIGGER "%s", ENABLE %sTRIGGER "%s"',
 	# names of records
 	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
 	'(bigint, jsonb, jsonb)',
@@ -147,7 +152,7 @@ my %seen;
 my @rows;
 my $id = 1000000;
 
-foreach my $file (glob("$src/admin/{findings,find_*,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
+foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
 	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/text/link.c $src/worker/{identity,failover}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);

@@ -1,0 +1,454 @@
+/*-------------------------------------------------------------------------
+ *
+ * watched.c
+ *		Is what happens to the watched tables seen?
+ *
+ * Looks once and finds everything that keeps changes from being recorded
+ * while the triggers may well be in their places.  wa_setup(), wa_status()
+ * and wa_check() only say what was found here, so they cannot disagree; and
+ * what can be captured at all is capture's own judgement (capture/judge.c).
+ *
+ * Reads catalogs only, and takes no lock on the application's tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "commands/dbcommands.h"
+#include "commands/trigger.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "admin/watched.h"
+#include "compose/scenario.h"
+#include "pg/acting.h"
+#include "pg/query.h"
+
+static void
+find(List **found, WaFoundGrade grade, const char *value, const char *next, const char *what)
+{
+	WaFound    *one = palloc(sizeof(WaFound));
+
+	one->grade = grade;
+	one->value = value;
+	one->next = next;
+	one->what = what;
+	*found = lappend(*found, one);
+}
+
+static const char *
+relkind_name(char relkind)
+{
+	switch (relkind)
+	{
+		case RELKIND_VIEW:
+			return "a view";
+		case RELKIND_MATVIEW:
+			return "a materialized view";
+		case RELKIND_FOREIGN_TABLE:
+			return "a foreign table";
+		case RELKIND_PARTITIONED_TABLE:
+			return "a partitioned table";
+		default:
+			return "not a table";
+	}
+}
+
+static bool
+is_among(const char *name, char **names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (names[i] && strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* What to type where the owner of the database lacks a role's rights. */
+static char *
+grant_rights(Oid role)
+{
+	return psprintf("GRANT %s TO %s", quote_identifier(GetUserNameFromId(role, false)),
+					quote_identifier(GetUserNameFromId(wa_pg_database_owner(), false)));
+}
+
+/* What to type to have our triggers fire again. */
+static char *
+enable_triggers(const WaTarget *t, const char *how)
+{
+	return psprintf("ALTER TABLE %s ENABLE %sTRIGGER \"%s\", ENABLE %sTRIGGER \"%s\"", t->relation,
+					how, WA_CAPTURE_ROW_TRIGGER, how, WA_CAPTURE_STATEMENT_TRIGGER);
+}
+
+static void
+judge_column(WaWatched *w, bool takes_all, const char *column)
+{
+	const WaTarget *t = &w->target;
+	HeapTuple	tuple = SearchSysCacheAttName(t->relid, column);
+	Form_pg_attribute att;
+	WaColumnVerdict verdict = WA_COLUMN_MISSING;
+	Oid			type = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		att = (Form_pg_attribute) GETSTRUCT(tuple);
+		type = att->atttypid;
+		verdict = wa_capture_judge_column(t->table, takes_all, att, NULL, NULL);
+		ReleaseSysCache(tuple);
+	}
+	switch (verdict)
+	{
+		case WA_COLUMN_TAKEN:
+			break;
+		case WA_COLUMN_MISSING:
+			if (is_among(column, w->lacking, w->nlacking))
+				find(&w->found, WA_FOUND_NOTE, "present", NULL,
+					 psprintf("this Odoo has no column %s there", column));
+			else
+				find(&w->found, WA_FOUND_ERROR, "column missing", NULL,
+					 psprintf("it has no column %s any more, so changes of it are not seen: give it back its name;"
+							  " or, if this Odoo has no such column: UPDATE wa.watch SET lacking = lacking || '{%s}' WHERE relation = %s",
+							  column, column, quote_literal_cstr(w->relation)));
+			break;
+		case WA_COLUMN_VIRTUAL:
+			find(&w->found, WA_FOUND_ERROR, "column virtual", NULL,
+				 psprintf("column %s is computed when it is read, so no trigger sees it change: make it STORED, or watch the columns that it is computed from",
+						  column));
+			break;
+		case WA_COLUMN_TYPE:
+			find(&w->found, WA_FOUND_ERROR, "column of a foreign type", NULL,
+				 psprintf("column %s is of type %s, which is neither the server's own nor an enum nor a domain of those, so changes of it are not seen: give it another type",
+						  column, format_type_be_qualified(type)));
+			break;
+		case WA_COLUMN_NOT_OURS:
+			find(&w->found, WA_FOUND_ERROR, "column refused", grant_rights(t->owner),
+				 psprintf("column %s is not recorded, because the owner of this database has no rights of role %s, which owns the table: %s",
+						  column, GetUserNameFromId(t->owner, false), grant_rights(t->owner)));
+			break;
+	}
+}
+
+static void
+judge_columns(WaWatched *w)
+{
+	bool		takes_all = wa_capture_takes_all(w->target.owner);
+	HeapTuple	tuple;
+	bool		has_id = false;
+
+	if (w->ncolumns == 0)
+		find(&w->found, WA_FOUND_ERROR, "no column", NULL,
+			 psprintf("wa.watch names no column of it, so no change is seen: UPDATE wa.watch SET columns = '{...}' WHERE relation = %s",
+					  quote_literal_cstr(w->relation)));
+	for (int i = 0; i < w->ncolumns; i++)
+		if (w->columns[i] && !is_among(w->columns[i], w->columns, i))
+			judge_column(w, takes_all, w->columns[i]);
+	for (int i = 0; w->wanted && i < w->wanted->ncolumns; i++)
+		if (!is_among(w->wanted->columns[i], w->columns, w->ncolumns))
+			find(&w->found, WA_FOUND_ERROR, "column not watched", "SELECT * FROM wa_setup()",
+				 psprintf("wa.watch does not name its column %s, so changes of it are not seen: SELECT * FROM wa_setup()",
+						  w->wanted->columns[i]));
+
+	tuple = SearchSysCacheAttName(w->target.relid, "id");
+	if (HeapTupleIsValid(tuple))
+	{
+		has_id = wa_capture_is_id((Form_pg_attribute) GETSTRUCT(tuple));
+		ReleaseSysCache(tuple);
+	}
+	if (!has_id)
+		find(&w->found, WA_FOUND_ERROR, "no id", NULL,
+			 "it has no column id of an integer type, so no scenario is told of its changes");
+}
+
+/*
+ * Rows that belong to it and fire no trigger of it, and writers that fire
+ * none.
+ */
+static void
+judge_rows(WaWatched *w)
+{
+	static WaStatement children =
+		WA_STATEMENT("SELECT format('%I.%I', n.nspname, c.relname) FROM pg_inherits AS i"
+					 " JOIN pg_class AS c ON c.oid = i.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+					 " WHERE i.inhparent = $1 ORDER BY 1 LIMIT 1");
+	static WaStatement subscriptions =
+		WA_STATEMENT("SELECT s.subname::text FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid"
+					 " WHERE r.srrelid = $1 ORDER BY 1 LIMIT 1");
+	WaArgs		args = {0};
+
+	wa_arg_datum(&args, OIDOID, ObjectIdGetDatum(w->target.relid), false);
+	if (wa_query(&children, &args) > 0)
+	{
+		char	   *child = wa_row_text(0, 1);
+
+		find(&w->found, WA_FOUND_ERROR, "inherited", NULL,
+			 psprintf("table %s inherits from it, and changes of its rows are not seen: move them into %s itself, then ALTER TABLE %s NO INHERIT %s",
+					  child, w->relation, child, w->relation));
+	}
+	if (!w->target.always && wa_query(&subscriptions, &args) > 0)
+		find(&w->found, WA_FOUND_ERROR, "replicated", enable_triggers(&w->target, "ALWAYS "),
+			 psprintf("subscription %s writes into it, which fires no trigger, so those changes are not seen: %s",
+					  wa_row_text(0, 1), enable_triggers(&w->target, "ALWAYS ")));
+}
+
+static void
+judge(WaWatched *w)
+{
+	const WaTarget *t = &w->target;
+	WaTableVerdict verdict;
+
+	if (!OidIsValid(t->relid))
+	{
+		find(&w->found, WA_FOUND_ERROR, "missing", NULL,
+			 psprintf("there is no such table: SELECT * FROM wa_setup() when it is there again;"
+					  " or, if it will not be: DELETE FROM wa.watch WHERE relation = %s",
+					  quote_literal_cstr(w->relation)));
+		return;
+	}
+	verdict = wa_capture_judge_table(t->relkind, t->owner, w->owner);
+	if (verdict == WA_TABLE_KIND)
+	{
+		find(&w->found, WA_FOUND_ERROR, "refused", NULL,
+			 psprintf("it is %s, and only changes of an ordinary table can be captured",
+					  relkind_name(t->relkind)));
+		return;
+	}
+
+	/*
+	 * A row that somebody has put into wa.watch is no consent of the table's
+	 * owner, and what we capture can be read by the database's owner.
+	 */
+	if (w->wanted == NULL && !wa_capture_takes_all(t->owner))
+	{
+		find(&w->found, WA_FOUND_ERROR, "refused", NULL,
+			 psprintf("wa.watch names it, but the owner of this database has no rights of role %s, which owns the table: %s",
+					  GetUserNameFromId(t->owner, false), grant_rights(t->owner)));
+		return;
+	}
+	if (t->triggers == WA_TRIGGERS_FOREIGN)
+		find(&w->found, WA_FOUND_ERROR, "trigger replaced", NULL,
+			 psprintf("it has a trigger with the name of ours that is not ours: DROP TRIGGER \"%s\" ON %s, then SELECT * FROM wa_setup()",
+					  t->foreign_trigger, w->relation));
+	else if (t->triggers == WA_TRIGGERS_MISSING)
+		find(&w->found, WA_FOUND_ERROR, "trigger missing", "SELECT * FROM wa_setup()",
+			 "its triggers are missing, so changes are not seen: SELECT * FROM wa_setup()");
+	else if (t->triggers == WA_TRIGGERS_DISABLED)
+		find(&w->found, WA_FOUND_ERROR, "trigger disabled", enable_triggers(t, ""),
+			 psprintf("a trigger is disabled, so changes are not seen: %s", enable_triggers(t, "")));
+	if (w->owner == NULL)
+	{
+		find(&w->found, WA_FOUND_ERROR, "not watched", "SELECT * FROM wa_setup()",
+			 "wa.watch does not name it, so changes are not seen: SELECT * FROM wa_setup()");
+		return;
+	}
+	if (verdict == WA_TABLE_OWNER)
+		find(&w->found, WA_FOUND_ERROR, "owner changed", "SELECT * FROM wa_setup()",
+			 psprintf("it belongs to role %s now, and not to %s as when it was attached, so changes are not recorded: SELECT * FROM wa_setup()",
+					  GetUserNameFromId(t->owner, false), w->owner));
+	judge_columns(w);
+	judge_rows(w);
+}
+
+/*
+ * The tables that are watched or should be, the built-in ones first, with
+ * what was found; palloc()ed.
+ */
+WaWatched *
+wa_watched_look(int *n)
+{
+	static WaStatement rows =
+		WA_STATEMENT("SELECT w.relation, w.owner, w.columns, w.lacking, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
+					 " LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)"
+					 " ON format('%I.%I', n.nspname, c.relname) = w.relation ORDER BY w.relation COLLATE \"C\"");
+	char	   *schema = wa_setting_get("odoo_schema");
+	int			nbuilt_in = 0;
+	uint64		nrows = wa_query(&rows, NULL);
+	WaWatched  *watched;
+	Oid		   *oids = palloc(sizeof(Oid) * Max(nrows, 1));
+	int			built_in = 0;
+
+	while (wa_capture_built_in[nbuilt_in].table)
+		nbuilt_in++;
+	watched = palloc0(sizeof(WaWatched) * (nbuilt_in + nrows));
+	for (uint64 row = 0; row < nrows; row++)
+	{
+		WaWatched  *w = &watched[nbuilt_in + row];
+
+		w->relation = wa_row_text(row, 1);
+		w->owner = wa_row_text(row, 2);
+		w->columns = wa_row_text_array(row, 3, &w->ncolumns);
+		w->lacking = wa_row_text_array(row, 4, &w->nlacking);
+		oids[row] = (Oid) wa_row_int8(row, 5);
+	}
+
+	/* the row of a built-in one moves to its place, the others close up */
+	for (; built_in < nbuilt_in; built_in++)
+	{
+		WaWatched  *w = &watched[built_in];
+
+		wa_admin_find_target(&w->target, schema, wa_capture_built_in[built_in].table);
+		w->wanted = &wa_capture_built_in[built_in];
+		w->relation = w->target.relation;
+	}
+	*n = nbuilt_in;
+	for (uint64 row = 0; row < nrows; row++)
+	{
+		WaWatched	found = watched[nbuilt_in + row];
+		int			k = 0;
+
+		while (k < nbuilt_in && strcmp(watched[k].relation, found.relation) != 0)
+			k++;
+		if (k < nbuilt_in)
+		{
+			found.target = watched[k].target;
+			found.wanted = watched[k].wanted;
+			watched[k] = found;
+			continue;
+		}
+		if (OidIsValid(oids[row]))
+			wa_admin_find_target_by_oid(&found.target, oids[row]);
+		if (!OidIsValid(found.target.relid))
+			found.target.relation = found.target.table = pstrdup(found.relation);
+		watched[(*n)++] = found;
+	}
+	for (int i = 0; i < *n; i++)
+		judge(&watched[i]);
+	return watched;
+}
+
+/*
+ * Settings of the server, of roles and of databases, and whatever else keeps
+ * all tables from being captured.  A role that may not write to any of these
+ * tables is left out.
+ */
+List *
+wa_watched_surroundings(const WaWatched *watched, int n)
+{
+	/* whom, statement that ends it, does it concern everybody that matters? */
+	static WaStatement settings =
+		WA_STATEMENT("WITH bad AS (SELECT s.setdatabase, s.setrole, split_part(c, '=', 1) AS name, c"
+					 " FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c"
+					 " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"
+					 " AND (lower(c) ~ '^sicantik_wa\\.capture=(off|of|false|fals|fal|fa|f|no|n|0)$'"
+					 " OR NOT $1 AND lower(c) = 'session_replication_role=replica'))"
+					 " SELECT CASE WHEN b.setrole = 0 THEN CASE WHEN b.setdatabase = 0 THEN 'every role' ELSE 'this database' END"
+					 " ELSE 'role ' || r.rolname END, b.c,"
+					 " CASE WHEN b.setrole = 0 AND b.setdatabase = 0 THEN format('ALTER ROLE ALL RESET %s', b.name)"
+					 " WHEN b.setrole = 0 THEN format('ALTER DATABASE %I RESET %s', current_database(), b.name)"
+					 " WHEN b.setdatabase = 0 THEN format('ALTER ROLE %I RESET %s', r.rolname, b.name)"
+					 " ELSE format('ALTER ROLE %I IN DATABASE %I RESET %s', r.rolname, current_database(), b.name) END"
+					 " FROM bad AS b LEFT JOIN pg_roles AS r ON r.oid = b.setrole"
+					 " WHERE b.setrole = 0 OR EXISTS (SELECT FROM unnest($2::bigint[]) AS t (relid)"
+					 " WHERE has_table_privilege(b.setrole, t.relid::oid, 'INSERT, UPDATE')"
+					 " OR has_any_column_privilege(b.setrole, t.relid::oid, 'UPDATE'))"
+					 " ORDER BY b.setrole, b.setdatabase, b.name");
+	static WaStatement server =
+		WA_STATEMENT("SELECT name || ' = ' || setting FROM pg_settings"
+					 " WHERE source IN ('configuration file', 'command line', 'environment variable')"
+					 " AND (name = 'sicantik_wa.capture' AND setting = 'off'"
+					 " OR NOT $1 AND name = 'session_replication_role' AND setting = 'replica')");
+	static WaStatement function =
+		WA_STATEMENT("SELECT FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang"
+					 " WHERE p.oid = to_regprocedure('wa.capture()') AND l.lanname = 'c'"
+					 " AND p.prosrc = 'wa_sql_capture' AND p.probin = '$libdir/sicantik_wa' AND p.proconfig IS NULL");
+	List	   *found = NIL;
+	WaArgs		args = {0};
+	int64	   *oids = palloc(sizeof(int64) * Max(n, 1));
+	int			noids = 0;
+	bool		always = true;
+	uint64		rows;
+
+	for (int i = 0; i < n; i++)
+		if (OidIsValid(watched[i].target.relid) && watched[i].owner)
+		{
+			oids[noids++] = watched[i].target.relid;
+			always = always && watched[i].target.always;
+		}
+	if (noids == 0)
+		return NIL;
+
+	wa_arg_bool(&args, always);
+	if (wa_query(&server, &args) > 0)
+		find(&found, WA_FOUND_ERROR, "off", NULL,
+			 psprintf("the configuration of the server says %s, so changes are not recorded: take it out and reload the configuration",
+					  wa_row_text(0, 1)));
+	wa_arg_int8_array(&args, oids, noids);
+	rows = wa_query(&settings, &args);
+	for (uint64 i = 0; i < rows; i++)
+		find(&found, WA_FOUND_ERROR, "off", wa_row_text(i, 3),
+			 psprintf("%s has the setting %s, so changes that it makes are not recorded: %s",
+					  wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3)));
+	if (wa_query(&function, NULL) == 0)
+		find(&found, WA_FOUND_ERROR, "replaced", NULL,
+			 "function wa.capture() is not ours any more, so changes are not recorded: DROP EXTENSION sicantik_wa CASCADE, CREATE EXTENSION sicantik_wa and SELECT * FROM wa_setup() bring it back");
+	return found;
+}
+
+/*
+ * What is wrong with the table that a scenario listens to, palloc()ed; NULL
+ * if it is watched (whether it is seen, the row of the table tells).
+ */
+char *
+wa_watched_scenario_problem(const WaWatched *watched, int n, const WaScenario *scenario)
+{
+	bool		built_in = wa_compose_is_built_in(scenario);
+	char	   *relation;
+
+	if (scenario->daily)
+		return NULL;
+	if (scenario->watch == NULL)
+		return psprintf("it listens to no table: UPDATE wa.scenario SET watch = '...' WHERE key = %s",
+						quote_literal_cstr(scenario->key));
+	relation = built_in ?
+		quote_qualified_identifier(wa_setting_get("odoo_schema"), scenario->watch) : scenario->watch;
+	for (int i = 0; i < n; i++)
+		if (watched[i].owner && strcmp(watched[i].relation, relation) == 0)
+			return NULL;
+	if (built_in)
+		return psprintf("its table %s is not watched: SELECT * FROM wa_setup() when it is there;"
+						" or, if this Odoo has none: UPDATE wa.scenario SET active = false WHERE key = %s",
+						relation, quote_literal_cstr(scenario->key));
+	return psprintf("its table %s is not watched: INSERT INTO wa.watch (relation, owner, columns) VALUES (%s, '...', '{...}'), then SELECT * FROM wa_setup()",
+					relation, quote_literal_cstr(relation));
+}
+
+/*
+ * The first of the worst, or NULL if nothing was found.
+ */
+const WaFound *
+wa_watched_worst(const List *found)
+{
+	const WaFound *worst = NULL;
+	ListCell   *cell;
+
+	foreach(cell, found)
+	{
+		const WaFound *one = lfirst(cell);
+
+		if (worst == NULL || one->grade > worst->grade)
+			worst = one;
+	}
+	return worst;
+}
+
+/*
+ * Everything found in one text, palloc()ed; NULL if there is nothing.
+ */
+char *
+wa_watched_sentences(const List *found)
+{
+	StringInfoData text;
+	ListCell   *cell;
+
+	if (found == NIL)
+		return NULL;
+	initStringInfo(&text);
+	foreach(cell, found)
+		appendStringInfo(&text, "%s%s", text.len > 0 ? "; " : "",
+						 ((const WaFound *) lfirst(cell))->what);
+	return text.data;
+}
