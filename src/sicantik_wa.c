@@ -118,8 +118,9 @@ define_settings(void)
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("sicantik_wa.capture",
 							 "Record changes that this session makes to watched tables.",
-							 NULL, &wa_guc_capture, true,
-							 PGC_USERSET, 0, NULL, NULL, NULL);
+							 "Set it with SET LOCAL, for one transaction.",
+							 &wa_guc_capture, true,
+							 PGC_USERSET, 0, NULL, wa_capture_assign, NULL);
 	MarkGUCPrefixReserved("sicantik_wa");
 }
 

@@ -119,7 +119,7 @@ find_events(WaFindings *findings)
 	static WaStatement rest =
 		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.dead_letter)::text,"
 					 " (SELECT error FROM wa.dead_letter ORDER BY id DESC LIMIT 1),"
-					 " (SELECT coalesce(sum(events), 0) FROM wa.capture_gap)::text,"
+					 " (SELECT coalesce(sum(events), 0) FROM wa.capture_gap WHERE reason <> 'off')::text,"
 					 " (SELECT count(*) FROM wa.event AS e WHERE e.at < now() - interval '10 minutes' AND NOT EXISTS"
 					 " (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))::text");
 

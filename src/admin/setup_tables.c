@@ -144,7 +144,12 @@ report(FunctionCallInfo fcinfo, const Work *works, int n)
 		wa_admin_say(fcinfo, psprintf("table %s", work->watched->relation), work->action, detail);
 	}
 	foreach(cell, wa_watched_surroundings(now, nnow))
-		wa_admin_say(fcinfo, "capture", "warning", ((const WaFound *) lfirst(cell))->what);
+	{
+		const WaFound *found = lfirst(cell);
+
+		if (found->grade != WA_FOUND_NOTE)
+			wa_admin_say(fcinfo, "capture", "warning", found->what);
+	}
 }
 
 /*

@@ -167,7 +167,7 @@ report_capture(FunctionCallInfo fcinfo)
 	static WaStatement gaps =
 		WA_STATEMENT("SELECT coalesce(sum(events), 0)::bigint, count(*)::bigint,"
 					 " to_char(min(first_at), 'YYYY-MM-DD HH24:MI:SS TZ'),"
-					 " to_char(max(last_at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.capture_gap");
+					 " to_char(max(last_at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.capture_gap WHERE reason <> 'off'");
 	static WaStatement dead =
 		WA_STATEMENT("SELECT count(*)::text FROM wa.dead_letter");
 	WaSlotInfo	slot;
@@ -187,7 +187,7 @@ report_capture(FunctionCallInfo fcinfo)
 	spans = wa_row_int8(0, 2);
 	if (wa_worker_slot_info(MyDatabaseId, &slot))
 		for (int i = 0; i < WA_DROP_COUNT; i++)
-			fresh += slot.dropped[i];
+			fresh += i == WA_DROP_OFF ? 0 : slot.dropped[i];
 	if (spans == 0 && fresh == 0)
 		wa_admin_say(fcinfo, "capture gaps", "0", NULL);
 	else if (spans == 0)

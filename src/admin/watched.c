@@ -29,6 +29,7 @@
 #include "compose/scenario.h"
 #include "pg/acting.h"
 #include "pg/query.h"
+#include "worker/worker.h"
 
 static void
 find(List **found, WaFoundGrade grade, const char *value, const char *next, const char *what)
@@ -321,6 +322,34 @@ wa_watched_look(int *n)
 }
 
 /*
+ * Changes that were not recorded because their sessions did not want it.
+ */
+static void
+find_passed_over(List **found)
+{
+	static WaStatement passed_over =
+		WA_STATEMENT("SELECT coalesce(sum(g.events)::bigint, 0) + $1,"
+					 " to_char(least(min(g.first_at), $2), 'YYYY-MM-DD HH24:MI:SS TZ'),"
+					 " to_char(greatest(max(g.last_at), $3), 'YYYY-MM-DD HH24:MI:SS TZ'),"
+					 " greatest(max(g.last_at), $3) > now() - interval '24 hours'"
+					 " FROM wa.capture_gap AS g WHERE g.reason = 'off'");
+	WaSlotInfo	slot;
+	WaArgs		args = {0};
+	uint64		fresh = wa_worker_slot_info(MyDatabaseId, &slot) ? slot.dropped[WA_DROP_OFF] : 0;
+
+	wa_arg_int8(&args, (int64) fresh);
+	wa_arg_timestamptz(&args, fresh > 0 ? slot.first_drop : 0);
+	wa_arg_timestamptz(&args, fresh > 0 ? slot.last_drop : 0);
+	wa_query(&passed_over, &args);
+	if (wa_row_int8(0, 1) == 0)
+		return;
+	find(found, wa_row_bool(0, 4) ? WA_FOUND_WARNING : WA_FOUND_NOTE, "was off", NULL,
+		 psprintf(INT64_FORMAT " changes between %s and %s were not recorded, because sicantik_wa.capture was off in their sessions:"
+				  " if that was not meant, send by hand what is missing, and use SET LOCAL instead of SET; then DELETE FROM wa.capture_gap WHERE reason = 'off'",
+				  wa_row_int8(0, 1), wa_row_text(0, 2), wa_row_text(0, 3)));
+}
+
+/*
  * Settings of the server, of roles and of databases, and whatever else keeps
  * all tables from being captured.  A role that may not write to any of these
  * tables is left out.
@@ -385,6 +414,7 @@ wa_watched_surroundings(const WaWatched *watched, int n)
 	if (wa_query(&function, NULL) == 0)
 		find(&found, WA_FOUND_ERROR, "replaced", NULL,
 			 "function wa.capture() is not ours any more, so changes are not recorded: DROP EXTENSION sicantik_wa CASCADE, CREATE EXTENSION sicantik_wa and SELECT * FROM wa_setup() bring it back");
+	find_passed_over(&found);
 	return found;
 }
 

@@ -122,6 +122,11 @@ extern void wa_capture_watch_init(void);
 extern WaWatch *wa_capture_watch(Relation relation);
 extern void wa_capture_watch_copy(void);
 
+/* off.c */
+extern void wa_capture_assign(bool on, void *extra);
+extern void wa_capture_warn_off(void);
+extern void wa_capture_pass_over(void);
+
 /* event.c */
 extern void wa_capture_write(WaChange *changes, int nchanges);
 extern void wa_capture_dropped(int reason, uint64 events);

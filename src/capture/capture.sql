@@ -78,7 +78,8 @@ CREATE TABLE wa.capture_gap (
     noted_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT capture_gap_pkey PRIMARY KEY (id)
 );
-COMMENT ON TABLE wa.capture_gap IS 'spans of time in which changes could not be captured without disturbing the application; scan the watched tables for them again';
+COMMENT ON TABLE wa.capture_gap IS 'spans of time in which changes could not be captured without disturbing the application, or were not to be; scan the watched tables for them again';
+COMMENT ON COLUMN wa.capture_gap.reason IS 'locked, missing, full: see the server''s log; off: sicantik_wa.capture was off in the session';
 
 CREATE FUNCTION wa.capture()
 RETURNS trigger

@@ -259,6 +259,11 @@ gather(TriggerData *trigger)
 	if (watch == NULL || !watch->watched ||
 		(update && !has_changed(watch, trigger->tg_trigslot, after)))
 		return;
+	if (!wa_guc_capture)
+	{
+		wa_capture_pass_over();
+		return;
+	}
 
 	register_callbacks();
 	if (gather_context == NULL)
@@ -317,7 +322,7 @@ wa_sql_capture(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("wa.capture() can only be called as a trigger")));
 	name = trigger->tg_trigger->tgname;
-	if (!wa_guc_capture || !TRIGGER_FIRED_AFTER(trigger->tg_event))
+	if (!TRIGGER_FIRED_AFTER(trigger->tg_event))
 		return PointerGetDatum(NULL);
 	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) &&
 		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))

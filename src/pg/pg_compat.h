@@ -27,16 +27,18 @@
 #endif
 
 /*
- * A wait event set that lives as long as the process, and the number of our
- * PGPROC.
+ * A wait event set that lives as long as the process, the number of our
+ * PGPROC, and that of our transaction, which each one has.
  */
 #if PG_VERSION_NUM >= 170000
 #define wa_create_wait_event_set(nevents) CreateWaitEventSet(NULL, (nevents))
 #define wa_my_proc_number() ((uint32) MyProcNumber)
+#define wa_my_local_xid() (MyProc->vxid.lxid)
 #else
 #define wa_create_wait_event_set(nevents) \
 	CreateWaitEventSet(TopMemoryContext, (nevents))
 #define wa_my_proc_number() ((uint32) MyProc->pgprocno)
+#define wa_my_local_xid() (MyProc->lxid)
 #endif
 
 /*

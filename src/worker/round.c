@@ -75,12 +75,18 @@ give_back(const uint64 *dropped)
 static void
 keep_drops(void)
 {
+	/* one row for what follows soon: it may be each of many transactions */
 	static WaStatement insert =
-		WA_STATEMENT("INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES ($1, $2, $3, $4)");
+		WA_STATEMENT("WITH same AS (UPDATE wa.capture_gap SET last_at = greatest(last_at, $2), events = events + $3"
+					 " WHERE id = (SELECT id FROM wa.capture_gap WHERE reason = $4 ORDER BY id DESC LIMIT 1)"
+					 " AND $1 BETWEEN first_at AND last_at + interval '10 minutes' RETURNING id)"
+					 " INSERT INTO wa.capture_gap (first_at, last_at, events, reason)"
+					 " SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM same)");
 	static const char *const reasons[WA_DROP_COUNT] = {
 		[WA_DROP_LOCKED] = "locked",
 		[WA_DROP_MISSING] = "missing",
-		[WA_DROP_FULL] = "full"
+		[WA_DROP_FULL] = "full",
+		[WA_DROP_OFF] = "off"
 	};
 	uint64		dropped[WA_DROP_COUNT];
 	TimestampTz first;

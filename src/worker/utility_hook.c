@@ -7,8 +7,9 @@
  * seconds for other sessions to go, then fails.  So before such a command
  * runs, our worker in that database is asked to leave, and kept out for a
  * while.  The same hook notices that the extension comes, goes or changes,
- * that databases come or change owner, and that a prepared transaction is
- * committed, whose wish to wake somebody ended with its session.
+ * that databases come or change owner, that a prepared transaction is
+ * committed, whose wish to wake somebody ended with its session, and that
+ * capture is switched off for a whole session.
  *
  * Nothing here may turn a command that works into one that fails: whatever is
  * unclear is passed on to the server, which judges by itself.  A hold-off is
@@ -30,6 +31,8 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
+#include "capture/capture.h"
+#include "sicantik_wa.h"
 #include "worker/slot.h"
 
 /* What is to be done once the command has succeeded. */
@@ -38,6 +41,7 @@ typedef enum After
 	AFTER_NOTHING,
 	AFTER_SCAN,					/* the list of databases changed */
 	AFTER_REVISIT,				/* our extension in this database changed */
+	AFTER_SET,					/* capture may be off for the session */
 	AFTER_WAKE					/* there may be events of a transaction */
 } After;
 
@@ -177,6 +181,16 @@ prepare(Node *stmt)
 				return AFTER_WAKE;
 			break;
 
+		case T_VariableSetStmt:
+			{
+				VariableSetStmt *set = (VariableSetStmt *) stmt;
+
+				if (set->name && !set->is_local &&
+					pg_strcasecmp(set->name, "sicantik_wa.capture") == 0)
+					return AFTER_SET;
+				break;
+			}
+
 		case T_CreateExtensionStmt:
 			if (is_our_extension(((CreateExtensionStmt *) stmt)->extname))
 				return AFTER_REVISIT;
@@ -233,6 +247,8 @@ watch_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		wa_worker_revisit_at_commit();
 	else if (after == AFTER_WAKE)
 		wa_worker_wake_at_commit();
+	else if (after == AFTER_SET && !wa_guc_capture)
+		wa_capture_warn_off();
 }
 
 /*

@@ -31,6 +31,7 @@ typedef enum WaDropReason
 	WA_DROP_LOCKED,				/* wa.event was locked by somebody */
 	WA_DROP_MISSING,			/* wa.event or wa.watch missing or reshaped */
 	WA_DROP_FULL,				/* sicantik_wa.max_unread reached */
+	WA_DROP_OFF,				/* sicantik_wa.capture is off: nobody's fault */
 	WA_DROP_COUNT
 } WaDropReason;
 
