@@ -14,3 +14,10 @@ SELECT pg_catalog.set_config('role', a.rolname, true)
 -- Fails if somebody has planted a schema of this name beforehand.
 CREATE SCHEMA wa;
 COMMENT ON SCHEMA wa IS 'sicantik_wa: ledger, configuration and event stream of the WhatsApp notifications';
+
+CREATE FUNCTION wa._build()
+RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$SELECT '@WA_SQL_BUILD@'$$;
+COMMENT ON FUNCTION wa._build() IS
+'stamp of the script that made these objects; a library that was built with another script does not work with them';

@@ -7,13 +7,47 @@
  */
 #include "postgres.h"
 
+#include "executor/spi.h"
 #include "fmgr.h"
 
 #include "admin/findings.h"
+#include "admin/setting.h"
 #include "admin/story.h"
+#include "pg/acting.h"
+#include "pg/build.h"
 #include "pg/call.h"
+#include "pg/subtransaction.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_check);
+
+static bool
+read_language(void *argument)
+{
+	WaStory    *check = argument;
+
+	check->indonesian = strcmp(wa_setting_get("language"), "en") != 0;
+	return true;
+}
+
+/*
+ * All that can be said where the library does not fit; of our tables only the
+ * language is read, if that can be.
+ */
+static void
+say_difference(FunctionCallInfo fcinfo, const WaBuildDifference *difference)
+{
+	WaStory		check = {.fcinfo = fcinfo, .indonesian = true, .full = true};
+	WaActing	acting;
+
+	wa_pg_act_as_owner(&acting);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	(void) wa_pg_subtransaction(read_language, &check);
+	wa_story_advise(&check, "library", "error",
+					psprintf("%s: %s", difference->what, difference->what_to_do));
+	SPI_finish();
+	wa_pg_act_end(&acting);
+}
 
 /*
  * wa_check(): see explain.sql.
@@ -21,11 +55,17 @@ PG_FUNCTION_INFO_V1(wa_sql_check);
 Datum
 wa_sql_check(PG_FUNCTION_ARGS)
 {
+	WaBuildDifference difference;
 	WaCall		call;
 	WaStory		check;
 	WaFindings	findings;
 
 	wa_call_rows_begin(fcinfo);
+	if (wa_build_differs(&difference))
+	{
+		say_difference(fcinfo, &difference);
+		return (Datum) 0;
+	}
 	wa_call_begin(&call, WA_LEVEL_VIEW);
 	wa_story_begin(&check, fcinfo, call.acting.user);
 	wa_findings_look(&findings, &check);

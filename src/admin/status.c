@@ -19,6 +19,7 @@
 #include "admin/admin.h"
 #include "admin/findings.h"
 #include "admin/story.h"
+#include "pg/build.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "sicantik_wa.h"
@@ -29,8 +30,6 @@ PG_FUNCTION_INFO_V1(wa_sql_status);
 static void
 report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 {
-	static WaStatement version =
-		WA_STATEMENT("SELECT extversion FROM pg_extension WHERE extname = 'sicantik_wa'");
 	static const char *const states[] = {
 		[WA_SLOT_FREE] = "none",
 		[WA_SLOT_UNKNOWN] = "not looked at yet",
@@ -39,24 +38,20 @@ report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 		[WA_SLOT_STARTING] = "starting",
 		[WA_SLOT_RUNNING] = "running"
 	};
+	const char *build = psprintf("build %s", wa_build_of_library());
 	WaSlotInfo	slot;
-	char	   *installed;
-	bool		differs;
 
-	installed = wa_query(&version, NULL) > 0 ? wa_row_text(0, 1) : NULL;
-	differs = installed == NULL || strcmp(installed, WA_VERSION) != 0;
-	wa_admin_say(fcinfo, "extension", installed ? installed : "not created",
-		differs ? psprintf("the library is of version %s: ALTER EXTENSION sicantik_wa UPDATE", WA_VERSION) : NULL);
+	wa_admin_say(fcinfo, "extension", WA_VERSION, NULL);
 	wa_admin_say(fcinfo, "server", found->standby ? "standby" : "primary",
 		found->standby ? "nothing is composed or sent here" : NULL);
 	if (!wa_worker_preloaded())
 	{
 		wa_admin_say(fcinfo, "library", "not preloaded",
-			"nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
+			psprintf("nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server; %s", build));
 		return;
 	}
 	wa_admin_say(fcinfo, "library", "preloaded",
-		wa_guc_enabled ? NULL : "sicantik_wa.enabled is off: nothing is composed or sent");
+		wa_guc_enabled ? build : psprintf("sicantik_wa.enabled is off: nothing is composed or sent; %s", build));
 	if (found->standby)
 		return;
 	wa_admin_say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
@@ -254,10 +249,18 @@ Datum
 wa_sql_status(PG_FUNCTION_ARGS)
 {
 	WaFindings	found;
+	WaBuildDifference difference;
 	WaStory		story;
 	WaCall		call;
 
 	wa_call_rows_begin(fcinfo);
+	/* then nothing else can be looked at, but this can be said to anybody */
+	if (wa_build_differs(&difference))
+	{
+		wa_admin_say(fcinfo, "library", "other build", difference.detail);
+		wa_admin_say(fcinfo, "next", difference.what_to_do, difference.what);
+		return (Datum) 0;
+	}
 	wa_call_begin(&call, WA_LEVEL_VIEW);
 	wa_story_begin(&story, fcinfo, call.acting.user);
 	wa_findings_look(&found, &story);

@@ -23,6 +23,7 @@
 #include "utils/datum.h"
 
 #include "pg/audit.h"
+#include "pg/build.h"
 #include "pg/call.h"
 #include "pg/own_table.h"
 #include "pg/query.h"
@@ -84,9 +85,10 @@ refuse_subscribed(void)
 
 /*
  * Connect to SPI and act as the owner of the database, after checking that
- * the caller has at least this level.  Whatever changes something is logged:
- * fcinfo is the call, NULL if that was done before.  Pair with wa_call_end();
- * an error in between is cleaned up by the abort.
+ * the library fits and that the caller has at least this level.  Whatever
+ * changes something is logged: fcinfo is the call, NULL if that was done
+ * before.  Pair with wa_call_end(); an error in between is cleaned up by the
+ * abort.
  */
 void
 wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
@@ -94,6 +96,7 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 	Oid			role = GetUserId();
 
 	call->caller = CurrentMemoryContext;
+	wa_build_check();
 	wa_pg_act_as_owner(&call->acting);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");

@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "pg/build.h"
 #include "pg/frame.h"
 #include "pg/own_table.h"
 
@@ -43,15 +44,17 @@ lock_extension(void)
 {
 	Oid			extension = get_extension_oid("sicantik_wa", true);
 	LOCKTAG		tag;
+	WaBuildDifference difference;
 
 	if (!OidIsValid(extension))
 		return false;
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
 	if (LockAcquire(&tag, AccessShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
-	/* it may have been dropped before we had the lock */
+	/* it may have been dropped, or changed, before we had the lock */
 	AcceptInvalidationMessages();
-	return get_extension_oid("sicantik_wa", true) == extension;
+	return get_extension_oid("sicantik_wa", true) == extension &&
+		!wa_build_differs(&difference);
 }
 
 /*
@@ -59,7 +62,8 @@ lock_extension(void)
  * pushed that was taken after that (own_table.c says why).  "activity" is
  * shown in pg_stat_activity: constant text, no data.  Returns false, with no
  * transaction open, if a table of ours cannot be had at once, or the extension
- * is just being dropped, or is gone: come again soon.
+ * is just being dropped, is gone, or is not of this library's build: come
+ * again soon.
  */
 bool
 wa_frame_begin(const char *activity)

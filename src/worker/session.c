@@ -12,19 +12,11 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/indexing.h"
-#include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/rel.h"
 
 #include "pg/subscribed.h"
 #include "worker/slot.h"
@@ -36,12 +28,6 @@
 #define LOCK_KEY_HIGH	0x73696361	/* "sica" */
 #define LOCK_KEY_LOW	0x6e74696b	/* "ntik" */
 #define LOCK_KEY_CLASS	7
-
-/* The versions of the SQL side that this library can serve. */
-static const char *const served_versions[] =
-{
-	WA_VERSION
-};
 
 static const struct
 {
@@ -141,48 +127,14 @@ wa_session_lock(void)
 
 /*
  * Is the extension in this database, and can this library serve it?  Must be
- * called in a transaction.  "version" gets the version found (empty if none),
- * cut off at "size" bytes.
+ * called in a transaction.  *difference: why not (WA_EXTENSION_OTHER).
  */
 WaExtension
-wa_session_extension(char *version, Size size)
+wa_session_extension(WaBuildDifference *difference)
 {
-	WaExtension result = WA_EXTENSION_ABSENT;
-	Relation	rel;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
-
-	version[0] = '\0';
-	rel = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum("sicantik_wa"));
-	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		Datum		values[Natts_pg_extension];
-		bool		isnull[Natts_pg_extension];
-
-		/* heap_getattr() is inline, and needs what older minor releases lack */
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
-		result = WA_EXTENSION_OTHER;
-		if (!isnull[Anum_pg_extension_extversion - 1])
-		{
-			char	   *found = TextDatumGetCString(values[Anum_pg_extension_extversion - 1]);
-
-			strlcpy(version, found, size);
-			for (size_t i = 0; i < lengthof(served_versions); i++)
-			{
-				if (strcmp(found, served_versions[i]) == 0)
-					result = WA_EXTENSION_PRESENT;
-			}
-			pfree(found);
-		}
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	if (result == WA_EXTENSION_PRESENT && wa_pg_subscription() != NULL)
-		result = WA_EXTENSION_SUBSCRIBED;
-	return result;
+	if (wa_build_differs(difference))
+		return WA_EXTENSION_OTHER;
+	if (!OidIsValid(get_extension_oid("sicantik_wa", true)))
+		return WA_EXTENSION_ABSENT;
+	return wa_pg_subscription() != NULL ? WA_EXTENSION_SUBSCRIBED : WA_EXTENSION_PRESENT;
 }

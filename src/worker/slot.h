@@ -17,6 +17,7 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
+#include "pg/build.h"
 #include "worker/worker.h"
 
 #define WA_SLOTS			1024
@@ -144,7 +145,7 @@ extern void wa_utility_hook_install(void);
 typedef enum WaExtension
 {
 	WA_EXTENSION_ABSENT,
-	WA_EXTENSION_OTHER,			/* a version that this library cannot serve */
+	WA_EXTENSION_OTHER,			/* a build that this library cannot serve */
 	WA_EXTENSION_SUBSCRIBED,	/* its tables are filled by a subscription */
 	WA_EXTENSION_PRESENT
 } WaExtension;
@@ -152,6 +153,6 @@ typedef enum WaExtension
 extern void wa_session_pin_settings(void);
 extern void wa_session_pin_commit(void);
 extern bool wa_session_lock(void);
-extern WaExtension wa_session_extension(char *version, Size size);
+extern WaExtension wa_session_extension(WaBuildDifference *difference);
 
 #endif							/* SICANTIK_WA_SLOT_H */

@@ -80,7 +80,6 @@ static TimestampTz asked_at = 0;	/* when a step first saw WA_LEAVE_NOW */
 static TimestampTz next_due = 0;
 static bool more_work = false;	/* the last run said so */
 static WaExtension extension = WA_EXTENSION_ABSENT;
-static char extension_version[64];
 static TimestampTz extension_seen_at = 0;
 
 static WaitEventSet *wait_set = NULL;
@@ -160,10 +159,11 @@ leave_slot(int code, Datum arg)
 static void
 look_for_extension(void)
 {
+	WaBuildDifference difference;
+
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	extension = wa_session_extension(extension_version,
-									 sizeof(extension_version));
+	extension = wa_session_extension(&difference);
 	CommitTransactionCommand();
 	extension_seen_at = GetCurrentTimestamp();
 }
@@ -524,7 +524,7 @@ serve(void)
  * An extension that this library must not serve: say it once.
  */
 static void
-refuse_extension(void)
+refuse_extension(const WaBuildDifference *difference)
 {
 	bool		said;
 
@@ -538,9 +538,9 @@ refuse_extension(void)
 						MyDatabaseId)));
 	else if (!said)
 		ereport(LOG,
-				(errmsg("sicantik_wa does not serve database %u: version \"%s\" of the extension does not match the library",
-						MyDatabaseId, extension_version),
-				 errhint("Run ALTER EXTENSION sicantik_wa UPDATE in that database, or restart the server after installing the matching package.")));
+				(errmsg("sicantik_wa does not serve database %u: %s: %s",
+						MyDatabaseId, difference->what, difference->what_to_do),
+				 errdetail("%s", difference->detail)));
 }
 
 /*
@@ -550,6 +550,7 @@ void
 wa_worker_main(Datum main_arg)
 {
 	WaWorkerArgs args;
+	WaBuildDifference difference;
 	bool		alone;
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
@@ -578,8 +579,9 @@ wa_worker_main(Datum main_arg)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	alone = wa_session_lock();
-	extension = wa_session_extension(extension_version,
-									 sizeof(extension_version));
+	extension = wa_session_extension(&difference);
+	if (extension == WA_EXTENSION_OTHER || extension == WA_EXTENSION_SUBSCRIBED)
+		refuse_extension(&difference);
 	CommitTransactionCommand();
 	extension_seen_at = GetCurrentTimestamp();
 
@@ -591,8 +593,6 @@ wa_worker_main(Datum main_arg)
 	if (extension != WA_EXTENSION_PRESENT || !alone)
 	{
 		exit_how = WA_EXIT_REFUSED;
-		if (extension != WA_EXTENSION_PRESENT)
-			refuse_extension();
 		proc_exit(0);
 	}
 	if (!wa_slot_running(my_index))

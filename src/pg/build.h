@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * build.h
+ *		Do the library and the SQL objects of this database belong together?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_BUILD_H
+#define SICANTIK_WA_BUILD_H
+
+#include "postgres.h"
+
+/* Why they do not, in words; palloc()ed. */
+typedef struct WaBuildDifference
+{
+	const char *what;
+	const char *detail;			/* a whole sentence */
+	const char *what_to_do;
+} WaBuildDifference;
+
+extern const char *wa_build_of_library(void);
+extern bool wa_build_differs(WaBuildDifference *difference);
+extern void wa_build_check(void);
+
+#endif							/* SICANTIK_WA_BUILD_H */
