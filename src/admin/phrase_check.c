@@ -189,7 +189,7 @@ const WaPhrase wa_check_phrases[] = {
 	"fungsi wa.capture() bukan milik kami lagi, jadi perubahan tidak direkam: DROP EXTENSION sicantik_wa CASCADE, CREATE EXTENSION sicantik_wa dan SELECT * FROM wa_setup() mengembalikannya"},
 	{"%s changes between %s and %s were not recorded, because sicantik_wa.capture was off in their sessions: if that was not meant, send by hand what is missing, and use SET LOCAL instead of SET",
 	"{1} perubahan antara {2} dan {3} tidak direkam, karena sicantik_wa.capture bernilai off dalam sesinya: bila tidak disengaja, kirim manual yang kurang, dan pakai SET LOCAL sebagai ganti SET"},
-	{"then DELETE FROM wa.capture_gap WHERE reason = 'off'", "setelah itu DELETE FROM wa.capture_gap WHERE reason = 'off'"},
+	{"then DELETE FROM wa.capture_gap WHERE reason IN ('off')", "setelah itu DELETE FROM wa.capture_gap WHERE reason IN ('off')"},
 	{"it listens to no table: UPDATE wa.scenario SET watch = '...' WHERE key = %s",
 	"skenario ini tidak mengamati tabel apa pun: UPDATE wa.scenario SET watch = '...' WHERE key = {1}"},
 	{"its table %s is not watched: SELECT * FROM wa_setup() when it is there",

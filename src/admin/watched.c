@@ -332,7 +332,7 @@ find_passed_over(List **found)
 					 " to_char(least(min(g.first_at), $2), 'YYYY-MM-DD HH24:MI:SS TZ'),"
 					 " to_char(greatest(max(g.last_at), $3), 'YYYY-MM-DD HH24:MI:SS TZ'),"
 					 " greatest(max(g.last_at), $3) > now() - interval '24 hours'"
-					 " FROM wa.capture_gap AS g WHERE g.reason = 'off'");
+					 " FROM wa.capture_gap AS g WHERE g.reason IN ('off')");
 	WaSlotInfo	slot;
 	WaArgs		args = {0};
 	uint64		fresh = wa_worker_slot_info(MyDatabaseId, &slot) ? slot.dropped[WA_DROP_OFF] : 0;
@@ -345,7 +345,7 @@ find_passed_over(List **found)
 		return;
 	find(found, wa_row_bool(0, 4) ? WA_FOUND_WARNING : WA_FOUND_NOTE, "was off", NULL,
 		 psprintf(INT64_FORMAT " changes between %s and %s were not recorded, because sicantik_wa.capture was off in their sessions:"
-				  " if that was not meant, send by hand what is missing, and use SET LOCAL instead of SET; then DELETE FROM wa.capture_gap WHERE reason = 'off'",
+				  " if that was not meant, send by hand what is missing, and use SET LOCAL instead of SET; then DELETE FROM wa.capture_gap WHERE reason IN ('off')",
 				  wa_row_int8(0, 1), wa_row_text(0, 2), wa_row_text(0, 3)));
 }
 

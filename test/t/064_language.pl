@@ -32,7 +32,7 @@ my %not_shown = map { $_ => 1 } (
 	'default provider', 'time zone', 'links', 'groups', 'mappings',
 	# items of wa_status(), which is English
 	'column missing', 'column virtual', 'column refused', 'column of a foreign type', 'column not watched', 'no column',
-	'trigger missing', 'trigger disabled', 'trigger replaced', 'owner changed', 'not watched', 'no id',
+	'trigger missing', 'trigger disabled', 'trigger replaced', 'owner changed', 'not watched', 'no id', 'was off',
 	# statements to type, the same in all languages
 	'GRANT %s TO %s', 'ALTER TABLE %s ENABLE %sTRIGGER "%s", ENABLE %sTRIGGER "%s"',
 	# names of records

@@ -224,15 +224,18 @@ surroundings('a replica\'s role', 'ALTER ROLE odoo SET session_replication_role 
 sql('ALTER ROLE somebody SET sicantik_wa.capture = off; ALTER ROLE odoo IN DATABASE split SET sicantik_wa.capture = off;
 	ALTER ROLE odoo SET session_replication_role = origin');
 is(check('capture'), 'ok', 'not a role that cannot write, another database, or a setting that does no harm');
-sql("ALTER SYSTEM SET sicantik_wa.capture = off; SELECT pg_reload_conf()");
+sql('ALTER SYSTEM SET sicantik_wa.capture = off');
+sql('SELECT pg_reload_conf()');
 ok(wait_sql($node, 'odoo', "SELECT state || ': ' || what_to_do FROM wa_check() WHERE item = 'capture'",
 		'error: the configuration of the server says sicantik_wa.capture = off, so changes are not recorded: take it out and reload the configuration'),
 	'the server');
-sql("ALTER SYSTEM RESET sicantik_wa.capture; SELECT pg_reload_conf()");
+sql("ALTER SYSTEM RESET sicantik_wa.capture");
+sql('SELECT pg_reload_conf()');
+ok(wait_sql($node, 'odoo', "SELECT state FROM wa_check() WHERE item = 'capture'", 'ok'), 'and no more');
 sql(q{ALTER FUNCTION wa.capture() SET sicantik_wa.capture = off});
 like(check('capture'), qr/^error: function wa\.capture\(\) is not ours any more/, 'the function itself');
 sql('ALTER FUNCTION wa.capture() RESET ALL');
-ok(wait_sql($node, 'odoo', "SELECT state FROM wa_check() WHERE item = 'capture'", 'ok'), 'all is well again');
+is(check('capture'), 'ok', 'all is well again');
 
 # wa_teardown() and wa_setup() keep what a scenario of the DBA's own listens to
 

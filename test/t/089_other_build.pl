@@ -77,6 +77,8 @@ sub other_build
 
 	# another shape, too: a statement of ours would fail
 	sql("BEGIN; $make; ALTER TABLE wa.message RENAME COLUMN detail TO other; ALTER TABLE wa.setting RENAME COLUMN value TO other; COMMIT");
+	# wakes it
+	$odoo->do("UPDATE sicantik_permit SET notes = 'x', is_renewal = NOT coalesce(is_renewal, false) WHERE id = 11");
 	ok($node->wait_for_log(qr/does not serve database/, $log), "$name: the worker says so");
 	ok(wait_sql($node, 'odoo', $worker, '0'), "$name: and leaves");
 	foreach (1 .. 3)
@@ -84,7 +86,7 @@ sub other_build
 		$odoo->do("UPDATE sicantik_permit SET status = CASE status WHEN 'draft' THEN 'cancelled' ELSE 'draft' END WHERE id IN (1, 11)");
 		is($odoo->err, '', "$name: the application goes on");
 	}
-	is(sql('SELECT count(*) FROM wa.event'), $events + 6, "$name: so does capture");
+	is(sql('SELECT count(*) FROM wa.event'), $events + 7, "$name: so does capture");
 	my @wrong = grep { !/$silent/ && !/ $sentence/ } split /\n/, each_function();
 	is(join("\n", @wrong), '', "$name: each function says so");
 	like(($node->psql('odoo', "CALL wa_try('0812-0000-0077')"))[2], qr/ERROR:  the library /, "$name: so does wa_try()");
