@@ -56,6 +56,8 @@ my %not_shown = map { $_ => 1 } (
 	'give up', 'http %s', 'template %s',
 	# a line of a request
 	'Accept-Encoding: identity',
+	# where PostgreSQL has a setting from (pg_settings.source)
+	'configuration file', 'command line', 'environment variable',
 	# answers of wa_arm() and wa_disarm()
 	'database %s sends now (mode live)',
 	'%s; messages that wait now: %s. Each is skipped (reason observe) when its turn comes.'

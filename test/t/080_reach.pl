@@ -96,7 +96,7 @@ unlike(as('office', 'SELECT * FROM wa_import_odoo()'), qr/\|added|\|changed/, ' 
 my %names = (
 	# tables and columns
 	'message.res_model' => 'table', 'message.still' => 'columns', 'message.change' => 'columns', 'scenario.watch' => 'table',
-	'watch.relation' => 'table', 'watch.columns' => 'columns', 'setting.value' => 'schema',
+	'watch.relation' => 'table', 'watch.columns' => 'columns', 'watch.lacking' => 'columns', 'setting.value' => 'schema',
 	'event.relation' => 'table', 'event.columns' => 'columns', 'dead_letter.relation' => 'table',
 	'dead_letter.columns' => 'columns', 'waiting.relation' => 'table', 'event_outcome.relation' => 'table',
 	'event_aside.relation' => 'table', 'event_aside.columns' => 'columns',
