@@ -8,19 +8,19 @@ AS 'MODULE_PATHNAME', 'wa_sql_determine_provider';
 COMMENT ON FUNCTION pg_catalog.wa_determine_provider(bigint, text) IS
 'the routing decision as it would be now, with its reason and the candidates refused; provider is NULL if none can be used';
 
-CREATE FUNCTION pg_catalog.wa_why(message bigint, OUT at timestamptz, OUT what text)
+CREATE FUNCTION pg_catalog.wa_why(message bigint, OUT at timestamp, OUT what text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_why';
 COMMENT ON FUNCTION pg_catalog.wa_why(bigint) IS
-'the story of a message in words: who made it, the number and where it came from, the route, each attempt with the answer, the state with its reason, and what one can do. In the office''s language (setting language). Raises an error if there is no such message. Needs level view; below admin the middle of phone numbers is masked';
+'the story of a message in words: who made it, the number and where it came from, the route, each attempt with the answer, the state with its reason, and what one can do. In the office''s language and time (settings language and time_zone). Raises an error if there is no such message. Needs level view; below admin the middle of phone numbers is masked';
 
-CREATE FUNCTION pg_catalog.wa_history(about text, OUT at timestamptz, OUT what text)
+CREATE FUNCTION pg_catalog.wa_history(about text, OUT at timestamp, OUT what text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_history';
 COMMENT ON FUNCTION pg_catalog.wa_history(text) IS
-'everything about a phone number (in any spelling), a permit number, a registration id or a partner (''partner 42''): messages, events that made none and why, dead letters, events not yet read, consent. In the office''s language. Needs level view; below admin the middle of phone numbers is masked';
+'everything about a phone number (in any spelling), a permit number, a registration id or a partner (''partner 42''): messages, events that made none and why, dead letters, events not yet read, consent. In the office''s language and time (settings language and time_zone). Needs level view; below admin the middle of phone numbers is masked';
 
 CREATE FUNCTION pg_catalog.wa_check(OUT item text, OUT state text, OUT what_to_do text)
 RETURNS SETOF record
@@ -30,7 +30,7 @@ COMMENT ON FUNCTION pg_catalog.wa_check() IS
 'the doctor: library, worker, mode, providers, templates, watched tables, how many citizens can be told, what went wrong lately, and other senders in this Odoo; a row for each with state ok, warning or error and what to do, in the office''s language (setting language). Changes nothing and calls no provider. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_explain(template_key text, partner_id bigint, params jsonb DEFAULT NULL,
-    permit_id bigint DEFAULT NULL, OUT at timestamptz, OUT what text)
+    permit_id bigint DEFAULT NULL, OUT at timestamp, OUT what text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_explain';

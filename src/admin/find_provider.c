@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "admin/findings.h"
+#include "admin/setting.h"
 #include "pg/query.h"
 
 /* What would make one usable, if none is. */
@@ -23,7 +24,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 {
 	static WaStatement errors =
 		WA_STATEMENT("SELECT coalesce(last_error, 'in state error'), CASE WHEN state = 'error' THEN"
-					 " CASE WHEN probe_at > now() THEN 'at ' || to_char(probe_at, 'HH24:MI:SS TZ') ELSE 'soon' END END"
+					 " CASE WHEN probe_at > now() THEN 'at ' || " WA_SQL_TIME("probe_at", "$2") " ELSE 'soon' END END"
 					 " FROM wa.provider WHERE name = $1");
 	char	   *item = psprintf("provider %s", p->name);
 	char	   *test = psprintf("SELECT * FROM wa_test_connection('%s')", p->name);
@@ -73,6 +74,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 	else if (strcmp(p->state, "error") == 0)
 	{
 		wa_arg_text(&args, p->name);
+		wa_arg_text(&args, findings->story->time_zone);
 		wa_query(&errors, &args);
 		wa_find(findings, WA_ERROR_PROVIDER, item, test,
 				psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",

@@ -56,7 +56,7 @@ find_library(WaFindings *findings)
 	else if (slot.hold_off_until > GetCurrentTimestamp())
 		wa_find(findings, WA_WARNING_WORKER, "worker", NULL,
 				psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
-						 timestamptz_to_str(slot.hold_off_until)));
+						 wa_time_words(slot.hold_off_until, findings->story->time_zone)));
 	else
 		wa_find(findings, WA_FINE, "worker", NULL, NULL);
 	if (slot.no_sender)

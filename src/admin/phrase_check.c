@@ -76,7 +76,7 @@ const WaPhrase wa_check_phrases[] = {
 	{"mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
 	"perbaiki: diuji lagi {1}, atau sekarang dengan SELECT * FROM wa_test_connection('{2}')"},
 	{"mend it: it is tested again at %s, or now by SELECT * FROM wa_test_connection('%s')",
-	"perbaiki: diuji lagi pukul {1}, atau sekarang dengan SELECT * FROM wa_test_connection('{2}')"},
+	"perbaiki: diuji lagi pada {1}, atau sekarang dengan SELECT * FROM wa_test_connection('{2}')"},
 	{"mend it: it is tested again soon, or now by SELECT * FROM wa_test_connection('%s')",
 	"perbaiki: sebentar lagi diuji ulang, atau sekarang dengan SELECT * FROM wa_test_connection('{1}')"},
 	{"its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",

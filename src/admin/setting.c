@@ -27,7 +27,7 @@ const WaSetting wa_settings[] = {
 	{"unknown_wait", WA_SETTING_WAIT, "10 min",
 	"how long the provider's word is awaited when it is not known whether it took a message; then the scenario's unknown_policy is carried out"},
 	{"time_zone", WA_SETTING_TIME_ZONE, "Asia/Jakarta",
-	"time zone of the office, for times in messages and the day of daily caps"},
+	"time zone of the office, for times in messages and in what people are told, and the day of daily caps"},
 	{"office_name", WA_SETTING_TEXT, NULL,
 	"name of the office, the end of every message"},
 	{"contact_dpmptsp", WA_SETTING_TEXT, NULL,

@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 /* What a value must look like. */
 typedef enum WaSettingKind
 {
@@ -44,5 +46,11 @@ extern PGDLLEXPORT int64 wa_setting_get_interval(const char *name);
 /* time_zone.c: no SPI needed */
 extern PGDLLEXPORT char *wa_time_zone_read(const char *text);
 extern char *wa_time_zone_now(const char *name);
+extern PGDLLEXPORT Timestamp wa_time_on_wall(TimestampTz at, const char *zone_name);
+extern PGDLLEXPORT char *wa_time_words(TimestampTz at, const char *zone_name);
+
+/* wa_time_words() within a statement; both are expressions of SQL. */
+#define WA_SQL_TIME(at, zone_name) \
+	"to_char(" at " AT TIME ZONE " zone_name ", 'YYYY-MM-DD HH24:MI:SS')"
 
 #endif							/* SICANTIK_WA_SETTING_H */

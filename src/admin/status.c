@@ -18,6 +18,7 @@
 
 #include "admin/admin.h"
 #include "admin/findings.h"
+#include "admin/setting.h"
 #include "admin/story.h"
 #include "pg/build.h"
 #include "pg/call.h"
@@ -61,7 +62,7 @@ report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 			psprintf("process %d has given no sign of life for %ld s", slot.silent_pid,
 					 TimestampDifferenceMilliseconds(slot.silent_since, GetCurrentTimestamp()) / 1000) :
 			slot.hold_off_until != 0 ?
-			psprintf("stays away until %s", timestamptz_to_str(slot.hold_off_until)) :
+			psprintf("stays away until %s", wa_time_words(slot.hold_off_until, found->story->time_zone)) :
 			slot.pending ? "there is work to look at" : NULL);
 	else
 		wa_admin_say(fcinfo, "worker", "none", "the launcher has not seen this database yet");
@@ -94,11 +95,11 @@ report_providers(FunctionCallInfo fcinfo, const WaFindings *found)
 {
 	static WaStatement errors =
 		WA_STATEMENT("SELECT concat_ws('; ',"
-					 " last_error || ' (' || coalesce(to_char(last_error_at, 'YYYY-MM-DD HH24:MI:SS TZ'), '-') || ')',"
+					 " last_error || ' (' || coalesce(" WA_SQL_TIME("last_error_at", "$2") ", '-') || ')',"
 					 " CASE WHEN state = 'error' THEN 'tested again ' || coalesce("
-					 "CASE WHEN probe_at > now() THEN to_char(probe_at, 'YYYY-MM-DD HH24:MI:SS TZ') END, 'soon') END,"
+					 "CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END, 'soon') END,"
 					 " CASE WHEN failed_probes > 0 THEN failed_probes || ' tests have failed' END,"
-					 " 'quota ' || quota_left || ' as of ' || to_char(quota_at, 'YYYY-MM-DD HH24:MI:SS TZ'))"
+					 " 'quota ' || quota_left || ' as of ' || " WA_SQL_TIME("quota_at", "$2") ")"
 					 " FROM wa.provider WHERE name = $1");
 
 	for (int i = 0; i < found->providers.n; i++)
@@ -113,6 +114,7 @@ report_providers(FunctionCallInfo fcinfo, const WaFindings *found)
 		WaArgs		args = {0};
 
 		wa_arg_text(&args, p->name);
+		wa_arg_text(&args, found->story->time_zone);
 		if (detail == NULL && wa_query(&errors, &args) > 0 && strlen(wa_row_text(0, 1)) > 0)
 			detail = wa_row_text(0, 1);
 		if (p->paused)
@@ -125,19 +127,20 @@ report_providers(FunctionCallInfo fcinfo, const WaFindings *found)
 }
 
 static void
-report_messages(FunctionCallInfo fcinfo)
+report_messages(FunctionCallInfo fcinfo, const WaFindings *found)
 {
 	static WaStatement recent =
 		WA_STATEMENT("SELECT state, count(*)::text FROM wa.message"
 					 " WHERE created_at > now() - interval '24 hours' GROUP BY state ORDER BY state");
 	static WaStatement waiting =
 		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.ready WHERE claimed_at IS NULL)::text,"
-					 " (SELECT 'the oldest since ' || to_char(created_at, 'YYYY-MM-DD HH24:MI:SS TZ')"
+					 " (SELECT 'the oldest since ' || " WA_SQL_TIME("created_at", "$1")
 					 " || ' (' || date_trunc('second', now() - created_at) || ')' FROM wa.message"
 					 " WHERE id = (SELECT min(message_id) FROM wa.ready WHERE claimed_at IS NULL)),"
 					 " (SELECT count(*) FROM wa.ready WHERE claimed_at IS NOT NULL)::text,"
 					 " (SELECT count(*) FROM wa.due)::text,"
-					 " (SELECT to_char(min(due_at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.due)");
+					 " (SELECT " WA_SQL_TIME("min(due_at)", "$1") " FROM wa.due)");
+	WaArgs		args = {0};
 	uint64		n = wa_query(&recent, NULL);
 
 	for (uint64 i = 0; i < n; i++)
@@ -145,7 +148,8 @@ report_messages(FunctionCallInfo fcinfo)
 			"of the last 24 hours");
 	if (n == 0)
 		wa_admin_say(fcinfo, "messages", "0", "of the last 24 hours");
-	wa_query(&waiting, NULL);
+	wa_arg_text(&args, found->story->time_zone);
+	wa_query(&waiting, &args);
 	wa_admin_say(fcinfo, "waiting now", wa_row_text(0, 1), wa_row_text(0, 2));
 	wa_admin_say(fcinfo, "on the wire", wa_row_text(0, 3), NULL);
 	wa_admin_say(fcinfo, "waiting for a time", wa_row_text(0, 4),
@@ -153,31 +157,33 @@ report_messages(FunctionCallInfo fcinfo)
 }
 
 static void
-report_capture(FunctionCallInfo fcinfo)
+report_capture(FunctionCallInfo fcinfo, const WaFindings *found)
 {
 	static WaStatement unread =
-		WA_STATEMENT("SELECT count(*)::text, to_char(min(e.at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.event AS e"
+		WA_STATEMENT("SELECT count(*)::text, " WA_SQL_TIME("min(e.at)", "$1") " FROM wa.event AS e"
 					 " WHERE NOT EXISTS (SELECT FROM wa.position AS p"
 					 " WHERE pg_visible_in_snapshot(e.xact, p.snapshot))");
 	static WaStatement gaps =
 		WA_STATEMENT("SELECT coalesce(sum(events), 0)::bigint, count(*)::bigint,"
-					 " to_char(min(first_at), 'YYYY-MM-DD HH24:MI:SS TZ'),"
-					 " to_char(max(last_at), 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.capture_gap WHERE reason <> 'off'");
+					 " " WA_SQL_TIME("min(first_at)", "$1") ","
+					 " " WA_SQL_TIME("max(last_at)", "$1") " FROM wa.capture_gap WHERE reason <> 'off'");
 	static WaStatement dead =
 		WA_STATEMENT("SELECT count(*)::text FROM wa.dead_letter");
+	WaArgs		args = {0};
 	WaSlotInfo	slot;
 	int64		lost;
 	int64		spans;
 	uint64		fresh = 0;
 
-	wa_query(&unread, NULL);
+	wa_arg_text(&args, found->story->time_zone);
+	wa_query(&unread, &args);
 	wa_admin_say(fcinfo, "events unread", wa_row_text(0, 1),
 		!wa_worker_preloaded() && strtoll(wa_row_text(0, 1), NULL, 10) >= wa_guc_max_unread ?
 		psprintf("the oldest of %s; no more are recorded (sicantik_wa.max_unread), until the library is preloaded",
 				 wa_row_isnull(0, 2) ? "-" : wa_row_text(0, 2)) :
 		wa_row_isnull(0, 2) ? NULL : psprintf("the oldest of %s", wa_row_text(0, 2)));
 
-	wa_query(&gaps, NULL);
+	wa_query(&gaps, &args);
 	lost = wa_row_int8(0, 1);
 	spans = wa_row_int8(0, 2);
 	if (wa_worker_slot_info(MyDatabaseId, &slot))
@@ -188,7 +194,7 @@ report_capture(FunctionCallInfo fcinfo)
 	else if (spans == 0)
 		wa_admin_say(fcinfo, "capture gaps", psprintf(UINT64_FORMAT, fresh),
 			psprintf("events were dropped since %s; see the server's log",
-					 timestamptz_to_str(slot.first_drop)));
+					 wa_time_words(slot.first_drop, found->story->time_zone)));
 	else
 		wa_admin_say(fcinfo, "capture gaps", psprintf(INT64_FORMAT, lost + (int64) fresh),
 			psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
@@ -268,8 +274,8 @@ wa_sql_status(PG_FUNCTION_ARGS)
 	report_mode(fcinfo, &found);
 	report_providers(fcinfo, &found);
 	report_watched(fcinfo, &found);
-	report_messages(fcinfo);
-	report_capture(fcinfo);
+	report_messages(fcinfo, &found);
+	report_capture(fcinfo, &found);
 	report_next(fcinfo, &found);
 	wa_call_end(&call);
 	return (Datum) 0;

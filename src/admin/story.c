@@ -275,6 +275,7 @@ wa_story_begin(WaStory *story, FunctionCallInfo fcinfo, Oid caller)
 	story->fcinfo = fcinfo;
 	story->indonesian = strcmp(wa_setting_get("language"), "en") != 0;
 	story->full = wa_call_level(caller) >= WA_LEVEL_ADMIN;
+	story->time_zone = wa_setting_get("time_zone");
 	story->rows = 0;
 }
 
@@ -322,7 +323,7 @@ wa_story_masked(const WaStory *story, const char *text)
 }
 
 /*
- * Add a row; at 0: no time.
+ * Add a row; at 0: no time.  It is told as the office's clock shows it.
  */
 void
 wa_story_tell(WaStory *story, TimestampTz at, const char *what)
@@ -331,7 +332,7 @@ wa_story_tell(WaStory *story, TimestampTz at, const char *what)
 	Datum		values[2];
 	bool		nulls[2] = {at == 0, false};
 
-	values[0] = TimestampTzGetDatum(at);
+	values[0] = TimestampGetDatum(wa_time_on_wall(at, story->time_zone));
 	values[1] = CStringGetTextDatum(wa_story_masked(story, what));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	story->rows++;

@@ -85,7 +85,7 @@ typedef enum WaSentence
 } WaSentence;
 
 /*
- * A story in the making: rows (at timestamptz, what text), or of advice (item,
+ * A story in the making: rows (at timestamp, what text), or of advice (item,
  * state, what to do).
  */
 typedef struct WaStory
@@ -93,6 +93,7 @@ typedef struct WaStory
 	FunctionCallInfo fcinfo;
 	bool		indonesian;
 	bool		full;			/* numbers unmasked: level admin */
+	char	   *time_zone;		/* of the office */
 	int			rows;
 } WaStory;
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * time_zone.c
- *		What a person writes for the time zone of his office.
+ *		What a person writes for the time zone of his office, and times there.
  *
  * PostgreSQL takes "UTC+7" as POSIX does: seven hours west of Greenwich, where
  * whoever writes it means seven hours east; "Etc/GMT+7" has that sign too, and
@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "pgtime.h"
+#include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 #include "admin/setting.h"
@@ -125,4 +126,43 @@ wa_time_zone_now(const char *name)
 		zone = pg_tzset("UTC");
 	pg_strftime(words, sizeof(words), "%Y-%m-%d %H:%M", pg_localtime(&now, zone));
 	return pstrdup(words);
+}
+
+/*
+ * What the clock on the wall shows at that moment in the zone of this name, to
+ * the second; an unknown zone counts as UTC.
+ */
+Timestamp
+wa_time_on_wall(TimestampTz at, const char *zone_name)
+{
+	pg_tz	   *zone = zone_name ? pg_tzset(zone_name) : NULL;
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+	Timestamp	wall;
+
+	if (TIMESTAMP_NOT_FINITE(at) ||
+		timestamp2tm(at, &offset, &tm, &fsec, NULL, zone ? zone : pg_tzset("UTC")) != 0 ||
+		tm2timestamp(&tm, 0, NULL, &wall) != 0)
+		return at;
+	return wall;
+}
+
+/*
+ * The same in words, palloc()ed: "2026-11-20 09:20:05".  This is how every
+ * sentence of ours names a time.
+ */
+char *
+wa_time_words(TimestampTz at, const char *zone_name)
+{
+	Timestamp	wall = wa_time_on_wall(at, zone_name);
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (TIMESTAMP_IS_NOBEGIN(at))
+		return pstrdup("-infinity");
+	if (TIMESTAMP_IS_NOEND(at) || timestamp2tm(wall, NULL, &tm, &fsec, NULL, NULL) != 0)
+		return pstrdup("infinity");
+	return psprintf("%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year, tm.tm_mon, tm.tm_mday,
+					tm.tm_hour, tm.tm_min, tm.tm_sec);
 }

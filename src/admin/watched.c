@@ -25,6 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "admin/setting.h"
 #include "admin/watched.h"
 #include "compose/scenario.h"
 #include "pg/acting.h"
@@ -329,8 +330,8 @@ find_passed_over(List **found)
 {
 	static WaStatement passed_over =
 		WA_STATEMENT("SELECT coalesce(sum(g.events)::bigint, 0) + $1,"
-					 " to_char(least(min(g.first_at), $2), 'YYYY-MM-DD HH24:MI:SS TZ'),"
-					 " to_char(greatest(max(g.last_at), $3), 'YYYY-MM-DD HH24:MI:SS TZ'),"
+					 " " WA_SQL_TIME("least(min(g.first_at), $2)", "$4") ","
+					 " " WA_SQL_TIME("greatest(max(g.last_at), $3)", "$4") ","
 					 " greatest(max(g.last_at), $3) > now() - interval '24 hours'"
 					 " FROM wa.capture_gap AS g WHERE g.reason IN ('off')");
 	WaSlotInfo	slot;
@@ -340,6 +341,7 @@ find_passed_over(List **found)
 	wa_arg_int8(&args, (int64) fresh);
 	wa_arg_timestamptz(&args, fresh > 0 ? slot.first_drop : 0);
 	wa_arg_timestamptz(&args, fresh > 0 ? slot.last_drop : 0);
+	wa_arg_text(&args, wa_setting_get("time_zone"));
 	wa_query(&passed_over, &args);
 	if (wa_row_int8(0, 1) == 0)
 		return;

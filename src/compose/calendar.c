@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
 #include "pg/call.h"
@@ -248,7 +249,7 @@ in_words(const WaDaily *daily)
 		words = psprintf("%s, %d skipped", words, daily->skipped);
 	if (daily->muted > 0)
 		words = psprintf("%s, %d not made: muted until %s", words, daily->muted,
-						 wa_value_time(daily->scenario->muted_until, daily->common->time_zone));
+						 wa_time_words(daily->scenario->muted_until, daily->common->time_zone));
 	if (daily->note)
 		words = psprintf("%s; %s", words, daily->note);
 	return words;

@@ -27,6 +27,7 @@
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
+#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
@@ -316,7 +317,7 @@ wa_compose_expiry(WaDaily *daily)
 	if (!has_baseline(baseline) && wa_calendar_muted(daily))
 	{
 		daily->note = psprintf("muted until %s; the first run is made after that",
-							   wa_value_time(daily->scenario->muted_until, daily->common->time_zone));
+							   wa_time_words(daily->scenario->muted_until, daily->common->time_zone));
 		return true;
 	}
 	if (!has_baseline(baseline))

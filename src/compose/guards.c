@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
 #include "pg/call.h"
@@ -100,7 +101,7 @@ wa_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario)
 	}
 	wa_compose_outcome(batch, event, scenario, "muted",
 					   psprintf("the scenario is muted until %s",
-								wa_value_time(scenario->muted_until, batch->time_zone)));
+								wa_time_words(scenario->muted_until, batch->time_zone)));
 	return true;
 }
 
@@ -431,7 +432,7 @@ wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int
 	if (opening <= now)
 		return;
 	detail = psprintf("waits for the sending hours, until %s",
-					  wa_value_time(opening, batch->time_zone));
+					  wa_time_words(opening, batch->time_zone));
 	for (int i = 0; i < n; i++)
 	{
 		WaNewMessage *message = &drafts[i]->message;

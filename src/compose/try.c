@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "admin/setting.h"
 #include "compose/compose.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -105,7 +106,7 @@ wa_sql_try(PG_FUNCTION_ARGS)
 	wa_call_begin(&call, WA_LEVEL_SEND);
 	id = wa_compose_queue_text(number, provider,
 							   psprintf("[UJI COBA] Pesan percobaan dari SICANTIK, %s. Tidak perlu dibalas.",
-										wa_value_time(GetCurrentTimestamp(), "Asia/Jakarta")));
+										wa_value_time(GetCurrentTimestamp(), wa_setting_get("time_zone"))));
 	wa_call_end(&call);
 	ereport(NOTICE, (errmsg("message " INT64_FORMAT " is queued", id)));
 	SPI_commit();

@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "admin/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
 
@@ -47,10 +48,10 @@ wa_sql_pause(PG_FUNCTION_ARGS)
 {
 	static WaStatement paused =
 		WA_STATEMENT("SELECT name, coalesce(paused_by, 'somebody'),"
-					 " to_char(paused_at, 'YYYY-MM-DD HH24:MI:SS TZ') FROM wa.provider"
+					 " " WA_SQL_TIME("paused_at", "$2") " FROM wa.provider"
 					 " WHERE name = coalesce($1, name) AND paused_at IS NOT NULL ORDER BY name COLLATE \"C\"");
 	static WaStatement pause =
-		WA_STATEMENT("UPDATE wa.provider SET paused_at = clock_timestamp(), paused_by = $2"
+		WA_STATEMENT("UPDATE wa.provider SET paused_at = clock_timestamp(), paused_by = $3"
 					 " WHERE name = coalesce($1, name) AND paused_at IS NULL");
 	char	   *name = wa_call_arg_text(fcinfo, 0);
 	char	   *role = wa_call_role();
@@ -63,6 +64,7 @@ wa_sql_pause(PG_FUNCTION_ARGS)
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	require_provider(name);
 	wa_arg_text(&args, name);
+	wa_arg_text(&args, wa_setting_get("time_zone"));
 	n = wa_query(&paused, &args);
 	for (uint64 i = 0; i < n; i++)
 		ereport(NOTICE,

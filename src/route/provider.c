@@ -16,6 +16,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "admin/setting.h"
 #include "pg/query.h"
 #include "route/provider.h"
 #include "route/secret.h"
@@ -37,7 +38,8 @@ enum
 	COL_RATE_PER_SECOND,
 	COL_DAILY_CAP,
 	COL_RECIPIENT_GAP,
-	COL_PAUSED,
+	COL_PAUSED_BY,
+	COL_PAUSED_AT,
 	COL_PROBE_AT,
 	COL_FAILED_PROBES,
 	COL_QUOTA_LEFT,
@@ -241,7 +243,10 @@ load_row(WaProvider *provider, uint64 row, RawSettings *raw)
 		provider->rate_per_second = 0;
 	provider->daily_cap = wa_row_isnull(row, COL_DAILY_CAP) ? -1 :
 		Max(wa_row_int4(row, COL_DAILY_CAP), 0);
-	provider->paused = wa_row_text(row, COL_PAUSED);
+	if (!wa_row_isnull(row, COL_PAUSED_AT))
+		provider->paused = psprintf("paused by %s since %s", wa_row_text(row, COL_PAUSED_BY),
+									wa_time_words(wa_row_timestamptz(row, COL_PAUSED_AT),
+												  wa_setting_get("time_zone")));
 	provider->probe_at = wa_row_timestamptz(row, COL_PROBE_AT);
 	provider->failed_probes = Max(wa_row_int4(row, COL_FAILED_PROBES), 0);
 	provider->quota_left = wa_row_isnull(row, COL_QUOTA_LEFT) ? -1 :
@@ -267,9 +272,7 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 					 " (extract(epoch FROM gap_jitter) * 1000000)::bigint,"
 					 " rate_per_second, daily_cap,"
 					 " (extract(epoch FROM recipient_gap) * 1000000)::bigint,"
-					 " CASE WHEN paused_at IS NOT NULL THEN 'paused by ' || coalesce(paused_by, 'somebody')"
-					 " || ' since ' || to_char(paused_at, 'YYYY-MM-DD HH24:MI:SS TZ') END,"
-					 " probe_at, failed_probes, quota_left, quota_at,"
+					 " coalesce(paused_by, 'somebody'), paused_at, probe_at, failed_probes, quota_left, quota_at,"
 					 " s.names, s.vals"
 					 " FROM wa.provider AS p,"
 					 " LATERAL (SELECT array_agg(e.key ORDER BY e.key) AS names,"

@@ -140,7 +140,7 @@ sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
 	 INSERT INTO wa.calendar (scenario, day, error) VALUES ('permit_expiry_warning', '2026-11-01', 'template \"x\" of scenario \"y\" does not exist or is not active');
 	 INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.no_such_table', 'postgres', '{id}')");
 my $amiss = doctor('with everything amiss');
-like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki: diuji lagi pukul [\d:]+ \w+, atau sekarang dengan SELECT \* FROM wa_test_connection\('fonnte'\)/,
+like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki: diuji lagi pada [\d-]+ [\d:]+, atau sekarang dengan SELECT \* FROM wa_test_connection\('fonnte'\)/,
 	'the error of a provider and what to do about it');
 like($amiss, qr/log: messages held: 1, sebab: terlalu banyak pesan .* \(bulk\); yang terakhir: .*; periksa dulu, lalu SELECT wa_release\(reason => 'bulk'\) atau SELECT wa_cancel\(reason => 'bulk'\)/, 'held messages');
 like($amiss, qr/karena: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'the error of a dead letter');

@@ -90,7 +90,7 @@ unlike($story, qr/expires at this time/, 'wa_why() of a held message names no ex
 like($story, qr/stays until somebody decides; if nobody has by this time, it ends/, 'but when it ends');
 like($story, qr/what one can do: look at them, then wa_release\($waits\) or wa_cancel\($waits\)/, 'and the statements for this one');
 is(sql("SELECT at FROM wa_why($waits) WHERE what LIKE 'stays until%'"),
-	sql("SELECT created_at + interval '90 days' FROM wa.message WHERE id = $waits"), 'with the time of the retention');
+	sql("SELECT date_trunc('second', (created_at + interval '90 days') AT TIME ZONE 'Asia/Jakarta') FROM wa.message WHERE id = $waits"), 'with the time of the retention');
 sql("SELECT wa_cancel($waits)");
 
 # The time that the sender asked for
