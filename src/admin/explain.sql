@@ -20,7 +20,7 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_history';
 COMMENT ON FUNCTION pg_catalog.wa_history(text) IS
-'everything about a phone number (in any spelling), a permit number, a registration id or a partner (''partner 42''): messages, events that made none and why, dead letters, events not yet read, consent. In the office''s language and time (settings language and time_zone). Needs level view; below admin the middle of phone numbers is masked';
+'everything about a phone number (in any spelling), a permit number, a registration id, or ''partner 42'', ''permit 12'', ''document 5'': messages, events that made none and why, dead letters, events not yet read, consent; records of which nothing was recorded, and why that may be. For a name, or three letters of one, the contacts and applicants to choose from. In the office''s language and time (settings language and time_zone). Needs level view; below admin the middle of phone numbers is masked';
 
 CREATE FUNCTION pg_catalog.wa_check(OUT item text, OUT state text, OUT what_to_do text)
 RETURNS SETOF record

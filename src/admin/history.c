@@ -6,7 +6,8 @@
  * What was asked for is looked up in Odoo first: the partners who have the
  * number, their permits, the documents of these.  Then messages, events that
  * made none, dead letters and events not yet read are told in the order of
- * time.  Odoo's tables are read without waiting for a lock; one that is locked,
+ * time, then records of which nothing happened (unsaid.c).  Where nothing has
+ * this number, people of this name are (named.c).  Odoo's tables are read without waiting for a lock; one that is locked,
  * or raises an error (a policy may), is told, and everything else is searched
  * all the same.
  *
@@ -18,8 +19,8 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
+#include "admin/history.h"
 #include "admin/setting.h"
-#include "admin/story.h"
 #include "pg/acting.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
@@ -29,30 +30,8 @@
 
 PG_FUNCTION_INFO_V1(wa_sql_history);
 
-/* Ids without doubles. */
-typedef struct Ids
-{
-	int			n;
-	int			size;
-	int64	   *list;
-} Ids;
-
-typedef struct Search
-{
-	WaStory		story;
-	const char *wanted;
-	char	   *number;			/* or NULL */
-	Ids			partners;
-	Ids			permits;
-	Ids			documents;
-	Ids			workflows;
-	Ids			own;			/* of tables of the DBA's own scenarios */
-	char	  **own_relations;	/* and which table each is of */
-	const char *schema;
-} Search;
-
 static void
-add_id(Ids *ids, const char *text)
+add_id(WaIds *ids, const char *text)
 {
 	int64		id = text ? strtoll(text, NULL, 10) : 0;
 
@@ -71,7 +50,7 @@ add_id(Ids *ids, const char *text)
 }
 
 static void
-tell_locked(Search *search, const char *name)
+tell_locked(WaSearch *search, const char *name)
 {
 	wa_story_tell(&search->story, 0,
 				  wa_story_words(&search->story, WA_SAY_NOTE,
@@ -81,8 +60,8 @@ tell_locked(Search *search, const char *name)
 /* A part of the search that reads a table of the application. */
 typedef struct Part
 {
-	Search	   *search;
-	void		(*find) (Search *search, const void *argument);
+	WaSearch	   *search;
+	void		(*find) (WaSearch *search, const void *argument);
 	const void *argument;
 } Part;
 
@@ -99,8 +78,8 @@ find_part(void *argument)
  * Read a table of the application, which may raise whatever its owner has put
  * on it; that is told.
  */
-static void
-look(Search *search, const char *table, void (*find) (Search *search, const void *argument),
+void
+wa_history_look(WaSearch *search, const char *table, void (*find) (WaSearch *search, const void *argument),
 	 const void *argument)
 {
 	Part		part = {search, find, argument};
@@ -119,8 +98,8 @@ look(Search *search, const char *table, void (*find) (Search *search, const void
  * Open a table of Odoo's; tells it if it is locked, raises an error if it may
  * not be read.
  */
-static bool
-open_table(Search *search, WaAppTable *table, const char *name)
+bool
+wa_history_open(WaSearch *search, WaAppTable *table, const char *name)
 {
 	wa_app_open(table, search->schema, name);
 	if (table->state == WA_APP_LOCKED)
@@ -131,7 +110,7 @@ open_table(Search *search, WaAppTable *table, const char *name)
 
 /* A partner named by its id: "partner 42", or a bare small number. */
 static void
-find_partner_id(Search *search)
+find_partner_id(WaSearch *search)
 {
 	const char *p = search->wanted;
 
@@ -141,12 +120,24 @@ find_partner_id(Search *search)
 		add_id(&search->partners, p);
 }
 
+/* The id in "permit 12", as text; NULL: that is not what was asked for. */
+static const char *
+named_id(const WaSearch *search, const char *word)
+{
+	const char *p = search->wanted + strlen(word);
+
+	if (pg_strncasecmp(search->wanted, word, strlen(word)) != 0)
+		return NULL;
+	p += strspn(p, " :#");
+	return p[0] != '\0' && strlen(p) <= 18 && strspn(p, "0123456789") == strlen(p) ? p : NULL;
+}
+
 /*
  * The partners who got messages at this number, and those who have it in Odoo:
  * in its E.164 form, in the usual bare spellings, or as it was asked for.
  */
 static void
-find_partners_of_number(Search *search, const void *argument)
+find_partners_of_number(WaSearch *search, const void *argument)
 {
 	static WaStatement known =
 		WA_STATEMENT("SELECT DISTINCT partner_id::text FROM wa.message WHERE number = $1 AND partner_id IS NOT NULL");
@@ -160,7 +151,7 @@ find_partners_of_number(Search *search, const void *argument)
 	n = wa_query(&known, &args);
 	for (uint64 i = 0; i < n; i++)
 		add_id(&search->partners, wa_row_text(i, 1));
-	if (!open_table(search, &table, "res_partner"))
+	if (!wa_history_open(search, &table, "res_partner"))
 		return;
 	for (size_t k = 0; k < lengthof(keys); k++)
 	{
@@ -182,29 +173,43 @@ find_partners_of_number(Search *search, const void *argument)
 	}
 }
 
-/* The permits with this number or registration id, and those of the partners. */
 static void
-find_permits(Search *search, const void *argument)
+found_permit(WaSearch *search, char **row)
+{
+	add_id(&search->permits, row[0]);
+	wa_story_tell(&search->story, 0,
+				  wa_story_words(&search->story, WA_SAY_FOUND,
+								 psprintf("sicantik_permit %s (%s)", row[0] ? row[0] : "-", row[1] ? row[1] : "-"),
+								 NULL, NULL));
+}
+
+/*
+ * The permits with this number, registration id or id, and those of the
+ * partners.
+ */
+static void
+find_permits(WaSearch *search, const void *argument)
 {
 	static const char *const columns[] = {"id", "registration_id"};
 	static const char *const keys[] = {"permit_number", "registration_id"};
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (!open_table(search, &table, "sicantik_permit"))
+	if (!wa_history_open(search, &table, "sicantik_permit"))
 		return;
 	for (size_t k = 0; k < lengthof(keys); k++)
 	{
 		wa_app_read_by_text(&rows, &table, columns, lengthof(columns), keys[k], &search->wanted, 1);
 		for (uint64 r = 0; r < rows.n; r++)
-		{
-			add_id(&search->permits, rows.values[r][0]);
-			wa_story_tell(&search->story, 0,
-						  wa_story_words(&search->story, WA_SAY_FOUND,
-										 psprintf("sicantik_permit %s (%s)",
-												  rows.values[r][0] ? rows.values[r][0] : "-",
-												  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
-		}
+			found_permit(search, rows.values[r]);
+	}
+	if (named_id(search, "permit"))
+	{
+		int64		id = strtoll(named_id(search, "permit"), NULL, 10);
+
+		wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", &id, 1);
+		for (uint64 r = 0; r < rows.n; r++)
+			found_permit(search, rows.values[r]);
 	}
 	if (search->partners.n > 0)
 	{
@@ -220,40 +225,64 @@ typedef struct Belonging
 {
 	const char *table;
 	const char *key;
-	const Ids  *of;
-	Ids		   *found;
+	const WaIds  *of;
+	WaIds		   *found;
 } Belonging;
 
 static void
-find_belonging(Search *search, const void *argument)
+find_belonging(WaSearch *search, const void *argument)
 {
 	static const char *const columns[] = {"id"};
 	const Belonging *what = argument;
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (what->of->n == 0 || !open_table(search, &table, what->table))
+	if (what->of->n == 0 || !wa_history_open(search, &table, what->table))
 		return;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), what->key, what->of->list, what->of->n);
 	for (uint64 r = 0; r < rows.n; r++)
 		add_id(what->found, rows.values[r][0]);
 }
 
+/* "document 5": that document, if Odoo has it. */
+static void
+find_document(WaSearch *search, const void *argument)
+{
+	static const char *const columns[] = {"id", "name"};
+	int64		id = strtoll(named_id(search, "document"), NULL, 10);
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	if (!wa_history_open(search, &table, "sicantik_document"))
+		return;
+	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", &id, 1);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		add_id(&search->documents, rows.values[r][0]);
+		wa_story_tell(&search->story, 0,
+					  wa_story_words(&search->story, WA_SAY_FOUND,
+									 psprintf("sicantik_document %s (%s)", rows.values[r][0] ? rows.values[r][0] : "-",
+											  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
+	}
+}
+
 /* The permits, then the documents of all of them, and the workflows of these. */
 static void
-find_records(Search *search)
+find_records(WaSearch *search)
 {
 	const Belonging documents = {"sicantik_document", "permit_id", &search->permits, &search->documents};
 	const Belonging workflows = {"signature_workflow", "document_id", &search->documents, &search->workflows};
 
-	look(search, "sicantik_permit", find_permits, NULL);
-	look(search, documents.table, find_belonging, &documents);
-	look(search, workflows.table, find_belonging, &workflows);
+	wa_history_look(search, "sicantik_permit", find_permits, NULL);
+	wa_history_look(search, documents.table, find_belonging, &documents);
+	if (named_id(search, "document"))
+		wa_history_look(search, documents.table, find_document, NULL);
+	wa_history_look(search, workflows.table, find_belonging, &workflows);
 }
 
 /* A record of a table of the DBA's own scenarios. */
 static void
-add_own(Search *search, char *relation, const char *text)
+add_own(WaSearch *search, char *relation, const char *text)
 {
 	int64		id = text ? strtoll(text, NULL, 10) : 0;
 
@@ -276,7 +305,7 @@ add_own(Search *search, char *relation, const char *text)
 
 /* "account.move 5", or "account_move 5" with or without its schema: that record. */
 static void
-find_own_by_id(Search *search, char *relation, const char *name)
+find_own_by_id(WaSearch *search, char *relation, const char *name)
 {
 	size_t		len = strcspn(search->wanted, " ");
 	const char *rest = search->wanted + len + strspn(search->wanted + len, " ");
@@ -305,7 +334,7 @@ typedef struct OwnTable
  * functions: those of the database's owner.
  */
 static void
-find_in_own(Search *search, const void *argument)
+find_in_own(WaSearch *search, const void *argument)
 {
 	static const char *const columns[] = {"id"};
 	const OwnTable *own = argument;
@@ -335,7 +364,7 @@ find_in_own(Search *search, const void *argument)
 
 /* Records of the tables of the DBA's own scenarios. */
 static void
-find_own(Search *search)
+find_own(WaSearch *search)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT DISTINCT format('%I.%I', n.nspname, c.relname), n.nspname::text, c.relname::text"
@@ -354,18 +383,18 @@ find_own(Search *search)
 	for (uint64 i = 0; i < n; i++)
 	{
 		find_own_by_id(search, tables[i].relation, tables[i].name);
-		look(search, tables[i].relation, find_in_own, &tables[i]);
+		wa_history_look(search, tables[i].relation, find_in_own, &tables[i]);
 	}
 }
 
 static void
-tell_partners(Search *search, const void *argument)
+tell_partners(WaSearch *search, const void *argument)
 {
 	static const char *const columns[] = {"id", "name"};
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (search->partners.n == 0 || !open_table(search, &table, "res_partner"))
+	if (search->partners.n == 0 || !wa_history_open(search, &table, "res_partner"))
 		return;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id",
 					  search->partners.list, search->partners.n);
@@ -377,7 +406,7 @@ tell_partners(Search *search, const void *argument)
 }
 
 static void
-tell_consent(Search *search)
+tell_consent(WaSearch *search)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT opted_in_at, opted_out_at, last_inbound_at, coalesce(source, '-')"
@@ -397,12 +426,27 @@ tell_consent(Search *search)
 										 wa_row_text(0, 4), NULL));
 }
 
+/* What was not said up to this time, from place "next" on; where it ends. */
+static int
+tell_unsaid(WaSearch *search, List *unsaid, int next, TimestampTz until)
+{
+	for (; next < list_length(unsaid); next++)
+	{
+		const WaUnsaid *one = list_nth(unsaid, next);
+
+		if (one->at > until)
+			break;
+		wa_story_tell(&search->story, one->at, one->what);
+	}
+	return next;
+}
+
 /*
  * Everything that happened, in the order of time.  The number of a permit that
  * Odoo no longer has is looked for in the parameters of the messages.
  */
 static void
-tell_happenings(Search *search)
+tell_happenings(WaSearch *search, List *unsaid)
 {
 	static WaStatement read =
 		WA_STATEMENT("WITH records AS (SELECT 'sicantik.permit' AS model, format('%I.%I', $6, 'sicantik_permit') AS relation,"
@@ -430,6 +474,7 @@ tell_happenings(Search *search)
 	WaStory    *story = &search->story;
 	WaArgs		args = {0};
 	uint64		n;
+	int			next = 0;
 
 	wa_arg_text(&args, search->number);
 	wa_arg_int8_array(&args, search->partners.list, search->partners.n);
@@ -451,6 +496,7 @@ tell_happenings(Search *search)
 		const char *cause;
 		char	   *what;
 
+		next = tell_unsaid(search, unsaid, next, at);
 		switch (wa_row_text(i, 2)[0])
 		{
 			case 'm':
@@ -475,6 +521,7 @@ tell_happenings(Search *search)
 		}
 		wa_story_tell(story, at, what);
 	}
+	(void) tell_unsaid(search, unsaid, next, DT_NOEND);
 }
 
 /*
@@ -487,7 +534,8 @@ wa_sql_history(PG_FUNCTION_ARGS)
 	char		number[WA_NUMBER_SIZE];
 	size_t		len;
 	WaCall		call;
-	Search		search;
+	WaSearch	search;
+	int			found;
 
 	wanted += strspn(wanted, " \t\r\n");
 	for (len = strlen(wanted); len > 0 && strchr(" \t\r\n", wanted[len - 1]); len--)
@@ -503,18 +551,22 @@ wa_sql_history(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("nothing to look for"),
-				 errhint("For example: wa_history('0812...'), wa_history('503/17/2026'), wa_history('partner 42').")));
+				 errhint("For example: wa_history('0812...'), wa_history('503/17/2026'), wa_history('partner 42'), wa_history('Budi Santoso').")));
 	if (wa_text_normalize_number(wanted, number) ||
 		wa_text_normalize_number(psprintf("+%s", wanted), number))
 		search.number = pstrdup(number);
 	find_partner_id(&search);
 	if (search.number)
-		look(&search, "res_partner", find_partners_of_number, NULL);
+		wa_history_look(&search, "res_partner", find_partners_of_number, NULL);
 	find_records(&search);
 	find_own(&search);
-	look(&search, "res_partner", tell_partners, NULL);
+	wa_history_look(&search, "res_partner", tell_partners, NULL);
 	tell_consent(&search);
-	tell_happenings(&search);
+	found = search.story.rows;
+	tell_happenings(&search, wa_unsaid_changes(&search));
+	wa_unsaid_records(&search);
+	if (search.story.rows == found && search.partners.n + search.permits.n + search.documents.n + search.own.n == 0)
+		wa_named_tell(&search);
 	if (search.story.rows == 0)
 		wa_story_tell(&search.story, 0,
 					  wa_story_words(&search.story, WA_SAY_NOTHING, wanted, NULL, NULL));

@@ -167,8 +167,13 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 		ask(batch, scenario, event, document, &list[i]);
 		anybody = true;
 	}
-	if (anybody || !document->requires_approval)
+	if (anybody)
 		return;
+	if (!document->requires_approval)
+	{
+		wa_compose_outcome(batch, event, scenario, "not needed", "the document requires no approval");
+		return;
+	}
 	wa_approver_wait(scenario, event, document->id);
 	wa_compose_outcome(batch, event, scenario, "waiting for recipient",
 					   "no approver is named yet; naming one sends the message");
@@ -185,6 +190,7 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 	bool		before = wa_compose_is(wa_event_old(event, "state"), "pending") &&
 		wa_compose_filled(former);
 	bool		same = now && before && strcmp(approver, former) == 0;
+	bool		nearly;
 	WaWorkflow *workflow = wa_document_find_workflow(batch, event->record_id);
 	WaDocument *document = workflow ? wa_document_find(batch, workflow->document_id) : NULL;
 
@@ -195,7 +201,7 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 
 		wa_queue_forget(&key, 1);
 	}
-	if (!now || same)
+	if (wa_approval_silent(scenario, event, &nearly))
 		return;
 	if (document == NULL)
 		wa_compose_outcome(batch, event, scenario, "gone",
@@ -211,6 +217,53 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 						   "the document requires no approval");
 	else
 		ask(batch, scenario, event, document, workflow);
+}
+
+static const char *
+document_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	const char *required = wa_event_new(event, "requires_approval");
+
+	if (!wa_document_pending(wa_event_new(event, "state")))
+		return psprintf("the state is %s, not pending_signature", wa_compose_shown(wa_event_new(event, "state")));
+	if (required && !wa_compose_is(required, "t"))
+		return "the document requires no approval";
+	if (event->insert && !scenario->on_insert)
+	{
+		*nearly = true;
+		return "the record was created like this, and on_insert of the scenario is off";
+	}
+	return wa_document_pending(wa_event_old(event, "state")) &&
+		(required == NULL || wa_compose_is(wa_event_old(event, "requires_approval"), "t")) ?
+		"it was so before this change" : NULL;
+}
+
+static const char *
+workflow_silent(const WaEvent *event, bool *nearly)
+{
+	const char *state = wa_event_new(event, "state");
+	const char *approver = wa_event_new(event, "approver_id");
+
+	if (!wa_compose_is(state, "pending"))
+		return psprintf("the state of the workflow is %s, not pending", wa_compose_shown(state));
+	if (!wa_compose_filled(approver))
+	{
+		*nearly = true;
+		return "no approver is named yet; naming one sends the message";
+	}
+	return wa_compose_is(wa_event_old(event, "state"), "pending") &&
+		wa_compose_is(wa_event_old(event, "approver_id"), approver) ? "it was so before this change" : NULL;
+}
+
+/*
+ * See WaComposer.
+ */
+const char *
+wa_approval_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	*nearly = false;
+	return strcmp(event->table, WORKFLOWS) == 0 ? workflow_silent(event, nearly) :
+		document_silent(scenario, event, nearly);
 }
 
 /*

@@ -45,6 +45,23 @@ wa_document_became_pending(const WaEvent *event)
 		!wa_document_pending(wa_event_old(event, "state"));
 }
 
+/*
+ * See WaComposer.
+ */
+const char *
+wa_pending_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	*nearly = false;
+	if (!wa_document_pending(wa_event_new(event, "state")))
+		return psprintf("the state is %s, not pending_signature", wa_compose_shown(wa_event_new(event, "state")));
+	if (!wa_document_became_pending(event))
+		return "it was so before this change";
+	if (!event->insert || scenario->on_insert)
+		return NULL;
+	*nearly = true;
+	return "the record was created like this, and on_insert of the scenario is off";
+}
+
 /* Everybody who is to approve one of the documents that were read. */
 static bool
 load_approvers(WaBatch *batch)
@@ -190,9 +207,10 @@ wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario, const Wa
 	for (; event >= batch->events; event--)
 	{
 		WaDocument *document;
+		bool		nearly;
 
-		if (!event->has_record || !wa_document_became_pending(event) ||
-			(event->insert && !scenario->on_insert))
+		if (!event->has_record || strcmp(event->table, DOCUMENTS) != 0 ||
+			wa_pending_silent(scenario, event, &nearly))
 			continue;
 		document = wa_document_find(batch, event->record_id);
 		if (document == NULL)

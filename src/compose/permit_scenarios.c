@@ -84,6 +84,51 @@ renewed_before(const WaEvent *event)
 	return renewed(wa_event_old(event, "status"), wa_event_old(event, "is_renewal"));
 }
 
+static const char *
+not_active(const WaEvent *event)
+{
+	return psprintf("the status is %s, not active", wa_compose_shown(wa_event_new(event, "status")));
+}
+
+/*
+ * See WaComposer.
+ */
+const char *
+wa_permit_ready_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	*nearly = false;
+	if (!wa_compose_is(wa_event_new(event, "status"), "active"))
+		return not_active(event);
+	*nearly = true;
+	if (!ready_now(event))
+		return psprintf("the permit has no number yet (permit_number is %s); with one, the message is made",
+						wa_compose_shown(wa_event_new(event, "permit_number")));
+	if (event->insert && !scenario->on_insert)
+		return "the record was created like this, and on_insert of the scenario is off";
+	*nearly = false;
+	return ready_before(event) && !contact_came(event) ? "it was so before this change" : NULL;
+}
+
+/*
+ * See WaComposer.
+ */
+const char *
+wa_permit_renewal_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	*nearly = false;
+	if (!wa_compose_is(wa_event_new(event, "is_renewal"), "t"))
+		return "the permit is no renewal";
+	if (!renewed_now(event))
+		return not_active(event);
+	if (event->insert && !scenario->on_insert)
+	{
+		*nearly = true;
+		return "the record was created like this, and on_insert of the scenario is off";
+	}
+	return renewed_before(event) && !contact_came(event) && !numbered_now(event) ?
+		"it was so before this change" : NULL;
+}
+
 /* What is announced once for ever; palloc()ed. */
 static const char *
 announced_key(const WaPermit *permit, const char *number)
@@ -163,10 +208,10 @@ void
 wa_compose_permit_ready(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
 	bool		held = ready_before(event);
+	bool		nearly;
 	WaPermit   *permit;
 
-	if (!ready_now(event) || (event->insert && !scenario->on_insert) ||
-		(held && !contact_came(event)))
+	if (wa_permit_ready_silent(scenario, event, &nearly))
 		return;
 	permit = wa_permit_find(batch, event->record_id);
 	announce(batch, scenario, event, permit, held,
@@ -177,10 +222,10 @@ void
 wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
 	bool		held = renewed_before(event);
+	bool		nearly;
 	WaPermit   *permit;
 
-	if (!renewed_now(event) || (event->insert && !scenario->on_insert) ||
-		(held && !contact_came(event) && !numbered_now(event)))
+	if (wa_permit_renewal_silent(scenario, event, &nearly))
 		return;
 	permit = wa_permit_find(batch, event->record_id);
 	announce(batch, scenario, event, permit, held && contact_came(event),
@@ -199,6 +244,18 @@ wa_status_changed(const WaEvent *event)
 
 	return !event->insert && wa_compose_filled(before) && wa_compose_filled(after) &&
 		strcmp(before, after) != 0;
+}
+
+/*
+ * See WaComposer.
+ */
+const char *
+wa_status_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	*nearly = false;
+	if (wa_status_changed(event))
+		return NULL;
+	return event->insert ? "the permit is new, so its status has not changed" : "the status has not changed";
 }
 
 /*

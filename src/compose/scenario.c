@@ -24,26 +24,28 @@ static const WaComposer composers[] =
 {
 	{
 		.name = "permit_ready", .table = "sicantik_permit",
-		.compose = wa_compose_permit_ready,
+		.compose = wa_compose_permit_ready, .silent = wa_permit_ready_silent,
 		.again = wa_permits_again, .old_news = wa_permit_old_news
 	},
 	{
 		.name = "permit_renewal_approved", .table = "sicantik_permit",
-		.compose = wa_compose_permit_renewal_approved,
+		.compose = wa_compose_permit_renewal_approved, .silent = wa_permit_renewal_silent,
 		.again = wa_permits_again, .old_news = wa_permit_old_news
 	},
 	{
 		.name = "status_update", .table = "sicantik_permit",
-		.compose = wa_compose_status_update,
+		.compose = wa_compose_status_update, .silent = wa_status_silent,
 		.again = wa_permits_again, .old_news = wa_status_old_news, .of_status = true
 	},
 	{
 		.name = "document_pending", .table = "sicantik_document",
-		.compose = wa_compose_document_pending, .again = wa_pending_again
+		.compose = wa_compose_document_pending, .silent = wa_pending_silent,
+		.again = wa_pending_again
 	},
 	{
 		.name = "approval_required", .table = "sicantik_document", .also = "signature_workflow",
-		.compose = wa_compose_approval_required, .again = wa_approvals_again
+		.compose = wa_compose_approval_required, .silent = wa_approval_silent,
+		.again = wa_approvals_again
 	},
 	{.name = "permit_expiry_warning", .daily = wa_compose_expiry, .again = wa_expiry_again},
 	{.name = "reminder", .daily = wa_compose_reminder, .again = wa_reminders_again},
@@ -132,6 +134,15 @@ bool
 wa_compose_is(const char *given, const char *value)
 {
 	return given != NULL && strcmp(given, value) == 0;
+}
+
+/*
+ * A value as a sentence names it.
+ */
+const char *
+wa_compose_shown(const char *given)
+{
+	return given && given[0] ? given : "empty";
 }
 
 /*

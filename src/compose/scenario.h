@@ -77,6 +77,13 @@ typedef struct WaComposer
 	bool		(*daily) (WaDaily *daily);
 
 	/*
+	 * Why the scenario has nothing to say of a change, by what the change says
+	 * of itself: a sentence; NULL: it has something to say.  *nearly: it lacks
+	 * one thing.
+	 */
+	const char *(*silent) (const WaScenario *scenario, const WaEvent *event, bool *nearly);
+
+	/*
 	 * What is to be said now in the place of these messages?  They are of all
 	 * scenarios whose composer has the same function.  Returns false if a
 	 * table could not be had now.
@@ -92,6 +99,7 @@ typedef struct WaComposer
 /* scenario.c */
 extern bool wa_compose_filled(const char *given);
 extern bool wa_compose_is(const char *given, const char *value);
+extern const char *wa_compose_shown(const char *given);
 extern const WaScenario *wa_compose_scenario_of(const WaBatch *batch, const char *composer);
 extern bool wa_compose_load_facts(WaBatch *batch);
 
@@ -112,6 +120,9 @@ extern void wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario 
 											   const WaEvent *event);
 extern void wa_compose_status_update(WaBatch *batch, const WaScenario *scenario,
 									 const WaEvent *event);
+extern const char *wa_permit_ready_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
+extern const char *wa_permit_renewal_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
+extern const char *wa_status_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
 extern bool wa_status_changed(const WaEvent *event);
 extern bool wa_permits_again(WaBatch *batch, WaWaiting **list, int n);
 extern char *wa_permit_old_news(const WaBatch *batch, const WaDraft *draft);
@@ -121,6 +132,7 @@ extern char *wa_status_old_news(const WaBatch *batch, const WaDraft *draft);
 extern bool wa_compose_load_documents(WaBatch *batch);
 extern void wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario,
 										const WaEvent *event);
+extern const char *wa_pending_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
 extern bool wa_document_pending(const char *state);
 extern bool wa_document_became_pending(const WaEvent *event);
 extern bool wa_pending_again(WaBatch *batch, WaWaiting **list, int n);
@@ -129,6 +141,7 @@ extern bool wa_pending_instead(const WaBatch *common, WaWaiting **list, int n);
 /* approval.c */
 extern void wa_compose_approval_required(WaBatch *batch, const WaScenario *scenario,
 										 const WaEvent *event);
+extern const char *wa_approval_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
 extern bool wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario);
 extern void wa_approvals_join(WaBatch *batch, WaDraft **drafts, int n);
 extern bool wa_approvals_again(WaBatch *batch, WaWaiting **list, int n);

@@ -549,3 +549,42 @@ wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 				 false);
 	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
 }
+
+/*
+ * The rows of which a column of text has "part" in it, in any case, in the
+ * order of that column, and no more than so many; none if it is of another
+ * type.
+ */
+void
+wa_app_read_by_part(WaAppRows *rows, const WaAppTable *table,
+					const char *const *columns, int ncolumns,
+					const char *key, const char *part, int most)
+{
+	WaArgs		args = {0};
+	StringInfoData sql;
+	StringInfoData pattern;
+
+	rows->n = 0;
+	rows->values = NULL;
+	if (!has_column_of(table, key, TYPCATEGORY_STRING) || !may_read(table, key))
+		return;
+	initStringInfo(&pattern);
+	appendStringInfoChar(&pattern, '%');
+	for (const char *p = part; *p; p++)
+	{
+		if (strchr("%_\\", *p))
+			appendStringInfoChar(&pattern, '\\');
+		appendStringInfoChar(&pattern, *p);
+	}
+	appendStringInfoChar(&pattern, '%');
+	(void) begin_select(&sql, table, columns, ncolumns);
+	appendStringInfoString(&sql, " WHERE ");
+	append_as_text(&sql, table, key);
+	/* of a collation that can compare parts */
+	appendStringInfoString(&sql, " COLLATE pg_catalog.\"default\" ILIKE $1 ORDER BY ");
+	append_as_text(&sql, table, key);
+	appendStringInfoString(&sql, " COLLATE \"C\" LIMIT $2");
+	wa_arg_text(&args, pattern.data);
+	wa_arg_int4(&args, most);
+	run_select(rows, table, &sql, ncolumns, false, &args);
+}

@@ -62,6 +62,9 @@ extern PGDLLEXPORT void wa_app_read_by_texts(WaAppRows *rows, const WaAppTable *
 extern PGDLLEXPORT void wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, bool value);
+extern void wa_app_read_by_part(WaAppRows *rows, const WaAppTable *table,
+								const char *const *columns, int ncolumns,
+								const char *key, const char *part, int most);
 
 /* app_columns.c */
 extern const char *const *wa_app_columns(const char *table);

@@ -36,7 +36,7 @@ my %not_shown = map { $_ => 1 } (
 	# statements to type, the same in all languages
 	'GRANT %s TO %s', 'ALTER TABLE %s ENABLE %sTRIGGER "%s", ENABLE %sTRIGGER "%s"',
 	# names of records
-	'sicantik_permit %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
+	'sicantik_permit %s (%s)', 'sicantik_document %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
 	'(bigint, jsonb, jsonb)',
 	# texts for citizens and staff, Indonesian already
 	'%s jam', '%s hari', '%s tahun', '%s bulan',
@@ -154,7 +154,7 @@ my %seen;
 my @rows;
 my $id = 1000000;
 
-foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,history}.c $src/compose/*.c $src/route/*.c"
+foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,history,unsaid}.c $src/compose/*.c $src/route/*.c"
 	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/text/link.c $src/worker/{identity,failover}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);

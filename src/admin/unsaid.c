@@ -1,0 +1,349 @@
+/*-------------------------------------------------------------------------
+ *
+ * unsaid.c
+ *		wa_history(): why there is no message.
+ *
+ * What a scenario decided when it was asked is in the ledger.  Here is told
+ * what is not: why a change was none of a scenario's (each says so itself, see
+ * WaComposer), which it would have been but for its being switched off, and of
+ * a record of which nothing was ever recorded, why that may be and what the
+ * scenarios would say of it as it is.
+ *
+ * Changes that were read stay for seven days.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "admin/history.h"
+#include "admin/setting.h"
+#include "admin/watched.h"
+#include "compose/compose.h"
+#include "compose/scenario.h"
+#include "pg/query.h"
+
+/* Records that are told of, of those of which nothing is recorded. */
+#define MOST_RECORDS	10
+
+/* What the scenarios are asked. */
+typedef struct Asking
+{
+	WaSearch   *search;
+	WaScenario *scenarios;
+	int			n;
+} Asking;
+
+static bool
+is_among(const char *key, char **keys, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (keys[i] && strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* Does the scenario listen to the table of this event? */
+static bool
+listens(const WaScenario *scenario, const WaEvent *event)
+{
+	if (scenario->watch == NULL || scenario->daily)
+		return false;
+	if (wa_compose_is_built_in(scenario))
+		return strcmp(scenario->watch, event->table) == 0 ||
+			wa_compose_is(scenario->built_in->also, event->table);
+	return strcmp(scenario->watch, event->relation) == 0;
+}
+
+/* Why this scenario says nothing, in a sentence; NULL: it would. */
+static const char *
+silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	const char *why = NULL;
+
+	*nearly = false;
+	if (scenario->built_in && scenario->built_in->silent)
+		why = scenario->built_in->silent(scenario, event, nearly);
+	if (why == NULL && !scenario->active)
+	{
+		*nearly = true;
+		return psprintf("the scenario is not active: SELECT wa_set_scenario(%s, '{\"active\": true}')",
+						quote_literal_cstr(scenario->key));
+	}
+	if (why == NULL && scenario->built_in == NULL)
+		return psprintf("its function %s did not ask for a message", scenario->composer);
+	return why;
+}
+
+static void
+add(List **list, WaSearch *search, const WaEvent *event, const WaScenario *scenario, const char *why)
+{
+	WaUnsaid   *one = palloc(sizeof(WaUnsaid));
+	char	   *what = psprintf("%s: %s (%s " INT64_FORMAT ")", scenario->key,
+								wa_story_phrase(&search->story, why), event->relation, event->record_id);
+
+	one->at = event->at;
+	one->what = wa_story_words(&search->story, WA_SAY_OUTCOME, psprintf(INT64_FORMAT, event->id), what, NULL);
+	*list = lappend(*list, one);
+}
+
+/*
+ * What each scenario did not say of a change of which these have spoken: if
+ * none has, why; else only what was not said for want of one thing.
+ */
+static void
+ask_about(List **list, const Asking *asking, const WaEvent *event, char **spoke, int nspoke)
+{
+	bool		any = nspoke > 0;
+
+	for (int pass = 0; pass < 2 && (pass == 0 || !any); pass++)
+		for (int i = 0; i < asking->n; i++)
+		{
+			const WaScenario *scenario = &asking->scenarios[i];
+			bool		nearly;
+			const char *why;
+
+			if (!listens(scenario, event) || is_among(scenario->key, spoke, nspoke))
+				continue;
+			why = silent(scenario, event, &nearly);
+			if (why && (nearly || pass == 1))
+			{
+				add(list, asking->search, event, scenario, why);
+				any = true;
+			}
+			else if (why == NULL && pass == 1)
+				add(list, asking->search, event, scenario,
+					"it would make a message now: the scenario was changed since, or another change of the same transaction made the message");
+		}
+}
+
+static int
+by_time(const ListCell *a, const ListCell *b)
+{
+	const WaUnsaid *left = lfirst(a);
+	const WaUnsaid *right = lfirst(b);
+
+	return left->at < right->at ? -1 : left->at > right->at ? 1 : 0;
+}
+
+/*
+ * What was not said of the changes of these records that have been read.
+ */
+List *
+wa_unsaid_changes(WaSearch *search)
+{
+	static WaStatement read =
+		WA_STATEMENT("WITH records AS (SELECT format('%I.%I', $1, 'sicantik_permit') AS relation, unnest($2::bigint[]) AS id"
+					 " UNION ALL SELECT format('%I.%I', $1, 'sicantik_document'), unnest($3::bigint[])"
+					 " UNION ALL SELECT format('%I.%I', $1, 'signature_workflow'), unnest($4::bigint[])"
+					 " UNION ALL SELECT o.relation, o.id FROM unnest($5::text[], $6::bigint[]) AS o(relation, id)),"
+					 " changes AS (SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.relation, e.record_id,"
+					 " first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
+					 " last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
+					 " row_number() OVER w AS place"
+					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id AND r.relation = e.relation"
+					 " WHERE EXISTS (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
+					 " WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
+					 " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),"
+					 " spoke AS (SELECT s.event_id, array_agg(DISTINCT s.scenario) AS scenarios FROM"
+					 " (SELECT m.event_id, m.scenario FROM wa.message AS m WHERE m.event_id IN (SELECT id FROM changes)"
+					 " UNION ALL SELECT o.event_id, o.scenario FROM wa.event_outcome AS o WHERE o.event_id IN (SELECT id FROM changes)"
+					 " UNION ALL SELECT d.event_id, coalesce(d.scenario, '-') FROM wa.dead_letter AS d WHERE d.event_id IN (SELECT id FROM changes))"
+					 " AS s WHERE s.scenario IS NOT NULL GROUP BY s.event_id)"
+					 " SELECT c.id, c.at, NULL::text, c.relation, c.record_id, c.old_columns, c.old, c.columns, c.new, false, false,"
+					 " coalesce(s.scenarios, '{}') FROM changes AS c LEFT JOIN spoke AS s ON s.event_id = c.id"
+					 " WHERE c.place = 1 ORDER BY c.id");
+	List	   *list = NIL;
+	Asking		asking = {search};
+	WaArgs		args = {0};
+	uint64		n;
+
+	if (search->permits.n + search->documents.n + search->workflows.n + search->own.n == 0)
+		return NIL;
+	asking.scenarios = wa_compose_load_scenarios(&asking.n);
+	wa_arg_text(&args, search->schema);
+	wa_arg_int8_array(&args, search->permits.list, search->permits.n);
+	wa_arg_int8_array(&args, search->documents.list, search->documents.n);
+	wa_arg_int8_array(&args, search->workflows.list, search->workflows.n);
+	wa_arg_text_array(&args, (const char *const *) search->own_relations, search->own.n);
+	wa_arg_int8_array(&args, search->own.list, search->own.n);
+	n = wa_query(&read, &args);
+	for (uint64 i = 0; i < n; i++)
+	{
+		WaEvent		event;
+		int			nspoke;
+		char	  **spoke = wa_row_text_array(i, 12, &nspoke);
+
+		wa_event_read(&event, i);
+		ask_about(&list, &asking, &event, spoke, nspoke);
+	}
+	list_sort(list, by_time);
+	return list;
+}
+
+/* ---- records of which nothing is recorded ---- */
+
+/* What may have kept changes of this table from being recorded, or NULL. */
+static const char *
+why_unseen(WaSearch *search, const char *relation)
+{
+	static WaStatement gaps =
+		WA_STATEMENT("SELECT sum(events)::text, " WA_SQL_TIME("min(first_at)", "$1") ", " WA_SQL_TIME("max(last_at)", "$1")
+					 " FROM wa.capture_gap WHERE reason <> 'off' HAVING count(*) > 0");
+	int			n;
+	WaWatched  *watched = wa_watched_look(&n);
+	List	   *surroundings = wa_watched_surroundings(watched, n);
+	char	   *words = surroundings ? wa_watched_sentences(surroundings) : NULL;
+	WaArgs		args = {0};
+
+	for (int i = 0; i < n; i++)
+	{
+		const WaFound *worst;
+
+		if (strcmp(watched[i].relation, relation) != 0)
+			continue;
+		worst = wa_watched_worst(watched[i].found);
+		if (worst && worst->grade != WA_FOUND_NOTE)
+			words = psprintf("%s%s%s", worst->what, words ? "; " : "", words ? words : "");
+	}
+	wa_arg_text(&args, search->story.time_zone);
+	if (wa_query(&gaps, &args) > 0)
+		words = psprintf("%s%s%s changes between %s and %s were dropped so as not to disturb Odoo", words ? words : "",
+						 words ? "; " : "", wa_row_text(0, 1), wa_row_text(0, 2), wa_row_text(0, 3));
+	return words;
+}
+
+/* What the scenarios say of the record as it is, as if it were made now. */
+static void
+tell_as_it_is(const Asking *asking, const WaEvent *event)
+{
+	WaStory    *story = &asking->search->story;
+	bool		any = false;
+
+	for (int pass = 0; pass < 2 && !any; pass++)
+		for (int i = 0; i < asking->n; i++)
+		{
+			WaScenario	scenario = asking->scenarios[i];
+			bool		nearly;
+			const char *why;
+
+			if (!listens(&scenario, event) || scenario.built_in == NULL)
+				continue;
+			scenario.on_insert = true;
+			why = silent(&scenario, event, &nearly);
+			if (why == NULL && strcmp(event->table, "sicantik_permit") == 0 &&
+				!wa_compose_filled(wa_event_new(event, "partner_id")))
+				why = "the permit has no contact";
+			else if (why && !nearly && pass == 0)
+				continue;
+			any = true;
+			wa_story_tell(story, 0, why ?
+						  wa_story_words(story, WA_SAY_AS_IT_IS, scenario.key, why, NULL) :
+						  wa_story_words(story, WA_SAY_WOULD_SAY, scenario.key, scenario.template_key, NULL));
+		}
+}
+
+/* Read such records, all of one table. */
+typedef struct Unseen
+{
+	const Asking *asking;
+	const char *table;
+	const char *relation;
+	const char *const *columns; /* the first is id */
+	int			ncolumns;
+	const int64 *ids;
+	int			n;
+} Unseen;
+
+static void
+tell_unseen(WaSearch *search, const void *argument)
+{
+	const Unseen *unseen = argument;
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	if (!wa_history_open(search, &table, unseen->table))
+		return;
+	wa_app_read_by_id(&rows, &table, unseen->columns, unseen->ncolumns, "id", unseen->ids, unseen->n);
+	for (uint64 r = 0; r < rows.n; r++)
+	{
+		WaEvent		event = {0};
+		const char *why = why_unseen(search, unseen->relation);
+
+		event.relation = unconstify(char *, unseen->relation);
+		event.table = unconstify(char *, unseen->table);
+		event.insert = true;
+		event.columns = (char **) unconstify(const char *const *, unseen->columns);
+		event.ncolumns = unseen->ncolumns;
+		event.new = rows.values[r];
+		for (int c = 0; c < event.ncolumns; c++)
+			if (event.new[c] && strcmp(event.new[c], "true") == 0)
+				event.new[c] = "t";
+			else if (event.new[c] && strcmp(event.new[c], "false") == 0)
+				event.new[c] = "f";
+		wa_story_tell(&search->story, 0,
+					  wa_story_words(&search->story, WA_SAY_UNSEEN,
+									 psprintf("%s %s", unseen->table, rows.values[r][0] ? rows.values[r][0] : "-"),
+									 why ? why :
+									 "none was made within 7 days, or none of a column that is watched; or it was made before wa_setup(), or with the triggers switched off",
+									 NULL));
+		tell_as_it_is(unseen->asking, &event);
+	}
+}
+
+/*
+ * Permits and documents of which there is neither a message nor a change.
+ */
+void
+wa_unsaid_records(WaSearch *search)
+{
+	static const char *const permit_columns[] = {"id", "status", "permit_number", "partner_id", "is_renewal"};
+	static const char *const document_columns[] = {"id", "state", "requires_approval"};
+	static WaStatement unseen =
+		WA_STATEMENT("SELECT r.id FROM unnest($1::bigint[]) AS r(id)"
+					 " WHERE NOT EXISTS (SELECT FROM wa.message AS m WHERE m.res_model IN ($2, $3) AND m.res_id = r.id)"
+					 " AND NOT EXISTS (SELECT FROM wa.event_outcome AS o WHERE o.relation = $3 AND o.record_id = r.id)"
+					 " AND NOT EXISTS (SELECT FROM wa.dead_letter AS d WHERE d.relation = $3 AND d.record_id = r.id)"
+					 " AND NOT EXISTS (SELECT FROM wa.event AS e WHERE e.relation = $3 AND e.record_id = r.id)"
+					 " ORDER BY r.id DESC LIMIT $4");
+	const struct
+	{
+		const char *table;
+		const char *model;
+		const WaIds *ids;
+		const char *const *columns;
+		int			ncolumns;
+	}			kinds[] = {
+		{"sicantik_permit", "sicantik.permit", &search->permits, permit_columns, lengthof(permit_columns)},
+		{"sicantik_document", "sicantik.document", &search->documents, document_columns, lengthof(document_columns)},
+	};
+	Asking		asking = {search};
+
+	for (size_t k = 0; k < lengthof(kinds); k++)
+	{
+		Unseen		what = {&asking, kinds[k].table};
+		WaArgs		args = {0};
+		uint64		n;
+		int64	   *ids;
+
+		if (kinds[k].ids->n == 0)
+			continue;
+		if (asking.scenarios == NULL)
+			asking.scenarios = wa_compose_load_scenarios(&asking.n);
+		what.relation = quote_qualified_identifier(search->schema, kinds[k].table);
+		what.columns = kinds[k].columns;
+		what.ncolumns = kinds[k].ncolumns;
+		wa_arg_int8_array(&args, kinds[k].ids->list, kinds[k].ids->n);
+		wa_arg_text(&args, kinds[k].model);
+		wa_arg_text(&args, what.relation);
+		wa_arg_int4(&args, MOST_RECORDS);
+		n = wa_query(&unseen, &args);
+		what.ids = ids = palloc(sizeof(int64) * Max(n, 1));
+		what.n = (int) n;
+		for (uint64 i = 0; i < n; i++)
+			ids[i] = wa_row_int8(i, 1);
+		if (n > 0)
+			wa_history_look(search, what.table, tell_unseen, &what);
+	}
+}
