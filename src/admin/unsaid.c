@@ -274,7 +274,7 @@ tell_unseen(WaSearch *search, const void *argument)
 		event.relation = unconstify(char *, unseen->relation);
 		event.table = unconstify(char *, unseen->table);
 		event.insert = true;
-		event.columns = (char **) unconstify(const char *const *, unseen->columns);
+		event.columns = (char **) unseen->columns;
 		event.ncolumns = unseen->ncolumns;
 		event.new = rows.values[r];
 		for (int c = 0; c < event.ncolumns; c++)
