@@ -119,7 +119,7 @@ find_events(WaFindings *findings)
 	static WaStatement rest =
 		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.dead_letter)::text,"
 					 " (SELECT error FROM wa.dead_letter ORDER BY id DESC LIMIT 1),"
-					 " (SELECT coalesce(sum(events), 0) FROM wa.capture_gap WHERE reason <> 'off')::text,"
+					 " (SELECT coalesce(sum(events), 0) FROM wa.capture_gap WHERE reason <> ALL ('{off,known}'))::text,"
 					 " (SELECT count(*) FROM wa.event AS e WHERE e.at < now() - interval '10 minutes' AND NOT EXISTS"
 					 " (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))::text");
 
@@ -134,7 +134,7 @@ find_events(WaFindings *findings)
 		wa_find(findings, WA_FINE, "log: capture gaps", NULL, NULL);
 	else
 		wa_find(findings, WA_WARNING_GAP, "log: capture gaps", "SELECT * FROM wa.capture_gap",
-				psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then DELETE FROM wa.capture_gap",
+				psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then UPDATE wa.capture_gap SET reason = 'known'",
 						 wa_row_text(0, 3)));
 	if (strcmp(wa_row_text(0, 4), "0") == 0)
 		wa_find(findings, WA_FINE, "log: events", NULL, NULL);

@@ -111,6 +111,7 @@ wa_findings_look(WaFindings *findings, const WaStory *story)
 	wa_find_groups(findings);
 	wa_find_scenarios(findings);
 	wa_find_watched(findings);
+	wa_find_recorded(findings);
 	wa_find_rights(findings);
 	wa_find_reach(findings);
 	wa_find_ledger(findings);

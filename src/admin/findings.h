@@ -105,6 +105,7 @@ extern void wa_find_server(WaFindings *findings);	/* find_server.c */
 extern void wa_find_providers(WaFindings *findings);	/* find_provider.c */
 extern void wa_find_scenarios(WaFindings *findings);	/* find_scenario.c */
 extern void wa_find_watched(WaFindings *findings);	/* find_watched.c */
+extern void wa_find_recorded(WaFindings *findings); /* find_recorded.c */
 extern void wa_find_rights(WaFindings *findings);	/* find_rights.c */
 extern void wa_find_office(WaFindings *findings);	/* find_office.c */
 extern void wa_find_groups(WaFindings *findings);	/* find_group.c */

@@ -45,16 +45,17 @@ wa_admin_say(FunctionCallInfo fcinfo, const char *item, const char *action, cons
 
 /*
  * Write or complete the row of wa.watch for a table that has our triggers.
+ * attached: only since now.
  */
 static void
-put_watch(const WaWatched *w)
+put_watch(const WaWatched *w, bool attached)
 {
 	static WaStatement put =
 		WA_STATEMENT("INSERT INTO wa.watch AS w (relation, owner, columns, lacking) VALUES ($1, $2, $3, $4)"
 					 " ON CONFLICT (relation) DO UPDATE SET owner = excluded.owner, attached_at = now(),"
 					 " columns = w.columns || ARRAY(SELECT c FROM unnest(excluded.columns) AS c"
 					 " WHERE c <> ALL (w.columns))"
-					 " WHERE w.owner <> excluded.owner OR NOT w.columns @> excluded.columns");
+					 " WHERE $5 OR w.owner <> excluded.owner OR NOT w.columns @> excluded.columns");
 	static const char *const no_columns[] = {NULL};
 	const WaBuiltInWatch *wanted = w->wanted;
 	const char **lacking = palloc(sizeof(char *) * (wanted ? wanted->ncolumns : 1));
@@ -69,6 +70,7 @@ put_watch(const WaWatched *w)
 	wa_arg_text(&args, GetUserNameFromId(w->target.owner, false));
 	wa_arg_text_array(&args, wanted ? wanted->columns : no_columns, wanted ? wanted->ncolumns : 0);
 	wa_arg_text_array(&args, lacking, nlacking);
+	wa_arg_bool(&args, attached);
 	wa_query(&put, &args);
 }
 
@@ -200,7 +202,7 @@ wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller)
 		}
 		if (strcmp(work->action, "attached") == 0 || strcmp(work->action, "changed") == 0 ||
 			(strcmp(work->action, "present") == 0 && w->wanted && work->may_alter))
-			put_watch(w);
+			put_watch(w, strcmp(work->action, "attached") == 0);
 	}
 	report(fcinfo, works, n);
 }

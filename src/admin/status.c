@@ -166,7 +166,7 @@ report_capture(FunctionCallInfo fcinfo, const WaFindings *found)
 	static WaStatement gaps =
 		WA_STATEMENT("SELECT coalesce(sum(events), 0)::bigint, count(*)::bigint,"
 					 " " WA_SQL_TIME("min(first_at)", "$1") ","
-					 " " WA_SQL_TIME("max(last_at)", "$1") " FROM wa.capture_gap WHERE reason <> 'off'");
+					 " " WA_SQL_TIME("max(last_at)", "$1") " FROM wa.capture_gap WHERE reason <> ALL ('{off,known}')");
 	static WaStatement dead =
 		WA_STATEMENT("SELECT count(*)::text FROM wa.dead_letter");
 	WaArgs		args = {0};

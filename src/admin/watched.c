@@ -347,7 +347,7 @@ find_passed_over(List **found)
 		return;
 	find(found, wa_row_bool(0, 4) ? WA_FOUND_WARNING : WA_FOUND_NOTE, "was off", NULL,
 		 psprintf(INT64_FORMAT " changes between %s and %s were not recorded, because sicantik_wa.capture was off in their sessions:"
-				  " if that was not meant, send by hand what is missing, and use SET LOCAL instead of SET; then DELETE FROM wa.capture_gap WHERE reason IN ('off')",
+				  " if that was not meant, send by hand what is missing, and use SET LOCAL instead of SET; then UPDATE wa.capture_gap SET reason = 'known' WHERE reason IN ('off')",
 				  wa_row_int8(0, 1), wa_row_text(0, 2), wa_row_text(0, 3)));
 }
 

@@ -12,6 +12,7 @@ COMMENT ON TABLE wa.watch IS 'tables whose changes are captured; wa_setup() writ
 COMMENT ON COLUMN wa.watch.relation IS 'schema-qualified name, quoted where SQL needs it';
 COMMENT ON COLUMN wa.watch.owner IS 'role that owned the table when it was attached; nothing is recorded for a table of somebody else';
 COMMENT ON COLUMN wa.watch.columns IS 'columns whose change makes an event; those the table lacks are skipped';
+COMMENT ON COLUMN wa.watch.attached_at IS 'when its triggers, owner or columns were last put right; wa_check() compares rows written since then with what was recorded';
 COMMENT ON COLUMN wa.watch.lacking IS 'those of them that the table need not have; wa_check() misses the others';
 
 -- The same once more: a session that does not know yet what is watched reads
@@ -79,7 +80,7 @@ CREATE TABLE wa.capture_gap (
     CONSTRAINT capture_gap_pkey PRIMARY KEY (id)
 );
 COMMENT ON TABLE wa.capture_gap IS 'spans of time in which changes could not be captured without disturbing the application, or were not to be; scan the watched tables for them again';
-COMMENT ON COLUMN wa.capture_gap.reason IS 'locked, missing, full: see the server''s log; off: sicantik_wa.capture was off in the session';
+COMMENT ON COLUMN wa.capture_gap.reason IS 'locked, missing, full: see the server''s log; off: sicantik_wa.capture was off in the session; known: somebody has seen to what was missing until last_at, and wa_check() does not speak of it any more';
 
 CREATE FUNCTION wa.capture()
 RETURNS trigger

@@ -256,6 +256,7 @@ gather(TriggerData *trigger)
 	MemoryContext old;
 	WaChange   *change;
 
+	wa_worker_note_fired(RelationGetRelid(trigger->tg_relation));
 	if (watch == NULL || !watch->watched ||
 		(update && !has_changed(watch, trigger->tg_trigslot, after)))
 		return;

@@ -31,13 +31,17 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_func.h"
 #include "lib/stringinfo.h"
+#include "storage/bufmgr.h"
+#include "storage/itemptr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -45,8 +49,10 @@
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "pg/acting.h"
 #include "pg/app_table.h"
@@ -587,4 +593,104 @@ wa_app_read_by_part(WaAppRows *rows, const WaAppTable *table,
 	wa_arg_text(&args, pattern.data);
 	wa_arg_int4(&args, most);
 	run_select(rows, table, &sql, ncolumns, false, &args);
+}
+
+static bool
+is_btree(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	bool		btree;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	btree = ((Form_pg_class) GETSTRUCT(tuple))->relam == BTREE_AM_OID;
+	ReleaseSysCache(tuple);
+	return btree;
+}
+
+/* Is there an index that is ordered by this column? */
+static bool
+has_index(Relation rel, AttrNumber column)
+{
+	List	   *oids = RelationGetIndexList(rel);
+	ListCell   *cell;
+	bool		found = false;
+
+	foreach(cell, oids)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		found = found || (index->indisvalid && index->indkey.values[0] == column &&
+						  is_btree(lfirst_oid(cell)) &&
+						  heap_attisnull(tuple, Anum_pg_index_indpred, NULL));
+		ReleaseSysCache(tuple);
+	}
+	list_free(oids);
+	return found;
+}
+
+/*
+ * The rows whose timestamp without time zone in the column "key", which Odoo
+ * keeps in UTC, is between "from" and "to", the latest first, at most "most".
+ * None if it is of another type.  Without an index on it no more than the last
+ * "pages" pages are read; *partly: there are more.
+ */
+void
+wa_app_read_lately(WaAppRows *rows, const WaAppTable *table,
+				   const char *const *columns, int ncolumns,
+				   const char *key, TimestampTz from, TimestampTz to,
+				   int most, BlockNumber pages, bool *partly)
+{
+	WaArgs		args = {0};
+	StringInfoData sql;
+	Relation	rel;
+	BlockNumber n = 0;
+	bool		indexed;
+	ItemPointerData first;
+
+	*partly = false;
+	rows->n = 0;
+	rows->values = NULL;
+	if (!may_read(table, key) ||
+		get_atttype(table->relid, get_attnum(table->relid, key)) != TIMESTAMPOID)
+		return;
+	/* locked by wa_app_open() */
+	rel = table_open(table->relid, NoLock);
+	indexed = has_index(rel, get_attnum(table->relid, key));
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+		n = RelationGetNumberOfBlocks(rel);
+	table_close(rel, NoLock);
+
+	/* a timestamp with time zone is kept in UTC */
+	wa_arg_datum(&args, TIMESTAMPOID, TimestampGetDatum((Timestamp) from), false);
+	wa_arg_datum(&args, TIMESTAMPOID, TimestampGetDatum((Timestamp) to), false);
+	(void) begin_select(&sql, table, columns, ncolumns);
+	appendStringInfo(&sql, " WHERE t.%s BETWEEN $1 AND $2", quote_identifier(key));
+	if (!indexed && n > pages)
+	{
+		*partly = true;
+		ItemPointerSet(&first, n - pages, 0);
+		wa_arg_datum(&args, TIDOID, PointerGetDatum(&first), false);
+		appendStringInfoString(&sql, " AND t.ctid >= $3");
+	}
+	appendStringInfo(&sql, " ORDER BY t.%s DESC LIMIT %d", quote_identifier(key), most);
+	/* planned with the times known: the last ones of a table are few */
+	run_select(rows, table, &sql, ncolumns, true, &args);
+}
+
+/*
+ * What such a column's text stands for; 0 for NULL.
+ */
+TimestampTz
+wa_app_timestamp(const char *value)
+{
+	if (value == NULL)
+		return 0;
+	return (TimestampTz) DatumGetTimestamp(DirectFunctionCall3(timestamp_in, CStringGetDatum(value),
+															   ObjectIdGetDatum(InvalidOid),
+															   Int32GetDatum(-1)));
 }

@@ -65,6 +65,11 @@ extern PGDLLEXPORT void wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *t
 extern void wa_app_read_by_part(WaAppRows *rows, const WaAppTable *table,
 								const char *const *columns, int ncolumns,
 								const char *key, const char *part, int most);
+extern void wa_app_read_lately(WaAppRows *rows, const WaAppTable *table,
+							   const char *const *columns, int ncolumns,
+							   const char *key, TimestampTz from, TimestampTz to,
+							   int most, BlockNumber pages, bool *partly);
+extern TimestampTz wa_app_timestamp(const char *value);
 
 /* app_columns.c */
 extern const char *const *wa_app_columns(const char *table);

@@ -71,6 +71,12 @@ init_slot(WaSlot *slot)
 		pg_atomic_init_u64(&slot->drop_said[i], 0);
 	}
 	pg_atomic_init_u64(&slot->clock_offset, 0);
+	pg_atomic_init_u64(&slot->taken_at, 0);
+	for (int i = 0; i < WA_FIRED_TABLES; i++)
+	{
+		pg_atomic_init_u32(&slot->fired[i].relid, InvalidOid);
+		pg_atomic_init_u64(&slot->fired[i].at, 0);
+	}
 	pg_atomic_init_u32(&slot->pending, 0);
 	pg_atomic_init_u32(&slot->leave, WA_LEAVE_NO);
 	pg_atomic_init_u32(&slot->revisit, 0);
@@ -216,6 +222,7 @@ wa_slot_take(Oid database)
 		init_slot(slot);
 		slot->state = WA_SLOT_UNKNOWN;
 		slot->serial = ++wa_shared->serial;
+		pg_atomic_write_u64(&slot->taken_at, GetCurrentTimestamp());
 		pg_write_barrier();
 		pg_atomic_write_u32(&wa_shared->databases[i], database);
 		return i;

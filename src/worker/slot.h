@@ -21,6 +21,7 @@
 #include "worker/worker.h"
 
 #define WA_SLOTS			1024
+#define WA_FIRED_TABLES		8
 
 /* milliseconds */
 #define WA_HOLD_OFF			10000	/* the server itself waits 5 s */
@@ -48,6 +49,13 @@ typedef enum WaExit
 	WA_EXIT_LEFT				/* in good order */
 } WaExit;
 
+/* When our triggers on one table have last fired. */
+typedef struct WaFired
+{
+	pg_atomic_uint32 relid;		/* 0: unused; never changes afterwards */
+	pg_atomic_uint64 at;		/* TimestampTz; 0: not yet */
+} WaFired;
+
 typedef struct WaSlot
 {
 	/* atomics: read and set without the lock */
@@ -63,6 +71,8 @@ typedef struct WaSlot
 	pg_atomic_uint64 drop_said[WA_DROP_COUNT];	/* TimestampTz of the last one */
 	pg_atomic_uint64 clock_offset;	/* wa_clock_offset() that the database's
 									 * waits go by; 0: not known */
+	pg_atomic_uint64 taken_at;	/* TimestampTz */
+	WaFired		fired[WA_FIRED_TABLES];
 	pg_atomic_uint32 pending;	/* work was committed, no worker has looked */
 	pg_atomic_uint32 leave;		/* WaLeave */
 	pg_atomic_uint32 revisit;	/* extension created, dropped, updated */

@@ -63,6 +63,10 @@ extern bool wa_worker_take_drops(uint64 dropped[WA_DROP_COUNT],
 extern void wa_worker_note_sender(bool loaded);
 extern PGDLLEXPORT bool wa_worker_new_reason(const char *why);
 
+/* fired.c: the same */
+extern void wa_worker_note_fired(Oid relid);
+extern bool wa_worker_last_fired(Oid relid, TimestampTz *at);
+
 /* wake.c: act at commit of the current transaction, never on abort */
 extern void wa_worker_wake_at_commit(void);
 extern void wa_worker_reload_at_commit(void);

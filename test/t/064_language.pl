@@ -26,7 +26,7 @@ my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 # words of ours.
 my %not_shown = map { $_ => 1 } (
 	# items of wa_check(), the same in all languages
-	'provider %s', 'scenario %s', 'watched %s', 'grant %s', 'other sender', 'log: messages',
+	'provider %s', 'scenario %s', 'watched %s', 'recorded %s', 'grant %s', 'other sender', 'log: messages',
 	'log: messages %s', 'log: messages adrift', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: event numbers',
 	'log: calendar',
 	'default provider', 'time zone', 'links', 'groups', 'mappings',

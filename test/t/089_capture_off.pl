@@ -102,8 +102,8 @@ $client->close;
 is(sql("SELECT count(*) FROM wa.capture_gap"), '1', 'what follows soon is one row');
 sql("UPDATE wa.capture_gap SET first_at = first_at - interval '2 days', last_at = last_at - interval '2 days'");
 like(sql("SELECT concat_ws(': ', state, what_to_do) FROM wa_check() WHERE item = 'capture'"), qr/^ok: 8 changes between/, 'after a day it is a note');
-sql("DELETE FROM wa.capture_gap WHERE reason = 'off'");
-is(sql("SELECT concat_ws(': ', state, what_to_do) FROM wa_check() WHERE item = 'capture'"), 'ok', 'until it is deleted');
+sql("UPDATE wa.capture_gap SET reason = 'known' WHERE reason IN ('off')");
+is(sql("SELECT concat_ws(': ', state, what_to_do) FROM wa_check() WHERE item = 'capture'"), 'ok', 'until somebody says that he knows');
 
 $node->stop('fast');
 done_testing();

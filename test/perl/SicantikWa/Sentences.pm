@@ -121,7 +121,7 @@ sub reasons_in
 
 	$found{$_} = 'reason' foreach
 	  $source =~ /"(?:queued|held|skipped|failed|expired|unknown|cancelled)",\s*"([a-z_]+)"/g,
-	  $source =~ /\breason = ["']([a-z_]+)["']/g,
+	  $source =~ /(?<!capture_gap SET )\breason = ["']([a-z_]+)["']/g,
 	  $source =~ /\b(?:again|refuse|hold)\([^;"{]*"([a-z_]+)"/g;
 	$found{$_} = 'outcome' foreach
 	  $source =~ /wa_compose_outcome\([^;"]*"([a-z ]+)"/g;
