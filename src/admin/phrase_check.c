@@ -182,6 +182,8 @@ const WaPhrase wa_check_phrases[] = {
 	"konfigurasi server berisi {1}, jadi perubahan tidak direkam: hapus dari konfigurasi, lalu muat ulang"},
 	{"%s has the setting %s, so changes that it makes are not recorded: %s",
 	"<1> mempunyai pengaturan {2}, jadi perubahan yang dibuatnya tidak direkam: {3}"},
+	{"changes that function %s makes are not recorded, because it has the setting %s",
+	"perubahan yang dibuat fungsi {1} tidak direkam, karena fungsi itu mempunyai pengaturan {2}"},
 	{"every role", "setiap peran"},
 	{"this database", "basis data ini"},
 	{"role %s", "peran {1}"},

@@ -351,6 +351,12 @@ find_passed_over(List **found)
 				  wa_row_int8(0, 1), wa_row_text(0, 2), wa_row_text(0, 3)));
 }
 
+/* A setting (name=value) that keeps changes from being recorded; $1: the
+ * triggers fire for replicas, too. */
+#define IS_OFF(setting) \
+	"lower(" setting ") ~ '^sicantik_wa\\.capture=(off|of|false|fals|fal|fa|f|no|n|0)$'" \
+	" OR NOT $1 AND lower(" setting ") = 'session_replication_role=replica'"
+
 /*
  * Settings of the server, of roles and of databases, and whatever else keeps
  * all tables from being captured.  A role that may not write to any of these
@@ -364,8 +370,7 @@ wa_watched_surroundings(const WaWatched *watched, int n)
 		WA_STATEMENT("WITH bad AS (SELECT s.setdatabase, s.setrole, split_part(c, '=', 1) AS name, c"
 					 " FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c"
 					 " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"
-					 " AND (lower(c) ~ '^sicantik_wa\\.capture=(off|of|false|fals|fal|fa|f|no|n|0)$'"
-					 " OR NOT $1 AND lower(c) = 'session_replication_role=replica'))"
+					 " AND (" IS_OFF("c") "))"
 					 " SELECT CASE WHEN b.setrole = 0 THEN CASE WHEN b.setdatabase = 0 THEN 'every role' ELSE 'this database' END"
 					 " ELSE 'role ' || r.rolname END, b.c,"
 					 " CASE WHEN b.setrole = 0 AND b.setdatabase = 0 THEN format('ALTER ROLE ALL RESET %s', b.name)"
@@ -386,6 +391,10 @@ wa_watched_surroundings(const WaWatched *watched, int n)
 		WA_STATEMENT("SELECT FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang"
 					 " WHERE p.oid = to_regprocedure('wa.capture()') AND l.lanname = 'c'"
 					 " AND p.prosrc = 'wa_sql_capture' AND p.probin = '$libdir/sicantik_wa' AND p.proconfig IS NULL");
+	/* their authors mean it, so these are worth a word */
+	static WaStatement functions =
+		WA_STATEMENT("SELECT p.oid::regprocedure::text, c FROM pg_proc AS p, unnest(p.proconfig) AS c"
+					 " WHERE p.pronamespace <> 'wa'::regnamespace AND (" IS_OFF("c") ") ORDER BY 1 LIMIT 3");
 	List	   *found = NIL;
 	WaArgs		args = {0};
 	int64	   *oids = palloc(sizeof(int64) * Max(n, 1));
@@ -407,6 +416,11 @@ wa_watched_surroundings(const WaWatched *watched, int n)
 		find(&found, WA_FOUND_ERROR, "off", NULL,
 			 psprintf("the configuration of the server says %s, so changes are not recorded: take it out and reload the configuration",
 					  wa_row_text(0, 1)));
+	rows = wa_query(&functions, &args);
+	for (uint64 i = 0; i < rows; i++)
+		find(&found, WA_FOUND_NOTE, "function", NULL,
+			 psprintf("changes that function %s makes are not recorded, because it has the setting %s",
+					  wa_row_text(i, 1), wa_row_text(i, 2)));
 	wa_arg_int8_array(&args, oids, noids);
 	rows = wa_query(&settings, &args);
 	for (uint64 i = 0; i < rows; i++)

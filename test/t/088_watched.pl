@@ -237,6 +237,10 @@ like(check('capture'), qr/^error: function wa\.capture\(\) is not ours any more/
 sql('ALTER FUNCTION wa.capture() RESET ALL');
 is(check('capture'), 'ok', 'all is well again');
 
+sql(q{CREATE FUNCTION quiet(integer) RETURNS void LANGUAGE sql SET session_replication_role = replica AS 'SELECT'});
+is(check('capture'), 'ok: changes that function quiet(integer) makes are not recorded, because it has the setting session_replication_role=replica', 'a function of somebody\'s is told');
+sql('DROP FUNCTION quiet');
+
 # wa_teardown() and wa_setup() keep what a scenario of the DBA's own listens to
 
 sql(q{CREATE FUNCTION told(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb)
