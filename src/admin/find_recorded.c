@@ -30,9 +30,9 @@
  * Rows and events are read with the same snapshot.  The cost has an end: at
  * most MOST_ROWS rows, through an index on write_date, or of the last
  * MOST_PAGES pages of the table, where new rows and new versions of old ones
- * go; and the last MOST_EVENTS events.  With 1,333,000 permits of which a third was written
- * in one go, that took 0.1 s on a busy machine (1 ms for the rows where there
- * is the index), when the rest of wa_check() took 2 s.
+ * go; and the last MOST_EVENTS events.  With 1,333,000 permits of which a
+ * third was written in one go, that took 0.1 s on a busy machine (1 ms for the
+ * rows where there is the index), when the rest of wa_check() took 2 s.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,6 +46,7 @@
 #include "utils/timestamp.h"
 
 #include "admin/findings.h"
+#include "admin/setting.h"
 #include "pg/app_table.h"
 #include "pg/query.h"
 #include "worker/worker.h"
@@ -319,10 +320,8 @@ typedef struct Looking
 static void
 report(const Looking *looking, const WaAppTable *table, const Recorded *recorded)
 {
-	static WaStatement times =
-		WA_STATEMENT("SELECT to_char($1, 'YYYY-MM-DD HH24:MI:SS TZ'), to_char($2, 'YYYY-MM-DD HH24:MI:SS TZ'),"
-					 " to_char($1, 'YYYY-MM-DD HH24:MI:SSOF')");
-	WaArgs		args = {0};
+	char	   *zone = wa_setting_get("time_zone");
+	char	   *first;
 	StringInfoData ids;
 	char	   *look;
 
@@ -337,17 +336,15 @@ report(const Looking *looking, const WaAppTable *table, const Recorded *recorded
 	for (int i = 0; i < Min(recorded->lost, MOST_NAMED); i++)
 		appendStringInfo(&ids, "%s" INT64_FORMAT, i > 0 ? ", " : "", recorded->ids[i]);
 	look = psprintf("SELECT * FROM %s WHERE id IN (%s)", table->relation, ids.data);
-	wa_arg_timestamptz(&args, recorded->first);
-	wa_arg_timestamptz(&args, recorded->last);
-	wa_query(&times, &args);
+	first = wa_time_words(recorded->first, zone);
 	wa_find(looking->findings, WA_WARNING_GAP, looking->item, look,
 			psprintf("%d records, written between %s and %s, are not as they were last recorded:"
 					 " the triggers did not fire for whoever wrote them (session_replication_role = replica, triggers switched off for a while, rows copied back)%s;"
 					 " look at them: %s; send by hand what is missing;"
-					 " then INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES ('%s', now(), %d, 'known')",
-					 recorded->lost, wa_row_text(0, 1), wa_row_text(0, 2),
+					 " then INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES ('%s %s', now(), %d, 'known')",
+					 recorded->lost, first, wa_time_words(recorded->last, zone),
 					 recorded->partly || recorded->many ? "; there may be more" : "",
-					 look, wa_row_text(0, 3), recorded->lost));
+					 look, first, zone, recorded->lost));
 }
 
 static bool

@@ -95,7 +95,7 @@ sub told
 
 	$told += $n;
 	sql($sql);
-	like(check(), qr/^warning: $told records, written between \S+ \S+ \S+ and \S+ \S+ \S+, are not as they were last recorded: the triggers did not fire/, $name);
+	like(check(), qr/^warning: $told records, written between \S+ \S+ and \S+ \S+, are not as they were last recorded: the triggers did not fire/, $name);
 	return;
 }
 
