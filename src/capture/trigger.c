@@ -256,9 +256,10 @@ gather(TriggerData *trigger)
 	MemoryContext old;
 	WaChange   *change;
 
-	wa_worker_note_fired(RelationGetRelid(trigger->tg_relation));
-	if (watch == NULL || !watch->watched ||
-		(update && !has_changed(watch, trigger->tg_trigslot, after)))
+	if (watch == NULL || !watch->watched)
+		return;
+	wa_worker_note_fired(watch->relid);
+	if (update && !has_changed(watch, trigger->tg_trigslot, after))
 		return;
 	if (!wa_guc_capture)
 	{

@@ -35,8 +35,8 @@ find_place(WaSlot *slot, Oid relid, bool take)
 }
 
 /*
- * The row trigger of this table fires.  Called for each row: takes no lock,
- * raises no error, and does something once for a statement.
+ * The row trigger of this watched table fires.  Called for each row: takes no
+ * lock, raises no error, and does something once for a statement.
  */
 void
 wa_worker_note_fired(Oid relid)
