@@ -238,7 +238,7 @@ sql('ALTER FUNCTION wa.capture() RESET ALL');
 is(check('capture'), 'ok', 'all is well again');
 
 sql(q{CREATE FUNCTION quiet(integer) RETURNS void LANGUAGE sql SET session_replication_role = replica AS 'SELECT'});
-is(check('capture'), 'ok: changes that function quiet(integer) makes are not recorded, because it has the setting session_replication_role=replica', 'a function of somebody\'s is told');
+is(check('capture'), 'ok: changes that function public.quiet(integer) makes are not recorded, because it has the setting session_replication_role=replica', 'a function of somebody\'s is told');
 sql('DROP FUNCTION quiet');
 
 # wa_teardown() and wa_setup() keep what a scenario of the DBA's own listens to

@@ -47,7 +47,7 @@ $client->do("BEGIN; SET LOCAL sicantik_wa.capture = off; UPDATE sicantik_permit 
 unlike($client->err, $warning, 'SET LOCAL: no warning');
 changes(2, 'what would have been recorded is counted');
 like(sql("SELECT concat_ws(': ', state, what_to_do) FROM wa_check() WHERE item = 'capture'"),
-	qr/^warning: 2 changes between \S+ \S+ \S+ and \S+ \S+ \S+ were not recorded, because sicantik_wa\.capture was off/, 'wa_check()');
+	qr/^warning: 2 changes between \S+ \S+ and \S+ \S+ were not recorded, because sicantik_wa\.capture was off/, 'wa_check()');
 like(sql("SELECT value || ' ' || detail FROM wa_status() WHERE item = 'capture'"), qr/^was off 2 changes /, 'wa_status()');
 is(sql("SELECT value FROM wa_status() WHERE item = 'capture gaps'"), '0', 'that is no fault of capture');
 ok($node->log_contains(qr/sicantik_wa did not record changes of a watched table.*\n.*DETAIL:  sicantik_wa\.capture is off in a session of role "odoo"/),
