@@ -97,6 +97,9 @@ changes(1, 'but counted');
 $before = events();
 $client->do("UPDATE sicantik_permit SET status = 'draft' WHERE id = 2");
 is($client->err . events(), $before + 1, 'and over when it ends');
+like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'capture'"),
+	qr/^changes that function public\.quietly\(\) makes are not recorded, because it has the setting sicantik_wa\.capture=off; /, 'wa_check() names it');
+$client->do('DROP FUNCTION quietly()');
 $client->close;
 
 is(sql("SELECT count(*) FROM wa.capture_gap"), '1', 'what follows soon is one row');
