@@ -21,11 +21,13 @@
 
 #include "admin/history.h"
 #include "admin/setting.h"
+#include "compose/compose.h"
 #include "pg/acting.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
+#include "route/route.h"
 #include "text/text.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_history);
@@ -426,6 +428,52 @@ tell_consent(WaSearch *search)
 										 wa_row_text(0, 4), NULL));
 }
 
+/* So many contacts of one search are asked about. */
+#define MAX_ASKED	100
+
+/*
+ * Who of those that were asked for gets nothing, and why; not whose "no" it is
+ * where somebody else with the number has said it.
+ */
+static void
+tell_refusals(WaSearch *search, const void *argument)
+{
+	WaBatch		batch = {0};
+	WaRoute	   *routes = palloc0(sizeof(WaRoute) * (MAX_ASKED + 1));
+	const char *locked = NULL;
+	int			n = 0;
+
+	batch.schema = search->schema;
+	if (search->number)
+		routes[n++].number = search->number;
+	else if (wa_people_load_partners(&batch, search->partners.list, Min(search->partners.n, MAX_ASKED)))
+	{
+		for (int i = 0; i < Min(search->partners.n, MAX_ASKED); i++)
+		{
+			WaRecipient *contact = wa_people_partner(&batch, search->partners.list[i]);
+
+			if (contact == NULL)
+				continue;
+			routes[n].number = contact->number;
+			routes[n++].partner_id = contact->partner_id;
+		}
+	}
+	else
+		locked = batch.locked_table;
+	if (locked || !wa_route_load_facts(routes, n, search->schema, &locked))
+	{
+		tell_locked(search, locked);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		if (routes[i].refusal)
+			wa_story_tell(&search->story, 0,
+						  wa_story_words(&search->story,
+										 search->number ? WA_SAY_NUMBER_REFUSED : WA_SAY_PARTNER_REFUSED,
+										 search->number ? search->number : psprintf(INT64_FORMAT, routes[i].partner_id),
+										 wa_story_phrase(&search->story, routes[i].refusal), NULL));
+}
+
 /* What was not said up to this time, from place "next" on; where it ends. */
 static int
 tell_unsaid(WaSearch *search, List *unsaid, int next, TimestampTz until)
@@ -562,6 +610,7 @@ wa_sql_history(PG_FUNCTION_ARGS)
 	find_own(&search);
 	wa_history_look(&search, "res_partner", tell_partners, NULL);
 	tell_consent(&search);
+	wa_history_look(&search, "res_partner", tell_refusals, NULL);
 	found = search.story.rows;
 	tell_happenings(&search, wa_unsaid_changes(&search));
 	wa_unsaid_records(&search);

@@ -130,8 +130,11 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"the contact has opted out in Odoo", "kontak menolak pesan menurut Odoo"},
 	{"a contact with this number has opted out in Odoo",
 	"kontak dengan nomor ini menolak pesan menurut Odoo"},
+	{"another contact with this number has opted out in Odoo",
+	"kontak lain dengan nomor ini menolak pesan menurut Odoo"},
 	{"the number is on Odoo's blacklist", "nomor ada dalam daftar hitam Odoo"},
 	{"the number has opted out", "nomor ini menolak pesan"},
+	{"of the setting test_number: %s", "dari pengaturan test_number: <1>"},
 
 	/* guards */
 	{"the setting \"%s\" is not set", "pengaturan \"{1}\" belum diisi"},
@@ -179,6 +182,7 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"the contact has no usable number any more",
 	"kontak tidak lagi mempunyai nomor yang dapat dipakai"},
 	{"the contact has a number now (%s)", "kontak sekarang mempunyai nomor ({1})"},
+	{"the contact can be reached again (%s)", "kontak dapat dihubungi lagi ({1})"},
 	{"the contact has another number now (%s)", "nomor kontak sekarang lain ({1})"},
 	{"the permit has no contact any more", "izin tidak lagi mempunyai kontak"},
 	{"another message says it", "sudah disampaikan pesan lain"},

@@ -93,6 +93,8 @@ static const Pair sentences[WA_SAY_COUNT] = {
 	[WA_SAY_CONSENT_OUT] = {"number {1} opted out ({2}): it gets nothing",
 	"nomor {1} menolak pesan ({2}): tidak menerima apa pun"},
 	[WA_SAY_INBOUND] = {"number {1} wrote to us", "nomor {1} mengirim pesan kepada kita"},
+	[WA_SAY_NUMBER_REFUSED] = {"number {1} gets nothing: {2}", "nomor {1} tidak menerima apa pun: <2>"},
+	[WA_SAY_PARTNER_REFUSED] = {"contact {1} gets nothing: {2}", "kontak {1} tidak menerima apa pun: <2>"},
 	[WA_SAY_FOUND] = {"found in Odoo: {1}", "ditemukan di Odoo: {1}"},
 	[WA_SAY_UNSEEN] = {"no change of {1} is recorded: {2}", "tidak ada perubahan {1} yang tercatat: <2>"},
 	[WA_SAY_AS_IT_IS] = {"as it is now, scenario {1} says nothing of it: {2}",

@@ -351,6 +351,7 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 		if (waiting->event)
 		{
 			waiting->scenario = scenario;
+			waiting->unreached = skipped;
 			read_waiting(waiting, r, place);
 			questions->nwaiting++;
 		}

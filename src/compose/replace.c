@@ -274,6 +274,9 @@ difference(const WaWaiting *waiting)
 		return psprintf("%s has changed", parameter);
 	if (waiting->now->scenario != waiting->scenario)
 		return psprintf("%s says it now", waiting->now->scenario->key);
+	/* the contact, or his number, was another one in between */
+	if (waiting->unreached && now->number)
+		return psprintf("the contact can be reached again (%s)", now->number_source);
 	return NULL;
 }
 

@@ -44,6 +44,7 @@ typedef struct WaWaiting
 	TimestampTz expires_at;
 	TimestampTz told_at;		/* when that began to be announced; 0: nothing is */
 	bool		in_doubt;		/* may have arrived */
+	bool		unreached;		/* was skipped for want of a number */
 	char	  **keys;			/* in wa.once: what it announces */
 	int			nkeys;
 	char	  **others;			/* scenarios that have told the applicant of the

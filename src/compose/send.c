@@ -248,9 +248,9 @@ compose_text(WaBatch *batch, const Request *request, const WaRecipient *recipien
 }
 
 /*
- * Someone who wants nothing gets nothing; the ledger says so.  (Whose a bare
- * number is the worker finds out, for many messages at once: Odoo's contacts
- * have no index for that, and here each call would read them all.)
+ * Someone who wants nothing gets nothing; the ledger says so.  (Who else has the
+ * number, and has said no, the worker finds out, for many messages at once:
+ * Odoo's contacts have no index for that, and here each call would read them all.)
  */
 static void
 apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)

@@ -320,6 +320,7 @@ ask(WaRoute *route, const WaItem *item)
 	route->number = item->number;
 	route->partner_id = item->partner_id;
 	route->of_contact = item->of_contact;
+	route->seen_at = item->seen_at;
 	route->template_key = item->template_key;
 	route->wanted_provider = item->wanted_provider;
 	route->requires_opt_in = item->requires_opt_in;
@@ -425,6 +426,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 	WaItem	   *chosen[BATCH];
 	WaRoute	   *chosen_routes[BATCH];
 	WaRoute    *routes;
+	WaRoute    *stand_in = NULL;
 	const char *locked;
 	int			n;
 	bool		full;
@@ -455,10 +457,18 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 			*again = now;
 		return true;
 	}
-	routes = palloc(sizeof(WaRoute) * left);
+	routes = palloc(sizeof(WaRoute) * (left + 1));
 	for (int i = 0; i < left; i++)
 		ask(&routes[i], items[i]);
-	if (!wa_route_load_facts(routes, left, config->schema, &locked))
+	if (identity->mode == WA_MODE_TEST)
+	{
+		/* who gets them all may have said no, too */
+		stand_in = &routes[left];
+		memset(stand_in, 0, sizeof(*stand_in));
+		stand_in->number = identity->test_number;
+		stand_in->seen_at = routes[0].seen_at;
+	}
+	if (!wa_route_load_facts(routes, left + (stand_in ? 1 : 0), config->schema, &locked))
 		return false;
 
 	/* what was planned from hints is decided anew here */
@@ -479,6 +489,12 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		if (route->refusal)
 		{
 			drop(conclusions, item, "skipped", route->refusal_code, route->refusal);
+			continue;
+		}
+		if (stand_in && stand_in->refusal)
+		{
+			drop(conclusions, item, "skipped", stand_in->refusal_code,
+				 psprintf("of the setting test_number: %s", stand_in->refusal));
 			continue;
 		}
 		decide(config, route, item);

@@ -460,6 +460,11 @@ run(bool may_send, TimestampTz *next_due)
 		else if (wa_schedule_size() > 0)
 			sooner(next_due, GetCurrentTimestamp() + (identity.locked ? LOCKED_RETRY_US : STOPPED_RETRY_US));
 	}
+	else if (wa_worker_reload_waits())
+	{
+		/* a pause that was there before a message must be known before it goes */
+		more = true;
+	}
 	else if (may_send && !holding)
 	{
 		/* what waits for a time is not read while memory is full */

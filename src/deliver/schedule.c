@@ -18,6 +18,7 @@
 
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "deliver/schedule.h"
 
@@ -153,6 +154,7 @@ wa_schedule_add(const WaReadyRow *row)
 	item->requires_opt_in = row->requires_opt_in;
 	item->by_hand = row->by_hand;
 	item->created_at = row->created_at;
+	item->seen_at = GetCurrentTimestamp();
 	item->expires_at = row->expires_at;
 	item->attempts = row->attempts;
 	item->fallback = row->fallback;

@@ -34,6 +34,7 @@ typedef struct WaItem
 	bool		requires_opt_in;
 	bool		by_hand;
 	TimestampTz created_at;
+	TimestampTz seen_at;		/* taken in */
 	TimestampTz expires_at;
 	bool		looked_at;		/* was picked before */
 	bool		asked;			/* its scenario was asked again, this round */

@@ -9,4 +9,15 @@ CREATE TABLE wa.contact (
     CONSTRAINT contact_pkey PRIMARY KEY (number)
 );
 COMMENT ON TABLE wa.contact IS 'what people said about getting messages; the later of opt-in and opt-out counts';
+COMMENT ON COLUMN wa.contact.number IS 'digits in international form; another spelling of a number is brought into it when it is written';
 COMMENT ON COLUMN wa.contact.last_inbound_at IS 'last message from this number; opens Meta''s 24-hour window';
+
+CREATE FUNCTION wa._contact_number()
+RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'wa_sql_contact_number';
+COMMENT ON FUNCTION wa._contact_number() IS
+'trigger function on wa.contact: brings a number into international form, so that what was said of it is found';
+
+CREATE TRIGGER number BEFORE INSERT OR UPDATE OF number ON wa.contact
+    FOR EACH ROW EXECUTE FUNCTION wa._contact_number();

@@ -447,6 +447,42 @@ wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
 		run_select(rows, table, &sql, ncolumns, false, &args);
 }
 
+/*
+ * The rows that pass all tests, of a table that is ready.  A test is left out
+ * where the table lacks the column, or it is not of the type that the test is
+ * made for: the caller looks himself at what he gets.  Written so that an
+ * index with the same conditions is used.
+ */
+void
+wa_app_read_where(WaAppRows *rows, const WaAppTable *table,
+				  const char *const *columns, int ncolumns,
+				  const WaAppTest *tests, int ntests)
+{
+	static const char *const words[] = {
+		[WA_APP_IS_GIVEN] = "IS NOT NULL",
+		[WA_APP_IS_TRUE] = "IS TRUE",
+		[WA_APP_IS_NOT_TRUE] = "IS NOT TRUE"
+	};
+	WaArgs		args = {0};
+	StringInfoData sql;
+	const char *sep = " WHERE ";
+
+	rows->n = 0;
+	rows->values = NULL;
+	if (begin_select(&sql, table, columns, ncolumns) == 0)
+		return;
+	for (int i = 0; i < ntests; i++)
+	{
+		if (!may_read(table, tests[i].column) ||
+			(tests[i].is != WA_APP_IS_GIVEN &&
+			 get_atttype(table->relid, get_attnum(table->relid, tests[i].column)) != BOOLOID))
+			continue;
+		appendStringInfo(&sql, "%st.%s %s", sep, quote_identifier(tests[i].column), words[tests[i].is]);
+		sep = " AND ";
+	}
+	run_select(rows, table, &sql, ncolumns, false, &args);
+}
+
 /* Is there such a column, and of a type of this category (pg_type)? */
 static bool
 has_column_of(const WaAppTable *table, const char *column, TYPCATEGORY wanted)

@@ -39,6 +39,20 @@ typedef struct WaAppRows
 	char	 ***values;
 } WaAppRows;
 
+/* What a row must be like (wa_app_read_where). */
+typedef enum WaAppIs
+{
+	WA_APP_IS_GIVEN,			/* not NULL */
+	WA_APP_IS_TRUE,
+	WA_APP_IS_NOT_TRUE			/* false or NULL */
+} WaAppIs;
+
+typedef struct WaAppTest
+{
+	const char *column;
+	WaAppIs		is;
+} WaAppTest;
+
 /* Results are palloc()ed in the current context.  SPI must be connected. */
 extern PGDLLEXPORT WaAppState wa_app_open(WaAppTable *table, const char *schema, const char *name);
 extern PGDLLEXPORT WaAppState wa_app_open_as(WaAppTable *table, const char *schema, const char *name, Oid role);
@@ -46,6 +60,9 @@ extern PGDLLEXPORT void wa_app_require(const WaAppTable *table);
 extern PGDLLEXPORT bool wa_app_has_column(const WaAppTable *table, const char *column);
 extern PGDLLEXPORT void wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
 										const char *const *columns, int ncolumns);
+extern PGDLLEXPORT void wa_app_read_where(WaAppRows *rows, const WaAppTable *table,
+										  const char *const *columns, int ncolumns,
+										  const WaAppTest *tests, int ntests);
 extern PGDLLEXPORT void wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 										  const char *const *columns, int ncolumns,
 										  const char *key, const int64 *keys, int nkeys);

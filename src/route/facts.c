@@ -6,7 +6,9 @@
  *
  * An opt-out holds against every provider.  It is recorded in wa.contact, in
  * Odoo's phone_blacklist (numbers with "+"; un-blacklisting keeps the row with
- * active = false), or on the contact: whatsapp_opt_in false with a date.
+ * active = false), or on a contact: whatsapp_opt_in false with a date.  It
+ * belongs to the number: messages to another contact with it do not go either,
+ * and nobody is told whose "no" it is.  An opt-in is a contact's own.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +22,7 @@
 #include "pg/app_table.h"
 #include "pg/query.h"
 #include "route/route.h"
+#include "route/said_no.h"
 #include "text/text.h"
 
 static bool
@@ -187,6 +190,50 @@ apply_blacklist(WaRoute *routes, int n, const WaAppTable *table)
 	}
 }
 
+/*
+ * The numbers of everybody who said no, however they are spelled.
+ */
+static void
+apply_said_no(WaRoute *routes, int n, const WaAppTable *contacts, const WaAppTable *blacklist)
+{
+	TimestampTz since = 0;
+	bool		needed = false;
+	bool		by_person = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (routes[i].number == NULL || routes[i].later)
+			continue;
+		needed = true;
+		by_person = by_person || routes[i].seen_at == 0;
+		since = Max(since, routes[i].seen_at);
+	}
+	if (!needed)
+		return;
+	wa_said_no_load(contacts, blacklist, by_person ? 0 : since);
+	for (int i = 0; i < n; i++)
+	{
+		if (routes[i].number == NULL || routes[i].later)
+			continue;
+		if (wa_said_no_in_odoo(routes[i].number))
+			refuse(&routes[i], "opted_out", routes[i].partner_id != 0 ?
+				   "another contact with this number has opted out in Odoo" :
+				   "a contact with this number has opted out in Odoo");
+		if (wa_said_no_by_blacklist(routes[i].number))
+			refuse(&routes[i], "blacklisted", "the number is on Odoo's blacklist");
+	}
+}
+
+/*
+ * Bare "812..." in wa.contact may be Japan's or an Indonesian number without
+ * its code: as a "no" it counts for both.  NULL if that is no way to write it.
+ */
+static const char *
+without_code(const char *number)
+{
+	return strncmp(number, "628", 3) == 0 ? number + 2 : NULL;
+}
+
 static void
 apply_contacts(WaRoute *routes, int n)
 {
@@ -195,14 +242,19 @@ apply_contacts(WaRoute *routes, int n)
 					 " opted_in_at IS NOT NULL AND (opted_out_at IS NULL OR opted_in_at > opted_out_at),"
 					 " last_inbound_at > clock_timestamp() - interval '24 hours'"
 					 " FROM wa.contact WHERE number = ANY ($1)");
-	const char **numbers = palloc(sizeof(char *) * n);
+	const char **numbers = palloc(sizeof(char *) * n * 2);
 	int			nnumbers = 0;
 	WaArgs		args = {0};
 	uint64		rows;
 
 	for (int i = 0; i < n; i++)
-		if (routes[i].number)
-			numbers[nnumbers++] = routes[i].number;
+	{
+		if (routes[i].number == NULL)
+			continue;
+		numbers[nnumbers++] = routes[i].number;
+		if (without_code(routes[i].number))
+			numbers[nnumbers++] = without_code(routes[i].number);
+	}
 	wa_arg_text_array(&args, numbers, nnumbers);
 	rows = wa_query(&read, &args);
 	for (uint64 r = 0; r < rows; r++)
@@ -214,8 +266,14 @@ apply_contacts(WaRoute *routes, int n)
 
 		for (int i = 0; i < n; i++)
 		{
-			if (routes[i].number == NULL || strcmp(routes[i].number, number) != 0)
+			if (routes[i].number == NULL)
 				continue;
+			if (strcmp(routes[i].number, number) != 0)
+			{
+				if (out && without_code(routes[i].number) && strcmp(without_code(routes[i].number), number) == 0)
+					refuse(&routes[i], "opted_out", "the number has opted out");
+				continue;
+			}
 			if (out)
 				refuse(&routes[i], "opted_out", "the number has opted out");
 			routes[i].opted_in = routes[i].opted_in || in;
@@ -301,6 +359,7 @@ wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 	apply_partners(routes, n, &tables[0]);
 	apply_numbers(routes, n, &tables[0]);
 	apply_blacklist(routes, n, &tables[1]);
+	apply_said_no(routes, n, &tables[0], &tables[1]);
 	apply_odoo_inbound(routes, n, &tables[2]);
 	return true;
 }

@@ -27,8 +27,10 @@ typedef struct WaRoute
 	const char *bound_why;
 	char	  **tried;			/* have refused it just now */
 	int			ntried;
-	bool		later;			/* it is asked once more before it goes: whose
-								 * a bare number is need not be found out now */
+	bool		later;			/* it is asked once more before it goes: who
+								 * else has the number need not be found out now */
+	TimestampTz seen_at;		/* the message was first seen then; 0: there is
+								 * none, somebody asks */
 
 	/* what is known of the person (wa_route_load_facts) */
 	bool		opted_in;

@@ -15,6 +15,9 @@
  * groups may still be more than one number ("0628 20123 0812 3456 7890"), so
  * the segment is partitioned into as few plausible numbers as possible.
  *
+ * Who said that he wants no messages is asked the other way round: there all
+ * usable numbers of the field count (wa_text_each_number()).
+ *
  * Untrusted input: one pass, fixed memory, no allocation, no recursion.
  *
  *-------------------------------------------------------------------------
@@ -56,6 +59,8 @@ typedef struct Segment
 	bool		doubtful;		/* damaged or masked: never usable */
 	bool		slashed;		/* prefix/number, see slash_is_inside() */
 	bool		bracket;		/* the last group followed a '(' */
+	WaNumberFn	each;			/* called for each usable number, or NULL */
+	void	   *arg;
 } Segment;
 
 /* Where we are in the field. */
@@ -146,7 +151,8 @@ read_part(const Segment *seg, int first, int last, char out[WA_NUMBER_SIZE])
 
 /*
  * Partition the segment into the fewest possible numbers and give the first
- * usable one.  If that can be done in more than one way: none.
+ * usable one, or pass on all of them.  If that can be done in more than one
+ * way: none.
  */
 static bool
 choose_number(const Segment *seg, char out[WA_NUMBER_SIZE])
@@ -156,6 +162,7 @@ choose_number(const Segment *seg, char out[WA_NUMBER_SIZE])
 	int			end[MAX_GROUPS];
 	char		found[WA_NUMBER_SIZE];
 	int			n = seg->ngroups;
+	bool		any = false;
 	int			i;
 	int			j;
 
@@ -212,13 +219,15 @@ choose_number(const Segment *seg, char out[WA_NUMBER_SIZE])
 		return false;
 	for (i = 0; i < n; i = end[i] + 1)
 	{
-		if (read_part(seg, i, end[i], found) == PART_USABLE)
-		{
-			memcpy(out, found, sizeof(found));
-			return true;
-		}
+		if (read_part(seg, i, end[i], found) != PART_USABLE)
+			continue;
+		any = true;
+		memcpy(out, found, sizeof(found));
+		if (seg->each == NULL)
+			break;
+		seg->each(found, seg->arg);
 	}
-	return false;
+	return any;
 }
 
 /* Take one digit into the segment. */
@@ -358,32 +367,26 @@ read_word(Reader *r, const char *p, size_t *len, char out[WA_NUMBER_SIZE])
 }
 
 /*
- * wa_text_normalize_number
- *		Find the first number in input that can be on WhatsApp.
- *
- * input: any NUL-terminated bytes, or NULL.  On success true, and out holds
- * the number in international form, digits only ("6281234567890").  Else
- * false and out is "".
- *
- * Indonesian mobile numbers may be written in any national or international
- * way; numbers of other countries need their plus sign or 00.  Therefore the
- * result for a foreign number is only understood again with a plus before
- * it.  Allocates nothing; time is linear in the input's length.
+ * Read the field up to its first usable number, or, with "each", all of it.
+ * True: there is one.
  */
-bool
-wa_text_normalize_number(const char *input, char out[WA_NUMBER_SIZE])
+static bool
+read_field(const char *input, WaNumberFn each, void *arg, char out[WA_NUMBER_SIZE])
 {
 	Reader		r;
 	Segment    *seg = &r.seg;
 	const char *p = input;
 	size_t		len;
 	uint32_t	cp;
+	bool		any = false;
 
 	out[0] = '\0';
 	if (input == NULL)
 		return false;
 	memset(&r, 0, sizeof(r));
 	r.prev = WA_CHAR_START;
+	seg->each = each;
+	seg->arg = arg;
 
 	for (; (cp = text_utf8_next(p, &len)) != 0; p += len)
 	{
@@ -465,7 +468,8 @@ wa_text_normalize_number(const char *input, char out[WA_NUMBER_SIZE])
 				break;
 
 			case WA_CHAR_LETTER:
-				if (read_word(&r, p, &len, out))
+				any |= read_word(&r, p, &len, out);
+				if (any && each == NULL)
 					return true;
 				ends = false;	/* is done */
 				break;
@@ -482,7 +486,8 @@ wa_text_normalize_number(const char *input, char out[WA_NUMBER_SIZE])
 		}
 		if (ends)
 		{
-			if (end_segment(&r, out))
+			any |= end_segment(&r, out);
+			if (any && each == NULL)
 				return true;
 			r.plus = (kind == WA_CHAR_PLUS);
 			r.taint |= taint;
@@ -490,8 +495,42 @@ wa_text_normalize_number(const char *input, char out[WA_NUMBER_SIZE])
 		r.prev = kind;
 	}
 
-	if (end_segment(&r, out))
-		return true;
-	out[0] = '\0';
-	return false;
+	any |= end_segment(&r, out);
+	if (!any)
+		out[0] = '\0';
+	return any;
+}
+
+/*
+ * wa_text_normalize_number
+ *		Find the first number in input that can be on WhatsApp.
+ *
+ * input: any NUL-terminated bytes, or NULL.  On success true, and out holds
+ * the number in international form, digits only ("6281234567890").  Else
+ * false and out is "".
+ *
+ * Indonesian mobile numbers may be written in any national or international
+ * way; numbers of other countries need their plus sign or 00.  Therefore the
+ * result for a foreign number is only understood again with a plus before
+ * it.  Allocates nothing; time is linear in the input's length.
+ */
+bool
+wa_text_normalize_number(const char *input, char out[WA_NUMBER_SIZE])
+{
+	return read_field(input, NULL, NULL, out);
+}
+
+/*
+ * wa_text_each_number
+ *		Call a function for each number in input that can be on WhatsApp.
+ *
+ * In the form of wa_text_normalize_number(), whose number is the first of
+ * them; a number may come more than once.  True: there is one.
+ */
+bool
+wa_text_each_number(const char *input, WaNumberFn each, void *arg)
+{
+	char		last[WA_NUMBER_SIZE];
+
+	return read_field(input, each, arg, last);
 }

@@ -37,6 +37,9 @@ typedef struct WaPair
  */
 typedef void (*WaPlaceholderFn) (const char *name, size_t len, void *arg);
 
+/* Called for each number of a field: digits in international form. */
+typedef void (*WaNumberFn) (const char *number, void *arg);
+
 /* How a provider wants to see template parameters. */
 typedef enum WaParamForm
 {
@@ -52,6 +55,8 @@ typedef enum WaParamForm
  */
 WA_EXPORT extern bool wa_text_normalize_number(const char *input,
 											   char out[WA_NUMBER_SIZE]);
+WA_EXPORT extern bool wa_text_each_number(const char *input, WaNumberFn each,
+										  void *arg);
 
 /* nothing.c: is it empty, or a program's word for that (False, None, null)? */
 WA_EXPORT extern bool wa_text_is_nothing(const char *text);

@@ -66,6 +66,7 @@ typedef enum Step
 
 static int	my_index = -1;
 static WaSlot *my_slot = NULL;
+static uint32 generation = 0;	/* of the configuration that was asked for last */
 
 /* Set by the handler of the first SIGTERM. */
 static volatile sig_atomic_t terminated = false;
@@ -402,18 +403,29 @@ look_for_work(void)
 }
 
 /*
+ * Has the configuration changed since it was read?  Seen from whatever is made
+ * after the change.
+ */
+bool
+wa_worker_reload_waits(void)
+{
+	pg_memory_barrier();
+	return generation != pg_atomic_read_u32(&my_slot->generation);
+}
+
+/*
  * Work until there is a reason to leave.
  */
 static void
 serve(void)
 {
-	uint32		generation = pg_atomic_read_u32(&my_slot->generation);
 	TimestampTz idle_since = GetCurrentTimestamp();
 	TimestampTz retry_at = 0;
 	bool		look = true;	/* a run is wanted at the next chance */
 	bool		reload = false;
 	int			errors = 0;
 
+	generation = pg_atomic_read_u32(&my_slot->generation);
 	for (;;)
 	{
 		TimestampTz now;

@@ -62,6 +62,7 @@ extern bool wa_worker_take_drops(uint64 dropped[WA_DROP_COUNT],
 								 TimestampTz *first, TimestampTz *last);
 extern void wa_worker_note_sender(bool loaded);
 extern PGDLLEXPORT bool wa_worker_new_reason(const char *why);
+extern PGDLLEXPORT bool wa_worker_reload_waits(void);
 
 /* fired.c: the same */
 extern void wa_worker_note_fired(Oid relid);

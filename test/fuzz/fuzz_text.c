@@ -57,9 +57,21 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+/* The first of all numbers of a field. */
+static void
+keep_first(const char *number, void *arg)
+{
+	char	   *first = arg;
+
+	PROMISE(strlen(number) < WA_NUMBER_SIZE);
+	if (first[0] == '\0')
+		strcpy(first, number);
+}
+
 static void
 try_number(const char *input)
 {
+	char		first[WA_NUMBER_SIZE] = "";
 	char		out[WA_NUMBER_SIZE + 1];
 	char		again[WA_NUMBER_SIZE];
 	char		text[WA_NUMBER_SIZE + 16];
@@ -70,6 +82,8 @@ try_number(const char *input)
 	ok = wa_text_normalize_number(input, out);
 	PROMISE(out[WA_NUMBER_SIZE] == '#');
 	PROMISE(ok || out[0] == '\0');
+	PROMISE(wa_text_each_number(input, keep_first, first) == ok);
+	PROMISE(strcmp(first, out) == 0);
 	if (!ok)
 		return;
 

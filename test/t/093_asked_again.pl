@@ -84,7 +84,8 @@ sub waiting
 	foreach my $statement (@_)
 	{
 		sql($statement);
-		wait_for($read);
+		# what it made was picked, and found no provider
+		wait_for("$read AND NOT EXISTS (SELECT FROM wa.message WHERE id > $last AND state = 'queued' AND reason IS NULL)");
 	}
 	sql('SELECT wa_resume(NULL)');
 	return told();
@@ -208,6 +209,15 @@ $id = permit(permit_number => "'N1'", partner_id => 105);
 is(waiting(permit_changes($id, "status = 'active'"), 'UPDATE res_partner SET whatsapp_number = NULL WHERE id = 105'),
 	'permit_ready skipped no_number', 'the number is lost while it waits');
 is(sql('SELECT count(*) FROM wa.unreached WHERE until > now()'), '1', 'it is not forgotten');
+sql("UPDATE res_partner SET whatsapp_number = '6285700000105' WHERE id = 105; UPDATE wa.setting SET value = value");
+wait_for('NOT EXISTS (SELECT FROM wa.unreached)');
+is(told(), 'ready N1 oke. 05', 'the same number comes back');
+$id = permit(permit_number => "'N1'", partner_id => 117);
+sql('UPDATE res_partner SET whatsapp_number = NULL WHERE id = 118');
+is(waiting(permit_changes($id, "status = 'active'"), permit_changes($id, 'partner_id = 118')) =~ s/,.*//r,
+	'permit_ready skipped no_number', 'a contact without number is linked while it waits');
+sql($_) foreach permit_changes($id, 'partner_id = 117');
+is(told(), 'ready N1 oke. 17', 'the first one again: is told');
 $id = permit(permit_number => "'N1'", partner_id => 106);
 sql('SELECT wa_pause(NULL)');
 sql($_) foreach permit_changes($id, "status = 'active'");

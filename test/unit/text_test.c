@@ -251,6 +251,47 @@ test_number_edges(void)
 	free(big);
 }
 
+/* Collects numbers as "a b c". */
+static void
+collect_number(const char *number, void *arg)
+{
+	char	   *list = arg;
+
+	if (list[0] != '\0')
+		strcat(list, " ");
+	strcat(list, number);
+}
+
+/* All numbers of a field, where a "no" counts for each. */
+static void
+test_each_number(void)
+{
+	static const struct
+	{
+		const char *field;
+		const char *numbers;
+	}			cases[] = {
+		{"", ""},
+		{"081234567890", "6281234567890"},
+		{"0812-3456-7890 / 0813 9876 5432", "6281234567890 6281398765432"},
+		{"081234567890 081398765432", "6281234567890 6281398765432"},
+		{"WA 081234567890 atau +44 7911 123456", "6281234567890 447911123456"},
+		{"(021) 555-1234, HP 081234567890 (rumah)", "6281234567890 6281234567890"},
+		{"0812 3456 xx, 081398765432", "6281398765432"},
+		{"fax 081234567890", ""},
+	};
+	char		list[256];
+	size_t		i;
+
+	for (i = 0; i < lengthof(cases); i++)
+	{
+		list[0] = '\0';
+		CHECK(wa_text_each_number(cases[i].field, collect_number, list) == (cases[i].numbers[0] != '\0'));
+		CHECK_STR(list, cases[i].numbers);
+	}
+	CHECK(!wa_text_each_number(NULL, collect_number, list));
+}
+
 /* Collects names as "a|b|c". */
 static void
 collect(const char *name, size_t len, void *arg)
@@ -563,6 +604,7 @@ main(int argc, char **argv)
 	CHECK_RUN(test_number_corpus);
 	CHECK_RUN(test_number_spellings);
 	CHECK_RUN(test_number_edges);
+	CHECK_RUN(test_each_number);
 	CHECK_RUN(test_placeholders);
 	CHECK_RUN(test_render);
 	CHECK_RUN(test_clean_value);

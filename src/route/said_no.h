@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * said_no.h
+ *		Numbers whose owners want no messages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_SAID_NO_H
+#define SICANTIK_WA_SAID_NO_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "pg/app_table.h"
+
+/* SPI must be connected. */
+extern void wa_said_no_load(const WaAppTable *contacts, const WaAppTable *blacklist, TimestampTz since);
+extern bool wa_said_no_in_odoo(const char *number);
+extern bool wa_said_no_by_blacklist(const char *number);
+
+#endif							/* SICANTIK_WA_SAID_NO_H */
