@@ -359,7 +359,7 @@ wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 	apply_partners(routes, n, &tables[0]);
 	apply_numbers(routes, n, &tables[0]);
 	apply_blacklist(routes, n, &tables[1]);
-	apply_said_no(routes, n, &tables[0], &tables[1]);
 	apply_odoo_inbound(routes, n, &tables[2]);
+	apply_said_no(routes, n, &tables[0], &tables[1]);
 	return true;
 }
