@@ -49,6 +49,8 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"its function %s did not ask for a message", "fungsinya, {1}, tidak meminta pesan"},
 	{"it would make a message now: the scenario was changed since, or another change of the same transaction made the message",
 	"sekarang akan menjadi pesan: skenario sudah diubah sejak itu, atau pesannya dibuat dari perubahan lain dalam transaksi yang sama"},
+	{"%s changes between %s and %s are known not to have been recorded",
+	"{1} perubahan antara {2} dan {3} diketahui tidak direkam"},
 	{"%s changes between %s and %s were dropped so as not to disturb Odoo",
 	"{1} perubahan antara {2} dan {3} dilewatkan agar Odoo tidak terganggu"},
 	{"none was made within 7 days, or none of a column that is watched",

@@ -190,12 +190,13 @@ why_unseen(WaSearch *search, const char *relation)
 {
 	static WaStatement gaps =
 		WA_STATEMENT("SELECT sum(events)::text, " WA_SQL_TIME("min(first_at)", "$1") ", " WA_SQL_TIME("max(last_at)", "$1")
-					 " FROM wa.capture_gap WHERE reason <> 'off' HAVING count(*) > 0");
+					 ", reason = ANY ('{known}') FROM wa.capture_gap WHERE reason <> 'off' GROUP BY 4 ORDER BY 4");
 	int			n;
 	WaWatched  *watched = wa_watched_look(&n);
 	List	   *surroundings = wa_watched_surroundings(watched, n);
 	char	   *words = surroundings ? wa_watched_sentences(surroundings) : NULL;
 	WaArgs		args = {0};
+	uint64		ngaps;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -208,9 +209,12 @@ why_unseen(WaSearch *search, const char *relation)
 			words = psprintf("%s%s%s", worst->what, words ? "; " : "", words ? words : "");
 	}
 	wa_arg_text(&args, search->story.time_zone);
-	if (wa_query(&gaps, &args) > 0)
-		words = psprintf("%s%s%s changes between %s and %s were dropped so as not to disturb Odoo", words ? words : "",
-						 words ? "; " : "", wa_row_text(0, 1), wa_row_text(0, 2), wa_row_text(0, 3));
+	ngaps = wa_query(&gaps, &args);
+	for (uint64 i = 0; i < ngaps; i++)
+		words = psprintf(wa_row_bool(i, 4) ?
+						 "%s%s%s changes between %s and %s are known not to have been recorded" :
+						 "%s%s%s changes between %s and %s were dropped so as not to disturb Odoo", words ? words : "",
+						 words ? "; " : "", wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3));
 	return words;
 }
 

@@ -160,6 +160,8 @@ sql("ALTER ROLE odoo SET sicantik_wa.capture = off");
 like(history('REG-2026-0001'), qr/^no change of sicantik_permit 1 is recorded: role odoo has the setting sicantik_wa\.capture=off, so changes that it makes are not recorded: ALTER ROLE odoo RESET/m, 'it is off for Odoo');
 sql("ALTER ROLE odoo RESET sicantik_wa.capture; INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES (now(), now(), 7, 'locked')");
 like(history('REG-2026-0001'), qr/; 7 changes between \S+ \S+ and \S+ \S+ were dropped so as not to disturb Odoo/, 'changes that were dropped');
+sql("UPDATE wa.capture_gap SET reason = 'known' WHERE reason = 'locked'");
+like(history('REG-2026-0001'), qr/; 7 changes between \S+ \S+ and \S+ \S+ are known not to have been recorded$/m, 'and somebody knows');
 sql("UPDATE sicantik_permit SET status = 'expired' WHERE id = 1");
 is_read();
 unlike(history('REG-2026-0001'), qr/no change of sicantik_permit 1/, 'one that is recorded ends it');
