@@ -347,7 +347,7 @@ cmp_ok(time() - $begun, '<', 10, 'a fast shutdown is not held up');
 # A standby
 
 $node->start;
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = SicantikWa::Node->new('standby');
 $node->backup('base');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;

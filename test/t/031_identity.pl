@@ -304,7 +304,7 @@ is( $main->safe_psql('restored', "SELECT state || ' ' || reason FROM wa.message 
 # A physical copy: a failover goes on, a recovery to the past does not.
 
 $main->backup('base');
-my $past = PostgreSQL::Test::Cluster->new('past');
+my $past = SicantikWa::Node->new('past');
 $past->init_from_backup($main, 'base');
 $past->append_conf('postgresql.conf',
 	"recovery_target = 'immediate'\nrecovery_target_action = 'promote'\nrestore_command = 'false'");
@@ -317,7 +317,7 @@ as_odoo($past, 'restored', "SELECT wa_arm('restored')");
 sends($past, 'restored', 'recovered and armed');
 $past->stop('fast');
 
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = SicantikWa::Node->new('standby');
 $standby->init_from_backup($main, 'base', has_streaming => 1);
 $standby->start;
 $main->wait_for_catchup($standby);

@@ -76,7 +76,7 @@ $node->safe_psql('odoo', "ROLLBACK PREPARED 'two'");
 # A standby
 
 $node->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = SicantikWa::Node->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;
 my $message = $node->safe_psql('odoo', "SELECT id FROM wa.message WHERE res_id = 1 AND scenario = 'permit_ready'");

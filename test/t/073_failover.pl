@@ -104,7 +104,7 @@ sql($one, 'UPDATE wa.provider SET max_in_flight = 4');
 
 is(sql($one, 'SELECT synchronous FROM wa.identity'), 'f', 'no standby: not synchronous');
 $one->backup('base', backup_options => [ '--checkpoint', 'fast' ]);
-my $two = PostgreSQL::Test::Cluster->new('two');
+my $two = SicantikWa::Node->new('two');
 $two->init_from_backup($one, 'base');
 ok(follow($two, $one), 'a standby');
 $one->append_conf('postgresql.conf', "synchronous_standby_names = 'two'");

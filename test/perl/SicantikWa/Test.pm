@@ -20,7 +20,7 @@ use Exporter 'import';
 use File::Basename qw(dirname);
 use File::Spec;
 use JSON::PP ();
-use PostgreSQL::Test::Cluster;
+use SicantikWa::Node;
 use PostgreSQL::Test::Utils ();
 use Test::More;
 
@@ -119,7 +119,7 @@ sub provider_settings
 sub new_cluster
 {
 	my ($name, %options) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = SicantikWa::Node->new($name);
 	my $preload =
 	  defined $options{preload} ? $options{preload} : 'sicantik_wa';
 	my @conf = (
