@@ -140,10 +140,10 @@ is( $node->safe_psql('postgres',
 		"SELECT string_agg(DISTINCT usename, ',') FROM pg_stat_activity WHERE $worker"),
 	'odoo',
 	'workers are connected as the owner of their database');
-is( $node->safe_psql('postgres',
+ok(wait_sql($node, 'postgres',
 		"SELECT count(*) FROM pg_locks l JOIN pg_stat_activity s USING (pid) "
-		  . "WHERE $worker AND locktype = 'relation'"),
-	'0',
+		  . "WHERE $worker AND locktype = 'relation'",
+		'0'),
 	'an idle worker holds no lock on a relation');
 
 # A rolled back CREATE EXTENSION is none.

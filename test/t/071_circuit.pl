@@ -11,6 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Session;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
@@ -252,6 +253,32 @@ like($err, qr/provider "fonnte" is not paused.*provider "watzap" is not paused a
 ok(wait_row('watzap', 'state', 'configured'), 'a resumed provider is probed');
 ($result, $out, $err) = $node->psql('odoo', "SELECT wa_pause('fonte')");
 like($err, qr/provider "fonte" does not exist.*Providers: .*fonnte/s, 'an unknown provider is an error');
+
+# A message that is younger than a pause never goes, whatever the worker was
+# doing meanwhile: here it composes, and looks for messages right after that.
+
+sql(<<'SQL');
+SET ROLE odoo;
+CREATE TABLE slow (id bigint PRIMARY KEY, state text);
+CREATE FUNCTION slow(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb)
+LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(71); END $$;
+SELECT wa_set_template('slow', '{"name": "Pelan", "body": "Yth. Budi", "parameters": []}');
+INSERT INTO wa.scenario (key, name, watch, template_key, composer) VALUES ('slow', 'Pelan', 'public.slow', 'slow', 'public.slow');
+INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.slow', 'odoo', '{state}');
+SELECT count(*) FROM wa_setup();
+SQL
+my $holder = SicantikWa::Session->new($node, 'odoo');
+$holder->do('SELECT pg_advisory_lock(71)');
+sql("SET ROLE odoo; INSERT INTO slow VALUES (1, 'new')");
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", '1'), 'the worker composes');
+sql('SELECT wa_pause(NULL)');
+$id = text();
+$holder->close;
+ok(wait_sql($node, 'odoo', "SELECT coalesce(reason, state) FROM wa.message WHERE id = $id AND (reason IS NOT NULL OR state <> 'queued')", 'no_provider'),
+	'a message of after the pause waits');
+sql('SELECT wa_resume(NULL)');
+isnt(went_by($id), 'not sent', 'until it is over');
+sql("DELETE FROM wa.watch WHERE relation = 'public.slow'; DELETE FROM wa.scenario WHERE key = 'slow'; DROP TABLE slow; SELECT count(*) FROM wa_setup()");
 
 # What a DBA writes himself, and a worker that ends
 

@@ -108,7 +108,7 @@ sub _session
 	return ($conninfo, $stop);
 }
 
-# end_sessions(): what this process keeps open, of all clusters, closes.
+# end_sessions(): for a test that needs new ones; what this process keeps open, of all clusters, closes.
 my @open;
 
 sub end_sessions
