@@ -139,7 +139,7 @@ sub _end
 	my $result;
 
 	$psql->{in} .= "\\q\n";
-	eval { IPC::Run::finish($psql->{run}); 1 } or IPC::Run::kill_kill($psql->{run});
+	eval { IPC::Run::finish($psql->{run}); 1 } or eval { IPC::Run::kill_kill($psql->{run}) };
 	$result = $psql->{run}->full_result // 0;
 	return $result & 127 ? 128 + ($result & 127) : $result >> 8;
 }
