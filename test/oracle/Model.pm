@@ -18,6 +18,7 @@ use strict;
 use warnings;
 
 sub pick { return $_[ int(rand(scalar @_)) ]; }
+sub composed { return; }
 sub filled { return defined $_[0] && $_[0] ne ''; }
 
 # ---- a permit, two contacts, an internal follower
@@ -183,6 +184,30 @@ sub is_last
 	return !grep { $_->{old}{status} ne $_->{new}{status} } @later;
 }
 
+# What is read while messages wait is composed all the same.  For whom there is
+# no telephone then, there is no message that waits: he is looked for at each
+# change of the record, until what he was to be told is not true.
+sub composed
+{
+	my ($self) = @_;
+	my @events = @{ $self->{events} };
+	my @older = @{ $self->{unreached} };
+
+	return unless grep { !$_->{composed} } @events;
+	for my $i (-@older .. $#events)
+	{
+		my $event = $i < 0 ? $older[$i] : $events[$i];
+		my $last = is_last($event, @events[ ($i < 0 ? 0 : $i + 1) .. $#events ]) && ($i >= 0 || $event->{last});
+		my $new = !$event->{composed}++ && $i >= 0;
+
+		next unless $new || $event->{skipped};
+		my ($best) = grep { !defined $_->{once} || !$self->{said}{ $_->{once} } } $self->sayings($event, $last);
+		$event->{over} = 1 if $event->{skipped} && !$best;
+		$event->{skipped} = $best && !defined $self->{phone}{ $self->{permit}{partner_id} };
+	}
+	return;
+}
+
 sub go
 {
 	my ($self) = @_;
@@ -205,13 +230,17 @@ sub go
 		my ($old, $new, $now) = ($event->{old}, $event->{new}, $self->{permit});
 		my ($best) = grep { !defined $_->{once} || !$self->{said}{ $_->{once} } } $self->sayings($event, $event->{last});
 
-		if ($best)
+		if ($best && !$event->{over})
 		{
 			my $contact = $now->{partner_id};
 			my $phone = $self->{phone}{$contact};
 
 			# for want of a telephone nothing was announced; it waits for one
-			if (!defined $phone) { push @{ $self->{unreached} }, $event; }
+			if (!defined $phone)
+			{
+				$event->{skipped} = 1;
+				push @{ $self->{unreached} }, $event;
+			}
 			else
 			{
 				$self->{said}{ $best->{once} } = 1 if defined $best->{once};

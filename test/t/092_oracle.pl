@@ -251,7 +251,11 @@ sub run
 				all_told() or return map { 'nothing goes on' } @histories;
 				push @{ $expected[$_] }, $worlds[$_]{model}->go foreach 0 .. $#histories;
 			}
-			elsif ($mode eq 'wait') { wait_for($all_read); }
+			elsif ($mode eq 'wait')
+			{
+				wait_for($all_read);
+				$_->{model}->composed foreach @worlds;
+			}
 		}
 		switch($mode, 'prompt');
 		all_told() or return map { 'nothing goes on' } @histories;
