@@ -9,6 +9,12 @@
  * and works for old rows too.  Parts between "; " are translated each; what
  * no phrase fits is shown as it is.
  *
+ * A sentence of ours may stand within another one, in front of its words or
+ * behind them, and then several phrases fit the whole.  The one that leaves
+ * the fewest characters to values that stay as they are is meant: "the permit
+ * was issued on %s" fits "the permit was issued on 2025-10-23, more than 30
+ * days ago" too, but "%s, more than %s days ago" explains more of it.
+ *
  * Sentences may quote what anybody wrote (names, providers' answers, errors of
  * other people's functions), so the work is bounded: long texts and deep nests
  * are left alone.
@@ -35,7 +41,16 @@ static const WaPhrase *const tables[] = {
 	wa_ledger_phrases, wa_provider_phrases, wa_meta_phrases, wa_check_phrases
 };
 
+/*
+ * How often it may be asked what a value is worth, for one text: names and
+ * answers can be written so that very many phrases fit.
+ */
+#define MAX_ASKED		1000
+
+static int	asked;
+
 static void translate(StringInfo words, const char *text, size_t len, int depth);
+static int	worth(const char *text, size_t len, int depth);
 
 /* The first place of "piece" in the text, or NULL. */
 static const char *
@@ -117,31 +132,110 @@ fill(StringInfo words, const char *form, const WaPhraseValue *values, int nvalue
 	}
 }
 
+/* Which values of a sentence are phrases in their turn: a bit for each. */
+static int
+nested(const char *form)
+{
+	int			bits = 0;
+
+	for (const char *p = form; *p; p++)
+		if (p[0] == '<' && p[1] >= '1' && p[1] < '1' + MAX_VALUES && p[2] == '>')
+			bits |= 1 << (p[1] - '1');
+	return bits;
+}
+
+/*
+ * The phrase that the text is, or NULL; and how many of its characters are
+ * ours then.
+ */
+static const WaPhrase *
+choose(const char *text, size_t len, int depth, int *ours)
+{
+	const WaPhrase *best = NULL;
+	WaPhraseValue values[MAX_VALUES];
+	int			nvalues;
+
+	*ours = -1;
+	for (size_t t = 0; t < lengthof(tables); t++)
+		for (const WaPhrase *phrase = tables[t]; phrase->english; phrase++)
+		{
+			int			count = match(phrase->english, text, len, values, &nvalues);
+			int			bits = count < 0 ? 0 : nested(phrase->indonesian);
+			int			possible = count;
+
+			for (int i = 0; i < nvalues; i++)
+				if (bits & (1 << i))
+					possible += (int) values[i].len;
+			for (int i = 0; i < nvalues && possible > *ours; i++)
+				if (bits & (1 << i))
+					count += worth(values[i].text, values[i].len, depth + 1);
+			if (count > *ours)
+			{
+				best = phrase;
+				*ours = count;
+			}
+		}
+	return best;
+}
+
 /* Write the text in Indonesian if it is one phrase. */
 static bool
 translate_phrase(StringInfo words, const char *text, size_t len, int depth)
 {
-	const WaPhrase *best = NULL;
-	int			most = -1;
 	WaPhraseValue values[MAX_VALUES];
 	int			nvalues;
+	int			ours;
+	const WaPhrase *best = choose(text, len, depth, &ours);
 
-	for (size_t t = 0; t < lengthof(tables); t++)
-		for (const WaPhrase *phrase = tables[t]; phrase->english; phrase++)
-		{
-			int			own = match(phrase->english, text, len, values, &nvalues);
-
-			if (own > most)
-			{
-				best = phrase;
-				most = own;
-			}
-		}
 	if (best == NULL)
 		return false;
 	(void) match(best->english, text, len, values, &nvalues);
 	fill(words, best->indonesian, values, nvalues, depth);
 	return true;
+}
+
+/* Where the first parts of the text end, at most MAX_PARTS; how many. */
+static int
+find_parts(const char *text, const char *end, const char **ends)
+{
+	int			n = 0;
+
+	for (const char *p = text; p && n < MAX_PARTS; p = p ? p + strlen(BETWEEN) : NULL)
+	{
+		p = find(p, end, BETWEEN, strlen(BETWEEN));
+		ends[n++] = p ? p : end;
+	}
+	return n;
+}
+
+/* How many characters of the text translate() would find to be ours. */
+static int
+worth(const char *text, size_t len, int depth)
+{
+	const char *end = text + len;
+	int			sum = 0;
+
+	if (depth > MAX_DEPTH)
+		return 0;
+	for (;;)
+	{
+		const char *ends[MAX_PARTS];
+		int			i = find_parts(text, end, ends) - 1;
+		int			ours = -1;
+
+		for (; i >= 0; i--)
+		{
+			if (++asked > MAX_ASKED)
+				return sum;
+			if (choose(text, ends[i] - text, depth, &ours))
+				break;
+		}
+		sum += Max(ours, 0);
+		i = Max(i, 0);
+		if (ends[i] == end)
+			return sum;
+		text = ends[i] + strlen(BETWEEN);
+	}
 }
 
 /*
@@ -162,15 +256,9 @@ translate(StringInfo words, const char *text, size_t len, int depth)
 	for (;;)
 	{
 		const char *ends[MAX_PARTS];
-		int			n = 0;
 		int			i;
 
-		for (const char *p = text; p && n < MAX_PARTS; p = p ? p + strlen(BETWEEN) : NULL)
-		{
-			p = find(p, end, BETWEEN, strlen(BETWEEN));
-			ends[n++] = p ? p : end;
-		}
-		for (i = n - 1; i >= 0; i--)
+		for (i = find_parts(text, end, ends) - 1; i >= 0; i--)
 			if (translate_phrase(words, text, ends[i] - text, depth))
 				break;
 		if (i < 0)
@@ -194,6 +282,7 @@ wa_phrase_in_indonesian(const char *english)
 	if (len > MAX_TEXT_BYTES)
 		return pstrdup(english);
 	initStringInfo(&words);
+	asked = 0;
 	translate(&words, english, len, 0);
 	return words.data;
 }
@@ -205,5 +294,6 @@ wa_phrase_in_indonesian(const char *english)
 void
 wa_phrase_fill(StringInfo words, const char *form, const WaPhraseValue *values, int nvalues)
 {
+	asked = 0;
 	fill(words, form, values, nvalues, 0);
 }

@@ -191,6 +191,110 @@ like(history('Nobody Has This Name'), qr/^nothing is known about/, 'nobody');
 is(sql("SET ROLE viewer; SELECT what FROM wa_history('budi sant'); RESET ROLE"), $named, 'a name is for every level that may ask');
 $session->do("CREATE ROLE stranger; SET ROLE stranger; SELECT * FROM wa_history('budi sant')");
 like($session->err, qr/permission denied/, 'and for nobody else');
+sql('RESET ROLE');
+
+# One sentence of ours within another one: whichever stands in which, no half of
+# it is left in English.  The sentences are those of the tables.
+
+sql("SELECT wa_set('language', 'id')");
+my $stop = join '|', map { ($_, ucfirst) } qw(the is are was were not of and to has have had with from it its this that by or
+  may be will can cannot could does did which when than only before after until because must another without ago more days no any out);
+my $english = qr/(?<![\w.'-])(?:$stop)(?![\w-])/;
+my $string = qr/"(?:[^"\\]|\\.)*"/;
+my @phrases;
+
+foreach my $file (glob("$src/admin/phrase_*.c"))
+{
+	my $text = slurp_file($file);
+
+	while ($text =~ /\{((?:$string\s*)+),\s*((?:$string\s*)+)\}/g)
+	{
+		push @phrases, [ map { join '', map { s/\\(.)/$1/gr } /"((?:[^"\\]|\\.)*)"/g } $1, $2 ];
+	}
+}
+cmp_ok(scalar @phrases, '>', 400, 'the phrases are found');
+is(join("\n", grep { /$english/ } map { $_->[1] =~ s/SELECT .*//r } @phrases), '', 'none of them is English itself');
+
+sub filled
+{
+	my ($form, %with) = @_;
+	my $n = 0;
+
+	return $form =~ s/%[sS]/$with{++$n} \/\/ "Zx$n"/ger;
+}
+
+# Plain ones, which can stand in any place; of all pairs one in twenty, always
+# the same.
+my @inner = grep { / .* / && !/[:;,("']/ } map { $_->[0] } @phrases;
+my (@rows, %composed);
+# (of "%s is %s" the values are words, not sentences)
+foreach my $phrase (grep { $_->[1] =~ /<\d>/ && $_->[0] !~ /^%s is / } @phrases)
+{
+	foreach my $n ($phrase->[1] =~ /<(\d)>/g)
+	{
+		foreach my $inner (@inner)
+		{
+			my $text = filled($phrase->[0], $n => filled($inner));
+
+			next if unpack('%32C*', $text) % 20 != 0;
+			$composed{ 2000000 + @rows } = $text;
+			push @rows, '(' . (2000000 + @rows) . ", 'x', '6281299999999', 'failed', \$q\$$text\$q\$)";
+		}
+	}
+}
+# and the ones that composers make
+foreach my $text ('the permit was issued on 2025-10-23, more than 30 days ago', 'the permit expired on 2025-10-23, more than 30 days ago',
+	'in the place of message 7: the contact has another number now (mobile); in the place of message 6: several that waited are one message now',
+	'no longer true: status is empty, the message says active', 'the contact has no usable number any more; the contact has no usable number')
+{
+	$composed{ 2000000 + @rows } = $text;
+	push @rows, '(' . (2000000 + @rows) . ", 'x', '6281299999999', 'failed', \$q\$$text\$q\$)";
+}
+cmp_ok(scalar @rows, '>', 300, 'many are composed');
+sql('INSERT INTO wa.message (id, template_key, number, state, detail) VALUES ' . join(', ', @rows));
+my %shown = map { /^pesan (\d+): x, 6281299999999: gagal \(failed\), (.*)$/ ? ($1 => $2) : () } split /\n/, history('6281299999999');
+is(scalar keys %shown, scalar keys %composed, 'each is told');
+is(join("\n", map { "$composed{$_} ... $shown{$_}" } grep { $shown{$_} =~ $english } sort keys %shown), '', 'no half of a composed sentence is English');
+like(join("\n", values %shown), qr/^izin diterbitkan tanggal 2025-10-23, lebih dari 30 hari yang lalu$/m, 'old news');
+sql("DELETE FROM wa.message WHERE number = '6281299999999'");
+
+# What one can do, for every reason of every state in the documentation
+
+my ($table) = slurp_file("$src/../README.md") =~ /^### States and reasons\n(.*?)^`delivered` and/ms;
+my ($state, @pairs);
+foreach my $line (split /\n/, $table)
+{
+	my (undef, $first, $second) = split / *\| */, $line;
+
+	$state = $1 if ($first // '') =~ /^`(\w+)`/;
+	push @pairs, map { [ $state, $_ ] } ($second // '') =~ /`([a-z_]+)`/g;
+}
+cmp_ok(scalar @pairs, '>', 35, 'the reasons are found');
+my $made = 3000000;
+sql('INSERT INTO wa.message (id, template_key, number, body, state, reason, due_at) VALUES '
+	  . join(', ', map { '(' . ++$made . ", 'permit_ready', '6281299999998', 'x', '$_->[0]', '$_->[1]', " . ($_->[0] eq 'queued' ? "now() + interval '1 day'" : 'NULL') . ')' } @pairs)
+	  . "; INSERT INTO wa.due (message_id, due_at) SELECT id, due_at FROM wa.message WHERE number = '6281299999998' AND state = 'queued'");
+foreach my $language (qw(id en))
+{
+	sql("SELECT wa_set('language', '$language')");
+	my $what = $language eq 'id' ? 'yang dapat dilakukan: ' : 'what one can do: ';
+	my %advice = map { split /\t/, $_, 2 }
+	  split /\n/, sql("SELECT m.state || ' ' || m.reason || E'\\t' || w.what FROM wa.message AS m, LATERAL wa_why(m.id) AS w WHERE m.number = '6281299999998' AND w.what LIKE '$what%'");
+
+	is(join(', ', grep { !$advice{$_} } map { "$_->[0] $_->[1]" } @pairs), '', "$language: an advice for each");
+	is(join("\n", grep { $advice{$_} =~ $english } sort keys %advice), '', 'none is English') if $language eq 'id';
+	my %call = map { $_ => 1 } join(' ', values %advice) =~ /\b(wa_\w+)\(/g;
+	is(sql("SELECT string_agg(f, ' ') FROM unnest(ARRAY['" . join("', '", sort keys %call) . "']) AS f WHERE NOT EXISTS (SELECT FROM pg_proc WHERE proname = f AND pronamespace = 'pg_catalog'::regnamespace)"),
+		'', 'and names functions that there are');
+}
+sql("DELETE FROM wa.due; DELETE FROM wa.message WHERE number = '6281299999998'");
+
+# as that for old news does what it says
+$p = permit(status => "'active'", permit_number => "'503/904/2026'", issue_date => "current_date - 400");
+my $old = sql("SELECT id FROM wa.message WHERE res_id = $p AND reason = 'not_news'");
+like(sql("SELECT what FROM wa_why($old)"), qr/what one can do: .*wa_retry\($old\)/, 'old news: what one can do');
+sql("SELECT wa_arm('odoo'); SELECT wa_retry($old)");
+ok(wait_state($node, 'odoo', $old, 'sent'), 'and it is sent');
 
 $session->close;
 $node->stop;
