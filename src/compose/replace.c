@@ -398,6 +398,23 @@ write_successors(Successor *list, int n)
 }
 
 /*
+ * Does another one of these say it, to somebody who cannot be told either?
+ * That one may come to nothing before he can.
+ */
+static bool
+is_said_to_nobody(const WaWaiting *waiting, WaWaiting **list, int n)
+{
+	if (!waiting->unreached || waiting->why == NULL ||
+		strcmp(waiting->why, "no longer true: another message says it") != 0)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (list[i]->unreached && list[i]->record_id == waiting->record_id && list[i]->now &&
+			list[i]->now->recipient && list[i]->now->recipient->number == NULL)
+			return true;
+	return false;
+}
+
+/*
  * What is to become of these messages, whose scenarios have answered?
  * WA_STILL_TRUE: it goes as it is.  WA_STILL_FALSE: it does not, and
  * details[place] says why.  WA_STILL_ENDED: another one has taken its place.
@@ -421,6 +438,8 @@ wa_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char
 		if (now == NULL)
 		{
 			details[waiting->place] = waiting->why;
+			if (is_said_to_nobody(waiting, list, n))
+				results[waiting->place] = WA_STILL_UNREACHED;
 			continue;
 		}
 		why = difference(waiting);

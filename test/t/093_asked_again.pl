@@ -218,6 +218,15 @@ is(waiting(permit_changes($id, "status = 'active'"), permit_changes($id, 'partne
 	'permit_ready skipped no_number', 'a contact without number is linked while it waits');
 sql($_) foreach permit_changes($id, 'partner_id = 117');
 is(told(), 'ready N1 oke. 17', 'the first one again: is told');
+$id = permit(status => "'active'", partner_id => 118);
+foreach my $set ('is_renewal = true', "permit_number = 'N2'")
+{
+	sql($_) foreach permit_changes($id, $set);
+	is(told(), 'permit_renewal_approved skipped no_number', 'a renewal whose contact has no number');
+}
+sql("UPDATE res_partner SET whatsapp_number = '6285700000118' WHERE id = 118");
+sql($_) foreach permit_changes($id, 'is_renewal = false');
+is(told(), 'ready N2 oke. 18', 'no renewal any more when the number comes: ready');
 $id = permit(permit_number => "'N1'", partner_id => 106);
 sql('SELECT wa_pause(NULL)');
 sql($_) foreach permit_changes($id, "status = 'active'");
