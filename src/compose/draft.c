@@ -235,14 +235,24 @@ drop_as_announced(WaBatch *batch, WaDraft *draft)
 						   "this was announced before");
 }
 
-/* Those that were announced already under the key of another time. */
+/* Who cannot be told announces nothing: a later change may say it as well. */
+static bool
+announces(const WaDraft *draft)
+{
+	return draft->message.reason == NULL || strcmp(draft->message.reason, "no_number") != 0;
+}
+
+/*
+ * Those that were announced already under the key of another time, or under
+ * their own if they announce nothing themselves.
+ */
 static void
 drop_announced_before(WaBatch *batch, WaDraft **drafts, int n)
 {
 	const char **keys = palloc(sizeof(char *) * n);
 	int64	   *ids = palloc(sizeof(int64) * n);
 	int64	   *events = palloc(sizeof(int64) * n);
-	int64	   *never_again = palloc0(sizeof(int64) * n);
+	int64	   *again_after = palloc0(sizeof(int64) * n);
 	bool	   *taken = palloc(sizeof(bool) * n);
 	bool		any = false;
 
@@ -251,11 +261,19 @@ drop_announced_before(WaBatch *batch, WaDraft **drafts, int n)
 		keys[i] = drafts[i]->unless;
 		ids[i] = drafts[i]->message.id;
 		events[i] = drafts[i]->event->id;
-		any = any || keys[i];
+		any = any || keys[i] || !announces(drafts[i]);
 	}
 	if (!any)
 		return;
-	wa_queue_announced_by_others(keys, ids, events, never_again, n, taken);
+	wa_queue_announced_by_others(keys, ids, events, again_after, n, taken);
+	for (int i = 0; i < n; i++)
+	{
+		if (taken[i])
+			drop_as_announced(batch, drafts[i]);
+		keys[i] = announces(drafts[i]) ? NULL : drafts[i]->once;
+		again_after[i] = drafts[i]->again_after_us;
+	}
+	wa_queue_announced_by_others(keys, ids, events, again_after, n, taken);
 	for (int i = 0; i < n; i++)
 		if (taken[i])
 			drop_as_announced(batch, drafts[i]);
@@ -272,7 +290,7 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 	drop_announced_before(batch, drafts, n);
 	for (int i = 0; i < n; i++)
 	{
-		keys[i] = drafts[i]->once;
+		keys[i] = announces(drafts[i]) ? drafts[i]->once : NULL;
 		ids[i] = drafts[i]->message.id;
 		waits[i] = drafts[i]->again_after_us;
 	}
