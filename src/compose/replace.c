@@ -265,6 +265,9 @@ difference(const WaWaiting *waiting)
 		return "several that waited are one message now";
 	if (now->res_id != waiting->record_id)
 		return "its document does not wait any more, others do";
+	/* before the parameters: another text has others, which were not empty */
+	if (waiting->now->scenario != waiting->scenario)
+		return psprintf("%s says it now", waiting->now->scenario->key);
 	parameter = changed_parameter(now->params, waiting->params, &fresh, &old);
 	if (parameter && is_harmless(parameter))
 		return psprintf("%s is %s now, it was %s",
@@ -272,8 +275,6 @@ difference(const WaWaiting *waiting)
 						or_empty(fresh), or_empty(old));
 	if (parameter)
 		return psprintf("%s has changed", parameter);
-	if (waiting->now->scenario != waiting->scenario)
-		return psprintf("%s says it now", waiting->now->scenario->key);
 	/* the contact, or his number, was another one in between */
 	if (waiting->unreached && now->number)
 		return psprintf("the contact can be reached again (%s)", now->number_source);

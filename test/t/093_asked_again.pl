@@ -150,6 +150,8 @@ sql("UPDATE wa.scenario SET active = false WHERE key IN ('document_pending', 're
 my $id = permit(permit_number => "'N1'", is_renewal => 'true');
 is(waiting(permit_changes($id, "status = 'active'", 'is_renewal = false')),
 	'ready N1 oke. 01, permit_renewal_approved superseded replaced', 'no renewal any more, but ready');
+like(sql("SELECT string_agg(detail, ' ') FROM wa.message WHERE res_id = $id AND state = 'superseded'"),
+	qr/^message \d+ took its place: permit_ready says it now$/, 'which the ledger says, and nothing about values of the other text');
 $id = permit(is_renewal => 'true');
 is(waiting(permit_changes($id, "status = 'active'", "permit_number = 'N1'")),
 	'renewed N1 oke. 01, permit_renewal_approved superseded replaced, permit_renewal_approved cancelled no_longer_true',
