@@ -491,7 +491,13 @@ wa_permits_again(WaBatch *batch, WaWaiting **list, int n)
 	{
 		list[i]->now = choose(list[i], drafts, ndrafts);
 		if (list[i]->now == NULL)
+		{
 			list[i]->why = wa_waiting_difference(list[i], wa_permit_find(batch, list[i]->record_id));
+			for (int j = 0; j < ndrafts; j++)
+				if (drafts[j]->dropped && drafts[j]->event == list[i]->event &&
+					drafts[j]->is_staff != list[i]->to_applicant)
+					list[i]->said_elsewhere = true;
+		}
 		else
 			/* two messages are not to become the same one */
 			list[i]->now->dropped = true;

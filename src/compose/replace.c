@@ -405,8 +405,7 @@ write_successors(Successor *list, int n)
 static bool
 is_said_to_nobody(const WaWaiting *waiting, WaWaiting **list, int n)
 {
-	if (!waiting->unreached || waiting->why == NULL ||
-		strcmp(waiting->why, "no longer true: another message says it") != 0)
+	if (!waiting->unreached || !waiting->said_elsewhere)
 		return false;
 	for (int i = 0; i < n; i++)
 		if (list[i]->unreached && list[i]->record_id == waiting->record_id && list[i]->now &&

@@ -54,6 +54,7 @@ typedef struct WaWaiting
 	/* the answer */
 	WaDraft    *now;			/* what is to be said; NULL: nothing */
 	const char *why;			/* nothing, or not as it was: a sentence */
+	bool		said_elsewhere; /* nothing, since another message says it */
 	bool		keeps_keys;		/* what it announces, "now" does */
 	List	   *joined;			/* of WaJoined */
 	struct WaWaiting *joined_to;	/* that one stands for this one */

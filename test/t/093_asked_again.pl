@@ -232,9 +232,11 @@ is(told(), 'ready N2 oke. 18', 'no renewal any more when the number comes: ready
 sql('UPDATE res_partner SET whatsapp_number = NULL WHERE id = 118');
 $id = permit(status => "'active'", partner_id => 118);
 like(late(permit_changes($id, 'is_renewal = true', "permit_number = 'N3'")), qr/^permit_renewal_approved skipped no_number/, 'the same, late');
+sql($_) foreach permit_changes($id, "permit_number = 'N4'");
+told();
 sql("UPDATE res_partner SET whatsapp_number = '6285700000118' WHERE id = 118");
 sql($_) foreach permit_changes($id, 'is_renewal = false');
-is(told(), 'ready N3 oke. 18', 'late: ready as well');
+is(told(), 'ready N4 oke. 18', 'ready as well, with the number of now');
 $id = permit(permit_number => "'N1'", partner_id => 106);
 sql('SELECT wa_pause(NULL)');
 sql($_) foreach permit_changes($id, "status = 'active'");
