@@ -36,6 +36,8 @@ int			wa_guc_worker_idle_timeout = 60;
 int			wa_guc_request_timeout = 30000;
 int			wa_guc_max_in_flight = 200;
 int			wa_guc_shutdown_grace = 2000;
+int			wa_guc_read_timeout = 5000;
+int			wa_guc_worker_patience = 75;
 int			wa_guc_max_unread = 100000;
 bool		wa_guc_capture = true;
 
@@ -112,6 +114,16 @@ define_settings(void)
 							"Time for requests in flight to be answered when a worker is told to end.",
 							NULL, &wa_guc_shutdown_grace, 2000, 0, 30000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.read_timeout",
+							"Longest time for one read of a table of the application.",
+							"A table that takes longer counts as locked: in a worker for a minute, in a session to the end of the statement.",
+							&wa_guc_read_timeout, 5000, 100, 600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.worker_patience",
+							"Time without progress after which a worker is told to leave, then ended, when other databases wait for its place.",
+							"A worker makes progress whenever it begins a step, or has read a table of the application in good time.",
+							&wa_guc_worker_patience, 75, 1, 3600,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("sicantik_wa.max_unread",
 							"Events recorded at most while the library is not preloaded and nobody reads them.",
 							NULL, &wa_guc_max_unread, 100000, 0, INT_MAX,

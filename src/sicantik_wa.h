@@ -24,6 +24,8 @@ extern int	wa_guc_worker_idle_timeout; /* seconds */
 extern WA_EXPORT int wa_guc_request_timeout; /* milliseconds */
 extern WA_EXPORT int wa_guc_max_in_flight;
 extern int	wa_guc_shutdown_grace;	/* milliseconds */
+extern int	wa_guc_read_timeout;	/* milliseconds */
+extern int	wa_guc_worker_patience; /* seconds */
 extern int	wa_guc_max_unread;
 
 /* session */

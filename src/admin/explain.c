@@ -72,7 +72,7 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 	route.requires_opt_in = true;
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
 	wa_route_load_providers(&providers, false);
-	if (!wa_route_load_facts(&route, 1, batch.schema, &locked))
+	if (!wa_route_load_facts(&route, 1, batch.schema, &locked, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("table \"%s\" is locked at the moment", locked)));

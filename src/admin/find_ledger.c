@@ -113,6 +113,23 @@ find_adrift(WaFindings *findings)
 						 wa_row_text(0, 1)));
 }
 
+/* What waits because a table of Odoo's cannot be read. */
+static void
+find_unreadable(WaFindings *findings)
+{
+	static WaStatement stuck =
+		WA_STATEMENT("SELECT count(*)::text, min(m.detail) FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
+					 " JOIN wa.message AS m ON m.id = r.message_id"
+					 " WHERE m.state = 'queued' AND m.reason = 'facts_unreadable' HAVING count(*) > 0");
+
+	if (wa_query(&stuck, NULL) == 0)
+		wa_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);
+	else
+		wa_find(findings, WA_ERROR_UNREADABLE, "log: Odoo's tables",
+				psprintf("mend what messages wait for: %s", wa_row_text(0, 2)),
+				psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
+}
+
 static void
 find_events(WaFindings *findings)
 {
@@ -184,6 +201,7 @@ wa_find_ledger(WaFindings *findings)
 	find_messages(findings);
 	find_waiting(findings);
 	find_adrift(findings);
+	find_unreadable(findings);
 	find_events(findings);
 	find_event_numbers(findings);
 	find_calendar(findings);

@@ -20,6 +20,18 @@
 #include "sicantik_wa.h"
 #include "worker/worker.h"
 
+/*
+ * So long a database may wait for a worker, in seconds: others leave after two
+ * seconds of work, but there may be many.
+ */
+#define LONG_WAIT		10
+
+static long
+seconds_since(TimestampTz then)
+{
+	return TimestampDifferenceMilliseconds(then, GetCurrentTimestamp()) / 1000;
+}
+
 static void
 find_library(WaFindings *findings)
 {
@@ -50,13 +62,23 @@ find_library(WaFindings *findings)
 	else if (slot.silent_pid != 0)
 		wa_find(findings, WA_ERROR_WORKER, "worker", psprintf("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid),
 				psprintf("process %d has given no sign of life for %ld s, though it is waited for: it is stopped or hangs; look at it with ps (state T: kill -CONT %d), or end it: SELECT pg_terminate_backend(%d)",
-						 slot.silent_pid,
-						 TimestampDifferenceMilliseconds(slot.silent_since, GetCurrentTimestamp()) / 1000,
-						 slot.silent_pid, slot.silent_pid));
+						 slot.silent_pid, seconds_since(slot.silent_since), slot.silent_pid, slot.silent_pid));
 	else if (slot.hold_off_until > GetCurrentTimestamp())
 		wa_find(findings, WA_WARNING_WORKER, "worker", NULL,
 				psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
 						 wa_time_words(slot.hold_off_until, findings->story->time_zone)));
+	else if (slot.stuck_since != 0)
+		wa_find(findings, WA_ERROR_WORKER, "worker",
+				psprintf("SELECT * FROM pg_stat_activity WHERE pid = %d", slot.pid),
+				psprintf("the worker (PID %d) has made no progress for %ld s: see pg_stat_activity, and what hangs on Odoo's tables, such as a policy (row level security)",
+						 slot.pid, seconds_since(slot.stuck_since)));
+	else if (slot.waiting_since != 0 && seconds_since(slot.waiting_since) >= Min(LONG_WAIT, wa_guc_worker_patience))
+		wa_find(findings, WA_ERROR_WORKER, "worker", NULL,
+				slot.no_room ?
+				psprintf("this database has waited for a worker for %ld s: all background worker slots of the server are in use; increase max_worker_processes",
+						 seconds_since(slot.waiting_since)) :
+				psprintf("this database has waited for a worker for %ld s: all %d (sicantik_wa.max_workers) serve other databases; the server's log says if one of them makes no progress",
+						 seconds_since(slot.waiting_since), wa_guc_max_workers));
 	else
 		wa_find(findings, WA_FINE, "worker", NULL, NULL);
 	if (slot.no_sender)
@@ -125,7 +147,7 @@ find_mode(WaFindings *findings)
 			else if (wa_query(&has_mode, NULL) == 0)
 				wa_find(findings, WA_ERROR_SETUP, "mode", "SELECT * FROM wa_setup()", identity->why);
 			else
-				wa_find(findings, WA_ERROR_IDENTITY, "mode", NULL,
+				wa_find(findings, identity->locked ? WA_ERROR_ODOO : WA_ERROR_IDENTITY, "mode", NULL,
 						identity->why ? identity->why : "nothing is sent");
 			break;
 	}

@@ -8,16 +8,20 @@
  * wa_check() is ok.  A finding is added with one call of wa_find().
  *
  * Nothing is changed and no provider is called.  The application's tables are
- * locked conditionally, like everywhere: this must answer on a standby,
- * without the library being preloaded, and while everything else is stuck.
+ * locked conditionally and read with a time limit, like everywhere: this must
+ * answer on a standby, without the library being preloaded, and while
+ * everything else is stuck.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "miscadmin.h"
 
 #include "admin/findings.h"
+#include "pg/app_limit.h"
+#include "worker/worker.h"
 
 /*
  * Add one.  next: what to type or to do, in short (NULL: the sentence says
@@ -60,7 +64,8 @@ wa_find_look(WaFindings *findings, WaRank rank, const char *item,
 
 	if (error == NULL)
 		return true;
-	if (wa_pg_is_passing(error->sqlerrcode))
+	/* a table that takes too long is theirs, too */
+	if (!wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	findings->n = found;
 	wa_find(findings, rank, item, NULL,
@@ -93,6 +98,18 @@ wa_finding_state(const WaFinding *finding)
 }
 
 /*
+ * What the worker does not come back from would hold us, too.
+ */
+static void
+leave_alone_what_holds_the_worker(void)
+{
+	WaSlotInfo	slot;
+
+	if (wa_worker_slot_info(MyDatabaseId, &slot) && slot.stuck_since != 0)
+		wa_app_limit_leave_alone(psprintf("the worker (PID %d) does not come back from Odoo's tables", slot.pid));
+}
+
+/*
  * Look at everything that a message needs, from the library to the citizen's
  * number.
  */
@@ -102,6 +119,7 @@ wa_findings_look(WaFindings *findings, const WaStory *story)
 	memset(findings, 0, sizeof(*findings));
 	findings->story = story;
 	findings->standby = RecoveryInProgress();
+	leave_alone_what_holds_the_worker();
 	wa_identity_check(&findings->identity);
 	wa_route_load_providers(&findings->providers, false);
 	findings->watched = wa_watched_look(&findings->nwatched);

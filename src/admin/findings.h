@@ -35,6 +35,7 @@ typedef enum WaRank
 	WA_ERROR_CAPTURE,			/* changes in Odoo are not recorded */
 	WA_ERROR_WORKER,			/* it cannot run, or does not come round */
 	WA_ERROR_PROVIDERS,			/* none can be used */
+	WA_ERROR_UNREADABLE,		/* messages wait for a table of Odoo's */
 	WA_ERROR_ODOO,				/* tables of Odoo's cannot be read */
 	WA_ERROR_SETTING,			/* a setting of the office is none */
 	WA_ERROR_SCENARIO,			/* one scenario says nothing */

@@ -23,6 +23,7 @@
 #include "admin/setting.h"
 #include "compose/compose.h"
 #include "pg/acting.h"
+#include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -51,11 +52,13 @@ add_id(WaIds *ids, const char *text)
 	ids->list[ids->n++] = id;
 }
 
+/* why: a sentence, if it only counts as locked. */
 static void
-tell_locked(WaSearch *search, const char *name)
+tell_locked(WaSearch *search, const char *name, const char *why)
 {
 	wa_story_tell(&search->story, 0,
 				  wa_story_words(&search->story, WA_SAY_NOTE,
+								 why ? psprintf("%s: could not be searched: %s", name, why) :
 								 psprintf("%s: locked, not searched", name), NULL, NULL));
 }
 
@@ -89,7 +92,7 @@ wa_history_look(WaSearch *search, const char *table, void (*find) (WaSearch *sea
 
 	if (error == NULL)
 		return;
-	if (wa_pg_is_passing(error->sqlerrcode))
+	if (!wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	wa_story_tell(&search->story, 0,
 				  wa_story_words(&search->story, WA_SAY_NOTE,
@@ -105,7 +108,7 @@ wa_history_open(WaSearch *search, WaAppTable *table, const char *name)
 {
 	wa_app_open(table, search->schema, name);
 	if (table->state == WA_APP_LOCKED)
-		tell_locked(search, name);
+		tell_locked(search, name, table->why);
 	wa_app_require(table);
 	return table->state == WA_APP_READY;
 }
@@ -344,7 +347,7 @@ find_in_own(WaSearch *search, const void *argument)
 	WaAppRows	rows;
 
 	if (wa_app_open_as(&table, own->schema, own->name, wa_pg_database_owner()) == WA_APP_LOCKED)
-		tell_locked(search, own->relation);
+		tell_locked(search, own->relation, table.why);
 	wa_app_require(&table);
 	if (table.state != WA_APP_READY)
 		return;
@@ -441,6 +444,7 @@ tell_refusals(WaSearch *search, const void *argument)
 	WaBatch		batch = {0};
 	WaRoute	   *routes = palloc0(sizeof(WaRoute) * (MAX_ASKED + 1));
 	const char *locked = NULL;
+	const char *why = NULL;
 	int			n = 0;
 
 	batch.schema = search->schema;
@@ -459,10 +463,13 @@ tell_refusals(WaSearch *search, const void *argument)
 		}
 	}
 	else
-		locked = batch.locked_table;
-	if (locked || !wa_route_load_facts(routes, n, search->schema, &locked))
 	{
-		tell_locked(search, locked);
+		locked = batch.locked_table;
+		why = batch.locked_why;
+	}
+	if (locked || !wa_route_load_facts(routes, n, search->schema, &locked, &why))
+	{
+		tell_locked(search, locked, why);
 		return;
 	}
 	for (int i = 0; i < n; i++)

@@ -50,6 +50,15 @@ const WaPhrase wa_check_phrases[] = {
 	{"install libcurl (Debian: libcurl4) and see the server's log",
 	"pasang libcurl (Debian: libcurl4) dan lihat log server"},
 
+	{"this database has waited for a worker for %s s: all %s (sicantik_wa.max_workers) serve other databases",
+	"basis data ini sudah {1} detik menunggu worker: semua {2} (sicantik_wa.max_workers) melayani basis data lain"},
+	{"the server's log says if one of them makes no progress", "log server menyebutkan bila salah satunya macet"},
+	{"this database has waited for a worker for %s s: all background worker slots of the server are in use",
+	"basis data ini sudah {1} detik menunggu worker: semua tempat background worker di server terpakai"},
+	{"increase max_worker_processes", "naikkan max_worker_processes"},
+	{"the worker (PID %s) has made no progress for %s s: see pg_stat_activity, and what hangs on Odoo's tables, such as a policy (row level security)",
+	"worker (PID {1}) macet selama {2} detik: lihat pg_stat_activity, dan apa yang terpasang pada tabel-tabel Odoo, misalnya policy (row level security)"},
+
 	/* mode and instance */
 	{"mode test: everything goes to %s", "mode test: semua pesan dikirim ke <1>"},
 	{"nobody", "tidak seorang pun"},
@@ -61,6 +70,13 @@ const WaPhrase wa_check_phrases[] = {
 	"sicantik_wa.instance belum diisi, jadi salinan fisik server ini tidak dapat dibedakan dan akan ikut mengirim: isi dalam berkas di luar direktori data, lalu jalankan wa_arm() lagi"},
 
 	/* tables of Odoo's that raise errors */
+	{"%s messages wait until a table of Odoo's can be read: %S",
+	"{1} pesan menunggu sampai sebuah tabel Odoo dapat dibaca: <2>"},
+	{"mend what messages wait for: %S", "perbaiki penyebab pesan menunggu: <1>"},
+	{"not counted: it takes longer than %s s (sicantik_wa.read_timeout)",
+	"tidak dihitung: butuh lebih dari {1} detik (sicantik_wa.read_timeout)"},
+	{"see what hangs on Odoo's tables, such as a policy (row level security)",
+	"periksa apa yang terpasang pada tabel-tabel Odoo, misalnya policy (row level security)"},
 	{"could not be looked at: %S; see what hangs on Odoo's tables, such as a policy (row level security)",
 	"gagal diperiksa: {1}; periksa apa yang terpasang pada tabel-tabel Odoo, misalnya policy (row level security)"},
 

@@ -406,7 +406,14 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"mode \"%s\" is not one of observe, test, live",
 	"mode \"{1}\" bukan salah satu dari observe, test, live"},
 
-	/* tables that may not be read */
+	/* tables that may not be read, or cannot be */
+	{"reading table %s failed: %S", "gagal membaca tabel {1}: {2}"},
+	{"table %s counts as locked: %S", "tabel {1} dianggap terkunci: <2>"},
+	{"reading it took longer than %s s (sicantik_wa.read_timeout)",
+	"membacanya lebih lama dari {1} detik (sicantik_wa.read_timeout)"},
+	{"the worker (PID %s) does not come back from Odoo's tables",
+	"worker (PID {1}) tidak kembali dari tabel-tabel Odoo"},
+	{"table \"%s\" was replaced by another one at this moment", "tabel \"{1}\" baru saja diganti dengan yang lain"},
 	{"table %s belongs to role %s, which has not let us read it: SELECT * FROM wa_setup() as that role or as a superuser, or GRANT SELECT ON %s TO %s",
 	"tabel {1} milik role {2}, yang belum mengizinkan kami membacanya: SELECT * FROM wa_setup() sebagai role itu atau sebagai superuser, atau GRANT SELECT ON {3} TO {4}"},
 	{"table %s belongs to role %s, and the owner of this database may not read it: GRANT SELECT ON %s TO %s",

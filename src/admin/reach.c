@@ -13,12 +13,14 @@
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "admin/findings.h"
 #include "admin/setting.h"
 #include "compose/compose.h"
 #include "pg/app_table.h"
 #include "route/route.h"
+#include "sicantik_wa.h"
 
 #define CHUNK	500
 
@@ -47,7 +49,16 @@ by_partner(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Count the permits of one chunk of partners; false: a table is locked. */
+static const char *
+not_to_be_had(const char *table, const char *why)
+{
+	return why ? why : psprintf("table %s is locked at the moment", table);
+}
+
+/*
+ * Count the permits of one chunk of partners; false: a table is locked, with a
+ * sentence in *problem.
+ */
 static bool
 count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, const char **problem)
 {
@@ -55,6 +66,8 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 	int64	   *ids = palloc(sizeof(int64) * n);
 	WaRoute    *routes = palloc0(sizeof(WaRoute) * n);
 	int			nids = 0;
+	const char *locked;
+	const char *why;
 
 	batch.schema = schema;
 	for (int i = 0; i < n; i++)
@@ -62,7 +75,7 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 			ids[nids++] = permits[i].partner_id;
 	if (!wa_people_load_partners(&batch, ids, nids))
 	{
-		*problem = pstrdup(batch.locked_table);
+		*problem = not_to_be_had(batch.locked_table, batch.locked_why);
 		return false;
 	}
 	for (int i = 0; i < nids; i++)
@@ -72,8 +85,11 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 		routes[i].partner_id = ids[i];
 		routes[i].number = recipient ? recipient->number : NULL;
 	}
-	if (!wa_route_load_facts(routes, nids, schema, problem))
+	if (!wa_route_load_facts(routes, nids, schema, &locked, &why))
+	{
+		*problem = not_to_be_had(locked, why);
 		return false;
+	}
 	for (int i = 0, r = 0; i < n; i++)
 	{
 		WaRecipient *recipient;
@@ -113,8 +129,7 @@ count_reach(Reach *reach, const char *schema, const char **problem)
 	WaAppTable	contacts;
 	WaAppRows	rows;
 	Permit	   *permits;
-	const char *locked = NULL;
-	char		name[NAMEDATALEN];
+	TimestampTz began_at = GetCurrentTimestamp();
 	int			n = 0;
 
 	memset(reach, 0, sizeof(*reach));
@@ -123,7 +138,7 @@ count_reach(Reach *reach, const char *schema, const char **problem)
 	if (table.state != WA_APP_READY)
 	{
 		MemoryContextSwitchTo(old);
-		*problem = table.state == WA_APP_LOCKED ? "table sicantik_permit is locked at the moment" :
+		*problem = table.state == WA_APP_LOCKED ? not_to_be_had("sicantik_permit", table.why) :
 			table.state == WA_APP_FORBIDDEN ? table.why :
 			"there is no table sicantik_permit in the schema of the setting odoo_schema";
 		return false;
@@ -152,18 +167,21 @@ count_reach(Reach *reach, const char *schema, const char **problem)
 	MemoryContextSwitchTo(chunk);
 	for (int start = 0; start < n; start += CHUNK)
 	{
-		if (!count_chunk(reach, schema, permits + start, Min(CHUNK, n - start), &locked))
+		if (!count_chunk(reach, schema, permits + start, Min(CHUNK, n - start), problem))
+			break;
+		/* each of them may be quick enough, and all of them not */
+		if (TimestampDifferenceExceeds(began_at, GetCurrentTimestamp(), wa_guc_read_timeout))
 		{
-			strlcpy(name, locked ? locked : "res_partner", sizeof(name));
-			locked = name;
+			*problem = psprintf("not counted: it takes longer than %g s (sicantik_wa.read_timeout); see what hangs on Odoo's tables, such as a policy (row level security)",
+								wa_guc_read_timeout / 1000.0);
 			break;
 		}
 		MemoryContextReset(chunk);
 		CHECK_FOR_INTERRUPTS();
 	}
 	MemoryContextSwitchTo(old);
-	if (locked)
-		*problem = psprintf("table %s is locked at the moment", name);
+	if (*problem)
+		*problem = pstrdup(*problem);
 	MemoryContextDelete(chunk);
 	MemoryContextDelete(work);
 	return *problem == NULL;

@@ -3,9 +3,9 @@
  * status.c
  *		wa_status(): the state at a glance.
  *
- * Reads only, and locks tables of the application conditionally: it must work
- * on a standby, without the library being preloaded, and while everything
- * else is stuck.  What to do next is the most serious finding of wa_check().
+ * Reads only, and what it reads of the application's tables does not hold it
+ * (findings.c): it must work on a standby, without the library being
+ * preloaded, and while everything else is stuck.  What to do next is the most serious finding of wa_check().
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +27,26 @@
 #include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_status);
+
+/* What can be said of the worker; NULL: nothing. */
+static char *
+worker_detail(const WaSlotInfo *slot, const char *time_zone)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (slot->silent_pid != 0)
+		return psprintf("process %d has given no sign of life for %ld s", slot->silent_pid,
+						TimestampDifferenceMilliseconds(slot->silent_since, now) / 1000);
+	if (slot->stuck_since != 0)
+		return psprintf("PID %d has made no progress for %ld s", slot->pid,
+						TimestampDifferenceMilliseconds(slot->stuck_since, now) / 1000);
+	if (slot->waiting_since != 0)
+		return psprintf("waits for a place for %ld s",
+						TimestampDifferenceMilliseconds(slot->waiting_since, now) / 1000);
+	if (slot->hold_off_until != 0)
+		return psprintf("stays away until %s", wa_time_words(slot->hold_off_until, time_zone));
+	return slot->pending ? "there is work to look at" : NULL;
+}
 
 static void
 report_library(FunctionCallInfo fcinfo, const WaFindings *found)
@@ -57,13 +77,8 @@ report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 		return;
 	wa_admin_say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
 	if (wa_worker_slot_info(MyDatabaseId, &slot))
-		wa_admin_say(fcinfo, "worker", states[slot.state],
-			slot.silent_pid != 0 ?
-			psprintf("process %d has given no sign of life for %ld s", slot.silent_pid,
-					 TimestampDifferenceMilliseconds(slot.silent_since, GetCurrentTimestamp()) / 1000) :
-			slot.hold_off_until != 0 ?
-			psprintf("stays away until %s", wa_time_words(slot.hold_off_until, found->story->time_zone)) :
-			slot.pending ? "there is work to look at" : NULL);
+		wa_admin_say(fcinfo, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state],
+					 worker_detail(&slot, found->story->time_zone));
 	else
 		wa_admin_say(fcinfo, "worker", "none", "the launcher has not seen this database yet");
 	if (slot.no_sender)

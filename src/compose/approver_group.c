@@ -15,6 +15,7 @@
 
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
@@ -108,6 +109,9 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 	wa_guards_settle(error == NULL && asked.done);
 	if (error == NULL)
 		return asked.done;
+	/* a table that counts as locked */
+	if (wa_app_limit_raised(error))
+		return false;
 	/* a lock or a full disk is no fault of the document: again later */
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);

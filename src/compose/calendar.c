@@ -32,6 +32,7 @@
 #include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "pg/app_limit.h"
 #include "pg/call.h"
 #include "pg/frame.h"
 #include "pg/query.h"
@@ -318,6 +319,9 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 	wa_guards_settle(error == NULL && run.done);
 	if (error == NULL)
 		return run.done;
+	/* a table that counts as locked */
+	if (wa_app_limit_raised(error))
+		return false;
 	/* a lock or a full disk is no fault of the scenario: again later */
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);

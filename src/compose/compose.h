@@ -158,6 +158,7 @@ typedef struct WaBatch
 	bool		no_contacts;	/* there is no table res_partner */
 	bool		locked;			/* a table could not be had: try later */
 	const char *locked_table;
+	const char *locked_why;		/* a sentence, if it only counts as locked */
 } WaBatch;
 
 /* reader.c */

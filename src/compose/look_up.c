@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "compose/compose.h"
+#include "pg/app_limit.h"
 #include "pg/subtransaction.h"
 
 typedef struct Look
@@ -77,6 +78,9 @@ wa_look_up_contacts(const char *schema, WaContactNow *contacts, int n)
 	error = wa_pg_subtransaction(look, &looking);
 	if (error == NULL)
 		return looking.had;
+	/* it takes too long, so it counts as locked */
+	if (wa_app_limit_raised(error))
+		return false;
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	for (int i = 0; i < n; i++)

@@ -35,6 +35,7 @@
 #include "compose/json_values.h"
 #include "compose/own.h"
 #include "pg/acting.h"
+#include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/judged.h"
 #include "pg/query.h"
@@ -427,6 +428,9 @@ call_in_time(Call *call)
 						 CANCEL_AGAIN_MS);
 	error = wa_pg_subtransaction(call_function, call);
 	disable_timeout(timeout, false);
+	/* what a call takes is limited, so each of them is progress */
+	if (wa_app_has_read)
+		wa_app_has_read();
 	/* it may have come too late to hit the call */
 	if (expired)
 		QueryCancelPending = false;

@@ -91,6 +91,7 @@ wa_batch_add_locked(WaBatch *batch, const WaAppTable *table, const char *name)
 		return false;
 	batch->locked = true;
 	batch->locked_table = name;
+	batch->locked_why = table->why;
 	return true;
 }
 

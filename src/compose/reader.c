@@ -27,6 +27,7 @@
 
 #include "admin/setting.h"
 #include "compose/compose.h"
+#include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"
@@ -91,6 +92,7 @@ compose_events(void *argument)
 	wa_compose_scenarios(&batch);
 	some->common->locked = batch.locked;
 	some->common->locked_table = batch.locked_table;
+	some->common->locked_why = batch.locked_why;
 	if (batch.locked)
 		return true;
 	wa_compose_write(&batch);
@@ -116,6 +118,13 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	wa_guards_settle(error == NULL);
 	if (error == NULL)
 		return;
+	/* a table that counts as locked: all of it later */
+	if (wa_app_limit_raised(error))
+	{
+		common->locked = true;
+		common->locked_why = error->message;
+		return;
+	}
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	if (n == 1)
@@ -303,14 +312,15 @@ wa_compose_run(void)
 		SPI_freetuptable(SPI_tuptable);
 		compose_or_halve(&common, events, (int) n);
 		MemoryContextSwitchTo(outer);
-		MemoryContextReset(batch_context);
 		if (common.locked)
 		{
 			ereport(DEBUG1,
-					(errmsg_internal("table %s is locked, composing later", common.locked_table)));
+					(errmsg_internal("%s, composing later", common.locked_why ? common.locked_why :
+									 psprintf("table %s is locked", common.locked_table))));
 			wa_frame_abort();
 			return false;
 		}
+		MemoryContextReset(batch_context);
 	}
 	SPI_cursor_close(portal);
 	move_position(snapshot, last_event);

@@ -29,6 +29,7 @@
 #include "compose/compose.h"
 #include "compose/scenario.h"
 #include "pg/acting.h"
+#include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
@@ -162,9 +163,10 @@ check_model(const char *schema, const Claim *first, Claim *claims, int n,
 		if (!same_table(&claims[i], first))
 			continue;
 		if (table.state == WA_APP_LOCKED || table.state == WA_APP_FORBIDDEN)
+		{
 			results[claims[i].place] = WA_STILL_LOCKED;
-		if (table.state == WA_APP_FORBIDDEN)
 			details[claims[i].place] = table.why;
+		}
 		if (table.state != WA_APP_READY || !wa_app_has_column(&table, "id"))
 			continue;
 		for (uint64 r = 0; r < rows.n && row == NULL; r++)
@@ -207,7 +209,10 @@ check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const 
 			continue;
 		contact = had ? wa_people_partner(&batch, claim->partner_id) : NULL;
 		if (!had)
+		{
 			results[claim->place] = WA_STILL_LOCKED;
+			details[claim->place] = batch.locked_why;
+		}
 		else if (contact == NULL && !batch.no_contacts)
 		{
 			results[claim->place] = WA_STILL_FALSE;
@@ -396,12 +401,12 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 		if (list[i].scenario->built_in->again == first->scenario->built_in->again)
 			asked.list[asked.n++] = &list[i];
 	error = wa_pg_subtransaction(ask, &asked);
-	if (error && wa_pg_is_passing(error->sqlerrcode))
+	if (error && !wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	for (int i = 0; i < asked.n && (error || !asked.had); i++)
 	{
 		results[asked.list[i]->place] = WA_STILL_LOCKED;
-		details[asked.list[i]->place] = error ? error->message : NULL;
+		details[asked.list[i]->place] = error ? error->message : asked.batch.locked_why;
 	}
 	if (error == NULL && asked.had)
 		wa_replace(&asked.batch, asked.list, asked.n, results, details);

@@ -261,7 +261,7 @@ apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
 	route.number = message->number;
 	route.partner_id = message->partner_id;
 	route.later = true;
-	if (!wa_route_load_facts(&route, 1, batch->schema, &locked))
+	if (!wa_route_load_facts(&route, 1, batch->schema, &locked, NULL))
 	{
 		batch->locked_table = locked;
 		require_unlocked(batch, false);

@@ -17,8 +17,10 @@
 
 #include "admin/setting.h"
 #include "compose/compose.h"
+#include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "pg/subtransaction.h"
 #include "queue/queue.h"
 
 #define LOOK_AGAIN_US	(10 * USECS_PER_MINUTE)
@@ -80,17 +82,28 @@ forget(const int64 *ids, int n)
 	wa_query(&done, &args);
 }
 
-/* Ask about these.  Returns false if a table could not be had now. */
-static bool
-ask(const char *schema, const int64 *ids, int n)
+/* What ask_some() asks about. */
+typedef struct Asking
 {
+	const char *schema;
+	const int64 *ids;
+	int			n;
+	bool		had;			/* false: a table could not be had now */
+} Asking;
+
+static bool
+ask_some(void *argument)
+{
+	Asking	   *asking = argument;
+	const int64 *ids = asking->ids;
+	int			n = asking->n;
 	WaStill    *results = palloc(sizeof(WaStill) * Max(n, 1));
 	const char **details = palloc(sizeof(char *) * Max(n, 1));
 	int64	   *over = palloc(sizeof(int64) * Max(n, 1));
 	int			nover = 0;
 	bool		locked = false;
 
-	wa_recheck_skipped(schema, ids, n, results, details);
+	wa_recheck_skipped(asking->schema, ids, n, results, details);
 	for (int i = 0; i < n; i++)
 	{
 		locked = locked || results[i] == WA_STILL_LOCKED;
@@ -99,7 +112,23 @@ ask(const char *schema, const int64 *ids, int n)
 			over[nover++] = ids[i];
 	}
 	forget(over, nover);
-	return !locked;
+	asking->had = !locked;
+	return true;
+}
+
+/*
+ * Ask about these.  Returns false if a table could not be had, or read, now:
+ * whatever hangs on it must not be in the way of other messages.
+ */
+static bool
+ask(const char *schema, const int64 *ids, int n)
+{
+	Asking		asking = {schema, ids, n, false};
+	ErrorData  *error = wa_pg_subtransaction(ask_some, &asking);
+
+	if (error && !wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	return error == NULL && asking.had;
 }
 
 static int

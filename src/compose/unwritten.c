@@ -29,6 +29,7 @@
 #include "compose/compose.h"
 #include "compose/json_values.h"
 #include "compose/scenario.h"
+#include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
@@ -496,6 +497,12 @@ wa_unwritten_run(TimestampTz *next_due)
 			forget_ended();
 			error = wa_pg_subtransaction(run_batch, &run);
 		}
+	}
+	if (error && wa_app_limit_raised(error))
+	{
+		/* a table that takes too long counts as locked */
+		run.locked = true;
+		error = NULL;
 	}
 	if (error && wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);

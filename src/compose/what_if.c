@@ -82,7 +82,7 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route, const char **obsta
 	const char *locked = NULL;
 
 	wa_route_load_providers(&providers, false);
-	if (!wa_route_load_facts(route, 1, batch->schema, &locked))
+	if (!wa_route_load_facts(route, 1, batch->schema, &locked, NULL))
 		refuse_locked(locked);
 	if (route->refusal)
 	{

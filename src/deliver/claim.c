@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "deliver/facts.h"
 #include "deliver/outcome.h"
 #include "deliver/send.h"
 
@@ -94,20 +95,43 @@ drop(WaConclusions *conclusions, WaItem *item,
 	return wa_send_conclude(conclusions, item->id, state, reason, detail);
 }
 
+static bool
+is_expired(const WaItem *item, TimestampTz now)
+{
+	return item->expires_at != 0 && item->expires_at <= now;
+}
+
+static void
+drop_expired(WaConclusions *conclusions, WaItem *item)
+{
+	drop(conclusions, item, "expired", "time_to_live",
+		 "the time-to-live ended before the message could be sent");
+}
+
 /*
  * What must be asked before it goes cannot be read: say so in the ledger when
  * the reason is a new one.
  */
 static void
-wait_for_facts(WaConclusions *conclusions, WaItem *item, const char *reason, int64 now)
+wait_for_facts(WaConclusions *conclusions, WaItem *item, WaUnreadKind kind, const char *why,
+			   int64 now, int64 *again)
 {
-	uint32		hash = hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+	uint32		hash;
 
-	item->wait_us = now + UNREADABLE_US;
+	if (is_expired(item, GetCurrentTimestamp()))
+	{
+		drop_expired(conclusions, item);
+		return;
+	}
+	item->wait_us = now + (kind == WA_UNREAD_LONG ? UNREADABLE_US : LOCKED_US);
+	*again = Min(*again, item->wait_us);
+	if (why == NULL)
+		return;
+	hash = hash_bytes((const unsigned char *) why, strlen(why)) | 1;
 	if (item->noted == hash)
 		return;
 	item->noted = hash;
-	wa_send_conclude(conclusions, item->id, "queued", "facts_unreadable", reason);
+	wa_send_conclude(conclusions, item->id, "queued", "facts_unreadable", why);
 }
 
 /* No provider now: say so in the ledger when the reason is a new one. */
@@ -136,10 +160,9 @@ wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, 
 static bool
 is_over(WaConclusions *conclusions, WaItem *item, TimestampTz now)
 {
-	if (item->expires_at != 0 && item->expires_at <= now)
+	if (is_expired(item, now))
 	{
-		drop(conclusions, item, "expired", "time_to_live",
-			 "the time-to-live ended before the message could be sent");
+		drop_expired(conclusions, item);
 		return true;
 	}
 	if (item->number[0] == '\0')
@@ -180,6 +203,26 @@ must_wait_for_hours(const WaSendConfig *config, WaConclusions *conclusions, WaIt
 	return false;
 }
 
+/* Are the conditions of these messages still so? */
+typedef struct Rechecking
+{
+	const char *schema;
+	int64	   *ids;
+	WaStill    *results;
+	const char **details;
+} Rechecking;
+
+static bool
+ask_still(void *about, int first, int n, const char **locked_table, const char **why)
+{
+	const Rechecking *r = about;
+
+	wa_recheck(r->schema, r->ids + first, n, r->results + first, r->details + first);
+	return true;
+}
+
+static WaFactsQuestion still_so = {ask_still, 0};
+
 /*
  * Look at the picked messages once more, right before they go: what is not
  * true any more is cancelled, what has been ended meanwhile is forgotten.
@@ -194,6 +237,8 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	WaStill    *results = palloc(sizeof(WaStill) * Max(n, 1));
 	const char **details = palloc(sizeof(char *) * Max(n, 1));
 	int64	   *unreached = palloc(sizeof(int64) * Max(n, 1));
+	WaUnread   *unread = palloc(sizeof(WaUnread) * Max(n, 1));
+	Rechecking	rechecking = {config->schema, ids, results, details};
 	int			nasked = 0;
 	int			nunreached = 0;
 	int			left = 0;
@@ -213,16 +258,30 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	}
 	if (nasked == 0)
 		return n;
-	wa_recheck(config->schema, ids, nasked, results, details);
+	wa_facts_ask(&still_so, &rechecking, nasked, unread);
+	for (int k = 0; k < nasked; k++)
+	{
+		if (unread[k].kind != WA_UNREAD_NOT || results[k] != WA_STILL_LOCKED)
+			continue;
+		unread[k].kind = details[k] ? WA_UNREAD_LONG : WA_UNREAD_SHORT;
+		unread[k].why = details[k];
+	}
+	wa_facts_say(unread, nasked);
 	for (int i = 0, k = 0; i < n; i++)
 	{
 		WaItem	   *item = items[i];
 
 		if (k < nasked && asked[k] == item)
 		{
+			const WaUnread *no_answer = &unread[k];
 			WaStill		result = results[k];
 			const char *detail = details[k++];
 
+			if (no_answer->kind != WA_UNREAD_NOT)
+			{
+				wait_for_facts(conclusions, item, no_answer->kind, no_answer->why, now, again);
+				continue;
+			}
 			if (result == WA_STILL_FALSE)
 				drop(conclusions, item, "cancelled", "no_longer_true", detail);
 			else if (result == WA_STILL_UNREACHED)
@@ -232,13 +291,6 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 			}
 			else if (result == WA_STILL_ENDED)
 				wa_schedule_set_gone(item);
-			else if (result == WA_STILL_LOCKED)
-			{
-				item->wait_us = now + LOCKED_US;
-				if (detail)
-					wait_for_facts(conclusions, item, detail, now);
-				*again = Min(*again, item->wait_us);
-			}
 			if (result != WA_STILL_TRUE)
 				continue;
 		}
@@ -338,6 +390,36 @@ ask(WaRoute *route, const WaItem *item)
 	}
 }
 
+/* What is known of the people that these messages go to? */
+typedef struct Routing
+{
+	const char *schema;
+	WaItem	  **items;
+	WaRoute    *routes;
+	WaRoute    *stand_in;		/* who gets them in their place; NULL: nobody */
+	const char *stand_in_number;
+} Routing;
+
+static bool
+ask_facts(void *about, int first, int n, const char **locked_table, const char **why)
+{
+	const Routing *r = about;
+
+	for (int i = first; i < first + n; i++)
+		ask(&r->routes[i], r->items[i]);
+	if (r->stand_in)
+	{
+		memset(r->stand_in, 0, sizeof(*r->stand_in));
+		r->stand_in->number = r->stand_in_number;
+		r->stand_in->seen_at = r->routes[first].seen_at;
+		if (!wa_route_load_facts(r->stand_in, 1, r->schema, locked_table, why))
+			return false;
+	}
+	return wa_route_load_facts(r->routes + first, n, r->schema, locked_table, why);
+}
+
+static WaFactsQuestion what_is_known = {ask_facts, 0};
+
 /*
  * Route a message; one that does not wait for pacing goes where there is room
  * now, and only if there is none anywhere to the provider it would wait for.
@@ -412,10 +494,10 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 /*
  * Choose at most "room" messages, claim them and build their requests; what
  * ends or waits on the way is added to the conclusions.  any_due: messages
- * wait for a time.  Returns false if a table that must be asked first is
- * locked.  *again is lowered to the time when something may change by itself.
+ * wait for a time.  *again is lowered to the time when something may change by
+ * itself.
  */
-bool
+void
 wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 			   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 			   int64 *again)
@@ -426,8 +508,10 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 	WaItem	   *chosen[BATCH];
 	WaRoute	   *chosen_routes[BATCH];
 	WaRoute    *routes;
-	WaRoute    *stand_in = NULL;
-	const char *locked;
+	WaRoute	   *stand_in = NULL;
+	Routing		routing;
+	WaUnread   *unread;
+	bool		locked = false;
 	int			n;
 	bool		full;
 	int			nwaiting;
@@ -455,21 +539,16 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 	{
 		if (n > 0)
 			*again = now;
-		return true;
+		return;
 	}
-	routes = palloc(sizeof(WaRoute) * (left + 1));
-	for (int i = 0; i < left; i++)
-		ask(&routes[i], items[i]);
+	routes = palloc(sizeof(WaRoute) * left);
+	/* who gets them all may have said no, too */
 	if (identity->mode == WA_MODE_TEST)
-	{
-		/* who gets them all may have said no, too */
-		stand_in = &routes[left];
-		memset(stand_in, 0, sizeof(*stand_in));
-		stand_in->number = identity->test_number;
-		stand_in->seen_at = routes[0].seen_at;
-	}
-	if (!wa_route_load_facts(routes, left + (stand_in ? 1 : 0), config->schema, &locked))
-		return false;
+		stand_in = palloc(sizeof(WaRoute));
+	unread = palloc(sizeof(WaUnread) * left);
+	routing = (Routing) {config->schema, items, routes, stand_in, identity->test_number};
+	wa_facts_ask(&what_is_known, &routing, left, unread);
+	wa_facts_say(unread, left);
 
 	/* what was planned from hints is decided anew here */
 	wa_pacing_start_round();
@@ -479,6 +558,12 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		WaRoute    *route = &routes[i];
 		WaPace	   *pace;
 
+		if (unread[i].kind != WA_UNREAD_NOT)
+		{
+			locked = locked || unread[i].kind == WA_UNREAD_SHORT;
+			wait_for_facts(conclusions, item, unread[i].kind, unread[i].why, now, again);
+			continue;
+		}
 		/* perhaps merged, or given another telephone: whom is it for now? */
 		if (!item->asked && !item->by_hand && (route->other_number ||
 											   (route->refusal && strcmp(route->refusal_code, "no_recipient") == 0)))
@@ -536,8 +621,10 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		claim(config, identity, chosen, chosen_routes, nchosen,
 			  conclusions, transfers, ntransfers);
 
-	/* what is not sent takes no room, and its number is free for the next */
-	if ((full && *ntransfers < n) || *ntransfers + npaced < n)
+	/*
+	 * What is not sent takes no room, and its number is free for the next;
+	 * but a lock would be in their way as well.
+	 */
+	if (!locked && ((full && *ntransfers < n) || *ntransfers + npaced < n))
 		*again = now;
-	return true;
 }

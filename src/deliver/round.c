@@ -398,7 +398,6 @@ run(bool may_send, TimestampTz *next_due)
 	bool		after_error;
 	bool		holding;
 	bool		requests_left = false;
-	bool		unlocked = true;
 
 	*next_due = 0;
 	kept_out = !wa_frame_begin("sending messages");
@@ -478,8 +477,8 @@ run(bool may_send, TimestampTz *next_due)
 		if (wa_circuit_run(&config.providers, next_due))
 			reload_wanted = more = true;
 		if (room > 0 && wa_transfer_ready())
-			unlocked = wa_send_choose(&config, &identity, room, any_due, &conclusions,
-									  claimed, &nclaimed, &again);
+			wa_send_choose(&config, &identity, room, any_due, &conclusions,
+						   claimed, &nclaimed, &again);
 		more = more || nclaimed == MAX_TRANSFERS;
 	}
 	wa_queue_conclude(conclusions.rows, conclusions.n);
@@ -500,7 +499,7 @@ run(bool may_send, TimestampTz *next_due)
 		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));
-	if (!unlocked || requests_left)
+	if (requests_left)
 		sooner(next_due, GetCurrentTimestamp() + LOCKED_RETRY_US);
 	/* an answer may have come at once, or a request failed to start */
 	return more || wa_transfer_any_finished();

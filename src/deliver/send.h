@@ -58,7 +58,7 @@ extern void wa_send_put_off(const int64 *ids, int n);
 extern bool wa_send_any_put_off(void);
 
 /* claim.c */
-extern bool wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
+extern void wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 						   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 						   int64 *again);
 extern WaVerdictRow *wa_send_conclude(WaConclusions *conclusions, int64 id,

@@ -18,6 +18,8 @@
  *	 wa_setup() puts there for its members only.  Anything else is read as the
  *	 database's owner, with his own rights or not at all;
  * - the statement that reads touches the table that was judged (judged.c);
+ * - it has a time limit, since whatever hangs on the table may sleep
+ *	 (app_limit.c);
  * - a column that this Odoo lacks reads as NULL, and every value is text.
  *
  *-------------------------------------------------------------------------
@@ -55,10 +57,12 @@
 #include "utils/timestamp.h"
 
 #include "pg/acting.h"
+#include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/judged.h"
 #include "pg/own_table.h"
 #include "pg/pg_compat.h"
+#include "pg/subtransaction.h"
 
 /* Find and lock a table for reading; table->owner: who owns it. */
 static void
@@ -93,7 +97,9 @@ find_table(WaAppTable *table, const char *schema, const char *name)
 	table->relation = quote_qualified_identifier(schema, name);
 	table->state = form->relkind == RELKIND_RELATION ||
 		form->relkind == RELKIND_PARTITIONED_TABLE ? WA_APP_READY : WA_APP_REFUSED;
-	if (table->state == WA_APP_READY && wa_changed_since_snapshot(tuple))
+	if (table->state == WA_APP_READY)
+		table->why = wa_app_limit_why(table->relid, table->relation);
+	if (table->why || (table->state == WA_APP_READY && wa_changed_since_snapshot(tuple)))
 		table->state = WA_APP_LOCKED;
 	ReleaseSysCache(tuple);
 }
@@ -363,6 +369,20 @@ begin_select(StringInfo sql, const WaAppTable *table, const char *const *columns
 }
 
 /*
+ * What a read failed with: out of time, or an error that then names the table.
+ * Errors of the moment are passed on as they are.
+ */
+static void
+raise_again(const WaAppTable *table, ErrorData *error, bool late)
+{
+	if (late && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		wa_app_limit_passed(table->relid, table->relation);
+	if (!wa_pg_is_passing(error->sqlerrcode))
+		error->message = psprintf("reading table %s failed: %s", table->relation, error->message);
+	ReThrowError(error);
+}
+
+/*
  * Run it.  with_values: plan with the values of the arguments known, and for
  * this once.
  */
@@ -376,13 +396,30 @@ run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumn
 	int			result;
 
 	wa_pg_act_as_role(&acting, table->owner);
-	if (with_values)
+	wa_app_limit_begin();
+	PG_TRY();
 	{
-		wa_judged_init(&judged, table->relid, InvalidOid, args);
-		result = wa_judged_execute(sql->data, &judged, args, true, 0);
+		if (with_values)
+		{
+			wa_judged_init(&judged, table->relid, InvalidOid, args);
+			result = wa_judged_execute(sql->data, &judged, args, true, 0);
+		}
+		else
+			result = wa_judged_execute_plan(prepare(table, sql->data, args), args, true);
 	}
-	else
-		result = wa_judged_execute_plan(prepare(table, sql->data, args), args, true);
+	PG_CATCH();
+	{
+		bool		late = wa_app_limit_end();
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		raise_again(table, error, late);
+	}
+	PG_END_TRY();
+	if (wa_app_limit_end())
+		wa_app_limit_passed(table->relid, table->relation);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);

@@ -29,7 +29,8 @@ typedef struct WaAppTable
 	Oid			owner;			/* or who else it is read as */
 	char	   *relation;		/* schema-qualified, quoted */
 	const char *const *columns; /* no others may be read; NULL: all */
-	char	   *why;			/* WA_APP_FORBIDDEN: a sentence with what to do */
+	char	   *why;			/* WA_APP_FORBIDDEN: a sentence with what to do;
+								 * WA_APP_LOCKED: one if it only counts as that */
 } WaAppTable;
 
 /* Rows as text; values[row][column], NULL for SQL NULL or no such column. */

@@ -333,12 +333,13 @@ apply_odoo_inbound(WaRoute *routes, int n, const WaAppTable *table)
 
 /*
  * Fill in what is known of each person.  All tables are locked before the
- * first is read; returns false, naming the table, if one cannot be had now,
+ * first is read; returns false, naming the table, if one cannot be had now
+ * (*why: the reason, if it is none that passes by itself, else NULL),
  * and raises an error if one may not be read.
  */
 bool
 wa_route_load_facts(WaRoute *routes, int n, const char *schema,
-					const char **locked_table)
+					const char **locked_table, const char **why)
 {
 	static const char *const names[] = {"res_partner", "phone_blacklist", "whatsapp_message"};
 	WaAppTable	tables[lengthof(names)];
@@ -350,6 +351,8 @@ wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 		if (wa_app_open(&tables[i], schema, names[i]) == WA_APP_LOCKED)
 		{
 			*locked_table = names[i];
+			if (why)
+				*why = tables[i].why;
 			return false;
 		}
 		/* without it nobody knows who wants no messages */

@@ -52,7 +52,7 @@ typedef struct WaRoute
 typedef const char *(*WaWhyNot) (const WaProvider *provider);
 
 extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *schema,
-											const char **locked_table);
+											const char **locked_table, const char **why);
 extern PGDLLEXPORT void wa_route_decide(WaRoute *route, const WaProviders *providers,
 										const WaMapping *mappings, int nmappings,
 										WaWhyNot why_not);

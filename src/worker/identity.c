@@ -28,6 +28,7 @@
 #include "admin/access.h"
 #include "admin/findings.h"
 #include "admin/setting.h"
+#include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -97,7 +98,8 @@ read_odoo(OdooFacts *facts)
 	error = wa_pg_subtransaction(read_parameters, facts);
 	if (error == NULL)
 		return;
-	if (wa_pg_is_passing(error->sqlerrcode))
+	facts->locked = wa_app_limit_raised(error);
+	if (!facts->locked && wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	facts->why = error->message;
 }
@@ -199,7 +201,7 @@ wa_identity_check(WaIdentity *identity)
 			 "Odoo has neutralized this database (database.is_neutralized); wa_arm() lets it send all the same");
 		return;
 	}
-	if (odoo.why)
+	if (odoo.why && !odoo.locked)
 	{
 		stop(identity, false, psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why));
 		identity->unreadable = true;
@@ -207,7 +209,9 @@ wa_identity_check(WaIdentity *identity)
 	}
 	if (odoo.locked)
 	{
-		stop(identity, false, "Odoo's table ir_config_parameter is locked at the moment");
+		stop(identity, false, odoo.why ?
+			 psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why) :
+			 "Odoo's table ir_config_parameter is locked at the moment");
 		identity->locked = true;
 		return;
 	}

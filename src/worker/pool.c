@@ -7,6 +7,12 @@
  * without a worker for the longest time is served first; while others wait,
  * an idle worker leaves at once and a busy one after two seconds of draining.
  *
+ * A worker that has been told to leave, and whose step makes no progress for
+ * sicantik_wa.worker_patience, is stuck: in a function on one of the
+ * application's tables, for example, that swallows its cancellation.  While
+ * others wait its statement is canceled, then it is ended, and if even that
+ * does not help, its place counts as free.
+ *
  * A start is decided and marked in one step under the lock that a hold-off
  * takes too.  It counts as a worker for a second only: a process that hangs
  * on its way (its database is locked by somebody's DROP or copy) must not
@@ -18,6 +24,8 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <signal.h>
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -32,6 +40,8 @@
 #define START_COUNTS		1000	/* so long a start counts as a worker */
 #define START_GIVEN_UP		60000	/* for starts of a launcher that died */
 #define DRAIN_LIMIT			2000	/* then others may have the place */
+#define PRESS_TIME			10000	/* so long a stuck one may take to leave */
+#define END_TIME			10000	/* and so long to end */
 #define REGISTER_RETRY		5000	/* doubled up to the longest backoff */
 #define REGISTER_EPISODE	600000	/* quiet for so long: complain anew */
 
@@ -138,6 +148,36 @@ may_start(WaSlot *slot, TimestampTz now)
 		!wa_time_ahead(slot->retry_at, now, WA_LONGEST_BACKOFF);
 }
 
+/* Does a time that lies so far behind this one lie in the past? */
+static bool
+is_over(TimestampTz since, int ms, TimestampTz now)
+{
+	return !wa_time_ahead(TimestampTzPlusMilliseconds(since, ms), now, ms);
+}
+
+/*
+ * When will this worker be stuck, or since when is it?  0 if it is not in a
+ * step, or has not been asked to leave.
+ */
+static TimestampTz
+stuck_at(WaSlot *slot)
+{
+	TimestampTz progress_at = (TimestampTz) pg_atomic_read_u64(&slot->progress_at);
+
+	if (slot->state != WA_SLOT_RUNNING || progress_at == 0 ||
+		pg_atomic_read_u32(&slot->leave) == WA_LEAVE_NO)
+		return 0;
+	return TimestampTzPlusMilliseconds(progress_at, wa_guc_worker_patience * 1000);
+}
+
+/* Has this worker been ended without effect? */
+static bool
+is_lost(const WaSlot *slot, TimestampTz now)
+{
+	return slot->state == WA_SLOT_RUNNING && slot->ended_at != 0 &&
+		is_over(slot->ended_at, END_TIME, now);
+}
+
 /*
  * Take over what commits have told since the last pass, and choose: the
  * database that has been without a worker for the longest time.  Returns its
@@ -157,7 +197,7 @@ choose(TimestampTz now, int *waiting, int *active)
 
 		if (slot->state == WA_SLOT_FREE)
 			continue;
-		if (slot->state == WA_SLOT_RUNNING ||
+		if ((slot->state == WA_SLOT_RUNNING && !is_lost(slot, now)) ||
 			(slot->state == WA_SLOT_STARTING &&
 			 wa_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
 													   START_COUNTS),
@@ -253,6 +293,26 @@ no_place(Oid database, TimestampTz now)
 }
 
 /*
+ * Note which databases wait for a place, and since when, for wa_status(); if
+ * not, none does.  The caller holds wa_lock exclusively.
+ */
+static void
+note_waiting(TimestampTz now, bool waiting)
+{
+	for (int i = 0; i < WA_SLOTS; i++)
+	{
+		WaSlot	   *slot = &wa_shared->slots[i];
+
+		if (slot->state == WA_SLOT_FREE)
+			continue;
+		if (!waiting || !wa_pool_wants_worker(slot, now) || !may_start(slot, now))
+			slot->waiting_since = 0;
+		else if (slot->waiting_since == 0)
+			slot->waiting_since = now;
+	}
+}
+
+/*
  * Start as many workers as the pool allows.  Returns how many databases wait
  * for a place.
  */
@@ -265,6 +325,7 @@ wa_pool_start_workers(TimestampTz now)
 	{
 		int			active;
 		int			index;
+		bool		no_room;
 		WaSlot	   *slot;
 		WaSlotState before;
 		Oid			database;
@@ -280,9 +341,11 @@ wa_pool_start_workers(TimestampTz now)
 		if (!wa_guc_enabled ||
 			wa_time_ahead(wa_shared->start_after, now, WA_LONGEST_CRASH_WAIT))
 			waiting = 0;
-		if (waiting == 0 || active >= wa_guc_max_workers ||
-			wa_time_ahead(register_retry_at, now, WA_LONGEST_BACKOFF))
+		no_room = wa_time_ahead(register_retry_at, now, WA_LONGEST_BACKOFF);
+		if (waiting == 0 || active >= wa_guc_max_workers || no_room)
 		{
+			note_waiting(now, waiting > 0);
+			wa_shared->no_room = no_room;
 			LWLockRelease(wa_lock);
 			return waiting;
 		}
@@ -291,6 +354,7 @@ wa_pool_start_workers(TimestampTz now)
 		serial = slot->start_serial = ++last_start_serial;
 		slot->state = WA_SLOT_STARTING;
 		slot->started_at = now;
+		slot->waiting_since = 0;
 		pg_atomic_write_u32(&slot->leave, WA_LEAVE_NO);
 		database = pg_atomic_read_u32(&wa_shared->databases[index]);
 		owner = slot->owner;
@@ -310,14 +374,70 @@ wa_pool_start_workers(TimestampTz now)
 	}
 }
 
+/* So long a stuck worker gets between being pressed and being ended. */
+static int
+press_time(void)
+{
+	return Min(PRESS_TIME, wa_guc_worker_patience * 1000);
+}
+
+/*
+ * Others wait: if this worker is stuck, press it, so that it cancels its
+ * statement (check_overdue() in worker.c); if that was done, end it.
+ */
+static void
+press(WaSlot *slot, int index, int waiting, TimestampTz now)
+{
+	uint32		database = pg_atomic_read_u32(&wa_shared->databases[index]);
+	TimestampTz stuck;
+	bool		pressed = false;
+	bool		ended = false;
+	int			pid;
+
+	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	/* under the lock this is the slot's process, which gives it up under it */
+	pid = (int) (pg_atomic_read_u64(&slot->process) & PG_UINT32_MAX);
+	stuck = stuck_at(slot);
+	if (pid != 0 && stuck != 0 && stuck <= now)
+	{
+		if (slot->pressed_at == 0)
+		{
+			pressed = true;
+			slot->pressed_at = now;
+			wa_slot_raise_leave(slot, WA_LEAVE_NOW);
+			wa_slot_wake(slot);
+		}
+		else if (slot->ended_at == 0 && is_over(slot->pressed_at, press_time(), now))
+		{
+			ended = true;
+			slot->ended_at = now;
+			(void) kill(pid, SIGTERM);
+		}
+	}
+	LWLockRelease(wa_lock);
+
+	if (pressed)
+		ereport(LOG,
+				(errmsg("sicantik_wa worker for database %u (PID %d) has made no progress for %d s and must leave, since other databases wait for its place: %d",
+						database, pid, wa_guc_worker_patience, waiting),
+				 errhint("See pg_stat_activity, and what hangs on the tables of that database, such as a policy (row level security).")));
+	if (ended)
+		ereport(LOG,
+				(errmsg("sicantik_wa worker for database %u (PID %d) does not leave and is ended, since other databases wait for its place: %d",
+						database, pid, waiting)));
+}
+
 /*
  * Databases wait for a place: ask as many workers to leave, idle ones first
  * (they look at "waiting" themselves, and may be asleep), then those that
- * have been draining for a while.
+ * have been draining for a while.  What was asked, now or before, and is stuck
+ * is pressed.
  */
 void
 wa_pool_ask_to_leave(int waiting, TimestampTz now)
 {
+	int			all_waiting = waiting;
+
 	pg_atomic_write_u32(&wa_shared->waiting, 0);
 	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
@@ -350,6 +470,9 @@ wa_pool_ask_to_leave(int waiting, TimestampTz now)
 	}
 	LWLockRelease(wa_lock);
 	pg_atomic_write_u32(&wa_shared->waiting, (uint32) waiting);
+	for (int i = 0; i < WA_SLOTS && all_waiting > 0; i++)
+		if (wa_shared->slots[i].state == WA_SLOT_RUNNING)
+			press(&wa_shared->slots[i], i, all_waiting, now);
 }
 
 /*
@@ -394,6 +517,12 @@ wa_pool_sleep_time(int waiting, TimestampTz now)
 				break;
 			case WA_SLOT_RUNNING:
 				since = (TimestampTz) pg_atomic_read_u64(&slot->busy_since);
+				if (waiting > 0)
+				{
+					wait = sooner(wait, now, stuck_at(slot));
+					wait = sooner(wait, now, TimestampTzPlusMilliseconds(slot->pressed_at, press_time()));
+					wait = sooner(wait, now, TimestampTzPlusMilliseconds(slot->ended_at, END_TIME));
+				}
 				if (waiting > 0 && since != 0)
 					wait = sooner(wait, now,
 								  TimestampTzPlusMilliseconds(since,

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/queue.h"
@@ -257,6 +258,7 @@ wa_round_unrecorded(void)
 void
 wa_round_reload(void)
 {
+	wa_app_limit_forget();
 	wa_calendar_reload();
 	wa_approver_reload();
 	wa_unwritten_look();

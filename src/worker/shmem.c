@@ -21,6 +21,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "sicantik_wa.h"
 #include "worker/slot.h"
 
 #define DROP_EPISODE	60000	/* milliseconds; quiet for so long: say it anew */
@@ -63,6 +64,7 @@ init_slot(WaSlot *slot)
 	pg_atomic_init_u64(&slot->busy_since, 0);
 	pg_atomic_init_u64(&slot->alive_at, 0);
 	pg_atomic_init_u64(&slot->asked_at, 0);
+	pg_atomic_init_u64(&slot->progress_at, 0);
 	pg_atomic_init_u64(&slot->first_drop, 0);
 	pg_atomic_init_u64(&slot->last_drop, 0);
 	for (int i = 0; i < WA_DROP_COUNT; i++)
@@ -128,6 +130,7 @@ startup_memory(void)
 		pg_atomic_init_u32(&wa_shared->waiting, 0);
 		pg_atomic_init_u64(&wa_shared->first_xid, 0);
 		wa_shared->serial = 0;
+		wa_shared->no_room = false;
 		wa_shared->start_after =
 			TimestampTzPlusMilliseconds(now, wait_after_crash(now));
 		for (int i = 0; i < WA_SLOTS; i++)
@@ -420,6 +423,8 @@ wa_slot_detach(int index, WaExit how, bool stay_away, bool visit,
 		slot->hold_off_until = TimestampTzPlusMilliseconds(now, WA_HOLD_OFF);
 		slot->visit = true;
 	}
+	slot->pressed_at = slot->ended_at = 0;
+	pg_atomic_write_u64(&slot->progress_at, 0);
 	pg_atomic_write_u64(&slot->busy_since, 0);
 	pg_atomic_write_u64(&slot->process, 0);
 	LWLockRelease(wa_lock);
@@ -494,6 +499,13 @@ wa_worker_slot_info(Oid database, WaSlotInfo *info)
 		info->dropped[i] = pg_atomic_read_u64(&slot->dropped[i]);
 	info->first_drop = (TimestampTz) pg_atomic_read_u64(&slot->first_drop);
 	info->last_drop = (TimestampTz) pg_atomic_read_u64(&slot->last_drop);
+	info->waiting_since = slot->waiting_since;
+	info->no_room = wa_shared->no_room;
+	info->stuck_since = (TimestampTz) pg_atomic_read_u64(&slot->progress_at);
+	if (info->stuck_since != 0 &&
+		!TimestampDifferenceExceeds(info->stuck_since, GetCurrentTimestamp(),
+									wa_guc_worker_patience * 1000))
+		info->stuck_since = 0;
 	info->no_sender = pg_atomic_read_u32(&slot->no_sender) != 0;
 	find_silent(slot, info);
 	LWLockRelease(wa_lock);

@@ -65,6 +65,9 @@ typedef struct WaSlot
 								 * life: each pass, and every half second of a
 								 * step */
 	pg_atomic_uint64 asked_at;	/* TimestampTz at which "pending" was set */
+	pg_atomic_uint64 progress_at;	/* TimestampTz at which the worker's step
+									 * began, or last made progress; 0: between
+									 * two steps */
 	pg_atomic_uint64 first_drop;	/* TimestampTz; 0: none */
 	pg_atomic_uint64 last_drop; /* TimestampTz; 0: none */
 	pg_atomic_uint64 dropped[WA_DROP_COUNT];
@@ -91,6 +94,10 @@ typedef struct WaSlot
 	uint64		serial;			/* when the slot was taken */
 	uint64		start_serial;	/* the start that may attach */
 	TimestampTz started_at;		/* of the last start, 0: never */
+	TimestampTz waiting_since;	/* for a place in the pool; 0: it does not */
+	TimestampTz pressed_at;		/* when the worker, which is stuck, was told to
+								 * leave at once, since others wait; 0: not */
+	TimestampTz ended_at;		/* and when it was ended; 0: not */
 	TimestampTz next_due;		/* 0: nothing */
 	TimestampTz hold_off_until; /* 0: none */
 	TimestampTz retry_at;		/* 0: any time */
@@ -104,6 +111,8 @@ typedef struct WaShared
 	pg_atomic_uint32 waiting;	/* databases that wait for an idle worker to
 								 * leave */
 	uint64		serial;			/* last serial given out; wa_lock */
+	bool		no_room;		/* the server has no place for one more
+								 * background worker; wa_lock */
 	TimestampTz start_after;	/* no workers before; set by the postmaster */
 	pg_atomic_uint64 first_xid; /* next transaction id when the launcher first
 								 * ran: all before it are older than the last

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "pg/app_limit.h"
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
 #include "worker/clock_step.h"
@@ -145,6 +146,16 @@ check_overdue(void)
 }
 
 /*
+ * What sits in one thing for too long is ended when others wait (pool.c), so
+ * a long step says when it comes forward.
+ */
+static void
+note_progress(void)
+{
+	pg_atomic_write_u64(&my_slot->progress_at, (uint64) GetCurrentTimestamp());
+}
+
+/*
  * Whatever ends this process, its slot is given up, and the launcher told.
  */
 static void
@@ -184,6 +195,7 @@ take_step(Step step)
 						   step == STEP_CLOSE ? "recording what is in doubt" :
 						   step == STEP_DRIVE ? "sending" : "working");
 	asked_at = 0;
+	note_progress();
 	enable_timeout_every(overdue_timeout,
 						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													 OVERDUE_CHECK),
@@ -228,6 +240,7 @@ take_step(Step step)
 	}
 	PG_END_TRY();
 	disable_timeout(overdue_timeout, false);
+	pg_atomic_write_u64(&my_slot->progress_at, 0);
 	QueryCancelPending = false;
 	MemoryContextSwitchTo(context);
 	Assert(!IsTransactionState());
@@ -586,6 +599,7 @@ wa_worker_main(Datum main_arg)
 	BackgroundWorkerInitializeConnectionByOid(args.database, args.owner, 0);
 	pqsignal(SIGTERM, handle_sigterm);
 	overdue_timeout = RegisterTimeout(USER_TIMEOUT, check_overdue);
+	wa_app_has_read = note_progress;
 	wa_session_pin_settings();
 
 	SetCurrentStatementStartTimestamp();

@@ -50,6 +50,9 @@ typedef struct WaSlotInfo
 	int			silent_pid;		/* worker or launcher that should have given a
 								 * sign of life by now; 0: none */
 	TimestampTz silent_since;
+	TimestampTz waiting_since;	/* for a place in the pool; 0: it does not */
+	bool		no_room;		/* or rather in the server */
+	TimestampTz stuck_since;	/* its worker makes no progress; 0: it does */
 } WaSlotInfo;
 
 /* shmem.c: usable in every process, also where nothing is preloaded */

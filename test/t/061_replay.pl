@@ -51,7 +51,7 @@ ok(wait_read(), 'a thousand events, one of them bad');
 my $took = time - $started;
 note(sprintf('composed in %.1f s', $took));
 cmp_ok($took, '<', 15, 'are composed in reasonable time');
-is(sql("SELECT string_agg(record_id || ' ' || error, ',') FROM wa.dead_letter"), "$culprit permit $culprit is broken", 'the bad one alone is a dead letter');
+is(sql("SELECT string_agg(record_id || ' ' || error, ',') FROM wa.dead_letter"), "$culprit reading table public.sicantik_permit failed: permit $culprit is broken", 'the bad one alone is a dead letter');
 is( sql("SELECT count(*), count(DISTINCT res_id), count(*) FILTER (WHERE res_id = $culprit) FROM wa.message WHERE scenario = 'permit_ready'"),
 	'999|999|0', 'the others have their message, once');
 my $event = sql('SELECT event_id FROM wa.dead_letter');

@@ -134,10 +134,10 @@ $node->safe_psql('odoo', q{
 	ALTER TABLE nameless OWNER TO odoo;
 	INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.nameless', 'odoo', '{state}');
 	INSERT INTO wa.scenario (key, name, template_key, composer, daily_at) VALUES ('typo', 'Typo', 'reminder', 'remainder', '10:00')});
-like($node->safe_psql('odoo', 'SELECT * FROM wa_setup()'), qr/^other sender\|error\|could not be looked at: not today; come back; see /m,
+like($node->safe_psql('odoo', 'SELECT * FROM wa_setup()'), qr/^other sender\|error\|could not be looked at: reading table public\.ir_module_module failed: not today; come back; see /m,
 	'a policy that raises does not stop wa_setup()');
 my $raised = rows($node, 'odoo', 'wa_check()', 'clerk');
-like($raised, qr/^reach\|error\|could not be looked at: not today; come back; see /m, 'a policy that raises is a row of wa_check()');
+like($raised, qr/^reach\|error\|could not be looked at: reading table public\.sicantik_permit failed: not today; come back; see /m, 'a policy that raises is a row of wa_check()');
 like($raised, qr/^log: .*^other sender\|error\|could not be looked at: /ms, 'another is a row too, and all others are there');
 like($raised, qr/^watched public\.nameless\|error\|it has no column id of an integer type/m, 'a table whose changes concern no scenario');
 like($raised, qr/^scenario typo\|error\|composer of scenario "typo" does not exist/m, 'a built-in composer that there is not');
