@@ -15,8 +15,9 @@
  *	 ends in tables of the database's owner, so where he has no rights of the
  *	 table's owner, only what app_columns.c lists is read, and only where that
  *	 role has let us in: our trigger is on a table of its in this schema, which
- *	 wa_setup() puts there for its members only.  Anything else is read as the
- *	 database's owner, with his own rights or not at all;
+ *	 wa_setup() puts there for its members only.  Of anything else is read what
+ *	 the database's owner could read himself, and nothing that would run with his
+ *	 rights then;
  * - the statement that reads touches the table that was judged (judged.c);
  * - it has a time limit, since whatever hangs on the table may sleep
  *	 (app_limit.c);
@@ -160,8 +161,11 @@ forbid(WaAppTable *table, char *why)
 }
 
 /*
- * From a table that is ready, read as "reader", who has no rights of its
- * owner.  Its policies would run with the rights of the one who reads.
+ * From a table that is ready, read what "reader" may read, who has no rights of
+ * its owner.  Policies would tell the two apart, and run with the rights of the
+ * one who reads, so with them it must be the reader.  Else the owner does it:
+ * the planner computes constant parts of the expressions of indexes and
+ * statistics, whose functions would run with the reader's rights as well.
  */
 static void
 read_as(WaAppTable *table, Oid reader, bool listed)
@@ -176,8 +180,9 @@ read_as(WaAppTable *table, Oid reader, bool listed)
 						table->relation, owner, table->relation, quote_identifier(name)) :
 			   psprintf("table %s belongs to role %s, and the owner of this database may not read it: GRANT SELECT ON %s TO %s",
 						table->relation, owner, table->relation, quote_identifier(name)));
-	else if (!has_privs_of_role(table->owner, reader) &&
-			 check_enable_rls(table->relid, reader, true) == RLS_ENABLED)
+	else if (check_enable_rls(table->relid, reader, true) != RLS_ENABLED)
+		return;
+	else if (!has_privs_of_role(table->owner, reader))
 		forbid(table, psprintf("table %s has policies of role %s, which would run with the rights of the owner of this database: GRANT %s TO %s",
 							   table->relation, owner, quote_identifier(owner), quote_identifier(name)));
 	table->owner = reader;

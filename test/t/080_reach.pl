@@ -253,6 +253,23 @@ comes_true("detail FROM wa.message WHERE id = $id", 'a policy of somebody else d
 as('office', "SELECT wa_cancel($id)");
 is(sql('SELECT count(*) FROM loot'), '0', '  nobody ran it');
 
+# Nor does what the planner computes: it calls the function of an index
+
+sql(q{
+	SET ROLE hr;
+	DROP POLICY p ON hr.salary;
+	ALTER TABLE hr.salary DISABLE ROW LEVEL SECURITY;
+	CREATE FUNCTION hr.constant(integer) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM hr.spy(); RETURN true; END $$;
+	GRANT EXECUTE ON FUNCTION hr.constant(integer) TO PUBLIC;
+	CREATE INDEX ON hr.salary (id) WHERE hr.constant(1);
+	RESET ROLE;
+	TRUNCATE loot;
+});
+$id = waits(scenario => 'mine', model => 'hr.salary', id => 1, still => '{"amount": "?"}');
+comes_true("state FROM wa.message WHERE id = $id", 'the function of an index of somebody else', 'cancelled');
+is(sql("SELECT string_agg(DISTINCT who, ',') FROM loot"), 'hr', '  runs with no other rights than his');
+sql('TRUNCATE loot');
+
 # A cast of somebody else's type: its function does not run
 
 sql(q{
