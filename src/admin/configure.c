@@ -56,11 +56,15 @@ limits_of(const WaGateway *gateway)
 	return gateway->official ? &official_limits : &gateway_limits;
 }
 
-/* Called for each message raised while wa_configure() runs. */
+/*
+ * Called for each message raised while wa_configure() runs: the log gets
+ * neither the statement nor, out of a function or DO block, that of the caller.
+ */
 static void
 hide_statement(void *arg)
 {
 	errhidestmt(true);
+	errhidecontext(true);
 }
 
 static char *

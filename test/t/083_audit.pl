@@ -175,12 +175,13 @@ $two->do('ROLLBACK');
 my $log = slurp_file($node->logfile);
 like($log, qr/deadlock detected.*Process \d+: SELECT wa_configure\('\.\.\.', '\{\.\.\.\}'\)/s, 'a deadlock is reported');
 $one->do("SELECT wa_configure('watzap', '{\"api_key\": \"FONNTEhushhush4\"}'); SELECT 1/0");
+$one->do("DO \$\$ BEGIN PERFORM wa_configure('watzap', '{\"api_key\": \"FONNTEhushhush5\", \"min_gap\": \"long\"}'); END \$\$");
 $one->close;
 $two->close;
 $log = slurp_file($node->logfile);
 # pgaudit logs statements before they run, like log_statement
 my $ours = join("\n", grep { !/AUDIT:/ } split /\n/, $log);
-unlike($ours, qr/hushhush/, 'nothing in the log, also of an error in the same statement');
+unlike($ours, qr/hushhush/, 'nothing in the log, also of an error in the same statement or a block');
 
 # Modules that log statements
 
