@@ -325,12 +325,22 @@ wa_story_words(const WaStory *story, WaSentence sentence,
 }
 
 /*
+ * Meta's message ids: this, then base64, with the recipient's number in its
+ * first characters.  The last ones are left, which tell it from others.
+ */
+#define META_ID			"wamid."
+#define META_ID_NUMBER	24
+#define META_ID_REST	12
+
+/*
  * The text with the middle of every phone number masked, unless the caller may
- * see them: a run of 10 to 15 digits that begins like a mobile number.
+ * see them: a run of 10 to 15 digits that begins like a mobile number, or what
+ * stands in one of Meta's message ids.
  */
 char *
 wa_story_masked(const WaStory *story, const char *text)
 {
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=";
 	char	   *masked = pstrdup(text);
 	char	   *p = masked;
 
@@ -338,8 +348,14 @@ wa_story_masked(const WaStory *story, const char *text)
 	{
 		size_t		len = strspn(p, "0123456789");
 
-		if (len >= 10 && len <= 15 &&
-			(p[0] == '0' || p[0] == '6' || p[0] == '8' || (p > masked && p[-1] == '+')))
+		if (strncmp(p, META_ID, strlen(META_ID)) == 0)
+		{
+			p += strlen(META_ID);
+			len = strspn(p, base64);
+			memset(p, '*', len >= META_ID_NUMBER + META_ID_REST ? len - META_ID_REST : len);
+		}
+		else if (len >= 10 && len <= 15 &&
+				 (p[0] == '0' || p[0] == '6' || p[0] == '8' || (p > masked && p[-1] == '+')))
 			memset(p + 4, '*', len - 7);
 		p += Max(len, 1);
 	}

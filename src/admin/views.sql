@@ -32,7 +32,8 @@ CREATE VIEW wa.message_view WITH (security_barrier = true) AS
 SELECT m.id, m.scenario, m.template_key, m.partner_id,
        wa._masked(m.number, l.level) AS number, m.number_source,
        wa._masked(m.body, l.level) AS body,
-       m.res_model, m.res_id, m.wanted_provider, m.provider, m.provider_message_id, m.state, m.reason,
+       m.res_model, m.res_id, m.wanted_provider, m.provider,
+       wa._masked(m.provider_message_id, l.level) AS provider_message_id, m.state, m.reason,
        wa._masked(m.detail, l.level) AS detail, wa._masked(m.route, l.level) AS route,
        m.priority, m.attempts, m.repeats, m.due_at, m.send_at, m.expires_at, m.created_at, m.created_by,
        m.sent_at, m.delivered_at, m.read_at, m.finished_at, wa._masked(m.dedupe_key, l.level) AS dedupe_key, m.event_id

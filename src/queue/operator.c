@@ -67,6 +67,7 @@ wa_sql_result(PG_FUNCTION_ARGS)
 	wa_arg_int8(&args, PG_GETARG_INT64(0));
 	if (wa_query(&read, &args) > 0)
 	{
+		char	   *message_id = wa_row_text(0, 4);
 		char	   *error = wa_row_text(0, 5);
 		StringInfoData json;
 
@@ -74,8 +75,8 @@ wa_sql_result(PG_FUNCTION_ARGS)
 		appendStringInfo(&json, "{\"success\": %s", wa_row_text(0, 1));
 		add_text(&json, "state", wa_row_text(0, 2));
 		add_text(&json, "provider", wa_row_text(0, 3));
-		add_text(&json, "message_id", wa_row_text(0, 4));
-		/* a provider's sentence may contain the number */
+		/* a provider's id or sentence may contain the number */
+		add_text(&json, "message_id", message_id ? wa_story_masked(&story, message_id) : NULL);
 		add_text(&json, "error", error ? wa_story_masked(&story, error) : NULL);
 		appendStringInfoChar(&json, '}');
 		result = wa_call_datum(&call, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)), false, -1);
@@ -199,7 +200,7 @@ static Wish release = {
 	MANY("release", WHY_NOT_RELEASE_MANY,
 		 " AND m.state = 'held' AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"),
 	"Only messages that are held can be released.",
-	"One at a time is released with SELECT wa_release(id)."
+	"What is held for name_mismatch is released one at a time, with SELECT wa_release(id); what is without a setting goes by itself when wa_set() has set it."
 };
 
 /*

@@ -52,6 +52,8 @@ like(why($held), qr/if the setting is set before this time, the text is written/
 like(why($held), qr/what one can do: set it with wa_set\(\)/, 'and what one can do');
 like(as('postgres', "SELECT wa_retry($held)"), qr/^0\|.*state is held.*SELECT wa_set\('contact_dpmptsp', '\.\.\.'\); its text is written then/s, 'wa_retry() says what to do');
 like(as('postgres', "SELECT wa_release($held)"), qr/^0\|.*without the setting contact_dpmptsp/s, 'wa_release() likewise');
+like(as('postgres', "SELECT wa_release('permit_expiry_warning')"), qr/^0\|.*without the setting contact_dpmptsp.*without a setting goes by itself when wa_set\(\) has set it/s,
+	'and of many it says the same');
 # another one that will be too late
 my $late = sql("INSERT INTO wa.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', nextval('wa.message_id_seq'), 'expires_at', now() - interval '1 minute'))).*"
 	  . " FROM wa.message AS m WHERE id = $held RETURNING id");
@@ -165,6 +167,15 @@ is(as('reporting', "SELECT count(*) FROM wa.message_view WHERE number = '$number
 like(as('reporting', "SELECT 1 FROM wa.message"), qr/permission denied for table message/, 'the table itself is the owner\'s');
 sql("INSERT INTO wa.message (number, state, detail) VALUES ('6281299999999', 'failed', 'number 6281299999999 is unknown'); SELECT wa_set('alert_number', '6281299999999')");
 unlike(as('reporting', "SELECT * FROM $_"), qr/6281299999999/, "$_: no whole number") foreach @views;
+# Meta's ids contain the recipient's number
+my $wamid = 'wamid.HBgNNjI4MTI5OTk5OTk5ORUCABEYEjVGNDI1QTc0RjEzMDMzNDkyQQA=';
+my $accepted = sql("INSERT INTO wa.message (number, state, provider, provider_message_id) VALUES ('6281299999999', 'sent', 'meta', '$wamid') RETURNING id");
+sql("INSERT INTO wa.attempt (message_id, attempt, provider, started_at, outcome, response) VALUES ($accepted, 1, 'meta', now(), 'accepted', '{\"messages\":[{\"id\":\"$wamid\"}]}')");
+foreach my $from ("wa.message_view WHERE id = $accepted", "wa.attempt_view WHERE message_id = $accepted", "wa_result($accepted)", "wa_why($accepted)")
+{
+	like(as('boss', "SELECT * FROM $from"), qr/\Q$wamid\E/, "level admin reads Meta's id: $from");
+	like(as('reporting', "SELECT * FROM $from"), qr/^(?!.*NjI4MTI5OTk5OTk5O).*wamid\.\*+MDMzNDkyQQA=/s, "level view reads its end only: $from");
+}
 is(as('reporting', "SELECT sum(messages) = (SELECT count(*) FROM wa.message_view) FROM wa.figures WHERE day >= '2020-01-01'"), 't|', 'the figures are complete');
 is(as('reporting', "SELECT sum(messages) > 0 AND min(time_to_send) >= '0' FROM wa.figures WHERE day = $today AND scenario = 'permit_ready' AND state = 'sent'"), 't|', 'by day, scenario and state');
 my $adrift = sql("INSERT INTO wa.message (number, number_source, body, state) VALUES ('6281288888888', 'given', 'hanyut', 'queued') RETURNING id");
