@@ -22,6 +22,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -195,42 +196,12 @@ find_function(const WaScenario *scenario, Function *function, char **problem)
 	return false;
 }
 
-typedef struct Look
-{
-	const WaScenario *scenario;
-	char	   *problem;
-} Look;
-
-static bool
-look(void *argument)
-{
-	Look	   *looking = argument;
-	Function	function;
-
-	(void) find_function(looking->scenario, &function, &looking->problem);
-	return true;
-}
-
-/*
- * What is wrong with the function of a scenario as it is declared, palloc()ed;
- * NULL if nothing is.  SPI connected, acting as the owner of the database.
- */
-char *
-wa_own_problem(const WaScenario *scenario)
-{
-	Look		looking = {scenario, NULL};
-	/* a text that can be no name at all raises an error */
-	ErrorData  *error = wa_pg_subtransaction(look, &looking);
-
-	return error ? error->message : looking.problem;
-}
-
-/* Where the optional columns are; 0: not there. */
+/* Where the optional columns are; 0: not there.  No desc: there is none at all. */
 static void
 find_columns(const WaScenario *scenario, TupleDesc desc, int *places)
 {
 	static const Oid types[] = {INT8OID, TEXTOID, JSONBOID};
-	bool		right = desc->natts >= (int) lengthof(types);
+	bool		right = desc && desc->natts >= (int) lengthof(types);
 
 	for (int i = 0; right && i < (int) lengthof(types); i++)
 		right = SPI_gettypeid(desc, i + 1) == types[i];
@@ -259,6 +230,47 @@ find_columns(const WaScenario *scenario, TupleDesc desc, int *places)
 							" res_model text, res_id bigint, once text, still jsonb",
 							scenario->key, name)));
 	}
+}
+
+typedef struct Look
+{
+	const WaScenario *scenario;
+	char	   *problem;
+} Look;
+
+static bool
+look(void *argument)
+{
+	Look	   *looking = argument;
+	Function	function;
+	TupleDesc	desc = NULL;
+	bool		dropped = false;
+	int			places[O_COUNT];
+
+	if (!find_function(looking->scenario, &function, &looking->problem))
+		return true;
+	/* a single value has no columns, nor has a record of whatever */
+	(void) get_func_result_type(function.oid, NULL, &desc);
+	/* rows of a table that lost one come without it: the call will tell */
+	for (int i = 0; desc && i < desc->natts; i++)
+		dropped = dropped || TupleDescAttr(desc, i)->attisdropped;
+	if (!dropped)
+		find_columns(looking->scenario, desc, places);
+	return true;
+}
+
+/*
+ * What is wrong with the function of a scenario as it is declared, palloc()ed;
+ * NULL if nothing is.  SPI connected, acting as the owner of the database.
+ */
+char *
+wa_own_problem(const WaScenario *scenario)
+{
+	Look		looking = {scenario, NULL};
+	/* a text that can be no name at all raises an error, and so do wrong columns */
+	ErrorData  *error = wa_pg_subtransaction(look, &looking);
+
+	return error ? error->message : looking.problem;
 }
 
 static Jsonb *

@@ -150,6 +150,19 @@ wait_read();
 like(as_odoo('SELECT error FROM wa.dead_letter WHERE record_id = 9'),
 	qr/does not exist: office\.gone/, 'a function that is gone is named');
 
+# What it returns is told before anything happens, too
+foreach my $wrong ([ 'TABLE (partner_id bigint, number text)', 'tidak mengembalikan (partner_id bigint, number text, params jsonb)' ],
+	[ 'TABLE (partner_id integer, number text, params jsonb)', 'tidak mengembalikan (partner_id bigint, number text, params jsonb)' ],
+	[ 'jsonb', 'tidak mengembalikan (partner_id bigint, number text, params jsonb)' ],
+	[ 'TABLE (partner_id bigint, number text, params jsonb, subject text)', 'kolom "subject"' ],
+	[ 'TABLE (partner_id bigint, number text, params jsonb, once text)', '' ])
+{
+	my $told = as_odoo("BEGIN; CREATE FUNCTION office.gone(record_id bigint, old jsonb, new jsonb) RETURNS $wrong->[0] LANGUAGE plpgsql AS 'BEGIN END';"
+		  . " SELECT state || coalesce(' ' || what_to_do, '') FROM wa_check() WHERE item = 'scenario invoice_overdue'; ROLLBACK");
+
+	like($told, $wrong->[1] eq '' ? qr/^ok$/ : qr/^error .*\Q$wrong->[1]\E/, "wa_check() of a function that returns $wrong->[0]");
+}
+
 # What must still be so when the message goes out
 as_odoo(<<'SQL');
 CREATE FUNCTION office.still(record_id bigint, old jsonb, new jsonb)
