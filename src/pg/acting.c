@@ -49,7 +49,8 @@ static const struct
 /*
  * Settings of modules that log statements with their parameters, which are
  * citizens' numbers and texts here.  The statements may be logged: what is read
- * and written belongs to the trail of the session that called.
+ * and written belongs to the trail of the session that called.  Plans may not:
+ * they have such values in their conditions.
  */
 static const struct
 {
@@ -58,7 +59,7 @@ static const struct
 }			kept_out[] =
 {
 	{"pgaudit.log_parameter", "off"},
-	{"auto_explain.log_parameter_max_length", "0"}
+	{"auto_explain.log_min_duration", "-1"}
 };
 
 /*

@@ -72,12 +72,12 @@ static const struct
 	{"max_parallel_workers_per_gather", "0"},
 	/*
 	 * Modules that log statements: the worker's are always the same few, and
-	 * their parameters are citizens' numbers and texts.
+	 * their parameters, also those in a plan, are citizens' numbers and texts.
 	 */
 	{"pgaudit.log", "none"},
 	{"pgaudit.log_parameter", "off"},
 	{"pgaudit.role", ""},
-	{"auto_explain.log_parameter_max_length", "0"}
+	{"auto_explain.log_min_duration", "-1"}
 };
 
 /*

@@ -15,12 +15,13 @@ use SicantikWa::Test;
 my $pkglibdir = `pg_config --pkglibdir`;
 chomp $pkglibdir;
 my $pgaudit = -e "$pkglibdir/pgaudit.so";
+my $explain = -e "$pkglibdir/auto_explain.so";
 
 my $sim = start_simulator();
 my $node = new_cluster(
 	'main',
 	simulator => $sim,
-	preload => $pgaudit ? 'sicantik_wa,pgaudit' : 'sicantik_wa',
+	preload => 'sicantik_wa' . ($pgaudit ? ',pgaudit' : '') . ($explain ? ',auto_explain' : ''),
 	conf => "log_statement = none\nlog_min_duration_statement = -1\ndeadlock_timeout = 100ms"
 	  . ($pgaudit ? "\npgaudit.log = 'all'\npgaudit.log_parameter = on\npgaudit.log_catalog = on" : ''));
 my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
@@ -192,9 +193,15 @@ SKIP:
 	as('dba', "SELECT wa_configure('fonnte', '{\"state\": \"configured\"}')");
 	as('dba', "SELECT wa_arm('odoo')");
 	no_pacing($node, 'odoo');
+	if ($explain)
+	{
+		$node->append_conf('postgresql.conf', "auto_explain.log_min_duration = 0\nauto_explain.log_nested_statements = on\n");
+		$node->reload;
+		wait_sql($node, 'odoo', 'SHOW auto_explain.log_min_duration', '0');
+	}
 	my $from = length slurp_file($node->logfile);
 	as('odoo', "PREPARE to_person AS SELECT wa_send_text('0812' || '55500001', 'Halo'); EXECUTE to_person");
-	ok(wait_sql($node, 'odoo', "SELECT state FROM wa.message WHERE number = '62812' || '55500001'", 'sent'), 'with pgaudit: a message');
+	ok(wait_sql($node, 'odoo', "SELECT state FROM wa.message WHERE number LIKE '%55500001'", 'sent'), 'with pgaudit: a message');
 	as('dba', 'SELECT count(*) FROM wa_history(\'0812\' || \'55500001\')');
 	$log = substr(slurp_file($node->logfile), $from);
 	like($log, qr/AUDIT: .*PREPARE to_person/, 'statements are audited');
