@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "admin/findings.h"
+#include "pg/subscribed.h"
 
 static void
 find_list(WaFindings *findings, const char *item, const List *found)
@@ -26,6 +27,9 @@ wa_find_watched(WaFindings *findings)
 {
 	bool		any = false;
 
+	/* the publisher records; triggers here would do it a second time */
+	if (wa_pg_subscription())
+		return;
 	for (int i = 0; i < findings->nwatched; i++)
 		any = any || findings->watched[i].owner;
 	if (!any)

@@ -191,6 +191,8 @@ like($err, qr/filled by subscription "everything"/, 'arming the subscriber is re
 ($code, $out, $err) = $other->psql('odoo', "SELECT wa_send_text('081299990010', 'Halo')");
 like($err, qr/filled by subscription "everything".*HINT:.*REFRESH PUBLICATION/s, 'so is sending there');
 like(other("SELECT detail FROM wa_status() WHERE item = 'mode'"), qr/subscription|langganan/, 'and wa_status() says why');
+is(other("SELECT count(*) FROM wa_check() WHERE item LIKE 'watched %'"), '0',
+	'wa_check() wants no triggers there, which would record every change twice');
 
 # the publisher has the statement that takes them out
 ($code, $out, $err) = $node->psql('odoo', 'SELECT * FROM wa_setup()');
