@@ -41,6 +41,7 @@ const WaPhrase wa_ledger_phrases[] = {
 	{"it was so before this change", "sudah begitu sebelum perubahan ini"},
 	{"the permit is no renewal", "izin ini bukan perpanjangan"},
 	{"the permit is new, so its status has not changed", "izin ini baru, jadi statusnya belum pernah berubah"},
+	{"it tells changes of the status, and none is recorded", "yang diberitahukan adalah perubahan status, dan tidak ada yang tercatat"},
 	{"the status has not changed", "statusnya tidak berubah"},
 	{"the state is %s, not pending_signature", "keadaan <1>, bukan pending_signature"},
 	{"the state of the workflow is %s, not pending", "keadaan alur kerja <1>, bukan pending"},

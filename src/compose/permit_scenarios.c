@@ -255,6 +255,9 @@ wa_status_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 	*nearly = false;
 	if (wa_status_changed(event))
 		return NULL;
+	/* a record as it is, of which no change is known, need not be new */
+	if (event->id == 0)
+		return "it tells changes of the status, and none is recorded";
 	return event->insert ? "the permit is new, so its status has not changed" : "the status has not changed";
 }
 

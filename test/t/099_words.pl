@@ -124,6 +124,8 @@ change("CREATE FUNCTION public.nobody(record_id bigint, old jsonb, new jsonb) RE
 	UPDATE sicantik_document SET state = 'signed' WHERE id = " . ($id - 1));
 like(history('document ' . ($id - 1)), qr/own: its function public\.nobody did not ask for a message/, 'a function that asks for nothing');
 
+like(history('REG-2026-0001'), qr/^as it is now, scenario status_update says nothing of it: it tells changes of the status, and none is recorded$/m, 'a permit of which nothing is recorded: nobody knows whether it is new');
+
 # Every sentence with which a scenario can say that a change is none of its own
 # has been seen here: they are read from the sources.
 my $src = dirname(__FILE__) . '/../../src';
