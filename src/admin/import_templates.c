@@ -59,7 +59,7 @@ static const char *const permit_values[] = {
 	"partner_name", "applicant_name", "nama_pemohon", "permit_type", "jenis_izin", "permit_number",
 	"permit_number_new", "registration_id", "pendaftaran_id", "id", "status", "status_baru",
 	"issue_date", "completion_date", "start_date", "expiry_date", "received_date", "validity_period",
-	"download_link", "detail_link", "renewal_link", "link_dashboard", "contact_dpmptsp", "office_name",
+	"download_link", "detail_link", "renewal_link", "link_dashboard", "contact_dpmptsp", "office_name", "timestamp",
 	NULL
 };
 
@@ -69,7 +69,7 @@ static const struct
 	const char *key;
 	const char *values[8];
 }			more_values[] = {
-	{"status_update", {"status_lama", "timestamp"}},
+	{"status_update", {"status_lama"}},
 	{"permit_expiry_warning", {"remaining_days", "days_remaining"}},
 	{"reminder", {"jumlah", "waktu_pending"}},
 	{"document_pending", {"jumlah", "document_number", "document_name", "nama_pejabat", "nama_petugas",

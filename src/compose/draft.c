@@ -96,6 +96,22 @@ wa_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values)
 }
 
 /*
+ * The values of a message, its own: with the time of the change, which any
+ * text may tell.
+ */
+static WaValues *
+values_of(const WaBatch *batch, const WaEvent *event, const WaValues *values)
+{
+	WaValues   *own = palloc0(sizeof(WaValues));
+
+	for (int i = 0; i < values->n; i++)
+		wa_values_add_setting(own, values->list[i].name, values->list[i].value, values->list[i].setting);
+	if (wa_values_find(own, "timestamp") == NULL)
+		wa_values_add(own, "timestamp", wa_value_time(event->at, batch->time_zone));
+	return own;
+}
+
+/*
  * Draft a message to one recipient (NULL: the contact is gone).  once: key
  * that may be announced only once for ever, or NULL.  Returns the draft, whose
  * message the caller may point at another record than the event's.
@@ -107,9 +123,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 {
 	WaDraft    *draft = palloc0(sizeof(WaDraft));
 	WaNewMessage *message = &draft->message;
-	WaValues   *kept = palloc(sizeof(WaValues));
 
-	*kept = *values;
 	draft->recipient = recipient;
 	draft->muted = !batch->again && wa_guard_muted(batch, event, scenario);
 	draft->event = event;
@@ -139,7 +153,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	}
 	if (scenario->built_in)
 		message->change = wa_change_write(draft);
-	wa_draft_write_text(batch, draft, kept);
+	wa_draft_write_text(batch, draft, values_of(batch, event, values));
 
 	if (recipient == NULL)
 	{

@@ -174,6 +174,12 @@ $id = permit();
 is(late(permit_changes($id, "status = 'active'", "status = 'expired'", "status = 'active', permit_number = 'N1'")),
 	'ready N1 oke. 01', 'composed late as one by one');
 
+# Any text may tell the time of the change, which stays the same when it is asked again.
+sql("SELECT wa_set_template('permit_ready', '{\"body\": \"ready {{permit_number}} {{timestamp}} oke.\"}')");
+$id = permit(permit_number => "'N1'", partner_id => 119);
+is(waiting(permit_changes($id, "status = 'active'")) =~ s/\d\d-\d\d-\d{4} \d\d:\d\d/(time)/r, 'ready N1 (time) oke. 19', 'the time of the change');
+sql("SELECT wa_set_template('permit_ready', '{\"body\": \"ready {{permit_number}} oke.\"}')");
+
 # The same histories, composed late, say the same.
 
 $id = permit(permit_number => "'N1'", is_renewal => 'true');
