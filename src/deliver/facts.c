@@ -183,8 +183,8 @@ say(const char *why, uint32 hash, int waiting)
 	ereport(WARNING,
 			(errmsg("sicantik_wa cannot read what must be known before messages go, %d of them now", waiting),
 			 told->times == 1 ? errdetail("Reason: %s.", why) :
-			 errdetail("Reason: %s. It was met %d times since %s.", why, told->times,
-					   timestamptz_to_str(told->since)),
+			 errdetail("Reason: %s. It was met %d times in %d minutes.", why, told->times,
+					   (int) ((now - told->since) / USECS_PER_MINUTE)),
 			 errhint("What it concerns waits, and is tried again every minute: SELECT * FROM wa.message WHERE reason = 'facts_unreadable'.")));
 }
 

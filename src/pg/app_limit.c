@@ -213,8 +213,8 @@ say(SlowTable *entry, const char *relation, TimestampTz now)
 			(errmsg("sicantik_wa could not read table %s: %s", relation, in_words()),
 			 entry->times == 1 ?
 			 errdetail("It counts as locked for a minute, then it is tried again.") :
-			 errdetail("It counts as locked for a minute, then it is tried again; %d times since %s.",
-					   entry->times, timestamptz_to_str(entry->first_at)),
+			 errdetail("It counts as locked for a minute, then it is tried again; %d times in %d minutes.",
+					   entry->times, (int) ((now - entry->first_at) / USECS_PER_MINUTE)),
 			 errhint("See what hangs on it, such as a policy (row level security) whose function takes long.")));
 }
 
