@@ -32,6 +32,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "gateway/gateway.h"
 #include "pg/audit.h"
 #include "text/text.h"
 
@@ -46,7 +47,7 @@ static const char *const open_arguments[] = {
 	"database_name", "number", "state", "reason"
 };
 
-/* The same for members of settings; those that name files are open, too. */
+/* The same for members of settings; names of credential files are open, too. */
 static const char *const open_settings[] = {
 	"kind", "base_url", "active", "sequence", "is_default", "state", "max_in_flight",
 	"min_gap", "gap_jitter", "rate_per_second", "daily_cap", "recipient_gap",
@@ -105,13 +106,25 @@ append_value(StringInfo line, const char *value, char quote)
 	appendStringInfo(line, "%s%c", value[len] ? "..." : "", quote);
 }
 
+/*
+ * The name of a credential file begins with a kind of provider.  What does not
+ * may be the credential itself, put there by mistake.
+ */
 static bool
-open_setting(const char *name)
+names_file(const char *setting, const char *value)
 {
-	size_t		len = strlen(name);
+	size_t		len = strlen(setting);
+	const WaGateway *gateway;
 
-	return among(name, open_settings, lengthof(open_settings)) ||
-		(len > 5 && strcmp(name + len - 5, "_file") == 0);
+	if (len <= 5 || strcmp(setting + len - 5, "_file") != 0)
+		return false;
+	for (int n = 0; (gateway = wa_gateway_at(n)) != NULL; n++)
+	{
+		len = strlen(gateway->kind);
+		if (strncmp(value, gateway->kind, len) == 0 && value[len] == '_')
+			return true;
+	}
+	return false;
 }
 
 /* A member of settings; what is not known to be open is not shown. */
@@ -126,23 +139,24 @@ append_member(StringInfo line, const char *name, JsonbValue *value)
 	appendStringInfoString(line, "\": ");
 	if (value->type == jbvNull)
 		appendStringInfoString(line, "null");
-	else if (!open_setting(name))
+	else if (value->type == jbvString)
+	{
+		char	   *text = pnstrdup(value->val.string.val, value->val.string.len);
+
+		/* a user and a password have no place in a URL, and are refused later */
+		if (strchr(text, '@') ||
+			(!among(name, open_settings, lengthof(open_settings)) && !names_file(name, text)))
+			appendStringInfoString(line, "\"***\"");
+		else
+			append_value(line, text, '"');
+	}
+	else if (!among(name, open_settings, lengthof(open_settings)))
 		appendStringInfoString(line, "\"***\"");
 	else if (value->type == jbvBool)
 		appendStringInfoString(line, value->val.boolean ? "true" : "false");
 	else if (value->type == jbvNumeric)
 		appendStringInfoString(line, DatumGetCString(DirectFunctionCall1(numeric_out,
 																		 NumericGetDatum(value->val.numeric))));
-	else if (value->type == jbvString)
-	{
-		char	   *text = pnstrdup(value->val.string.val, value->val.string.len);
-
-		/* a user and a password have no place in a URL, and are refused later */
-		if (strchr(text, '@'))
-			appendStringInfoString(line, "\"***\"");
-		else
-			append_value(line, text, '"');
-	}
 	else
 		appendStringInfoString(line, "...");
 }

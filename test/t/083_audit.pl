@@ -177,6 +177,7 @@ my $log = slurp_file($node->logfile);
 like($log, qr/deadlock detected.*Process \d+: SELECT wa_configure\('\.\.\.', '\{\.\.\.\}'\)/s, 'a deadlock is reported');
 $one->do("SELECT wa_configure('watzap', '{\"api_key\": \"FONNTEhushhush4\"}'); SELECT 1/0");
 $one->do("DO \$\$ BEGIN PERFORM wa_configure('watzap', '{\"api_key\": \"FONNTEhushhush5\", \"min_gap\": \"long\"}'); END \$\$");
+$one->do("SELECT wa_configure('watzap', '{\"api_key_file\": \"WATZAPhushhush6\"}')");
 $one->close;
 $two->close;
 $log = slurp_file($node->logfile);
