@@ -181,6 +181,7 @@ typedef struct WaDraft
 	bool		joins;			/* several to one person are one message */
 	const char *problem;		/* its text cannot be written (asked again only) */
 	bool		dropped;
+	const char *said;			/* dropped: this key of another message says it */
 } WaDraft;
 
 /* An own scenario that failed for an event; the others go on. */

@@ -466,7 +466,7 @@ wa_pending_instead(const WaBatch *common, WaWaiting **list, int n)
 		if (newest.document == NULL)
 			continue;
 		draft = tell(&batch, scenario, waiting->event, newest.document, person);
-		wa_queue_announced_by_others(&draft->once, &waiting->id, &never, &pause, 1, &told);
+		wa_queue_announced_by_others(&draft->once, &waiting->id, &never, &pause, 1, NULL, 0, &told);
 		if (!told)
 			waiting->now = draft;
 	}

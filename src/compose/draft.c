@@ -233,11 +233,12 @@ wa_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 	}
 }
 
-/* Say that somebody has heard of it. */
+/* Say that somebody has heard of it, or is about to. */
 static void
-drop_as_announced(WaBatch *batch, WaDraft *draft)
+drop_as_announced(WaBatch *batch, WaDraft *draft, const char *key)
 {
 	draft->dropped = true;
+	draft->said = key;
 	draft->once = NULL;
 	if (draft->again_after_us > 0)
 		wa_compose_outcome(batch, draft->event, draft->scenario, "suppressed",
@@ -279,18 +280,18 @@ drop_announced_before(WaBatch *batch, WaDraft **drafts, int n)
 	}
 	if (!any)
 		return;
-	wa_queue_announced_by_others(keys, ids, events, again_after, n, taken);
+	wa_queue_announced_by_others(keys, ids, events, again_after, n, NULL, 0, taken);
 	for (int i = 0; i < n; i++)
 	{
 		if (taken[i])
-			drop_as_announced(batch, drafts[i]);
+			drop_as_announced(batch, drafts[i], keys[i]);
 		keys[i] = announces(drafts[i]) ? NULL : drafts[i]->once;
 		again_after[i] = drafts[i]->again_after_us;
 	}
-	wa_queue_announced_by_others(keys, ids, events, again_after, n, taken);
+	wa_queue_announced_by_others(keys, ids, events, again_after, n, NULL, 0, taken);
 	for (int i = 0; i < n; i++)
 		if (taken[i])
-			drop_as_announced(batch, drafts[i]);
+			drop_as_announced(batch, drafts[i], keys[i]);
 }
 
 static void
@@ -311,7 +312,7 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 	wa_queue_announce_many(keys, ids, waits, n, fresh);
 	for (int i = 0; i < n; i++)
 		if (!fresh[i])
-			drop_as_announced(batch, drafts[i]);
+			drop_as_announced(batch, drafts[i], keys[i]);
 }
 
 static void
@@ -395,6 +396,7 @@ wa_compose_write(WaBatch *batch)
 				messages[nmessages++] = drafts[i]->message;
 		wa_queue_insert(messages, nmessages);
 		wa_unreached_keep(messages, nmessages);
+		wa_later_keep(drafts, n);
 	}
 	wa_guards_supersede(batch, drafts, n);
 	write_outcomes(batch);

@@ -349,28 +349,45 @@ wa_status_old_news(const WaBatch *batch, const WaDraft *draft)
 
 /* ---- asked again ---- */
 
-/* The changes that these messages are about, each once, in the order of ids. */
+static WaEvent *
+collected(WaBatch *batch, const WaEvent *event)
+{
+	for (int e = 0; e < batch->nevents; e++)
+		if (batch->events[e].id == event->id && batch->events[e].record_id == event->record_id)
+			return &batch->events[e];
+	return NULL;
+}
+
+static void
+collect_event(WaBatch *batch, const WaEvent *event)
+{
+	if (collected(batch, event) == NULL)
+		batch->events[batch->nevents++] = *event;
+}
+
+/*
+ * The changes that these messages are about, and the later ones that are kept
+ * with them, each once, in the order of ids.
+ */
 static void
 collect_events(WaBatch *batch, WaWaiting **list, int n)
 {
-	batch->events = palloc(sizeof(WaEvent) * Max(n, 1));
+	int			size = n;
+
+	for (int i = 0; i < n; i++)
+		size += list[i]->nlater;
+	batch->events = palloc(sizeof(WaEvent) * Max(size, 1));
 	batch->nevents = 0;
 	for (int i = 0; i < n; i++)
-	{
-		int			e = 0;
-
-		while (e < batch->nevents && (batch->events[e].id != list[i]->event->id ||
-									  batch->events[e].record_id != list[i]->event->record_id))
-			e++;
-		if (e == batch->nevents)
-			batch->events[batch->nevents++] = *list[i]->event;
-	}
+		for (int j = -1; j < list[i]->nlater; j++)
+			collect_event(batch, j < 0 ? list[i]->event : list[i]->later[j]);
 	qsort(batch->events, batch->nevents, sizeof(WaEvent), wa_event_by_id);
 	for (int i = 0; i < n; i++)
-		for (int e = 0; e < batch->nevents; e++)
-			if (batch->events[e].id == list[i]->event->id &&
-				batch->events[e].record_id == list[i]->event->record_id)
-				list[i]->event = &batch->events[e];
+	{
+		list[i]->event = collected(batch, list[i]->event);
+		for (int j = 0; j < list[i]->nlater; j++)
+			list[i]->later[j] = collected(batch, list[i]->later[j]);
+	}
 }
 
 /* Is it to be asked about this change?  One that is switched off finishes what it has begun. */
@@ -407,7 +424,21 @@ place_of(const WaDraft *draft, WaWaiting **list, int n)
 	return any;
 }
 
-/* Of what was announced already, nothing is said again. */
+/* Is this to be said of a later change, which may have no message? */
+static bool
+is_of_later(const WaDraft *draft, WaWaiting **list, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!draft->is_staff && wa_later_of(list[i], draft->event))
+			return true;
+	return false;
+}
+
+/*
+ * Of what was announced already, nothing is said again.  What these messages
+ * hold is theirs if they say it yet.  What would take nobody's place keeps
+ * nobody else from saying it.
+ */
 static void
 drop_announced_by_others(WaDraft **drafts, int ndrafts, WaWaiting **list, int n)
 {
@@ -417,7 +448,13 @@ drop_announced_by_others(WaDraft **drafts, int ndrafts, WaWaiting **list, int n)
 	int64	   *never_again = palloc0(sizeof(int64) * Max(ndrafts, 1));
 	bool	   *taken = palloc(sizeof(bool) * Max(ndrafts, 1));
 	bool	   *before = palloc(sizeof(bool) * Max(ndrafts, 1));
+	int64	   *asked = palloc(sizeof(int64) * Max(n, 1));
+	int			nasked = 0;
 
+	/* one in doubt may have said it */
+	for (int i = 0; i < n; i++)
+		if (!list[i]->in_doubt)
+			asked[nasked++] = list[i]->id;
 	for (int i = 0; i < ndrafts; i++)
 	{
 		const WaWaiting *place = place_of(drafts[i], list, n);
@@ -425,16 +462,24 @@ drop_announced_by_others(WaDraft **drafts, int ndrafts, WaWaiting **list, int n)
 		keys[i] = drafts[i]->unless;
 		ids[i] = place ? place->id : 0;
 		events[i] = drafts[i]->event->id;
+		drafts[i]->dropped = drafts[i]->dropped || (place == NULL && !is_of_later(drafts[i], list, n));
 	}
-	wa_queue_announced_by_others(keys, ids, events, never_again, ndrafts, before);
+	wa_queue_announced_by_others(keys, ids, events, never_again, ndrafts, asked, nasked, before);
 	for (int i = 0; i < ndrafts; i++)
 		keys[i] = drafts[i]->once;
-	wa_queue_announced_by_others(keys, ids, events, never_again, ndrafts, taken);
+	wa_queue_announced_by_others(keys, ids, events, never_again, ndrafts, asked, nasked, taken);
 	for (int i = 0; i < ndrafts; i++)
 	{
-		drafts[i]->dropped = drafts[i]->dropped || taken[i] || before[i];
-		for (int j = 0; j < i && keys[i] && !drafts[i]->dropped; j++)
-			drafts[i]->dropped = keys[j] && strcmp(keys[i], keys[j]) == 0 && !drafts[j]->dropped;
+		if (drafts[i]->dropped)
+			continue;
+		if (before[i])
+			drafts[i]->said = drafts[i]->unless;
+		else if (taken[i])
+			drafts[i]->said = keys[i];
+		for (int j = 0; j < i && keys[i] && drafts[i]->said == NULL; j++)
+			if (keys[j] && strcmp(keys[i], keys[j]) == 0 && !drafts[j]->dropped)
+				drafts[i]->said = keys[i];
+		drafts[i]->dropped = drafts[i]->said != NULL;
 	}
 }
 
@@ -480,6 +525,7 @@ wa_permits_again(WaBatch *batch, WaWaiting **list, int n)
 	WaDraft   **drafts;
 	int			ndrafts;
 
+	wa_later_leave_out_told(list, n);
 	collect_events(batch, list, n);
 	if (!wa_compose_load_facts(batch))
 		return false;
@@ -505,5 +551,6 @@ wa_permits_again(WaBatch *batch, WaWaiting **list, int n)
 			/* two messages are not to become the same one */
 			list[i]->now->dropped = true;
 	}
+	wa_later_choose(list, n, drafts, ndrafts);
 	return true;
 }

@@ -357,6 +357,7 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 		{
 			waiting->scenario = scenario;
 			waiting->unreached = skipped;
+			waiting->later = wa_change_read_later(wa_row_text(r, M_CHANGE), &waiting->nlater);
 			read_waiting(waiting, r, place);
 			questions->nwaiting++;
 		}
@@ -493,4 +494,6 @@ wa_recheck_keep_unreached(const int64 *ids, int n)
 		messages[i].reason = "no_number";
 	}
 	wa_unreached_keep(messages, rows);
+	/* what was to be said of later changes has become messages like these */
+	wa_later_end(ids, n);
 }

@@ -108,6 +108,36 @@ read_side(struct json_object *object, const char *side, bool *there)
 	return values;
 }
 
+static WaEvent *
+read_change(struct json_object *object, int64 event_id)
+{
+	const char *relation = member(object, "relation");
+	const char *record = member(object, "record");
+	const char *at = member(object, "at");
+	WaEvent    *event;
+	bool		has_old;
+	bool		has_new;
+
+	if (relation == NULL || record == NULL || at == NULL)
+		return NULL;
+	event = palloc0(sizeof(WaEvent));
+	event->id = event_id;
+	event->at = (TimestampTz) strtoll(at, NULL, 10);
+	event->xact = "0";
+	event->relation = unconstify(char *, relation);
+	event->table = wa_event_table(relation);
+	event->record_id = strtoll(record, NULL, 10);
+	event->has_record = true;
+	event->ncolumns = MAX_CHANGE;
+	event->columns = (char **) change_columns;	/* only read */
+	event->old = read_side(object, "old", &has_old);
+	event->new = read_side(object, "new", &has_new);
+	if (!has_old)
+		event->old = NULL;
+	event->insert = !has_old;
+	return event;
+}
+
 /*
  * The change again, palloc()ed; NULL if the text is none.
  */
@@ -119,36 +149,43 @@ wa_change_read(const char *text, int64 event_id, bool *to_applicant)
 
 	if (json_object_is_type(object, json_type_object))
 	{
-		const char *relation = member(object, "relation");
-		const char *record = member(object, "record");
-		const char *at = member(object, "at");
-		const char *to = member(object, "to");
-		bool		has_old;
-		bool		has_new;
-
-		if (relation && record && at)
-		{
-			event = palloc0(sizeof(WaEvent));
-			event->id = event_id;
-			event->at = (TimestampTz) strtoll(at, NULL, 10);
-			event->xact = "0";
-			event->relation = unconstify(char *, relation);
-			event->table = wa_event_table(relation);
-			event->record_id = strtoll(record, NULL, 10);
-			event->has_record = true;
-			event->ncolumns = MAX_CHANGE;
-			event->columns = (char **) change_columns; /* only read */
-			event->old = read_side(object, "old", &has_old);
-			event->new = read_side(object, "new", &has_new);
-			if (!has_old)
-				event->old = NULL;
-			event->insert = !has_old;
-			*to_applicant = wa_compose_is(to, "applicant");
-		}
+		event = read_change(object, event_id);
+		*to_applicant = wa_compose_is(member(object, "to"), "applicant");
 	}
 	if (object)
 		json_object_put(object);
 	return event;
+}
+
+/*
+ * The later changes that are kept with it, palloc()ed.
+ */
+WaEvent **
+wa_change_read_later(const char *text, int *n)
+{
+	struct json_object *object = text ? json_tokener_parse(text) : NULL;
+	struct json_object *later;
+	WaEvent   **list = NULL;
+
+	*n = 0;
+	if (json_object_is_type(object, json_type_object) &&
+		json_object_object_get_ex(object, "later", &later) &&
+		json_object_is_type(later, json_type_array))
+	{
+		list = palloc(sizeof(WaEvent *) * Max(json_object_array_length(later), 1));
+		for (size_t i = 0; i < json_object_array_length(later); i++)
+		{
+			struct json_object *change = json_object_array_get_idx(later, i);
+			const char *id = json_object_is_type(change, json_type_object) ? member(change, "event") : NULL;
+			WaEvent    *event = id ? read_change(change, strtoll(id, NULL, 10)) : NULL;
+
+			if (event)
+				list[(*n)++] = event;
+		}
+	}
+	if (object)
+		json_object_put(object);
+	return list;
 }
 
 /* ---- how the answer differs ---- */
@@ -286,7 +323,7 @@ difference(const WaWaiting *waiting)
 /* A message that takes the place of another one. */
 typedef struct Successor
 {
-	int64		old;
+	int64		old;			/* 0: that one has a successor, or ends, by itself */
 	WaNewMessage message;
 	const char *why;
 	const char *once;			/* what it announces anew, or NULL */
@@ -297,9 +334,9 @@ typedef struct Successor
 
 /* Is the new contact another person than the applicant, by his name? */
 static void
-doubt_person(WaBatch *batch, const WaWaiting *waiting, WaNewMessage *message)
+doubt_person(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *recipient,
+			 WaNewMessage *message)
 {
-	const WaRecipient *recipient = waiting->now->recipient;
 	const WaPermit *permit = wa_compose_is(message->res_model, "sicantik.permit") ?
 		wa_permit_find(batch, message->res_id) : NULL;
 
@@ -370,7 +407,7 @@ write_successors(Successor *list, int n)
 	why = palloc(sizeof(char *) * size);
 	for (int i = 0; i < n; i++)
 	{
-		for (int j = 0; j <= list_length(list[i].joined); j++)
+		for (int j = list[i].old == 0 ? 1 : 0; j <= list_length(list[i].joined); j++)
 		{
 			int64		old = j == 0 ? list[i].old : ((WaJoined *) list_nth(list[i].joined, j - 1))->id;
 
@@ -396,6 +433,7 @@ write_successors(Successor *list, int n)
 	wa_queue_forget(keys, n);
 	wa_queue_announce_many(keys, new_ids, again_after, n, fresh);
 	wa_queue_insert(messages, n);
+	wa_unreached_keep(messages, n);
 }
 
 /*
@@ -405,13 +443,37 @@ write_successors(Successor *list, int n)
 static bool
 is_said_to_nobody(const WaWaiting *waiting, WaWaiting **list, int n)
 {
-	if (!waiting->unreached || !waiting->said_elsewhere)
+	if (!waiting->said_elsewhere || !waiting->to_applicant)
 		return false;
 	for (int i = 0; i < n; i++)
-		if (list[i]->unreached && list[i]->record_id == waiting->record_id && list[i]->now &&
-			list[i]->now->recipient && list[i]->now->recipient->number == NULL)
+		if (list[i]->to_applicant && list[i]->record_id == waiting->record_id &&
+			list[i]->now && list[i]->now->once && list[i]->now->recipient && list[i]->now->recipient->number == NULL)
 			return true;
 	return false;
+}
+
+/* What is to be said besides of later changes, in the place of this message. */
+static int
+add_besides(WaBatch *batch, const WaWaiting *waiting, Successor *successors)
+{
+	ListCell   *cell;
+	int			n = 0;
+
+	foreach(cell, waiting->besides)
+	{
+		WaDraft    *draft = lfirst(cell);
+		Successor  *successor = &successors[n++];
+
+		successor->message = draft->message;
+		doubt_person(batch, waiting, draft->recipient, &successor->message);
+		successor->message.detail = psprintf("in the place of message " INT64_FORMAT ": %s says it now%s%s",
+											 waiting->id, draft->scenario->key,
+											 successor->message.detail ? "; " : "",
+											 successor->message.detail ? successor->message.detail : "");
+		/* who cannot be told announces nothing */
+		successor->once = draft->message.number ? draft->once : NULL;
+	}
+	return n;
 }
 
 /*
@@ -422,9 +484,13 @@ is_said_to_nobody(const WaWaiting *waiting, WaWaiting **list, int n)
 void
 wa_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char **details)
 {
-	Successor  *successors = palloc0(sizeof(Successor) * Max(n, 1));
+	Successor  *successors;
 	int			nsuccessors = 0;
+	int			size = n;
 
+	for (int i = 0; i < n; i++)
+		size += list_length(list[i]->besides);
+	successors = palloc0(sizeof(Successor) * Max(size, 1));
 	for (int i = 0; i < n; i++)
 	{
 		WaWaiting  *waiting = list[i];
@@ -439,7 +505,10 @@ wa_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char
 		{
 			details[waiting->place] = waiting->why;
 			if (is_said_to_nobody(waiting, list, n))
+			{
 				results[waiting->place] = WA_STILL_UNREACHED;
+				details[waiting->place] = "the contact has no usable number any more";
+			}
 			continue;
 		}
 		why = difference(waiting);
@@ -462,7 +531,7 @@ wa_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char
 			successor->message = now->message;
 			if (now->scenario == waiting->scenario)
 				successor->message.expires_at = waiting->expires_at;
-			doubt_person(batch, waiting, &successor->message);
+			doubt_person(batch, waiting, now->recipient, &successor->message);
 			successor->message.detail = psprintf("in the place of message " INT64_FORMAT ": %s%s%s",
 												 waiting->id, why,
 												 successor->message.detail ? "; " : "",
@@ -482,7 +551,11 @@ wa_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char
 			results[list[i]->place] = results[list[i]->joined_to->place];
 			details[list[i]->place] = details[list[i]->joined_to->place];
 		}
+	for (int i = 0; i < n; i++)
+		nsuccessors += add_besides(batch, list[i], &successors[nsuccessors]);
 	write_successors(successors, nsuccessors);
+	if (batch->messages)
+		wa_later_keep(wa_drafts_in_order(batch, &n), list_length(batch->messages));
 }
 
 /* Another message that this one is to stand for. */

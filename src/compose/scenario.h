@@ -47,6 +47,8 @@ typedef struct WaWaiting
 	bool		unreached;		/* was skipped for want of a number */
 	char	  **keys;			/* in wa.once: what it announces */
 	int			nkeys;
+	WaEvent   **later;			/* changes that made no message since this one waited, */
+	int			nlater;			/* see later.c */
 	char	  **others;			/* scenarios that have told the applicant of the
 								 * same change */
 	int			nothers;
@@ -56,6 +58,7 @@ typedef struct WaWaiting
 	const char *why;			/* nothing, or not as it was: a sentence */
 	bool		said_elsewhere; /* nothing, since another message says it */
 	bool		keeps_keys;		/* what it announces, "now" does */
+	List	   *besides;		/* of WaDraft: to be said of later changes */
 	List	   *joined;			/* of WaJoined */
 	struct WaWaiting *joined_to;	/* that one stands for this one */
 } WaWaiting;
@@ -152,12 +155,20 @@ extern bool wa_approvals_again(WaBatch *batch, WaWaiting **list, int n);
 extern bool wa_expiry_again(WaBatch *batch, WaWaiting **list, int n);
 extern bool wa_reminders_again(WaBatch *batch, WaWaiting **list, int n);
 
+/* later.c */
+extern void wa_later_keep(WaDraft **drafts, int n);
+extern void wa_later_end(const int64 *ids, int n);
+extern void wa_later_leave_out_told(WaWaiting **list, int n);
+extern bool wa_later_of(const WaWaiting *waiting, const WaEvent *event);
+extern void wa_later_choose(WaWaiting **list, int n, WaDraft **drafts, int ndrafts);
+
 /* approver_group.c */
 extern void wa_approver_wait(const WaScenario *scenario, const WaEvent *event, int64 document_id);
 
 /* replace.c */
 extern char *wa_change_write(const WaDraft *draft);
 extern WaEvent *wa_change_read(const char *text, int64 event_id, bool *to_applicant);
+extern WaEvent **wa_change_read_later(const char *text, int *n);
 extern const char *wa_waiting_difference(const WaWaiting *waiting, const WaPermit *permit);
 extern void wa_waiting_join(WaWaiting **list, int n);
 extern void wa_replace(WaBatch *batch, WaWaiting **list, int n,

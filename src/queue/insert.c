@@ -308,16 +308,18 @@ wa_queue_announce_many(const char *const *keys, const int64 *ids,
 /*
  * Has another message than ids[i] announced this already, or is about to?
  * again_after_us as above.  One that waits itself gives way to a message of an
- * earlier event than its own (events[i]).
+ * earlier event than its own (events[i]).  "but": messages that are asked about
+ * as well, so that what they hold is not theirs yet.
  */
 void
 wa_queue_announced_by_others(const char *const *keys, const int64 *ids, const int64 *events,
-							 const int64 *again_after_us, int n, bool *taken)
+							 const int64 *again_after_us, int n, const int64 *but, int nbut,
+							 bool *taken)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT k.place FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS k(key, id, wait, event, place)"
 					 " JOIN wa.once AS o ON o.key = " WA_QUEUE_INDEXABLE("k.key")
-					 " WHERE o.message_id <> k.id"
+					 " WHERE o.message_id <> k.id AND o.message_id <> ALL ($5)"
 					 " AND NOT (k.wait > 0 AND o.made_at <= now() - k.wait * interval '1 microsecond')"
 					 " AND NOT EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND (" TOLD_NOTHING
 					 " OR (m.state = 'queued' AND m.attempts = 0 AND m.event_id > k.event)))");
@@ -331,6 +333,8 @@ wa_queue_announced_by_others(const char *const *keys, const int64 *ids, const in
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_int8_array(&args, again_after_us, n);
 	wa_arg_int8_array(&args, events, n);
+	/* none is an empty array, not NULL */
+	wa_arg_int8_array(&args, but ? but : ids, nbut);
 	rows = wa_query(&find, &args);
 	for (uint64 r = 0; r < rows; r++)
 		taken[wa_row_int8(r, 1) - 1] = true;

@@ -177,7 +177,7 @@ extern PGDLLEXPORT void wa_queue_announce_many(const char *const *keys, const in
 											   const int64 *again_after_us, int n, bool *fresh);
 extern void wa_queue_announced_by_others(const char *const *keys, const int64 *ids,
 										 const int64 *events, const int64 *again_after_us,
-										 int n, bool *taken);
+										 int n, const int64 *but, int nbut, bool *taken);
 extern void wa_queue_hand_over(const int64 *from, const int64 *to, int n);
 extern void wa_queue_take_back(const int64 *ids, int n);
 extern void wa_queue_forget(const char *const *keys, int n);

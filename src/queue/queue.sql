@@ -79,7 +79,7 @@ COMMENT ON COLUMN wa.message.due_at IS 'not before this time (state unknown: whe
 COMMENT ON COLUMN wa.message.send_at IS 'not before this time, whatever happens meanwhile: the wish of the sender; NULL: none';
 COMMENT ON COLUMN wa.message.expires_at IS 'not sent after this time';
 COMMENT ON COLUMN wa.message.still IS 'of a scenario of your own: columns of the record with the values that they must still have when the message goes out';
-COMMENT ON COLUMN wa.message.change IS 'of a built-in scenario: the change of the record that it was made for; before the message goes out its scenario is asked again about this change and the record as it is by then';
+COMMENT ON COLUMN wa.message.change IS 'of a built-in scenario: the change of the record that it was made for; before the message goes out its scenario is asked again about this change and the record as it is by then; "later": changes that made no message because this one was about to say it, asked about with it';
 COMMENT ON COLUMN wa.message.dedupe_key IS 'a second message with the same key is skipped';
 
 -- What waits is in wa.ready or wa.due; a state alone puts nothing there.

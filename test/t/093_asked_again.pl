@@ -180,6 +180,12 @@ $id = permit(permit_number => "'N1'", partner_id => 119);
 is(waiting(permit_changes($id, "status = 'active'")) =~ s/\d\d-\d\d-\d{4} \d\d:\d\d/(time)/r, 'ready N1 (time) oke. 19', 'the time of the change');
 sql("SELECT wa_set_template('permit_ready', '{\"body\": \"ready {{permit_number}} oke.\"}')");
 
+# A change that said nothing, because what waits was about to say it
+$id = permit(permit_number => "'N1'");
+is(waiting(permit_changes($id, "status = 'active'", 'is_renewal = true', "permit_number = 'New'")),
+	'renewed - oke. 01, status Draf Aktif oke. 01, permit_ready superseded replaced',
+	'the number is taken back: a later change that it had said as well is news');
+
 # The same histories, composed late, say the same.
 
 $id = permit(permit_number => "'N1'", is_renewal => 'true');
@@ -243,6 +249,13 @@ told();
 sql("UPDATE res_partner SET whatsapp_number = '6285700000118' WHERE id = 118");
 sql($_) foreach permit_changes($id, 'is_renewal = false');
 is(told(), 'ready N4 oke. 18', 'ready as well, with the number of now');
+$id = permit(permit_number => "'N1'", partner_id => 119);
+is(waiting(permit_changes($id, "status = 'active'", 'is_renewal = true'), 'UPDATE res_partner SET whatsapp_number = NULL WHERE id = 119'),
+	'permit_ready skipped no_number, permit_renewal_approved skipped no_number', 'what had been said already by what waits is not forgotten with it');
+sql($_) foreach permit_changes($id, "permit_number = 'New'");
+sql("UPDATE res_partner SET whatsapp_number = '6285700000119' WHERE id = 119; UPDATE wa.setting SET value = value");
+wait_for('NOT EXISTS (SELECT FROM wa.unreached)');
+like(told(), qr/^renewed - oke. 19\b/, 'the number comes: it is told');
 $id = permit(permit_number => "'N1'", partner_id => 106);
 sql('SELECT wa_pause(NULL)');
 sql($_) foreach permit_changes($id, "status = 'active'");
@@ -252,6 +265,21 @@ sql('SELECT wa_resume(NULL)');
 is(told(), 'permit_ready cancelled cancelled', 'cancelled by a person');
 sql($_) foreach permit_changes($id, "status = 'draft'", "status = 'active'");
 like(told(), qr/ready N1 oke. 06/, 'was not announced either: when it is true again, it is news');
+
+# ... and while the clerk is yet to be told of the same change
+$id = permit(permit_number => "'N1'", partner_id => 120);
+sql("INSERT INTO mail_followers (res_model, res_id, partner_id) VALUES ('sicantik.permit', $id, 20)");
+pause();
+$last = sql('SELECT max(id) FROM wa.message');
+sql($_) foreach permit_changes($id, "status = 'active'");
+wait_for("$read AND EXISTS (SELECT FROM wa.message WHERE id > $last AND scenario = 'permit_ready')");
+sql("SELECT wa_cancel(id) FROM wa.message WHERE id > $last AND scenario = 'permit_ready'");
+wait_for("EXISTS (SELECT FROM wa.message WHERE id > $last AND state = 'cancelled')");
+sql($_) foreach permit_changes($id, 'partner_id = NULL', 'partner_id = 121');
+wait_for("$read AND EXISTS (SELECT FROM wa.message WHERE id > $last AND partner_id = 121)");
+sql('SELECT wa_resume(NULL)');
+is(told(), 'ready N1 oke. 21, status Draf Aktif oke. 20, permit_ready cancelled cancelled',
+	'what nobody is told keeps nobody else from being told');
 
 # Contacts that are gone
 
