@@ -21,7 +21,8 @@ reason_in_words(const WaFindings *findings, const char *reason)
 }
 
 /* SQL: what the retention has passed waits for nobody any more. */
-#define NOT_PURGED "id > coalesce((SELECT purged_message_id FROM wa.position), 0)"
+#define NOT_PURGED "(id > coalesce((SELECT purged_message_id FROM wa.position), 0)" \
+	" OR id = ANY ((SELECT unpurged FROM wa.position)::bigint[]))"
 
 /* The statement that lets these messages go, or ends them, and no others. */
 static char *

@@ -117,12 +117,14 @@ CREATE TABLE wa.position (
     event_id bigint NOT NULL DEFAULT 0,
     purged_message_id bigint NOT NULL DEFAULT 0,
     moved_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    unpurged bigint[] NOT NULL DEFAULT '{}',
     CONSTRAINT position_pkey PRIMARY KEY (one),
     CONSTRAINT position_one_check CHECK (one)
 );
 COMMENT ON TABLE wa.position IS 'how far the event stream is read: events visible in this snapshot are handled';
 
-COMMENT ON COLUMN wa.position.purged_message_id IS 'messages up to this id have lost number and text after the retention';
+COMMENT ON COLUMN wa.position.purged_message_id IS 'messages up to this id have lost number and text after the retention, but for those in "unpurged"';
+COMMENT ON COLUMN wa.position.unpurged IS 'messages up to that id that waited still, or ended lately: each loses number and text when it has been over for the retention';
 
 CREATE TABLE wa.waiting (
     document_id bigint NOT NULL,

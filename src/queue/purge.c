@@ -3,9 +3,10 @@
  * purge.c
  *		Citizens' data do not stay for ever.
  *
- * After the retention (setting "retention") a message loses its number, text
- * and parameters, and its attempts the provider's answer; what remains are
- * figures, and those go after two years.  Small batches by id, from a position
+ * After the retention (setting "retention") a message loses its number, text,
+ * parameters, sentences, and the provider's id (Meta's contains the number),
+ * and its attempts the provider's answer; what remains are figures, and those
+ * go after two years.  Small batches by id, from a position
  * that is kept, so that neither a large ledger nor a restart costs anything.
  * Work whose message is gone is cleaned up here as well.
  *
@@ -21,6 +22,9 @@
 #include "queue/queue.h"
 
 #define CLEAN_BATCH		1000
+
+/* So many messages that still wait are passed over. */
+#define MOST_UNPURGED	10000
 
 /*
  * Take work off a table whose message is gone or has been ended by hand: a
@@ -77,20 +81,36 @@ clean_work(void)
 int
 wa_queue_purge(void)
 {
-	/* a message that somebody holds for so long is not wanted any more */
+	/*
+	 * A message that somebody holds for so long is not wanted any more.  One
+	 * that still waits keeps what it needs, and must not keep the data of all
+	 * that were made after it: it is noted, and loses its data when it has been
+	 * over for as long.
+	 */
 	static WaStatement blank =
-		WA_STATEMENT("WITH b AS (SELECT id, created_at < clock_timestamp() - $1::interval"
-					 " AND state NOT IN ('queued', 'sending') AS over FROM wa.message"
-					 " WHERE id > (SELECT purged_message_id FROM wa.position) ORDER BY id LIMIT 500),"
-					 " old AS (SELECT id FROM b WHERE over AND id < ALL (SELECT id FROM b WHERE NOT over)),"
+		WA_STATEMENT("WITH p AS (SELECT purged_message_id, unpurged FROM wa.position),"
+					 " b AS (SELECT id, created_at < clock_timestamp() - $1::interval AS past,"
+					 " state IN ('queued', 'sending')"
+					 " OR coalesce(finished_at, created_at) >= clock_timestamp() - $1::interval AS waits FROM wa.message"
+					 " WHERE id > (SELECT purged_message_id FROM p) ORDER BY id LIMIT 500),"
+					 " old AS (SELECT id, waits FROM b WHERE id < ALL (SELECT id FROM b WHERE NOT past"
+					 " OR waits AND (SELECT cardinality(unpurged) > $2 FROM p))),"
+					 " noted AS (SELECT id, state IN ('queued', 'sending')"
+					 " OR coalesce(finished_at, created_at) >= clock_timestamp() - $1::interval AS waits"
+					 " FROM wa.message WHERE id = ANY ((SELECT unpurged FROM p)::bigint[])),"
+					 " every AS (SELECT id, waits FROM old UNION ALL SELECT id, waits FROM noted),"
 					 " m AS (UPDATE wa.message AS m SET number = NULL, params = NULL, body = NULL, change = NULL,"
+					 " detail = NULL, route = NULL, still = NULL, provider_message_id = NULL,"
 					 " state = CASE WHEN m.state = 'held' THEN 'expired' ELSE m.state END,"
 					 " reason = CASE WHEN m.state = 'held' THEN 'retention' ELSE m.reason END,"
 					 " finished_at = coalesce(m.finished_at, clock_timestamp())"
-					 " FROM old WHERE m.id = old.id AND m.state NOT IN ('queued', 'sending')),"
-					 " a AS (UPDATE wa.attempt AS a SET response = NULL FROM old WHERE a.message_id = old.id)"
-					 " UPDATE wa.position SET purged_message_id = (SELECT max(id) FROM old)"
-					 " WHERE EXISTS (SELECT FROM old) RETURNING (SELECT count(*) FROM old)");
+					 " FROM every WHERE m.id = every.id AND NOT every.waits AND m.state NOT IN ('queued', 'sending')),"
+					 " a AS (UPDATE wa.attempt AS a SET response = NULL FROM every"
+					 " WHERE a.message_id = every.id AND NOT every.waits)"
+					 " UPDATE wa.position SET purged_message_id = greatest(purged_message_id, (SELECT max(id) FROM old)),"
+					 " unpurged = ARRAY (SELECT id FROM every WHERE waits ORDER BY id)"
+					 " WHERE EXISTS (SELECT FROM old) OR cardinality(unpurged) <> (SELECT count(*) FROM noted WHERE waits)"
+					 " RETURNING (SELECT count(*) FROM old)");
 	static WaStatement remove =
 		WA_STATEMENT("WITH old AS (SELECT id FROM (SELECT id, created_at FROM wa.message ORDER BY id LIMIT 500) AS b"
 					 " WHERE created_at < clock_timestamp() - interval '2 years'),"
@@ -117,6 +137,7 @@ wa_queue_purge(void)
 	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	wa_arg_text(&args, wa_setting_get("retention"));
+	wa_arg_int4(&args, MOST_UNPURGED);
 	if (wa_query(&blank, &args) > 0)
 		n = (int) wa_row_int8(0, 1);
 	n += (int) wa_query(&forget, &args);

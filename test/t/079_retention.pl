@@ -1,0 +1,63 @@
+# Citizens' data do not stay for ever: after the retention a message loses
+# whatever tells who was told what, and one that still waits does not keep the
+# data of those that were made after it.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Test;
+
+my $sim = start_simulator();
+my $node = new_cluster('main', simulator => $sim);
+
+sub sql { return $node->safe_psql('odoo', $_[0]); }
+
+# What is left of a message, its attempts included.
+my $left = q{concat_ws(' ', CASE WHEN number IS NOT NULL THEN 'number' END, CASE WHEN params IS NOT NULL THEN 'params' END,
+	CASE WHEN body IS NOT NULL THEN 'body' END, CASE WHEN detail IS NOT NULL THEN 'detail' END,
+	CASE WHEN route IS NOT NULL THEN 'route' END, CASE WHEN still IS NOT NULL THEN 'still' END,
+	CASE WHEN provider_message_id IS NOT NULL THEN 'provider_message_id' END, CASE WHEN change IS NOT NULL THEN 'change' END,
+	(SELECT 'response' FROM wa.attempt AS a WHERE a.message_id = m.id AND response IS NOT NULL LIMIT 1))};
+
+# A worker that starts purges first.
+sub purge
+{
+	$node->restart;
+	return wait_sql($node, 'odoo', $_[0]);
+}
+
+load_odoo($node, 'odoo');
+sql('CREATE EXTENSION sicantik_wa; SELECT count(*) FROM wa_setup()');
+sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "'); SELECT count(*) FROM wa_test_connection('fonnte')");
+no_pacing($node, 'odoo');
+sql("SELECT wa_arm('odoo')");
+
+my $waits = sql("SELECT wa_send_text('0812-9000-0001', 'Besok', send_at => now() + interval '1 year')");
+my $sent = sql("SELECT wa_send_text('0812-9000-0002', 'Halo')");
+my $young = sql("SELECT wa_send_text('0812-9000-0003', 'Halo')");
+ok(wait_state($node, 'odoo', $_, 'sent'), "message $_ is sent") foreach $sent, $young;
+like(sql("SELECT $left FROM wa.message AS m WHERE id = $sent"), qr/^number .*body .*route .*provider_message_id response$/, 'a message holds who was told what');
+
+sql("UPDATE wa.message SET created_at = created_at - interval '91 days', finished_at = finished_at - interval '91 days' WHERE id IN ($waits, $sent)");
+ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $sent"), 'after the retention it does not');
+is(sql("SELECT $left FROM wa.message AS m WHERE id = $sent"), '', 'nothing of it');
+is(sql("SELECT state, count(a) FROM wa.message AS m LEFT JOIN wa.attempt AS a ON a.message_id = m.id WHERE m.id = $sent GROUP BY state"), 'sent|1', 'but the figures');
+like(sql("SELECT $left FROM wa.message AS m WHERE id = $young"), qr/^number .*response$/, 'a younger one keeps all');
+is(sql("SELECT state, number, body FROM wa.message WHERE id = $waits"), 'queued|6281290000001|Besok', 'one that waits keeps what it needs');
+is(sql('SELECT purged_message_id, unpurged FROM wa.position'), "$sent|{$waits}", 'and is noted');
+
+is(sql("SELECT wa_cancel($waits)"), '1', 'it ends');
+ok(wait_state($node, 'odoo', $waits, 'cancelled'), 'now');
+sql("UPDATE wa.message SET created_at = created_at - interval '91 days', finished_at = finished_at - interval '91 days' WHERE id = $young");
+ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $young"), 'the next purge');
+like(sql("SELECT $left FROM wa.message AS m WHERE id = $waits"), qr/^number /, 'the retention begins with its end');
+sql("UPDATE wa.message SET finished_at = finished_at - interval '91 days' WHERE id = $waits");
+ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $waits"), 'after that it loses its data as well');
+is(sql('SELECT purged_message_id, unpurged FROM wa.position'), "$young|{}", 'and is forgotten');
+
+$node->stop;
+done_testing();
