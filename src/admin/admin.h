@@ -132,6 +132,10 @@ struct WaTemplate;
 extern const char *wa_admin_missing_setting(const struct WaTemplate *template);
 extern int	wa_admin_missing_settings(WaMissingSetting **list);
 
+/* supplied.c */
+extern bool wa_admin_supplied(const char *scenario, const char *name);
+extern char *wa_admin_unsupplied(const char *scenario, const struct WaTemplate *template);
+
 /* template_rules.c: no SPI needed */
 extern bool wa_admin_key_valid(const char *key);
 extern bool wa_admin_parameter_valid(const char *name);

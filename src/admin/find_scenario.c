@@ -85,14 +85,15 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 	const char *refused;
 	char	   *problem;
 	char	   *next;
+	char	   *lacking = NULL;
+	bool		built_in = wa_compose_is_built_in(scenario) || wa_calendar_is_built_in(scenario);
 
 	if (!scenario->active)
 	{
 		wa_find(findings, WA_FINE, item, NULL, "not active");
 		return;
 	}
-	problem = wa_compose_is_built_in(scenario) || wa_calendar_is_built_in(scenario) ?
-		NULL : wa_own_problem(scenario);
+	problem = built_in ? NULL : wa_own_problem(scenario);
 	if (problem == NULL)
 		problem = wa_watched_scenario_problem(findings->watched, findings->nwatched, scenario);
 	if (problem)
@@ -102,6 +103,8 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 	}
 	template = wa_route_load_template(key);
 	setting = template ? wa_admin_missing_setting(template) : NULL;
+	if (template && built_in)
+		lacking = wa_admin_unsupplied(scenario->composer, template);
 	if (template == NULL)
 		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
 				psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));
@@ -111,6 +114,10 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 		wa_find(findings, WA_ERROR_SCENARIO, item, next,
 				psprintf("template \"%s\" is not active: SELECT wa_set_template('%s', '{\"active\": true}')", key, key));
 	}
+	else if (lacking)
+		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
+				psprintf("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
+						 key, scenario->key, lacking));
 	else if (setting)
 		wa_find(findings, WA_ERROR_SCENARIO, item, psprintf("SELECT wa_set('%s', '...')", setting),
 				psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",

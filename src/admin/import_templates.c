@@ -54,39 +54,6 @@ static const char *const value_aliases[][2] = {
 	{"pending_duration", "waktu_pending"},
 };
 
-/* What there is for any template about a permit; see compose/permit.c. */
-static const char *const permit_values[] = {
-	"partner_name", "applicant_name", "nama_pemohon", "permit_type", "jenis_izin", "permit_number",
-	"permit_number_new", "registration_id", "pendaftaran_id", "id", "status", "status_baru",
-	"issue_date", "completion_date", "start_date", "expiry_date", "received_date", "validity_period",
-	"download_link", "detail_link", "renewal_link", "link_dashboard", "contact_dpmptsp", "office_name", "timestamp",
-	NULL
-};
-
-/* And what else for the templates of these scenarios; see their composers. */
-static const struct
-{
-	const char *key;
-	const char *values[8];
-}			more_values[] = {
-	{"status_update", {"status_lama"}},
-	{"permit_expiry_warning", {"remaining_days", "days_remaining"}},
-	{"reminder", {"jumlah", "waktu_pending"}},
-	{"document_pending", {"jumlah", "document_number", "document_name", "nama_pejabat", "nama_petugas",
-	"approval_link"}},
-	{"approval_required", {"document_number", "document_name", "nama_pejabat", "nama_petugas",
-	"workflow_id", "approval_link"}},
-};
-
-static bool
-is_among(const char *const *names, const char *name)
-{
-	for (; *names; names++)
-		if (strcmp(*names, name) == 0)
-			return true;
-	return false;
-}
-
 static const char *
 alias_of(const char *const (*aliases)[2], size_t n, const char *name)
 {
@@ -242,12 +209,8 @@ unsupplied(const char *key, const char *list)
 
 	for (int i = 0; names && i < n; i++)
 	{
-		bool		known = is_among(permit_values, names[i]) ||
-			(template && strstr(template->body, psprintf("{{%s}}", names[i])));
-
-		for (size_t m = 0; m < lengthof(more_values); m++)
-			known = known || (strcmp(more_values[m].key, key) == 0 && is_among(more_values[m].values, names[i]));
-		if (!known)
+		if (!wa_admin_supplied(key, names[i]) &&
+			!(template && strstr(template->body, psprintf("{{%s}}", names[i]))))
 			lacking = lacking ? psprintf("%s, %s", lacking, names[i]) : names[i];
 	}
 	return lacking;

@@ -163,6 +163,15 @@ foreach my $wrong ([ 'TABLE (partner_id bigint, number text)', 'tidak mengembali
 	like($told, $wrong->[1] eq '' ? qr/^ok$/ : qr/^error .*\Q$wrong->[1]\E/, "wa_check() of a function that returns $wrong->[0]");
 }
 
+# So is a text that asks a built-in scenario for a value that it does not have.
+foreach my $asks ([ 'remaining_days', 'error template "permit_ready" meminta nilai yang tidak dimiliki skenario "permit_ready": remaining_days' ],
+	[ 'timestamp', 'ok' ], [ 'validity_period', 'ok' ])
+{
+	is(as_odoo(qq(BEGIN; DO \$\$ BEGIN PERFORM wa_set_template('permit_ready', '{"body": "Halo {{$asks->[0]}} dan seterusnya.", "parameters": ["$asks->[0]"]}'); END \$\$;)
+			  . " SELECT state || coalesce(' ' || what_to_do, '') FROM wa_check() WHERE item = 'scenario permit_ready'; ROLLBACK"),
+		$asks->[1], "wa_check() of a text with {{$asks->[0]}}");
+}
+
 # What must still be so when the message goes out
 as_odoo(<<'SQL');
 CREATE FUNCTION office.still(record_id bigint, old jsonb, new jsonb)
