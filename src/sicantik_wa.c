@@ -69,7 +69,7 @@ define_settings(void)
 {
 	DefineCustomStringVariable("sicantik_wa.allowed_hosts",
 							   "Hosts that providers of each kind may be reached at.",
-							   "Entries kind=host[:port], separated by commas. Only https on port 443, except on loopback hosts.",
+							   "Entries kind=host[:port], separated by commas. Only https on port 443, except on loopback hosts, which must name a port.",
 							   &wa_guc_allowed_hosts,
 							   "meta=graph.facebook.com, fonnte=api.fonnte.com, watzap=api.watzap.id",
 							   PGC_SUSET, 0, check_allowed_hosts, NULL, NULL);
@@ -82,12 +82,12 @@ define_settings(void)
 							   NULL, &wa_guc_proxy, "",
 							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomStringVariable("sicantik_wa.secrets_directory",
-							   "Directory with one folder per database for token files.",
+							   "Directory with one folder per database for credential files.",
 							   NULL, &wa_guc_secrets_directory, "",
 							   PGC_SUSET, 0, check_directory, NULL, NULL);
 	DefineCustomStringVariable("sicantik_wa.instance",
 							   "Name of this server, to tell it from a physical clone; empty means not compared.",
-							   "Set it outside the data directory.",
+							   "Set it outside the data directory, not with ALTER SYSTEM, whose file a copy takes along: wa_check() tells.",
 							   &wa_guc_instance, "",
 							   PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("sicantik_wa.enabled",
@@ -96,7 +96,7 @@ define_settings(void)
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("sicantik_wa.max_workers",
 							"Most workers at one time, one per database.",
-							NULL, &wa_guc_max_workers, 4, 1, 256,
+							"Databases take turns.", &wa_guc_max_workers, 4, 1, 256,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("sicantik_wa.worker_idle_timeout",
 							"Time after which a worker without work leaves.",
@@ -116,12 +116,16 @@ define_settings(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("sicantik_wa.read_timeout",
 							"Longest time for one read of a table of the application.",
-							"A table that takes longer counts as locked: in a worker for a minute, in a session to the end of the statement.",
+							"A table that takes longer, because of a policy that sleeps for example, counts as locked: "
+							"in a worker for a minute, in a session to the end of the statement. "
+							"What needs it waits and says so, everything else goes on. Functions that need it raise an error; "
+							"wa_status(), wa_check() and wa_history() answer, and say so.",
 							&wa_guc_read_timeout, 5000, 100, 600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("sicantik_wa.worker_patience",
 							"Time without progress after which a worker is told to leave, then ended, when other databases wait for its place.",
-							"A worker makes progress whenever it begins a step, or has read a table of the application in good time.",
+							"A worker makes progress whenever it begins a step, or has read a table of the application in good time. "
+							"The log and wa_status() tell of one that was told to leave.",
 							&wa_guc_worker_patience, 75, 1, 3600,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("sicantik_wa.max_unread",
@@ -130,7 +134,11 @@ define_settings(void)
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("sicantik_wa.capture",
 							 "Record changes that this session makes to watched tables.",
-							 "Set it with SET LOCAL, for one transaction.",
+							 "Off for a bulk import that nobody is to hear of: BEGIN; SET LOCAL sicantik_wa.capture = off; ... "
+							 "Always SET LOCAL: behind PgBouncer in transaction mode a plain SET stays with the server's session, "
+							 "and the next client is not heard of either. What is not recorded is counted "
+							 "(row capture of wa_check(); wa.capture_gap, reason off), "
+							 "and a session that has it from before its transaction gets a WARNING.",
 							 &wa_guc_capture, true,
 							 PGC_USERSET, 0, NULL, wa_capture_assign, NULL);
 	MarkGUCPrefixReserved("sicantik_wa");

@@ -10,7 +10,7 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_setup';
 COMMENT ON FUNCTION pg_catalog.wa_setup(boolean) IS
-'attach the triggers to Odoo''s tables and add missing templates, scenarios, providers and settings; can be called again at any time. Returns a row for each thing found or done. Triggers need a caller who has the rights of the table''s owner. Raises an error where a publication publishes tables of schema wa, unless despite_publication. Needs level admin';
+'attach the triggers to Odoo''s tables and add missing templates, scenarios, providers and links; can be called again at any time. Returns a row for each thing found or done. Triggers need a caller who has the rights of the table''s owner. Raises an error where a publication publishes tables of schema wa, unless despite_publication. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_teardown(OUT item text, OUT action text, OUT detail text)
 RETURNS SETOF record
@@ -24,14 +24,14 @@ RETURNS jsonb
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_configure';
 COMMENT ON FUNCTION pg_catalog.wa_configure(text, jsonb) IS
-'create or change a provider: kind (meta, watzap, fonnte), base_url, active, sequence, is_default, state, max_in_flight, min_gap, gap_jitter and recipient_gap (interval as text, or seconds), rate_per_second, daily_cap (messages a day), and what the kind needs; a credential as value or, better, as name of a file: token_file. JSON null removes a value. Returns the provider as it is then, credentials as ***, and what is missing. Raises an error that names an unknown or unsuitable setting. Needs level admin';
+'create or change a provider: kind (meta, watzap, fonnte), base_url, active, sequence, is_default, state, max_in_flight, min_gap, gap_jitter and recipient_gap (interval as text, or seconds), rate_per_second, daily_cap (messages a day), and the settings and credentials of its kind; a credential as value or, better, as name of a file: token_file. JSON null removes a value. A changed access (base URL, credential or the name of its file, a setting of the kind) must be tested again; the same values once more change nothing. Returns the provider as it is then, credentials as *** (given back, *** changes nothing, so the answer can be edited and given back), and what is missing. Raises an error that names an unknown or unsuitable setting, or one of which no request can be made. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_set_template(key text, settings jsonb)
 RETURNS jsonb
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_set_template';
 COMMENT ON FUNCTION pg_catalog.wa_set_template(text, jsonb) IS
-'create or change a template: name, body (text with {{name}} placeholders, at most 4096 characters), parameters (their order; left out: as in the body), category, language, active. Returns the template. Raises an error for a malformed body or a placeholder that is no parameter, a warning for what Meta would not approve. Needs level admin';
+'create or change a template: name, body (text with {{name}} placeholders, at most 4096 characters), parameters (their order; left out: as in the body), category, language (a code that Meta lists: id_ID and in become id), active. Returns the template. Raises an error for a malformed body or a placeholder that is no parameter, a warning for what Meta would not approve. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_map_template(template_key text, provider text, settings jsonb)
 RETURNS jsonb

@@ -6,28 +6,28 @@ RETURNS record
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_determine_provider';
 COMMENT ON FUNCTION pg_catalog.wa_determine_provider(bigint, text) IS
-'the routing decision as it would be now, with its reason and the candidates refused; provider is NULL if none can be used';
+'the routing decision as it would be now, with its reason and the candidates refused; provider is NULL if none can be used. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_why(message bigint, OUT at timestamp, OUT what text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_why';
 COMMENT ON FUNCTION pg_catalog.wa_why(bigint) IS
-'the story of a message in words: who made it, the number and where it came from, the route, each attempt with the answer, the state with its reason, and what one can do. In the office''s language and time (settings language and time_zone). Raises an error if there is no such message. Needs level view; below admin the middle of phone numbers is masked';
+'the story of a message in words: who made it, the number and where it came from, the route, each attempt with why it came to nothing and the provider''s answer, the state with its reason, what comes next and when (also when a provider in trouble is tested again), and what one can do. In the office''s language and time (settings language and time_zone). Raises an error if there is no such message. Needs level view; below admin the middle of phone numbers is masked';
 
 CREATE FUNCTION pg_catalog.wa_history(about text, OUT at timestamp, OUT what text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_history';
 COMMENT ON FUNCTION pg_catalog.wa_history(text) IS
-'everything about a phone number (in any spelling), a permit number, a registration id, or ''partner 42'', ''permit 12'', ''document 5'': messages, events that made none and why, dead letters, events not yet read, consent; records of which nothing was recorded, and why that may be. For a name, or three letters of one, the contacts and applicants to choose from. In the office''s language and time (settings language and time_zone). Needs level view; below admin the middle of phone numbers is masked';
+'everything about a phone number (in any spelling), a permit number, a registration id, or ''partner 42'', ''permit 12'', ''document 5'': messages, changes of the last seven days that made none and why (scenario by scenario), dead letters, events not yet read, consent; of a record of which no change was recorded, what may have kept it from being recorded, and what the scenarios say of it as it is. For a name, or at least three letters of one, the contacts and applicants to choose from, each with the statement to type next. A table of Odoo''s that is locked or raises an error (a policy, for example) is named, and the rest is told. In the office''s language and time (settings language and time_zone). Needs level view; below admin the middle of phone numbers is masked';
 
 CREATE FUNCTION pg_catalog.wa_check(OUT item text, OUT state text, OUT what_to_do text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_check';
 COMMENT ON FUNCTION pg_catalog.wa_check() IS
-'the doctor: library, worker, mode, providers, templates, watched tables, how many citizens can be told, what went wrong lately, and other senders in this Odoo; a row for each with state ok, warning or error and what to do, in the office''s language (setting language). Changes nothing and calls no provider. Needs level view';
+'the doctor: library, worker, mode, providers, templates, watched tables, how many citizens with an active permit can be told, whether rows that Odoo wrote lately are as they were recorded, what went wrong lately (messages, events, daily runs), and other senders in this Odoo; a row for each with state ok, warning or error and what to do, in the office''s language (setting language). Changes nothing and calls no provider. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_explain(template_key text, partner_id bigint, params jsonb DEFAULT NULL,
     permit_id bigint DEFAULT NULL, OUT at timestamp, OUT what text)
@@ -42,4 +42,4 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_import_odoo';
 COMMENT ON FUNCTION pg_catalog.wa_import_odoo() IS
-'take over what Odoo''s module sicantik_whatsapp has configured: providers with credentials (Meta''s from whatsapp_account, also accounts that no provider names), the default provider, templates (texts of the seven notifications beside ours, inactive), mappings with their order of parameters; a row for each thing taken, kept or not taken, and why. Never overwrites what was set here; can be called again. Needs level admin';
+'take over what Odoo''s module sicantik_whatsapp has configured: providers with credentials (Meta''s from whatsapp_account, also accounts that no provider names), the default provider, templates (texts of the seven notifications beside ours, inactive), mappings with their order of parameters; a row for each thing taken, kept or not taken, and why: providers of other kinds, inactive templates, and parameters of a mapping for Meta that nobody supplies are named, too. Names in several languages come in Indonesian, else English. Never overwrites what was set here; can be called again. Needs level admin';

@@ -10,6 +10,9 @@ CREATE TABLE wa.setting (
 );
 COMMENT ON TABLE wa.setting IS 'the office''s settings; wa_set() writes and checks them';
 COMMENT ON COLUMN wa.setting.base_url IS 'of a link below Odoo''s address: that address (web.base.url) when the link was set';
+COMMENT ON COLUMN wa.setting.name IS 'as wa_set() takes it';
+COMMENT ON COLUMN wa.setting.value IS 'as text';
+COMMENT ON COLUMN wa.setting.changed_at IS 'when it was set';
 
 CREATE TABLE wa.access (
     role              text NOT NULL,
@@ -22,6 +25,8 @@ CREATE TABLE wa.access (
 COMMENT ON TABLE wa.access IS 'roles that may use the functions, besides superusers and the database''s owner; wa_grant() writes it';
 COMMENT ON COLUMN wa.access.role_oid IS 'the role itself: another one that gets its name later has not its level';
 COMMENT ON COLUMN wa.access.system_identifier IS 'the cluster in which role_oid is meant; in another one (a restored dump, pg_upgrade) wa_setup() or wa_arm() takes the roles of these names';
+COMMENT ON COLUMN wa.access.role IS 'name of the role';
+COMMENT ON COLUMN wa.access.level IS 'view, send or admin';
 
 CREATE TABLE wa.identity (
     one               boolean NOT NULL DEFAULT true,
@@ -49,3 +54,12 @@ COMMENT ON COLUMN wa.identity.hold_event_id IS 'the same for events that came wi
 COMMENT ON COLUMN wa.identity.synchronous IS 'commits of this server wait for every standby that is connected; after a failover the new primary reads it';
 COMMENT ON COLUMN wa.identity.doubt_snapshot IS 'events visible in it were there at a failover: the former primary may have sent their messages';
 COMMENT ON COLUMN wa.identity.doubt_until IS 'when that failover was: daily runs that were due before may have been made by the former primary';
+COMMENT ON COLUMN wa.identity.one IS 'there is one row';
+COMMENT ON COLUMN wa.identity.system_identifier IS 'of the cluster';
+COMMENT ON COLUMN wa.identity.database_oid IS 'of the database';
+COMMENT ON COLUMN wa.identity.timeline IS 'of the server''s history';
+COMMENT ON COLUMN wa.identity.odoo_uuid IS 'Odoo''s database.uuid';
+COMMENT ON COLUMN wa.identity.odoo_neutralized IS 'Odoo had neutralized the database when it was armed';
+COMMENT ON COLUMN wa.identity.instance IS 'sicantik_wa.instance; NULL: not compared';
+COMMENT ON COLUMN wa.identity.stamped_at IS 'when it was armed';
+COMMENT ON COLUMN wa.identity.stamped_by IS 'by which role';

@@ -18,6 +18,8 @@ COMMENT ON COLUMN wa.calendar.detail IS 'the run in words; of one by wa_run_scen
 COMMENT ON COLUMN wa.calendar.error IS 'why the run failed; NULL again when a later run of the same day has made up for it';
 COMMENT ON COLUMN wa.calendar.attempts IS 'runs that were tried on this day';
 COMMENT ON COLUMN wa.calendar.retry_at IS 'when a failed run is tried again; NULL: not any more';
+COMMENT ON COLUMN wa.calendar.scenario IS 'wa.scenario.key';
+COMMENT ON COLUMN wa.calendar.ran_at IS 'when the last run of the day was';
 
 -- Is a daily scenario due at this moment, and when is the next time?  The
 -- clock is an argument, so that every jump of it can be tried.  A day counts
@@ -50,4 +52,4 @@ RETURNS bigint
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_run_scenario';
 COMMENT ON FUNCTION pg_catalog.wa_run_scenario(text) IS
-'runs a daily scenario now, whatever the time and whether or not it has run today; it is the run of this day, so the automatic one does not come any more, and is noted in wa.calendar like that. Returns how many messages were queued and tells the rest in a notice. Raises an error if the scenario is unknown or not a daily one. Needs level admin';
+'runs a daily scenario now, whatever the time and whether or not it has run today; it is the run of this day, so the automatic one does not come any more, and is noted in wa.calendar like that. Returns how many messages were queued and tells the rest in a notice. The first run of permit_expiry_warning announces nothing and counts what has been reached. Raises an error if the scenario is unknown or not a daily one. Needs level admin';

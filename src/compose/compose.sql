@@ -14,6 +14,11 @@ CREATE TABLE wa.template (
 COMMENT ON TABLE wa.template IS 'message templates; wa_set_template() writes it';
 COMMENT ON COLUMN wa.template.body IS 'text with {{name}} placeholders';
 COMMENT ON COLUMN wa.template.parameters IS 'parameter names in the order in which a provider with templates of its own gets them';
+COMMENT ON COLUMN wa.template.key IS 'what scenarios and functions call it';
+COMMENT ON COLUMN wa.template.name IS 'what people call it';
+COMMENT ON COLUMN wa.template.category IS 'Meta''s: UTILITY, MARKETING or AUTHENTICATION';
+COMMENT ON COLUMN wa.template.language IS 'code of Meta''s';
+COMMENT ON COLUMN wa.template.active IS 'false: nothing is sent with it';
 
 CREATE TABLE wa.template_mapping (
     template_key  text NOT NULL,
@@ -36,6 +41,12 @@ COMMENT ON COLUMN wa.template_mapping.mode IS 'template: the provider''s own tem
 COMMENT ON COLUMN wa.template_mapping.name IS 'the provider''s name or id of the template';
 COMMENT ON COLUMN wa.template_mapping.parameters IS 'this provider''s order of parameters; NULL: the template''s own';
 COMMENT ON COLUMN wa.template_mapping.status IS 'draft and error mappings are not used';
+COMMENT ON COLUMN wa.template_mapping.template_key IS 'wa.template.key';
+COMMENT ON COLUMN wa.template_mapping.provider IS 'wa.provider.name';
+COMMENT ON COLUMN wa.template_mapping.language IS 'the provider''s code; NULL: the template''s';
+COMMENT ON COLUMN wa.template_mapping.format IS 'positional or named parameters';
+COMMENT ON COLUMN wa.template_mapping.last_error IS 'what the provider said against it last';
+COMMENT ON COLUMN wa.template_mapping.last_error_at IS 'when that was';
 
 CREATE TABLE wa.scenario (
     key             text NOT NULL,
@@ -78,7 +89,7 @@ CREATE TABLE wa.scenario (
     CONSTRAINT scenario_limits_check CHECK (max_per_transaction >= 0 AND max_per_hour >= 0
         AND max_per_day_and_number > 0 AND news_days >= 0)
 );
-COMMENT ON TABLE wa.scenario IS 'notifications and their policy; change with UPDATE';
+COMMENT ON TABLE wa.scenario IS 'notifications and their policy; wa_set_scenario() changes it, or a plain UPDATE by the owner';
 COMMENT ON COLUMN wa.scenario.watch IS 'table it listens to, named without schema like Odoo''s (the schema is the setting odoo_schema); for a composer of your own with its schema, as in wa.watch. For a daily one of your own: the table that it is about, or NULL';
 COMMENT ON COLUMN wa.scenario.composer IS 'built-in composer, named like its scenario; or a function of your own, with its schema: f(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb), and if wanted res_model text, res_id bigint, once text, still jsonb; a daily one is called with NULL, NULL and {"day": "YYYY-MM-DD"}';
 COMMENT ON COLUMN wa.scenario.time_limit IS 'a composer of your own that takes longer is canceled';
@@ -102,6 +113,11 @@ COMMENT ON COLUMN wa.scenario.max_per_hour IS 'more messages than this in an hou
 COMMENT ON COLUMN wa.scenario.max_per_day_and_number IS 'a number that got this many messages of any scenario in 24 hours gets no more: they are held; NULL: no limit';
 COMMENT ON COLUMN wa.scenario.news_days IS 'a permit that was issued, or has expired, longer ago is no news; NULL: always news';
 COMMENT ON COLUMN wa.scenario.muted_until IS 'events until then make no message, and a daily scenario announces nothing; wa_mute() sets it';
+COMMENT ON COLUMN wa.scenario.key IS 'what messages and functions call it';
+COMMENT ON COLUMN wa.scenario.name IS 'what people call it';
+COMMENT ON COLUMN wa.scenario.template_key IS 'wa.template.key';
+COMMENT ON COLUMN wa.scenario.active IS 'false: makes no messages';
+COMMENT ON COLUMN wa.scenario.priority IS 'of its messages: high, normal or low';
 
 CREATE TABLE wa.passed (
     scenario text NOT NULL,
@@ -110,6 +126,9 @@ CREATE TABLE wa.passed (
     CONSTRAINT passed_pkey PRIMARY KEY (scenario, minute)
 );
 COMMENT ON TABLE wa.passed IS 'messages of the last hour that were not held, by scenario and minute: what max_per_hour is compared with';
+COMMENT ON COLUMN wa.passed.scenario IS 'wa.scenario.key';
+COMMENT ON COLUMN wa.passed.minute IS 'beginning of the minute';
+COMMENT ON COLUMN wa.passed.messages IS 'how many there were';
 
 CREATE TABLE wa.position (
     one      boolean NOT NULL DEFAULT true,
@@ -125,6 +144,10 @@ COMMENT ON TABLE wa.position IS 'how far the event stream is read: events visibl
 
 COMMENT ON COLUMN wa.position.purged_message_id IS 'messages up to this id have lost number and text after the retention, but for those in "unpurged"';
 COMMENT ON COLUMN wa.position.unpurged IS 'messages up to that id that waited still, or ended lately: each loses number and text when it has been over for the retention';
+COMMENT ON COLUMN wa.position.one IS 'there is one row';
+COMMENT ON COLUMN wa.position.snapshot IS 'what was visible at the last reading';
+COMMENT ON COLUMN wa.position.event_id IS 'greatest wa.event.id that was read';
+COMMENT ON COLUMN wa.position.moved_at IS 'when that was';
 
 CREATE TABLE wa.waiting (
     document_id bigint NOT NULL,
@@ -135,6 +158,11 @@ CREATE TABLE wa.waiting (
     CONSTRAINT waiting_pkey PRIMARY KEY (document_id, scenario)
 );
 COMMENT ON TABLE wa.waiting IS 'documents that wait for an approver to be named; when due, the group of the scenario is asked instead';
+COMMENT ON COLUMN wa.waiting.document_id IS 'id of the document';
+COMMENT ON COLUMN wa.waiting.scenario IS 'wa.scenario.key';
+COMMENT ON COLUMN wa.waiting.event_id IS 'wa.event.id of the change that began it';
+COMMENT ON COLUMN wa.waiting.relation IS 'table of the document, as in wa.watch';
+COMMENT ON COLUMN wa.waiting.due_at IS 'then its group is asked';
 
 CREATE TABLE wa.unreached (
     message_id bigint NOT NULL,
@@ -142,6 +170,8 @@ CREATE TABLE wa.unreached (
     CONSTRAINT unreached_pkey PRIMARY KEY (message_id)
 );
 COMMENT ON TABLE wa.unreached IS 'messages that were skipped for want of a number, and go when the contact has one until this time';
+COMMENT ON COLUMN wa.unreached.message_id IS 'wa.message.id';
+COMMENT ON COLUMN wa.unreached.until IS 'end of its time-to-live';
 
 CREATE TABLE wa.event_outcome (
     id        bigint GENERATED BY DEFAULT AS IDENTITY,
@@ -156,6 +186,14 @@ CREATE TABLE wa.event_outcome (
 );
 CREATE INDEX event_outcome_record_idx ON wa.event_outcome (record_id);
 COMMENT ON TABLE wa.event_outcome IS 'why an event made no message';
+COMMENT ON COLUMN wa.event_outcome.id IS 'from a sequence';
+COMMENT ON COLUMN wa.event_outcome.event_id IS 'wa.event.id';
+COMMENT ON COLUMN wa.event_outcome.relation IS 'as in wa.event';
+COMMENT ON COLUMN wa.event_outcome.record_id IS 'as in wa.event';
+COMMENT ON COLUMN wa.event_outcome.scenario IS 'scenario that made none';
+COMMENT ON COLUMN wa.event_outcome.outcome IS 'suppressed, already announced, waiting for recipient and so on';
+COMMENT ON COLUMN wa.event_outcome.detail IS 'the outcome as a sentence';
+COMMENT ON COLUMN wa.event_outcome.at IS 'when the event was composed';
 
 CREATE TABLE wa.dead_letter (
     id        bigint GENERATED BY DEFAULT AS IDENTITY,
@@ -173,6 +211,16 @@ CREATE TABLE wa.dead_letter (
 );
 COMMENT ON TABLE wa.dead_letter IS 'events whose composer failed, with their own copy of the change and the error';
 COMMENT ON COLUMN wa.dead_letter.scenario IS 'the scenario of your own that failed, while the others went on; NULL: nothing was made of the event';
+COMMENT ON COLUMN wa.dead_letter.id IS 'from a sequence';
+COMMENT ON COLUMN wa.dead_letter.event_id IS 'wa.event.id; what wa_replay() takes';
+COMMENT ON COLUMN wa.dead_letter.relation IS 'as in wa.event';
+COMMENT ON COLUMN wa.dead_letter.record_id IS 'as in wa.event';
+COMMENT ON COLUMN wa.dead_letter.columns IS 'as in wa.event';
+COMMENT ON COLUMN wa.dead_letter.old IS 'as in wa.event';
+COMMENT ON COLUMN wa.dead_letter.new IS 'as in wa.event';
+COMMENT ON COLUMN wa.dead_letter.event_at IS 'time of the change; the time-to-live runs from it';
+COMMENT ON COLUMN wa.dead_letter.error IS 'why it could not be composed';
+COMMENT ON COLUMN wa.dead_letter.at IS 'when it was given up';
 
 CREATE INDEX dead_letter_event_idx ON wa.dead_letter (event_id);
 
@@ -195,21 +243,21 @@ RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_mute';
 COMMENT ON FUNCTION pg_catalog.wa_mute(text, timestamptz) IS
-'let events of a scenario make no message until this time, for a planned import for example (NULL: no longer). A daily scenario counts nothing as announced meanwhile: what is still due then comes afterwards. Returns 1; raises an error if there is no such scenario. Needs level admin';
+'let events of a scenario make no message until this time, for a planned import for example (NULL: no longer). A daily scenario counts nothing as announced meanwhile: what is still due then comes afterwards, and its first run waits for that. Returns 1; raises an error if there is no such scenario. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_render(template_key text, params jsonb)
 RETURNS text
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_render';
 COMMENT ON FUNCTION pg_catalog.wa_render(text, jsonb) IS
-'the message as the citizen reads it; raises an error if the template is unknown or a parameter is missing';
+'the message as the citizen reads it; raises an error if the template is unknown or a parameter is missing. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_convert_params(template_key text, kind text, params jsonb)
 RETURNS jsonb
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_convert_params';
 COMMENT ON FUNCTION pg_catalog.wa_convert_params(text, text, jsonb) IS
-'parameters in the form of a kind of provider: meta (list of text parameters; named if the mapping says so), watzap {"1": ..} or fonnte {"var1": ..}; raises an error if one is missing';
+'parameters in the form of a kind of provider: meta (list of text parameters; named if the mapping says so), watzap {"1": ..} or fonnte {"var1": ..}; raises an error if one is missing. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_normalize_number(number text)
 RETURNS text

@@ -38,4 +38,4 @@ CREATE PROCEDURE pg_catalog.wa_try(number text, provider text DEFAULT NULL)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'wa_sql_try';
 COMMENT ON PROCEDURE pg_catalog.wa_try(text, text) IS
-'send one marked test message to a number, wait for the provider''s answer and tell the story in notices; cannot run inside a transaction block. Needs level send';
+'send one marked test message to a number, wait for the provider''s answer and tell the story in notices; cannot run inside a transaction block. It is free text: Meta takes it only within 24 hours of the person''s last message. Needs level send';

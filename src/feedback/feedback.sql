@@ -11,6 +11,9 @@ CREATE TABLE wa.contact (
 COMMENT ON TABLE wa.contact IS 'what people said about getting messages; the later of opt-in and opt-out counts';
 COMMENT ON COLUMN wa.contact.number IS 'digits in international form; another spelling of a number is brought into it when it is written';
 COMMENT ON COLUMN wa.contact.last_inbound_at IS 'last message from this number; opens Meta''s 24-hour window';
+COMMENT ON COLUMN wa.contact.opted_in_at IS 'when he agreed; NULL: never';
+COMMENT ON COLUMN wa.contact.opted_out_at IS 'when he refused; NULL: never';
+COMMENT ON COLUMN wa.contact.source IS 'where that is known from, in free words';
 
 CREATE FUNCTION wa._contact_number()
 RETURNS trigger

@@ -5,7 +5,7 @@ RETURNS jsonb
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_result';
 COMMENT ON FUNCTION pg_catalog.wa_result(bigint) IS
-'what became of a message: success (null while it is not over), state, provider, message_id (the provider''s) and error, with numbers masked below level admin; NULL if there is no such message. Needs level view';
+'what became of a message: success (null while it is not over), state, provider, message_id (the provider''s) and error, with numbers in these two masked below level admin (Meta''s ids contain one); NULL if there is no such message. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_cancel(message bigint)
 RETURNS bigint

@@ -81,6 +81,24 @@ COMMENT ON COLUMN wa.message.expires_at IS 'not sent after this time';
 COMMENT ON COLUMN wa.message.still IS 'of a scenario of your own: columns of the record with the values that they must still have when the message goes out';
 COMMENT ON COLUMN wa.message.change IS 'of a built-in scenario: the change of the record that it was made for; before the message goes out its scenario is asked again about this change and the record as it is by then; "later": changes that made no message because this one was about to say it, asked about with it';
 COMMENT ON COLUMN wa.message.dedupe_key IS 'a second message with the same key is skipped';
+COMMENT ON COLUMN wa.message.id IS 'in the order in which they were made, with gaps';
+COMMENT ON COLUMN wa.message.template_key IS 'wa.template.key; NULL: free text';
+COMMENT ON COLUMN wa.message.partner_id IS 'res_partner.id; NULL: only a number was given';
+COMMENT ON COLUMN wa.message.params IS 'values of the template';
+COMMENT ON COLUMN wa.message.res_model IS 'Odoo''s model of the record that it is about';
+COMMENT ON COLUMN wa.message.res_id IS 'its id';
+COMMENT ON COLUMN wa.message.provider IS 'the last one that had it';
+COMMENT ON COLUMN wa.message.provider_message_id IS 'the provider''s id of the last attempt that it accepted';
+COMMENT ON COLUMN wa.message.priority IS 'high, normal or low: which of those that wait goes first';
+COMMENT ON COLUMN wa.message.requires_opt_in IS 'Meta only with the person''s opt-in or inside the 24-hour window';
+COMMENT ON COLUMN wa.message.attempts IS 'how many there were (wa.attempt)';
+COMMENT ON COLUMN wa.message.created_at IS 'when it was made';
+COMMENT ON COLUMN wa.message.created_by IS 'who asked for it: a role, or sicantik_wa for an alert; NULL: a scenario made it';
+COMMENT ON COLUMN wa.message.sent_at IS 'when a provider accepted it';
+COMMENT ON COLUMN wa.message.delivered_at IS 'reserved';
+COMMENT ON COLUMN wa.message.read_at IS 'reserved';
+COMMENT ON COLUMN wa.message.finished_at IS 'when its state became one that is over';
+COMMENT ON COLUMN wa.message.event_id IS 'wa.event.id of the change that it was made for';
 
 -- What waits is in wa.ready or wa.due; a state alone puts nothing there.
 CREATE FUNCTION wa._by_hand()
@@ -111,6 +129,13 @@ COMMENT ON TABLE wa.attempt IS 'one row per HTTP attempt that is over';
 COMMENT ON COLUMN wa.attempt.outcome IS 'accepted, retry, throttle, provider, template, recipient, policy, caller or unknown';
 COMMENT ON COLUMN wa.attempt.response IS 'the provider''s answer, shortened, without secrets';
 COMMENT ON COLUMN wa.attempt.unlisted IS 'refused for a reason that sicantik_wa does not know: the provider''s words in short, "#" for figures';
+COMMENT ON COLUMN wa.attempt.message_id IS 'wa.message.id';
+COMMENT ON COLUMN wa.attempt.attempt IS '1 for the first one of its message';
+COMMENT ON COLUMN wa.attempt.provider IS 'wa.provider.name';
+COMMENT ON COLUMN wa.attempt.started_at IS 'when it was claimed, before the request';
+COMMENT ON COLUMN wa.attempt.finished_at IS 'when its answer, or the lack of one, was recorded';
+COMMENT ON COLUMN wa.attempt.http_status IS 'of the answer; NULL: none came';
+COMMENT ON COLUMN wa.attempt.provider_code IS 'the provider''s own code, or ours where no request left (not_sent, tls)';
 
 CREATE TABLE wa.ready (
     message_id bigint NOT NULL,
@@ -127,6 +152,11 @@ ALTER TABLE wa.ready SET (
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 COMMENT ON TABLE wa.ready IS 'messages that may go now, and (claimed_at set) those on the wire';
 COMMENT ON COLUMN wa.ready.timeline IS 'of the server when the message was written; after a failover, what is of an older one is in doubt';
+COMMENT ON COLUMN wa.ready.message_id IS 'wa.message.id';
+COMMENT ON COLUMN wa.ready.xact IS 'transaction that made it ready';
+COMMENT ON COLUMN wa.ready.claimed_at IS 'when the worker took it to send it; NULL: it waits';
+COMMENT ON COLUMN wa.ready.provider IS 'provider that it is sent to';
+COMMENT ON COLUMN wa.ready.attempt IS 'wa.attempt.attempt that it will be';
 
 CREATE TABLE wa.due (
     message_id bigint NOT NULL,
@@ -140,6 +170,8 @@ ALTER TABLE wa.due SET (
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 COMMENT ON TABLE wa.due IS 'messages that wait for a time: scheduled, delayed or to be tried again';
 COMMENT ON COLUMN wa.due.timeline IS 'as in wa.ready';
+COMMENT ON COLUMN wa.due.message_id IS 'wa.message.id';
+COMMENT ON COLUMN wa.due.due_at IS 'then it goes to wa.ready';
 
 CREATE TABLE wa.unwritten (
     message_id bigint NOT NULL,
@@ -148,6 +180,7 @@ CREATE TABLE wa.unwritten (
 );
 COMMENT ON TABLE wa.unwritten IS 'held messages whose text is written when a setting of the office comes';
 COMMENT ON COLUMN wa.unwritten.setting IS 'the setting; empty: somebody wants the text to be written now';
+COMMENT ON COLUMN wa.unwritten.message_id IS 'wa.message.id';
 
 CREATE TABLE wa.once (
     key        text NOT NULL,
@@ -157,6 +190,9 @@ CREATE TABLE wa.once (
 );
 CREATE INDEX once_message_idx ON wa.once (message_id);
 COMMENT ON TABLE wa.once IS 'what has been announced and is not announced again, for ever or for a while; only the worker writes it';
+COMMENT ON COLUMN wa.once.key IS 'what was announced';
+COMMENT ON COLUMN wa.once.message_id IS 'message that announced it; 0: it counts as announced without one';
+COMMENT ON COLUMN wa.once.made_at IS 'when that was';
 
 CREATE TABLE wa.request (
     id           bigint GENERATED BY DEFAULT AS IDENTITY,
@@ -170,3 +206,8 @@ CREATE TABLE wa.request (
 );
 COMMENT ON TABLE wa.request IS 'wishes of operators, and what providers told later, that the worker has yet to carry out';
 COMMENT ON COLUMN wa.request.detail IS 'action settle: attempt, accepted, provider_message_id, detail';
+COMMENT ON COLUMN wa.request.id IS 'in the order in which they are carried out';
+COMMENT ON COLUMN wa.request.action IS 'cancel, retry, release or settle';
+COMMENT ON COLUMN wa.request.message_id IS 'wa.message.id';
+COMMENT ON COLUMN wa.request.requested_by IS 'role that asked for it';
+COMMENT ON COLUMN wa.request.requested_at IS 'when that was';

@@ -44,6 +44,19 @@ COMMENT ON COLUMN wa.provider.min_gap IS 'least time between two messages, chang
 COMMENT ON COLUMN wa.provider.rate_per_second IS 'most messages a second; NULL: no limit';
 COMMENT ON COLUMN wa.provider.daily_cap IS 'most messages a day of the office; NULL: no limit';
 COMMENT ON COLUMN wa.provider.recipient_gap IS 'least time between two messages to one number';
+COMMENT ON COLUMN wa.provider.name IS 'what messages, mappings and functions call it';
+COMMENT ON COLUMN wa.provider.kind IS 'meta, watzap or fonnte';
+COMMENT ON COLUMN wa.provider.base_url IS 'address of its interface; NULL: the usual one of its kind';
+COMMENT ON COLUMN wa.provider.active IS 'false: not used at all';
+COMMENT ON COLUMN wa.provider.sequence IS 'the lower one is asked first';
+COMMENT ON COLUMN wa.provider.is_default IS 'takes every message that it can, before the choice by consent';
+COMMENT ON COLUMN wa.provider.settings IS 'settings of its kind, without credentials';
+COMMENT ON COLUMN wa.provider.gap_jitter IS 'how much min_gap is changed at most';
+COMMENT ON COLUMN wa.provider.last_error IS 'what was wrong last';
+COMMENT ON COLUMN wa.provider.last_error_at IS 'when that was';
+COMMENT ON COLUMN wa.provider.tested_at IS 'when its connection was tested last';
+COMMENT ON COLUMN wa.provider.paused_by IS 'role that paused it';
+COMMENT ON COLUMN wa.provider.quota_at IS 'when it said so';
 
 -- No grants, no constraint that could print a row, not dumped; read and
 -- written by heap access only.
@@ -59,6 +72,9 @@ ALTER TABLE wa.secret REPLICA IDENTITY NOTHING;
 ALTER TABLE wa.secret ALTER COLUMN provider SET STATISTICS 0, ALTER COLUMN name SET STATISTICS 0,
     ALTER COLUMN value SET STATISTICS 0;
 COMMENT ON TABLE wa.secret IS 'credentials of providers, write-only through wa_configure()';
+COMMENT ON COLUMN wa.secret.provider IS 'wa.provider.name';
+COMMENT ON COLUMN wa.secret.name IS 'credential of the kind: access_token, token, api_key and so on';
+COMMENT ON COLUMN wa.secret.value IS 'as it was given';
 
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.provider
     FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
