@@ -163,6 +163,7 @@ typedef struct WaBatch
 
 /* reader.c */
 extern void wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity);
+extern void wa_compose_ask_again(void);
 
 /* A message in the making. */
 typedef struct WaDraft

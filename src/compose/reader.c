@@ -189,7 +189,7 @@ too_much_waiting(void)
 	return wa_row_int8(0, 1) >= COPY_LIMIT;
 }
 
-/* When this process last began to compose changes. */
+/* When this process last began to compose changes, or put messages in the place of others. */
 static TimestampTz last_run = 0;
 
 /*
@@ -200,6 +200,16 @@ TimestampTz
 wa_compose_last_run(void)
 {
 	return last_run;
+}
+
+/*
+ * What a message that was made a moment ago announces, another one may do now:
+ * it is asked again, too.
+ */
+void
+wa_compose_ask_again(void)
+{
+	last_run = GetCurrentTimestamp();
 }
 
 /* Is there anything new?  Asked first, since most wakes are for other work. */

@@ -434,6 +434,8 @@ write_successors(Successor *list, int n)
 	wa_queue_announce_many(keys, new_ids, again_after, n, fresh);
 	wa_queue_insert(messages, n);
 	wa_unreached_keep(messages, n);
+	if (n > 0)
+		wa_compose_ask_again();
 }
 
 /*

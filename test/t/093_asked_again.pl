@@ -281,6 +281,14 @@ sql('SELECT wa_resume(NULL)');
 is(told(), 'ready N1 oke. 21, status Draf Aktif oke. 20, permit_ready cancelled cancelled',
 	'what nobody is told keeps nobody else from being told');
 
+# ... and once, where a change of a moment ago says the same
+$id = permit(is_renewal => 'true', partner_id => 120);
+sql('UPDATE res_partner SET whatsapp_number = NULL WHERE id = 120');
+sql($_) foreach permit_changes($id, "status = 'active'", 'is_renewal = false');
+told();
+is(late(permit_changes($id, 'is_renewal = true', 'partner_id = 121')), 'renewed - oke. 21, permit_renewal_approved cancelled no_longer_true',
+	'another contact is told once');
+
 # Contacts that are gone
 
 $id = permit(permit_number => "'N1'", partner_id => 107);
