@@ -10,6 +10,7 @@
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make test-readme                        the README's five minutes, in bare Debian folders
 #   make bench                              figures
+#   make reference                          docs/reference.md anew, from the comments in the database
 #
 # Two modules: sicantik_wa is preloaded into the server and links libc and
 # json-c only; sicantik_wa_worker holds src/deliver/ and links libcurl.
@@ -57,7 +58,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme bench
+SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme bench reference
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -106,5 +107,7 @@ test-readme:
 	test/readme/run.sh
 bench:
 	test/bench/run.sh
+reference:
+	docs/reference.sh
 
 .PHONY: $(SCRIPT_GOALS)

@@ -696,7 +696,7 @@ def tell_all():
         part()
     say()
     say(paint("  %d checks passed in %.0f s." % (checks, time.monotonic() - BEGAN), "1;32")
-        + "  README.md tells how to do this on a real server.")
+        + "  docs/operating.md tells how to do this on a real server.")
 
 
 def leave_running():

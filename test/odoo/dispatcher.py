@@ -1,6 +1,6 @@
 """Moving over from Odoo's own WhatsApp module, and back: parts of checks.py.
 
-The shim is README.md's, word for word, made into an add-on.
+The shim is the one of docs/odoo.md, word for word, made into an add-on.
 """
 
 import json
@@ -13,9 +13,9 @@ RESULT = "sicantik_permits.result"
 
 
 def make_shim(source):
-    """The first Python block of README.md's section on the shim, as an add-on."""
-    with open(source + "/README.md", encoding="utf-8") as readme:
-        section = readme.read().split("### Odoo's dispatcher as a shim", 1)[1]
+    """The first Python block of the section on the shim in docs/odoo.md, as an add-on."""
+    with open(source + "/docs/odoo.md", encoding="utf-8") as page:
+        section = page.read().split("## Odoo's dispatcher as a shim", 1)[1]
     code = re.search(r"```python\n(.*?)```", section, re.S).group(1)
     os.makedirs(SHIM)
     for name, text in (
@@ -90,7 +90,7 @@ env['ir.cron'].create({'name': 'SICANTIK: Check Expiring Permits', 'state': 'cod
 
 
 def shim(lab):
-    lab.part("The old dispatcher hands over (README's shim)")
+    lab.part("The old dispatcher hands over (the shim of docs/odoo.md)")
     lab.must(lab.ODOO + ["-d", lab.PRODUCTION, "-i", "sicantik_wa_shim", "--stop-after-init",
                          "--no-http", "--log-level=warn"], "odoo")
     number = "6281200000001"

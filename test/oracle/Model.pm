@@ -1,5 +1,5 @@
-# What the README says would be told, in a few hundred lines that know nothing
-# of how the extension does it.
+# What docs/scenarios.md says would be told, in a few hundred lines that know
+# nothing of how the extension does it.
 #
 # A model is one small world: a permit with its contacts, or documents with
 # their approvers, or with the staff who hear of them.  do() carries out one

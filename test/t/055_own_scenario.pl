@@ -49,7 +49,7 @@ no_pacing($node, 'odoo');
 as_odoo("SELECT count(*) FROM wa_test_connection('fonnte')");
 as_odoo("SELECT wa_arm('odoo')");
 
-# The example of the README
+# One like that of docs/scenarios.md
 as_odoo(<<'SQL');
 CREATE TABLE account_invoice (id bigint PRIMARY KEY, partner_id integer, name text,
     state text, amount numeric, phone text);

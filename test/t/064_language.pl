@@ -183,7 +183,7 @@ my ($table) = slurp_file("$src/admin/story.c") =~ /\breasons\[\] = \{\n(.*?)\n\}
 my %times;
 $times{$_}++ foreach $table =~ /^\t\{"([a-z_]+)", \{/mg;
 is(join(' ', grep { $times{$_} > 1 } sort keys %times), '', 'no reason code has words twice');
-my ($states) = slurp_file("$src/../README.md") =~ /^### States and reasons\n(.*?)^### /ms;
+my ($states) = slurp_file("$src/../docs/reference.md") =~ /^## States and reasons\n(.*?)^## /ms;
 my (%documented, $state);
 foreach my $line (split /\n/, $states =~ s/\n`delivered` and.*//sr)
 {
@@ -192,11 +192,11 @@ foreach my $line (split /\n/, $states =~ s/\n`delivered` and.*//sr)
 	$state = $first if ($first // '') =~ /^`/;
 	$documented{"$state $_"}++ foreach ($second // '') =~ /`([a-z_]+)`/g;
 }
-cmp_ok(scalar keys %documented, '>', 30, 'the reasons are found in README.md');
-is(join(', ', grep { $documented{$_} > 1 } sort keys %documented), '', 'README.md tells each reason of a state once');
+cmp_ok(scalar keys %documented, '>', 30, 'the reasons are found in docs/reference.md');
+is(join(', ', grep { $documented{$_} > 1 } sort keys %documented), '', 'docs/reference.md tells each reason of a state once');
 is(join(', ', grep { !$times{ s/.* //r } } sort keys %documented), '', 'each of them has words');
 is(join(', ', grep { my $code = $_; !grep { / \Q$code\E$/ } keys %documented } sort keys %times), '',
-	'and each that has words is in README.md');
+	'and each that has words is in docs/reference.md');
 
 $node->safe_psql('odoo', join '', map
 	{

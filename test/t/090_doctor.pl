@@ -38,7 +38,7 @@ sub seen
 	return;
 }
 
-# What the README recommends
+# What README.md and docs/operating.md recommend
 
 load_odoo($node, 'odoo');
 sql('CREATE EXTENSION sicantik_wa');

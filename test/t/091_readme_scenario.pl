@@ -1,6 +1,6 @@
-# The scenario of one's own that README.md shows, word for word, on SICANTIK's
-# own tables: it fires, whoever owns the database and the tables and whoever
-# types it.
+# The scenario of one's own that docs/scenarios.md shows, word for word, on
+# SICANTIK's own tables: it fires, whoever owns the database and the tables and
+# whoever types it.
 
 use strict;
 use warnings;
@@ -12,9 +12,9 @@ use Test::More;
 
 use SicantikWa::Test;
 
-my ($section) = slurp_file(dirname(__FILE__) . '/../../README.md') =~ /^### A scenario of your own\n(.*?)^### /ms;
+my ($section) = slurp_file(dirname(__FILE__) . '/../../docs/scenarios.md') =~ /^## A scenario of your own\n(.*?)^## /ms;
 my @statements = $section =~ /^```sql\n(.*?)^```$/msg;
-is(scalar @statements, 2, 'README.md shows one that is told of changes, and one that runs daily');
+is(scalar @statements, 2, 'docs/scenarios.md shows one that is told of changes, and one that runs daily');
 
 my $sim = start_simulator();
 my $node = new_cluster('main', simulator => $sim, conf => 'sicantik_wa.max_workers = 8');
@@ -45,7 +45,7 @@ foreach my $layout (@layouts)
 	$as->($superuser, "CREATE EXTENSION sicantik_wa; SELECT FROM wa_setup(); SELECT wa_set('language', 'en'); SELECT wa_configure('fonnte', '"
 		  . provider_settings($sim, 'fonnte') . "'); SELECT FROM wa_test_connection('fonnte'); SELECT wa_arm('$db')", 'live');
 	no_pacing($node, $db);
-	like($as->($by, $statements[0], "what README.md says, by $by"), qr/^scenario document_rejected\|ok\|$/m, "$db: wa_check() is content");
+	like($as->($by, $statements[0], "what docs/scenarios.md says, by $by"), qr/^scenario document_rejected\|ok\|$/m, "$db: wa_check() is content");
 	$as->($superuser, 'UPDATE wa.scenario SET hours_from = NULL, hours_to = NULL, weekdays = NULL', 'at any time');
 	$as->($tables, "UPDATE sicantik_document SET state = 'rejected' WHERE id = 3", 'Odoo rejects a document');
 	ok(wait_sql($node, $db, "SELECT string_agg(state || ' ' || scenario, ', ') FROM wa.message WHERE scenario = 'document_rejected'", 'sent document_rejected'),

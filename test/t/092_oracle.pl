@@ -1,6 +1,6 @@
 # Random histories of changes, with messages that wait and changes that are
-# composed late, against a model made from the README (test/oracle/Model.pm):
-# what reaches the provider must be what the model says.
+# composed late, against a model made from docs/scenarios.md
+# (test/oracle/Model.pm): what reaches the provider must be what the model says.
 #
 # Many small worlds go through the same schedule side by side, each with a
 # history of its own.  A history that fails is made as short as it goes.

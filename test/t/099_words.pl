@@ -262,7 +262,7 @@ sql("DELETE FROM wa.message WHERE number = '6281299999999'");
 
 # What one can do, for every reason of every state in the documentation
 
-my ($table) = slurp_file("$src/../README.md") =~ /^### States and reasons\n(.*?)^`delivered` and/ms;
+my ($table) = slurp_file("$src/../docs/reference.md") =~ /^## States and reasons\n(.*?)^`delivered` and/ms;
 my ($state, @pairs);
 foreach my $line (split /\n/, $table)
 {
