@@ -20,7 +20,7 @@
  * them, the latter in Indonesian too, and as people fill in a form that must
  * not stay empty.  Compared without case.
  */
-static const char *const words[] = {
+static const char words[][sizeof("undefined")] = {
 	"false", "none", "null", "nil", "undefined", "nan", "nat", "n/a", "#n/a", "n.a.",
 	"<na>", "<null>", "(null)", "(none)", "[null]", "#null!", "#value!", "#ref!", "#name?",
 	"salah", "kosong", "nihil", "tidak ada", "belum ada"
@@ -28,6 +28,18 @@ static const char *const words[] = {
 
 /* Blanks, and the quotes and dashes that may stand around nothing. */
 static const char *const around = " \t\r\n\v\f\"'`-_.";
+
+/* Is this one of the words?  Most texts are longer than any of them. */
+static bool
+is_word(const char *text, size_t length)
+{
+	if (length >= sizeof(words[0]))
+		return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i][length] == '\0' && strncasecmp(text, words[i], length) == 0)
+			return true;
+	return false;
+}
 
 /*
  * wa_text_is_nothing
@@ -44,17 +56,12 @@ wa_text_is_nothing(const char *text)
 
 	if (text == NULL)
 		return true;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcasecmp(text, words[i]) == 0)
-			return true;
+	length = strlen(text);
+	if (is_word(text, length))
+		return true;
 	text += strspn(text, around);
 	length = strlen(text);
 	while (length > 0 && strchr(around, text[length - 1]))
 		length--;
-	if (length == 0)
-		return true;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strlen(words[i]) == length && strncasecmp(text, words[i], length) == 0)
-			return true;
-	return false;
+	return length == 0 || is_word(text, length);
 }
