@@ -492,6 +492,7 @@ told_by(const WaEvent *event, const WaScenario *scenario, WaDraft **drafts, int 
 void
 wa_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 {
+	/* the records stand there twice, so that no plan reads all messages of permits */
 	static WaStatement supersede =
 		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET reason = 'newer_status',"
 					 " state = CASE WHEN m.state = 'unknown' OR m.repeats > 0 THEN 'unknown' ELSE 'superseded' END,"
@@ -499,8 +500,8 @@ wa_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 					 " ELSE 'message ' || e.told_by || ' tells a newer status' END,"
 					 " due_at = NULL, finished_at = clock_timestamp()"
 					 " FROM unnest($1, $2, $3, $4) AS e(id, record, scenario, told_by)"
-					 " WHERE m.res_id = e.record AND m.res_model = 'sicantik.permit' AND m.scenario = e.scenario"
-					 " AND m.event_id < e.id"
+					 " WHERE m.res_id = e.record AND m.res_id = ANY ($2) AND m.res_model = 'sicantik.permit'"
+					 " AND m.scenario = e.scenario AND m.event_id < e.id"
 					 " AND (m.state IN ('queued', 'held') OR m.state = 'unknown' AND m.due_at IS NOT NULL)"
 					 " RETURNING m.id),"
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"
