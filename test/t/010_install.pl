@@ -63,15 +63,6 @@ sub wait_worker
 		'1');
 }
 
-sub wait_read
-{
-	my ($dbname) = @_;
-
-	return wait_sql($node, $dbname,
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
-		  . ' (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))');
-}
-
 # Who may create it
 
 my ($code, $out, $err) =
@@ -204,7 +195,7 @@ change_setting('sicantik_wa.enabled', 'on');
 ok($sim->wait_for_sends(1, to => '6281200000020', accepted => 1), 'the original goes on');
 foreach my $copy ('plain', 'custom')
 {
-	ok(wait_read($copy), "$copy: the unread event is read");
+	ok(wait_read($node, $copy), "$copy: the unread event is read");
 	as('odoo', $copy, "SELECT wa_send_text('0812-0000-0021', 'Yth. petugas, ini percobaan.')");
 	as('odoo', $copy, "UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 3");
 	ok( wait_sql($node, $copy,
@@ -252,7 +243,7 @@ $log = -s $node->logfile;
 }
 ok(wait_worker('odoo'), 'without libcurl the server starts, and the worker');
 as('odoo', 'odoo', "UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 2");
-ok(wait_read('odoo'), 'it composes');
+ok(wait_read($node, 'odoo'), 'it composes');
 is( $node->safe_psql('odoo',
 		"SELECT string_agg(DISTINCT state, ',') FROM wa.message WHERE params->>'status_baru' = 'Dibatalkan'"),
 	'queued', 'and the messages wait');
@@ -301,7 +292,7 @@ $node->restart;
 ok($sim->wait_for_sends($sent + 1), 'with preload');
 ok( wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE id = $out AND state = 'sent'", '1'),
 	'what was queued goes out');
-ok(wait_read('odoo'), 'and what was captured is read');
+ok(wait_read($node, 'odoo'), 'and what was captured is read');
 
 # The end of it
 

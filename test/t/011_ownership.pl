@@ -39,15 +39,6 @@ sub works
 	return $out;
 }
 
-sub wait_read
-{
-	my ($dbname) = @_;
-
-	return wait_sql($node, $dbname,
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
-		  . ' (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))');
-}
-
 sub events
 {
 	my ($dbname) = @_;
@@ -165,7 +156,7 @@ sub use_everything
 
 	works($tables, $db, "SET sicantik_wa.capture = on; UPDATE sicantik_permit SET status = '$status' WHERE id = 2",
 		"$db: UPDATE to $status");
-	ok(wait_read($db), "$db: composing goes on");
+	ok(wait_read($node, $db), "$db: composing goes on");
 	as($superuser, $db, $_)
 	  foreach ('SELECT * FROM wa_setup()', 'SELECT * FROM wa_status()',
 		"SELECT wa_send('permit_ready', 10, permit_id => 2)",

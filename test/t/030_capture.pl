@@ -34,20 +34,13 @@ sub as_odoo
 }
 
 # Wait until every committed event has been read.
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 # The messages about a permit: scenario, and for a change of status from what
 # to what.
 sub messages
 {
 	my ($where) = @_;
 
-	wait_read();
+	wait_read($node, 'odoo');
 	return $node->safe_psql('odoo',
 			"SELECT string_agg(concat_ws(' ', scenario, params->>'status_lama', params->>'status_baru'), ', ' ORDER BY id)"
 		  . " FROM wa.message WHERE res_id IN (SELECT id FROM sicantik_permit WHERE $where)");
@@ -114,7 +107,7 @@ my $id = draft();
 foreach my $status ('cancelled', 'draft', 'expired')
 {
 	as_odoo("UPDATE sicantik_permit SET status = '$status' WHERE id = $id");
-	wait_read();
+	wait_read($node, 'odoo');
 }
 is( messages("id = $id"),
 	'status_update Draf Dibatalkan, status_update Dibatalkan Draf, status_update Draf Kedaluwarsa',
@@ -304,7 +297,7 @@ my $big = $node->safe_psql('odoo', "SELECT count(*) FROM sicantik_permit WHERE $
 cmp_ok($big, '>=', 5000, 'there are enough permits');
 as_odoo("BEGIN; UPDATE sicantik_permit SET permit_number = 'BIG/' || id WHERE $many;"
 	  . " UPDATE sicantik_permit SET status = 'active' WHERE $many; COMMIT");
-wait_read();
+wait_read($node, 'odoo');
 is( $node->safe_psql('odoo',
 		"SELECT count(*) || ' ' || count(DISTINCT res_id) || ' ' || string_agg(DISTINCT scenario, ',')"
 		  . " FROM wa.message WHERE res_id IN (SELECT id FROM sicantik_permit WHERE permit_number LIKE 'BIG/%')"),
@@ -402,7 +395,7 @@ $odoo->do('ALTER TABLE sicantik_permit RENAME COLUMN status TO state');
 $odoo->do("UPDATE sicantik_permit SET state = 'expired', partner_id = NULL WHERE id = $id");
 is($odoo->err, '', 'renamed columns');
 $odoo->do('ALTER TABLE sicantik_permit RENAME COLUMN state TO status');
-wait_read();
+wait_read($node, 'odoo');
 is($node->safe_psql('odoo', 'SELECT count(*) FROM wa.dead_letter'), '0', 'nothing of it is a dead letter');
 
 $odoo->do('SET client_min_messages = warning; CREATE TABLE permit_copy (LIKE sicantik_permit INCLUDING ALL);'
@@ -424,7 +417,7 @@ my @killed = map { draft() } 1 .. 40;
 my $killed = join(',', @killed);
 my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { nth => 11 }, times => 1000 });
 as_odoo("UPDATE sicantik_permit SET status = 'active', permit_number = 'KILL/' || id WHERE id IN ($killed)");
-wait_read();
+wait_read($node, 'odoo');
 ok($sim->wait_for_sends(1, fault_id => $hold), 'some are on the wire');
 my $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $worker AND datname = 'odoo'");
 $odoo->close;

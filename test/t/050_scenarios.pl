@@ -32,17 +32,10 @@ sub odoo
 	return;
 }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 # Forget what was there.
 sub from_now
 {
-	wait_read();
+	wait_read($node, 'odoo');
 	$last_message = sql('SELECT coalesce(max(id), 0) FROM wa.message');
 	$last_outcome = sql('SELECT coalesce(max(id), 0) FROM wa.event_outcome');
 	return;
@@ -51,7 +44,7 @@ sub from_now
 # Messages since then, "scenario>partner", sorted.
 sub messages
 {
-	wait_read();
+	wait_read($node, 'odoo');
 	return sql(
 			"SELECT string_agg(scenario || '>' || partner_id, ' ' ORDER BY scenario, partner_id)"
 		  . " FROM wa.message WHERE id > $last_message");
@@ -62,7 +55,7 @@ sub outcomes
 {
 	my ($scenario) = @_;
 
-	wait_read();
+	wait_read($node, 'odoo');
 	return sql(
 			"SELECT string_agg(DISTINCT outcome, ' ' ORDER BY outcome)"
 		  . " FROM wa.event_outcome WHERE id > $last_outcome AND scenario = '$scenario'");
@@ -194,7 +187,7 @@ is(told(change($id, 'partner_id = 10')), 'permit_ready>10', 'a contact linked af
 is(told(change($id, 'partner_id = 16')), '', 'a contact that is merged into another is no news');
 $id = permit(partner_id => 'NULL');
 odoo(change($id, "status = 'active', permit_number = 'A'"));
-wait_read();
+wait_read($node, 'odoo');
 sql("UPDATE wa.event_outcome SET at = at - interval '8 days' WHERE record_id = $id");
 is(told(change($id, 'partner_id = 10')), '', 'a contact linked after 8 days is not');
 is(outcomes('permit_ready'), 'not news', '... since it is no news any more');
@@ -246,7 +239,7 @@ is(told(change($id, "permit_number = 'R'")), 'permit_renewal_approved>10', '... 
 is(told(change($id, "is_renewal = false"), change($id, "is_renewal = true")), '', '... once');
 $id = permit(is_renewal => 'true');
 odoo(change($id, "status = 'active'"));
-wait_read();
+wait_read($node, 'odoo');
 is(told(change($id, "is_renewal = false, permit_number = 'R'")), 'permit_ready>10', 'its number comes with what it is by then');
 $id = permit(status => "'active'", permit_number => "'A'");
 is(told(change($id, 'is_renewal = true')), 'permit_renewal_approved>10', 'marked as a renewal afterwards');
@@ -416,7 +409,7 @@ odoo(join(';',
 			"UPDATE sicantik_permit SET status = 'active', permit_number = 'M' || id"
 			  . " WHERE registration_id LIKE 'MANY-%' AND id % 5 = $_"
 		} 0 .. 4));
-wait_read();
+wait_read($node, 'odoo');
 is( sql("SELECT count(*), count(DISTINCT res_id), string_agg(DISTINCT scenario, ',') FROM wa.message WHERE id > $last_message"),
 	'500|500|permit_ready', '500 records in statements of 100: one message each');
 

@@ -17,19 +17,12 @@ my $node = new_cluster('main', simulator => $sim);
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 # The messages about permits: how many of which scenario, state and reason.
 sub ledger
 {
 	my ($where) = @_;
 
-	wait_read();
+	wait_read($node, 'odoo');
 	return sql("SELECT string_agg(concat_ws(' ', n, scenario, state, reason), ', ' ORDER BY scenario, state, reason) FROM"
 		  . " (SELECT count(*) AS n, scenario, CASE WHEN state IN ('queued', 'sending', 'sent') THEN 'passed' ELSE state END AS state,"
 		  . " CASE WHEN state IN ('queued', 'sending', 'sent') THEN NULL ELSE reason END AS reason"
@@ -161,7 +154,7 @@ foreach my $status ('active', 'expired', 'active', 'cancelled', 'active')
 	sql("UPDATE sicantik_permit SET status = '$status', expiry_date = current_date WHERE id = $one");
 	wait_sql($node, 'odoo',
 		"SELECT count(*) FROM wa.message WHERE res_id = $one AND state IN ('queued', 'sending')", '0')
-	  if wait_read();
+	  if wait_read($node, 'odoo');
 }
 is( ledger("id = $one"),
 	'1 status_update held daily_limit, 3 status_update passed, 1 status_update superseded newer_status',

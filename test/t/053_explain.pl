@@ -36,13 +36,6 @@ sub checked
 	return sql("SELECT string_agg(concat_ws(': ', state, what_to_do), E'\\n') FROM wa_check() WHERE item = '$item'");
 }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 load_odoo($node, 'odoo');
 sql('CREATE EXTENSION sicantik_wa');
 sql("SELECT wa_set('language', 'en')");
@@ -89,7 +82,7 @@ sql("UPDATE sicantik_permit SET status = 'draft';
 like(checked('reach'),
 	qr/^ok: of 5 active permits 1 can be notified: 1 without partner, 1 without number, 1 name mismatch, 1 opted out or blacklisted/,
 	'how many citizens can be told');
-wait_read();
+wait_read($node, 'odoo');
 
 # Explain: sends nothing.
 sql("SELECT wa_set('download_link', NULL)");
@@ -174,7 +167,7 @@ like(told("wa_history('0899-1234-5678')"), qr/^nothing is known about "0899-1234
 
 # Dead letters: a broken template; others go on.
 sql("UPDATE sicantik_permit SET status = 'draft', permit_number = NULL WHERE id IN (2, 6)");
-wait_read();
+wait_read($node, 'odoo');
 sql("UPDATE wa.template SET body = 'Kepada {{tidak_ada}}' WHERE key = 'permit_ready'");
 sql("UPDATE sicantik_permit SET status = 'active', permit_number = '503/9002' WHERE id = 2");
 wait_sql($node, 'odoo', 'SELECT count(*) = 1 FROM wa.dead_letter');

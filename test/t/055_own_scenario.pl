@@ -25,18 +25,11 @@ sub as_odoo
 	return $out;
 }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 sub messages
 {
 	my ($where) = @_;
 
-	wait_read();
+	wait_read($node, 'odoo');
 	return as_odoo(
 		"SELECT count(*) FROM wa.message WHERE scenario LIKE 'invoice%' AND $where");
 }
@@ -81,7 +74,7 @@ is(as_odoo('SELECT count(*) FROM pg_trigger WHERE tgrelid = '
 is(messages('true'), '0', 'a function that returns no row sends nothing');
 
 as_odoo("UPDATE account_invoice SET state = 'overdue' WHERE id = 1");
-wait_read();
+wait_read($node, 'odoo');
 my $name = as_odoo('SELECT name FROM res_partner WHERE id = 18');
 my $id = as_odoo("SELECT id FROM wa.message WHERE scenario = 'invoice_overdue'");
 wait_state($node, 'odoo', $id, 'sent');
@@ -127,7 +120,7 @@ is(as_odoo('SELECT error FROM wa.dead_letter WHERE record_id = 5'),
 
 redefine("BEGIN CREATE TEMPORARY TABLE t (); RETURN; END");
 as_odoo("UPDATE account_invoice SET state = 'overdue' WHERE id = 7");
-wait_read();
+wait_read($node, 'odoo');
 like(as_odoo('SELECT error FROM wa.dead_letter WHERE record_id = 7'),
 	qr/within security-restricted operation/, 'it runs in a restricted context');
 
@@ -138,7 +131,7 @@ $node->safe_psql('odoo',
 	  . " REVOKE EXECUTE ON FUNCTION secret.f FROM PUBLIC");
 as_odoo("UPDATE wa.scenario SET composer = 'secret.f' WHERE key = 'invoice_overdue'");
 as_odoo("UPDATE account_invoice SET state = 'overdue' WHERE id = 8");
-wait_read();
+wait_read($node, 'odoo');
 like(as_odoo('SELECT error FROM wa.dead_letter WHERE record_id = 8'),
 	qr/may not execute the composer/,
 	'a function that the owner may not execute is not called');
@@ -146,7 +139,7 @@ is(messages('res_id IN (5, 7, 8)'), '0', 'none of these has sent anything');
 
 as_odoo("UPDATE wa.scenario SET composer = 'office.gone' WHERE key = 'invoice_overdue'");
 as_odoo("UPDATE account_invoice SET state = 'overdue' WHERE id = 9");
-wait_read();
+wait_read($node, 'odoo');
 like(as_odoo('SELECT error FROM wa.dead_letter WHERE record_id = 9'),
 	qr/does not exist: office\.gone/, 'a function that is gone is named');
 

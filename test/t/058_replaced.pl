@@ -19,13 +19,6 @@ my $node = new_cluster('main', simulator => $sim,
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 # Nothing can go, then all that waits does, after it has been looked at again.
 sub closed { sql('UPDATE wa.provider SET active = false'); return; }
 
@@ -107,7 +100,7 @@ is(scalar(grep { $_->{to} eq '6281255550001' } $sim->accepted), 1, 'it rings onc
 
 my ($followed) = $ids[10];
 sql("UPDATE sicantik_permit SET partner_id = NULL WHERE id = $followed; INSERT INTO mail_followers (res_model, res_id, partner_id) VALUES ('sicantik.permit', $followed, 20)");
-wait_read();
+wait_read($node, 'odoo');
 closed();
 sql("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = $followed");
 ok(waits("res_id = $followed AND partner_id = 20", '1'), 'a follower is to be told');
@@ -131,7 +124,7 @@ ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE res_id = $undo
 	'the right click is told');
 sql("UPDATE sicantik_permit SET status = 'expired', expiry_date = current_date WHERE id = $number");
 sql("UPDATE sicantik_permit SET status = 'active' WHERE id = $number");
-wait_read();
+wait_read($node, 'odoo');
 is(told("res_id = $number AND scenario = 'permit_ready'"), 'superseded replaced, sent',
 	'what was told with its corrected number is told for ever');
 sql("UPDATE sicantik_permit SET partner_id = 10 WHERE id = $nobody");
@@ -150,7 +143,7 @@ sub two_before_composing
 	$locker->do('BEGIN; LOCK TABLE sicantik_permit_type');
 	sql($_) foreach @statements;
 	$locker->do('COMMIT');
-	wait_read();
+	wait_read($node, 'odoo');
 	return;
 }
 two_before_composing("UPDATE sicantik_permit SET status = 'active', permit_number = 'L/1' WHERE id = $late",
@@ -176,7 +169,7 @@ closed();
 sql("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = $twice");
 ok(waits("res_id = $twice", '1'), 'one waits');
 sql("UPDATE sicantik_permit SET status = 'draft' WHERE id = $twice");
-wait_read();
+wait_read($node, 'odoo');
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE res_id = $twice AND state = 'superseded'", '1'), 'a newer one takes its place');
 open_again();
 is(told("res_id = $twice"), 'sent, superseded newer_status, sent', 'nothing is lost');
@@ -184,12 +177,12 @@ is(told("res_id = $twice"), 'sent, superseded newer_status, sent', 'nothing is l
 # Documents: one message stands for all that wait
 
 sql("UPDATE sicantik_document SET state = 'signed'; UPDATE wa.once SET made_at = made_at - interval '1 hour' WHERE key LIKE 'told:%'");
-wait_read();
+wait_read($node, 'odoo');
 my $pending = "scenario = 'document_pending' AND state <> 'skipped'";
 sql("DELETE FROM wa.message WHERE scenario = 'document_pending'");
 closed();
 sql("UPDATE sicantik_document SET state = 'pending_signature', requires_approval = false WHERE id IN (1, 2)");
-wait_read();
+wait_read($node, 'odoo');
 my $staff = sql("SELECT count(*) FROM wa.message WHERE $pending");
 cmp_ok($staff, '>', 0, 'staff are to be told of two documents');
 ok(waits($pending, $staff), 'and wait');
@@ -202,10 +195,10 @@ is( sql("SELECT string_agg(DISTINCT concat_ws(' ', state, res_id, params->>'juml
 is(sql("SELECT count(*) FROM wa.message WHERE $pending AND state = 'sent'"), $staff, 'each of them');
 sql("UPDATE sicantik_document SET state = 'signed'");
 sql("UPDATE wa.once SET made_at = made_at - interval '1 hour' WHERE key LIKE 'told:%'; DELETE FROM wa.message WHERE scenario = 'document_pending'");
-wait_read();
+wait_read($node, 'odoo');
 closed();
 sql("UPDATE sicantik_document SET state = 'pending_signature' WHERE id = 1");
-wait_read();
+wait_read($node, 'odoo');
 ok(waits($pending, $staff), 'one document');
 sql("UPDATE sicantik_document SET state = 'signed' WHERE id = 1");
 open_again();
@@ -219,7 +212,7 @@ ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE $pending AND s
 
 my $about = sql('SELECT p.registration_id FROM sicantik_document AS d JOIN sicantik_permit AS p ON p.id = d.permit_id WHERE d.id = 1');
 sql("INSERT INTO signature_workflow (document_id, approver_id, state) VALUES (1, 5, 'pending')");
-wait_read();
+wait_read($node, 'odoo');
 like(sql("SELECT string_agg(what, E'\\n') FROM wa_history('$about')"), qr/approval_required: not yet.*signature_workflow/,
 	'wa_history() tells of an approver who is not asked yet');
 
@@ -230,7 +223,7 @@ closed();
 make_ready($locked);
 ok(waits("res_id = $locked", '1'), 'one waits');
 sql("UPDATE sicantik_permit SET permit_number = 'L/2' WHERE id = $locked");
-wait_read();
+wait_read($node, 'odoo');
 $locker->do('BEGIN; LOCK TABLE sicantik_permit_type');
 sql('UPDATE wa.provider SET active = true');
 my $hand = sql("SELECT wa_send_text('081299990009', 'Halo')");

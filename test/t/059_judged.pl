@@ -18,18 +18,11 @@ my $last = 0;
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 # What was made since the last call, once it is over: scenario, last digits of
 # the number, and what became of it if it was not sent.
 sub told
 {
-	wait_read();
+	wait_read($node, 'odoo');
 	wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE state IN ('queued', 'sending')", '0');
 	my $told = sql("SELECT string_agg(concat_ws(' ', scenario, right(number, 2), nullif(state, 'sent'), reason), ', '"
 		  . " ORDER BY scenario, number, id) FROM wa.message WHERE id > $last");
@@ -116,7 +109,7 @@ closed();
 pending(105, '{6}');
 ok(waits(1), 'the approver will be asked');
 sql('UPDATE signature_workflow SET approver_id = 5 WHERE document_id = 105');
-wait_read();
+wait_read($node, 'odoo');
 sql('UPDATE wa.provider SET active = true');
 is(told(), 'approval_required 20, approval_required 21 cancelled no_longer_true',
 	'who is not to approve any more is not asked, his successor is');
@@ -127,7 +120,7 @@ closed();
 pending(106, '{6}');
 ok(waits(1), 'the approver will be asked');
 sql("UPDATE signature_workflow SET state = 'approved' WHERE document_id = 106");
-wait_read();
+wait_read($node, 'odoo');
 sql('UPDATE wa.provider SET active = true');
 is(told(), 'approval_required 21 cancelled no_longer_true', 'nor is one who has approved');
 
@@ -136,7 +129,7 @@ pending(107, '{6, 6}');
 ok(waits(1), 'the approver will be asked twice');
 sql("UPDATE signature_workflow SET state = 'approved'"
 	  . ' WHERE id = (SELECT min(id) FROM signature_workflow WHERE document_id = 107)');
-wait_read();
+wait_read($node, 'odoo');
 sql('UPDATE wa.provider SET active = true');
 is(told(), 'approval_required 21', 'who has approved one of two requests is still asked for the other');
 
@@ -144,7 +137,7 @@ closed();
 pending(110, '{6}');
 ok(waits(1), 'the approver will be asked');
 sql('UPDATE sicantik_document SET requires_approval = NULL WHERE id = 110');
-wait_read();
+wait_read($node, 'odoo');
 sql('UPDATE wa.provider SET active = true');
 is(told(), 'approval_required 21 cancelled no_longer_true', 'a document that requires no approval any more asks nobody');
 asked('UPDATE sicantik_document SET requires_approval = true WHERE id = 110',

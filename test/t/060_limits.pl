@@ -15,13 +15,6 @@ my $node = new_cluster('main', fsync => 1, conf => "sicantik_wa.worker_idle_time
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 sub run_by_hand
 {
 	my ($key) = @_;
@@ -37,7 +30,7 @@ sub make_ready
 	my $taken = join(',', splice(@ids, 0, $n));
 
 	sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'G/' || id, issue_date = current_date WHERE id IN ($taken)");
-	wait_read();
+	wait_read($node, 'odoo');
 	return $taken;
 }
 
@@ -72,7 +65,7 @@ my $taken = join(',', splice(@ids, 0, 4));
 sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'G/' || id, issue_date = current_date WHERE id IN ($taken)");
 $node->stop('immediate');
 $node->start;
-wait_read();
+wait_read($node, 'odoo');
 is(split_up($taken), '4 passed, 0 held', 'a crash');
 is(sql("SELECT count(*) FROM wa.message WHERE res_id IN ($taken)"), '4', 'makes each message once');
 is(sql("SELECT sum(messages) FROM wa.passed WHERE scenario = 'permit_ready'"), '58', 'and counts it once');
@@ -87,7 +80,7 @@ $taken = join(',', splice(@ids, 0, 40));
 sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'G/' || id, issue_date = current_date WHERE id IN ($taken)");
 $node->stop('immediate');
 $node->start;
-wait_read();
+wait_read($node, 'odoo');
 is(split_up($taken), '25 passed, 15 held', 'a transaction that a crash follows has its limit once');
 
 # the day of a number is counted from the ledger
@@ -103,14 +96,14 @@ sub announce
 	return;
 }
 announce(@busy[0 .. 8]);
-wait_read();
+wait_read($node, 'odoo');
 # (observe: what was not sent does not count; these are taken as sent)
 wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE number = '6281200000010' AND state = 'queued'", '0');
 sql("UPDATE wa.message SET state = 'sent', reason = NULL WHERE number = '6281200000010'");
 announce(@busy[9 .. 11]);
 $node->stop('immediate');
 $node->start;
-wait_read();
+wait_read($node, 'odoo');
 is(sql("SELECT count(*) FROM wa.message WHERE number = '6281200000010' AND state = 'held' AND reason = 'daily_limit'"), '2',
 	'ten a day to a number, restart or not');
 sql("SELECT wa_set('language', 'en')");

@@ -17,13 +17,6 @@ my $node = new_cluster('main', conf => 'sicantik_wa.worker_idle_timeout = 3600')
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 load_odoo($node, 'odoo');
 load_many($node, 'odoo', 1000);
 sql('CREATE EXTENSION sicantik_wa; SELECT * FROM wa_setup()');
@@ -47,7 +40,7 @@ ALTER TABLE sicantik_permit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 SQL
 my $started = time;
 sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'D/' || id, issue_date = current_date WHERE registration_id LIKE 'MANY-%'");
-ok(wait_read(), 'a thousand events, one of them bad');
+ok(wait_read($node, 'odoo'), 'a thousand events, one of them bad');
 my $took = time - $started;
 note(sprintf('composed in %.1f s', $took));
 cmp_ok($took, '<', 15, 'are composed in reasonable time');
@@ -91,7 +84,7 @@ sub die_of_template
 }
 
 sql("UPDATE sicantik_permit SET status = 'draft', permit_number = NULL WHERE id IN ($ids[0], $ids[1])");
-wait_read();
+wait_read($node, 'odoo');
 foreach my $end ('COMMIT', 'ROLLBACK')
 {
 	my $permit = $end eq 'COMMIT' ? $ids[0] : $ids[1];
@@ -99,7 +92,7 @@ foreach my $end ('COMMIT', 'ROLLBACK')
 	my $logged = -s $node->logfile;
 
 	sql("UPDATE sicantik_permit SET status = 'draft' WHERE id = $permit");
-	ok(wait_read(), 'the permit is taken back');
+	ok(wait_read($node, 'odoo'), 'the permit is taken back');
 	sql("SET sicantik_wa.capture = off; UPDATE sicantik_permit SET status = 'active' WHERE id = $permit");
 	is($one->do("BEGIN; SELECT wa_replay($letter)"), '1', "$end: a replay is open");
 	sql("SET sicantik_wa.capture = off; UPDATE sicantik_permit SET status = 'draft' WHERE id = $permit");
@@ -108,7 +101,7 @@ foreach my $end ('COMMIT', 'ROLLBACK')
 	is(sql("SELECT count(*) FROM wa.message WHERE res_id = $permit AND scenario = 'permit_ready' AND params->>'permit_number' = 'W/$permit'"),
 		'0', 'the worker does not wait, and tries again');
 	$one->do($end);
-	ok(wait_read(), 'when it is over the worker goes on');
+	ok(wait_read($node, 'odoo'), 'when it is over the worker goes on');
 	is(sql("SELECT count(*) FROM wa.message WHERE res_id = $permit AND scenario = 'permit_ready' AND params->>'permit_number' = 'W/$permit'"),
 		'1', "$end: one message");
 	is(sql('SELECT count(*) FROM wa.dead_letter'), $end eq 'COMMIT' ? '0' : '1', 'the dead letter is gone, or there');

@@ -34,19 +34,12 @@ sub error_of
 	return $err;
 }
 
-sub wait_read
-{
-	return wait_sql($node, 'odoo',
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))');
-}
-
 # What an own scenario has made of records, oldest first.
 sub made
 {
 	my ($scenario) = @_;
 
-	wait_read();
+	wait_read($node, 'odoo');
 	return sql("SELECT string_agg(concat_ws(' ', res_id, partner_id), ', ' ORDER BY id) FROM wa.message WHERE scenario = '$scenario'");
 }
 
@@ -218,7 +211,7 @@ is(sql('SELECT sum(wa_replay(event_id)) FROM wa.dead_letter'), '18', 'mended, al
 is(made('invoice_also'), $also, 'and what others made of the events is not made again');
 is(sql('SELECT count(*) FROM wa.dead_letter'), '0', 'no dead letter is left');
 sql("UPDATE account_move SET payment_state = 'paid' WHERE id = 2; UPDATE account_move SET payment_state = 'overdue' WHERE id = 2");
-wait_read();
+wait_read($node, 'odoo');
 is(sql("SELECT count(*) FROM wa.message WHERE scenario = 'invoice_overdue' AND res_id = 2"), '1', '"once" holds for a scenario with a table too');
 
 # A lock is no failure at once, and does not end the worker
@@ -245,7 +238,7 @@ like(sql("SELECT string_agg(what, ' | ') FROM wa_why((SELECT min(id) FROM wa.mes
 	qr/invoice_overdue.*public\.account_move 1/, 'wa_why() names scenario and record');
 define('invoice_overdue', '', "BEGIN RAISE 'no such luck'; END");
 sql("UPDATE account_move SET payment_state = 'overdue' WHERE id = 22");
-wait_read();
+wait_read($node, 'odoo');
 foreach my $about ('INV/22', 'partner 18', 'account.move 22', 'account_move 22', 'public.account_move 22')
 {
 	like(sql("SELECT string_agg(what, ' | ') FROM wa_history('$about')"), qr/no such luck/, "wa_history('$about') finds an event without message");
@@ -254,7 +247,7 @@ unlike(sql("SELECT string_agg(what, ' | ') FROM wa_history('INV/23')"), qr/no su
 
 # A STABLE function that waited for its table to be written anew would find it empty
 sql("UPDATE account_move SET payment_state = 'overdue' WHERE id = 24");
-wait_read();
+wait_read($node, 'odoo');
 define('invoice_overdue', '', "BEGIN RETURN QUERY SELECT 18::bigint, NULL::text, '{\"invoice\": 1, \"amount\": 2}'::jsonb FROM public.account_move WHERE id = record_id; END");
 sql('ALTER FUNCTION office.invoice_overdue STABLE; ALTER TABLE account_move ADD COLUMN note integer');
 $locker->do('BEGIN; ALTER TABLE account_move ALTER COLUMN note TYPE bigint');

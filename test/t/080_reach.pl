@@ -36,12 +36,6 @@ sub comes_true
 	return ok(wait_sql($node, 'office', "SELECT $query", $expected), $what);
 }
 
-sub wait_read
-{
-	return comes_true('NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p'
-		  . ' WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))', 'events are read');
-}
-
 load_odoo($node, 'office', owner => 'office', tables => 'odoo');
 sql('CREATE ROLE hr LOGIN; CREATE ROLE clerk LOGIN; GRANT CREATE ON DATABASE office TO clerk');
 as('office', 'CREATE EXTENSION sicantik_wa');
@@ -78,7 +72,7 @@ as('odoo', "UPDATE sicantik_permit SET status = 'active', permit_number = '080/1
 as('odoo', "UPDATE sicantik_permit SET status = 'renewed' WHERE id = 2");
 as('odoo', "UPDATE sicantik_document SET state = 'draft'");
 as('odoo', "UPDATE sicantik_document SET state = 'pending_signature', write_date = now() - interval '3 days'");
-wait_read();
+ok(wait_read($node, 'office'), 'events are read');
 is(as('office', "SELECT wa_run_scenario('reminder') IS NULL, wa_run_scenario('permit_expiry_warning') IS NULL") =~ /f\|f/, 1,
 	'daily scenarios run');
 is(sql('SELECT count(*) FROM wa.dead_letter'), '0', 'nothing failed');
@@ -207,7 +201,7 @@ as('office', "INSERT INTO wa.waiting (document_id, scenario, event_id, relation,
 as('office', "INSERT INTO wa.watch (relation, owner, columns) VALUES ('hr.salary', 'hr', '{amount,name,status}')");
 like(sql("SELECT action || ' ' || detail FROM wa_setup() WHERE item = 'table hr.salary'"), qr/^refused .*no rights of role hr/,
 	'watch: a table of somebody else is not attached, even if a superuser runs wa_setup()');
-wait_read();
+ok(wait_read($node, 'office'), 'events are read');
 like(as('office', "SELECT * FROM wa_history('$word')"), qr/hr\.salary: could not be searched: table hr\.salary belongs to role hr/,
 	'wa_history() says what it may not search');
 
@@ -222,7 +216,7 @@ unlike($answers, qr/081255550001.*$word|$word\.example|name.*$word/, 'setting od
 like($answers, qr/table hr\.res_partner belongs to role hr/, '  which is said');
 as('office', "INSERT INTO wa.event (xact, at, command, relation, record_id, columns, old, new) VALUES (pg_current_xact_id(), now(), 1, 'hr.sicantik_permit', 1,"
 	  . " '{status,permit_number,partner_id,is_renewal}', '{draft,N,1,f}', '{active,N,1,f}'); UPDATE wa.provider SET tested_at = now()");
-wait_read();
+ok(wait_read($node, 'office'), 'events are read');
 like(sql('SELECT string_agg(error, chr(10)) FROM wa.dead_letter'), qr/table hr\.\w+ belongs to role hr/, '  the event that asked for it is a dead letter');
 my $everything = seen($word);
 $everything =~ s/(?:could not be searched|wa_history|"$word").*//g;
@@ -299,7 +293,7 @@ sub compose
 		  . ' ALTER FUNCTION public.mine OWNER TO clerk;'
 		  . ' TRUNCATE loot; TRUNCATE wa.dead_letter');
 	as('odoo', "UPDATE sicantik_permit SET permit_number = coalesce(permit_number, '') || 'x' WHERE id = 3");
-	return wait_read();
+	return ok(wait_read($node, 'office'), 'events are read');
 }
 sql("UPDATE wa.scenario SET watch = 'public.sicantik_permit' WHERE key = 'mine'");
 compose('SECURITY INVOKER');
@@ -310,10 +304,10 @@ like(as('office', "SELECT state || ' ' || what_to_do FROM wa_check() WHERE item 
 compose('SECURITY DEFINER');
 is(sql("SELECT string_agg(who, ',') FROM loot"), 'clerk', 'unless it asks to be called as its owner, and then it is');
 sql("ALTER FUNCTION public.mine SECURITY INVOKER; ALTER FUNCTION public.mine OWNER TO office; TRUNCATE loot; UPDATE sicantik_permit SET permit_number = coalesce(permit_number, '') || 'x' WHERE id = 3");
-wait_read();
+ok(wait_read($node, 'office'), 'events are read');
 is(sql("SELECT string_agg(who, ',') FROM loot"), 'office', 'one of the owner of the database runs as him');
 sql("GRANT office TO clerk; ALTER FUNCTION public.mine OWNER TO clerk; TRUNCATE loot; UPDATE sicantik_permit SET permit_number = coalesce(permit_number, '') || 'x' WHERE id = 3");
-wait_read();
+ok(wait_read($node, 'office'), 'events are read');
 is(sql("SELECT string_agg(who, ',') FROM loot"), 'office', 'so does one of a role that has all his rights');
 
 # The case that was met: postgres owns the database, odoo the function

@@ -39,14 +39,7 @@ my $journal;
 
 diag("oracle: $seconds seconds, ORACLE_SEED=$seed");
 
-sub sql
-{
-	my ($statements) = @_;
-	my $answer = $session->do($statements);
-
-	die "$statements: " . $session->err if $session->err =~ /ERROR|FATAL/;
-	return $answer;
-}
+sub sql { return $session->sql($_[0]); }
 
 sub wait_for
 {
@@ -64,27 +57,6 @@ sub wait_for
 		usleep(10_000);
 	}
 	return 1;
-}
-
-# The worker has begun no transaction before now that it is still in: what it
-# reads from here on is as it is now.
-sub wait_begun_since
-{
-	my $now = sql('SELECT clock_timestamp()');
-
-	return wait_for("NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND xact_start < '$now')");
-}
-
-# No provider is used, and the worker has noticed: a message by hand finds none.
-# What it asked is over and forgotten again.
-sub pause
-{
-	sql('SELECT wa_pause(NULL)');
-	my $probe = sql("SELECT wa_send_text('6285799999999', 'x')");
-
-	wait_for("reason = 'no_provider' FROM wa.message WHERE id = $probe");
-	sql("SELECT wa_cancel($probe)");
-	return wait_for("state = 'cancelled' FROM wa.message WHERE id = $probe") && $probe;
 }
 
 my $all_read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
@@ -207,7 +179,7 @@ sub switch
 	return if $from eq $to;
 	if ($from =~ /late/)
 	{
-		wait_begun_since();
+		$session->wait_begun_since;
 		$locker->do('COMMIT');
 	}
 	if ($from eq 'wait_late')
@@ -216,7 +188,7 @@ sub switch
 		wait_for($all_read);
 	}
 	sql('SELECT wa_resume(NULL)') if $from =~ /wait/;
-	pause() if $to =~ /wait/;
+	sql('SELECT wa_pause()') if $to =~ /wait/;
 	$locker->do('BEGIN; LOCK TABLE sicantik_permit_type') if $to =~ /late/;
 	return;
 }

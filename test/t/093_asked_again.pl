@@ -19,26 +19,8 @@ my $session;
 my $locker;
 my $last = 0;
 
-sub sql
-{
-	my ($statements) = @_;
-	my $answer = $session->do($statements);
-
-	die "$statements: " . $session->err if $session->err =~ /ERROR|FATAL/;
-	return $answer;
-}
-
-sub wait_for
-{
-	my ($condition) = @_;
-
-	for (1 .. 18_000)
-	{
-		return 1 if sql("SELECT $condition") eq 't';
-		select(undef, undef, undef, 0.01);
-	}
-	return diag("still not: $condition");
-}
+sub sql { return $session->sql($_[0]); }
+sub wait_for { return $session->wait_for($_[0]); }
 
 my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
 my $over = "$read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
@@ -55,32 +37,11 @@ sub told
 	return $told;
 }
 
-# The worker has begun no transaction before now that it is still in: what it
-# reads from here on is as it is now.
-sub wait_begun_since
-{
-	my $now = sql('SELECT clock_timestamp()');
-
-	return wait_for("NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND xact_start < '$now')");
-}
-
-# No provider is used, and the worker has noticed: a message by hand finds none.
-# What it asked is over and forgotten again.
-sub pause
-{
-	sql('SELECT wa_pause(NULL)');
-	my $probe = sql("SELECT wa_send_text('6285799999999', 'x')");
-
-	wait_for("reason = 'no_provider' FROM wa.message WHERE id = $probe");
-	sql("SELECT wa_cancel($probe)");
-	return wait_for("state = 'cancelled' FROM wa.message WHERE id = $probe") && $probe;
-}
-
 # Transactions that are composed at once and wait; then what waits goes.
 sub waiting
 {
-	pause();
-	$last = sql('SELECT max(id) FROM wa.message');
+	sql('SELECT wa_pause()');
+	$last = sql('SELECT coalesce(max(id), 0) FROM wa.message');
 	foreach my $statement (@_)
 	{
 		sql($statement);
@@ -96,7 +57,7 @@ sub late
 {
 	$locker->do('BEGIN; LOCK TABLE sicantik_permit_type');
 	sql($_) foreach @_;
-	wait_begun_since();
+	$session->wait_begun_since;
 	$locker->do('COMMIT');
 	return told();
 }
@@ -269,7 +230,7 @@ like(told(), qr/ready N1 oke. 06/, 'was not announced either: when it is true ag
 # ... and while the clerk is yet to be told of the same change
 $id = permit(permit_number => "'N1'", partner_id => 120);
 sql("INSERT INTO mail_followers (res_model, res_id, partner_id) VALUES ('sicantik.permit', $id, 20)");
-pause();
+sql('SELECT wa_pause()');
 $last = sql('SELECT max(id) FROM wa.message');
 sql($_) foreach permit_changes($id, "status = 'active'");
 wait_for("$read AND EXISTS (SELECT FROM wa.message WHERE id > $last AND scenario = 'permit_ready')");

@@ -20,14 +20,7 @@ my $id = 9000;
 # One session for all: the many calls are most of what this costs.
 my $session;
 
-sub sql
-{
-	my ($sql) = @_;
-	my $answer = $session->do($sql);
-
-	die $session->err . " in: $sql" if $session->err =~ /ERROR/;
-	return $answer;
-}
+sub sql { return $session->sql($_[0]); }
 
 my $all = '';
 sub history { my $told = sql("SELECT what FROM wa_history('$_[0]')"); $all .= "$told\n"; return $told; }

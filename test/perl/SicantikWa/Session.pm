@@ -14,6 +14,7 @@ use warnings;
 
 use IPC::Run;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 # new($node, $dbname, %options).  Options: user => role.
 sub new
@@ -61,6 +62,41 @@ sub do
 
 # What went wrong in the last do(); empty if nothing.
 sub err { return $_[0]->{err}; }
+
+# sql($statements): as do(), but dies where one of them fails.
+sub sql
+{
+	my ($self, $statements) = @_;
+	my $answer = $self->do($statements);
+
+	die "$statements: $self->{err}" if $self->{err} =~ /ERROR|FATAL/;
+	return $answer;
+}
+
+# wait_for($condition, $seconds): wait until it holds.  On timeout prints it
+# and returns false.
+sub wait_for
+{
+	my ($self, $condition, $seconds) = @_;
+	my $until = time + ($seconds || $ENV{PG_TEST_TIMEOUT_DEFAULT} || 180);
+
+	while ($self->sql("SELECT $condition") ne 't')
+	{
+		return diag("still not: $condition") if time > $until;
+		usleep(10_000);
+	}
+	return 1;
+}
+
+# wait_begun_since(): the worker has begun no transaction before now that it is
+# still in: what it reads from here on is as it is now.
+sub wait_begun_since
+{
+	my ($self) = @_;
+	my $now = $self->sql('SELECT clock_timestamp()');
+
+	return $self->wait_for("NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND xact_start < '$now')");
+}
 
 # Start statements that may have to wait, without waiting for them.
 sub begin

@@ -31,6 +31,7 @@ our @EXPORT = qw(
   load_many
   no_pacing
   wait_sql
+  wait_read
   wait_state
   allowed_hosts
   provider_settings
@@ -231,6 +232,16 @@ sub wait_sql
 	return 1 if $node->poll_query_until($dbname, $query, $expected);
 	diag("still not '$expected': $query");
 	return 0;
+}
+
+# wait_read($node, $dbname): wait until every event has been composed.
+sub wait_read
+{
+	my ($node, $dbname) = @_;
+
+	return wait_sql($node, $dbname,
+		'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
+		  . ' (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))');
 }
 
 # wait_state($node, $dbname, $message_id, $state): wait until a message has
