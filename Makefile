@@ -20,12 +20,12 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION)
 
 # The install script is made of the pieces beside the C code they belong to;
 # the order is one of dependencies.
-SQL_PARTS = src/sicantik_wa.sql src/admin/setting.sql \
-	src/capture/capture.sql src/route/route.sql src/route/pause.sql src/compose/compose.sql \
-	src/queue/queue.sql src/queue/operator.sql src/compose/send.sql src/compose/calendar.sql \
-	src/deliver/deliver.sql src/feedback/feedback.sql src/worker/worker.sql \
-	src/admin/admin.sql src/admin/explain.sql src/admin/views.sql \
-	src/rights.sql
+SQL_PARTS = src/sicantik_wa.sql src/office/setting.sql src/identity/identity.sql \
+	src/capture/capture.sql src/route/route.sql src/route/template.sql src/route/pause.sql \
+	src/compose/compose.sql src/queue/queue.sql src/queue/operator.sql src/compose/send.sql \
+	src/compose/calendar.sql src/deliver/deliver.sql src/feedback/feedback.sql \
+	src/admin/access.sql src/admin/arm.sql src/admin/admin.sql src/admin/explain.sql \
+	src/admin/import.sql src/admin/views.sql src/rights.sql
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 EXTRA_CLEAN = $(DATA_built) sicantik_wa_worker.so $(WORKER_OBJS) $(WORKER_OBJS:.o=.bc)
 

@@ -17,8 +17,8 @@
 #include "storage/lockdefs.h"
 
 #include "admin/options.h"
-#include "admin/setting.h"
 #include "gateway/gateway.h"
+#include "office/setting.h"
 
 /* One template that wa_setup() adds where it is missing. */
 typedef struct WaDefaultTemplate
@@ -109,6 +109,9 @@ extern void wa_admin_change_settings(WaProviderChange *change);
 extern void wa_admin_insert_provider(const char *name, const WaGateway *gateway,
 									 int sequence);
 
+/* arm.c */
+extern bool wa_admin_stamp_first(void);
+
 /* publications.c */
 extern int	wa_admin_publications(char ***names, char ***cures);
 
@@ -171,8 +174,6 @@ typedef struct WaTarget
 #define WA_MAX_TARGETS	100
 
 /* setup_tables.c */
-extern void wa_admin_say(FunctionCallInfo fcinfo, const char *item,
-						 const char *action, const char *detail);
 extern void wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller);
 
 /* attach.c */

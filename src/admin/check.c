@@ -11,12 +11,12 @@
 #include "fmgr.h"
 
 #include "admin/findings.h"
-#include "admin/setting.h"
-#include "admin/story.h"
+#include "office/setting.h"
 #include "pg/acting.h"
 #include "pg/build.h"
 #include "pg/call.h"
 #include "pg/subtransaction.h"
+#include "words/story.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_check);
 

@@ -1,163 +1,277 @@
 /*-------------------------------------------------------------------------
  *
- * explain.c
- *		What would happen now: the routing decision, the connection test.
+ * what_if.c
+ *		wa_explain(): what wa_send() would do now, without doing it.
+ *
+ * What stands in the way is told instead of raised, and the story goes on as
+ * far as it can.  The last row is the verdict, and the only one: the first
+ * thing that stands in the way, or that the message would go.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
+#include "compose/json_values.h"
+#include "identity/identity.h"
+#include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "route/route.h"
-#include "worker/deliver_module.h"
+#include "text/text.h"
+#include "words/story.h"
 
-PG_FUNCTION_INFO_V1(wa_sql_determine_provider);
-PG_FUNCTION_INFO_V1(wa_sql_test_connection);
+PG_FUNCTION_INFO_V1(wa_sql_explain);
 
-static HeapTuple
-form_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+static void
+tell(WaStory *story, WaSentence sentence, const char *first, const char *second)
 {
-	TupleDesc	desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return heap_form_tuple(BlessTupleDesc(desc), values, nulls);
+	wa_story_tell(story, 0, wa_story_words(story, sentence, first, second, NULL));
 }
 
 /*
- * wa_determine_provider(): see explain.sql.
+ * Something stands in the way: the first of these is the verdict, what comes
+ * after it is told at once.
  */
-Datum
-wa_sql_determine_provider(PG_FUNCTION_ARGS)
+static void
+hinder(WaStory *story, const char **obstacle, const char *sentence)
 {
-	int64		partner_id = PG_GETARG_INT64(0);
-	char	   *template_key = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	WaCall		call;
-	WaBatch		batch = {0};
-	WaRoute		route = {0};
-	WaProviders providers;
-	WaRecipient *recipient;
-	const char *locked = NULL;
-	Datum		values[4] = {0};
-	bool		nulls[4] = {true, true, false, false};
+	if (*obstacle)
+		wa_story_tell(story, 0, sentence);
+	else
+		*obstacle = sentence;
+}
 
-	wa_call_begin(&call, WA_LEVEL_VIEW);
+static void
+refuse_locked(const char *locked)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("table \"%s\" is locked at the moment", locked ? locked : "res_partner"),
+			 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+}
+
+/* The template; NULL, with the obstacle, if there is something wrong with it. */
+static WaTemplate *
+explain_template(WaStory *story, const char *key, const char **obstacle)
+{
+	static WaStatement list =
+		WA_STATEMENT("SELECT coalesce(string_agg(key, ', ' ORDER BY key), '-') FROM wa.template WHERE active");
+	WaTemplate *template = wa_route_load_template(key);
+
+	if (template && template->active)
+		return template;
+	if (template == NULL)
+		wa_query(&list, NULL);
+	hinder(story, obstacle, template ?
+		   wa_story_words(story, WA_SAY_TEMPLATE_INACTIVE, key, NULL, NULL) :
+		   wa_story_words(story, WA_SAY_TEMPLATE_MISSING, key, wa_row_text(0, 1), NULL));
+	return NULL;
+}
+
+/* Which provider, and whether the person wants messages. */
+static void
+explain_route(WaStory *story, WaBatch *batch, WaRoute *route, const char **obstacle)
+{
+	WaProviders providers;
+	const char *locked = NULL;
+
+	wa_route_load_providers(&providers, false);
+	if (!wa_route_load_facts(route, 1, batch->schema, &locked, NULL))
+		refuse_locked(locked);
+	if (route->refusal)
+	{
+		hinder(story, obstacle, wa_story_phrase(story, route->refusal));
+		return;
+	}
+	tell(story, route->in_window ? WA_SAY_WINDOW_OPEN : WA_SAY_WINDOW_CLOSED, NULL, NULL);
+	wa_route_decide(route, &providers, batch->mappings, batch->nmappings, NULL);
+	tell(story, WA_SAY_ROUTE, route->reason, NULL);
+	if (route->provider && route->use_window)
+		tell(story, WA_SAY_WINDOW_USED, NULL, NULL);
+}
+
+/* The parameters in the provider's own form. */
+static void
+explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template, const WaValues *values,
+			   const char **obstacle)
+{
+	const WaMapping *mapping = route->mapping;
+	char	  **names = mapping && mapping->parameters ? mapping->parameters : template->parameters;
+	int			n = mapping && mapping->parameters ? mapping->nparameters : template->nparameters;
+	WaPair	   *pairs = palloc(sizeof(WaPair) * Max(n, 1));
+	WaParamForm form;
+	char	   *json;
+
+	if (route->provider == NULL)
+		return;
+	if (!route->as_template)
+	{
+		tell(story, WA_SAY_AS_TEXT, NULL, NULL);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		const WaValue *value = wa_values_find(values, names[i]);
+
+		if (value == NULL || value->value == NULL)
+		{
+			hinder(story, obstacle, wa_story_words(story, WA_SAY_VALUES_MISSING, names[i], NULL, NULL));
+			return;
+		}
+		pairs[i].name = names[i];
+		pairs[i].value = wa_text_clean_value(value->value);
+	}
+	if (strcmp(route->provider->kind, "meta") == 0)
+		form = mapping->named ? WA_PARAMS_META_NAMED : WA_PARAMS_META_POSITIONAL;
+	else
+		form = strcmp(route->provider->kind, "watzap") == 0 ? WA_PARAMS_WATZAP : WA_PARAMS_FONNTE;
+	json = wa_text_convert_params(form, pairs, n);
+	for (int i = 0; i < n; i++)
+		free(unconstify(char *, pairs[i].value));
+	if (json == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	tell(story, WA_SAY_PARAMS, mapping->name, pstrdup(json));
+	free(json);
+}
+
+/* The end of the story. */
+static void
+tell_verdict(WaStory *story, const char *obstacle, const WaRoute *route)
+{
+	WaIdentity	identity;
+
+	wa_identity_check(&identity);
+	if (obstacle)
+	{
+		tell(story, WA_SAY_NOT_SENT, obstacle, NULL);
+		return;
+	}
+	if (route->provider == NULL && identity.mode != WA_MODE_STOPPED)
+	{
+		tell(story, WA_SAY_WOULD_WAIT, NULL, NULL);
+		return;
+	}
+	switch (identity.mode)
+	{
+		case WA_MODE_STOPPED:
+			tell(story, WA_SAY_MODE_STOPPED, identity.why, NULL);
+			break;
+		case WA_MODE_OBSERVE:
+			tell(story, WA_SAY_MODE_OBSERVE, NULL, NULL);
+			break;
+		case WA_MODE_TEST:
+			tell(story, WA_SAY_MODE_TEST, identity.test_number, NULL);
+			break;
+		case WA_MODE_LIVE:
+			tell(story, WA_SAY_MODE_LIVE, NULL, NULL);
+			break;
+	}
+}
+
+static void
+explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 permit_id)
+{
+	const char *obstacle = NULL;
+	WaBatch		batch = {0};
+	WaValues	values = {0};
+	WaRoute		route = {0};
+	WaTemplate *template = explain_template(story, key, &obstacle);
+	WaRecipient *recipient;
+	WaPermit   *permit;
+	char	   *missing;
+	const char *setting;
+	char	   *text;
+
+	if (template == NULL)
+	{
+		tell_verdict(story, obstacle, &route);
+		return;
+	}
 	batch.schema = wa_setting_get("odoo_schema");
-	if (wa_route_load_template(template_key) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("template \"%s\" does not exist", template_key)));
+	batch.time_zone = wa_setting_get("time_zone");
+	batch.mappings = wa_route_load_mappings(&batch.nmappings);
 	if (!wa_people_load_partners(&batch, &partner_id, 1))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("table \"%s\" is locked at the moment", batch.locked_table)));
+		refuse_locked(batch.locked_table);
 	recipient = wa_people_partner(&batch, partner_id);
 	if (recipient == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("partner " INT64_FORMAT " does not exist", partner_id)));
-
+	{
+		hinder(story, &obstacle,
+			   wa_story_words(story, WA_SAY_PARTNER_MISSING, psprintf(INT64_FORMAT, partner_id), NULL, NULL));
+		tell_verdict(story, obstacle, &route);
+		return;
+	}
+	if (recipient->note)
+		tell(story, WA_SAY_NOTE, recipient->note, NULL);
 	route.number = recipient->number;
 	route.partner_id = partner_id;
-	route.template_key = template_key;
+	route.template_key = key;
 	route.requires_opt_in = true;
-	batch.mappings = wa_route_load_mappings(&batch.nmappings);
-	wa_route_load_providers(&providers, false);
-	if (!wa_route_load_facts(&route, 1, batch.schema, &locked, NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("table \"%s\" is locked at the moment", locked)));
-	if (route.number == NULL)
-		route.reason = psprintf("no message: no usable number in %s", recipient->tried);
-	else if (route.refusal)
-		route.reason = psprintf("no message: %s", route.refusal);
-	else
-		wa_route_decide(&route, &providers, batch.mappings, batch.nmappings, NULL);
-	if (route.provider)
+	if (recipient->number)
 	{
-		nulls[0] = nulls[1] = false;
-		values[0] = wa_call_text(&call, route.provider->name);
-		values[1] = wa_call_text(&call, route.provider->kind);
+		tell(story, WA_SAY_NUMBER_CHOSEN, recipient->number, recipient->number_source);
+		explain_route(story, &batch, &route, &obstacle);
 	}
-	values[2] = wa_call_text(&call, route.reason);
-	values[3] = BoolGetDatum(route.provider && route.use_window);
-	wa_call_end(&call);
-	PG_RETURN_DATUM(HeapTupleGetDatum(form_row(fcinfo, values, nulls)));
+	else
+		hinder(story, &obstacle, wa_story_words(story, WA_SAY_NO_NUMBER, recipient->tried, NULL, NULL));
+
+	wa_values_from_json(&values, params);
+	wa_values_add(&values, "timestamp", wa_value_time(GetCurrentTimestamp(), batch.time_zone));
+	if (permit_id != 0)
+	{
+		if (!wa_permits_load(&batch, &permit_id, 1))
+			refuse_locked(batch.locked_table);
+		permit = wa_permit_find(&batch, permit_id);
+		if (permit)
+			wa_permit_values(&batch, &values, permit, recipient);
+		else
+			hinder(story, &obstacle,
+				   wa_story_words(story, WA_SAY_PERMIT_MISSING, psprintf(INT64_FORMAT, permit_id), NULL, NULL));
+	}
+	if (recipient->name)
+		wa_values_add(&values, "partner_name", recipient->name);
+	wa_office_values(&batch, &values);
+	text = wa_template_render(template, &values, &missing, &setting);
+	if (text)
+	{
+		tell(story, WA_SAY_TEXT, text, NULL);
+		explain_params(story, &route, template, &values, &obstacle);
+	}
+	else
+		hinder(story, &obstacle, setting ?
+			   wa_story_words(story, WA_SAY_SETTING_MISSING, missing, setting, NULL) :
+			   wa_story_words(story, WA_SAY_VALUES_MISSING, missing, NULL, NULL));
+	tell_verdict(story, obstacle, &route);
 }
 
 /*
- * wa_test_connection(): see deliver.sql.
+ * wa_explain(): see explain.sql.
  */
 Datum
-wa_sql_test_connection(PG_FUNCTION_ARGS)
+wa_sql_explain(PG_FUNCTION_ARGS)
 {
-	static WaStatement put =
-		WA_STATEMENT("UPDATE wa.provider SET state = CASE WHEN $2 THEN 'configured' ELSE 'error' END,"
-					 " last_error = CASE WHEN NOT $2 THEN $3 END,"
-					 " last_error_at = CASE WHEN NOT $2 THEN clock_timestamp() END,"
-					 " tested_at = clock_timestamp(), failed_probes = 0,"
-					 " probe_at = CASE WHEN NOT $2 THEN clock_timestamp() + $4 * interval '1 second' END"
-					 " WHERE name = $1 RETURNING state");
-	static WaStatement describe =
-		WA_STATEMENT("SELECT CASE WHEN $2 IS NOT NULL THEN jsonb_build_object('reason', $2) ELSE '{}' END || $1::jsonb"
-					 " || CASE WHEN $3 IS NOT NULL THEN jsonb_build_object('exposed_file', $3) ELSE '{}' END");
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Jsonb	   *params;
 	WaCall		call;
-	WaProviders providers;
-	WaProvider *provider;
-	WaArgs		args = {0};
-	bool		isnull;
-	WaHealth	health = {0};
-	Datum		detail;
-	Datum		values[3];
-	bool		nulls[3] = {false, false, false};
+	WaStory		story;
 
-	wa_call_begin(&call, WA_LEVEL_ADMIN);
-	wa_route_load_providers(&providers, true);
-	provider = wa_route_find_provider(&providers, name);
-	if (provider == NULL)
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("provider \"%s\" does not exist", name),
-				 errhint("wa_configure() creates one.")));
-	health.quota_left = health.daily_limit = -1;
-	if (provider->problem)
-		strlcpy(health.reason, provider->problem, sizeof(health.reason));
-	else
-		wa_load_deliver()->test(provider, &health);
-	wa_arg_text(&args, name);
-	wa_arg_bool(&args, health.ok);
-	wa_arg_text(&args, health.reason);
-	wa_arg_int4(&args, WA_FIRST_PROBE_S);
-	wa_query(&put, &args);
-	wa_route_note_quota(name, &health);
-	if (!health.ok)
-		ereport(WARNING,
-				(errmsg("provider \"%s\" cannot be used: %s", name, health.reason)));
-	if (provider->exposed)
-		ereport(WARNING,
-				(errmsg("credential file \"%s\" may be read or written by others on this server",
-						provider->exposed),
-				 errhint("Take the right away: chmod go-rwx.")));
-	memset(&args, 0, sizeof(args));
-	wa_arg_text(&args, health.detail ? health.detail : "{}");
-	wa_arg_text(&args, health.ok ? NULL : health.reason);
-	wa_arg_text(&args, provider->exposed);
-	wa_query(&describe, &args);
-	detail = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	values[0] = BoolGetDatum(health.ok);
-	values[1] = wa_call_text(&call, health.ok ? "configured" : "error");
-	values[2] = wa_call_datum(&call, detail, false, -1);
-	wa_health_free(&health);
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("template_key and partner_id must not be null"),
+				 errhint("For example: wa_explain('permit_ready', 42, permit_id => 1234).")));
+	params = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
+	wa_call_rows_begin(fcinfo);
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	wa_story_begin(&story, fcinfo, call.acting.user);
+	explain(&story, text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT64(1), params,
+			PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3));
 	wa_call_end(&call);
-	PG_RETURN_DATUM(HeapTupleGetDatum(form_row(fcinfo, values, nulls)));
+	return (Datum) 0;
 }

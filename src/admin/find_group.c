@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "admin/findings.h"
-#include "admin/setting.h"
 #include "compose/compose.h"
+#include "office/setting.h"
 #include "pg/query.h"
 
 /*

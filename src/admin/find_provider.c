@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "admin/findings.h"
-#include "admin/setting.h"
+#include "office/setting.h"
 #include "pg/query.h"
 
 /* What would make one usable, if none is. */

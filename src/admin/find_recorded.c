@@ -16,7 +16,7 @@
  * - a row is not as its last event left it;
  * - a row was created since, and has no event;
  * - a row was written later than the triggers have last fired for any row of
- *	 the table, which they do whatever column changes (worker/fired.c).
+ *	 the table, which they do whatever column changes (wake/fired.c).
  *
  * What this does not see: a record without an event in the last days whose
  * watched columns somebody changed without the triggers while others went on
@@ -46,10 +46,10 @@
 #include "utils/timestamp.h"
 
 #include "admin/findings.h"
-#include "admin/setting.h"
+#include "office/setting.h"
 #include "pg/app_table.h"
 #include "pg/query.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 #define MOST_PAGES		2048	/* 16 MB */
 #define MOST_ROWS		1000

@@ -10,7 +10,7 @@
 #include "admin/admin.h"
 #include "admin/findings.h"
 #include "compose/compose.h"
-#include "compose/own.h"
+#include "compose/custom.h"
 #include "compose/scenario.h"
 
 /*

@@ -18,7 +18,7 @@
 #include "pg/query.h"
 #include "pg/setting_source.h"
 #include "sicantik_wa.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 /*
  * So long a database may wait for a worker, in seconds: others leave after two

@@ -21,7 +21,7 @@
 
 #include "admin/findings.h"
 #include "pg/app_limit.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 /*
  * Add one.  next: what to type or to do, in short (NULL: the sentence says

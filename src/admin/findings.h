@@ -13,11 +13,11 @@
 
 #include "postgres.h"
 
-#include "admin/story.h"
 #include "admin/watched.h"
+#include "identity/identity.h"
 #include "pg/subtransaction.h"
 #include "route/provider.h"
-#include "worker/identity.h"
+#include "words/story.h"
 
 /*
  * How serious a finding is: the most serious first.  What loses a

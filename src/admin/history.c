@@ -20,8 +20,8 @@
 #include "utils/builtins.h"
 
 #include "admin/history.h"
-#include "admin/setting.h"
 #include "compose/compose.h"
+#include "office/setting.h"
 #include "pg/acting.h"
 #include "pg/app_limit.h"
 #include "pg/app_table.h"

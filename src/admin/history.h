@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "admin/story.h"
+#include "words/story.h"
 #include "nodes/pg_list.h"
 #include "pg/app_table.h"
 

@@ -37,93 +37,6 @@ PG_FUNCTION_INFO_V1(wa_sql_import_odoo);
 
 extern Datum wa_sql_configure(PG_FUNCTION_ARGS);
 
-/*
- * Does a column of Odoo's say anything?
- */
-bool
-wa_import_filled(const char *text)
-{
-	/* Odoo's False may have become a word */
-	return text && text[0] != '\0' && strcmp(text, "False") != 0 && strcmp(text, "false") != 0;
-}
-
-/*
- * Columns that Odoo keeps in several languages (jsonb) in Indonesian, else
- * English, else any; others, and lists, stay as they are.
- */
-void
-wa_import_translate(const WaAppTable *table, WaAppRows *rows, const char *const *columns, int ncolumns)
-{
-	for (int c = 0; c < ncolumns; c++)
-	{
-		if (!wa_app_has_column(table, columns[c]) ||
-			get_atttype(table->relid, get_attnum(table->relid, columns[c])) != JSONBOID)
-			continue;
-		for (uint64 r = 0; r < rows->n; r++)
-			if (rows->values[r][c] && rows->values[r][c][0] == '{')
-				rows->values[r][c] = wa_value_translated(rows->values[r][c], true);
-	}
-}
-
-/*
- * Add a member to the text of a JSON object that has begun.  A quoted value
- * that says nothing is left out.
- */
-void
-wa_import_add_member(StringInfo json, const char *name, const char *value, bool quoted)
-{
-	if (!wa_import_filled(value) && quoted)
-		return;
-	appendStringInfoString(json, json->len > 1 ? ", " : "");
-	escape_json(json, name);
-	appendStringInfoString(json, ": ");
-	if (quoted)
-		escape_json(json, value);
-	else
-		appendStringInfoString(json, value);
-}
-
-/* A call of one of our functions: (first, json) or (first, second, json). */
-typedef struct Attempt
-{
-	PGFunction	function;
-	const char *first;
-	const char *second;			/* or NULL */
-	const char *json;
-} Attempt;
-
-static bool
-call_function(void *argument)
-{
-	const Attempt *call = argument;
-	Datum		object = DirectFunctionCall1(jsonb_in, CStringGetDatum(call->json));
-
-	if (call->second)
-		(void) DirectFunctionCall3(call->function, CStringGetTextDatum(call->first),
-								   CStringGetTextDatum(call->second), object);
-	else
-		(void) DirectFunctionCall2(call->function, CStringGetTextDatum(call->first), object);
-	return true;
-}
-
-/*
- * Call one of our functions as a person would.  Returns NULL, or what it
- * objected, with everything that it did undone.
- */
-char *
-wa_import_attempt(PGFunction function, const char *first, const char *second, const char *json)
-{
-	Attempt		call = {function, first, second, json};
-	ErrorData  *error = wa_pg_subtransaction(call_function, &call);
-
-	if (error == NULL)
-		return NULL;
-	/* a lock or a full disk is no objection: the whole import again, later */
-	if (wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
-	return error->detail ? psprintf("%s: %s", error->message, error->detail) : error->message;
-}
-
 /* Columns of sicantik_whatsapp_provider, in the order read. */
 enum
 {
@@ -256,22 +169,6 @@ odoo_default(const char *schema)
 	return rows.n > 0 && wa_import_filled(rows.values[0][0]) ? strtoll(rows.values[0][0], NULL, 10) : 0;
 }
 
-/*
- * Open a table of the module's; if it cannot be read, a row says why.
- */
-bool
-wa_import_open_table(FunctionCallInfo fcinfo, WaAppTable *table, const char *schema, const char *name)
-{
-	wa_app_open(table, schema, name);
-	if (table->state == WA_APP_READY)
-		return true;
-	wa_admin_say(fcinfo, psprintf("table %s", name), "not taken",
-				 table->state == WA_APP_LOCKED ? "it is locked at the moment; call again" :
-				 table->state == WA_APP_MISSING ? "there is no such table" :
-				 table->state == WA_APP_FORBIDDEN ? table->why : "it is not a table");
-	return false;
-}
-
 /* By the id in the first column: each call finds the same order and names. */
 static int
 by_id(const void *a, const void *b)
@@ -295,7 +192,7 @@ sort_by_id(FunctionCallInfo fcinfo, const WaAppTable *table, WaAppRows *rows)
 		if (rows->values[r][0])
 			rows->values[n++] = rows->values[r];
 	if (n < rows->n)
-		wa_admin_say(fcinfo, psprintf("table %s", table->relation), "not taken",
+		wa_call_say(fcinfo, psprintf("table %s", table->relation), "not taken",
 					 psprintf(UINT64_FORMAT " rows without an id", rows->n - n));
 	rows->n = n;
 	if (n > 1)
@@ -315,7 +212,7 @@ leave_out_unknown_kinds(FunctionCallInfo fcinfo, WaAppRows *rows)
 		if (row[P_TYPE] && wa_gateway_find(row[P_TYPE]))
 			rows->values[n++] = row;
 		else
-			wa_admin_say(fcinfo, psprintf("provider %s of Odoo", row[P_ID]), "not taken",
+			wa_call_say(fcinfo, psprintf("provider %s of Odoo", row[P_ID]), "not taken",
 						 psprintf("\"%s\" has %s; known are meta, watzap and fonnte",
 								  row[P_NAME] ? row[P_NAME] : "-",
 								  row[P_TYPE] ? psprintf("the provider_type \"%s\"", row[P_TYPE]) :
@@ -362,26 +259,26 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 		item = psprintf("provider %s", name);
 		if (!is_untouched(name))
 		{
-			wa_admin_say(fcinfo, item, "kept", "it was configured here already");
+			wa_call_say(fcinfo, item, "kept", "it was configured here already");
 			continue;
 		}
 		json = provider_json(row, schema, is_default && !have_default, &lacking);
 		if (lacking)
 		{
-			wa_admin_say(fcinfo, item, "not taken", lacking);
+			wa_call_say(fcinfo, item, "not taken", lacking);
 			continue;
 		}
 		problem = wa_import_attempt(wa_sql_configure, name, NULL, json);
-		wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
+		wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
 					 problem ? problem :
 					 psprintf("Odoo's \"%s\"%s; now SELECT * FROM wa_test_connection('%s')",
 							  row[P_NAME] ? row[P_NAME] : "-",
 							  is_default && !have_default ? ", the default" : "", name));
 		if (is_default && have_default)
-			wa_admin_say(fcinfo, "default provider", "kept", "one was chosen here already");
+			wa_call_say(fcinfo, "default provider", "kept", "one was chosen here already");
 	}
 	if (rows->n == 0)
-		wa_admin_say(fcinfo, "providers", "not taken", "Odoo has none that could be taken");
+		wa_call_say(fcinfo, "providers", "not taken", "Odoo has none that could be taken");
 }
 
 /* A provider here that sends from this number of Meta's, or NULL. */
@@ -437,7 +334,7 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 		other = sends_from(row[A_PHONE_UID]);
 		if (other || !is_untouched(name))
 		{
-			wa_admin_say(fcinfo, item, "kept",
+			wa_call_say(fcinfo, item, "kept",
 						 other && strcmp(other, name) != 0 ?
 						 psprintf("provider %s sends from the same number", other) :
 						 "it was configured here already");
@@ -450,7 +347,7 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 		appendStringInfoChar(&json, '}');
 		if (problem == NULL)
 			problem = wa_import_attempt(wa_sql_configure, name, NULL, json.data);
-		wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
+		wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
 					 problem ? problem :
 					 psprintf("Odoo's account \"%s\", which no provider of Odoo's names; now SELECT * FROM wa_test_connection('%s')",
 							  row[A_NAME] ? row[A_NAME] : "-", name));
@@ -458,7 +355,7 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 }
 
 /*
- * wa_import_odoo(): see explain.sql.
+ * wa_import_odoo(): see import.sql.
  */
 Datum
 wa_sql_import_odoo(PG_FUNCTION_ARGS)
@@ -474,7 +371,7 @@ wa_sql_import_odoo(PG_FUNCTION_ARGS)
 	import_providers(fcinfo, schema, &providers);
 	import_accounts(fcinfo, schema, &providers);
 	wa_import_templates(fcinfo, schema);
-	wa_admin_say(fcinfo, "consent", "read live", "whatsapp_opt_in and its date are read from res_partner whenever a message goes");
+	wa_call_say(fcinfo, "consent", "read live", "whatsapp_opt_in and its date are read from res_partner whenever a message goes");
 	wa_call_end(&call);
 	return (Datum) 0;
 }

@@ -16,7 +16,7 @@
 #include "lib/stringinfo.h"
 #include "pg/app_table.h"
 
-/* import.c */
+/* import_row.c */
 extern bool wa_import_filled(const char *text);
 extern void wa_import_add_member(StringInfo json, const char *name, const char *value, bool quoted);
 extern char *wa_import_attempt(PGFunction function, const char *first, const char *second,

@@ -20,6 +20,7 @@
 
 #include "admin/admin.h"
 #include "admin/import.h"
+#include "pg/call.h"
 #include "pg/query.h"
 #include "route/provider.h"
 
@@ -238,13 +239,13 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 	{
 		/* a gateway sends the text and needs none */
 		if (columns == &meta_columns)
-			wa_admin_say(fcinfo, item, "not taken",
+			wa_call_say(fcinfo, item, "not taken",
 						 psprintf("Odoo's \"%s\" is not configured or approved at Meta", row[T_KEY]));
 		return;
 	}
 	if (exists(key, provider))
 	{
-		wa_admin_say(fcinfo, item, "kept", psprintf("it was set before, so not Odoo's \"%s\"", row[T_KEY]));
+		wa_call_say(fcinfo, item, "kept", psprintf("it was set before, so not Odoo's \"%s\"", row[T_KEY]));
 		return;
 	}
 	initStringInfo(&json);
@@ -258,7 +259,7 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 	appendStringInfoChar(&json, '}');
 	problem = wa_import_attempt(wa_sql_map_template, key, provider, json.data);
 	lacking = columns == &meta_columns ? unsupplied(key, row[T_PARAMETERS]) : NULL;
-	wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
+	wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
 				 problem ? problem :
 				 columns == &meta_columns ?
 				 psprintf("as %s, parameters %s%s%s%s", name, parameters ? parameters : "as in the template",
@@ -285,12 +286,12 @@ import_text(FunctionCallInfo fcinfo, char **row)
 
 	if (standard && !exists(ours, NULL))
 	{
-		wa_admin_say(fcinfo, item, "not taken", "SELECT * FROM wa_setup() first");
+		wa_call_say(fcinfo, item, "not taken", "SELECT * FROM wa_setup() first");
 		return;
 	}
 	if (exists(key, NULL))
 	{
-		wa_admin_say(fcinfo, item, "kept", "it was set here already");
+		wa_call_say(fcinfo, item, "kept", "it was set here already");
 		return;
 	}
 	initStringInfo(&json);
@@ -303,7 +304,7 @@ import_text(FunctionCallInfo fcinfo, char **row)
 		wa_import_add_member(&json, "active", "false", false);
 	appendStringInfoChar(&json, '}');
 	problem = wa_import_attempt(wa_sql_set_template, key, NULL, json.data);
-	wa_admin_say(fcinfo, item, problem ? "not taken" : "taken",
+	wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
 				 problem ? problem : !standard ? NULL :
 				 psprintf("as %s, inactive: the text of %s here stays, wa_set_template() changes it", key, ours));
 }
@@ -328,7 +329,7 @@ leave_out_inactive(FunctionCallInfo fcinfo, WaAppRows *rows)
 		if (row[T_ACTIVE] && row[T_ACTIVE][0] == 't')
 			rows->values[n++] = row;
 		else
-			wa_admin_say(fcinfo, psprintf("template %s", row[T_KEY] ? row[T_KEY] : "-"), "not taken",
+			wa_call_say(fcinfo, psprintf("template %s", row[T_KEY] ? row[T_KEY] : "-"), "not taken",
 						 "it is not active in Odoo");
 	}
 	rows->n = n;
@@ -349,7 +350,7 @@ wa_import_templates(FunctionCallInfo fcinfo, const char *schema)
 	wa_import_translate(&table, &rows, master_columns, T_COLUMNS);
 	leave_out_inactive(fcinfo, &rows);
 	if (rows.n == 0)
-		wa_admin_say(fcinfo, "templates", "not taken", "Odoo has none that is active");
+		wa_call_say(fcinfo, "templates", "not taken", "Odoo has none that is active");
 	for (uint64 r = 0; r < rows.n; r++)
 		if (rows.values[r][T_KEY])
 			import_text(fcinfo, rows.values[r]);

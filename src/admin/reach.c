@@ -16,8 +16,8 @@
 #include "utils/timestamp.h"
 
 #include "admin/findings.h"
-#include "admin/setting.h"
 #include "compose/compose.h"
+#include "office/setting.h"
 #include "pg/app_table.h"
 #include "route/route.h"
 #include "sicantik_wa.h"

@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "admin/findings.h"
-#include "admin/setting.h"
+#include "office/setting.h"
 #include "pg/app_table.h"
 
 typedef struct Job

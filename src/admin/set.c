@@ -19,7 +19,6 @@
 #include "pg/call.h"
 #include "pg/query.h"
 #include "text/text.h"
-#include "worker/identity.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_set);
 
@@ -366,7 +365,7 @@ wa_sql_set(PG_FUNCTION_ARGS)
 	check_test_number(name, value);
 	/* a mode without a stamp is how a restored database is recognized */
 	if (setting->kind == WA_SETTING_MODE)
-		(void) wa_identity_stamp_first();
+		(void) wa_admin_stamp_first();
 	wa_admin_put_setting(name, value);
 	value = wa_setting_get(name);
 	if (setting->kind == WA_SETTING_TIME_ZONE)

@@ -20,10 +20,10 @@
 #include "admin/access.h"
 #include "admin/admin.h"
 #include "admin/findings.h"
+#include "identity/identity.h"
 #include "pg/call.h"
 #include "pg/query.h"
-#include "worker/identity.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_setup);
 
@@ -47,7 +47,7 @@ check_publications(FunctionCallInfo fcinfo, bool despite)
 					 errdetail("A subscriber without them stops replicating the other tables too, and one that has them must not send."),
 					 errhint("Take them out: %s; and on each subscriber: ALTER SUBSCRIPTION ... REFRESH PUBLICATION. If they are to be replicated all the same: SELECT * FROM wa_setup(despite_publication => true).",
 							 cures[i])));
-		wa_admin_say(fcinfo, "publication", "warning",
+		wa_call_say(fcinfo, "publication", "warning",
 			psprintf("%s publishes the tables of this extension; its subscribers need it too", names[i]));
 	}
 }
@@ -60,18 +60,18 @@ setup_mode(FunctionCallInfo fcinfo)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT value, EXISTS (SELECT FROM wa.identity) FROM wa.setting WHERE name = 'mode'");
-	bool		stamped = wa_identity_stamp_first();
+	bool		stamped = wa_admin_stamp_first();
 
 	if (wa_query(&find, NULL) > 0)
 	{
-		wa_admin_say(fcinfo, "mode", "present", wa_row_text(0, 1));
+		wa_call_say(fcinfo, "mode", "present", wa_row_text(0, 1));
 		if (!wa_row_bool(0, 2))
-			wa_admin_say(fcinfo, "identity", "warning",
+			wa_call_say(fcinfo, "identity", "warning",
 				"this database was restored from a backup and sends nothing before wa_arm()");
 		return;
 	}
 	wa_admin_put_setting("mode", "observe");
-	wa_admin_say(fcinfo, "mode", "added",
+	wa_call_say(fcinfo, "mode", "added",
 		stamped ? "observe: everything is composed and shown, only messages by hand go out" : "observe");
 }
 
@@ -81,7 +81,7 @@ setup_access(FunctionCallInfo fcinfo)
 	char	   *roles = wa_access_adopt();
 
 	if (roles)
-		wa_admin_say(fcinfo, "rights", "changed",
+		wa_call_say(fcinfo, "rights", "changed",
 			psprintf("granted in another cluster, to the roles of these names here now: %s", roles));
 }
 
@@ -107,7 +107,7 @@ setup_templates(FunctionCallInfo fcinfo)
 		wa_arg_text_array(&args, t->parameters, t->nparameters);
 		if (wa_query(&add, &args) > 0)
 		{
-			wa_admin_say(fcinfo, item, "added", t->name);
+			wa_call_say(fcinfo, item, "added", t->name);
 			continue;
 		}
 		/* a text of ours that nobody has changed gets the office's name */
@@ -116,9 +116,9 @@ setup_templates(FunctionCallInfo fcinfo)
 		wa_arg_text(&args, body);
 		wa_arg_text(&args, wa_default_body(t, NULL));
 		if (wa_query(&rename, &args) > 0)
-			wa_admin_say(fcinfo, item, "changed", "it ends with the name of the office now");
+			wa_call_say(fcinfo, item, "changed", "it ends with the name of the office now");
 		else
-			wa_admin_say(fcinfo, item, "present", NULL);
+			wa_call_say(fcinfo, item, "present", NULL);
 	}
 }
 
@@ -166,7 +166,7 @@ setup_scenarios(FunctionCallInfo fcinfo)
 		args.n = 1;
 		if (added)
 			wa_query(&policy, &args);
-		wa_admin_say(fcinfo, psprintf("scenario %s", s->key), added ? "added" : "present",
+		wa_call_say(fcinfo, psprintf("scenario %s", s->key), added ? "added" : "present",
 			added ? s->name : NULL);
 	}
 }
@@ -184,12 +184,12 @@ setup_providers(FunctionCallInfo fcinfo)
 		wa_arg_text(&args, p->name);
 		if (wa_query(&find, &args) > 0)
 		{
-			wa_admin_say(fcinfo, psprintf("provider %s", wa_row_text(0, 1)), "present",
+			wa_call_say(fcinfo, psprintf("provider %s", wa_row_text(0, 1)), "present",
 				psprintf("state %s", wa_row_text(0, 2)));
 			continue;
 		}
 		wa_admin_insert_provider(p->name, wa_gateway_find(p->name), p->sequence);
-		wa_admin_say(fcinfo, psprintf("provider %s", p->name), "added",
+		wa_call_say(fcinfo, psprintf("provider %s", p->name), "added",
 			"state draft: it needs wa_configure() and wa_test_connection()");
 	}
 }
@@ -208,14 +208,14 @@ setup_links(FunctionCallInfo fcinfo)
 		if (value)
 		{
 			(void) wa_admin_check_setting(wa_setting_find(link->setting), value, &problem);
-			wa_admin_say(fcinfo, item, problem ? "warning" : "present",
+			wa_call_say(fcinfo, item, problem ? "warning" : "present",
 				problem ? psprintf("%s: %s SELECT wa_set('%s', 'https://...%s')",
 								   value, problem, link->setting, link->path) : value);
 			continue;
 		}
 		if (base == NULL)
 		{
-			wa_admin_say(fcinfo, item, "not set",
+			wa_call_say(fcinfo, item, "not set",
 				psprintf("Odoo's web.base.url is not known; SELECT wa_set('%s', 'https://...%s')",
 						 link->setting, link->path));
 			continue;
@@ -223,13 +223,13 @@ setup_links(FunctionCallInfo fcinfo)
 		value = wa_admin_check_setting(wa_setting_find(link->setting),
 									   psprintf("%s%s", base, link->path), &problem);
 		if (problem)
-			wa_admin_say(fcinfo, item, "not set",
+			wa_call_say(fcinfo, item, "not set",
 				psprintf("Odoo's web.base.url (%s) makes no usable link. %s SELECT wa_set('%s', 'https://...%s')",
 						 base, problem, link->setting, link->path));
 		else
 		{
 			wa_admin_put_setting(link->setting, value);
-			wa_admin_say(fcinfo, item, "added", psprintf("%s (from Odoo's web.base.url)", value));
+			wa_call_say(fcinfo, item, "added", psprintf("%s (from Odoo's web.base.url)", value));
 		}
 	}
 }
@@ -250,7 +250,7 @@ setup_needs(FunctionCallInfo fcinfo)
 		for (const WaDefaultLink *link = wa_default_links; link->setting; link++)
 			told = told || strcmp(link->setting, missing[i].name) == 0;
 		if (!told)
-			wa_admin_say(fcinfo, psprintf("setting %s", missing[i].name), "not set",
+			wa_call_say(fcinfo, psprintf("setting %s", missing[i].name), "not set",
 				psprintf("needed by %s, whose messages are held until then: SELECT wa_set('%s', '...')",
 						 missing[i].scenarios, missing[i].name));
 	}
@@ -274,21 +274,21 @@ report_surroundings(FunctionCallInfo fcinfo)
 		Oid			owner = (Oid) wa_row_int8(i, 1);
 
 		if (!superuser_arg(owner) && !has_privs_of_role(owner, database_owner))
-			wa_admin_say(fcinfo, "backup", "warning",
+			wa_call_say(fcinfo, "backup", "warning",
 				psprintf("role %s owns Odoo's tables but not this database, so a backup that it makes fails at the tables in schema wa; let role %s make it, or give the database to %s",
 						 GetUserNameFromId(owner, false), name,
 						 GetUserNameFromId(owner, false)));
 	}
 	if (superuser_arg(database_owner))
-		wa_admin_say(fcinfo, "database owner", "warning",
+		wa_call_say(fcinfo, "database owner", "warning",
 			psprintf("role %s is a superuser; an owner without that right would be safer", name));
 	if (GetDatabaseEncoding() != PG_UTF8)
-		wa_admin_say(fcinfo, "encoding", "warning",
+		wa_call_say(fcinfo, "encoding", "warning",
 			"the encoding of this database is not UTF8; messages with other than ASCII characters cannot be sent");
 	if (wa_worker_preloaded())
-		wa_admin_say(fcinfo, "library", "present", "preloaded");
+		wa_call_say(fcinfo, "library", "present", "preloaded");
 	else
-		wa_admin_say(fcinfo, "library", "warning",
+		wa_call_say(fcinfo, "library", "warning",
 			"not preloaded, so nothing is sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
 }
 
@@ -301,7 +301,7 @@ report_other_senders(FunctionCallInfo fcinfo)
 	wa_find_other_senders(&findings);
 	for (int i = 0; i < findings.n; i++)
 		if (findings.list[i].rank != WA_FINE)
-			wa_admin_say(fcinfo, findings.list[i].item, wa_finding_state(&findings.list[i]),
+			wa_call_say(fcinfo, findings.list[i].item, wa_finding_state(&findings.list[i]),
 				findings.list[i].sentence);
 }
 

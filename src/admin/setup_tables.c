@@ -30,20 +30,6 @@ typedef struct Work
 } Work;
 
 /*
- * Add a row to the result of wa_setup(), wa_teardown() or wa_status().
- */
-void
-wa_admin_say(FunctionCallInfo fcinfo, const char *item, const char *action, const char *detail)
-{
-	const char *row[3];
-
-	row[0] = item;
-	row[1] = action;
-	row[2] = detail;
-	wa_call_row(fcinfo, row);
-}
-
-/*
  * Write or complete the row of wa.watch for a table that has our triggers.
  * attached: only since now.
  */
@@ -143,14 +129,14 @@ report(FunctionCallInfo fcinfo, const Work *works, int n)
 		if (found && (detail == NULL || strcmp(work->action, "attached") == 0 ||
 					  strcmp(work->action, "changed") == 0))
 			detail = detail ? psprintf("%s; %s", detail, found) : found;
-		wa_admin_say(fcinfo, psprintf("table %s", work->watched->relation), work->action, detail);
+		wa_call_say(fcinfo, psprintf("table %s", work->watched->relation), work->action, detail);
 	}
 	foreach(cell, wa_watched_surroundings(now, nnow))
 	{
 		const WaFound *found = lfirst(cell);
 
 		if (found->grade != WA_FOUND_NOTE)
-			wa_admin_say(fcinfo, "capture", "warning", found->what);
+			wa_call_say(fcinfo, "capture", "warning", found->what);
 	}
 }
 

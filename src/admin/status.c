@@ -18,13 +18,13 @@
 
 #include "admin/admin.h"
 #include "admin/findings.h"
-#include "admin/setting.h"
-#include "admin/story.h"
+#include "office/setting.h"
 #include "pg/build.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "sicantik_wa.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
+#include "words/story.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_status);
 
@@ -62,27 +62,27 @@ report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 	const char *build = psprintf("build %s", wa_build_of_library());
 	WaSlotInfo	slot;
 
-	wa_admin_say(fcinfo, "extension", WA_VERSION, NULL);
-	wa_admin_say(fcinfo, "server", found->standby ? "standby" : "primary",
+	wa_call_say(fcinfo, "extension", WA_VERSION, NULL);
+	wa_call_say(fcinfo, "server", found->standby ? "standby" : "primary",
 		found->standby ? "nothing is composed or sent here" : NULL);
 	if (!wa_worker_preloaded())
 	{
-		wa_admin_say(fcinfo, "library", "not preloaded",
+		wa_call_say(fcinfo, "library", "not preloaded",
 			psprintf("nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server; %s", build));
 		return;
 	}
-	wa_admin_say(fcinfo, "library", "preloaded",
+	wa_call_say(fcinfo, "library", "preloaded",
 		wa_guc_enabled ? build : psprintf("sicantik_wa.enabled is off: nothing is composed or sent; %s", build));
 	if (found->standby)
 		return;
-	wa_admin_say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
+	wa_call_say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
 	if (wa_worker_slot_info(MyDatabaseId, &slot))
-		wa_admin_say(fcinfo, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state],
+		wa_call_say(fcinfo, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state],
 					 worker_detail(&slot, found->story->time_zone));
 	else
-		wa_admin_say(fcinfo, "worker", "none", "the launcher has not seen this database yet");
+		wa_call_say(fcinfo, "worker", "none", "the launcher has not seen this database yet");
 	if (slot.no_sender)
-		wa_admin_say(fcinfo, "sender", "not loaded",
+		wa_call_say(fcinfo, "sender", "not loaded",
 			"messages are composed, but not sent: the module sicantik_wa_worker could not be loaded, probably for want of libcurl; see the server's log");
 }
 
@@ -102,7 +102,7 @@ report_mode(FunctionCallInfo fcinfo, const WaFindings *found)
 		detail = "only messages by hand go out";
 	if (detail == NULL && identity->mode == WA_MODE_TEST)
 		detail = psprintf("everything goes to %s", identity->test_number);
-	wa_admin_say(fcinfo, "mode", modes[identity->mode], detail);
+	wa_call_say(fcinfo, "mode", modes[identity->mode], detail);
 }
 
 static void
@@ -135,10 +135,10 @@ report_providers(FunctionCallInfo fcinfo, const WaFindings *found)
 		if (p->paused)
 			detail = psprintf("%s: SELECT wa_resume('%s')%s%s", p->paused, p->name,
 							  detail ? "; " : "", detail ? detail : "");
-		wa_admin_say(fcinfo, item, value, detail);
+		wa_call_say(fcinfo, item, value, detail);
 	}
 	if (found->providers.n == 0)
-		wa_admin_say(fcinfo, "providers", "none", NULL);
+		wa_call_say(fcinfo, "providers", "none", NULL);
 }
 
 static void
@@ -159,15 +159,15 @@ report_messages(FunctionCallInfo fcinfo, const WaFindings *found)
 	uint64		n = wa_query(&recent, NULL);
 
 	for (uint64 i = 0; i < n; i++)
-		wa_admin_say(fcinfo, psprintf("messages %s", wa_row_text(i, 1)), wa_row_text(i, 2),
+		wa_call_say(fcinfo, psprintf("messages %s", wa_row_text(i, 1)), wa_row_text(i, 2),
 			"of the last 24 hours");
 	if (n == 0)
-		wa_admin_say(fcinfo, "messages", "0", "of the last 24 hours");
+		wa_call_say(fcinfo, "messages", "0", "of the last 24 hours");
 	wa_arg_text(&args, found->story->time_zone);
 	wa_query(&waiting, &args);
-	wa_admin_say(fcinfo, "waiting now", wa_row_text(0, 1), wa_row_text(0, 2));
-	wa_admin_say(fcinfo, "on the wire", wa_row_text(0, 3), NULL);
-	wa_admin_say(fcinfo, "waiting for a time", wa_row_text(0, 4),
+	wa_call_say(fcinfo, "waiting now", wa_row_text(0, 1), wa_row_text(0, 2));
+	wa_call_say(fcinfo, "on the wire", wa_row_text(0, 3), NULL);
+	wa_call_say(fcinfo, "waiting for a time", wa_row_text(0, 4),
 		wa_row_isnull(0, 5) ? NULL : psprintf("next %s", wa_row_text(0, 5)));
 }
 
@@ -192,7 +192,7 @@ report_capture(FunctionCallInfo fcinfo, const WaFindings *found)
 
 	wa_arg_text(&args, found->story->time_zone);
 	wa_query(&unread, &args);
-	wa_admin_say(fcinfo, "events unread", wa_row_text(0, 1),
+	wa_call_say(fcinfo, "events unread", wa_row_text(0, 1),
 		!wa_worker_preloaded() && strtoll(wa_row_text(0, 1), NULL, 10) >= wa_guc_max_unread ?
 		psprintf("the oldest of %s; no more are recorded (sicantik_wa.max_unread), until the library is preloaded",
 				 wa_row_isnull(0, 2) ? "-" : wa_row_text(0, 2)) :
@@ -205,18 +205,18 @@ report_capture(FunctionCallInfo fcinfo, const WaFindings *found)
 		for (int i = 0; i < WA_DROP_COUNT; i++)
 			fresh += i == WA_DROP_OFF ? 0 : slot.dropped[i];
 	if (spans == 0 && fresh == 0)
-		wa_admin_say(fcinfo, "capture gaps", "0", NULL);
+		wa_call_say(fcinfo, "capture gaps", "0", NULL);
 	else if (spans == 0)
-		wa_admin_say(fcinfo, "capture gaps", psprintf(UINT64_FORMAT, fresh),
+		wa_call_say(fcinfo, "capture gaps", psprintf(UINT64_FORMAT, fresh),
 			psprintf("events were dropped since %s; see the server's log",
 					 wa_time_words(slot.first_drop, found->story->time_zone)));
 	else
-		wa_admin_say(fcinfo, "capture gaps", psprintf(INT64_FORMAT, lost + (int64) fresh),
+		wa_call_say(fcinfo, "capture gaps", psprintf(INT64_FORMAT, lost + (int64) fresh),
 			psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
 					 wa_row_text(0, 3), wa_row_text(0, 4)));
 
 	wa_query(&dead, NULL);
-	wa_admin_say(fcinfo, "dead letters", wa_row_text(0, 1),
+	wa_call_say(fcinfo, "dead letters", wa_row_text(0, 1),
 		strcmp(wa_row_text(0, 1), "0") == 0 ? NULL :
 		"events that could not be composed, with the error: table wa.dead_letter");
 }
@@ -235,13 +235,13 @@ report_watched(FunctionCallInfo fcinfo, const WaFindings *findings)
 		if (w->owner == NULL)
 			continue;
 		any = true;
-		wa_admin_say(fcinfo, psprintf("watched %s", w->relation),
+		wa_call_say(fcinfo, psprintf("watched %s", w->relation),
 					 worst ? worst->value : "present", wa_watched_sentences(w->found));
 	}
 	if (!any)
-		wa_admin_say(fcinfo, "watched", "none", NULL);
+		wa_call_say(fcinfo, "watched", "none", NULL);
 	foreach(cell, wa_watched_surroundings(findings->watched, findings->nwatched))
-		wa_admin_say(fcinfo, "capture", ((const WaFound *) lfirst(cell))->value,
+		wa_call_say(fcinfo, "capture", ((const WaFound *) lfirst(cell))->value,
 					 ((const WaFound *) lfirst(cell))->what);
 }
 
@@ -254,11 +254,11 @@ report_next(FunctionCallInfo fcinfo, const WaFindings *found)
 	const WaFinding *worst = wa_findings_worst(found);
 
 	if (found->standby)
-		wa_admin_say(fcinfo, "next", "nothing: ask the primary", NULL);
+		wa_call_say(fcinfo, "next", "nothing: ask the primary", NULL);
 	else if (worst == NULL)
-		wa_admin_say(fcinfo, "next", "nothing", NULL);
+		wa_call_say(fcinfo, "next", "nothing", NULL);
 	else
-		wa_admin_say(fcinfo, "next", worst->next ? wa_story_phrase(found->story, worst->next) : "SELECT * FROM wa_check()",
+		wa_call_say(fcinfo, "next", worst->next ? wa_story_phrase(found->story, worst->next) : "SELECT * FROM wa_check()",
 			psprintf("%s: %s", worst->item,
 					 wa_story_masked(found->story, wa_story_phrase(found->story, worst->sentence))));
 }
@@ -278,8 +278,8 @@ wa_sql_status(PG_FUNCTION_ARGS)
 	/* then nothing else can be looked at, but this can be said to anybody */
 	if (wa_build_differs(&difference))
 	{
-		wa_admin_say(fcinfo, "library", "other build", difference.detail);
-		wa_admin_say(fcinfo, "next", difference.what_to_do, difference.what);
+		wa_call_say(fcinfo, "library", "other build", difference.detail);
+		wa_call_say(fcinfo, "next", difference.what_to_do, difference.what);
 		return (Datum) 0;
 	}
 	wa_call_begin(&call, WA_LEVEL_VIEW);

@@ -79,19 +79,19 @@ wa_sql_teardown(PG_FUNCTION_ARGS)
 		char	   *problem;
 
 		if (!wa_admin_may_alter(call.acting.user, t))
-			wa_admin_say(fcinfo, item, "refused",
+			wa_call_say(fcinfo, item, "refused",
 				psprintf("role %s is not a member of %s, which owns the table",
 						 GetUserNameFromId(call.acting.user, false),
 						 GetUserNameFromId(t->owner, false)));
 		else if (!t->locked)
-			wa_admin_say(fcinfo, item, "locked", "the table is in use; call wa_teardown() again");
+			wa_call_say(fcinfo, item, "locked", "the table is in use; call wa_teardown() again");
 		else if (wa_admin_detach(t, &problem))
-			wa_admin_say(fcinfo, item, "detached", NULL);
+			wa_call_say(fcinfo, item, "detached", NULL);
 		else
-			wa_admin_say(fcinfo, item, "failed", problem);
+			wa_call_say(fcinfo, item, "failed", problem);
 	}
 	if (n == 0)
-		wa_admin_say(fcinfo, "triggers", "none", "no table carries triggers of this extension");
+		wa_call_say(fcinfo, "triggers", "none", "no table carries triggers of this extension");
 	wa_call_end(&call);
 	return (Datum) 0;
 }

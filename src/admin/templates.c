@@ -17,8 +17,8 @@
 
 #include "admin/admin.h"
 #include "admin/options.h"
-#include "pg/call.h"
 #include "gateway/gateway.h"
+#include "pg/call.h"
 #include "pg/query.h"
 #include "route/provider.h"
 #include "text/text.h"

@@ -18,10 +18,10 @@
 #include "utils/builtins.h"
 
 #include "admin/history.h"
-#include "admin/setting.h"
 #include "admin/watched.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "pg/query.h"
 
 /* Records that are told of, of those of which nothing is recorded. */

@@ -11,9 +11,9 @@
 #include "pgtime.h"
 #include "utils/builtins.h"
 
-#include "admin/setting.h"
-#include "admin/story.h"
+#include "office/setting.h"
 #include "pg/call.h"
+#include "words/story.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_level);
 PG_FUNCTION_INFO_V1(wa_sql_masked);

@@ -25,12 +25,12 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "admin/setting.h"
 #include "admin/watched.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "pg/acting.h"
 #include "pg/query.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 static void
 find(List **found, WaFoundGrade grade, const char *value, const char *next, const char *what)

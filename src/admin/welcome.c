@@ -15,7 +15,7 @@
 #include "fmgr.h"
 
 #include "route/secret.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_welcome);
 

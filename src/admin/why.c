@@ -9,12 +9,12 @@
 
 #include "fmgr.h"
 
-#include "admin/setting.h"
-#include "admin/story.h"
 #include "gateway/gateway.h"
+#include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "queue/queue.h"
+#include "words/story.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_why);
 

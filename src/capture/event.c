@@ -41,7 +41,7 @@
 #include "pg/pg_compat.h"
 #include "pg/subtransaction.h"
 #include "sicantik_wa.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 /* Columns of wa.event, in order. */
 enum

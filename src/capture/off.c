@@ -20,7 +20,7 @@
 #include "capture/capture.h"
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 /* The transaction in which the setting got its value; invalid: in none. */
 static LocalTransactionId set_in = InvalidLocalTransactionId;

@@ -43,7 +43,7 @@
 
 #include "capture/capture.h"
 #include "sicantik_wa.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 /* More than this is written at once, whatever statement is running. */
 #define GATHER_LIMIT	1000

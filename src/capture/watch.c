@@ -44,7 +44,7 @@
 #include "capture/capture.h"
 #include "pg/acting.h"
 #include "pg/query.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 static HTAB *watches = NULL;
 static Oid	watch_relid = InvalidOid;	/* wa.watch, while known */

@@ -29,15 +29,15 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/call.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_run_scenario);
 

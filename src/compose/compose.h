@@ -13,11 +13,12 @@
 #include "nodes/pg_list.h"
 
 #include "datatype/timestamp.h"
-#include "compose/sending.h"
+#include "compose/recheck.h"
+#include "identity/identity.h"
+#include "office/hours.h"
 #include "pg/app_table.h"
 #include "queue/queue.h"
 #include "route/provider.h"
-#include "worker/identity.h"
 
 /* ---- face: called by the worker ---- */
 
@@ -204,6 +205,7 @@ typedef struct WaOutcomeRow
 
 extern void wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
 							   const char *outcome, const char *detail);
+extern void wa_compose_write_outcomes(WaBatch *batch);
 extern WaDraft *wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
 							   const WaRecipient *recipient, const WaValues *values,
 							   const char *res_model, const char *once, int rank);
@@ -233,7 +235,6 @@ extern void wa_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n);
 extern void wa_guards_settle(bool written);
 
 /* unwritten.c */
-extern PGDLLEXPORT void wa_unwritten_look(void);
 extern bool wa_unwritten_wanted(void);
 extern bool wa_unwritten_run(TimestampTz *next_due);
 

@@ -27,9 +27,9 @@
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "pg/query.h"
 
 #define RANK_EXPIRY		40

@@ -23,9 +23,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "text/text.h"

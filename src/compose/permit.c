@@ -11,9 +11,9 @@
 #include "catalog/pg_type.h"
 #include "utils/lsyscache.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "text/text.h"
 
 /* The permits of a batch and what goes with them. */
@@ -59,17 +59,6 @@ as_int8(const char *text)
 	return text ? strtoll(text, NULL, 10) : 0;
 }
 
-/*
- * Is this the number of a permit or document?  Odoo's word for a number that
- * is yet to be drawn is none.
- */
-bool
-wa_numbered(const char *number)
-{
-	return wa_compose_filled(number) && pg_strcasecmp(number, "New") != 0 &&
-		strcmp(number, "/") != 0;
-}
-
 static int
 by_id(const void *a, const void *b)
 {
@@ -77,22 +66,6 @@ by_id(const void *a, const void *b)
 	int64		right = ((const WaPermit *) b)->id;
 
 	return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/*
- * Remember that a table of the batch could not be had; the batch is put off.
- * Returns true if it was locked.  Raises an error for one that may not be read.
- */
-bool
-wa_batch_add_locked(WaBatch *batch, const WaAppTable *table, const char *name)
-{
-	wa_app_require(table);
-	if (table->state != WA_APP_LOCKED)
-		return false;
-	batch->locked = true;
-	batch->locked_table = name;
-	batch->locked_why = table->why;
-	return true;
 }
 
 static bool

@@ -25,8 +25,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
+#include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/pg_compat.h"

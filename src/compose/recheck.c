@@ -25,9 +25,9 @@
 
 #include "utils/varlena.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "pg/acting.h"
 #include "pg/app_limit.h"
 #include "pg/app_table.h"

@@ -14,9 +14,9 @@
 
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "pg/query.h"
 #include "text/text.h"
 
@@ -116,33 +116,6 @@ wa_compose_load_scenarios(int *n)
 	}
 	*n = (int) rows;
 	return list;
-}
-
-/*
- * Is there a text that says something?
- */
-bool
-wa_compose_filled(const char *given)
-{
-	return !wa_text_is_nothing(given);
-}
-
-/*
- * Is there a text, and is it this one?
- */
-bool
-wa_compose_is(const char *given, const char *value)
-{
-	return given != NULL && strcmp(given, value) == 0;
-}
-
-/*
- * A value as a sentence names it.
- */
-const char *
-wa_compose_shown(const char *given)
-{
-	return given && given[0] ? given : "empty";
 }
 
 /*

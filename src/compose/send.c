@@ -16,9 +16,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/json_values.h"
+#include "office/setting.h"
 #include "pg/call.h"
 #include "route/route.h"
 #include "text/text.h"

@@ -19,12 +19,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
+#include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "sicantik_wa.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_try);
 

@@ -15,8 +15,8 @@
 
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
+#include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"

@@ -25,10 +25,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
 #include "compose/compose.h"
 #include "compose/json_values.h"
 #include "compose/scenario.h"
+#include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"

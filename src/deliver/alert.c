@@ -17,12 +17,12 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "admin/phrase.h"
-#include "admin/setting.h"
 #include "deliver/alert.h"
+#include "office/setting.h"
 #include "pg/query.h"
 #include "queue/queue.h"
 #include "text/text.h"
+#include "words/phrase.h"
 
 #define AGAIN_AFTER_US	USECS_PER_HOUR
 

@@ -19,17 +19,17 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "admin/setting.h"
 #include "deliver/circuit.h"
 #include "deliver/deliver.h"
 #include "deliver/outcome.h"
 #include "deliver/send.h"
+#include "identity/identity.h"
+#include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"
 #include "sicantik_wa.h"
-#include "worker/failover.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 WA_MODULE_MAGIC("sicantik_wa_worker");
 
@@ -398,6 +398,7 @@ run(bool may_send, TimestampTz *next_due)
 	bool		after_error;
 	bool		holding;
 	bool		requests_left = false;
+	bool		unwritten = false;
 
 	*next_due = 0;
 	kept_out = !wa_frame_begin("sending messages");
@@ -435,8 +436,11 @@ run(bool may_send, TimestampTz *next_due)
 	if (!holding)
 	{
 		nbusy = wa_schedule_busy(&busy);
-		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, &forgotten, &nforgotten,
-								 &revived, &nrevived, &requests_left);
+		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, wa_look_up_contacts,
+								 &forgotten, &nforgotten, &revived, &nrevived,
+								 &unwritten, &requests_left);
+		if (unwritten)
+			wa_unwritten_look();
 		more = wa_send_take_due(&config, &conclusions, &next_due_row) || more;
 		wa_send_take_again(&config, &conclusions, revived, nrevived);
 		more = wa_send_take_ready(&config, &conclusions) || more;

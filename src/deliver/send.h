@@ -10,11 +10,12 @@
 
 #include "postgres.h"
 
-#include "compose/sending.h"
+#include "compose/recheck.h"
 #include "deliver/schedule.h"
 #include "deliver/transfer.h"
+#include "identity/identity.h"
+#include "office/hours.h"
 #include "route/route.h"
-#include "worker/identity.h"
 
 /* When messages of a scenario may go. */
 typedef struct WaScenarioHours

@@ -201,3 +201,31 @@ wa_call_row(FunctionCallInfo fcinfo, const char *const *strings)
 	}
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
+
+/*
+ * Add a row to the result of wa_setup(), wa_teardown() or wa_status().
+ */
+void
+wa_call_say(FunctionCallInfo fcinfo, const char *item, const char *action, const char *detail)
+{
+	const char *row[3];
+
+	row[0] = item;
+	row[1] = action;
+	row[2] = detail;
+	wa_call_row(fcinfo, row);
+}
+
+/*
+ * The result of a function that returns one row; its values are allocated for
+ * the caller.
+ */
+Datum
+wa_call_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}

@@ -36,6 +36,7 @@ extern char *wa_call_role(void);
 /* Results, allocated for the caller. */
 extern Datum wa_call_text(WaCall *call, const char *value);
 extern Datum wa_call_datum(WaCall *call, Datum value, bool byval, int16 len);
+extern Datum wa_call_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /* Arguments; NULL pointer for SQL NULL. */
 extern char *wa_call_arg_text(FunctionCallInfo fcinfo, int n);
@@ -43,5 +44,7 @@ extern char *wa_call_arg_text(FunctionCallInfo fcinfo, int n);
 /* Functions that return rows of text (any number of columns). */
 extern void wa_call_rows_begin(FunctionCallInfo fcinfo);
 extern void wa_call_row(FunctionCallInfo fcinfo, const char *const *values);
+extern void wa_call_say(FunctionCallInfo fcinfo, const char *item,
+						const char *action, const char *detail);
 
 #endif							/* SICANTIK_WA_CALL_H */

@@ -16,10 +16,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
+#include "office/setting.h"
 #include "pg/query.h"
 #include "queue/queue.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 /* Fill an array with one member of each message. */
 #define COLLECT(type, array, member) \

@@ -19,11 +19,11 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-#include "admin/story.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "queue/queue.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
+#include "words/story.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_result);
 PG_FUNCTION_INFO_V1(wa_sql_cancel);

@@ -16,7 +16,7 @@
 
 #include "utils/guc.h"
 
-#include "admin/setting.h"
+#include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/queue.h"

@@ -17,9 +17,7 @@
  */
 #include "postgres.h"
 
-#include "admin/setting.h"
-#include "compose/compose.h"
-#include "compose/sending.h"
+#include "office/setting.h"
 #include "pg/query.h"
 #include "queue/queue.h"
 
@@ -399,7 +397,6 @@ have_written(const int64 *ids, const char *const *details, int n)
 	wa_query(&hold, &args);
 	args.n = 1;
 	wa_query(&put, &args);
-	wa_unwritten_look();
 }
 
 static const char *
@@ -413,8 +410,9 @@ why_no_number(const WaContactNow *contact)
  * a composer gave it; while the table of contacts is locked, it stays.
  */
 static bool
-let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nforgotten,
-	   int64 **revived, int *nrevived)
+let_go(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
+	   const int64 *forgotten, int nforgotten,
+	   int64 **revived, int *nrevived, bool *to_be_written)
 {
 	static WaStatement read =
 		WA_STATEMENT(FETCH("r.action = 'retry',"
@@ -465,7 +463,7 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 		}
 	}
 	read_contacts = ncontacts == 0 ||
-		wa_look_up_contacts(wa_setting_get("odoo_schema"), contacts, ncontacts);
+		look_up(wa_setting_get("odoo_schema"), contacts, ncontacts);
 
 	revivals.ids = palloc(sizeof(int64) * requests.n);
 	revivals.states = palloc(sizeof(char *) * requests.n);
@@ -501,6 +499,7 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
 	}
 	write_revivals(&revivals, revived, nrevived);
 	have_written(to_write, why_written, nto_write);
+	*to_be_written = nto_write > 0;
 	done(finished, nfinished);
 	return nfinished == limit;
 }
@@ -510,14 +509,16 @@ let_go(int limit, const int64 *busy, int nbusy, const int64 *forgotten, int nfor
  * "busy" are on the wire, or were until this round: requests about them stay.
  * Messages that the scheduler must forget are in *forgotten, those that are
  * ready again in *revived (palloc()ed).  Returns whether there is more to do
- * at once; *left: some stay, come again soon.
+ * at once; *unwritten: the texts of some are to be written (wa.unwritten);
+ * *left: some stay, come again soon.
  *
  * Takes part in the caller's transaction; waits for no lock.
  */
 bool
-wa_queue_requests(int limit, const int64 *busy, int nbusy,
+wa_queue_requests(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
 				  int64 **forgotten, int *nforgotten,
-				  int64 **revived, int *nrevived, bool *left)
+				  int64 **revived, int *nrevived,
+				  bool *unwritten, bool *left)
 {
 	static WaStatement any =
 		WA_STATEMENT("SELECT FROM wa.request LIMIT 1");
@@ -527,13 +528,15 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy,
 	*nforgotten = 0;
 	*revived = NULL;
 	*nrevived = 0;
+	*unwritten = false;
 	*left = false;
 	if (wa_query(&any, NULL) == 0)
 		return false;
 	drop_orphans();
 	more = settle(limit, busy, nbusy, forgotten, nforgotten);
 	more = cancel(limit, busy, nbusy, forgotten, nforgotten) || more;
-	more = let_go(limit, busy, nbusy, *forgotten, *nforgotten, revived, nrevived) || more;
+	more = let_go(limit, busy, nbusy, look_up, *forgotten, *nforgotten,
+				  revived, nrevived, unwritten) || more;
 	*left = wa_query(&any, NULL) > 0;
 	return more;
 }

@@ -17,7 +17,7 @@
 #include "pg/call.h"
 #include "pg/query.h"
 #include "queue/queue.h"
-#include "worker/worker.h"
+#include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_settle);
 

@@ -15,7 +15,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "admin/setting.h"
+#include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
 

@@ -13,7 +13,7 @@
 
 #include "pgtime.h"
 
-#include "admin/setting.h"
+#include "office/setting.h"
 #include "pg/query.h"
 #include "route/provider.h"
 

@@ -26,11 +26,11 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
+#include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "wake/slot.h"
 #include "worker/clock_step.h"
-#include "worker/slot.h"
 
 /* Less than that is how clocks are slewed, or how long we were not running. */
 #define STEP_US		(3 * USECS_PER_SEC)

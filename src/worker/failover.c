@@ -25,18 +25,16 @@
 
 #include <sys/stat.h>
 
-#include "access/timeline.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "storage/fd.h"
 #include "utils/timestamp.h"
 
-#include "admin/setting.h"
+#include "identity/identity.h"
+#include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "wake/slot.h"
 #include "worker/failover.h"
-#include "worker/identity.h"
-#include "worker/slot.h"
 
 #define DOUBT_BATCH		5000
 /* the former primary's clock may have been ahead of ours */
@@ -44,50 +42,6 @@
 
 /* What has been put in doubt so far, for the log. */
 static int64 ndoubtful = 0;
-
-/*
- * The history file names the reason of each switch; a recovery to a point in
- * the past names its target.  Remembered per timeline, since it is asked for
- * every batch.
- */
-bool
-wa_failover_only(TimeLineID stamped, TimeLineID now)
-{
-	static TimeLineID known_from = 0;
-	static TimeLineID known_to = 0;
-	static bool known = false;
-	char		path[MAXPGPATH];
-	char		line[MAXPGPATH];
-	FILE	   *file;
-	bool		seen = false;
-	bool		result = true;
-
-	if (stamped == now)
-		return true;
-	if (now < stamped)
-		return false;
-	if (known_from == stamped && known_to == now)
-		return known;
-	TLHistoryFilePath(path, now);
-	file = AllocateFile(path, "r");
-	if (file == NULL)
-		return false;
-	while (fgets(line, sizeof(line), file))
-	{
-		unsigned int tli;
-
-		if (sscanf(line, "%u", &tli) != 1 || tli < stamped)
-			continue;
-		seen = true;
-		if (strstr(line, "no recovery target specified") == NULL)
-			result = false;
-	}
-	FreeFile(file);
-	known_from = stamped;
-	known_to = now;
-	known = seen && result;
-	return known;
-}
 
 /*
  * When this server was promoted: it wrote the history file then.

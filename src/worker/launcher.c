@@ -48,9 +48,11 @@
 
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
+#include "wake/slot.h"
 #include "worker/clock_step.h"
 #include "worker/launcher.h"
-#include "worker/slot.h"
+#include "worker/process.h"
+#include "worker/worker.h"
 
 #define SWEEP_EVERY			(15 * 60 * 1000)	/* milliseconds */
 

@@ -14,7 +14,7 @@
 
 #include "datatype/timestamp.h"
 
-#include "worker/slot.h"
+#include "wake/slot.h"
 
 /* roster.c: slots and pg_database */
 extern volatile sig_atomic_t wa_roster_reading;

@@ -33,8 +33,8 @@
 #include "utils/timestamp.h"
 
 #include "sicantik_wa.h"
+#include "wake/slot.h"
 #include "worker/launcher.h"
-#include "worker/slot.h"
 
 /* milliseconds */
 #define START_COUNTS		1000	/* so long a start counts as a worker */

@@ -28,8 +28,8 @@
 #include "utils/timestamp.h"
 
 #include "pg/pg_compat.h"
+#include "wake/slot.h"
 #include "worker/launcher.h"
-#include "worker/slot.h"
 
 /* milliseconds */
 #define RECLAIM_WANTED		60000	/* a database without slot has work */

@@ -15,12 +15,13 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "deliver/module.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/queue.h"
+#include "wake/wake.h"
 #include "worker/clock_step.h"
-#include "worker/deliver_module.h"
 #include "worker/failover.h"
 #include "worker/worker.h"
 

@@ -19,7 +19,8 @@
 #include "utils/guc.h"
 
 #include "pg/subscribed.h"
-#include "worker/slot.h"
+#include "wake/slot.h"
+#include "worker/process.h"
 
 /*
  * Our lock, one per database.  SQL's advisory lock functions set the fourth

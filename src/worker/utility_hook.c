@@ -33,7 +33,8 @@
 
 #include "capture/capture.h"
 #include "sicantik_wa.h"
-#include "worker/slot.h"
+#include "wake/slot.h"
+#include "worker/process.h"
 
 /* What is to be done once the command has succeeded. */
 typedef enum After

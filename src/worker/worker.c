@@ -37,8 +37,10 @@
 #include "pg/app_limit.h"
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
+#include "wake/slot.h"
 #include "worker/clock_step.h"
-#include "worker/slot.h"
+#include "worker/process.h"
+#include "worker/worker.h"
 
 /* milliseconds */
 #define FIRST_ERROR_WAIT	1000
@@ -67,7 +69,6 @@ typedef enum Step
 
 static int	my_index = -1;
 static WaSlot *my_slot = NULL;
-static uint32 generation = 0;	/* of the configuration that was asked for last */
 
 /* Set by the handler of the first SIGTERM. */
 static volatile sig_atomic_t terminated = false;
@@ -416,17 +417,6 @@ look_for_work(void)
 }
 
 /*
- * Has the configuration changed since it was read?  Seen from whatever is made
- * after the change.
- */
-bool
-wa_worker_reload_waits(void)
-{
-	pg_memory_barrier();
-	return generation != pg_atomic_read_u32(&my_slot->generation);
-}
-
-/*
  * Work until there is a reason to leave.
  */
 static void
@@ -438,7 +428,7 @@ serve(void)
 	bool		reload = false;
 	int			errors = 0;
 
-	generation = pg_atomic_read_u32(&my_slot->generation);
+	(void) wa_wake_reload_take();
 	for (;;)
 	{
 		TimestampTz now;
@@ -459,11 +449,8 @@ serve(void)
 			reload = true;
 			continue;
 		}
-		if (generation != pg_atomic_read_u32(&my_slot->generation))
-		{
-			generation = pg_atomic_read_u32(&my_slot->generation);
+		if (wa_wake_reload_take())
 			reload = true;
-		}
 
 		now = GetCurrentTimestamp();
 		retrying = wa_time_ahead(retry_at, now, NEXT_ERROR_WAIT);

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker.h
- *		Face of the background processes: launcher, per-database worker, and
- *		the shared memory through which sessions wake them.
+ *		Face of the background processes: launcher, and one worker a database.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,68 +11,9 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "utils/resowner.h"
 
-/* One database as the launcher sees it. */
-typedef enum WaSlotState
-{
-	WA_SLOT_FREE,				/* unused */
-	WA_SLOT_UNKNOWN,			/* to be visited: has it the extension? */
-	WA_SLOT_ABSENT,				/* visited: the extension is not there */
-	WA_SLOT_IDLE,				/* the extension is there, no worker */
-	WA_SLOT_STARTING,			/* a worker is registered, not yet reported */
-	WA_SLOT_RUNNING				/* a worker is connected */
-} WaSlotState;
-
-/* Why capture dropped an event instead of disturbing the application. */
-typedef enum WaDropReason
-{
-	WA_DROP_LOCKED,				/* wa.event was locked by somebody */
-	WA_DROP_MISSING,			/* wa.event or wa.watch missing or reshaped */
-	WA_DROP_FULL,				/* sicantik_wa.max_unread reached */
-	WA_DROP_OFF,				/* sicantik_wa.capture is off: nobody's fault */
-	WA_DROP_COUNT
-} WaDropReason;
-
-/* A copy of a slot for status functions. */
-typedef struct WaSlotInfo
-{
-	WaSlotState state;
-	int			pid;			/* worker's, or 0 */
-	bool		pending;
-	TimestampTz next_due;		/* 0: nothing */
-	TimestampTz hold_off_until; /* 0: none */
-	uint64		dropped[WA_DROP_COUNT];
-	TimestampTz first_drop;		/* 0: none */
-	TimestampTz last_drop;
-	bool		no_sender;		/* its module could not be loaded */
-	int			silent_pid;		/* worker or launcher that should have given a
-								 * sign of life by now; 0: none */
-	TimestampTz silent_since;
-	TimestampTz waiting_since;	/* for a place in the pool; 0: it does not */
-	bool		no_room;		/* or rather in the server */
-	TimestampTz stuck_since;	/* its worker makes no progress; 0: it does */
-} WaSlotInfo;
-
-/* shmem.c: usable in every process, also where nothing is preloaded */
+/* init.c */
 extern void wa_worker_init(void);
-extern bool wa_worker_preloaded(void);
-extern bool wa_worker_slot_info(Oid database, WaSlotInfo *info);
-extern bool wa_worker_launcher_running(void);
-extern bool wa_worker_count_drop(WaDropReason reason, uint64 events);
-extern bool wa_worker_take_drops(uint64 dropped[WA_DROP_COUNT],
-								 TimestampTz *first, TimestampTz *last);
-extern void wa_worker_note_sender(bool loaded);
-extern PGDLLEXPORT bool wa_worker_new_reason(const char *why);
-extern PGDLLEXPORT bool wa_worker_reload_waits(void);
-
-/* fired.c: the same */
-extern void wa_worker_note_fired(Oid relid);
-extern bool wa_worker_last_fired(Oid relid, TimestampTz *at);
-
-/* wake.c: act at commit of the current transaction, never on abort */
-extern void wa_worker_wake_at_commit(void);
-extern void wa_worker_reload_at_commit(void);
 
 /*
  * The work of one worker; worker.c calls these between transactions, round.c

@@ -155,11 +155,11 @@ my @rows;
 my $id = 1000000;
 
 foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,history,unsaid}.c $src/compose/*.c $src/route/*.c"
-	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/text/link.c $src/worker/{identity,failover}.c"))
+	  . " $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/text/link.c $src/{identity/identity,worker/failover,admin/arm}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);
 
-	next if $file =~ m{/compose/what_if\.c$};	# speaks in sentences of story.c
+	next if $file =~ m{/admin/explain\.c$};	# speaks in sentences of story.c
 	next if $file =~ m{/queue/operator\.c$};	# notices of calls, English like all errors
 	foreach my $found (sentences_in($file, errors => scalar($file =~ $composing)),
 		map { { text => $_, line => 0 } } grep { $codes{$_} eq 'outcome' } sort keys %codes)
@@ -179,7 +179,7 @@ foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,histor
 cmp_ok(scalar keys %sample, '>', 300, 'the sentences are found in the sources');
 
 # A code that stood twice would have words that are never shown.
-my ($table) = slurp_file("$src/admin/story.c") =~ /\breasons\[\] = \{\n(.*?)\n\};/s;
+my ($table) = slurp_file("$src/words/story.c") =~ /\breasons\[\] = \{\n(.*?)\n\};/s;
 my %times;
 $times{$_}++ foreach $table =~ /^\t\{"([a-z_]+)", \{/mg;
 is(join(' ', grep { $times{$_} > 1 } sort keys %times), '', 'no reason code has words twice');

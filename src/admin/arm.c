@@ -1,0 +1,214 @@
+/*-------------------------------------------------------------------------
+ *
+ * arm.c
+ *		wa_arm() and wa_disarm(): this database, as it is now, is the one that
+ *		may send; or it is to send nothing by itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "commands/dbcommands.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "admin/access.h"
+#include "admin/findings.h"
+#include "identity/identity.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "queue/queue.h"
+#include "sicantik_wa.h"
+#include "wake/wake.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_arm);
+PG_FUNCTION_INFO_V1(wa_sql_disarm);
+
+/*
+ * Rows that came by logical replication left the sequences where they were:
+ * no number may be given twice.
+ */
+static void
+follow_numbers(void)
+{
+	static WaStatement follow =
+		WA_STATEMENT("SELECT setval('wa.message_id_seq', m) FROM (SELECT max(id) FROM wa.message) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.message_id_seq)"
+					 " UNION ALL SELECT setval('wa.event_id_seq', m) FROM (SELECT max(id) FROM wa.event) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.event_id_seq)"
+					 " UNION ALL SELECT setval('wa.capture_gap_id_seq', m) FROM (SELECT max(id) FROM wa.capture_gap) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.capture_gap_id_seq)"
+					 " UNION ALL SELECT setval('wa.event_outcome_id_seq', m) FROM (SELECT max(id) FROM wa.event_outcome) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.event_outcome_id_seq)"
+					 " UNION ALL SELECT setval('wa.dead_letter_id_seq', m) FROM (SELECT max(id) FROM wa.dead_letter) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.dead_letter_id_seq)"
+					 " UNION ALL SELECT setval('wa.request_id_seq', m) FROM (SELECT max(id) FROM wa.request) AS t (m)"
+					 " WHERE m >= (SELECT last_value FROM wa.request_id_seq)");
+
+	wa_query(&follow, NULL);
+}
+
+/*
+ * The reader's position came from another cluster, too, where transaction ids
+ * are others: if it lies in our future, changes of years to come would count as
+ * read.  What it says was read has been; the rest is one closed set, as after a
+ * restore.  (After pg_upgrade transaction ids go on, and so does the position.)
+ */
+static void
+forget_foreign_position(void)
+{
+	static WaStatement events =
+		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.position AS p"
+					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
+					 " AND pg_visible_in_snapshot(e.xact, p.snapshot)");
+	static WaStatement position =
+		WA_STATEMENT("DELETE FROM wa.position AS p"
+					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())");
+
+	wa_query(&events, NULL);
+	wa_query(&position, NULL);
+}
+
+/*
+ * Write down that this database, as it is now, is the one that may send.
+ * hold: it was a copy; what was there before is held.
+ */
+static void
+stamp_identity(bool hold)
+{
+	static WaStatement clear = WA_STATEMENT("DELETE FROM wa.identity");
+	static WaStatement insert =
+		WA_STATEMENT("INSERT INTO wa.identity (system_identifier, database_oid, timeline, odoo_uuid,"
+					 " odoo_neutralized, instance, hold_message_id, hold_snapshot, hold_event_id, stamped_by)"
+					 " SELECT $1, $2, $3, $4, $5, nullif($6, ''),"
+					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.message), 0) ELSE 0 END,"
+					 " CASE WHEN $7 THEN pg_current_snapshot() END,"
+					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.event), 0) ELSE 0 END, $8");
+	WaOdooFacts	odoo;
+	WaArgs		args = {0};
+
+	wa_identity_read_odoo(&odoo);
+	if (hold)
+	{
+		follow_numbers();
+		forget_foreign_position();
+	}
+	wa_query(&clear, NULL);
+	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
+	wa_arg_int8(&args, MyDatabaseId);
+	wa_arg_int4(&args, (int32) GetWALInsertionTimeLine());
+	wa_arg_text(&args, odoo.uuid);
+	wa_arg_bool(&args, odoo.neutralized);
+	wa_arg_text(&args, wa_guc_instance);
+	wa_arg_bool(&args, hold);
+	wa_arg_text(&args, wa_call_role());
+	wa_query(&insert, &args);
+	if (hold)
+		wa_queue_settle_restored();
+	wa_worker_reload_at_commit();
+}
+
+/*
+ * The first wa_setup() of a database stamps it, so that messages by hand go
+ * out in mode observe.  A restored database has no stamp but a mode (that one
+ * is dumped) and is left alone.
+ */
+bool
+wa_admin_stamp_first(void)
+{
+	static WaStatement known =
+		WA_STATEMENT("SELECT FROM wa.identity UNION ALL SELECT FROM wa.setting WHERE name = 'mode'");
+
+	if (wa_query(&known, NULL) > 0)
+		return false;
+	stamp_identity(false);
+	return true;
+}
+
+static void
+set_mode(const char *mode)
+{
+	static WaStatement put =
+		WA_STATEMENT("INSERT INTO wa.setting (name, value) VALUES ('mode', $1)"
+					 " ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = now()");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, mode);
+	wa_query(&put, &args);
+}
+
+/*
+ * wa_arm(): see arm.sql.
+ */
+Datum
+wa_sql_arm(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *database = get_database_name(MyDatabaseId);
+	WaCall		call;
+	WaIdentity	identity;
+	Datum		result;
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	if (strcmp(name, database) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("database name \"%s\" does not match", name),
+				 errdetail("You are connected to database \"%s\".", database),
+				 errhint("Give the name of the database that is to send: SELECT wa_arm('%s').",
+						 database)));
+	wa_identity_check(&identity);
+	if (identity.unreadable)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("%s", identity.why)));
+	stamp_identity(identity.is_copy);
+	set_mode("live");
+	(void) wa_access_adopt();
+	if (identity.is_copy)
+		ereport(WARNING,
+				(errmsg("this database was a copy until now"),
+				 errdetail("What was waiting here before is held.")));
+	result = wa_call_text(&call, wa_admin_armed());
+	wa_call_end(&call);
+	PG_RETURN_DATUM(result);
+}
+
+/* Messages that would go out by themselves and have not yet. */
+static int64
+count_waiting(void)
+{
+	static WaStatement count =
+		WA_STATEMENT("SELECT count(*) FROM (SELECT message_id FROM wa.ready WHERE claimed_at IS NULL"
+					 " UNION ALL SELECT message_id FROM wa.due) AS w JOIN wa.message AS m ON m.id = w.message_id"
+					 " WHERE m.scenario IS NOT NULL AND m.state = 'queued'");
+
+	wa_query(&count, NULL);
+	return wa_row_int8(0, 1);
+}
+
+/*
+ * wa_disarm(): see arm.sql.
+ */
+Datum
+wa_sql_disarm(PG_FUNCTION_ARGS)
+{
+	WaCall		call;
+	Datum		result;
+	int64		waiting;
+	char	   *answer = "mode observe: only messages by hand go out";
+
+	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	waiting = count_waiting();
+	set_mode("observe");
+	if (waiting > 0)
+		answer = psprintf("%s; messages that wait now: " INT64_FORMAT ". Each is skipped (reason observe) when its turn comes."
+						  " After wa_arm(), SELECT wa_retry(reason => 'observe') brings back those still within their time-to-live."
+						  " To stop for a while and lose nothing: SELECT wa_pause(), then SELECT wa_resume()",
+						  answer, waiting);
+	result = wa_call_text(&call, answer);
+	wa_call_end(&call);
+	PG_RETURN_DATUM(result);
+}

@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * determine_provider.c
+ *		wa_determine_provider(): the routing decision as it would be now.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "compose/compose.h"
+#include "office/setting.h"
+#include "pg/call.h"
+#include "pg/query.h"
+#include "route/route.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_determine_provider);
+
+/*
+ * wa_determine_provider(): see explain.sql.
+ */
+Datum
+wa_sql_determine_provider(PG_FUNCTION_ARGS)
+{
+	int64		partner_id = PG_GETARG_INT64(0);
+	char	   *template_key = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	WaCall		call;
+	WaBatch		batch = {0};
+	WaRoute		route = {0};
+	WaProviders providers;
+	WaRecipient *recipient;
+	const char *locked = NULL;
+	Datum		values[4] = {0};
+	bool		nulls[4] = {true, true, false, false};
+
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	batch.schema = wa_setting_get("odoo_schema");
+	if (wa_route_load_template(template_key) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("template \"%s\" does not exist", template_key)));
+	if (!wa_people_load_partners(&batch, &partner_id, 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("table \"%s\" is locked at the moment", batch.locked_table)));
+	recipient = wa_people_partner(&batch, partner_id);
+	if (recipient == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("partner " INT64_FORMAT " does not exist", partner_id)));
+
+	route.number = recipient->number;
+	route.partner_id = partner_id;
+	route.template_key = template_key;
+	route.requires_opt_in = true;
+	batch.mappings = wa_route_load_mappings(&batch.nmappings);
+	wa_route_load_providers(&providers, false);
+	if (!wa_route_load_facts(&route, 1, batch.schema, &locked, NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("table \"%s\" is locked at the moment", locked)));
+	if (route.number == NULL)
+		route.reason = psprintf("no message: no usable number in %s", recipient->tried);
+	else if (route.refusal)
+		route.reason = psprintf("no message: %s", route.refusal);
+	else
+		wa_route_decide(&route, &providers, batch.mappings, batch.nmappings, NULL);
+	if (route.provider)
+	{
+		nulls[0] = nulls[1] = false;
+		values[0] = wa_call_text(&call, route.provider->name);
+		values[1] = wa_call_text(&call, route.provider->kind);
+	}
+	values[2] = wa_call_text(&call, route.reason);
+	values[3] = BoolGetDatum(route.provider && route.use_window);
+	wa_call_end(&call);
+	PG_RETURN_DATUM(wa_call_record(fcinfo, values, nulls));
+}

@@ -1,0 +1,239 @@
+/*-------------------------------------------------------------------------
+ *
+ * own.c
+ *		Scenarios of the DBA's own: a row of wa.scenario that names a function.
+ *
+ * The function is called for each change on the scenario's table, see
+ * own_call.c.  What fails, in the function or in composing what it wants, makes
+ * a dead letter of this scenario's part of its event and of nothing else: the
+ * built-in scenarios, and others of the DBA's, still have their say.
+ *
+ * All functions of a batch are called before anything is composed, since whom
+ * they name decides which contacts are to be read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compose/custom.h"
+#include "compose/json_values.h"
+#include "compose/scenario.h"
+#include "pg/subtransaction.h"
+#include "text/text.h"
+
+/* One answer of a function, and to what. */
+typedef struct Answer
+{
+	const WaEvent *event;
+	const WaScenario *scenario;
+	const WaOwnAnswer *said;
+} Answer;
+
+/* A scenario and an event to compose for. */
+typedef struct Part
+{
+	WaBatch    *batch;
+	const WaScenario *scenario;
+	const WaEvent *event;
+} Part;
+
+/*
+ * Does this scenario listen to the table of this event?  Its table is named
+ * with its schema as in wa.watch.
+ */
+static bool
+listens(const WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+{
+	return scenario->active && !scenario->daily && event->has_record && scenario->watch != NULL &&
+		!wa_compose_is_built_in(scenario) && strcmp(scenario->watch, event->relation) == 0 &&
+		(scenario->on_insert || !event->insert) && wa_compose_is_asked(batch, scenario);
+}
+
+static void
+note_failure(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const char *error)
+{
+	WaFailure  *failure = palloc(sizeof(WaFailure));
+
+	failure->event = event;
+	failure->scenario = scenario;
+	failure->error = error;
+	batch->failures = lappend(batch->failures, failure);
+}
+
+/* Call a function for an event.  Returns false if that is to be tried later. */
+static bool
+call(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+{
+	WaOwnAnswer *said;
+	char	   *error;
+	int			n;
+
+	switch (wa_own_call(scenario, event, NULL, batch->strict, &said, &n, &error))
+	{
+		case WA_OWN_ANSWERED:
+			for (int i = 0; i < n; i++)
+			{
+				Answer	   *answer = palloc(sizeof(Answer));
+
+				answer->event = event;
+				answer->scenario = scenario;
+				answer->said = &said[i];
+				batch->own = lappend(batch->own, answer);
+			}
+			break;
+		case WA_OWN_LATER:
+			batch->locked = true;
+			batch->locked_table = scenario->composer;
+			return false;
+		case WA_OWN_FAILED:
+			note_failure(batch, scenario, event, error);
+			break;
+	}
+	return true;
+}
+
+/*
+ * Read the contacts that these answers name.  Returns false if their table
+ * could not be had now.
+ */
+bool
+wa_own_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n)
+{
+	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
+	int			npartners = 0;
+
+	for (int i = 0; i < n; i++)
+		if (answers[i]->partner_id != 0)
+			partners[npartners++] = answers[i]->partner_id;
+	return npartners == 0 || wa_people_load_partners(batch, partners, npartners);
+}
+
+/*
+ * Call the functions of all own scenarios for the events of the batch, and
+ * read the contacts that they name.  Returns false if a table could not be had
+ * now; what a function fails with is noted in the batch (strict: raised).
+ */
+bool
+wa_compose_load_own(WaBatch *batch)
+{
+	const WaOwnAnswer **said;
+	int			n = 0;
+	ListCell   *cell;
+
+	batch->own = NIL;
+	batch->failures = NIL;
+	for (int e = 0; e < batch->nevents; e++)
+		for (int s = 0; s < batch->nscenarios; s++)
+			if (listens(batch, &batch->scenarios[s], &batch->events[e]) &&
+				!call(batch, &batch->scenarios[s], &batch->events[e]))
+				return false;
+	said = palloc(sizeof(WaOwnAnswer *) * Max(list_length(batch->own), 1));
+	foreach(cell, batch->own)
+		said[n++] = ((Answer *) lfirst(cell))->said;
+	return wa_own_load_partners(batch, said, n);
+}
+
+/* The contact, with the number that the function gave, if it gave one. */
+static WaRecipient *
+recipient_of(WaBatch *batch, const WaOwnAnswer *answer)
+{
+	WaRecipient *contact = answer->partner_id != 0 ?
+		wa_people_partner(batch, answer->partner_id) : NULL;
+	WaRecipient *recipient;
+	char		number[WA_NUMBER_SIZE];
+
+	if (answer->number == NULL)
+		return contact;
+	recipient = palloc0(sizeof(WaRecipient));
+	if (contact)
+		*recipient = *contact;
+	recipient->partner_id = answer->partner_id;
+	recipient->number = NULL;
+	recipient->number_source = "composer";
+	recipient->tried = "what the composer gave";
+	if (wa_text_normalize_number(answer->number, number))
+		recipient->number = pstrdup(number);
+	return recipient;
+}
+
+/*
+ * The message that an answer asks for; once: what it announces, and no second
+ * time, or NULL.
+ */
+void
+wa_own_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
+			   const WaOwnAnswer *answer, const char *once)
+{
+	WaRecipient *recipient = recipient_of(batch, answer);
+	WaValues	values = {0};
+	WaDraft    *draft;
+
+	if (answer->params)
+		wa_values_from_json(&values, answer->params);
+	if (recipient && recipient->name && wa_values_find(&values, "partner_name") == NULL)
+		wa_values_add(&values, "partner_name", recipient->name);
+	wa_office_values(batch, &values);
+	draft = wa_compose_message(batch, event, scenario, recipient, &values,
+							   answer->res_model ? answer->res_model : scenario->watch,
+							   once, WA_RANK_OWN);
+	if (answer->res_id != 0)
+		draft->message.res_id = answer->res_id;
+	draft->message.still = answer->still;
+}
+
+static bool
+compose_part(void *argument)
+{
+	const Part *part = argument;
+	ListCell   *cell;
+
+	foreach(cell, part->batch->own)
+	{
+		const Answer *answer = lfirst(cell);
+
+		if (answer->event == part->event && answer->scenario == part->scenario)
+			wa_own_message(part->batch, part->scenario, part->event, answer->said,
+						   answer->said->once ?
+						   psprintf("own:%s:%s", part->scenario->key, answer->said->once) : NULL);
+	}
+	return true;
+}
+
+static bool
+has_answer(const WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->own)
+	{
+		const Answer *answer = lfirst(cell);
+
+		if (answer->event == event && answer->scenario == scenario)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The messages that an own scenario's function wants for this event: those of
+ * wa_compose_load_own().  Nothing for a scenario that has none.
+ */
+void
+wa_compose_own(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+{
+	Part		part = {batch, scenario, event};
+	int			nmessages = list_length(batch->messages);
+	int			noutcomes = list_length(batch->outcomes);
+	ErrorData  *error;
+
+	if (!has_answer(batch, scenario, event))
+		return;
+	error = wa_pg_subtransaction(compose_part, &part);
+	if (error == NULL)
+		return;
+	if (batch->strict || wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	batch->messages = list_truncate(batch->messages, nmessages);
+	batch->outcomes = list_truncate(batch->outcomes, noutcomes);
+	note_failure(batch, scenario, event, error->message);
+}

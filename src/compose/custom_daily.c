@@ -1,0 +1,156 @@
+/*-------------------------------------------------------------------------
+ *
+ * own_daily.c
+ *		Daily scenarios of the DBA's own.
+ *
+ * The function is called once, without a record but with the day, and returns
+ * whoever is to be told.  A row says with "once" what it announces: once for ever; else
+ * it is announced once a day to each person about each record, however often
+ * the scenario is run.
+ *
+ * A row that cannot be composed costs no other row; only if none can, the run
+ * has failed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compose/custom.h"
+#include "compose/scenario.h"
+#include "pg/query.h"
+#include "pg/subtransaction.h"
+
+/* Rows written at once. */
+#define CHUNK			500
+
+/* Keys of days past are of no use; a clock may step back by a few. */
+#define FORGET_DAYS		8
+
+/* One row in the making. */
+typedef struct Row
+{
+	WaBatch    *batch;
+	const WaScenario *scenario;
+	const WaEvent *event;
+	const WaOwnAnswer *answer;
+	const char *once;
+} Row;
+
+/* Reads all of wa.once, which has no index in this order: once a day. */
+static void
+forget_days(const WaDaily *daily)
+{
+	static WaStatement forget =
+		WA_STATEMENT("DELETE FROM wa.once WHERE starts_with(key, $1)"
+					 " AND key COLLATE \"C\" < $1 || ($2::date - $3)");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, psprintf("day:%s:", daily->scenario->key));
+	wa_arg_text(&args, daily->today);
+	wa_arg_int4(&args, FORGET_DAYS);
+	wa_query(&forget, &args);
+}
+
+/* What this row announces. */
+static char *
+key_of(const WaDaily *daily, const WaOwnAnswer *answer)
+{
+	if (answer->once)
+		return psprintf("own:%s:%s", daily->scenario->key, answer->once);
+	return psprintf("day:%s:%s:%s:" INT64_FORMAT ":" INT64_FORMAT ":%s", daily->scenario->key, daily->today,
+					answer->res_model ? answer->res_model : "", answer->res_id, answer->partner_id,
+					answer->number ? answer->number : "");
+}
+
+static bool
+compose_row(void *argument)
+{
+	const Row  *row = argument;
+
+	wa_own_message(row->batch, row->scenario, row->event, row->answer, row->once);
+	return true;
+}
+
+/*
+ * Compose and write some rows.  Counts those that failed, with the first
+ * error.  Returns false if the table of contacts could not be had now.
+ */
+static bool
+compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *failed, char **error)
+{
+	const WaScenario *scenario = daily->scenario;
+	const char *relation = scenario->watch ? scenario->watch : scenario->composer;
+	WaBatch		batch = *daily->common;
+	/* their places are the order of the messages: that of the function */
+	WaEvent    *events = palloc(sizeof(WaEvent) * n);
+
+	if (!wa_own_load_partners(&batch, answers, n))
+	{
+		daily->common->locked_table = batch.locked_table;
+		return false;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		WaEvent    *event = &events[i];
+		Row			row = {&batch, scenario, event, answers[i], key_of(daily, answers[i])};
+		int			nmessages = list_length(batch.messages);
+		int			noutcomes = list_length(batch.outcomes);
+		ErrorData  *raised;
+
+		*event = *wa_calendar_event(daily, relation, answers[i]->res_id);
+		raised = wa_pg_subtransaction(compose_row, &row);
+		if (raised == NULL)
+			continue;
+		if (wa_pg_is_passing(raised->sqlerrcode))
+			ReThrowError(raised);
+		batch.messages = list_truncate(batch.messages, nmessages);
+		batch.outcomes = list_truncate(batch.outcomes, noutcomes);
+		wa_compose_outcome(&batch, event, scenario, "error", raised->message);
+		if ((*failed)++ == 0)
+			*error = raised->message;
+	}
+	wa_calendar_write(daily, &batch);
+	return true;
+}
+
+/*
+ * Run a daily scenario of the DBA's own; see the top.  Returns false if a
+ * table could not be had now.  Raises an error if the run fails.
+ */
+bool
+wa_compose_own_daily(WaDaily *daily)
+{
+	const WaScenario *scenario = daily->scenario;
+	WaOwnAnswer *answers;
+	const WaOwnAnswer **places;
+	char	   *error = NULL;
+	int			failed = 0;
+	int			n;
+
+	switch (wa_own_call(scenario, NULL, daily->today, daily->by_hand, &answers, &n, &error))
+	{
+		case WA_OWN_ANSWERED:
+			break;
+		case WA_OWN_LATER:
+			daily->common->locked_table = scenario->composer;
+			return false;
+		case WA_OWN_FAILED:
+			ereport(ERROR,
+					(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+					 errmsg("%s", error)));
+	}
+	places = palloc(sizeof(WaOwnAnswer *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+		places[i] = &answers[i];
+	for (int i = 0; i < n; i += CHUNK)
+		if (!compose_chunk(daily, places + i, Min(CHUNK, n - i), &failed, &error))
+			return false;
+	if (failed > 0 && failed == n)
+		ereport(ERROR,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("%s", error)));
+	if (failed > 0)
+		daily->note = psprintf("%d of %d rows failed: %s", failed, n, error);
+	forget_days(daily);
+	return true;
+}

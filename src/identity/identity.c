@@ -1,0 +1,227 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.c
+ *		Is this the database that may send?
+ *
+ * A backup is restored beside the original, a database is duplicated for a
+ * test, a server is cloned from a snapshot: every copy has the same queue and
+ * the same credentials, and none of them may send to citizens.  wa_arm()
+ * writes down which database this is; where that no longer fits, nothing
+ * leaves until a person arms it again.
+ *
+ * The stamp holds what a copy cannot have in common with its original: the
+ * cluster's system identifier and the database's oid (logical copies), the
+ * timeline (recovery), Odoo's database.uuid (its own duplicate), and
+ * sicantik_wa.instance, which lies outside the data directory (physical
+ * copies).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "identity/identity.h"
+#include "office/setting.h"
+#include "pg/app_limit.h"
+#include "pg/app_table.h"
+#include "pg/query.h"
+#include "pg/subscribed.h"
+#include "pg/subtransaction.h"
+#include "sicantik_wa.h"
+#include "text/text.h"
+
+static bool
+read_parameters(void *argument)
+{
+	WaOdooFacts  *facts = argument;
+	static const char *const columns[] = {"key", "value"};
+	static const char *const keys[] = {"database.uuid", "database.is_neutralized"};
+	WaAppTable	table;
+	WaAppRows	rows;
+
+	if (wa_app_open(&table, wa_setting_get("odoo_schema"),
+					"ir_config_parameter") == WA_APP_LOCKED)
+		facts->locked = true;
+	facts->why = table.why;
+	if (table.state != WA_APP_READY)
+		return true;
+	wa_app_read_by_text(&rows, &table, columns, lengthof(columns),
+						"key", keys, lengthof(keys));
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		const char *key = rows.values[i][0];
+		char	   *value = rows.values[i][1];
+
+		if (key == NULL || value == NULL)
+			continue;
+		if (strcmp(key, "database.uuid") == 0)
+			facts->uuid = value;
+		else if (!parse_bool(value, &facts->neutralized))
+			facts->neutralized = true;	/* an odd value is no permission */
+	}
+	return true;
+}
+
+/*
+ * What Odoo says of this database, now; strings are palloc()ed.  In a
+ * subtransaction: whatever hangs on Odoo's table may fail, and the sender must
+ * be able to say so.
+ */
+void
+wa_identity_read_odoo(WaOdooFacts *facts)
+{
+	ErrorData  *error;
+
+	memset(facts, 0, sizeof(*facts));
+	error = wa_pg_subtransaction(read_parameters, facts);
+	if (error == NULL)
+		return;
+	facts->locked = wa_app_limit_raised(error);
+	if (!facts->locked && wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	facts->why = error->message;
+}
+
+static void
+stop(WaIdentity *identity, bool is_copy, char *why)
+{
+	identity->mode = WA_MODE_STOPPED;
+	identity->is_copy = is_copy;
+	identity->why = why;
+}
+
+/*
+ * Compare the stamp with what this database is now.  Returns NULL if it fits,
+ * else the difference as a clause.
+ */
+static char *
+difference(const WaOdooFacts *odoo)
+{
+	char	   *system_identifier = wa_row_text(0, 1);
+	int64		database_oid = wa_row_int8(0, 2);
+	int32		timeline = wa_row_int4(0, 3);
+	char	   *uuid = wa_row_text(0, 4);
+	char	   *instance = wa_row_text(0, 5);
+
+	if (strcmp(system_identifier, psprintf(UINT64_FORMAT, GetSystemIdentifier())) != 0)
+		return "it was armed in another cluster (or before pg_upgrade)";
+	if (database_oid != (int64) MyDatabaseId)
+		return "it is a copy of the database that was armed";
+	if (instance && instance[0] != '\0' && strcmp(instance, wa_guc_instance) != 0)
+		return psprintf("it was armed on instance \"%s\", and this is instance \"%s\"",
+						instance, wa_guc_instance);
+	if (!wa_identity_same_history(timeline, GetWALInsertionTimeLine()))
+		return "it was recovered to a point in the past after it was armed";
+	if (uuid && odoo->uuid && strcmp(uuid, odoo->uuid) != 0)
+		return "Odoo gave it another database.uuid after it was armed";
+	return NULL;
+}
+
+/*
+ * May this database send, and in which mode?  Every check is made at the time
+ * of use; rows of wa.* may have been written by anybody who may write them.
+ */
+void
+wa_identity_check(WaIdentity *identity)
+{
+	static WaStatement stamp =
+		WA_STATEMENT("SELECT system_identifier, database_oid, timeline, odoo_uuid, instance,"
+					 " odoo_neutralized, hold_message_id, hold_snapshot::text, hold_event_id,"
+					 " synchronous, doubt_snapshot::text, doubt_until FROM wa.identity");
+	static WaStatement has_mode =
+		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
+	WaOdooFacts	odoo;
+	char	   *subscription;
+	char	   *why;
+	char	   *mode;
+	bool		switched;
+
+	memset(identity, 0, sizeof(*identity));
+	if (RecoveryInProgress())
+	{
+		stop(identity, false, "this server is a standby");
+		return;
+	}
+	subscription = wa_pg_subscription();
+	if (subscription)
+	{
+		stop(identity, false,
+			 psprintf("the tables of schema wa are filled by subscription \"%s\", so this database sends nothing",
+					  subscription));
+		return;
+	}
+	wa_identity_read_odoo(&odoo);
+	if (wa_query(&stamp, NULL) == 0)
+	{
+		if (wa_query(&has_mode, NULL) > 0)
+			stop(identity, true, "this database was restored from a backup; wa_arm() lets it send");
+		else
+			stop(identity, false, "wa_setup() has not been run in this database");
+		return;
+	}
+	identity->hold_message_id = wa_row_int8(0, 7);
+	identity->hold_snapshot = wa_row_text(0, 8);
+	identity->hold_event_id = wa_row_int8(0, 9);
+	identity->synchronous = wa_row_bool(0, 10);
+	identity->doubt_snapshot = wa_row_text(0, 11);
+	identity->doubt_until = wa_row_timestamptz(0, 12);
+	switched = wa_row_int4(0, 3) != (int32) GetWALInsertionTimeLine();
+	why = difference(&odoo);
+	if (why)
+	{
+		stop(identity, true,
+			 psprintf("this database may not send: %s; wa_arm() lets it send", why));
+		return;
+	}
+	if (odoo.neutralized && !wa_row_bool(0, 6))
+	{
+		stop(identity, true,
+			 "Odoo has neutralized this database (database.is_neutralized); wa_arm() lets it send all the same");
+		return;
+	}
+	if (odoo.why && !odoo.locked)
+	{
+		stop(identity, false, psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why));
+		identity->unreadable = true;
+		return;
+	}
+	if (odoo.locked)
+	{
+		stop(identity, false, odoo.why ?
+			 psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why) :
+			 "Odoo's table ir_config_parameter is locked at the moment");
+		identity->locked = true;
+		return;
+	}
+	if (switched)
+	{
+		stop(identity, false, "this server has just been promoted, and what was waiting is being looked at");
+		identity->locked = true;
+		identity->switched = true;
+		return;
+	}
+
+	mode = wa_setting_get("mode");
+	if (strcmp(mode, "live") == 0)
+		identity->mode = WA_MODE_LIVE;
+	else if (strcmp(mode, "test") == 0)
+	{
+		char		number[WA_NUMBER_SIZE];
+		char	   *value = wa_setting_get("test_number");
+
+		if (value && wa_text_normalize_number(value, number))
+		{
+			identity->mode = WA_MODE_TEST;
+			identity->test_number = pstrdup(number);
+		}
+		else
+			stop(identity, false, "mode is test, and the setting test_number is not a usable number");
+	}
+	else if (strcmp(mode, "observe") == 0)
+		identity->mode = WA_MODE_OBSERVE;
+	else
+		stop(identity, false, psprintf("mode \"%s\" is not one of observe, test, live", mode));
+}

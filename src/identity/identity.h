@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.h
+ *		Is this the database that may send?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_IDENTITY_H
+#define SICANTIK_WA_IDENTITY_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+#include "datatype/timestamp.h"
+
+typedef enum WaMode
+{
+	WA_MODE_STOPPED,			/* identity does not match, or neutralized */
+	WA_MODE_OBSERVE,			/* only messages by hand go out */
+	WA_MODE_TEST,				/* everything goes to test_number */
+	WA_MODE_LIVE
+} WaMode;
+
+/* What holds now.  Strings are palloc()ed in the current context. */
+typedef struct WaIdentity
+{
+	WaMode		mode;
+	bool		is_copy;		/* an identity is stamped (or was dumped) and it
+								 * is not ours */
+	bool		locked;			/* could not be told now; ask again soon */
+	bool		unreadable;		/* what Odoo says of it cannot be read */
+	char	   *why;			/* sentence for people; NULL while it may send */
+	char	   *test_number;	/* WA_MODE_TEST */
+	int64		hold_message_id;
+	char	   *hold_snapshot;	/* text form, or NULL */
+	int64		hold_event_id;
+	bool		switched;		/* there was a failover, and the queue has not been
+								 * treated yet */
+	bool		synchronous;	/* the primary waited for its standbys */
+	char	   *doubt_snapshot; /* events visible in it were there at the last
+								 * failover; text form, or NULL */
+	TimestampTz doubt_until;	/* when that was, 0: none */
+} WaIdentity;
+
+/* What Odoo says of this database. */
+typedef struct WaOdooFacts
+{
+	bool		locked;			/* could not be read now */
+	char	   *why;			/* it may not be read; or NULL */
+	char	   *uuid;			/* or NULL */
+	bool		neutralized;
+} WaOdooFacts;
+
+/* Both need SPI connected, acting as the database's owner. */
+extern PGDLLEXPORT void wa_identity_check(WaIdentity *identity);
+extern void wa_identity_read_odoo(WaOdooFacts *facts);
+
+/* timeline.c */
+extern bool wa_identity_same_history(TimeLineID stamped, TimeLineID now);
+
+/*
+ * standbys.c
+ *
+ * wa_standbys_note		called before messages are claimed, in no transaction:
+ *						keeps wa.identity.synchronous right.  False: nothing may
+ *						be claimed yet, ask again in a moment.
+ * wa_standbys_reload	the stamp may have been written anew.
+ * wa_standbys_have_commit	after the commit of claims: may they go on the
+ *						wire?
+ */
+extern bool wa_standbys_note(void);
+extern void wa_standbys_reload(void);
+extern PGDLLEXPORT bool wa_standbys_have_commit(void);
+
+#endif							/* SICANTIK_WA_IDENTITY_H */

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * hours.c
+ *		Sending hours of a scenario, in the office's time zone.
+ *
+ * Knows the clock of the wall only: an office opens at a time of day, whatever
+ * the time zone does in between.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pgtime.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#include "office/hours.h"
+#include "pg/query.h"
+
+#define EVERY_DAY	0xfe
+
+/*
+ * Read WA_HOURS_COLUMNS of a row of SPI_tuptable, from "column" on.
+ */
+void
+wa_hours_read(WaHours *hours, uint64 row, int column)
+{
+	bool		no_hours = wa_row_isnull(row, column) || wa_row_isnull(row, column + 1);
+	bool		no_days = wa_row_isnull(row, column + 2);
+
+	memset(hours, 0, sizeof(*hours));
+	hours->any_time = no_hours && no_days;
+	hours->from_us = no_hours ? 0 : wa_row_int8(row, column);
+	hours->to_us = no_hours ? USECS_PER_DAY : wa_row_int8(row, column + 1);
+	hours->weekdays = no_days ? EVERY_DAY : wa_row_int4(row, column + 2);
+}
+
+/*
+ * "at" if it lies within the hours, else the next time they begin, which is
+ * always later than "at".  An unknown zone counts as UTC.
+ */
+TimestampTz
+wa_hours_opening(const WaHours *hours, const char *time_zone, TimestampTz at)
+{
+	pg_tz	   *zone = time_zone ? pg_tzset(time_zone) : NULL;
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+	int64		since_midnight;
+	int			today;
+
+	if (hours->any_time)
+		return at;
+	if (zone == NULL)
+		zone = pg_tzset("UTC");
+	if (timestamp2tm(at, &offset, &tm, &fsec, NULL, zone) != 0)
+		return at;
+	since_midnight = ((tm.tm_hour * MINS_PER_HOUR + tm.tm_min) * SECS_PER_MINUTE + tm.tm_sec) *
+		USECS_PER_SEC + fsec;
+	today = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
+	for (int day = 0; day <= 7; day++)
+	{
+		int			weekday = j2day(today + day);	/* 0 Sunday */
+		TimestampTz opening;
+
+		if ((hours->weekdays & (1 << (weekday == 0 ? 7 : weekday))) == 0)
+			continue;
+		if (day == 0 && since_midnight >= hours->to_us)
+			continue;
+		if (day == 0 && since_midnight >= hours->from_us)
+			return at;
+		memset(&tm, 0, sizeof(tm));
+		j2date(today + day, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+		tm.tm_hour = (int) (hours->from_us / USECS_PER_HOUR);
+		tm.tm_min = (int) (hours->from_us / USECS_PER_MINUTE % MINS_PER_HOUR);
+		tm.tm_sec = (int) (hours->from_us / USECS_PER_SEC % SECS_PER_MINUTE);
+		offset = DetermineTimeZoneOffset(&tm, zone);
+		if (tm2timestamp(&tm, (fsec_t) (hours->from_us % USECS_PER_SEC), &offset, &opening) != 0)
+			return at;
+
+		/* where a time zone's change has swallowed the opening: soon after */
+		return opening > at ? opening : at + USECS_PER_MINUTE;
+	}
+	return at;
+}

@@ -1,0 +1,152 @@
+/*-------------------------------------------------------------------------
+ *
+ * setting.c
+ *		The office's own settings, kept in wa.setting.
+ *
+ * They are rows and not server settings because they belong to the database
+ * and must travel with its backup.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/int.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#include "office/setting.h"
+#include "pg/query.h"
+
+const WaSetting wa_settings[] = {
+	{"mode", WA_SETTING_MODE, "observe",
+	"observe: only messages by hand go out; live: all (wa_arm sets it); test: all to test_number"},
+	{"test_number", WA_SETTING_NUMBER, NULL,
+	"number that gets every message in mode test"},
+	{"alert_number", WA_SETTING_NUMBER, NULL,
+	"number that is told when a provider is in trouble, through another provider"},
+	{"unknown_wait", WA_SETTING_WAIT, "10 min",
+	"how long the provider's word is awaited when it is not known whether it took a message; then the scenario's unknown_policy is carried out"},
+	{"time_zone", WA_SETTING_TIME_ZONE, "Asia/Jakarta",
+	"time zone of the office, for times in messages and in what people are told, and the day of daily caps"},
+	{"office_name", WA_SETTING_TEXT, NULL,
+	"name of the office, the end of every message"},
+	{"contact_dpmptsp", WA_SETTING_TEXT, NULL,
+	"contact that citizens are told, such as a phone number"},
+	{"download_link", WA_SETTING_LINK, NULL,
+	"pattern of the link to a finished permit"},
+	{"detail_link", WA_SETTING_LINK, NULL,
+	"pattern of the link to the state of a permit"},
+	{"renewal_link", WA_SETTING_LINK, NULL,
+	"pattern of the link to renew a permit"},
+	{"approval_link", WA_SETTING_LINK, NULL,
+	"pattern of the link to approve a document"},
+	{"link_dashboard", WA_SETTING_LINK, NULL,
+	"link to the staff's dashboard"},
+	{"staff_group", WA_SETTING_GROUP, NULL,
+	"Odoo group (module.name) that gets status updates as well"},
+	{"odoo_schema", WA_SETTING_IDENTIFIER, "public",
+	"schema of Odoo's tables"},
+	{"language", WA_SETTING_LANGUAGE, "id",
+	"language of wa_check, wa_why, wa_history and wa_explain: id or en"},
+	{"retention", WA_SETTING_INTERVAL, "90 days",
+	"time after which a message loses its number and text; figures stay two years"},
+	{NULL, WA_SETTING_TEXT, NULL, NULL}
+};
+
+/*
+ * The setting of this name, or NULL.
+ */
+const WaSetting *
+wa_setting_find(const char *name)
+{
+	for (const WaSetting *setting = wa_settings; setting->name; setting++)
+		if (strcmp(setting->name, name) == 0)
+			return setting;
+	return NULL;
+}
+
+/*
+ * What stands in the row, palloc()ed and unchecked, or NULL.
+ */
+char *
+wa_setting_get_row(const char *name)
+{
+	static WaStatement get =
+		WA_STATEMENT("SELECT value FROM wa.setting WHERE name = $1");
+	SPITupleTable *callers = SPI_tuptable;
+	uint64		processed = SPI_processed;
+	char	   *value = NULL;
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, name);
+	if (wa_query(&get, &args) > 0)
+		value = wa_row_text(0, 1);
+	SPI_freetuptable(SPI_tuptable);
+
+	/* the caller may be in the middle of a result of its own */
+	SPI_tuptable = callers;
+	SPI_processed = processed;
+	return value;
+}
+
+/*
+ * The value in force, palloc()ed, or NULL if unset.  A row that is not a known
+ * setting is never asked for; a wrong value in a row (anybody who may write
+ * the table can put it there) is the reader's to check.  Only a time zone is
+ * checked here, since there is no wrong one in PostgreSQL's eyes: what cannot
+ * be understood counts as unset.
+ */
+char *
+wa_setting_get(const char *name)
+{
+	const WaSetting *setting = wa_setting_find(name);
+	char	   *value = wa_setting_get_row(name);
+
+	if (value && setting && setting->kind == WA_SETTING_TIME_ZONE)
+		value = wa_time_zone_read(value);
+	if (value)
+		return value;
+	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;
+}
+
+/*
+ * A length of time that does not depend on a date: microseconds, a month being
+ * 30 days.  False if it is none.
+ */
+static bool
+read_interval(const char *text, int64 *us)
+{
+	char		work[MAXDATELEN * 2];
+	char	   *fields[MAXDATEFIELDS];
+	int			types[MAXDATEFIELDS];
+	int			nfields;
+	int			type;
+	struct pg_itm_in tm = {0};
+	int64		days;
+
+	if (strlen(text) >= MAXDATELEN ||
+		ParseDateTime(text, work, sizeof(work), fields, types, MAXDATEFIELDS, &nfields) != 0 ||
+		DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE, &type, &tm) != 0 ||
+		type != DTK_DELTA)
+		return false;
+	days = ((int64) tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon) * DAYS_PER_MONTH + tm.tm_mday;
+	return !pg_mul_s64_overflow(days, USECS_PER_DAY, us) &&
+		!pg_add_s64_overflow(*us, tm.tm_usec, us);
+}
+
+/*
+ * The value in force of an interval setting, in microseconds.  A row with
+ * something else in it counts as not there: it must not stop the worker.
+ */
+int64
+wa_setting_get_interval(const char *name)
+{
+	const WaSetting *setting = wa_setting_find(name);
+	char	   *value = wa_setting_get(name);
+	int64		us = 0;
+
+	if ((value == NULL || !read_interval(value, &us) || us < 0) &&
+		!read_interval(setting->default_value, &us))
+		elog(ERROR, "setting \"%s\" has no usable default", name);
+	return us;
+}
