@@ -66,7 +66,7 @@ wa_sql_grant(PG_FUNCTION_ARGS)
  * have these names here.  Returns their names, or NULL if there are none.
  */
 char *
-wa_access_adopt(void)
+wa_admin_access_adopt(void)
 {
 	static WaStatement adopt =
 		WA_STATEMENT("WITH taken AS (UPDATE wa.access AS a SET role_oid = r.oid::bigint, system_identifier = $1"
@@ -84,7 +84,7 @@ wa_access_adopt(void)
  * Grants that are not in force, one row each: *roles and *why, palloc()ed.
  */
 int
-wa_access_idle(char ***roles, char ***why)
+wa_admin_access_idle(char ***roles, char ***why)
 {
 	static WaStatement idle =
 		WA_STATEMENT("SELECT a.role, CASE WHEN r.oid IS NULL THEN format('there is no such role: SELECT wa_revoke(%L)', a.role)"

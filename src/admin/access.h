@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 /* Both need SPI connected, acting as the database's owner. */
-extern char *wa_access_adopt(void);
-extern int	wa_access_idle(char ***roles, char ***why);
+extern char *wa_admin_access_adopt(void);
+extern int	wa_admin_access_idle(char ***roles, char ***why);
 
 #endif							/* SICANTIK_WA_ACCESS_H */

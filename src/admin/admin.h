@@ -59,14 +59,14 @@ typedef struct WaDefaultLink
 	const char *path;
 } WaDefaultLink;
 
-#define WA_MAX_LINKS	16		/* entries of wa_default_links[] */
+#define WA_MAX_LINKS	16		/* entries of wa_admin_default_links[] */
 
 /* defaults.c; each list ends with an entry whose first member is NULL */
-extern const WaDefaultTemplate wa_default_templates[];
-extern const WaDefaultScenario wa_default_scenarios[];
-extern const WaDefaultProvider wa_default_providers[];
-extern const WaDefaultLink wa_default_links[];
-extern char *wa_default_body(const WaDefaultTemplate *template,
+extern const WaDefaultTemplate wa_admin_default_templates[];
+extern const WaDefaultScenario wa_admin_default_scenarios[];
+extern const WaDefaultProvider wa_admin_default_providers[];
+extern const WaDefaultLink wa_admin_default_links[];
+extern char *wa_admin_default_body(const WaDefaultTemplate *template,
 							 const char *office_name);
 
 /* More than common settings, settings of a kind and names of their files. */

@@ -107,7 +107,7 @@ stamp_identity(bool hold)
 	wa_query(&insert, &args);
 	if (hold)
 		wa_queue_settle_restored();
-	wa_worker_reload_at_commit();
+	wa_wake_reload_at_commit();
 }
 
 /*
@@ -166,7 +166,7 @@ wa_sql_arm(PG_FUNCTION_ARGS)
 				 errmsg("%s", identity.why)));
 	stamp_identity(identity.is_copy);
 	set_mode("live");
-	(void) wa_access_adopt();
+	(void) wa_admin_access_adopt();
 	if (identity.is_copy)
 		ereport(WARNING,
 				(errmsg("this database was a copy until now"),

@@ -27,7 +27,7 @@ wa_admin_odoo_base_url(void)
 	char	   *url;
 	size_t		len;
 
-	if (wa_app_open(&table, wa_setting_get("odoo_schema"),
+	if (wa_app_open(&table, wa_office_get("odoo_schema"),
 					"ir_config_parameter") != WA_APP_READY)
 		return NULL;
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key",

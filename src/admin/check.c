@@ -25,7 +25,7 @@ read_language(void *argument)
 {
 	WaStory    *check = argument;
 
-	check->indonesian = strcmp(wa_setting_get("language"), "en") != 0;
+	check->indonesian = strcmp(wa_office_get("language"), "en") != 0;
 	return true;
 }
 
@@ -61,16 +61,16 @@ wa_sql_check(PG_FUNCTION_ARGS)
 	WaFindings	findings;
 
 	wa_call_rows_begin(fcinfo);
-	if (wa_build_differs(&difference))
+	if (wa_pg_build_differs(&difference))
 	{
 		say_difference(fcinfo, &difference);
 		return (Datum) 0;
 	}
 	wa_call_begin(&call, WA_LEVEL_VIEW);
 	wa_story_begin(&check, fcinfo, call.acting.user);
-	wa_findings_look(&findings, &check);
+	wa_admin_findings_look(&findings, &check);
 	for (int i = 0; i < findings.n; i++)
-		wa_story_advise(&check, findings.list[i].item, wa_finding_state(&findings.list[i]),
+		wa_story_advise(&check, findings.list[i].item, wa_admin_finding_state(&findings.list[i]),
 						findings.list[i].sentence);
 	wa_call_end(&call);
 	return (Datum) 0;

@@ -78,7 +78,7 @@ known_kinds(void)
 		kinds[n] = wa_gateway_at(n)->kind;
 		n++;
 	}
-	return wa_options_enumerate(kinds, n);
+	return wa_admin_options_enumerate(kinds, n);
 }
 
 /*
@@ -117,8 +117,8 @@ find_kind(WaProviderChange *change)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT kind FROM wa.provider WHERE name = $1 FOR UPDATE");
-	const WaOption *option = wa_options_find(change->options, "kind");
-	const char *given = option ? wa_option_string(option) : NULL;
+	const WaOption *option = wa_admin_options_find(change->options, "kind");
+	const char *given = option ? wa_admin_option_string(option) : NULL;
 	WaArgs		args = {0};
 	char	   *kind;
 
@@ -183,7 +183,7 @@ check_known(const WaProviderChange *change)
 		if (setting->secret && strcmp(file, WA_SECRET_TOKEN_FILE) != 0)
 			known[n++] = file;
 	}
-	wa_options_check_known(change->options, known, n,
+	wa_admin_options_check_known(change->options, known, n,
 						   psprintf("a provider of kind %s", change->gateway->kind));
 }
 
@@ -194,9 +194,9 @@ new_base_url(WaProviderChange *change, const WaOption *option)
 	const char *url;
 	char		err[256];
 
-	if (wa_option_is_null(option))
+	if (wa_admin_option_is_null(option))
 		return NULL;
-	url = wa_option_string(option);
+	url = wa_admin_option_string(option);
 	if (!wa_gateway_base_url_ok(url, err, sizeof(err)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -219,51 +219,51 @@ new_base_url(WaProviderChange *change, const WaOption *option)
 static void
 bind_sequence(WaArgs *args, const WaProviderChange *change)
 {
-	const WaOption *option = wa_options_find(change->options, "sequence");
+	const WaOption *option = wa_admin_options_find(change->options, "sequence");
 
 	wa_arg_bool(args, option != NULL);
-	wa_arg_int4(args, option ? wa_option_integer(option, INT_MIN, INT_MAX) : 0);
+	wa_arg_int4(args, option ? wa_admin_option_integer(option, INT_MIN, INT_MAX) : 0);
 }
 
 static void
 bind_max_in_flight(WaArgs *args, const WaProviderChange *change)
 {
-	const WaOption *option = wa_options_find(change->options, "max_in_flight");
+	const WaOption *option = wa_admin_options_find(change->options, "max_in_flight");
 
 	wa_arg_bool(args, option != NULL);
-	wa_arg_int4(args, option && !wa_option_is_null(option) ?
-				wa_option_integer(option, 1, 1000) : change->limits->max_in_flight);
+	wa_arg_int4(args, option && !wa_admin_option_is_null(option) ?
+				wa_admin_option_integer(option, 1, 1000) : change->limits->max_in_flight);
 }
 
 static void
 bind_daily_cap(WaArgs *args, const WaProviderChange *change)
 {
-	const WaOption *option = wa_options_find(change->options, "daily_cap");
-	bool		no_cap = option == NULL || wa_option_is_null(option);
+	const WaOption *option = wa_admin_options_find(change->options, "daily_cap");
+	bool		no_cap = option == NULL || wa_admin_option_is_null(option);
 
 	wa_arg_bool(args, option != NULL);
 	wa_arg_datum(args, INT4OID,
-				 Int32GetDatum(no_cap ? 0 : wa_option_integer(option, 0, INT_MAX)),
+				 Int32GetDatum(no_cap ? 0 : wa_admin_option_integer(option, 0, INT_MAX)),
 				 no_cap);
 }
 
 static void
 bind_duration(WaArgs *args, const WaProviderChange *change, const char *name, int64 otherwise)
 {
-	const WaOption *option = wa_options_find(change->options, name);
+	const WaOption *option = wa_admin_options_find(change->options, name);
 
 	wa_arg_bool(args, option != NULL);
-	wa_arg_int8(args, option && !wa_option_is_null(option) ?
-				wa_option_duration(option) : otherwise);
+	wa_arg_int8(args, option && !wa_admin_option_is_null(option) ?
+				wa_admin_option_duration(option) : otherwise);
 }
 
 static void
 bind_boolean(WaArgs *args, const WaProviderChange *change, const char *name)
 {
-	const WaOption *option = wa_options_find(change->options, name);
+	const WaOption *option = wa_admin_options_find(change->options, name);
 
 	wa_arg_bool(args, option != NULL);
-	wa_arg_bool(args, option ? wa_option_boolean(option) : false);
+	wa_arg_bool(args, option ? wa_admin_option_boolean(option) : false);
 }
 
 /*
@@ -316,10 +316,10 @@ update_row(WaProviderChange *change)
 					 " settings = (CASE WHEN jsonb_typeof(settings) = 'object' THEN settings ELSE '{}' END"
 					 " - $25) || jsonb_object($26, $27)"
 					 " WHERE name = $1");
-	const WaOption *url = wa_options_find(change->options, "base_url");
-	const WaOption *rate = wa_options_find(change->options, "rate_per_second");
-	const WaOption *state = wa_options_find(change->options, "state");
-	bool		no_rate = rate == NULL || wa_option_is_null(rate);
+	const WaOption *url = wa_admin_options_find(change->options, "base_url");
+	const WaOption *rate = wa_admin_options_find(change->options, "rate_per_second");
+	const WaOption *state = wa_admin_options_find(change->options, "state");
+	bool		no_rate = rate == NULL || wa_admin_option_is_null(rate);
 	const char *new_url = NULL;
 	WaArgs		args = {0};
 
@@ -350,9 +350,9 @@ update_row(WaProviderChange *change)
 	bind_duration(&args, change, "recipient_gap", change->limits->recipient_gap_us);
 	wa_arg_bool(&args, rate != NULL);
 	wa_arg_datum(&args, FLOAT8OID,
-				 Float8GetDatum(no_rate ? 0 : wa_option_number(rate)), no_rate);
+				 Float8GetDatum(no_rate ? 0 : wa_admin_option_number(rate)), no_rate);
 	wa_arg_bool(&args, state != NULL);
-	wa_arg_text(&args, state ? wa_option_word(state, states, lengthof(states)) : NULL);
+	wa_arg_text(&args, state ? wa_admin_option_word(state, states, lengthof(states)) : NULL);
 	wa_arg_bool(&args, change->access_changed);
 	wa_arg_text_array(&args, change->drop_names, change->ndrop);
 	wa_arg_text_array(&args, change->put_names, change->nput);
@@ -424,7 +424,7 @@ describe(const WaProviderChange *change, char **missing, char **unfit)
 			stored[nstored++] = setting->name;
 	}
 	*missing = provider->nmissing > 0 ?
-		wa_options_enumerate(provider->missing, provider->nmissing) : NULL;
+		wa_admin_options_enumerate(provider->missing, provider->nmissing) : NULL;
 	*unfit = provider->unfit ? provider->problem : NULL;
 
 	wa_arg_text(&args, change->name);
@@ -471,7 +471,7 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid name of a provider"),
 				 errhint("Use lower-case letters, digits, \"_\" and \"-\", beginning with a letter.")));
-	wa_options_read(&options, settings);
+	wa_admin_options_read(&options, settings);
 	drop_shown(&options);
 	memset(&change, 0, sizeof(change));
 	change.name = name;
@@ -481,8 +481,8 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 
 	if (change.is_new)
 		wa_admin_insert_provider(name, change.gateway, 10);
-	is_default = wa_options_find(&options, "is_default");
-	if (is_default && wa_option_boolean(is_default))
+	is_default = wa_admin_options_find(&options, "is_default");
+	if (is_default && wa_admin_option_boolean(is_default))
 		take_default(name);
 	wa_admin_change_settings(&change);
 	update_row(&change);
@@ -505,7 +505,7 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 				(errmsg("provider \"%s\" still needs: %s", name, missing),
 				 errhint("Give them with wa_configure(), then: SELECT * FROM wa_test_connection('%s').",
 						 name)));
-	else if (change.access_changed && !wa_options_find(&options, "state"))
+	else if (change.access_changed && !wa_admin_options_find(&options, "state"))
 		ereport(NOTICE,
 				(errmsg("provider \"%s\" is not used before its connection was tested", name),
 				 errhint("Next: SELECT * FROM wa_test_connection('%s').", name)));

@@ -58,7 +58,7 @@ static const char *const permit_renewal_approved[] = {
 	"expiry_date", "validity_period", "download_link"
 };
 
-const WaDefaultTemplate wa_default_templates[] = {
+const WaDefaultTemplate wa_admin_default_templates[] = {
 	{
 		"permit_ready", "Izin Selesai Diproses",
 		"Yth. {{partner_name}},\n\n"
@@ -130,7 +130,7 @@ const WaDefaultTemplate wa_default_templates[] = {
 };
 
 /* The scenarios that have a composer. */
-const WaDefaultScenario wa_default_scenarios[] = {
+const WaDefaultScenario wa_admin_default_scenarios[] = {
 	{"permit_ready", "Izin Selesai Diproses", "sicantik_permit", true,
 	"7 days", "resend", "high", true},
 	{"permit_renewal_approved", "Perpanjangan Izin Disetujui", "sicantik_permit", true,
@@ -149,14 +149,14 @@ const WaDefaultScenario wa_default_scenarios[] = {
 };
 
 /* The gateways first: that is what offices begin with. */
-const WaDefaultProvider wa_default_providers[] = {
+const WaDefaultProvider wa_admin_default_providers[] = {
 	{"fonnte", 10},
 	{"watzap", 20},
 	{"meta", 30},
 	{NULL}
 };
 
-const WaDefaultLink wa_default_links[] = {
+const WaDefaultLink wa_admin_default_links[] = {
 	{"download_link", "/download/{registration_id}"},
 	{"detail_link", "/detail/{registration_id}"},
 	{"renewal_link", "/renewal/{registration_id}"},
@@ -170,7 +170,7 @@ const WaDefaultLink wa_default_links[] = {
  * text: a template must not end with a variable.
  */
 char *
-wa_default_body(const WaDefaultTemplate *template, const char *office_name)
+wa_admin_default_body(const WaDefaultTemplate *template, const char *office_name)
 {
 	return psprintf("%s\n%s", template->body,
 					office_name && office_name[0] != '\0' &&

@@ -39,16 +39,16 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 	bool		nulls[4] = {true, true, false, false};
 
 	wa_call_begin(&call, WA_LEVEL_VIEW);
-	batch.schema = wa_setting_get("odoo_schema");
+	batch.schema = wa_office_get("odoo_schema");
 	if (wa_route_load_template(template_key) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("template \"%s\" does not exist", template_key)));
-	if (!wa_people_load_partners(&batch, &partner_id, 1))
+	if (!wa_compose_people_load_partners(&batch, &partner_id, 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("table \"%s\" is locked at the moment", batch.locked_table)));
-	recipient = wa_people_partner(&batch, partner_id);
+	recipient = wa_compose_people_partner(&batch, partner_id);
 	if (recipient == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -117,7 +117,7 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 	}
 	for (int i = 0; i < n; i++)
 	{
-		const WaValue *value = wa_values_find(values, names[i]);
+		const WaValue *value = wa_compose_values_find(values, names[i]);
 
 		if (value == NULL || value->value == NULL)
 		{
@@ -195,12 +195,12 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 		tell_verdict(story, obstacle, &route);
 		return;
 	}
-	batch.schema = wa_setting_get("odoo_schema");
-	batch.time_zone = wa_setting_get("time_zone");
+	batch.schema = wa_office_get("odoo_schema");
+	batch.time_zone = wa_office_get("time_zone");
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
-	if (!wa_people_load_partners(&batch, &partner_id, 1))
+	if (!wa_compose_people_load_partners(&batch, &partner_id, 1))
 		refuse_locked(batch.locked_table);
-	recipient = wa_people_partner(&batch, partner_id);
+	recipient = wa_compose_people_partner(&batch, partner_id);
 	if (recipient == NULL)
 	{
 		hinder(story, &obstacle,
@@ -222,23 +222,23 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	else
 		hinder(story, &obstacle, wa_story_words(story, WA_SAY_NO_NUMBER, recipient->tried, NULL, NULL));
 
-	wa_values_from_json(&values, params);
-	wa_values_add(&values, "timestamp", wa_value_time(GetCurrentTimestamp(), batch.time_zone));
+	wa_compose_values_from_json(&values, params);
+	wa_compose_values_add(&values, "timestamp", wa_compose_value_time(GetCurrentTimestamp(), batch.time_zone));
 	if (permit_id != 0)
 	{
-		if (!wa_permits_load(&batch, &permit_id, 1))
+		if (!wa_compose_permits_load(&batch, &permit_id, 1))
 			refuse_locked(batch.locked_table);
-		permit = wa_permit_find(&batch, permit_id);
+		permit = wa_compose_permit_find(&batch, permit_id);
 		if (permit)
-			wa_permit_values(&batch, &values, permit, recipient);
+			wa_compose_permit_values(&batch, &values, permit, recipient);
 		else
 			hinder(story, &obstacle,
 				   wa_story_words(story, WA_SAY_PERMIT_MISSING, psprintf(INT64_FORMAT, permit_id), NULL, NULL));
 	}
 	if (recipient->name)
-		wa_values_add(&values, "partner_name", recipient->name);
-	wa_office_values(&batch, &values);
-	text = wa_template_render(template, &values, &missing, &setting);
+		wa_compose_values_add(&values, "partner_name", recipient->name);
+	wa_compose_office_values(&batch, &values);
+	text = wa_compose_template_render(template, &values, &missing, &setting);
 	if (text)
 	{
 		tell(story, WA_SAY_TEXT, text, NULL);

@@ -21,12 +21,12 @@ group_problem(const char *group)
 {
 	WaBatch		batch = {0};
 
-	batch.schema = wa_setting_get("odoo_schema");
-	if (!wa_people_load_group(&batch, group))
+	batch.schema = wa_office_get("odoo_schema");
+	if (!wa_compose_people_load_group(&batch, group))
 		return NULL;
-	if (!wa_people_group_known(&batch, group))
+	if (!wa_compose_people_group_known(&batch, group))
 		return psprintf("the group %s does not exist in Odoo", group);
-	if (wa_people_group(&batch, group) == NIL)
+	if (wa_compose_people_group(&batch, group) == NIL)
 		return psprintf("no internal user is in the group %s", group);
 	return NULL;
 }
@@ -52,16 +52,16 @@ find_groups(void *argument)
 		char	   *problem = group_problem(rows[i * 2]);
 
 		if (problem)
-			wa_find(findings, WA_ERROR_SETTING, "groups", rows[i * 2 + 1],
+			wa_admin_find(findings, WA_ERROR_SETTING, "groups", rows[i * 2 + 1],
 					psprintf("%s, so nobody of it is told: %s", problem, rows[i * 2 + 1]));
 	}
 	if (findings->n == before)
-		wa_find(findings, WA_FINE, "groups", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "groups", NULL, NULL);
 	return true;
 }
 
 void
-wa_find_groups(WaFindings *findings)
+wa_admin_find_groups(WaFindings *findings)
 {
-	(void) wa_find_look(findings, WA_ERROR_ODOO, "groups", find_groups, findings);
+	(void) wa_admin_find_look(findings, WA_ERROR_ODOO, "groups", find_groups, findings);
 }

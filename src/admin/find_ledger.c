@@ -68,7 +68,7 @@ find_messages(WaFindings *findings)
 		bool		held = strcmp(state, "held") == 0;
 		bool		fine = wa_row_bool(i, 5);
 
-		wa_find(findings, held ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
+		wa_admin_find(findings, held ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
 				psprintf("log: messages %s", state),
 				psprintf("SELECT * FROM wa_why(%s)", wa_row_text(i, 4)),
 				psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
@@ -76,7 +76,7 @@ find_messages(WaFindings *findings)
 						 fine ? "" : what_to_do(state, reason, wa_row_text(i, 6))));
 	}
 	if (n == 0)
-		wa_find(findings, WA_FINE, "log: messages", NULL, "nothing failed in the last 24 hours, nothing is held");
+		wa_admin_find(findings, WA_FINE, "log: messages", NULL, "nothing failed in the last 24 hours, nothing is held");
 }
 
 /* What waits and no provider takes. */
@@ -89,9 +89,9 @@ find_waiting(WaFindings *findings)
 					 " WHERE m.reason = 'no_provider' AND m.detail IS NOT NULL HAVING count(*) > 0");
 
 	if (wa_query(&stuck, NULL) == 0)
-		wa_find(findings, WA_FINE, "log: messages waiting", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "log: messages waiting", NULL, NULL);
 	else
-		wa_find(findings, WA_WARNING_WAITING, "log: messages waiting", NULL,
+		wa_admin_find(findings, WA_WARNING_WAITING, "log: messages waiting", NULL,
 				psprintf("%s messages wait for a provider, one of them: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
 }
 
@@ -107,9 +107,9 @@ find_adrift(WaFindings *findings)
 					 " AND state IN ('queued', 'sending', 'unknown') AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
 
 	if (findings->identity.is_copy || wa_query(&adrift, NULL) == 0)
-		wa_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
 	else
-		wa_find(findings, WA_ERROR_DEAD_LETTER, "log: messages adrift", "SELECT wa_retry(id) FROM wa.adrift",
+		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: messages adrift", "SELECT wa_retry(id) FROM wa.adrift",
 				psprintf("%s messages say that they wait, but nobody carries them out: SELECT wa_retry(id) FROM wa.adrift",
 						 wa_row_text(0, 1)));
 }
@@ -124,9 +124,9 @@ find_unreadable(WaFindings *findings)
 					 " WHERE m.state = 'queued' AND m.reason = 'facts_unreadable' HAVING count(*) > 0");
 
 	if (wa_query(&stuck, NULL) == 0)
-		wa_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);
 	else
-		wa_find(findings, WA_ERROR_UNREADABLE, "log: Odoo's tables",
+		wa_admin_find(findings, WA_ERROR_UNREADABLE, "log: Odoo's tables",
 				psprintf("mend what messages wait for: %s", wa_row_text(0, 2)),
 				psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
 }
@@ -143,21 +143,21 @@ find_events(WaFindings *findings)
 
 	wa_query(&rest, NULL);
 	if (strcmp(wa_row_text(0, 1), "0") == 0)
-		wa_find(findings, WA_FINE, "log: dead letters", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "log: dead letters", NULL, NULL);
 	else
-		wa_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters", "SELECT * FROM wa.dead_letter ORDER BY id",
+		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters", "SELECT * FROM wa.dead_letter ORDER BY id",
 				psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
 						 wa_row_text(0, 1), wa_row_text(0, 2)));
 	if (strcmp(wa_row_text(0, 3), "0") == 0)
-		wa_find(findings, WA_FINE, "log: capture gaps", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "log: capture gaps", NULL, NULL);
 	else
-		wa_find(findings, WA_WARNING_GAP, "log: capture gaps", "SELECT * FROM wa.capture_gap",
+		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", "SELECT * FROM wa.capture_gap",
 				psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then UPDATE wa.capture_gap SET reason = 'known'",
 						 wa_row_text(0, 3)));
 	if (strcmp(wa_row_text(0, 4), "0") == 0)
-		wa_find(findings, WA_FINE, "log: events", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "log: events", NULL, NULL);
 	else
-		wa_find(findings, WA_WARNING_EVENTS, "log: events", NULL,
+		wa_admin_find(findings, WA_WARNING_EVENTS, "log: events", NULL,
 				psprintf("%s events have waited for more than 10 minutes: see worker above, and the server's log", wa_row_text(0, 4)));
 }
 
@@ -170,9 +170,9 @@ find_event_numbers(WaFindings *findings)
 					 " AND pg_sequence_last_value(seqrelid) > seqmax - 1000");
 
 	if (wa_query(&at_end, NULL) == 0)
-		wa_find(findings, WA_FINE, "log: event numbers", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "log: event numbers", NULL, NULL);
 	else
-		wa_find(findings, WA_WARNING_EVENTS, "log: event numbers",
+		wa_admin_find(findings, WA_WARNING_EVENTS, "log: event numbers",
 				"SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))",
 				"wa.event_id_seq is at its end, so changes are numbered by the clock: SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000)) mends it");
 }
@@ -188,16 +188,16 @@ find_calendar(WaFindings *findings)
 	uint64		n = wa_query(&failed, NULL);
 
 	for (uint64 i = 0; i < n; i++)
-		wa_find(findings, WA_ERROR_CALENDAR, "log: calendar",
+		wa_admin_find(findings, WA_ERROR_CALENDAR, "log: calendar",
 				psprintf("SELECT wa_run_scenario('%s')", wa_row_text(i, 1)),
 				psprintf("scenario %s failed on %s: %s; mend the cause, then SELECT wa_run_scenario('%s')",
 						 wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3), wa_row_text(i, 1)));
 	if (n == 0)
-		wa_find(findings, WA_FINE, "log: calendar", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "log: calendar", NULL, NULL);
 }
 
 void
-wa_find_ledger(WaFindings *findings)
+wa_admin_find_ledger(WaFindings *findings)
 {
 	find_messages(findings);
 	find_waiting(findings);

@@ -16,17 +16,17 @@
 static void
 find_time_zone(WaFindings *findings)
 {
-	char	   *row = wa_setting_get_row("time_zone");
-	char	   *zone = wa_setting_get("time_zone");
-	char	   *now = wa_time_zone_now(zone);
+	char	   *row = wa_office_get_row("time_zone");
+	char	   *zone = wa_office_get("time_zone");
+	char	   *now = wa_office_time_zone_now(zone);
 
-	if (row && wa_time_zone_read(row) == NULL)
-		wa_find(findings, WA_ERROR_SETTING, "time zone",
+	if (row && wa_office_time_zone_read(row) == NULL)
+		wa_admin_find(findings, WA_ERROR_SETTING, "time zone",
 				psprintf("SELECT wa_set('time_zone', '%s')", zone),
 				psprintf("\"%s\" is no time zone that can be understood, so %s is taken, where it is %s now: SELECT wa_set('time_zone', '...')",
 						 row, zone, now));
 	else
-		wa_find(findings, WA_FINE, "time zone", NULL, psprintf("%s, where it is %s now", zone, now));
+		wa_admin_find(findings, WA_FINE, "time zone", NULL, psprintf("%s, where it is %s now", zone, now));
 }
 
 /*
@@ -48,7 +48,7 @@ find_links(void *argument)
 	WaArgs		args = {0};
 	uint64		n;
 
-	for (const WaDefaultLink *link = wa_default_links; link->setting; link++)
+	for (const WaDefaultLink *link = wa_admin_default_links; link->setting; link++)
 		names[nnames++] = link->setting;
 	wa_arg_text_array(&args, names, nnames);
 	n = wa_query(&links, &args);
@@ -60,24 +60,24 @@ find_links(void *argument)
 		const char *why = wa_text_link_problem(value);
 
 		if (why)
-			wa_find(findings, WA_ERROR_SETTING, "links", psprintf("SELECT wa_set('%s', 'https://...')", name),
+			wa_admin_find(findings, WA_ERROR_SETTING, "links", psprintf("SELECT wa_set('%s', 'https://...')", name),
 					psprintf("a telephone cannot open %s, the setting %s: %s; SELECT wa_set('%s', 'https://...')",
 							 value, name, why, name));
 		else if (moved && from && wa_admin_lies_below(value, from) &&
 				 !wa_admin_lies_below(value, base))
-			wa_find(findings, WA_WARNING_LINK, "links",
+			wa_admin_find(findings, WA_WARNING_LINK, "links",
 					psprintf("SELECT wa_set('%s', '%s%s')", name, base, value + strlen(from)),
 					psprintf("Odoo's address (web.base.url) was %s and is %s now, and the setting %s is still %s: SELECT wa_set('%s', '%s%s'), or the old value once more if it is right; web.base.url.freeze in Odoo's parameters keeps the address as it is",
 							 from, base, name, value, name, base, value + strlen(from)));
 	}
 	if (findings->n == before)
-		wa_find(findings, WA_FINE, "links", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "links", NULL, NULL);
 	return true;
 }
 
 void
-wa_find_office(WaFindings *findings)
+wa_admin_find_office(WaFindings *findings)
 {
 	find_time_zone(findings);
-	(void) wa_find_look(findings, WA_ERROR_ODOO, "links", find_links, findings);
+	(void) wa_admin_find_look(findings, WA_ERROR_ODOO, "links", find_links, findings);
 }

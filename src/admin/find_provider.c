@@ -33,18 +33,18 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 
 	if (!p->active)
 	{
-		wa_find(findings, WA_FINE, item, NULL, "not active");
+		wa_admin_find(findings, WA_FINE, item, NULL, "not active");
 		return;
 	}
 	if (p->untouched)
 	{
-		wa_find(findings, WA_FINE, item, NULL, "not configured, so not used");
+		wa_admin_find(findings, WA_FINE, item, NULL, "not configured, so not used");
 		return;
 	}
 	if (p->paused)
 	{
 		candidates->paused = p->name;
-		wa_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", p->name),
+		wa_admin_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", p->name),
 				psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
 		return;
 	}
@@ -52,36 +52,36 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 	{
 		if (candidates->incomplete == NULL)
 			candidates->incomplete = p->name;
-		wa_find(findings, WA_ERROR_PROVIDER, item, psprintf("SELECT wa_configure('%s', '...')", p->name),
+		wa_admin_find(findings, WA_ERROR_PROVIDER, item, psprintf("SELECT wa_configure('%s', '...')", p->name),
 				psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
 						 p->problem, p->name));
 		return;
 	}
 	if (p->exposed)
-		wa_find(findings, WA_WARNING_PROVIDER, item, NULL,
+		wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
 				psprintf("its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",
 						 p->exposed));
 	if (!configured && candidates->draft == NULL)
 		candidates->draft = p->name;
 	if (configured && p->quota_left == 0)
-		wa_find(findings, WA_WARNING_PROVIDER, item, NULL,
+		wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
 				"its quota is used up: buy more, or wait; it is asked again every 15 minutes");
 	else if (configured)
 	{
 		findings->usable++;
-		wa_find(findings, WA_FINE, item, NULL, NULL);
+		wa_admin_find(findings, WA_FINE, item, NULL, NULL);
 	}
 	else if (strcmp(p->state, "error") == 0)
 	{
 		wa_arg_text(&args, p->name);
 		wa_arg_text(&args, findings->story->time_zone);
 		wa_query(&errors, &args);
-		wa_find(findings, WA_ERROR_PROVIDER, item, test,
+		wa_admin_find(findings, WA_ERROR_PROVIDER, item, test,
 				psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
 						 wa_row_text(0, 1), wa_row_isnull(0, 2) ? "soon" : wa_row_text(0, 2), p->name));
 	}
 	else
-		wa_find(findings, WA_WARNING_PROVIDER, item, test,
+		wa_admin_find(findings, WA_WARNING_PROVIDER, item, test,
 				psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
 }
 
@@ -108,16 +108,16 @@ find_default(WaFindings *findings)
 			official = p;
 	}
 	if (first && official && !first->gateway->official)
-		wa_find(findings, WA_WARNING_PROVIDER, "default provider",
+		wa_admin_find(findings, WA_WARNING_PROVIDER, "default provider",
 				psprintf("SELECT wa_configure('%s', '{\"is_default\": false}')", first->name),
 				psprintf("%s is the default and takes every message, so %s is not asked, whoever has consented: SELECT wa_configure('%s', '{\"is_default\": false}')",
 						 first->name, official->name, first->name));
 	else
-		wa_find(findings, WA_FINE, "default provider", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "default provider", NULL, NULL);
 }
 
 void
-wa_find_providers(WaFindings *findings)
+wa_admin_find_providers(WaFindings *findings)
 {
 	Candidates	candidates = {0};
 	const char *next;
@@ -136,7 +136,7 @@ wa_find_providers(WaFindings *findings)
 	else
 		next = psprintf("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
 						candidates.incomplete ? candidates.incomplete : "fonnte");
-	wa_find(findings, WA_ERROR_PROVIDERS, "providers", next,
+	wa_admin_find(findings, WA_ERROR_PROVIDERS, "providers", next,
 			candidates.paused ? "no provider can be used, since those that could are paused: their messages wait, and expire at the end of their time-to-live" :
 			"no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");
 }

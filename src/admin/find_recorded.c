@@ -112,10 +112,10 @@ find_reach(Recorded *recorded, const WaWatched *w, bool standby)
 	recorded->since = Max(wa_row_timestamptz(0, 1) + ATTACHED_US, wa_row_timestamptz(0, 2) + STAMPED_US);
 	recorded->since = Max(recorded->since, recorded->now - REACH_US);
 	recorded->known = wa_row_timestamptz(0, 3);
-	if (wa_worker_slot_info(MyDatabaseId, &slot))
+	if (wa_wake_slot_info(MyDatabaseId, &slot))
 		recorded->known = Max(recorded->known, slot.last_drop);
 	/* on a standby none fires */
-	if (standby || !wa_worker_last_fired(w->target.relid, &recorded->fired))
+	if (standby || !wa_wake_last_fired(w->target.relid, &recorded->fired))
 		recorded->fired = 0;
 	return true;
 }
@@ -309,7 +309,7 @@ compare(Recorded *recorded, const WaWatched *w, const WaAppTable *table)
 	}
 }
 
-/* One table; the argument of wa_find_look(). */
+/* One table; the argument of wa_admin_find_look(). */
 typedef struct Looking
 {
 	WaFindings *findings;
@@ -320,14 +320,14 @@ typedef struct Looking
 static void
 report(const Looking *looking, const WaAppTable *table, const Recorded *recorded)
 {
-	char	   *zone = wa_setting_get("time_zone");
+	char	   *zone = wa_office_get("time_zone");
 	char	   *first;
 	StringInfoData ids;
 	char	   *look;
 
 	if (recorded->lost == 0)
 	{
-		wa_find(looking->findings, WA_FINE, looking->item, NULL, recorded->partly ?
+		wa_admin_find(looking->findings, WA_FINE, looking->item, NULL, recorded->partly ?
 				psprintf("it is large, and not all that was written lately was compared with what was recorded: to have more compared, CREATE INDEX ON %s (write_date)",
 						 table->relation) : NULL);
 		return;
@@ -336,13 +336,13 @@ report(const Looking *looking, const WaAppTable *table, const Recorded *recorded
 	for (int i = 0; i < Min(recorded->lost, MOST_NAMED); i++)
 		appendStringInfo(&ids, "%s" INT64_FORMAT, i > 0 ? ", " : "", recorded->ids[i]);
 	look = psprintf("SELECT * FROM %s WHERE id IN (%s)", table->relation, ids.data);
-	first = wa_time_words(recorded->first, zone);
-	wa_find(looking->findings, WA_WARNING_GAP, looking->item, look,
+	first = wa_office_time_words(recorded->first, zone);
+	wa_admin_find(looking->findings, WA_WARNING_GAP, looking->item, look,
 			psprintf("%d records, written between %s and %s, are not as they were last recorded:"
 					 " the triggers did not fire for whoever wrote them (session_replication_role = replica, triggers switched off for a while, rows copied back)%s;"
 					 " look at them: %s; send by hand what is missing;"
 					 " then INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES ('%s %s', now(), %d, 'known')",
-					 recorded->lost, first, wa_time_words(recorded->last, zone),
+					 recorded->lost, first, wa_office_time_words(recorded->last, zone),
 					 recorded->partly || recorded->many ? "; there may be more" : "",
 					 look, first, zone, recorded->lost));
 }
@@ -369,7 +369,7 @@ look(void *argument)
 }
 
 void
-wa_find_recorded(WaFindings *findings)
+wa_admin_find_recorded(WaFindings *findings)
 {
 	/* a copy has rows without events */
 	if (findings->identity.is_copy)
@@ -377,11 +377,11 @@ wa_find_recorded(WaFindings *findings)
 	for (int i = 0; i < findings->nwatched; i++)
 	{
 		const WaWatched *w = &findings->watched[i];
-		const WaFound *worst = wa_watched_worst(w->found);
+		const WaFound *worst = wa_admin_watched_worst(w->found);
 		Looking		looking = {findings, psprintf("recorded %s", w->relation), w};
 
 		/* where changes are not seen now, that is told already */
 		if (w->owner && OidIsValid(w->target.relid) && (worst == NULL || worst->grade != WA_FOUND_ERROR))
-			(void) wa_find_look(findings, WA_ERROR_ODOO, looking.item, look, &looking);
+			(void) wa_admin_find_look(findings, WA_ERROR_ODOO, looking.item, look, &looking);
 	}
 }

@@ -19,7 +19,7 @@ find_publications(WaFindings *findings)
 	int			n = wa_admin_publications(&names, &cures);
 
 	for (int i = 0; i < n; i++)
-		wa_find(findings, WA_WARNING_SERVER, "publication", cures[i],
+		wa_admin_find(findings, WA_WARNING_SERVER, "publication", cures[i],
 				psprintf("\"%s\" publishes the tables of this extension, citizens' data among them: %s; then on each subscriber: ALTER SUBSCRIPTION ... REFRESH PUBLICATION",
 						 names[i], cures[i]));
 }
@@ -29,14 +29,14 @@ find_idle_grants(WaFindings *findings)
 {
 	char	  **roles;
 	char	  **why;
-	int			n = wa_access_idle(&roles, &why);
+	int			n = wa_admin_access_idle(&roles, &why);
 
 	for (int i = 0; i < n; i++)
-		wa_find(findings, WA_WARNING_SERVER, psprintf("grant %s", roles[i]), NULL, why[i]);
+		wa_admin_find(findings, WA_WARNING_SERVER, psprintf("grant %s", roles[i]), NULL, why[i]);
 }
 
 void
-wa_find_rights(WaFindings *findings)
+wa_admin_find_rights(WaFindings *findings)
 {
 	find_idle_grants(findings);
 	find_publications(findings);

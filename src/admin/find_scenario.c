@@ -30,14 +30,14 @@ find_refused(WaFindings *findings, const WaMapping *mappings, int nmappings)
 									mapping->template_key, mapping->provider);
 
 		if (p && p->active && strcmp(mapping->status, "error") == 0)
-			wa_find(findings, WA_ERROR_MAPPING, "mappings", mend,
+			wa_admin_find(findings, WA_ERROR_MAPPING, "mappings", mend,
 					psprintf("%s has refused template \"%s\", so its notices go by others, or wait: %s Mend it there, then SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
 							 mapping->provider, mapping->template_key,
 							 mapping->last_error ? mapping->last_error : "it is not known why.",
 							 mapping->template_key, mapping->provider));
 	}
 	if (findings->n == before)
-		wa_find(findings, WA_FINE, "mappings", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "mappings", NULL, NULL);
 }
 
 /*
@@ -86,19 +86,19 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 	char	   *problem;
 	char	   *next;
 	char	   *lacking = NULL;
-	bool		built_in = wa_compose_is_built_in(scenario) || wa_calendar_is_built_in(scenario);
+	bool		built_in = wa_compose_is_built_in(scenario) || wa_compose_calendar_is_built_in(scenario);
 
 	if (!scenario->active)
 	{
-		wa_find(findings, WA_FINE, item, NULL, "not active");
+		wa_admin_find(findings, WA_FINE, item, NULL, "not active");
 		return;
 	}
-	problem = built_in ? NULL : wa_own_problem(scenario);
+	problem = built_in ? NULL : wa_compose_custom_problem(scenario);
 	if (problem == NULL)
-		problem = wa_watched_scenario_problem(findings->watched, findings->nwatched, scenario);
+		problem = wa_admin_watched_scenario_problem(findings->watched, findings->nwatched, scenario);
 	if (problem)
 	{
-		wa_find(findings, WA_ERROR_SCENARIO, item, NULL, problem);
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL, problem);
 		return;
 	}
 	template = wa_route_load_template(key);
@@ -106,41 +106,41 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 	if (template && built_in)
 		lacking = wa_admin_unsupplied(scenario->composer, template);
 	if (template == NULL)
-		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
 				psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));
 	else if (!template->active)
 	{
 		next = psprintf("SELECT wa_set_template('%s', '{\"active\": true}')", key);
-		wa_find(findings, WA_ERROR_SCENARIO, item, next,
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, next,
 				psprintf("template \"%s\" is not active: SELECT wa_set_template('%s', '{\"active\": true}')", key, key));
 	}
 	else if (lacking)
-		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
 				psprintf("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
 						 key, scenario->key, lacking));
 	else if (setting)
-		wa_find(findings, WA_ERROR_SCENARIO, item, psprintf("SELECT wa_set('%s', '...')", setting),
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, psprintf("SELECT wa_set('%s', '...')", setting),
 				psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",
 						 setting, setting));
 	else if (findings->usable == 0 ||
 			 any_takes(&findings->providers, mappings, nmappings, key, &paused, &refused))
-		wa_find(findings, WA_FINE, item, NULL, NULL);
+		wa_admin_find(findings, WA_FINE, item, NULL, NULL);
 	else if (paused)
-		wa_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", paused),
+		wa_admin_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", paused),
 				psprintf("its messages wait, since %s is paused: SELECT wa_resume('%s') when it is to be used again",
 						 paused, paused));
 	else if (refused)
-		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
 				psprintf("its messages wait, since %s has refused its template \"%s\" and no other usable provider takes it: see mappings",
 						 refused, key));
 	else
-		wa_find(findings, WA_ERROR_SCENARIO, item, NULL,
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
 				psprintf("no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
 						 key, key));
 }
 
 void
-wa_find_scenarios(WaFindings *findings)
+wa_admin_find_scenarios(WaFindings *findings)
 {
 	int			n;
 	int			nmappings;
@@ -148,7 +148,7 @@ wa_find_scenarios(WaFindings *findings)
 	WaMapping  *mappings = wa_route_load_mappings(&nmappings);
 
 	if (n == 0)
-		wa_find(findings, WA_ERROR_SETUP, "scenarios", "SELECT * FROM wa_setup()",
+		wa_admin_find(findings, WA_ERROR_SETUP, "scenarios", "SELECT * FROM wa_setup()",
 				"there are none: SELECT * FROM wa_setup()");
 	for (int i = 0; i < n; i++)
 		find_scenario(findings, &scenarios[i], mappings, nmappings);

@@ -15,15 +15,15 @@
 static void
 find_list(WaFindings *findings, const char *item, const List *found)
 {
-	const WaFound *worst = wa_watched_worst(found);
+	const WaFound *worst = wa_admin_watched_worst(found);
 	WaRank		rank = worst == NULL || worst->grade == WA_FOUND_NOTE ? WA_FINE :
 		worst->grade == WA_FOUND_WARNING ? WA_WARNING_GAP : WA_ERROR_CAPTURE;
 
-	wa_find(findings, rank, item, worst ? worst->next : NULL, wa_watched_sentences(found));
+	wa_admin_find(findings, rank, item, worst ? worst->next : NULL, wa_admin_watched_sentences(found));
 }
 
 void
-wa_find_watched(WaFindings *findings)
+wa_admin_find_watched(WaFindings *findings)
 {
 	bool		any = false;
 
@@ -33,7 +33,7 @@ wa_find_watched(WaFindings *findings)
 	for (int i = 0; i < findings->nwatched; i++)
 		any = any || findings->watched[i].owner;
 	if (!any)
-		wa_find(findings, WA_ERROR_CAPTURE, "watched", "SELECT * FROM wa_setup(), when Odoo's tables are there",
+		wa_admin_find(findings, WA_ERROR_CAPTURE, "watched", "SELECT * FROM wa_setup(), when Odoo's tables are there",
 				"no table is watched: SELECT * FROM wa_setup()");
 	for (int i = 0; any && i < findings->nwatched; i++)
 	{
@@ -45,5 +45,5 @@ wa_find_watched(WaFindings *findings)
 		find_list(findings, psprintf("watched %s", w->relation), w->found);
 	}
 	find_list(findings, "capture",
-			  wa_watched_surroundings(findings->watched, findings->nwatched));
+			  wa_admin_watched_surroundings(findings->watched, findings->nwatched));
 }

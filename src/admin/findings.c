@@ -5,7 +5,7 @@
  *
  * wa_check() prints all findings, wa_status() the most serious one, so the
  * two cannot disagree: there is nothing to do exactly where every row of
- * wa_check() is ok.  A finding is added with one call of wa_find().
+ * wa_check() is ok.  A finding is added with one call of wa_admin_find().
  *
  * Nothing is changed and no provider is called.  The application's tables are
  * locked conditionally and read with a time limit, like everywhere: this must
@@ -28,7 +28,7 @@
  * it).  The sentence is English and needs its Indonesian form (phrase.h).
  */
 void
-wa_find(WaFindings *findings, WaRank rank, const char *item,
+wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
 		const char *next, const char *sentence)
 {
 	WaFinding  *finding;
@@ -56,7 +56,7 @@ wa_find(WaFindings *findings, WaRank rank, const char *item,
  * no error.
  */
 bool
-wa_find_look(WaFindings *findings, WaRank rank, const char *item,
+wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 			 WaSubtransaction look, void *argument)
 {
 	int			found = findings->n;
@@ -68,7 +68,7 @@ wa_find_look(WaFindings *findings, WaRank rank, const char *item,
 	if (!wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	findings->n = found;
-	wa_find(findings, rank, item, NULL,
+	wa_admin_find(findings, rank, item, NULL,
 			psprintf("could not be looked at: %s; see what hangs on Odoo's tables, such as a policy (row level security)",
 					 error->message));
 	return false;
@@ -78,7 +78,7 @@ wa_find_look(WaFindings *findings, WaRank rank, const char *item,
  * The most serious one, of equals the first; NULL: there is nothing to do.
  */
 const WaFinding *
-wa_findings_worst(const WaFindings *findings)
+wa_admin_findings_worst(const WaFindings *findings)
 {
 	const WaFinding *worst = NULL;
 
@@ -91,7 +91,7 @@ wa_findings_worst(const WaFindings *findings)
 
 /* The word for wa_check(), the same in all languages. */
 const char *
-wa_finding_state(const WaFinding *finding)
+wa_admin_finding_state(const WaFinding *finding)
 {
 	return finding->rank == WA_FINE ? "ok" :
 		finding->rank <= WA_LAST_ERROR ? "error" : "warning";
@@ -105,7 +105,7 @@ leave_alone_what_holds_the_worker(void)
 {
 	WaSlotInfo	slot;
 
-	if (wa_worker_slot_info(MyDatabaseId, &slot) && slot.stuck_since != 0)
+	if (wa_wake_slot_info(MyDatabaseId, &slot) && slot.stuck_since != 0)
 		wa_app_limit_leave_alone(psprintf("the worker (PID %d) does not come back from Odoo's tables", slot.pid));
 }
 
@@ -114,7 +114,7 @@ leave_alone_what_holds_the_worker(void)
  * number.
  */
 void
-wa_findings_look(WaFindings *findings, const WaStory *story)
+wa_admin_findings_look(WaFindings *findings, const WaStory *story)
 {
 	memset(findings, 0, sizeof(*findings));
 	findings->story = story;
@@ -122,16 +122,16 @@ wa_findings_look(WaFindings *findings, const WaStory *story)
 	leave_alone_what_holds_the_worker();
 	wa_identity_check(&findings->identity);
 	wa_route_load_providers(&findings->providers, false);
-	findings->watched = wa_watched_look(&findings->nwatched);
-	wa_find_server(findings);
-	wa_find_providers(findings);
-	wa_find_office(findings);
-	wa_find_groups(findings);
-	wa_find_scenarios(findings);
-	wa_find_watched(findings);
-	wa_find_recorded(findings);
-	wa_find_rights(findings);
-	wa_find_reach(findings);
-	wa_find_ledger(findings);
-	wa_find_other_senders(findings);
+	findings->watched = wa_admin_watched_look(&findings->nwatched);
+	wa_admin_find_server(findings);
+	wa_admin_find_providers(findings);
+	wa_admin_find_office(findings);
+	wa_admin_find_groups(findings);
+	wa_admin_find_scenarios(findings);
+	wa_admin_find_watched(findings);
+	wa_admin_find_recorded(findings);
+	wa_admin_find_rights(findings);
+	wa_admin_find_reach(findings);
+	wa_admin_find_ledger(findings);
+	wa_admin_find_other_senders(findings);
 }

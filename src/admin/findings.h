@@ -4,7 +4,7 @@
  *		What is amiss, and how serious it is.
  *
  * SPI connected and the database's owner acting; everything is palloc()ed in
- * the context in which wa_findings_look() is called.
+ * the context in which wa_admin_findings_look() is called.
  *
  *-------------------------------------------------------------------------
  */
@@ -90,28 +90,28 @@ typedef struct WaFindings
 } WaFindings;
 
 /* findings.c */
-extern void wa_findings_look(WaFindings *findings, const WaStory *story);
-extern void wa_find(WaFindings *findings, WaRank rank, const char *item,
+extern void wa_admin_findings_look(WaFindings *findings, const WaStory *story);
+extern void wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
 					const char *next, const char *sentence);
-extern bool wa_find_look(WaFindings *findings, WaRank rank, const char *item,
+extern bool wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 						 WaSubtransaction look, void *argument);
-extern const WaFinding *wa_findings_worst(const WaFindings *findings);
-extern const char *wa_finding_state(const WaFinding *finding);
+extern const WaFinding *wa_admin_findings_worst(const WaFindings *findings);
+extern const char *wa_admin_finding_state(const WaFinding *finding);
 
 /* ready.c */
 extern char *wa_admin_armed(void);
 
 /* Those who look; each adds a row for every item, also where all is well. */
-extern void wa_find_server(WaFindings *findings);	/* find_server.c */
-extern void wa_find_providers(WaFindings *findings);	/* find_provider.c */
-extern void wa_find_scenarios(WaFindings *findings);	/* find_scenario.c */
-extern void wa_find_watched(WaFindings *findings);	/* find_watched.c */
-extern void wa_find_recorded(WaFindings *findings); /* find_recorded.c */
-extern void wa_find_rights(WaFindings *findings);	/* find_rights.c */
-extern void wa_find_office(WaFindings *findings);	/* find_office.c */
-extern void wa_find_groups(WaFindings *findings);	/* find_group.c */
-extern void wa_find_reach(WaFindings *findings);	/* reach.c */
-extern void wa_find_ledger(WaFindings *findings);	/* find_ledger.c */
-extern void wa_find_other_senders(WaFindings *findings);	/* senders.c */
+extern void wa_admin_find_server(WaFindings *findings);	/* find_server.c */
+extern void wa_admin_find_providers(WaFindings *findings);	/* find_provider.c */
+extern void wa_admin_find_scenarios(WaFindings *findings);	/* find_scenario.c */
+extern void wa_admin_find_watched(WaFindings *findings);	/* find_watched.c */
+extern void wa_admin_find_recorded(WaFindings *findings); /* find_recorded.c */
+extern void wa_admin_find_rights(WaFindings *findings);	/* find_rights.c */
+extern void wa_admin_find_office(WaFindings *findings);	/* find_office.c */
+extern void wa_admin_find_groups(WaFindings *findings);	/* find_group.c */
+extern void wa_admin_find_reach(WaFindings *findings);	/* reach.c */
+extern void wa_admin_find_ledger(WaFindings *findings);	/* find_ledger.c */
+extern void wa_admin_find_other_senders(WaFindings *findings);	/* senders.c */
 
 #endif							/* SICANTIK_WA_FINDINGS_H */

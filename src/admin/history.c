@@ -84,7 +84,7 @@ find_part(void *argument)
  * on it; that is told.
  */
 void
-wa_history_look(WaSearch *search, const char *table, void (*find) (WaSearch *search, const void *argument),
+wa_admin_history_look(WaSearch *search, const char *table, void (*find) (WaSearch *search, const void *argument),
 	 const void *argument)
 {
 	Part		part = {search, find, argument};
@@ -104,7 +104,7 @@ wa_history_look(WaSearch *search, const char *table, void (*find) (WaSearch *sea
  * not be read.
  */
 bool
-wa_history_open(WaSearch *search, WaAppTable *table, const char *name)
+wa_admin_history_open(WaSearch *search, WaAppTable *table, const char *name)
 {
 	wa_app_open(table, search->schema, name);
 	if (table->state == WA_APP_LOCKED)
@@ -156,7 +156,7 @@ find_partners_of_number(WaSearch *search, const void *argument)
 	n = wa_query(&known, &args);
 	for (uint64 i = 0; i < n; i++)
 		add_id(&search->partners, wa_row_text(i, 1));
-	if (!wa_history_open(search, &table, "res_partner"))
+	if (!wa_admin_history_open(search, &table, "res_partner"))
 		return;
 	for (size_t k = 0; k < lengthof(keys); k++)
 	{
@@ -200,7 +200,7 @@ find_permits(WaSearch *search, const void *argument)
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (!wa_history_open(search, &table, "sicantik_permit"))
+	if (!wa_admin_history_open(search, &table, "sicantik_permit"))
 		return;
 	for (size_t k = 0; k < lengthof(keys); k++)
 	{
@@ -242,7 +242,7 @@ find_belonging(WaSearch *search, const void *argument)
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (what->of->n == 0 || !wa_history_open(search, &table, what->table))
+	if (what->of->n == 0 || !wa_admin_history_open(search, &table, what->table))
 		return;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), what->key, what->of->list, what->of->n);
 	for (uint64 r = 0; r < rows.n; r++)
@@ -258,7 +258,7 @@ find_document(WaSearch *search, const void *argument)
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (!wa_history_open(search, &table, "sicantik_document"))
+	if (!wa_admin_history_open(search, &table, "sicantik_document"))
 		return;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", &id, 1);
 	for (uint64 r = 0; r < rows.n; r++)
@@ -278,11 +278,11 @@ find_records(WaSearch *search)
 	const Belonging documents = {"sicantik_document", "permit_id", &search->permits, &search->documents};
 	const Belonging workflows = {"signature_workflow", "document_id", &search->documents, &search->workflows};
 
-	wa_history_look(search, "sicantik_permit", find_permits, NULL);
-	wa_history_look(search, documents.table, find_belonging, &documents);
+	wa_admin_history_look(search, "sicantik_permit", find_permits, NULL);
+	wa_admin_history_look(search, documents.table, find_belonging, &documents);
 	if (named_id(search, "document"))
-		wa_history_look(search, documents.table, find_document, NULL);
-	wa_history_look(search, workflows.table, find_belonging, &workflows);
+		wa_admin_history_look(search, documents.table, find_document, NULL);
+	wa_admin_history_look(search, workflows.table, find_belonging, &workflows);
 }
 
 /* A record of a table of the DBA's own scenarios. */
@@ -388,7 +388,7 @@ find_own(WaSearch *search)
 	for (uint64 i = 0; i < n; i++)
 	{
 		find_own_by_id(search, tables[i].relation, tables[i].name);
-		wa_history_look(search, tables[i].relation, find_in_own, &tables[i]);
+		wa_admin_history_look(search, tables[i].relation, find_in_own, &tables[i]);
 	}
 }
 
@@ -399,7 +399,7 @@ tell_partners(WaSearch *search, const void *argument)
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (search->partners.n == 0 || !wa_history_open(search, &table, "res_partner"))
+	if (search->partners.n == 0 || !wa_admin_history_open(search, &table, "res_partner"))
 		return;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id",
 					  search->partners.list, search->partners.n);
@@ -450,11 +450,11 @@ tell_refusals(WaSearch *search, const void *argument)
 	batch.schema = search->schema;
 	if (search->number)
 		routes[n++].number = search->number;
-	else if (wa_people_load_partners(&batch, search->partners.list, Min(search->partners.n, MAX_ASKED)))
+	else if (wa_compose_people_load_partners(&batch, search->partners.list, Min(search->partners.n, MAX_ASKED)))
 	{
 		for (int i = 0; i < Min(search->partners.n, MAX_ASKED); i++)
 		{
-			WaRecipient *contact = wa_people_partner(&batch, search->partners.list[i]);
+			WaRecipient *contact = wa_compose_people_partner(&batch, search->partners.list[i]);
 
 			if (contact == NULL)
 				continue;
@@ -601,7 +601,7 @@ wa_sql_history(PG_FUNCTION_ARGS)
 	memset(&search, 0, sizeof(search));
 	wa_story_begin(&search.story, fcinfo, call.acting.user);
 	search.wanted = wanted;
-	search.schema = wa_setting_get("odoo_schema");
+	search.schema = wa_office_get("odoo_schema");
 	if (wanted[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -612,17 +612,17 @@ wa_sql_history(PG_FUNCTION_ARGS)
 		search.number = pstrdup(number);
 	find_partner_id(&search);
 	if (search.number)
-		wa_history_look(&search, "res_partner", find_partners_of_number, NULL);
+		wa_admin_history_look(&search, "res_partner", find_partners_of_number, NULL);
 	find_records(&search);
 	find_own(&search);
-	wa_history_look(&search, "res_partner", tell_partners, NULL);
+	wa_admin_history_look(&search, "res_partner", tell_partners, NULL);
 	tell_consent(&search);
-	wa_history_look(&search, "res_partner", tell_refusals, NULL);
+	wa_admin_history_look(&search, "res_partner", tell_refusals, NULL);
 	found = search.story.rows;
-	tell_happenings(&search, wa_unsaid_changes(&search));
-	wa_unsaid_records(&search);
+	tell_happenings(&search, wa_admin_unsaid_changes(&search));
+	wa_admin_unsaid_records(&search);
 	if (search.story.rows == found && search.partners.n + search.permits.n + search.documents.n + search.own.n == 0)
-		wa_named_tell(&search);
+		wa_admin_named_tell(&search);
 	if (search.story.rows == 0)
 		wa_story_tell(&search.story, 0,
 					  wa_story_words(&search.story, WA_SAY_NOTHING, wanted, NULL, NULL));

@@ -37,8 +37,8 @@ typedef struct WaSearch
 } WaSearch;
 
 /* history.c */
-extern bool wa_history_open(WaSearch *search, WaAppTable *table, const char *name);
-extern void wa_history_look(WaSearch *search, const char *table,
+extern bool wa_admin_history_open(WaSearch *search, WaAppTable *table, const char *name);
+extern void wa_admin_history_look(WaSearch *search, const char *table,
 							void (*find) (WaSearch *search, const void *argument), const void *argument);
 
 /* What one change did not say, in the order of time. */
@@ -49,10 +49,10 @@ typedef struct WaUnsaid
 } WaUnsaid;
 
 /* unsaid.c */
-extern List *wa_unsaid_changes(WaSearch *search);
-extern void wa_unsaid_records(WaSearch *search);
+extern List *wa_admin_unsaid_changes(WaSearch *search);
+extern void wa_admin_unsaid_records(WaSearch *search);
 
 /* named.c */
-extern bool wa_named_tell(WaSearch *search);
+extern bool wa_admin_named_tell(WaSearch *search);
 
 #endif							/* SICANTIK_WA_HISTORY_H */

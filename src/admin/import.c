@@ -58,12 +58,12 @@ static const char *const account_columns[A_COLUMNS] = {
 static const char *
 add_account(StringInfo json, char **row)
 {
-	wa_import_add_member(json, "phone_number_id", row[A_PHONE_UID], true);
-	wa_import_add_member(json, "waba_id", row[A_ACCOUNT_UID], true);
-	wa_import_add_member(json, "access_token", row[A_TOKEN], true);
-	wa_import_add_member(json, "app_secret", row[A_APP_SECRET], true);
-	wa_import_add_member(json, "verify_token", row[A_VERIFY_TOKEN], true);
-	if (!wa_import_filled(row[A_PHONE_UID]) || !wa_import_filled(row[A_TOKEN]))
+	wa_admin_import_add_member(json, "phone_number_id", row[A_PHONE_UID], true);
+	wa_admin_import_add_member(json, "waba_id", row[A_ACCOUNT_UID], true);
+	wa_admin_import_add_member(json, "access_token", row[A_TOKEN], true);
+	wa_admin_import_add_member(json, "app_secret", row[A_APP_SECRET], true);
+	wa_admin_import_add_member(json, "verify_token", row[A_VERIFY_TOKEN], true);
+	if (!wa_admin_import_filled(row[A_PHONE_UID]) || !wa_admin_import_filled(row[A_TOKEN]))
 		return "its account has no phone_uid or no token in Odoo";
 	return NULL;
 }
@@ -79,30 +79,30 @@ provider_json(char **row, const char *schema, bool is_default, const char **lack
 	*lacking = NULL;
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	wa_import_add_member(&json, "kind", row[P_TYPE], true);
-	wa_import_add_member(&json, "active", row[P_ACTIVE] && row[P_ACTIVE][0] == 't' ? "true" : "false", false);
+	wa_admin_import_add_member(&json, "kind", row[P_TYPE], true);
+	wa_admin_import_add_member(&json, "active", row[P_ACTIVE] && row[P_ACTIVE][0] == 't' ? "true" : "false", false);
 	if (is_default)
-		wa_import_add_member(&json, "is_default", "true", false);
-	if (wa_import_filled(row[P_SEQUENCE]) && strtol(row[P_SEQUENCE], NULL, 10) > 0)
-		wa_import_add_member(&json, "sequence", row[P_SEQUENCE], false);
+		wa_admin_import_add_member(&json, "is_default", "true", false);
+	if (wa_admin_import_filled(row[P_SEQUENCE]) && strtol(row[P_SEQUENCE], NULL, 10) > 0)
+		wa_admin_import_add_member(&json, "sequence", row[P_SEQUENCE], false);
 	if (strcmp(row[P_TYPE], "fonnte") == 0)
 	{
 		url = row[P_FONNTE_URL];
-		wa_import_add_member(&json, "token", row[P_FONNTE_TOKEN], true);
-		if (!wa_import_filled(row[P_FONNTE_TOKEN]))
+		wa_admin_import_add_member(&json, "token", row[P_FONNTE_TOKEN], true);
+		if (!wa_admin_import_filled(row[P_FONNTE_TOKEN]))
 			*lacking = "its token is empty in Odoo";
 	}
 	else if (strcmp(row[P_TYPE], "watzap") == 0)
 	{
 		url = row[P_WATZAP_URL];
-		wa_import_add_member(&json, "api_key", row[P_WATZAP_KEY], true);
-		wa_import_add_member(&json, "number_key", row[P_WATZAP_DEVICE], true);
-		if (!wa_import_filled(row[P_WATZAP_KEY]) || !wa_import_filled(row[P_WATZAP_DEVICE]))
+		wa_admin_import_add_member(&json, "api_key", row[P_WATZAP_KEY], true);
+		wa_admin_import_add_member(&json, "number_key", row[P_WATZAP_DEVICE], true);
+		if (!wa_admin_import_filled(row[P_WATZAP_KEY]) || !wa_admin_import_filled(row[P_WATZAP_DEVICE]))
 			*lacking = "its API key or device id is empty in Odoo";
 	}
 	else
 	{
-		int64		account = wa_import_filled(row[P_META_ACCOUNT]) ? strtoll(row[P_META_ACCOUNT], NULL, 10) : 0;
+		int64		account = wa_admin_import_filled(row[P_META_ACCOUNT]) ? strtoll(row[P_META_ACCOUNT], NULL, 10) : 0;
 		WaAppTable	table;
 		WaAppRows	rows = {0};
 
@@ -113,7 +113,7 @@ provider_json(char **row, const char *schema, bool is_default, const char **lack
 		else
 			*lacking = add_account(&json, rows.values[0]);
 	}
-	if (wa_import_filled(url))
+	if (wa_admin_import_filled(url))
 	{
 		size_t		len = strlen(url);
 
@@ -121,7 +121,7 @@ provider_json(char **row, const char *schema, bool is_default, const char **lack
 			len--;
 		url = pnstrdup(url, len);
 		if (strcmp(url, gateway->base_url) != 0)
-			wa_import_add_member(&json, "base_url", url, true);
+			wa_admin_import_add_member(&json, "base_url", url, true);
 	}
 	appendStringInfoChar(&json, '}');
 	return json.data;
@@ -166,7 +166,7 @@ odoo_default(const char *schema)
 	if (wa_app_open(&table, schema, "ir_config_parameter") != WA_APP_READY)
 		return 0;
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key", keys, lengthof(keys));
-	return rows.n > 0 && wa_import_filled(rows.values[0][0]) ? strtoll(rows.values[0][0], NULL, 10) : 0;
+	return rows.n > 0 && wa_admin_import_filled(rows.values[0][0]) ? strtoll(rows.values[0][0], NULL, 10) : 0;
 }
 
 /* By the id in the first column: each call finds the same order and names. */
@@ -234,10 +234,10 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 	List	   *taken = NIL;
 
 	rows->n = 0;
-	if (!wa_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_provider"))
+	if (!wa_admin_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_provider"))
 		return;
 	wa_app_read_all(rows, &table, columns, P_COLUMNS);
-	wa_import_translate(&table, rows, columns, P_COLUMNS);
+	wa_admin_import_translate(&table, rows, columns, P_COLUMNS);
 	sort_by_id(fcinfo, &table, rows);
 	leave_out_unknown_kinds(fcinfo, rows);
 	for (uint64 r = 0; r < rows->n; r++)
@@ -268,7 +268,7 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 			wa_call_say(fcinfo, item, "not taken", lacking);
 			continue;
 		}
-		problem = wa_import_attempt(wa_sql_configure, name, NULL, json);
+		problem = wa_admin_import_attempt(wa_sql_configure, name, NULL, json);
 		wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
 					 problem ? problem :
 					 psprintf("Odoo's \"%s\"%s; now SELECT * FROM wa_test_connection('%s')",
@@ -308,10 +308,10 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 		first = first && strcmp(providers->values[p][P_TYPE], "meta") != 0;
 	if (wa_app_open(&table, schema, "whatsapp_account") == WA_APP_MISSING)
 		return;					/* not Enterprise */
-	if (!wa_import_open_table(fcinfo, &table, schema, "whatsapp_account"))
+	if (!wa_admin_import_open_table(fcinfo, &table, schema, "whatsapp_account"))
 		return;
 	wa_app_read_by_bool(&rows, &table, account_columns, A_COLUMNS, "active", true);
-	wa_import_translate(&table, &rows, account_columns, A_COLUMNS);
+	wa_admin_import_translate(&table, &rows, account_columns, A_COLUMNS);
 	sort_by_id(fcinfo, &table, &rows);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
@@ -342,11 +342,11 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 		}
 		initStringInfo(&json);
 		appendStringInfoChar(&json, '{');
-		wa_import_add_member(&json, "kind", "meta", true);
+		wa_admin_import_add_member(&json, "kind", "meta", true);
 		problem = add_account(&json, row);
 		appendStringInfoChar(&json, '}');
 		if (problem == NULL)
-			problem = wa_import_attempt(wa_sql_configure, name, NULL, json.data);
+			problem = wa_admin_import_attempt(wa_sql_configure, name, NULL, json.data);
 		wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
 					 problem ? problem :
 					 psprintf("Odoo's account \"%s\", which no provider of Odoo's names; now SELECT * FROM wa_test_connection('%s')",
@@ -367,10 +367,10 @@ wa_sql_import_odoo(PG_FUNCTION_ARGS)
 	PreventCommandDuringRecovery("wa_import_odoo()");
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
-	schema = wa_setting_get("odoo_schema");
+	schema = wa_office_get("odoo_schema");
 	import_providers(fcinfo, schema, &providers);
 	import_accounts(fcinfo, schema, &providers);
-	wa_import_templates(fcinfo, schema);
+	wa_admin_import_templates(fcinfo, schema);
 	wa_call_say(fcinfo, "consent", "read live", "whatsapp_opt_in and its date are read from res_partner whenever a message goes");
 	wa_call_end(&call);
 	return (Datum) 0;

@@ -22,7 +22,7 @@
  * Does a column of Odoo's say anything?
  */
 bool
-wa_import_filled(const char *text)
+wa_admin_import_filled(const char *text)
 {
 	/* Odoo's False may have become a word */
 	return text && text[0] != '\0' && strcmp(text, "False") != 0 && strcmp(text, "false") != 0;
@@ -33,7 +33,7 @@ wa_import_filled(const char *text)
  * English, else any; others, and lists, stay as they are.
  */
 void
-wa_import_translate(const WaAppTable *table, WaAppRows *rows, const char *const *columns, int ncolumns)
+wa_admin_import_translate(const WaAppTable *table, WaAppRows *rows, const char *const *columns, int ncolumns)
 {
 	for (int c = 0; c < ncolumns; c++)
 	{
@@ -42,7 +42,7 @@ wa_import_translate(const WaAppTable *table, WaAppRows *rows, const char *const 
 			continue;
 		for (uint64 r = 0; r < rows->n; r++)
 			if (rows->values[r][c] && rows->values[r][c][0] == '{')
-				rows->values[r][c] = wa_value_translated(rows->values[r][c], true);
+				rows->values[r][c] = wa_compose_value_translated(rows->values[r][c], true);
 	}
 }
 
@@ -51,9 +51,9 @@ wa_import_translate(const WaAppTable *table, WaAppRows *rows, const char *const 
  * that says nothing is left out.
  */
 void
-wa_import_add_member(StringInfo json, const char *name, const char *value, bool quoted)
+wa_admin_import_add_member(StringInfo json, const char *name, const char *value, bool quoted)
 {
-	if (!wa_import_filled(value) && quoted)
+	if (!wa_admin_import_filled(value) && quoted)
 		return;
 	appendStringInfoString(json, json->len > 1 ? ", " : "");
 	escape_json(json, name);
@@ -92,7 +92,7 @@ call_function(void *argument)
  * objected, with everything that it did undone.
  */
 char *
-wa_import_attempt(PGFunction function, const char *first, const char *second, const char *json)
+wa_admin_import_attempt(PGFunction function, const char *first, const char *second, const char *json)
 {
 	Attempt		call = {function, first, second, json};
 	ErrorData  *error = wa_pg_subtransaction(call_function, &call);
@@ -109,7 +109,7 @@ wa_import_attempt(PGFunction function, const char *first, const char *second, co
  * Open a table of the module's; if it cannot be read, a row says why.
  */
 bool
-wa_import_open_table(FunctionCallInfo fcinfo, WaAppTable *table, const char *schema, const char *name)
+wa_admin_import_open_table(FunctionCallInfo fcinfo, WaAppTable *table, const char *schema, const char *name)
 {
 	wa_app_open(table, schema, name);
 	if (table->state == WA_APP_READY)

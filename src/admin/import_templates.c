@@ -184,7 +184,7 @@ translated_body(const char *body)
 static bool
 is_standard(const char *key)
 {
-	for (const WaDefaultTemplate *t = wa_default_templates; t->key; t++)
+	for (const WaDefaultTemplate *t = wa_admin_default_templates; t->key; t++)
 		if (strcmp(t->key, key) == 0)
 			return true;
 	return false;
@@ -231,9 +231,9 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 	char	   *problem;
 	char	   *lacking;
 
-	if (columns->id >= 0 && wa_import_filled(row[columns->id]))
+	if (columns->id >= 0 && wa_admin_import_filled(row[columns->id]))
 		name = row[columns->id];
-	if (!wa_import_filled(name) || !exists(key, NULL))
+	if (!wa_admin_import_filled(name) || !exists(key, NULL))
 		return;
 	if (status == NULL || (strcmp(status, "approved") != 0 && strcmp(status, "configured") != 0))
 	{
@@ -250,14 +250,14 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 	}
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	wa_import_add_member(&json, "name", name, true);
-	wa_import_add_member(&json, "status", status, true);
-	wa_import_add_member(&json, "language",
-						 wa_import_filled(row[T_LANGUAGE]) ? row[T_LANGUAGE] : NULL, true);
+	wa_admin_import_add_member(&json, "name", name, true);
+	wa_admin_import_add_member(&json, "status", status, true);
+	wa_admin_import_add_member(&json, "language",
+						 wa_admin_import_filled(row[T_LANGUAGE]) ? row[T_LANGUAGE] : NULL, true);
 	if (parameters)
-		wa_import_add_member(&json, "parameters", parameters, false);
+		wa_admin_import_add_member(&json, "parameters", parameters, false);
 	appendStringInfoChar(&json, '}');
-	problem = wa_import_attempt(wa_sql_map_template, key, provider, json.data);
+	problem = wa_admin_import_attempt(wa_sql_map_template, key, provider, json.data);
 	lacking = columns == &meta_columns ? unsupplied(key, row[T_PARAMETERS]) : NULL;
 	wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
 				 problem ? problem :
@@ -296,14 +296,14 @@ import_text(FunctionCallInfo fcinfo, char **row)
 	}
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	wa_import_add_member(&json, "name", row[T_NAME], true);
-	wa_import_add_member(&json, "body", standard ? translated_body(row[T_BODY]) : row[T_BODY], true);
+	wa_admin_import_add_member(&json, "name", row[T_NAME], true);
+	wa_admin_import_add_member(&json, "body", standard ? translated_body(row[T_BODY]) : row[T_BODY], true);
 	if (parameters)
-		wa_import_add_member(&json, "parameters", parameters, false);
+		wa_admin_import_add_member(&json, "parameters", parameters, false);
 	if (standard)
-		wa_import_add_member(&json, "active", "false", false);
+		wa_admin_import_add_member(&json, "active", "false", false);
 	appendStringInfoChar(&json, '}');
-	problem = wa_import_attempt(wa_sql_set_template, key, NULL, json.data);
+	problem = wa_admin_import_attempt(wa_sql_set_template, key, NULL, json.data);
 	wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
 				 problem ? problem : !standard ? NULL :
 				 psprintf("as %s, inactive: the text of %s here stays, wa_set_template() changes it", key, ours));
@@ -339,15 +339,15 @@ leave_out_inactive(FunctionCallInfo fcinfo, WaAppRows *rows)
  * Take over texts and mappings, a row of the result for each.
  */
 void
-wa_import_templates(FunctionCallInfo fcinfo, const char *schema)
+wa_admin_import_templates(FunctionCallInfo fcinfo, const char *schema)
 {
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (!wa_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_template_master"))
+	if (!wa_admin_import_open_table(fcinfo, &table, schema, "sicantik_whatsapp_template_master"))
 		return;
 	wa_app_read_all(&rows, &table, master_columns, T_COLUMNS);
-	wa_import_translate(&table, &rows, master_columns, T_COLUMNS);
+	wa_admin_import_translate(&table, &rows, master_columns, T_COLUMNS);
 	leave_out_inactive(fcinfo, &rows);
 	if (rows.n == 0)
 		wa_call_say(fcinfo, "templates", "not taken", "Odoo has none that is active");

@@ -44,7 +44,7 @@ tell_named(WaSearch *search, const void *argument)
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (!wa_history_open(search, &table, place->table))
+	if (!wa_admin_history_open(search, &table, place->table))
 		return;
 	wa_app_read_by_part(&rows, &table, columns, ncolumns, place->key, search->wanted, MOST_NAMES + 1);
 	for (uint64 r = 0; r < Min(rows.n, MOST_NAMES); r++)
@@ -64,7 +64,7 @@ tell_named(WaSearch *search, const void *argument)
  * Tell who has these words in his name.  Returns whether anything was told.
  */
 bool
-wa_named_tell(WaSearch *search)
+wa_admin_named_tell(WaSearch *search)
 {
 	int			before = search->story.rows;
 	bool		letter = false;
@@ -74,6 +74,6 @@ wa_named_tell(WaSearch *search)
 	if (!letter || pg_mbstrlen(search->wanted) < LEAST_CHARACTERS)
 		return false;
 	for (size_t i = 0; i < lengthof(places); i++)
-		wa_history_look(search, places[i].table, tell_named, &places[i]);
+		wa_admin_history_look(search, places[i].table, tell_named, &places[i]);
 	return search->story.rows > before;
 }

@@ -34,7 +34,7 @@ const char *
 wa_admin_missing_setting(const WaTemplate *template)
 {
 	for (size_t i = 0; i < lengthof(names); i++)
-		if (needs(template, names[i]) && wa_setting_get(names[i]) == NULL)
+		if (needs(template, names[i]) && wa_office_get(names[i]) == NULL)
 			return names[i];
 	return NULL;
 }
@@ -55,7 +55,7 @@ wa_admin_missing_settings(WaMissingSetting **list)
 	{
 		char	   *who = NULL;
 
-		if (wa_setting_get(names[i]) != NULL)
+		if (wa_office_get(names[i]) != NULL)
 			continue;
 		for (int s = 0; s < nscenarios; s++)
 		{

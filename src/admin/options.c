@@ -90,7 +90,7 @@ read_value(WaOption *option, JsonbValue *value)
  * object.
  */
 void
-wa_options_read(WaOptions *options, Jsonb *settings)
+wa_admin_options_read(WaOptions *options, Jsonb *settings)
 {
 	JsonbIterator *it;
 	JsonbIteratorToken token;
@@ -118,7 +118,7 @@ wa_options_read(WaOptions *options, Jsonb *settings)
 
 /* The option of this name, or NULL. */
 const WaOption *
-wa_options_find(const WaOptions *options, const char *name)
+wa_admin_options_find(const WaOptions *options, const char *name)
 {
 	for (int i = 0; i < options->n; i++)
 		if (strcmp(options->list[i].name, name) == 0)
@@ -127,7 +127,7 @@ wa_options_find(const WaOptions *options, const char *name)
 }
 
 char *
-wa_options_enumerate(const char *const *names, int n)
+wa_admin_options_enumerate(const char *const *names, int n)
 {
 	StringInfoData list;
 
@@ -142,7 +142,7 @@ wa_options_enumerate(const char *const *names, int n)
  * says what has them, such as "a provider of kind meta".
  */
 void
-wa_options_check_known(const WaOptions *options, const char *const *known,
+wa_admin_options_check_known(const WaOptions *options, const char *const *known,
 					   int nknown, const char *of)
 {
 	for (int i = 0; i < options->n; i++)
@@ -157,7 +157,7 @@ wa_options_check_known(const WaOptions *options, const char *const *known,
 					 errmsg("unknown setting \"%s\" of %s",
 							options->list[i].name, of),
 					 errhint("Known settings: %s.",
-							 wa_options_enumerate(known, nknown))));
+							 wa_admin_options_enumerate(known, nknown))));
 	}
 }
 
@@ -174,19 +174,19 @@ wrong_type(const WaOption *option, const char *expected, const char *hint)
  * Raise an error that this option must be something else; hint may be NULL.
  */
 void
-wa_option_refuse(const WaOption *option, const char *expected, const char *hint)
+wa_admin_option_refuse(const WaOption *option, const char *expected, const char *hint)
 {
 	wrong_type(option, expected, hint);
 }
 
 bool
-wa_option_is_null(const WaOption *option)
+wa_admin_option_is_null(const WaOption *option)
 {
 	return option->type == WA_OPTION_NULL;
 }
 
 const char *
-wa_option_string(const WaOption *option)
+wa_admin_option_string(const WaOption *option)
 {
 	if (option->type != WA_OPTION_STRING)
 		wrong_type(option, "a JSON string",
@@ -196,7 +196,7 @@ wa_option_string(const WaOption *option)
 }
 
 bool
-wa_option_boolean(const WaOption *option)
+wa_admin_option_boolean(const WaOption *option)
 {
 	if (option->type != WA_OPTION_BOOLEAN)
 		wrong_type(option, "true or false",
@@ -207,7 +207,7 @@ wa_option_boolean(const WaOption *option)
 
 /* An integer between low and high. */
 int
-wa_option_integer(const WaOption *option, int low, int high)
+wa_admin_option_integer(const WaOption *option, int low, int high)
 {
 	char	   *end;
 	long		value;
@@ -227,7 +227,7 @@ wa_option_integer(const WaOption *option, int low, int high)
  * A list of integers between low and high; how many, *values palloc()ed.
  */
 int
-wa_option_integers(const WaOption *option, int low, int high, int **values)
+wa_admin_option_integers(const WaOption *option, int low, int high, int **values)
 {
 	char	   *expected = psprintf("a list of integers between %d and %d", low, high);
 
@@ -250,7 +250,7 @@ wa_option_integers(const WaOption *option, int low, int high, int **values)
 
 /* A number above 0. */
 double
-wa_option_number(const WaOption *option)
+wa_admin_option_number(const WaOption *option)
 {
 	double		value;
 
@@ -310,7 +310,7 @@ read_interval(char *written, int64 *microseconds)
  * of seconds.
  */
 int64
-wa_option_duration(const WaOption *option)
+wa_admin_option_duration(const WaOption *option)
 {
 	static const char *const expected = "a duration between 0 and 1 day";
 	static const char *const hint =
@@ -333,14 +333,14 @@ wa_option_duration(const WaOption *option)
 
 /* One of these words. */
 const char *
-wa_option_word(const WaOption *option, const char *const *words, int nwords)
+wa_admin_option_word(const WaOption *option, const char *const *words, int nwords)
 {
-	const char *given = wa_option_string(option);
+	const char *given = wa_admin_option_string(option);
 
 	for (int i = 0; i < nwords; i++)
 		if (strcmp(given, words[i]) == 0)
 			return words[i];
-	wrong_type(option, psprintf("one of %s", wa_options_enumerate(words, nwords)),
+	wrong_type(option, psprintf("one of %s", wa_admin_options_enumerate(words, nwords)),
 			   NULL);
 	return NULL;				/* keep the compiler quiet */
 }

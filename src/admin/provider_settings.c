@@ -94,9 +94,9 @@ change_literal_secret(WaProviderChange *change, const char *name, const WaOption
 	const char *value = NULL;
 	char	   *why;
 
-	if (!wa_option_is_null(option))
+	if (!wa_admin_option_is_null(option))
 	{
-		value = wa_option_string(option);
+		value = wa_admin_option_string(option);
 		change->literal_secret = true;
 		if (!wa_route_secret_valid(value, &why))
 			ereport(ERROR,
@@ -123,16 +123,16 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 	char	   *why;
 	bool		exposed;
 
-	if (!same(stored_file(change, name), wa_option_is_null(option) ? NULL : wa_option_string(option)))
+	if (!same(stored_file(change, name), wa_admin_option_is_null(option) ? NULL : wa_admin_option_string(option)))
 		change->access_changed = true;
 	drop(change, wa_admin_file_setting(name));
 	if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)
 		drop(change, WA_SECRET_TOKEN_FILE);
-	if (wa_option_is_null(option))
+	if (wa_admin_option_is_null(option))
 		return;
 
 	change->names_file = true;
-	file = wa_option_string(option);
+	file = wa_admin_option_string(option);
 	if (!wa_route_secret_file_name_valid(file))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -175,7 +175,7 @@ change_open_setting(WaProviderChange *change, const char *name, const WaOption *
 	const char *value;
 	const char *before = stored(change, name);
 
-	if (wa_option_is_null(option))
+	if (wa_admin_option_is_null(option))
 	{
 		change->access_changed = change->access_changed || before != NULL;
 		drop(change, name);
@@ -184,7 +184,7 @@ change_open_setting(WaProviderChange *change, const char *name, const WaOption *
 	if (option->type == WA_OPTION_BOOLEAN)
 		value = option->boolean ? "true" : "false";
 	else
-		value = wa_option_string(option);
+		value = wa_admin_option_string(option);
 	if (strlen(value) > 1024)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -233,8 +233,8 @@ wa_admin_change_settings(WaProviderChange *change)
 	for (size_t i = 0; i < change->gateway->nsettings; i++)
 	{
 		const WaGatewaySetting *setting = &change->gateway->settings[i];
-		const WaOption *option = wa_options_find(change->options, setting->name);
-		const WaOption *file = wa_options_find(change->options,
+		const WaOption *option = wa_admin_options_find(change->options, setting->name);
+		const WaOption *file = wa_admin_options_find(change->options,
 											   wa_admin_file_setting(setting->name));
 
 		if (!setting->secret)
@@ -245,7 +245,7 @@ wa_admin_change_settings(WaProviderChange *change)
 		}
 		if (primary && strcmp(setting->name, primary) == 0)
 		{
-			const WaOption *token_file = wa_options_find(change->options,
+			const WaOption *token_file = wa_admin_options_find(change->options,
 														 WA_SECRET_TOKEN_FILE);
 
 			if (file && token_file && file != token_file)
@@ -254,7 +254,7 @@ wa_admin_change_settings(WaProviderChange *change)
 				file = token_file;
 		}
 		option = unless_mask(option);
-		if (option && file && !wa_option_is_null(option) && !wa_option_is_null(file))
+		if (option && file && !wa_admin_option_is_null(option) && !wa_admin_option_is_null(file))
 			exclude(option, file);
 		if (option)
 			change_literal_secret(change, setting->name, option);

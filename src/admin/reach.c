@@ -73,14 +73,14 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 	for (int i = 0; i < n; i++)
 		if (nids == 0 || ids[nids - 1] != permits[i].partner_id)
 			ids[nids++] = permits[i].partner_id;
-	if (!wa_people_load_partners(&batch, ids, nids))
+	if (!wa_compose_people_load_partners(&batch, ids, nids))
 	{
 		*problem = not_to_be_had(batch.locked_table, batch.locked_why);
 		return false;
 	}
 	for (int i = 0; i < nids; i++)
 	{
-		WaRecipient *recipient = wa_people_partner(&batch, ids[i]);
+		WaRecipient *recipient = wa_compose_people_partner(&batch, ids[i]);
 
 		routes[i].partner_id = ids[i];
 		routes[i].number = recipient ? recipient->number : NULL;
@@ -96,14 +96,14 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 
 		while (routes[r].partner_id != permits[i].partner_id)
 			r++;
-		recipient = wa_people_partner(&batch, permits[i].partner_id);
+		recipient = wa_compose_people_partner(&batch, permits[i].partner_id);
 		if (recipient == NULL)
 			reach->without_partner++;
 		else if (recipient->number == NULL)
 			reach->without_number++;
 		else if (routes[r].refusal)
 			reach->refused++;
-		else if (wa_guard_found_by_part_of_name(recipient->name, permits[i].applicant))
+		else if (wa_compose_guard_found_by_part_of_name(recipient->name, permits[i].applicant))
 			reach->name_mismatch++;
 		else
 			reach->reachable++;
@@ -194,13 +194,13 @@ find_reach(void *argument)
 	const char *problem;
 	Reach		reach;
 
-	if (!count_reach(&reach, wa_setting_get("odoo_schema"), &problem))
+	if (!count_reach(&reach, wa_office_get("odoo_schema"), &problem))
 	{
-		wa_find(findings, WA_WARNING_ODOO, "reach", NULL, problem);
+		wa_admin_find(findings, WA_WARNING_ODOO, "reach", NULL, problem);
 		return true;
 	}
 	/* some without a number there will always be */
-	wa_find(findings, reach.active > 0 && reach.reachable == 0 ? WA_WARNING_ODOO : WA_FINE, "reach", NULL,
+	wa_admin_find(findings, reach.active > 0 && reach.reachable == 0 ? WA_WARNING_ODOO : WA_FINE, "reach", NULL,
 			psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
 					 INT64_FORMAT " without partner, " INT64_FORMAT " without number, "
 					 INT64_FORMAT " name mismatch, " INT64_FORMAT " opted out or blacklisted%s",
@@ -213,7 +213,7 @@ find_reach(void *argument)
 }
 
 void
-wa_find_reach(WaFindings *findings)
+wa_admin_find_reach(WaFindings *findings)
 {
-	(void) wa_find_look(findings, WA_ERROR_ODOO, "reach", find_reach, findings);
+	(void) wa_admin_find_look(findings, WA_ERROR_ODOO, "reach", find_reach, findings);
 }

@@ -34,7 +34,7 @@ wa_admin_armed(void)
 	StringInfoData reasons;
 	bool		sends = true;
 
-	wa_findings_look(&findings, &english);
+	wa_admin_findings_look(&findings, &english);
 	initStringInfo(&reasons);
 	for (int i = 0; i < findings.n; i++)
 	{

@@ -43,7 +43,7 @@ typedef struct Look
 static void
 found(Look *look, const char *sentence)
 {
-	wa_find(look->findings, WA_WARNING_SENDER, "other sender", NULL, sentence);
+	wa_admin_find(look->findings, WA_WARNING_SENDER, "other sender", NULL, sentence);
 }
 
 static bool
@@ -148,14 +148,14 @@ say_default_provider(void *argument)
  * over; one that raises an error is a finding that says so.
  */
 void
-wa_find_other_senders(WaFindings *findings)
+wa_admin_find_other_senders(WaFindings *findings)
 {
 	static const WaSubtransaction looks[] = {say_modules, say_jobs, say_default_provider};
-	Look		look = {findings, wa_setting_get("odoo_schema")};
+	Look		look = {findings, wa_office_get("odoo_schema")};
 	int			before = findings->n;
 
 	for (size_t i = 0; i < lengthof(looks); i++)
-		(void) wa_find_look(findings, WA_ERROR_ODOO, "other sender", looks[i], &look);
+		(void) wa_admin_find_look(findings, WA_ERROR_ODOO, "other sender", looks[i], &look);
 	if (findings->n == before)
-		wa_find(findings, WA_FINE, "other sender", NULL, NULL);
+		wa_admin_find(findings, WA_FINE, "other sender", NULL, NULL);
 }

@@ -68,7 +68,7 @@ check_number(const char *value, char **problem)
 static char *
 check_time_zone(const char *value, char **problem)
 {
-	char	   *zone = wa_time_zone_read(value);
+	char	   *zone = wa_office_time_zone_read(value);
 
 	if (zone == NULL)
 		*problem = "It is no time zone that can be understood. Those of Indonesia are Asia/Jakarta (WIB, UTC+7), Asia/Makassar (WITA, UTC+8) and Asia/Jayapura (WIT, UTC+9).";
@@ -204,7 +204,7 @@ check_mode(const char *value, char **problem)
 				 errhint("Use SELECT wa_arm('%s').", get_database_name(MyDatabaseId))));
 	if (strcmp(value, "test") == 0)
 	{
-		test_number = wa_setting_get("test_number");
+		test_number = wa_office_get("test_number");
 		if (test_number == NULL || !wa_text_normalize_number(test_number, number))
 			*problem = "Mode test needs the setting test_number first.";
 	}
@@ -271,7 +271,7 @@ wa_admin_put_setting(const char *name, const char *value)
 					 " base_url = excluded.base_url");
 	static WaStatement reset =
 		WA_STATEMENT("DELETE FROM wa.setting WHERE name = $1");
-	const WaSetting *setting = wa_setting_find(name);
+	const WaSetting *setting = wa_office_find_setting(name);
 	char	   *base = value && setting->kind == WA_SETTING_LINK ? wa_admin_odoo_base_url() : NULL;
 	WaArgs		args = {0};
 
@@ -292,7 +292,7 @@ unknown_setting(const char *name)
 	StringInfoData list;
 
 	initStringInfo(&list);
-	for (const WaSetting *setting = wa_settings; setting->name; setting++)
+	for (const WaSetting *setting = wa_office_settings; setting->name; setting++)
 		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", setting->name);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -315,7 +315,7 @@ static void
 check_test_number(const char *name, const char *value)
 {
 	if (strcmp(name, "test_number") == 0 && value == NULL &&
-		strcmp(wa_setting_get("mode"), "test") == 0)
+		strcmp(wa_office_get("mode"), "test") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("test_number cannot be reset in mode test"),
@@ -348,7 +348,7 @@ wa_sql_set(PG_FUNCTION_ARGS)
 	Datum		result = (Datum) 0;
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
-	setting = name ? wa_setting_find(name) : NULL;
+	setting = name ? wa_office_find_setting(name) : NULL;
 	if (setting == NULL)
 		unknown_setting(name);
 	if (given && given[0] != '\0')
@@ -367,9 +367,9 @@ wa_sql_set(PG_FUNCTION_ARGS)
 	if (setting->kind == WA_SETTING_MODE)
 		(void) wa_admin_stamp_first();
 	wa_admin_put_setting(name, value);
-	value = wa_setting_get(name);
+	value = wa_office_get(name);
 	if (setting->kind == WA_SETTING_TIME_ZONE)
-		value = psprintf("%s, where it is %s now", value, wa_time_zone_now(value));
+		value = psprintf("%s, where it is %s now", value, wa_office_time_zone_now(value));
 	if (value && strcmp(name, "odoo_schema") == 0)
 		warn_of_missing_schema(value);
 	if (value)

@@ -99,7 +99,7 @@ parse(PGFunction input, const char *text, Datum *value)
 static void
 use_time_zone_of_office(void)
 {
-	char	   *zone = wa_setting_get("time_zone");
+	char	   *zone = wa_office_get("time_zone");
 
 	if (zone && pg_tzset(zone))
 		(void) set_config_option("TimeZone", zone, PGC_USERSET, PGC_S_SESSION,
@@ -115,11 +115,11 @@ check_interval(const WaOption *option, double least_us, double most_us, const ch
 	double		us;
 
 	if (text == NULL || !parse(interval_in, text, &value))
-		wa_option_refuse(option, expected, "Write an interval, such as \"12 hours\".");
+		wa_admin_option_refuse(option, expected, "Write an interval, such as \"12 hours\".");
 	interval = DatumGetIntervalP(value);
 	us = (double) interval->time + ((double) interval->day + 30.0 * interval->month) * USECS_PER_DAY;
 	if (us < least_us || us > most_us)
-		wa_option_refuse(option, expected, NULL);
+		wa_admin_option_refuse(option, expected, NULL);
 	return DatumGetCString(DirectFunctionCall1(interval_out, value));
 }
 
@@ -129,7 +129,7 @@ check_time(const WaOption *option)
 	Datum		value = (Datum) 0;
 
 	if (option->type != WA_OPTION_STRING || !parse(time_in, option->text, &value))
-		wa_option_refuse(option, "a time of day", "Write it as \"HH:MM\", such as \"07:30\".");
+		wa_admin_option_refuse(option, "a time of day", "Write it as \"HH:MM\", such as \"07:30\".");
 	return DatumGetCString(DirectFunctionCall1(time_out, value));
 }
 
@@ -153,7 +153,7 @@ check_daily(const WaOption *option, const char *key)
 static char *
 check_template(const WaOption *option)
 {
-	const char *key = wa_option_string(option);
+	const char *key = wa_admin_option_string(option);
 	WaTemplate *template = wa_route_load_template(key);
 
 	if (template == NULL || !template->active)
@@ -170,10 +170,10 @@ static char *
 check_group(const WaOption *option)
 {
 	char	   *problem;
-	char	   *value = wa_admin_check_setting(wa_setting_find("staff_group"), wa_option_string(option), &problem);
+	char	   *value = wa_admin_check_setting(wa_office_find_setting("staff_group"), wa_admin_option_string(option), &problem);
 
 	if (problem)
-		wa_option_refuse(option, "the external id of an Odoo group", "Write it as module.name, such as base.group_user.");
+		wa_admin_option_refuse(option, "the external id of an Odoo group", "Write it as module.name, such as base.group_user.");
 	return value;
 }
 
@@ -183,17 +183,17 @@ check_muted(const WaOption *option)
 	Datum		value = (Datum) 0;
 
 	if (option->type != WA_OPTION_STRING || !parse(timestamptz_in, option->text, &value))
-		wa_option_refuse(option, "a time", "Write it as \"YYYY-MM-DD HH:MM\", in the time zone of the office.");
+		wa_admin_option_refuse(option, "a time", "Write it as \"YYYY-MM-DD HH:MM\", in the time zone of the office.");
 	return DatumGetCString(DirectFunctionCall1(timestamptz_out, value));
 }
 
 static char *
 check_name(const WaOption *option)
 {
-	const char *name = wa_option_string(option);
+	const char *name = wa_admin_option_string(option);
 
 	if (name[strspn(name, " \t\r\n")] == '\0' || strlen(name) > MAX_NAME_BYTES)
-		wa_option_refuse(option, psprintf("a name of at most %d bytes", MAX_NAME_BYTES), NULL);
+		wa_admin_option_refuse(option, psprintf("a name of at most %d bytes", MAX_NAME_BYTES), NULL);
 	return pstrdup(name);
 }
 
@@ -201,10 +201,10 @@ static void
 add_integers(StringInfo json, const WaOption *option, int low, int high, int least, int most)
 {
 	int		   *values;
-	int			n = wa_option_integers(option, low, high, &values);
+	int			n = wa_admin_option_integers(option, low, high, &values);
 
 	if (n < least || n > most)
-		wa_option_refuse(option, psprintf("a list of %d to %d integers between %d and %d", least, most, low, high), NULL);
+		wa_admin_option_refuse(option, psprintf("a list of %d to %d integers between %d and %d", least, most, low, high), NULL);
 	appendStringInfoChar(json, '[');
 	for (int i = 0; i < n; i++)
 		appendStringInfo(json, "%s%d", i > 0 ? ", " : "", values[i]);
@@ -219,23 +219,23 @@ add_value(StringInfo json, const WaOption *option, int setting, const char *key)
 	static const char *const priorities[] = {"high", "normal", "low"};
 	const char *text = NULL;
 
-	if (wa_option_is_null(option))
+	if (wa_admin_option_is_null(option))
 	{
 		if (!known[setting].removable)
-			wa_option_refuse(option, "set", "It cannot be removed.");
+			wa_admin_option_refuse(option, "set", "It cannot be removed.");
 		appendStringInfoString(json, "null");
 		return;
 	}
 	switch (known[setting].kind)
 	{
 		case S_BOOLEAN:
-			appendStringInfoString(json, wa_option_boolean(option) ? "true" : "false");
+			appendStringInfoString(json, wa_admin_option_boolean(option) ? "true" : "false");
 			return;
 		case S_LIMIT:
-			appendStringInfo(json, "%d", wa_option_integer(option, 0, PG_INT32_MAX));
+			appendStringInfo(json, "%d", wa_admin_option_integer(option, 0, PG_INT32_MAX));
 			return;
 		case S_LIMIT_OF_NUMBER:
-			appendStringInfo(json, "%d", wa_option_integer(option, 1, PG_INT32_MAX));
+			appendStringInfo(json, "%d", wa_admin_option_integer(option, 1, PG_INT32_MAX));
 			return;
 		case S_WEEKDAYS:
 			add_integers(json, option, 1, 7, 1, 7);
@@ -256,10 +256,10 @@ add_value(StringInfo json, const WaOption *option, int setting, const char *key)
 			text = check_interval(option, 10000, USECS_PER_MINUTE, "an interval between 10 milliseconds and 1 minute");
 			break;
 		case S_POLICY:
-			text = wa_option_word(option, policies, lengthof(policies));
+			text = wa_admin_option_word(option, policies, lengthof(policies));
 			break;
 		case S_PRIORITY:
-			text = wa_option_word(option, priorities, lengthof(priorities));
+			text = wa_admin_option_word(option, priorities, lengthof(priorities));
 			break;
 		case S_GROUP:
 			text = check_group(option);
@@ -309,7 +309,7 @@ check_names(const WaOptions *options)
 					 errmsg("\"%s\" is not a setting of a scenario", options->list[i].name),
 					 errdetail("It decides which function runs, with the rights of the database's owner."),
 					 errhint("The owner changes it with UPDATE wa.scenario.")));
-	wa_options_check_known(options, names, lengthof(names), "a scenario");
+	wa_admin_options_check_known(options, names, lengthof(names), "a scenario");
 }
 
 /* The change, and whose. */
@@ -370,7 +370,7 @@ wa_sql_set_scenario(PG_FUNCTION_ARGS)
 	bool		isnull;
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
-	wa_options_read(&options, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1));
+	wa_admin_options_read(&options, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1));
 	require_scenario(key);
 	check_names(&options);
 	use_time_zone_of_office();

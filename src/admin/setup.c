@@ -78,7 +78,7 @@ setup_mode(FunctionCallInfo fcinfo)
 static void
 setup_access(FunctionCallInfo fcinfo)
 {
-	char	   *roles = wa_access_adopt();
+	char	   *roles = wa_admin_access_adopt();
 
 	if (roles)
 		wa_call_say(fcinfo, "rights", "changed",
@@ -93,12 +93,12 @@ setup_templates(FunctionCallInfo fcinfo)
 					 " ON CONFLICT (key) DO NOTHING");
 	static WaStatement rename =
 		WA_STATEMENT("UPDATE wa.template SET body = $2 WHERE key = $1 AND body = $3 AND body <> $2");
-	char	   *office = wa_setting_get("office_name");
+	char	   *office = wa_office_get("office_name");
 
-	for (const WaDefaultTemplate *t = wa_default_templates; t->key; t++)
+	for (const WaDefaultTemplate *t = wa_admin_default_templates; t->key; t++)
 	{
 		char	   *item = psprintf("template %s", t->key);
-		char	   *body = wa_default_body(t, office);
+		char	   *body = wa_admin_default_body(t, office);
 		WaArgs		args = {0};
 
 		wa_arg_text(&args, t->key);
@@ -114,7 +114,7 @@ setup_templates(FunctionCallInfo fcinfo)
 		memset(&args, 0, sizeof(args));
 		wa_arg_text(&args, t->key);
 		wa_arg_text(&args, body);
-		wa_arg_text(&args, wa_default_body(t, NULL));
+		wa_arg_text(&args, wa_admin_default_body(t, NULL));
 		if (wa_query(&rename, &args) > 0)
 			wa_call_say(fcinfo, item, "changed", "it ends with the name of the office now");
 		else
@@ -147,7 +147,7 @@ setup_scenarios(FunctionCallInfo fcinfo)
 					 " max_per_hour = CASE WHEN key NOT IN ('permit_expiry_warning', 'reminder') THEN max_per_hour END"
 					 " WHERE key = $1");
 
-	for (const WaDefaultScenario *s = wa_default_scenarios; s->key; s++)
+	for (const WaDefaultScenario *s = wa_admin_default_scenarios; s->key; s++)
 	{
 		WaArgs		args = {0};
 		bool		added;
@@ -177,7 +177,7 @@ setup_providers(FunctionCallInfo fcinfo)
 	static WaStatement find =
 		WA_STATEMENT("SELECT name, state FROM wa.provider WHERE name = $1 OR kind = $1 ORDER BY name <> $1, name");
 
-	for (const WaDefaultProvider *p = wa_default_providers; p->name; p++)
+	for (const WaDefaultProvider *p = wa_admin_default_providers; p->name; p++)
 	{
 		WaArgs		args = {0};
 
@@ -199,15 +199,15 @@ setup_links(FunctionCallInfo fcinfo)
 {
 	char	   *base = wa_admin_odoo_base_url();
 
-	for (const WaDefaultLink *link = wa_default_links; link->setting; link++)
+	for (const WaDefaultLink *link = wa_admin_default_links; link->setting; link++)
 	{
 		char	   *item = psprintf("setting %s", link->setting);
-		char	   *value = wa_setting_get(link->setting);
+		char	   *value = wa_office_get(link->setting);
 		char	   *problem;
 
 		if (value)
 		{
-			(void) wa_admin_check_setting(wa_setting_find(link->setting), value, &problem);
+			(void) wa_admin_check_setting(wa_office_find_setting(link->setting), value, &problem);
 			wa_call_say(fcinfo, item, problem ? "warning" : "present",
 				problem ? psprintf("%s: %s SELECT wa_set('%s', 'https://...%s')",
 								   value, problem, link->setting, link->path) : value);
@@ -220,7 +220,7 @@ setup_links(FunctionCallInfo fcinfo)
 						 link->setting, link->path));
 			continue;
 		}
-		value = wa_admin_check_setting(wa_setting_find(link->setting),
+		value = wa_admin_check_setting(wa_office_find_setting(link->setting),
 									   psprintf("%s%s", base, link->path), &problem);
 		if (problem)
 			wa_call_say(fcinfo, item, "not set",
@@ -247,7 +247,7 @@ setup_needs(FunctionCallInfo fcinfo)
 	{
 		bool		told = false;
 
-		for (const WaDefaultLink *link = wa_default_links; link->setting; link++)
+		for (const WaDefaultLink *link = wa_admin_default_links; link->setting; link++)
 			told = told || strcmp(link->setting, missing[i].name) == 0;
 		if (!told)
 			wa_call_say(fcinfo, psprintf("setting %s", missing[i].name), "not set",
@@ -285,7 +285,7 @@ report_surroundings(FunctionCallInfo fcinfo)
 	if (GetDatabaseEncoding() != PG_UTF8)
 		wa_call_say(fcinfo, "encoding", "warning",
 			"the encoding of this database is not UTF8; messages with other than ASCII characters cannot be sent");
-	if (wa_worker_preloaded())
+	if (wa_wake_preloaded())
 		wa_call_say(fcinfo, "library", "present", "preloaded");
 	else
 		wa_call_say(fcinfo, "library", "warning",
@@ -298,10 +298,10 @@ report_other_senders(FunctionCallInfo fcinfo)
 {
 	WaFindings	findings = {0};
 
-	wa_find_other_senders(&findings);
+	wa_admin_find_other_senders(&findings);
 	for (int i = 0; i < findings.n; i++)
 		if (findings.list[i].rank != WA_FINE)
-			wa_call_say(fcinfo, findings.list[i].item, wa_finding_state(&findings.list[i]),
+			wa_call_say(fcinfo, findings.list[i].item, wa_admin_finding_state(&findings.list[i]),
 				findings.list[i].sentence);
 }
 

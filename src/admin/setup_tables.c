@@ -114,7 +114,7 @@ static void
 report(FunctionCallInfo fcinfo, const Work *works, int n)
 {
 	int			nnow;
-	WaWatched  *now = wa_watched_look(&nnow);
+	WaWatched  *now = wa_admin_watched_look(&nnow);
 	ListCell   *cell;
 
 	for (int i = 0; i < n; i++)
@@ -125,13 +125,13 @@ report(FunctionCallInfo fcinfo, const Work *works, int n)
 
 		for (int k = 0; k < nnow; k++)
 			if (strcmp(now[k].relation, work->watched->relation) == 0)
-				found = wa_watched_sentences(now[k].found);
+				found = wa_admin_watched_sentences(now[k].found);
 		if (found && (detail == NULL || strcmp(work->action, "attached") == 0 ||
 					  strcmp(work->action, "changed") == 0))
 			detail = detail ? psprintf("%s; %s", detail, found) : found;
 		wa_call_say(fcinfo, psprintf("table %s", work->watched->relation), work->action, detail);
 	}
-	foreach(cell, wa_watched_surroundings(now, nnow))
+	foreach(cell, wa_admin_watched_surroundings(now, nnow))
 	{
 		const WaFound *found = lfirst(cell);
 
@@ -148,7 +148,7 @@ void
 wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller)
 {
 	int			n;
-	WaWatched  *watched = wa_watched_look(&n);
+	WaWatched  *watched = wa_admin_watched_look(&n);
 	Work	   *works = palloc0(sizeof(Work) * n);
 	WaTarget  **bare = palloc(sizeof(WaTarget *) * n);
 	char	   *caller_name = GetUserNameFromId(caller, false);

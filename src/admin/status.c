@@ -44,7 +44,7 @@ worker_detail(const WaSlotInfo *slot, const char *time_zone)
 		return psprintf("waits for a place for %ld s",
 						TimestampDifferenceMilliseconds(slot->waiting_since, now) / 1000);
 	if (slot->hold_off_until != 0)
-		return psprintf("stays away until %s", wa_time_words(slot->hold_off_until, time_zone));
+		return psprintf("stays away until %s", wa_office_time_words(slot->hold_off_until, time_zone));
 	return slot->pending ? "there is work to look at" : NULL;
 }
 
@@ -59,13 +59,13 @@ report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 		[WA_SLOT_STARTING] = "starting",
 		[WA_SLOT_RUNNING] = "running"
 	};
-	const char *build = psprintf("build %s", wa_build_of_library());
+	const char *build = psprintf("build %s", wa_pg_build_of_library());
 	WaSlotInfo	slot;
 
 	wa_call_say(fcinfo, "extension", WA_VERSION, NULL);
 	wa_call_say(fcinfo, "server", found->standby ? "standby" : "primary",
 		found->standby ? "nothing is composed or sent here" : NULL);
-	if (!wa_worker_preloaded())
+	if (!wa_wake_preloaded())
 	{
 		wa_call_say(fcinfo, "library", "not preloaded",
 			psprintf("nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server; %s", build));
@@ -75,8 +75,8 @@ report_library(FunctionCallInfo fcinfo, const WaFindings *found)
 		wa_guc_enabled ? build : psprintf("sicantik_wa.enabled is off: nothing is composed or sent; %s", build));
 	if (found->standby)
 		return;
-	wa_call_say(fcinfo, "launcher", wa_worker_launcher_running() ? "running" : "not running", NULL);
-	if (wa_worker_slot_info(MyDatabaseId, &slot))
+	wa_call_say(fcinfo, "launcher", wa_wake_launcher_running() ? "running" : "not running", NULL);
+	if (wa_wake_slot_info(MyDatabaseId, &slot))
 		wa_call_say(fcinfo, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state],
 					 worker_detail(&slot, found->story->time_zone));
 	else
@@ -193,7 +193,7 @@ report_capture(FunctionCallInfo fcinfo, const WaFindings *found)
 	wa_arg_text(&args, found->story->time_zone);
 	wa_query(&unread, &args);
 	wa_call_say(fcinfo, "events unread", wa_row_text(0, 1),
-		!wa_worker_preloaded() && strtoll(wa_row_text(0, 1), NULL, 10) >= wa_guc_max_unread ?
+		!wa_wake_preloaded() && strtoll(wa_row_text(0, 1), NULL, 10) >= wa_guc_max_unread ?
 		psprintf("the oldest of %s; no more are recorded (sicantik_wa.max_unread), until the library is preloaded",
 				 wa_row_isnull(0, 2) ? "-" : wa_row_text(0, 2)) :
 		wa_row_isnull(0, 2) ? NULL : psprintf("the oldest of %s", wa_row_text(0, 2)));
@@ -201,7 +201,7 @@ report_capture(FunctionCallInfo fcinfo, const WaFindings *found)
 	wa_query(&gaps, &args);
 	lost = wa_row_int8(0, 1);
 	spans = wa_row_int8(0, 2);
-	if (wa_worker_slot_info(MyDatabaseId, &slot))
+	if (wa_wake_slot_info(MyDatabaseId, &slot))
 		for (int i = 0; i < WA_DROP_COUNT; i++)
 			fresh += i == WA_DROP_OFF ? 0 : slot.dropped[i];
 	if (spans == 0 && fresh == 0)
@@ -209,7 +209,7 @@ report_capture(FunctionCallInfo fcinfo, const WaFindings *found)
 	else if (spans == 0)
 		wa_call_say(fcinfo, "capture gaps", psprintf(UINT64_FORMAT, fresh),
 			psprintf("events were dropped since %s; see the server's log",
-					 wa_time_words(slot.first_drop, found->story->time_zone)));
+					 wa_office_time_words(slot.first_drop, found->story->time_zone)));
 	else
 		wa_call_say(fcinfo, "capture gaps", psprintf(INT64_FORMAT, lost + (int64) fresh),
 			psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
@@ -230,17 +230,17 @@ report_watched(FunctionCallInfo fcinfo, const WaFindings *findings)
 	for (int i = 0; i < findings->nwatched; i++)
 	{
 		const WaWatched *w = &findings->watched[i];
-		const WaFound *worst = wa_watched_worst(w->found);
+		const WaFound *worst = wa_admin_watched_worst(w->found);
 
 		if (w->owner == NULL)
 			continue;
 		any = true;
 		wa_call_say(fcinfo, psprintf("watched %s", w->relation),
-					 worst ? worst->value : "present", wa_watched_sentences(w->found));
+					 worst ? worst->value : "present", wa_admin_watched_sentences(w->found));
 	}
 	if (!any)
 		wa_call_say(fcinfo, "watched", "none", NULL);
-	foreach(cell, wa_watched_surroundings(findings->watched, findings->nwatched))
+	foreach(cell, wa_admin_watched_surroundings(findings->watched, findings->nwatched))
 		wa_call_say(fcinfo, "capture", ((const WaFound *) lfirst(cell))->value,
 					 ((const WaFound *) lfirst(cell))->what);
 }
@@ -251,7 +251,7 @@ report_watched(FunctionCallInfo fcinfo, const WaFindings *findings)
 static void
 report_next(FunctionCallInfo fcinfo, const WaFindings *found)
 {
-	const WaFinding *worst = wa_findings_worst(found);
+	const WaFinding *worst = wa_admin_findings_worst(found);
 
 	if (found->standby)
 		wa_call_say(fcinfo, "next", "nothing: ask the primary", NULL);
@@ -276,7 +276,7 @@ wa_sql_status(PG_FUNCTION_ARGS)
 
 	wa_call_rows_begin(fcinfo);
 	/* then nothing else can be looked at, but this can be said to anybody */
-	if (wa_build_differs(&difference))
+	if (wa_pg_build_differs(&difference))
 	{
 		wa_call_say(fcinfo, "library", "other build", difference.detail);
 		wa_call_say(fcinfo, "next", difference.what_to_do, difference.what);
@@ -284,7 +284,7 @@ wa_sql_status(PG_FUNCTION_ARGS)
 	}
 	wa_call_begin(&call, WA_LEVEL_VIEW);
 	wa_story_begin(&story, fcinfo, call.acting.user);
-	wa_findings_look(&found, &story);
+	wa_admin_findings_look(&found, &story);
 	report_library(fcinfo, &found);
 	report_mode(fcinfo, &found);
 	report_providers(fcinfo, &found);

@@ -69,7 +69,7 @@ refuse(const char *message, const char *hint)
 static const char *
 checked_name(const WaOption *option)
 {
-	const char *name = wa_option_string(option);
+	const char *name = wa_admin_option_string(option);
 
 	if (name[0] == '\0' || strlen(name) > 512)
 		refuse(psprintf("setting \"%s\" must have between 1 and 512 bytes", option->name), NULL);
@@ -83,7 +83,7 @@ checked_name(const WaOption *option)
 static const char *
 checked_language(const WaOption *option)
 {
-	const char *language = wa_option_string(option);
+	const char *language = wa_admin_option_string(option);
 	const char *code;
 
 	if (!wa_admin_language_valid(language))
@@ -191,9 +191,9 @@ static void
 choose_parameters(const WaOptions *options, const Names *used,
 				  const WaTemplate *before, Names *parameters)
 {
-	const WaOption *option = wa_options_find(options, "parameters");
+	const WaOption *option = wa_admin_options_find(options, "parameters");
 
-	if (option && !wa_option_is_null(option))
+	if (option && !wa_admin_option_is_null(option))
 	{
 		read_parameters(option, parameters);
 		return;
@@ -251,13 +251,13 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 	if (key == NULL || !wa_admin_key_valid(key))
 		refuse("invalid key of a template",
 			   "Use lower-case letters, digits, \"_\" and \"-\", beginning with a letter.");
-	wa_options_read(&options, settings);
-	wa_options_check_known(&options, known, lengthof(known), "a template");
-	name = wa_options_find(&options, "name");
-	body = wa_options_find(&options, "body");
-	category = wa_options_find(&options, "category");
-	language = wa_options_find(&options, "language");
-	active = wa_options_find(&options, "active");
+	wa_admin_options_read(&options, settings);
+	wa_admin_options_check_known(&options, known, lengthof(known), "a template");
+	name = wa_admin_options_find(&options, "name");
+	body = wa_admin_options_find(&options, "body");
+	category = wa_admin_options_find(&options, "category");
+	language = wa_admin_options_find(&options, "language");
+	active = wa_admin_options_find(&options, "active");
 
 	before = wa_route_load_template(key);
 	if (before == NULL && body == NULL)
@@ -265,7 +265,7 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("template \"%s\" does not exist", key),
 				 errhint("To create it, give its body; wa_setup() adds the built-in ones.")));
-	new_body = body ? wa_option_string(body) : before->body;
+	new_body = body ? wa_admin_option_string(body) : before->body;
 	check_body(new_body, used);
 	choose_parameters(&options, used, before, parameters);
 	check_used(used, parameters);
@@ -275,13 +275,13 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 	wa_arg_text(&args, new_body);
 	wa_arg_text_array(&args, parameters->names, parameters->n);
 	wa_arg_text(&args, category ?
-				wa_option_word(category, categories, lengthof(categories)) : NULL);
+				wa_admin_option_word(category, categories, lengthof(categories)) : NULL);
 	wa_arg_text(&args, language ? checked_language(language) : NULL);
 	wa_arg_datum(&args, BOOLOID,
-				 BoolGetDatum(active ? wa_option_boolean(active) : false), active == NULL);
+				 BoolGetDatum(active ? wa_admin_option_boolean(active) : false), active == NULL);
 	wa_query(&store, &args);
 	result = wa_call_datum(&call, first_datum(), false, -1);
-	if (active == NULL || wa_option_boolean(active))
+	if (active == NULL || wa_admin_option_boolean(active))
 		warn_of_meta(key, new_body);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
@@ -346,8 +346,8 @@ check_template_exists(const char *key)
 static const WaOption *
 name_option(const WaOptions *options)
 {
-	const WaOption *name = wa_options_find(options, "name");
-	const WaOption *id = wa_options_find(options, "id");
+	const WaOption *name = wa_admin_options_find(options, "name");
+	const WaOption *id = wa_admin_options_find(options, "id");
 
 	if (name && id)
 		refuse("settings \"name\" and \"id\" exclude each other", NULL);
@@ -440,40 +440,40 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
-	wa_options_read(&options, settings);
-	wa_options_check_known(&options, known, lengthof(known), "a template mapping");
+	wa_admin_options_read(&options, settings);
+	wa_admin_options_check_known(&options, known, lengthof(known), "a template mapping");
 	check_template_exists(key);
 	gateway = provider_gateway(provider);
 	name = name_option(&options);
-	language = wa_options_find(&options, "language");
-	mode = wa_options_find(&options, "mode");
-	format = wa_options_find(&options, "format");
-	list = wa_options_find(&options, "parameters");
-	status = wa_options_find(&options, "status");
+	language = wa_admin_options_find(&options, "language");
+	mode = wa_admin_options_find(&options, "mode");
+	format = wa_admin_options_find(&options, "format");
+	list = wa_admin_options_find(&options, "parameters");
+	status = wa_admin_options_find(&options, "status");
 
-	if (name && !wa_option_is_null(name))
+	if (name && !wa_admin_option_is_null(name))
 		check_name(gateway, checked_name(name));
-	form = format ? wa_option_word(format, formats, lengthof(formats)) : NULL;
+	form = format ? wa_admin_option_word(format, formats, lengthof(formats)) : NULL;
 	if (form && strcmp(form, "named") == 0 && !gateway->official)
 		refuse("format \"named\" is for providers of kind meta only", NULL);
-	if (list && !wa_option_is_null(list))
+	if (list && !wa_admin_option_is_null(list))
 		read_parameters(list, parameters);
 	if (form && strcmp(form, "named") == 0)
 		check_named_lengths(parameters);
 
 	wa_arg_text(&args, key);
 	wa_arg_text(&args, provider);
-	wa_arg_text(&args, mode ? wa_option_word(mode, modes, lengthof(modes)) : NULL);
+	wa_arg_text(&args, mode ? wa_admin_option_word(mode, modes, lengthof(modes)) : NULL);
 	wa_arg_bool(&args, name != NULL);
 	wa_arg_text(&args, name ? name->text : NULL);
 	wa_arg_bool(&args, language != NULL);
-	wa_arg_text(&args, language && !wa_option_is_null(language) ?
+	wa_arg_text(&args, language && !wa_admin_option_is_null(language) ?
 				checked_language(language) : NULL);
 	wa_arg_text(&args, form);
 	wa_arg_bool(&args, list != NULL);
-	wa_arg_text_array(&args, list && !wa_option_is_null(list) ? parameters->names : NULL,
+	wa_arg_text_array(&args, list && !wa_admin_option_is_null(list) ? parameters->names : NULL,
 					  parameters->n);
-	wa_arg_text(&args, status ? wa_option_word(status, statuses, lengthof(statuses)) : NULL);
+	wa_arg_text(&args, status ? wa_admin_option_word(status, statuses, lengthof(statuses)) : NULL);
 	wa_arg_text(&args, gateway->has_templates ? "template" : "text");
 	wa_query(&store, &args);
 	result = wa_call_datum(&call, first_datum(), false, -1);

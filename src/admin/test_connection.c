@@ -57,7 +57,7 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 	if (provider->problem)
 		strlcpy(health.reason, provider->problem, sizeof(health.reason));
 	else
-		wa_load_deliver()->test(provider, &health);
+		wa_deliver_load()->test(provider, &health);
 	wa_arg_text(&args, name);
 	wa_arg_bool(&args, health.ok);
 	wa_arg_text(&args, health.reason);
@@ -81,7 +81,7 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 	values[0] = BoolGetDatum(health.ok);
 	values[1] = wa_call_text(&call, health.ok ? "configured" : "error");
 	values[2] = wa_call_datum(&call, detail, false, -1);
-	wa_health_free(&health);
+	wa_gateway_health_free(&health);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(wa_call_record(fcinfo, values, nulls));
 }

@@ -131,7 +131,7 @@ by_time(const ListCell *a, const ListCell *b)
  * What was not said of the changes of these records that have been read.
  */
 List *
-wa_unsaid_changes(WaSearch *search)
+wa_admin_unsaid_changes(WaSearch *search)
 {
 	static WaStatement read =
 		WA_STATEMENT("WITH records AS (SELECT format('%I.%I', $1, 'sicantik_permit') AS relation, unnest($2::bigint[]) AS id"
@@ -175,7 +175,7 @@ wa_unsaid_changes(WaSearch *search)
 		int			nspoke;
 		char	  **spoke = wa_row_text_array(i, 12, &nspoke);
 
-		wa_event_read(&event, i);
+		wa_compose_event_read(&event, i);
 		ask_about(&list, &asking, &event, spoke, nspoke);
 	}
 	list_sort(list, by_time);
@@ -192,9 +192,9 @@ why_unseen(WaSearch *search, const char *relation)
 		WA_STATEMENT("SELECT sum(events)::text, " WA_SQL_TIME("min(first_at)", "$1") ", " WA_SQL_TIME("max(last_at)", "$1")
 					 ", reason = ANY ('{known}') FROM wa.capture_gap WHERE reason <> 'off' GROUP BY 4 ORDER BY 4");
 	int			n;
-	WaWatched  *watched = wa_watched_look(&n);
-	List	   *surroundings = wa_watched_surroundings(watched, n);
-	char	   *words = surroundings ? wa_watched_sentences(surroundings) : NULL;
+	WaWatched  *watched = wa_admin_watched_look(&n);
+	List	   *surroundings = wa_admin_watched_surroundings(watched, n);
+	char	   *words = surroundings ? wa_admin_watched_sentences(surroundings) : NULL;
 	WaArgs		args = {0};
 	uint64		ngaps;
 
@@ -204,7 +204,7 @@ why_unseen(WaSearch *search, const char *relation)
 
 		if (strcmp(watched[i].relation, relation) != 0)
 			continue;
-		worst = wa_watched_worst(watched[i].found);
+		worst = wa_admin_watched_worst(watched[i].found);
 		if (worst && worst->grade != WA_FOUND_NOTE)
 			words = psprintf("%s%s%s", worst->what, words ? "; " : "", words ? words : "");
 	}
@@ -237,7 +237,7 @@ tell_as_it_is(const Asking *asking, const WaEvent *event)
 			scenario.on_insert = true;
 			why = silent(&scenario, event, &nearly);
 			if (why == NULL && strcmp(event->table, "sicantik_permit") == 0 &&
-				!wa_compose_filled(wa_event_new(event, "partner_id")))
+				!wa_compose_filled(wa_compose_event_new(event, "partner_id")))
 				why = "the permit has no contact";
 			else if (why && !nearly && pass == 0)
 				continue;
@@ -267,7 +267,7 @@ tell_unseen(WaSearch *search, const void *argument)
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (!wa_history_open(search, &table, unseen->table))
+	if (!wa_admin_history_open(search, &table, unseen->table))
 		return;
 	wa_app_read_by_id(&rows, &table, unseen->columns, unseen->ncolumns, "id", unseen->ids, unseen->n);
 	for (uint64 r = 0; r < rows.n; r++)
@@ -300,7 +300,7 @@ tell_unseen(WaSearch *search, const void *argument)
  * Permits and documents of which there is neither a message nor a change.
  */
 void
-wa_unsaid_records(WaSearch *search)
+wa_admin_unsaid_records(WaSearch *search)
 {
 	static const char *const permit_columns[] = {"id", "status", "permit_number", "partner_id", "is_renewal"};
 	static const char *const document_columns[] = {"id", "state", "requires_approval"};
@@ -348,6 +348,6 @@ wa_unsaid_records(WaSearch *search)
 		for (uint64 i = 0; i < n; i++)
 			ids[i] = wa_row_int8(i, 1);
 		if (n > 0)
-			wa_history_look(search, what.table, tell_unseen, &what);
+			wa_admin_history_look(search, what.table, tell_unseen, &what);
 	}
 }

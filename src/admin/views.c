@@ -72,7 +72,7 @@ wa_sql_time_zone(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	wa_call_begin(&call, WA_LEVEL_NONE);
-	zone = wa_setting_get("time_zone");
+	zone = wa_office_get("time_zone");
 	result = wa_call_text(&call, zone && pg_tzset(zone) ? zone : "UTC");
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);

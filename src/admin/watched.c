@@ -260,13 +260,13 @@ judge(WaWatched *w)
  * what was found; palloc()ed.
  */
 WaWatched *
-wa_watched_look(int *n)
+wa_admin_watched_look(int *n)
 {
 	static WaStatement rows =
 		WA_STATEMENT("SELECT w.relation, w.owner, w.columns, w.lacking, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
 					 " LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)"
 					 " ON format('%I.%I', n.nspname, c.relname) = w.relation ORDER BY w.relation COLLATE \"C\"");
-	char	   *schema = wa_setting_get("odoo_schema");
+	char	   *schema = wa_office_get("odoo_schema");
 	int			nbuilt_in = 0;
 	uint64		nrows = wa_query(&rows, NULL);
 	WaWatched  *watched;
@@ -336,12 +336,12 @@ find_passed_over(List **found)
 					 " FROM wa.capture_gap AS g WHERE g.reason IN ('off')");
 	WaSlotInfo	slot;
 	WaArgs		args = {0};
-	uint64		fresh = wa_worker_slot_info(MyDatabaseId, &slot) ? slot.dropped[WA_DROP_OFF] : 0;
+	uint64		fresh = wa_wake_slot_info(MyDatabaseId, &slot) ? slot.dropped[WA_DROP_OFF] : 0;
 
 	wa_arg_int8(&args, (int64) fresh);
 	wa_arg_timestamptz(&args, fresh > 0 ? slot.first_drop : 0);
 	wa_arg_timestamptz(&args, fresh > 0 ? slot.last_drop : 0);
-	wa_arg_text(&args, wa_setting_get("time_zone"));
+	wa_arg_text(&args, wa_office_get("time_zone"));
 	wa_query(&passed_over, &args);
 	if (wa_row_int8(0, 1) == 0)
 		return;
@@ -363,7 +363,7 @@ find_passed_over(List **found)
  * tables is left out.
  */
 List *
-wa_watched_surroundings(const WaWatched *watched, int n)
+wa_admin_watched_surroundings(const WaWatched *watched, int n)
 {
 	/* whom, statement that ends it, does it concern everybody that matters? */
 	static WaStatement settings =
@@ -439,7 +439,7 @@ wa_watched_surroundings(const WaWatched *watched, int n)
  * if it is watched (whether it is seen, the row of the table tells).
  */
 char *
-wa_watched_scenario_problem(const WaWatched *watched, int n, const WaScenario *scenario)
+wa_admin_watched_scenario_problem(const WaWatched *watched, int n, const WaScenario *scenario)
 {
 	bool		built_in = wa_compose_is_built_in(scenario);
 	char	   *relation;
@@ -450,7 +450,7 @@ wa_watched_scenario_problem(const WaWatched *watched, int n, const WaScenario *s
 		return psprintf("it listens to no table: UPDATE wa.scenario SET watch = '...' WHERE key = %s",
 						quote_literal_cstr(scenario->key));
 	relation = built_in ?
-		quote_qualified_identifier(wa_setting_get("odoo_schema"), scenario->watch) : scenario->watch;
+		quote_qualified_identifier(wa_office_get("odoo_schema"), scenario->watch) : scenario->watch;
 	for (int i = 0; i < n; i++)
 		if (watched[i].owner && strcmp(watched[i].relation, relation) == 0)
 			return NULL;
@@ -466,7 +466,7 @@ wa_watched_scenario_problem(const WaWatched *watched, int n, const WaScenario *s
  * The first of the worst, or NULL if nothing was found.
  */
 const WaFound *
-wa_watched_worst(const List *found)
+wa_admin_watched_worst(const List *found)
 {
 	const WaFound *worst = NULL;
 	ListCell   *cell;
@@ -485,7 +485,7 @@ wa_watched_worst(const List *found)
  * Everything found in one text, palloc()ed; NULL if there is nothing.
  */
 char *
-wa_watched_sentences(const List *found)
+wa_admin_watched_sentences(const List *found)
 {
 	StringInfoData text;
 	ListCell   *cell;

@@ -46,11 +46,11 @@ typedef struct WaWatched
 	List	   *found;			/* of WaFound; empty: all is well */
 } WaWatched;
 
-extern WaWatched *wa_watched_look(int *n);
-extern List *wa_watched_surroundings(const WaWatched *watched, int n);
-extern char *wa_watched_scenario_problem(const WaWatched *watched, int n,
+extern WaWatched *wa_admin_watched_look(int *n);
+extern List *wa_admin_watched_surroundings(const WaWatched *watched, int n);
+extern char *wa_admin_watched_scenario_problem(const WaWatched *watched, int n,
 										 const WaScenario *scenario);
-extern const WaFound *wa_watched_worst(const List *found);
-extern char *wa_watched_sentences(const List *found);
+extern const WaFound *wa_admin_watched_worst(const List *found);
+extern char *wa_admin_watched_sentences(const List *found);
 
 #endif							/* SICANTIK_WA_WATCHED_H */

@@ -29,7 +29,7 @@ at_transaction_end(XactEvent event, void *arg)
 	pending = false;
 	if (!said || event != XACT_EVENT_PRE_COMMIT)
 		return;
-	if (wa_worker_preloaded())
+	if (wa_wake_preloaded())
 		ereport(NOTICE,
 				(errmsg("sicantik_wa is installed; next: SELECT * FROM wa_setup()")));
 	else

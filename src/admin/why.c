@@ -78,7 +78,7 @@ why_refused(const char *kind, const char *status, const char *answer, const char
 	reply.body_len = strlen(answer);
 	gateway->judge(&reply, &verdict);
 	return verdict.outcome == WA_OUTCOME_ACCEPTED || verdict.reason[0] == '\0' ||
-		strcmp(wa_outcome_name(verdict.outcome), outcome) != 0 ? NULL : pstrdup(verdict.reason);
+		strcmp(wa_gateway_outcome_name(verdict.outcome), outcome) != 0 ? NULL : pstrdup(verdict.reason);
 }
 
 static void
@@ -197,7 +197,7 @@ time_of(int column)
 static void
 tell_end_of_hold(WaStory *story)
 {
-	TimestampTz end = time_of(M_CREATED_AT) + wa_setting_get_interval("retention");
+	TimestampTz end = time_of(M_CREATED_AT) + wa_office_get_interval("retention");
 
 	if (wa_row_bool(0, M_UNWRITTEN) && time_of(M_EXPIRES_AT))
 		wa_story_tell(story, time_of(M_EXPIRES_AT), wa_story_words(story, WA_SAY_UNWRITTEN_UNTIL, NULL, NULL, NULL));

@@ -92,8 +92,8 @@ wa_capture_dropped(int reason, uint64 events)
 		[WA_DROP_FULL] = "too many events are unread (sicantik_wa.max_unread)"
 	};
 
-	wa_worker_wake_at_commit();
-	if (!wa_worker_count_drop(reason, events))
+	wa_wake_at_commit();
+	if (!wa_wake_count_drop(reason, events))
 		return;
 	ereport(LOG,
 			(errmsg("sicantik_wa could not record changes of a watched table"),
@@ -398,7 +398,7 @@ wa_capture_write(WaChange *changes, int nchanges)
 
 		for (int i = 0; i < n; i++)
 			fill(slots[i], &changes[start + i], ids[i]);
-		if (start == 0 && !wa_worker_preloaded() &&
+		if (start == 0 && !wa_wake_preloaded() &&
 			!has_room(&events, counted ? ids[0] : 0))
 		{
 			wa_capture_dropped(WA_DROP_FULL, nchanges);
@@ -409,7 +409,7 @@ wa_capture_write(WaChange *changes, int nchanges)
 	for (int i = 0; i < nslots; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	close_events(&events);
-	wa_worker_wake_at_commit();
+	wa_wake_at_commit();
 
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -67,8 +67,8 @@ at_xact_event(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			if (passed_over == 0)
 				break;
-			wa_worker_wake_at_commit();
-			if (wa_worker_count_drop(WA_DROP_OFF, passed_over))
+			wa_wake_at_commit();
+			if (wa_wake_count_drop(WA_DROP_OFF, passed_over))
 			{
 				char	   *role = GetUserNameFromId(GetSessionUserId(), true);
 

@@ -258,7 +258,7 @@ gather(TriggerData *trigger)
 
 	if (watch == NULL || !watch->watched)
 		return;
-	wa_worker_note_fired(watch->relid);
+	wa_wake_note_fired(watch->relid);
 	if (update && !has_changed(watch, trigger->tg_trigslot, after))
 		return;
 	if (!wa_guc_capture)
@@ -360,7 +360,7 @@ wa_sql_changed(PG_FUNCTION_ARGS)
 			!IsLogicalWorker())
 			wa_capture_watch_copy();
 		CacheInvalidateRelcache(trigger->tg_relation);
-		wa_worker_reload_at_commit();
+		wa_wake_reload_at_commit();
 	}
 	return PointerGetDatum(NULL);
 }

@@ -61,7 +61,7 @@ began_with(const WaBatch *batch, const WaEvent *event, int64 document_id)
 		const WaEvent *other = &batch->events[i];
 
 		if (other->has_record && other->record_id == document_id &&
-			strcmp(other->xact, event->xact) == 0 && wa_document_became_pending(other))
+			strcmp(other->xact, event->xact) == 0 && wa_compose_became_pending(other))
 			return other;
 	}
 	return event;
@@ -76,8 +76,8 @@ draft_request(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	WaValues	values = {0};
 	WaDraft    *draft;
 
-	wa_values_add(&values, "jumlah", "1");
-	wa_document_values(batch, &values, document, workflow, person);
+	wa_compose_values_add(&values, "jumlah", "1");
+	wa_compose_document_values(batch, &values, document, workflow, person);
 	draft = wa_compose_message(batch, event, scenario, person, &values, "sicantik.document",
 							   key, WA_RANK_APPROVAL);
 	draft->message.res_id = document->id;
@@ -89,11 +89,11 @@ static void
 ask(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	const WaDocument *document, const WaWorkflow *workflow)
 {
-	WaRecipient *approver = wa_people_user(batch, workflow->approver_id);
+	WaRecipient *approver = wa_compose_people_user(batch, workflow->approver_id);
 
 	if (approver == NULL)
 	{
-		wa_approver_wait(scenario, event, document->id);
+		wa_compose_approver_wait(scenario, event, document->id);
 		wa_compose_outcome(batch, event, scenario, "no recipient",
 						   psprintf("user " INT64_FORMAT ", who is to approve, is not an active internal user",
 									workflow->approver_id));
@@ -111,7 +111,7 @@ static void
 take_back_all(WaBatch *batch, int64 document_id)
 {
 	WaWorkflow *list;
-	int			n = wa_document_workflows(batch, &list);
+	int			n = wa_compose_document_workflows(batch, &list);
 	const char **keys = palloc(sizeof(char *) * Max(n, 1));
 	int			nkeys = 0;
 
@@ -125,11 +125,11 @@ take_back_all(WaBatch *batch, int64 document_id)
 static void
 approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
-	WaDocument *document = wa_document_find(batch, event->record_id);
-	bool		now = wa_document_pending(wa_event_new(event, "state"));
-	bool		before = wa_document_pending(wa_event_old(event, "state"));
+	WaDocument *document = wa_compose_document_find(batch, event->record_id);
+	bool		now = wa_compose_is_pending(wa_compose_event_new(event, "state"));
+	bool		before = wa_compose_is_pending(wa_compose_event_old(event, "state"));
 	WaWorkflow *list;
-	int			n = wa_document_workflows(batch, &list);
+	int			n = wa_compose_document_workflows(batch, &list);
 	bool		anybody = false;
 
 	if (before && !now)
@@ -146,14 +146,14 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 	}
 	if (document->asks_approval && watches(event, "requires_approval"))
 	{
-		now = wa_compose_is(wa_event_new(event, "requires_approval"), "t");
-		before = before && wa_compose_is(wa_event_old(event, "requires_approval"), "t");
+		now = wa_compose_is(wa_compose_event_new(event, "requires_approval"), "t");
+		before = before && wa_compose_is(wa_compose_event_old(event, "requires_approval"), "t");
 	}
 	if (before && !now)
 		take_back_all(batch, event->record_id);
 	if (!now || before)
 		return;
-	if (!wa_document_pending(document->state) ||
+	if (!wa_compose_is_pending(document->state) ||
 		(document->asks_approval && !document->requires_approval))
 	{
 		wa_compose_outcome(batch, event, scenario, "no longer true",
@@ -174,7 +174,7 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 		wa_compose_outcome(batch, event, scenario, "not needed", "the document requires no approval");
 		return;
 	}
-	wa_approver_wait(scenario, event, document->id);
+	wa_compose_approver_wait(scenario, event, document->id);
 	wa_compose_outcome(batch, event, scenario, "waiting for recipient",
 					   "no approver is named yet; naming one sends the message");
 }
@@ -183,16 +183,16 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 static void
 approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
-	const char *approver = wa_event_new(event, "approver_id");
-	const char *former = wa_event_old(event, "approver_id");
-	bool		now = wa_compose_is(wa_event_new(event, "state"), "pending") &&
+	const char *approver = wa_compose_event_new(event, "approver_id");
+	const char *former = wa_compose_event_old(event, "approver_id");
+	bool		now = wa_compose_is(wa_compose_event_new(event, "state"), "pending") &&
 		wa_compose_filled(approver);
-	bool		before = wa_compose_is(wa_event_old(event, "state"), "pending") &&
+	bool		before = wa_compose_is(wa_compose_event_old(event, "state"), "pending") &&
 		wa_compose_filled(former);
 	bool		same = now && before && strcmp(approver, former) == 0;
 	bool		nearly;
-	WaWorkflow *workflow = wa_document_find_workflow(batch, event->record_id);
-	WaDocument *document = workflow ? wa_document_find(batch, workflow->document_id) : NULL;
+	WaWorkflow *workflow = wa_compose_document_find_workflow(batch, event->record_id);
+	WaDocument *document = workflow ? wa_compose_document_find(batch, workflow->document_id) : NULL;
 
 	/* he may be asked again later */
 	if (before && !same && workflow)
@@ -201,7 +201,7 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 
 		wa_queue_forget(&key, 1);
 	}
-	if (wa_approval_silent(scenario, event, &nearly))
+	if (wa_compose_approval_silent(scenario, event, &nearly))
 		return;
 	if (document == NULL)
 		wa_compose_outcome(batch, event, scenario, "gone",
@@ -209,7 +209,7 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 	else if (!workflow->pending || workflow->approver_id != strtoll(approver, NULL, 10))
 		wa_compose_outcome(batch, event, scenario, "no longer true",
 						   "the workflow has changed again since");
-	else if (!wa_document_pending(document->state))
+	else if (!wa_compose_is_pending(document->state))
 		wa_compose_outcome(batch, event, scenario, "not yet",
 						   "the document does not wait for a signature; when it does, the message is sent");
 	else if (!document->requires_approval)
@@ -222,10 +222,10 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 static const char *
 document_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
-	const char *required = wa_event_new(event, "requires_approval");
+	const char *required = wa_compose_event_new(event, "requires_approval");
 
-	if (!wa_document_pending(wa_event_new(event, "state")))
-		return psprintf("the state is %s, not pending_signature", wa_compose_shown(wa_event_new(event, "state")));
+	if (!wa_compose_is_pending(wa_compose_event_new(event, "state")))
+		return psprintf("the state is %s, not pending_signature", wa_compose_shown(wa_compose_event_new(event, "state")));
 	if (required && !wa_compose_is(required, "t"))
 		return "the document requires no approval";
 	if (event->insert && !scenario->on_insert)
@@ -233,16 +233,16 @@ document_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 		*nearly = true;
 		return "the record was created like this, and on_insert of the scenario is off";
 	}
-	return wa_document_pending(wa_event_old(event, "state")) &&
-		(required == NULL || wa_compose_is(wa_event_old(event, "requires_approval"), "t")) ?
+	return wa_compose_is_pending(wa_compose_event_old(event, "state")) &&
+		(required == NULL || wa_compose_is(wa_compose_event_old(event, "requires_approval"), "t")) ?
 		"it was so before this change" : NULL;
 }
 
 static const char *
 workflow_silent(const WaEvent *event, bool *nearly)
 {
-	const char *state = wa_event_new(event, "state");
-	const char *approver = wa_event_new(event, "approver_id");
+	const char *state = wa_compose_event_new(event, "state");
+	const char *approver = wa_compose_event_new(event, "approver_id");
 
 	if (!wa_compose_is(state, "pending"))
 		return psprintf("the state of the workflow is %s, not pending", wa_compose_shown(state));
@@ -251,15 +251,15 @@ workflow_silent(const WaEvent *event, bool *nearly)
 		*nearly = true;
 		return "no approver is named yet; naming one sends the message";
 	}
-	return wa_compose_is(wa_event_old(event, "state"), "pending") &&
-		wa_compose_is(wa_event_old(event, "approver_id"), approver) ? "it was so before this change" : NULL;
+	return wa_compose_is(wa_compose_event_old(event, "state"), "pending") &&
+		wa_compose_is(wa_compose_event_old(event, "approver_id"), approver) ? "it was so before this change" : NULL;
 }
 
 /*
  * See WaComposer.
  */
 const char *
-wa_approval_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+wa_compose_approval_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
 	return strcmp(event->table, WORKFLOWS) == 0 ? workflow_silent(event, nearly) :
@@ -286,14 +286,14 @@ static bool
 nobody_approves(WaBatch *batch, const WaDocument *document, WaWorkflow **unnamed)
 {
 	WaWorkflow *list;
-	int			n = wa_document_workflows(batch, &list);
+	int			n = wa_compose_document_workflows(batch, &list);
 
 	*unnamed = NULL;
 	for (int i = 0; i < n; i++)
 	{
 		if (list[i].document_id != document->id || !list[i].pending)
 			continue;
-		if (wa_people_user(batch, list[i].approver_id))
+		if (wa_compose_people_user(batch, list[i].approver_id))
 			return false;
 		*unnamed = &list[i];
 	}
@@ -316,17 +316,17 @@ wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario)
 
 	if (!wa_compose_load_documents(batch))
 		return false;
-	document = wa_document_find(batch, event->record_id);
-	if (document == NULL || !wa_document_pending(document->state) || !document->requires_approval ||
+	document = wa_compose_document_find(batch, event->record_id);
+	if (document == NULL || !wa_compose_is_pending(document->state) || !document->requires_approval ||
 		!nobody_approves(batch, document, &unnamed))
 		return true;
-	if (!wa_permits_load(batch, &document->permit_id, 1) ||
-		!wa_people_load_group(batch, scenario->approver_group))
+	if (!wa_compose_permits_load(batch, &document->permit_id, 1) ||
+		!wa_compose_people_load_group(batch, scenario->approver_group))
 		return false;
-	group = wa_people_group(batch, scenario->approver_group);
+	group = wa_compose_people_group(batch, scenario->approver_group);
 	if (group == NIL)
 		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   psprintf(wa_people_group_known(batch, scenario->approver_group) ?
+						   psprintf(wa_compose_people_group_known(batch, scenario->approver_group) ?
 									"no internal user is in the group %s" :
 									"the group %s does not exist in Odoo", scenario->approver_group));
 	foreach(cell, group)
@@ -350,19 +350,19 @@ static void
 say_how_many(WaBatch *batch, WaDraft *draft, int ndocuments)
 {
 	WaValues   *values = palloc0(sizeof(WaValues));
-	const WaValue *number = wa_values_find(draft->values, "permit_number");
+	const WaValue *number = wa_compose_values_find(draft->values, "permit_number");
 
 	if (ndocuments < 2)
 		return;
-	wa_values_add(values, "jumlah", psprintf("%d", ndocuments));
-	wa_values_add(values, "permit_number",
+	wa_compose_values_add(values, "jumlah", psprintf("%d", ndocuments));
+	wa_compose_values_add(values, "permit_number",
 				  psprintf("%s (dan %d dokumen lain)",
 						   number && number->value && number->value[0] ? number->value : "-",
 						   ndocuments - 1));
 	for (int i = 0; i < draft->values->n; i++)
-		wa_values_add_setting(values, draft->values->list[i].name, draft->values->list[i].value,
+		wa_compose_values_add_setting(values, draft->values->list[i].name, draft->values->list[i].value,
 							  draft->values->list[i].setting);
-	wa_draft_write_text(batch, draft, values);
+	wa_compose_draft_write_text(batch, draft, values);
 }
 
 static bool
@@ -378,7 +378,7 @@ joins(const WaDraft *first, const WaDraft *draft)
  * stands for the others.  Their ids must have been given.
  */
 void
-wa_approvals_join(WaBatch *batch, WaDraft **drafts, int n)
+wa_compose_approvals_join(WaBatch *batch, WaDraft **drafts, int n)
 {
 	int64	   *from = palloc(sizeof(int64) * Max(n, 1));
 	int64	   *to = palloc(sizeof(int64) * Max(n, 1));
@@ -467,21 +467,21 @@ load_requests(WaBatch *batch, WaWaiting **list, int n)
 				documents[ndocuments++] = request.document_id;
 		}
 	}
-	if (!wa_documents_load(batch, documents, ndocuments, NULL, 0))
+	if (!wa_compose_documents_load(batch, documents, ndocuments, NULL, 0))
 		return false;
-	nworkflows = wa_document_workflows(batch, &workflows);
+	nworkflows = wa_compose_document_workflows(batch, &workflows);
 	users = palloc(sizeof(int64) * Max(nworkflows, 1));
 	for (int i = 0; i < nworkflows; i++)
 		users[i] = workflows[i].approver_id;
-	ndocuments = wa_document_all(batch, &all);
+	ndocuments = wa_compose_document_all(batch, &all);
 	permits = palloc(sizeof(int64) * Max(ndocuments, 1));
 	for (int i = 0; i < ndocuments; i++)
 		permits[i] = all[i].permit_id;
-	if (!wa_people_load_users(batch, users, nworkflows) || !wa_permits_load(batch, permits, ndocuments))
+	if (!wa_compose_people_load_users(batch, users, nworkflows) || !wa_compose_permits_load(batch, permits, ndocuments))
 		return false;
 	for (int i = 0; i < n; i++)
 		if (list[i]->scenario->approver_group &&
-			!wa_people_load_group(batch, list[i]->scenario->approver_group))
+			!wa_compose_people_load_group(batch, list[i]->scenario->approver_group))
 			return false;
 	return true;
 }
@@ -493,20 +493,20 @@ asked_person(WaBatch *batch, const WaScenario *scenario, const Request *request,
 {
 	ListCell   *cell;
 
-	*document = wa_document_find(batch, request->document_id);
-	if (*document == NULL || !wa_document_pending((*document)->state) || !(*document)->requires_approval)
+	*document = wa_compose_document_find(batch, request->document_id);
+	if (*document == NULL || !wa_compose_is_pending((*document)->state) || !(*document)->requires_approval)
 		return NULL;
 	if (!request->of_group)
 	{
-		*workflow = wa_document_find_workflow(batch, request->workflow_id);
+		*workflow = wa_compose_document_find_workflow(batch, request->workflow_id);
 		if (*workflow == NULL || !(*workflow)->pending || (*workflow)->document_id != (*document)->id ||
 			(*workflow)->approver_id != request->user_id)
 			return NULL;
-		return wa_people_user(batch, request->user_id);
+		return wa_compose_people_user(batch, request->user_id);
 	}
 	if (scenario->approver_group == NULL || !nobody_approves(batch, *document, workflow))
 		return NULL;
-	foreach(cell, wa_people_group(batch, scenario->approver_group))
+	foreach(cell, wa_compose_people_group(batch, scenario->approver_group))
 	{
 		WaRecipient *person = lfirst(cell);
 
@@ -520,11 +520,11 @@ asked_person(WaBatch *batch, const WaScenario *scenario, const Request *request,
 static const char *
 why_not_asked(WaBatch *batch, const WaWaiting *waiting)
 {
-	const WaDocument *document = wa_document_find(batch, waiting->record_id);
+	const WaDocument *document = wa_compose_document_find(batch, waiting->record_id);
 
 	if (document == NULL)
 		return "no longer true: the record does not exist any more";
-	if (!wa_document_pending(document->state))
+	if (!wa_compose_is_pending(document->state))
 		return psprintf("no longer true: state is %s, the message says pending_signature",
 						document->state ? document->state : "empty");
 	if (!document->requires_approval)
@@ -580,12 +580,12 @@ ask_again(WaBatch *batch, WaWaiting *waiting)
  * document that still waits hears that it does, like the others.
  */
 bool
-wa_approvals_again(WaBatch *batch, WaWaiting **list, int n)
+wa_compose_approvals_again(WaBatch *batch, WaWaiting **list, int n)
 {
 	WaWaiting **instead = palloc(sizeof(WaWaiting *) * Max(n, 1));
 	int			ninstead = 0;
 
-	wa_waiting_join(list, n);
+	wa_compose_waiting_join(list, n);
 	if (!load_requests(batch, list, n))
 		return false;
 	for (int i = 0; i < n; i++)
@@ -593,8 +593,8 @@ wa_approvals_again(WaBatch *batch, WaWaiting **list, int n)
 		if (list[i]->joined_to)
 			continue;
 		ask_again(batch, list[i]);
-		if (list[i]->now == NULL && wa_document_became_pending(list[i]->event))
+		if (list[i]->now == NULL && wa_compose_became_pending(list[i]->event))
 			instead[ninstead++] = list[i];
 	}
-	return ninstead == 0 || wa_pending_instead(batch, instead, ninstead);
+	return ninstead == 0 || wa_compose_pending_instead(batch, instead, ninstead);
 }

@@ -35,7 +35,7 @@ static TimestampTz next_time = 0;
  * Look again in an hour, if the scenario names a group.
  */
 void
-wa_approver_wait(const WaScenario *scenario, const WaEvent *event, int64 document_id)
+wa_compose_approver_wait(const WaScenario *scenario, const WaEvent *event, int64 document_id)
 {
 	static WaStatement put =
 		WA_STATEMENT("INSERT INTO wa.waiting (document_id, scenario, event_id, relation, due_at)"
@@ -59,7 +59,7 @@ wa_approver_wait(const WaScenario *scenario, const WaEvent *event, int64 documen
  * The configuration has changed: look at the table again.
  */
 void
-wa_approver_reload(void)
+wa_compose_approver_reload(void)
 {
 	next_time = 0;
 }
@@ -106,7 +106,7 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 	asked.batch.events = event;
 	asked.batch.nevents = 1;
 	error = wa_pg_subtransaction(ask, &asked);
-	wa_guards_settle(error == NULL && asked.done);
+	wa_compose_guards_settle(error == NULL && asked.done);
 	if (error == NULL)
 		return asked.done;
 	/* a table that counts as locked */
@@ -199,7 +199,7 @@ run_due(const WaIdentity *identity, TimestampTz now)
  * and it is to be tried again soon; *next_due: when to come again, or 0.
  */
 bool
-wa_approver_run(TimestampTz *next_due)
+wa_compose_approver_run(TimestampTz *next_due)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	WaIdentity	identity;

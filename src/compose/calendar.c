@@ -66,7 +66,7 @@ static TimestampTz next_time = 0;	/* 0: none */
  * Is its composer built in, and a daily one?
  */
 bool
-wa_calendar_is_built_in(const WaScenario *scenario)
+wa_compose_calendar_is_built_in(const WaScenario *scenario)
 {
 	return scenario->built_in && scenario->built_in->daily;
 }
@@ -160,7 +160,7 @@ lock_calendar(bool wait)
  * A change that never was, for messages that are made by the calendar.
  */
 WaEvent *
-wa_calendar_event(const WaDaily *daily, const char *relation, int64 record_id)
+wa_compose_calendar_event(const WaDaily *daily, const char *relation, int64 record_id)
 {
 	WaEvent    *event = palloc0(sizeof(WaEvent));
 
@@ -177,7 +177,7 @@ wa_calendar_event(const WaDaily *daily, const char *relation, int64 record_id)
  * Is the scenario silenced for this run?
  */
 bool
-wa_calendar_muted(const WaDaily *daily)
+wa_compose_calendar_muted(const WaDaily *daily)
 {
 	return daily->now < daily->scenario->muted_until;
 }
@@ -186,7 +186,7 @@ wa_calendar_muted(const WaDaily *daily)
  * Write the messages of a batch and count what became of them.
  */
 void
-wa_calendar_write(WaDaily *daily, WaBatch *batch)
+wa_compose_calendar_write(WaDaily *daily, WaBatch *batch)
 {
 	static WaStatement count =
 		WA_STATEMENT("SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'held'),"
@@ -235,7 +235,7 @@ start(WaDaily *daily, WaBatch *common, const WaScenario *scenario, TimestampTz n
 	daily->today_julian = date2j(year, month, mday);
 
 	/* a run counts for itself, by hand as by the worker */
-	wa_guards_start();
+	wa_compose_guards_start();
 }
 
 /* The run in words. */
@@ -250,7 +250,7 @@ in_words(const WaDaily *daily)
 		words = psprintf("%s, %d skipped", words, daily->skipped);
 	if (daily->muted > 0)
 		words = psprintf("%s, %d not made: muted until %s", words, daily->muted,
-						 wa_time_words(daily->scenario->muted_until, daily->common->time_zone));
+						 wa_office_time_words(daily->scenario->muted_until, daily->common->time_zone));
 	if (daily->note)
 		words = psprintf("%s; %s", words, daily->note);
 	return words;
@@ -316,7 +316,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 
 	start(&run.daily, common, scenario, now, entry->day);
 	error = wa_pg_subtransaction(run_and_note, &run);
-	wa_guards_settle(error == NULL && run.done);
+	wa_compose_guards_settle(error == NULL && run.done);
 	if (error == NULL)
 		return run.done;
 	/* a table that counts as locked */
@@ -337,7 +337,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
  * Configuration has changed: the calendar may have, too.
  */
 void
-wa_calendar_reload(void)
+wa_compose_calendar_reload(void)
 {
 	looked_at = 0;
 }
@@ -359,7 +359,7 @@ note_next(const Entry *entries, int n, TimestampTz now)
  * tried again soon; *next_due: when to come again, or 0.
  */
 bool
-wa_calendar_run(TimestampTz *next_due)
+wa_compose_calendar_run(TimestampTz *next_due)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	WaIdentity	identity;
@@ -462,7 +462,7 @@ run_by_hand(const char *key)
 	start(&daily, &common, scenario, now, wa_row_text(0, 1));
 	daily.by_hand = true;
 	/* this session may have run it before */
-	wa_guards_start();
+	wa_compose_guards_start();
 	if (!compose(&daily))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
@@ -470,7 +470,7 @@ run_by_hand(const char *key)
 				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
 	/* it is the run of this day, also where one has failed before */
 	write_done(key, daily.today, daily.queued, psprintf("by hand: %s", in_words(&daily)), NULL);
-	wa_worker_wake_at_commit();
+	wa_wake_at_commit();
 	ereport(NOTICE,
 			(errmsg("scenario \"%s\": %s", key, in_words(&daily))));
 	return daily.queued;

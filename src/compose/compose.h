@@ -24,12 +24,12 @@
 
 extern bool wa_compose_run(void);
 extern int	wa_compose_purge(void);
-extern bool wa_calendar_run(TimestampTz *next_due);
-extern void wa_calendar_reload(void);
-extern bool wa_approver_run(TimestampTz *next_due);
-extern void wa_approver_reload(void);
-extern void wa_unreached_run(TimestampTz *next_due);
-extern void wa_unreached_reload(void);
+extern bool wa_compose_calendar_run(TimestampTz *next_due);
+extern void wa_compose_calendar_reload(void);
+extern bool wa_compose_approver_run(TimestampTz *next_due);
+extern void wa_compose_approver_reload(void);
+extern void wa_compose_unreached_run(TimestampTz *next_due);
+extern void wa_compose_unreached_reload(void);
 
 /* ---- shared within the folder ---- */
 
@@ -49,14 +49,14 @@ typedef struct WaValues
 } WaValues;
 
 /* values.c: all palloc() in the current context */
-extern void wa_values_add(WaValues *values, const char *name, const char *value);
-extern void wa_values_add_setting(WaValues *values, const char *name, const char *value, const char *setting);
-extern const WaValue *wa_values_find(const WaValues *values, const char *name);
-extern char *wa_value_date(const char *iso);
-extern char *wa_value_time(TimestampTz at, const char *time_zone);
-extern char *wa_value_translated(const char *text, bool is_jsonb);
-extern char *wa_value_link(const char *pattern, const WaValues *fields);
-extern char *wa_value_span(const char *from_iso, const char *to_iso);
+extern void wa_compose_values_add(WaValues *values, const char *name, const char *value);
+extern void wa_compose_values_add_setting(WaValues *values, const char *name, const char *value, const char *setting);
+extern const WaValue *wa_compose_values_find(const WaValues *values, const char *name);
+extern char *wa_compose_value_date(const char *iso);
+extern char *wa_compose_value_time(TimestampTz at, const char *time_zone);
+extern char *wa_compose_value_translated(const char *text, bool is_jsonb);
+extern char *wa_compose_value_link(const char *pattern, const WaValues *fields);
+extern char *wa_compose_value_span(const char *from_iso, const char *to_iso);
 
 /* The net change of one record in one transaction. */
 typedef struct WaEvent
@@ -79,12 +79,12 @@ typedef struct WaEvent
 } WaEvent;
 
 /* event.c */
-extern WaStatement wa_event_net_changes;
-extern void wa_event_read(WaEvent *event, uint64 row);
-extern const char *wa_event_old(const WaEvent *event, const char *column);
-extern const char *wa_event_new(const WaEvent *event, const char *column);
-extern int	wa_event_by_id(const void *a, const void *b);
-extern char *wa_event_table(const char *relation);
+extern WaStatement wa_compose_event_net_changes;
+extern void wa_compose_event_read(WaEvent *event, uint64 row);
+extern const char *wa_compose_event_old(const WaEvent *event, const char *column);
+extern const char *wa_compose_event_new(const WaEvent *event, const char *column);
+extern int	wa_compose_event_by_id(const void *a, const void *b);
+extern char *wa_compose_event_table(const char *relation);
 
 /* One scenario as configured. */
 typedef struct WaScenario
@@ -211,9 +211,9 @@ extern WaDraft *wa_compose_message(WaBatch *batch, const WaEvent *event, const W
 							   const char *res_model, const char *once, int rank);
 
 /* draft.c: a draft's text, and which of several goes */
-extern void wa_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values);
-extern WaDraft **wa_drafts_in_order(WaBatch *batch, int *n);
-extern void wa_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n);
+extern void wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values);
+extern WaDraft **wa_compose_drafts_in_order(WaBatch *batch, int *n);
+extern void wa_compose_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n);
 
 /* send.c */
 extern int64 wa_compose_queue_text(const char *number, const char *provider, const char *body);
@@ -222,21 +222,21 @@ extern int64 wa_compose_queue_text(const char *number, const char *provider, con
 extern void wa_compose_write(WaBatch *batch);
 
 /* unreached.c */
-extern void wa_unreached_keep(const WaNewMessage *messages, int n);
-extern void wa_unreached_look_at(const WaBatch *batch);
+extern void wa_compose_unreached_keep(const WaNewMessage *messages, int n);
+extern void wa_compose_unreached_look_at(const WaBatch *batch);
 
 /* guards.c */
-extern bool wa_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario);
-extern bool wa_guard_found_by_part_of_name(const char *partner, const char *applicant);
-extern void wa_guards_start(void);
-extern void wa_guards_apply(WaBatch *batch, WaDraft **drafts, int n);
-extern int	wa_guard_days_since(const WaBatch *batch, const char *iso);
-extern void wa_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n);
-extern void wa_guards_settle(bool written);
+extern bool wa_compose_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario);
+extern bool wa_compose_guard_found_by_part_of_name(const char *partner, const char *applicant);
+extern void wa_compose_guards_start(void);
+extern void wa_compose_guards_apply(WaBatch *batch, WaDraft **drafts, int n);
+extern int	wa_compose_guard_days_since(const WaBatch *batch, const char *iso);
+extern void wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n);
+extern void wa_compose_guards_settle(bool written);
 
 /* unwritten.c */
-extern bool wa_unwritten_wanted(void);
-extern bool wa_unwritten_run(TimestampTz *next_due);
+extern bool wa_compose_unwritten_wanted(void);
+extern bool wa_compose_unwritten_run(TimestampTz *next_due);
 
 /* scenario.c */
 extern WaScenario *wa_compose_load_scenarios(int *n);
@@ -260,17 +260,17 @@ typedef struct WaPermit
 	bool		is_renewal;
 } WaPermit;
 
-extern bool wa_permits_load(WaBatch *batch, const int64 *ids, int n);
-extern bool wa_numbered(const char *number);
-extern WaPermit *wa_permit_find(WaBatch *batch, int64 id);
-extern void wa_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
+extern bool wa_compose_permits_load(WaBatch *batch, const int64 *ids, int n);
+extern bool wa_compose_numbered(const char *number);
+extern WaPermit *wa_compose_permit_find(WaBatch *batch, int64 id);
+extern void wa_compose_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
 							 const WaRecipient *recipient);
-extern void wa_office_values(WaBatch *batch, WaValues *values);
-extern const char *wa_office_setting(WaBatch *batch, const char *name);
-extern const char *wa_permit_status_label(WaBatch *batch, const char *status);
+extern void wa_compose_office_values(WaBatch *batch, WaValues *values);
+extern const char *wa_compose_office_setting(WaBatch *batch, const char *name);
+extern const char *wa_compose_permit_status_label(WaBatch *batch, const char *status);
 
 /* translation.c: palloc()s in the current context; a table that is not there has none */
-extern char **wa_translations_read(const WaAppTable *translations, const char *column,
+extern char **wa_compose_translations_read(const WaAppTable *translations, const char *column,
 								   const int64 *ids, int n);
 
 /* document.c: documents and their workflows as they are now, and their values */
@@ -294,27 +294,27 @@ typedef struct WaWorkflow
 	bool		pending;
 } WaWorkflow;
 
-extern bool wa_documents_load(WaBatch *batch, const int64 *ids, int n,
+extern bool wa_compose_documents_load(WaBatch *batch, const int64 *ids, int n,
 							  const int64 *workflow_ids, int nworkflows);
-extern WaDocument *wa_document_find(WaBatch *batch, int64 id);
-extern int	wa_document_all(WaBatch *batch, WaDocument **list);
-extern int	wa_document_workflows(WaBatch *batch, WaWorkflow **list);
-extern WaWorkflow *wa_document_find_workflow(WaBatch *batch, int64 id);
-extern int	wa_documents_count_pending(WaBatch *batch);
-extern void wa_document_values(WaBatch *batch, WaValues *values, const WaDocument *document,
+extern WaDocument *wa_compose_document_find(WaBatch *batch, int64 id);
+extern int	wa_compose_document_all(WaBatch *batch, WaDocument **list);
+extern int	wa_compose_document_workflows(WaBatch *batch, WaWorkflow **list);
+extern WaWorkflow *wa_compose_document_find_workflow(WaBatch *batch, int64 id);
+extern int	wa_compose_documents_count_pending(WaBatch *batch);
+extern void wa_compose_document_values(WaBatch *batch, WaValues *values, const WaDocument *document,
 							   const WaWorkflow *workflow, const WaRecipient *recipient);
 
 /* people.c: partners, staff, numbers */
-extern bool wa_people_load_partners(WaBatch *batch, const int64 *ids, int n);
-extern bool wa_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
+extern bool wa_compose_people_load_partners(WaBatch *batch, const int64 *ids, int n);
+extern bool wa_compose_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
 								 const char *group);
-extern bool wa_people_load_group(WaBatch *batch, const char *group);
-extern bool wa_people_load_users(WaBatch *batch, const int64 *ids, int n);
-extern WaRecipient *wa_people_user(WaBatch *batch, int64 user_id);
-extern List *wa_people_group(WaBatch *batch, const char *group);
-extern bool wa_people_group_known(WaBatch *batch, const char *group);
-extern WaRecipient *wa_people_partner(WaBatch *batch, int64 partner_id);
-extern List *wa_people_staff(WaBatch *batch, const char *model, int64 id, const char *group);
+extern bool wa_compose_people_load_group(WaBatch *batch, const char *group);
+extern bool wa_compose_people_load_users(WaBatch *batch, const int64 *ids, int n);
+extern WaRecipient *wa_compose_people_user(WaBatch *batch, int64 user_id);
+extern List *wa_compose_people_group(WaBatch *batch, const char *group);
+extern bool wa_compose_people_group_known(WaBatch *batch, const char *group);
+extern WaRecipient *wa_compose_people_partner(WaBatch *batch, int64 partner_id);
+extern List *wa_compose_people_staff(WaBatch *batch, const char *model, int64 id, const char *group);
 
 /* One run of a daily scenario; lives in the run's context. */
 typedef struct WaDaily
@@ -333,9 +333,9 @@ typedef struct WaDaily
 } WaDaily;
 
 /* calendar.c */
-extern void wa_calendar_write(WaDaily *daily, WaBatch *batch);
-extern bool wa_calendar_muted(const WaDaily *daily);
-extern WaEvent *wa_calendar_event(const WaDaily *daily, const char *relation, int64 record_id);
+extern void wa_compose_calendar_write(WaDaily *daily, WaBatch *batch);
+extern bool wa_compose_calendar_muted(const WaDaily *daily);
+extern WaEvent *wa_compose_calendar_event(const WaDaily *daily, const char *relation, int64 record_id);
 
 /* expiry.c, reminder.c, own_daily.c: false if a table could not be had now */
 extern bool wa_compose_expiry(WaDaily *daily);
@@ -343,10 +343,10 @@ extern bool wa_compose_reminder(WaDaily *daily);
 extern bool wa_compose_own_daily(WaDaily *daily);
 
 /* template.c */
-extern char *wa_template_render(const WaTemplate *template, const WaValues *values,
+extern char *wa_compose_template_render(const WaTemplate *template, const WaValues *values,
 								char **missing, const char **setting);
-extern char *wa_template_params(const WaTemplate *template, const WaMapping *mappings, int nmappings,
+extern char *wa_compose_template_params(const WaTemplate *template, const WaMapping *mappings, int nmappings,
 								const WaValues *values);
-extern bool wa_batch_add_locked(WaBatch *batch, const WaAppTable *table, const char *name);
+extern bool wa_compose_add_locked(WaBatch *batch, const WaAppTable *table, const char *name);
 
 #endif							/* SICANTIK_WA_COMPOSE_H */

@@ -33,7 +33,7 @@ look(void *argument)
 	batch.schema = looking->schema;
 	for (int i = 0; i < looking->n; i++)
 		ids[i] = looking->contacts[i].partner_id;
-	if (!wa_people_load_partners(&batch, ids, looking->n))
+	if (!wa_compose_people_load_partners(&batch, ids, looking->n))
 		return true;
 
 	/* locked by now, or not there: no waiting */
@@ -45,7 +45,7 @@ look(void *argument)
 	for (int i = 0; i < looking->n; i++)
 	{
 		WaContactNow *contact = &looking->contacts[i];
-		const WaRecipient *recipient = wa_people_partner(&batch, ids[i]);
+		const WaRecipient *recipient = wa_compose_people_partner(&batch, ids[i]);
 
 		contact->state = WA_CONTACT_GONE;
 		if (recipient == NULL)
@@ -68,7 +68,7 @@ look(void *argument)
  * sender, who reads it too, says what is wrong with it.
  */
 bool
-wa_look_up_contacts(const char *schema, WaContactNow *contacts, int n)
+wa_compose_look_up_contacts(const char *schema, WaContactNow *contacts, int n)
 {
 	Look		looking = {schema, contacts, n, false};
 	ErrorData  *error;

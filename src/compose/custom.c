@@ -68,7 +68,7 @@ call(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 	char	   *error;
 	int			n;
 
-	switch (wa_own_call(scenario, event, NULL, batch->strict, &said, &n, &error))
+	switch (wa_compose_custom_call(scenario, event, NULL, batch->strict, &said, &n, &error))
 	{
 		case WA_OWN_ANSWERED:
 			for (int i = 0; i < n; i++)
@@ -97,7 +97,7 @@ call(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
  * could not be had now.
  */
 bool
-wa_own_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n)
+wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n)
 {
 	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
 	int			npartners = 0;
@@ -105,7 +105,7 @@ wa_own_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n)
 	for (int i = 0; i < n; i++)
 		if (answers[i]->partner_id != 0)
 			partners[npartners++] = answers[i]->partner_id;
-	return npartners == 0 || wa_people_load_partners(batch, partners, npartners);
+	return npartners == 0 || wa_compose_people_load_partners(batch, partners, npartners);
 }
 
 /*
@@ -130,7 +130,7 @@ wa_compose_load_own(WaBatch *batch)
 	said = palloc(sizeof(WaOwnAnswer *) * Max(list_length(batch->own), 1));
 	foreach(cell, batch->own)
 		said[n++] = ((Answer *) lfirst(cell))->said;
-	return wa_own_load_partners(batch, said, n);
+	return wa_compose_custom_load_partners(batch, said, n);
 }
 
 /* The contact, with the number that the function gave, if it gave one. */
@@ -138,7 +138,7 @@ static WaRecipient *
 recipient_of(WaBatch *batch, const WaOwnAnswer *answer)
 {
 	WaRecipient *contact = answer->partner_id != 0 ?
-		wa_people_partner(batch, answer->partner_id) : NULL;
+		wa_compose_people_partner(batch, answer->partner_id) : NULL;
 	WaRecipient *recipient;
 	char		number[WA_NUMBER_SIZE];
 
@@ -161,7 +161,7 @@ recipient_of(WaBatch *batch, const WaOwnAnswer *answer)
  * time, or NULL.
  */
 void
-wa_own_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
+wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 			   const WaOwnAnswer *answer, const char *once)
 {
 	WaRecipient *recipient = recipient_of(batch, answer);
@@ -169,10 +169,10 @@ wa_own_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	WaDraft    *draft;
 
 	if (answer->params)
-		wa_values_from_json(&values, answer->params);
-	if (recipient && recipient->name && wa_values_find(&values, "partner_name") == NULL)
-		wa_values_add(&values, "partner_name", recipient->name);
-	wa_office_values(batch, &values);
+		wa_compose_values_from_json(&values, answer->params);
+	if (recipient && recipient->name && wa_compose_values_find(&values, "partner_name") == NULL)
+		wa_compose_values_add(&values, "partner_name", recipient->name);
+	wa_compose_office_values(batch, &values);
 	draft = wa_compose_message(batch, event, scenario, recipient, &values,
 							   answer->res_model ? answer->res_model : scenario->watch,
 							   once, WA_RANK_OWN);
@@ -192,7 +192,7 @@ compose_part(void *argument)
 		const Answer *answer = lfirst(cell);
 
 		if (answer->event == part->event && answer->scenario == part->scenario)
-			wa_own_message(part->batch, part->scenario, part->event, answer->said,
+			wa_compose_custom_message(part->batch, part->scenario, part->event, answer->said,
 						   answer->said->once ?
 						   psprintf("own:%s:%s", part->scenario->key, answer->said->once) : NULL);
 	}

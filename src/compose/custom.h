@@ -31,13 +31,13 @@ typedef enum WaOwnResult
 } WaOwnResult;
 
 /* own_call.c */
-extern char *wa_own_problem(const WaScenario *scenario);
-extern WaOwnResult wa_own_call(const WaScenario *scenario, const WaEvent *event, const char *day,
+extern char *wa_compose_custom_problem(const WaScenario *scenario);
+extern WaOwnResult wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day,
 							   bool strict, WaOwnAnswer **answers, int *n, char **error);
 
 /* own.c */
-extern bool wa_own_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n);
-extern void wa_own_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
+extern bool wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n);
+extern void wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 						   const WaOwnAnswer *answer, const char *once);
 
 #endif							/* SICANTIK_WA_OWN_H */

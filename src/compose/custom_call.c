@@ -264,7 +264,7 @@ look(void *argument)
  * NULL if nothing is.  SPI connected, acting as the owner of the database.
  */
 char *
-wa_own_problem(const WaScenario *scenario)
+wa_compose_custom_problem(const WaScenario *scenario)
 {
 	Look		looking = {scenario, NULL};
 	/* a text that can be no name at all raises an error, and so do wrong columns */
@@ -291,7 +291,7 @@ still_of(Jsonb *given)
 
 	if (given == NULL)
 		return NULL;
-	wa_values_from_json(&values, given);
+	wa_compose_values_from_json(&values, given);
 	if (values.n == 0)
 		return NULL;
 	initStringInfo(&json);
@@ -412,9 +412,9 @@ call_function(void *argument)
 					   " pg_catalog.jsonb_build_object('day', $1)) AS r", function.name);
 	}
 
-	wa_judged_init(&judged, InvalidOid, function.oid, &args);
+	wa_pg_judged_init(&judged, InvalidOid, function.oid, &args);
 	wa_pg_act_as_role(&acting, function.role);
-	result = wa_judged_execute(sql, &judged, &args, false, MOST_ANSWERS + 1);
+	result = wa_pg_judged_execute(sql, &judged, &args, false, MOST_ANSWERS + 1);
 	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	wa_pg_act_end(&acting);
@@ -503,7 +503,7 @@ pause_calls(Health *health, const WaScenario *scenario, const char *why)
  * strict: a person waits, and every failure is raised as an error.
  */
 WaOwnResult
-wa_own_call(const WaScenario *scenario, const WaEvent *event, const char *day, bool strict,
+wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day, bool strict,
 			WaOwnAnswer **answers, int *n, char **error)
 {
 	Health	   *health = health_of(scenario);

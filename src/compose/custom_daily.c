@@ -67,7 +67,7 @@ compose_row(void *argument)
 {
 	const Row  *row = argument;
 
-	wa_own_message(row->batch, row->scenario, row->event, row->answer, row->once);
+	wa_compose_custom_message(row->batch, row->scenario, row->event, row->answer, row->once);
 	return true;
 }
 
@@ -84,7 +84,7 @@ compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *fai
 	/* their places are the order of the messages: that of the function */
 	WaEvent    *events = palloc(sizeof(WaEvent) * n);
 
-	if (!wa_own_load_partners(&batch, answers, n))
+	if (!wa_compose_custom_load_partners(&batch, answers, n))
 	{
 		daily->common->locked_table = batch.locked_table;
 		return false;
@@ -97,7 +97,7 @@ compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *fai
 		int			noutcomes = list_length(batch.outcomes);
 		ErrorData  *raised;
 
-		*event = *wa_calendar_event(daily, relation, answers[i]->res_id);
+		*event = *wa_compose_calendar_event(daily, relation, answers[i]->res_id);
 		raised = wa_pg_subtransaction(compose_row, &row);
 		if (raised == NULL)
 			continue;
@@ -109,7 +109,7 @@ compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *fai
 		if ((*failed)++ == 0)
 			*error = raised->message;
 	}
-	wa_calendar_write(daily, &batch);
+	wa_compose_calendar_write(daily, &batch);
 	return true;
 }
 
@@ -127,7 +127,7 @@ wa_compose_own_daily(WaDaily *daily)
 	int			failed = 0;
 	int			n;
 
-	switch (wa_own_call(scenario, NULL, daily->today, daily->by_hand, &answers, &n, &error))
+	switch (wa_compose_custom_call(scenario, NULL, daily->today, daily->by_hand, &answers, &n, &error))
 	{
 		case WA_OWN_ANSWERED:
 			break;

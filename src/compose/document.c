@@ -126,7 +126,7 @@ read_workflows(struct WaDocuments *documents, const WaAppTable *table)
  * now.
  */
 bool
-wa_documents_load(WaBatch *batch, const int64 *ids, int n,
+wa_compose_documents_load(WaBatch *batch, const int64 *ids, int n,
 				  const int64 *workflow_ids, int nworkflows)
 {
 	struct WaDocuments *documents = palloc0(sizeof(struct WaDocuments));
@@ -141,8 +141,8 @@ wa_documents_load(WaBatch *batch, const int64 *ids, int n,
 		return true;
 	wa_app_open(&table, batch->schema, "sicantik_document");
 	wa_app_open(&workflow, batch->schema, "signature_workflow");
-	if (wa_batch_add_locked(batch, &table, "sicantik_document") ||
-		wa_batch_add_locked(batch, &workflow, "signature_workflow"))
+	if (wa_compose_add_locked(batch, &table, "sicantik_document") ||
+		wa_compose_add_locked(batch, &workflow, "signature_workflow"))
 		return false;
 	memcpy(all, ids, sizeof(int64) * n);
 	if (workflow.state == WA_APP_READY && nworkflows > 0)
@@ -161,7 +161,7 @@ wa_documents_load(WaBatch *batch, const int64 *ids, int n,
 		read_workflows(documents, &workflow);
 	for (int i = 0; i < documents->nworkflows; i++)
 	{
-		WaDocument *document = wa_document_find(batch, documents->workflows[i].document_id);
+		WaDocument *document = wa_compose_document_find(batch, documents->workflows[i].document_id);
 
 		if (document && !document->asks_approval && documents->workflows[i].pending)
 			document->requires_approval = true;
@@ -173,7 +173,7 @@ wa_documents_load(WaBatch *batch, const int64 *ids, int n,
  * The document of this id as it is now, or NULL if there is none.
  */
 WaDocument *
-wa_document_find(WaBatch *batch, int64 id)
+wa_compose_document_find(WaBatch *batch, int64 id)
 {
 	WaDocument	key = {.id = id};
 
@@ -186,7 +186,7 @@ wa_document_find(WaBatch *batch, int64 id)
  * All documents that were read; returns how many.
  */
 int
-wa_document_all(WaBatch *batch, WaDocument **list)
+wa_compose_document_all(WaBatch *batch, WaDocument **list)
 {
 	*list = batch->documents ? batch->documents->list : NULL;
 	return batch->documents ? batch->documents->n : 0;
@@ -196,7 +196,7 @@ wa_document_all(WaBatch *batch, WaDocument **list)
  * All their workflows, in the order of ids; returns how many.
  */
 int
-wa_document_workflows(WaBatch *batch, WaWorkflow **list)
+wa_compose_document_workflows(WaBatch *batch, WaWorkflow **list)
 {
 	*list = batch->documents ? batch->documents->workflows : NULL;
 	return batch->documents ? batch->documents->nworkflows : 0;
@@ -206,7 +206,7 @@ wa_document_workflows(WaBatch *batch, WaWorkflow **list)
  * The workflow of this id as it is now, or NULL if there is none.
  */
 WaWorkflow *
-wa_document_find_workflow(WaBatch *batch, int64 id)
+wa_compose_document_find_workflow(WaBatch *batch, int64 id)
 {
 	WaWorkflow	key = {.id = id};
 
@@ -220,7 +220,7 @@ wa_document_find_workflow(WaBatch *batch, int64 id)
  * How many documents wait for a signature now; counted once per batch.
  */
 int
-wa_documents_count_pending(WaBatch *batch)
+wa_compose_documents_count_pending(WaBatch *batch)
 {
 	static const char *const columns[] = {"id"};
 	static const char *const state[] = {"pending_signature"};
@@ -229,7 +229,7 @@ wa_documents_count_pending(WaBatch *batch)
 
 	if (batch->documents->pending < 0)
 	{
-		/* locked by wa_documents_load(), so it can be had */
+		/* locked by wa_compose_documents_load(), so it can be had */
 		wa_app_open(&table, batch->schema, "sicantik_document");
 		wa_app_require(&table);
 		if (table.state == WA_APP_READY)
@@ -242,7 +242,7 @@ wa_documents_count_pending(WaBatch *batch)
 static const char *
 number_or(const char *number, const char *otherwise)
 {
-	if (wa_numbered(number))
+	if (wa_compose_numbered(number))
 		return number;
 	return otherwise ? otherwise : "";
 }
@@ -253,36 +253,36 @@ number_or(const char *number, const char *otherwise)
  * permit's registration.  workflow and recipient may be NULL.
  */
 void
-wa_document_values(WaBatch *batch, WaValues *values, const WaDocument *document,
+wa_compose_document_values(WaBatch *batch, WaValues *values, const WaDocument *document,
 				   const WaWorkflow *workflow, const WaRecipient *recipient)
 {
 	static const WaPermit none = {0};
-	const WaPermit *permit = wa_permit_find(batch, document->permit_id);
+	const WaPermit *permit = wa_compose_permit_find(batch, document->permit_id);
 	WaValues	fields = {0};
 	const char *number;
 
 	if (permit == NULL)
 		permit = &none;
 	number = number_or(document->document_number, permit->registration_id);
-	wa_values_add(values, "document_number", number);
-	wa_values_add(values, "document_name", document->name ? document->name : "");
-	wa_values_add(values, "permit_number",
+	wa_compose_values_add(values, "document_number", number);
+	wa_compose_values_add(values, "document_name", document->name ? document->name : "");
+	wa_compose_values_add(values, "permit_number",
 				  number_or(permit->permit_number, number_or(document->permit_number, NULL)));
 	if (recipient)
 	{
-		wa_values_add(values, "nama_pejabat", recipient->name ? recipient->name : "");
-		wa_values_add(values, "nama_petugas", recipient->name ? recipient->name : "");
+		wa_compose_values_add(values, "nama_pejabat", recipient->name ? recipient->name : "");
+		wa_compose_values_add(values, "nama_petugas", recipient->name ? recipient->name : "");
 	}
 	if (workflow)
-		wa_values_add(values, "workflow_id", psprintf(INT64_FORMAT, workflow->id));
+		wa_compose_values_add(values, "workflow_id", psprintf(INT64_FORMAT, workflow->id));
 
 	/* in a link to a document, {id} is the document's */
-	wa_values_add(&fields, "id", psprintf(INT64_FORMAT, document->id));
-	wa_values_add(&fields, "registration_id", permit->registration_id);
+	wa_compose_values_add(&fields, "id", psprintf(INT64_FORMAT, document->id));
+	wa_compose_values_add(&fields, "registration_id", permit->registration_id);
 	for (int i = 0; i < values->n; i++)
-		wa_values_add(&fields, values->list[i].name, values->list[i].value);
-	wa_values_add_setting(values, "approval_link",
-						  wa_value_link(wa_office_setting(batch, "approval_link"), &fields),
+		wa_compose_values_add(&fields, values->list[i].name, values->list[i].value);
+	wa_compose_values_add_setting(values, "approval_link",
+						  wa_compose_value_link(wa_compose_office_setting(batch, "approval_link"), &fields),
 						  "approval_link");
-	wa_permit_values(batch, values, permit, recipient);
+	wa_compose_permit_values(batch, values, permit, recipient);
 }

@@ -41,7 +41,7 @@ template_of(WaBatch *batch, const WaScenario *scenario)
  * the draft's problem.
  */
 void
-wa_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values)
+wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values)
 {
 	const WaScenario *scenario = draft->scenario;
 	WaTemplate *template = template_of(batch, scenario);
@@ -60,8 +60,8 @@ wa_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("template \"%s\" of scenario \"%s\" does not exist or is not active",
 						scenario->template_key, scenario->key)));
-	message->params = wa_template_params(template, batch->mappings, batch->nmappings, values);
-	message->body = wa_template_render(template, values, &missing, &setting);
+	message->params = wa_compose_template_params(template, batch->mappings, batch->nmappings, values);
+	message->body = wa_compose_template_render(template, values, &missing, &setting);
 	if (message->body || message->number == NULL)
 		return;
 	if (setting)
@@ -89,9 +89,9 @@ values_of(const WaBatch *batch, const WaEvent *event, const WaValues *values)
 	WaValues   *own = palloc0(sizeof(WaValues));
 
 	for (int i = 0; i < values->n; i++)
-		wa_values_add_setting(own, values->list[i].name, values->list[i].value, values->list[i].setting);
-	if (wa_values_find(own, "timestamp") == NULL)
-		wa_values_add(own, "timestamp", wa_value_time(event->at, batch->time_zone));
+		wa_compose_values_add_setting(own, values->list[i].name, values->list[i].value, values->list[i].setting);
+	if (wa_compose_values_find(own, "timestamp") == NULL)
+		wa_compose_values_add(own, "timestamp", wa_compose_value_time(event->at, batch->time_zone));
 	return own;
 }
 
@@ -109,7 +109,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	WaNewMessage *message = &draft->message;
 
 	draft->recipient = recipient;
-	draft->muted = !batch->again && wa_guard_muted(batch, event, scenario);
+	draft->muted = !batch->again && wa_compose_guard_muted(batch, event, scenario);
 	draft->event = event;
 	draft->scenario = scenario;
 	draft->once = draft->muted ? NULL : once;
@@ -136,8 +136,8 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 		message->detail = recipient->note;
 	}
 	if (scenario->built_in)
-		message->change = wa_change_write(draft);
-	wa_draft_write_text(batch, draft, values_of(batch, event, values));
+		message->change = wa_compose_change_write(draft);
+	wa_compose_draft_write_text(batch, draft, values_of(batch, event, values));
 
 	if (recipient == NULL)
 	{
@@ -195,7 +195,7 @@ same_person(const WaDraft *a, const WaDraft *b)
  * most specific goes; the same notification never goes twice.
  */
 void
-wa_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
+wa_compose_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -303,7 +303,7 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
  * The drafts of the batch in the order in which they are judged; palloc()ed.
  */
 WaDraft **
-wa_drafts_in_order(WaBatch *batch, int *n)
+wa_compose_drafts_in_order(WaBatch *batch, int *n)
 {
 	WaDraft   **drafts = palloc(sizeof(WaDraft *) * Max(list_length(batch->messages), 1));
 	ListCell   *cell;
@@ -322,7 +322,7 @@ void
 wa_compose_write(WaBatch *batch)
 {
 	int			n;
-	WaDraft   **drafts = wa_drafts_in_order(batch, &n);
+	WaDraft   **drafts = wa_compose_drafts_in_order(batch, &n);
 	WaNewMessage *messages = palloc(sizeof(WaNewMessage) * Max(n, 1));
 	int			nmessages = 0;
 
@@ -334,17 +334,17 @@ wa_compose_write(WaBatch *batch)
 		for (int i = 0; i < n; i++)
 			drafts[i]->message.id = messages[i].id;
 		drop_announced(batch, drafts, n);
-		wa_drafts_drop_less_specific(batch, drafts, n);
-		wa_approvals_join(batch, drafts, n);
-		wa_guards_apply(batch, drafts, n);
+		wa_compose_drafts_drop_less_specific(batch, drafts, n);
+		wa_compose_approvals_join(batch, drafts, n);
+		wa_compose_guards_apply(batch, drafts, n);
 		for (int i = 0; i < n; i++)
 			if (!drafts[i]->dropped)
 				messages[nmessages++] = drafts[i]->message;
 		wa_queue_insert(messages, nmessages);
-		wa_unreached_keep(messages, nmessages);
-		wa_later_keep(drafts, n);
+		wa_compose_unreached_keep(messages, nmessages);
+		wa_compose_later_keep(drafts, n);
 	}
-	wa_guards_supersede(batch, drafts, n);
+	wa_compose_guards_supersede(batch, drafts, n);
 	wa_compose_write_outcomes(batch);
-	wa_unreached_look_at(batch);
+	wa_compose_unreached_look_at(batch);
 }

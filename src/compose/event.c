@@ -31,7 +31,7 @@ enum
  * last event that was there then, where transaction ids are another cluster's;
  * $4: the snapshot of a failover, or NULL.
  */
-WaStatement wa_event_net_changes = WA_STATEMENT(
+WaStatement wa_compose_event_net_changes = WA_STATEMENT(
 "SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold, in_doubt FROM ("
 " SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
 " first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
@@ -56,21 +56,21 @@ value_of(char *const *columns, int ncolumns, char *const *values, const char *co
 
 /* A value before the transaction; NULL too for an INSERT. */
 const char *
-wa_event_old(const WaEvent *event, const char *column)
+wa_compose_event_old(const WaEvent *event, const char *column)
 {
 	return value_of(event->columns, event->ncolumns, event->old, column);
 }
 
 /* A value after the transaction. */
 const char *
-wa_event_new(const WaEvent *event, const char *column)
+wa_compose_event_new(const WaEvent *event, const char *column)
 {
 	return value_of(event->columns, event->ncolumns, event->new, column);
 }
 
 /* For qsort(): changes in the order in which they came. */
 int
-wa_event_by_id(const void *a, const void *b)
+wa_compose_event_by_id(const void *a, const void *b)
 {
 	int64		left = ((const WaEvent *) a)->id;
 	int64		right = ((const WaEvent *) b)->id;
@@ -80,7 +80,7 @@ wa_event_by_id(const void *a, const void *b)
 
 /* The table's name without schema and quotes. */
 char *
-wa_event_table(const char *relation)
+wa_compose_event_table(const char *relation)
 {
 	List	   *names = NIL;
 
@@ -94,7 +94,7 @@ wa_event_table(const char *relation)
  * Read one row of that query.
  */
 void
-wa_event_read(WaEvent *event, uint64 row)
+wa_compose_event_read(WaEvent *event, uint64 row)
 {
 	char	  **old_columns;
 	int			nold_columns;
@@ -106,7 +106,7 @@ wa_event_read(WaEvent *event, uint64 row)
 	event->at = wa_row_timestamptz(row, E_AT);
 	event->xact = wa_row_text(row, E_XACT);
 	event->relation = wa_row_text(row, E_RELATION);
-	event->table = wa_event_table(event->relation);
+	event->table = wa_compose_event_table(event->relation);
 	event->has_record = !wa_row_isnull(row, E_RECORD_ID);
 	event->record_id = wa_row_int8(row, E_RECORD_ID);
 	event->hold = wa_row_bool(row, E_HOLD);

@@ -221,17 +221,17 @@ static WaDraft *
 warn(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, int64 id,
 	 int remaining_days, const char *key)
 {
-	WaPermit   *permit = wa_permit_find(batch, id);
+	WaPermit   *permit = wa_compose_permit_find(batch, id);
 	WaRecipient *recipient;
 	WaValues	values = {0};
 	const char *remaining = psprintf("%d", remaining_days);
 
 	if (permit == NULL || !wa_compose_is(permit->status, "active"))
 		return NULL;
-	recipient = wa_people_partner(batch, permit->partner_id);
-	wa_values_add(&values, "remaining_days", remaining);
-	wa_values_add(&values, "days_remaining", remaining);
-	wa_permit_values(batch, &values, permit, recipient);
+	recipient = wa_compose_people_partner(batch, permit->partner_id);
+	wa_compose_values_add(&values, "remaining_days", remaining);
+	wa_compose_values_add(&values, "days_remaining", remaining);
+	wa_compose_permit_values(batch, &values, permit, recipient);
 	return wa_compose_message(batch, event, scenario, recipient, &values, MODEL, key, RANK_EXPIRY);
 }
 
@@ -248,7 +248,7 @@ note_no_contact(WaDaily *daily, WaBatch *batch, const char *relation,
 		if (list[i].has_partner)
 			continue;
 		keys[count++] = lack_key(&list[i]);
-		wa_compose_outcome(batch, wa_calendar_event(daily, relation, list[i].id), daily->scenario,
+		wa_compose_outcome(batch, wa_compose_calendar_event(daily, relation, list[i].id), daily->scenario,
 						   "no recipient",
 						   "the permit has no contact; linking one before the next threshold sends the warning");
 	}
@@ -269,24 +269,24 @@ compose_chunk(WaDaily *daily, const char *relation, const Candidate *list, int n
 	for (int i = 0; i < n; i++)
 		if (list[i].has_partner)
 			permits[npermits++] = list[i].id;
-	loaded = wa_permits_load(&batch, permits, npermits);
+	loaded = wa_compose_permits_load(&batch, permits, npermits);
 	for (int i = 0; loaded && i < npermits; i++)
 	{
-		WaPermit   *permit = wa_permit_find(&batch, permits[i]);
+		WaPermit   *permit = wa_compose_permit_find(&batch, permits[i]);
 
 		if (permit && permit->partner_id != 0)
 			partners[npartners++] = permit->partner_id;
 	}
-	loaded = loaded && wa_people_load_partners(&batch, partners, npartners);
+	loaded = loaded && wa_compose_people_load_partners(&batch, partners, npartners);
 	daily->common->locked_table = batch.locked_table;
 	if (!loaded)
 		return false;
 	for (int i = 0; i < n; i++)
 		if (list[i].has_partner)
-			(void) warn(&batch, daily->scenario, wa_calendar_event(daily, relation, list[i].id),
+			(void) warn(&batch, daily->scenario, wa_compose_calendar_event(daily, relation, list[i].id),
 						list[i].id, list[i].remaining, list[i].key);
 	note_no_contact(daily, &batch, relation, list, n);
-	wa_calendar_write(daily, &batch);
+	wa_compose_calendar_write(daily, &batch);
 	return true;
 }
 
@@ -306,7 +306,7 @@ wa_compose_expiry(WaDaily *daily)
 	bool		complete = true;
 
 	wa_app_open(&table, daily->common->schema, "sicantik_permit");
-	if (wa_batch_add_locked(daily->common, &table, "sicantik_permit"))
+	if (wa_compose_add_locked(daily->common, &table, "sicantik_permit"))
 		return false;
 	if (!wa_app_has_column(&table, "expiry_date"))
 	{
@@ -314,10 +314,10 @@ wa_compose_expiry(WaDaily *daily)
 		return true;
 	}
 	n = find_candidates(daily, &table, &list);
-	if (!has_baseline(baseline) && wa_calendar_muted(daily))
+	if (!has_baseline(baseline) && wa_compose_calendar_muted(daily))
 	{
 		daily->note = psprintf("muted until %s; the first run is made after that",
-							   wa_time_words(daily->scenario->muted_until, daily->common->time_zone));
+							   wa_office_time_words(daily->scenario->muted_until, daily->common->time_zone));
 		return true;
 	}
 	if (!has_baseline(baseline))
@@ -361,7 +361,7 @@ date_of(const WaWaiting *waiting)
  * in as many days as are left by now.
  */
 bool
-wa_expiry_again(WaBatch *batch, WaWaiting **list, int n)
+wa_compose_expiry_again(WaBatch *batch, WaWaiting **list, int n)
 {
 	int64	   *permits = palloc(sizeof(int64) * Max(n, 1));
 	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
@@ -369,21 +369,21 @@ wa_expiry_again(WaBatch *batch, WaWaiting **list, int n)
 
 	for (int i = 0; i < n; i++)
 		permits[i] = list[i]->record_id;
-	if (!wa_permits_load(batch, permits, n))
+	if (!wa_compose_permits_load(batch, permits, n))
 		return false;
 	for (int i = 0; i < n; i++)
 	{
-		const WaPermit *permit = wa_permit_find(batch, permits[i]);
+		const WaPermit *permit = wa_compose_permit_find(batch, permits[i]);
 
 		if (permit && permit->partner_id != 0)
 			partners[npartners++] = permit->partner_id;
 	}
-	if (!wa_people_load_partners(batch, partners, npartners))
+	if (!wa_compose_people_load_partners(batch, partners, npartners))
 		return false;
 	for (int i = 0; i < n; i++)
 	{
 		WaWaiting  *waiting = list[i];
-		const WaPermit *permit = wa_permit_find(batch, permits[i]);
+		const WaPermit *permit = wa_compose_permit_find(batch, permits[i]);
 		const char *then = date_of(waiting);
 		const char *now = permit && permit->expiry_date ? permit->expiry_date : "empty";
 
@@ -397,11 +397,11 @@ wa_expiry_again(WaBatch *batch, WaWaiting **list, int n)
 			waiting->why = psprintf("no longer true: expiry_date is %s, the message says %s", now, then);
 		else if (permit->partner_id == 0)
 			waiting->why = "no longer true: the permit has no contact any more";
-		else if (wa_guard_days_since(batch, now) > 0)
+		else if (wa_compose_guard_days_since(batch, now) > 0)
 			waiting->why = psprintf("no longer true: it expired on %s", now);
 		else
 			waiting->now = warn(batch, waiting->scenario, waiting->event, permit->id,
-								-wa_guard_days_since(batch, now), NULL);
+								-wa_compose_guard_days_since(batch, now), NULL);
 	}
 	return true;
 }

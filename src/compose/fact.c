@@ -16,7 +16,7 @@
  * is yet to be drawn is none.
  */
 bool
-wa_numbered(const char *number)
+wa_compose_numbered(const char *number)
 {
 	return wa_compose_filled(number) && pg_strcasecmp(number, "New") != 0 &&
 		strcmp(number, "/") != 0;
@@ -27,7 +27,7 @@ wa_numbered(const char *number)
  * Returns true if it was locked.  Raises an error for one that may not be read.
  */
 bool
-wa_batch_add_locked(WaBatch *batch, const WaAppTable *table, const char *name)
+wa_compose_add_locked(WaBatch *batch, const WaAppTable *table, const char *name)
 {
 	wa_app_require(table);
 	if (table->state != WA_APP_LOCKED)

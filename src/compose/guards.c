@@ -36,7 +36,7 @@ PG_FUNCTION_INFO_V1(wa_sql_mute);
  * Days from a date (YYYY-MM-DD) to today in the office; -1 if not known.
  */
 int
-wa_guard_days_since(const WaBatch *batch, const char *iso)
+wa_compose_guard_days_since(const WaBatch *batch, const char *iso)
 {
 	pg_tz	   *zone = batch->time_zone ? pg_tzset(batch->time_zone) : NULL;
 	struct pg_tm tm;
@@ -70,7 +70,7 @@ folded(const char *text)
  * contact's name contains the applicant's, and is another one.
  */
 bool
-wa_guard_found_by_part_of_name(const char *partner, const char *applicant)
+wa_compose_guard_found_by_part_of_name(const char *partner, const char *applicant)
 {
 	char	   *whole;
 	char	   *part;
@@ -86,7 +86,7 @@ wa_guard_found_by_part_of_name(const char *partner, const char *applicant)
  * Is the scenario silenced for this event?  The event's outcome says so then.
  */
 bool
-wa_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario)
+wa_compose_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario)
 {
 	ListCell   *cell;
 
@@ -101,7 +101,7 @@ wa_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario)
 	}
 	wa_compose_outcome(batch, event, scenario, "muted",
 					   psprintf("the scenario is muted until %s",
-								wa_time_words(scenario->muted_until, batch->time_zone)));
+								wa_office_time_words(scenario->muted_until, batch->time_zone)));
 	return true;
 }
 
@@ -118,7 +118,7 @@ judge(WaBatch *batch, WaDraft *draft)
 	char	   *why;
 
 	if (batch->permits && message->res_model && strcmp(message->res_model, "sicantik.permit") == 0)
-		permit = wa_permit_find(batch, message->res_id);
+		permit = wa_compose_permit_find(batch, message->res_id);
 	if (permit == NULL)
 		return;
 	why = composer && composer->old_news && draft->scenario->news_days != PG_INT32_MAX &&
@@ -130,7 +130,7 @@ judge(WaBatch *batch, WaDraft *draft)
 		message->detail = psprintf("%s, more than %d days ago", why, draft->scenario->news_days);
 	}
 	else if (recipient && !draft->is_staff && strcmp(message->state, "queued") == 0 &&
-			 wa_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
+			 wa_compose_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
 	{
 		message->state = "held";
 		message->reason = "name_mismatch";
@@ -258,7 +258,7 @@ static HTAB *passed = NULL;
  * A run of the reader, or of a daily scenario, begins.
  */
 void
-wa_guards_start(void)
+wa_compose_guards_start(void)
 {
 	HASHCTL		ctl = {0};
 
@@ -275,7 +275,7 @@ wa_guards_start(void)
  * The batch is written, or was undone.
  */
 void
-wa_guards_settle(bool written)
+wa_compose_guards_settle(bool written)
 {
 	HASH_SEQ_STATUS scan;
 	Passed	   *entry;
@@ -426,13 +426,13 @@ static void
 wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int n)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz opening = wa_hours_opening(&scenario->hours, batch->time_zone, now);
+	TimestampTz opening = wa_office_hours_opening(&scenario->hours, batch->time_zone, now);
 	char	   *detail;
 
 	if (opening <= now)
 		return;
 	detail = psprintf("waits for the sending hours, until %s",
-					  wa_time_words(opening, batch->time_zone));
+					  wa_office_time_words(opening, batch->time_zone));
 	for (int i = 0; i < n; i++)
 	{
 		WaNewMessage *message = &drafts[i]->message;
@@ -452,10 +452,10 @@ wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int
  * order in which they are to pass.
  */
 void
-wa_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
+wa_compose_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
 {
 	if (passed == NULL)
-		wa_guards_start();
+		wa_compose_guards_start();
 	for (int i = 0; i < n; i++)
 	{
 		drafts[i]->dropped = drafts[i]->dropped || drafts[i]->muted;
@@ -490,7 +490,7 @@ told_by(const WaEvent *event, const WaScenario *scenario, WaDraft **drafts, int 
  * one in doubt is not repeated.  Called with the new messages written.
  */
 void
-wa_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
+wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 {
 	/* the records stand there twice, so that no plan reads all messages of permits */
 	static WaStatement supersede =
@@ -525,7 +525,7 @@ wa_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 			const WaEvent *event = &batch->events[e];
 
 			if (!event->has_record || strcmp(event->table, scenario->built_in->table) != 0 ||
-				!wa_status_changed(event) || event->outdated)
+				!wa_compose_status_changed(event) || event->outdated)
 				continue;
 			ids[k] = event->id;
 			records[k] = event->record_id;

@@ -18,7 +18,7 @@
  * a member that is an array or an object.
  */
 void
-wa_values_from_json(WaValues *values, Jsonb *params)
+wa_compose_values_from_json(WaValues *values, Jsonb *params)
 {
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
@@ -61,6 +61,6 @@ wa_values_from_json(WaValues *values, Jsonb *params)
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("value of parameter \"%s\" must be a string or a number", name)));
 		}
-		wa_values_add(values, name, text);
+		wa_compose_values_add(values, name, text);
 	}
 }

@@ -17,6 +17,6 @@
 
 #include "compose/compose.h"
 
-extern void wa_values_from_json(WaValues *values, Jsonb *params);
+extern void wa_compose_values_from_json(WaValues *values, Jsonb *params);
 
 #endif							/* SICANTIK_WA_JSON_VALUES_H */

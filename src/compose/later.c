@@ -26,7 +26,7 @@
  * and their keys are written.
  */
 void
-wa_later_keep(WaDraft **drafts, int n)
+wa_compose_later_keep(WaDraft **drafts, int n)
 {
 	/* a permit that is changed all day long is not to make a row that has no end */
 	static WaStatement keep =
@@ -54,7 +54,7 @@ wa_later_keep(WaDraft **drafts, int n)
 		const WaComposer *composer = drafts[i]->scenario->built_in;
 
 		if (drafts[i]->said == NULL || drafts[i]->message.change == NULL ||
-			composer == NULL || composer->again != wa_permits_again)
+			composer == NULL || composer->again != wa_compose_permits_again)
 			continue;
 		keys[k] = drafts[i]->said;
 		changes[k] = drafts[i]->message.change;
@@ -72,7 +72,7 @@ wa_later_keep(WaDraft **drafts, int n)
  * These messages keep no later changes any more.
  */
 void
-wa_later_end(const int64 *ids, int n)
+wa_compose_later_end(const int64 *ids, int n)
 {
 	static WaStatement end =
 		WA_STATEMENT("UPDATE wa.message SET change = change - 'later'"
@@ -87,7 +87,7 @@ wa_later_end(const int64 *ids, int n)
  * Is this one of the changes that are kept with the message?
  */
 bool
-wa_later_of(const WaWaiting *waiting, const WaEvent *event)
+wa_compose_later_of(const WaWaiting *waiting, const WaEvent *event)
 {
 	for (int i = 0; i < waiting->nlater; i++)
 		if (waiting->later[i] == event)
@@ -100,7 +100,7 @@ wa_later_of(const WaWaiting *waiting, const WaEvent *event)
  * one is asked about itself, and here they would be in the way of others.
  */
 void
-wa_later_leave_out_told(WaWaiting **list, int n)
+wa_compose_later_leave_out_told(WaWaiting **list, int n)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT k.event, k.record FROM unnest($1, $2) AS k(event, record)"
@@ -182,7 +182,7 @@ choose(const WaEvent *event, WaWaiting **list, int n, WaDraft **drafts, int ndra
  * messages: waiting->besides.  Called when waiting->now is known.
  */
 void
-wa_later_choose(WaWaiting **list, int n, WaDraft **drafts, int ndrafts)
+wa_compose_later_choose(WaWaiting **list, int n, WaDraft **drafts, int ndrafts)
 {
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < list[i]->nlater; j++)

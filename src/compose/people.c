@@ -111,7 +111,7 @@ choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
  * table could not be had now.
  */
 bool
-wa_people_load_partners(WaBatch *batch, const int64 *ids, int n)
+wa_compose_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 {
 	static const char *const columns[] = {
 		"whatsapp_number", "mobile", "phone_sanitized", "phone", "id", "name", "active"
@@ -121,7 +121,7 @@ wa_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 	WaAppRows	rows;
 
 	wa_app_open(&table, batch->schema, "res_partner");
-	if (wa_batch_add_locked(batch, &table, "res_partner"))
+	if (wa_compose_add_locked(batch, &table, "res_partner"))
 		return false;
 	batch->no_contacts = table.state != WA_APP_READY;
 	if (table.state != WA_APP_READY || n == 0)
@@ -136,7 +136,7 @@ wa_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 	{
 		WaRecipient *recipient = &people->partners[people->npartners];
 
-		if (wa_people_partner(batch, as_int8(rows.values[r][4])))
+		if (wa_compose_people_partner(batch, as_int8(rows.values[r][4])))
 			continue;
 		memset(recipient, 0, sizeof(*recipient));
 		recipient->partner_id = as_int8(rows.values[r][4]);
@@ -159,7 +159,7 @@ wa_people_load_partners(WaBatch *batch, const int64 *ids, int n)
  * The partner of this id, or NULL.
  */
 WaRecipient *
-wa_people_partner(WaBatch *batch, int64 partner_id)
+wa_compose_people_partner(WaBatch *batch, int64 partner_id)
 {
 	struct WaPeople *people = people_of(batch);
 
@@ -351,7 +351,7 @@ find_loaded(const struct WaPeople *people, const char *group)
  * not be had now.
  */
 bool
-wa_people_load_group(WaBatch *batch, const char *group)
+wa_compose_people_load_group(WaBatch *batch, const char *group)
 {
 	static const char *const names[] = {
 		"ir_model_data", "res_groups_implied_rel", "res_groups_users_rel"
@@ -364,12 +364,12 @@ wa_people_load_group(WaBatch *batch, const char *group)
 	if (find_loaded(people, group))
 		return true;
 	wa_app_open(&users, batch->schema, "res_users");
-	if (wa_batch_add_locked(batch, &users, "res_users"))
+	if (wa_compose_add_locked(batch, &users, "res_users"))
 		return false;
 	for (size_t i = 0; group && i < lengthof(names); i++)
 	{
 		wa_app_open(&tables[i], batch->schema, names[i]);
-		if (wa_batch_add_locked(batch, &tables[i], names[i]))
+		if (wa_compose_add_locked(batch, &tables[i], names[i]))
 			return false;
 	}
 	loaded.name = group;
@@ -392,7 +392,7 @@ wa_people_load_group(WaBatch *batch, const char *group)
 	else
 		people->groups = repalloc(people->groups, sizeof(StaffGroup) * (people->ngroups + 1));
 	people->groups[people->ngroups++] = loaded;
-	return wa_people_load_partners(batch, loaded.members, loaded.n);
+	return wa_compose_people_load_partners(batch, loaded.members, loaded.n);
 }
 
 /*
@@ -400,7 +400,7 @@ wa_people_load_group(WaBatch *batch, const char *group)
  * could not be had now.
  */
 bool
-wa_people_load_users(WaBatch *batch, const int64 *ids, int n)
+wa_compose_people_load_users(WaBatch *batch, const int64 *ids, int n)
 {
 	struct WaPeople *people = people_of(batch);
 	WaAppTable	users;
@@ -410,7 +410,7 @@ wa_people_load_users(WaBatch *batch, const int64 *ids, int n)
 	int			count;
 
 	wa_app_open(&users, batch->schema, "res_users");
-	if (wa_batch_add_locked(batch, &users, "res_users"))
+	if (wa_compose_add_locked(batch, &users, "res_users"))
 		return false;
 	if (users.state != WA_APP_READY || n == 0)
 		return true;
@@ -426,7 +426,7 @@ wa_people_load_users(WaBatch *batch, const int64 *ids, int n)
 		people->users[people->nusers++] = list[i];
 		partners[i] = list[i].partner_id;
 	}
-	return wa_people_load_partners(batch, partners, count);
+	return wa_compose_people_load_partners(batch, partners, count);
 }
 
 /*
@@ -435,7 +435,7 @@ wa_people_load_users(WaBatch *batch, const int64 *ids, int n)
  * not be had now.
  */
 bool
-wa_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
+wa_compose_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
 					 const char *group)
 {
 	struct WaPeople *people = people_of(batch);
@@ -446,22 +446,22 @@ wa_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
 
 	wa_app_open(&followers, batch->schema, "mail_followers");
 	wa_app_open(&users, batch->schema, "res_users");
-	if (wa_batch_add_locked(batch, &followers, "mail_followers") ||
-		wa_batch_add_locked(batch, &users, "res_users"))
+	if (wa_compose_add_locked(batch, &followers, "mail_followers") ||
+		wa_compose_add_locked(batch, &users, "res_users"))
 		return false;
-	if (group && !wa_people_load_group(batch, group))
+	if (group && !wa_compose_people_load_group(batch, group))
 		return false;
 	load_followers(people, &followers, &users, model, ids, n);
 	partners = palloc(sizeof(int64) * Max(people->nfollowers - before, 1));
 	for (int i = before; i < people->nfollowers; i++)
 		partners[i - before] = people->followers[i].partner_id;
-	return wa_people_load_partners(batch, partners, people->nfollowers - before);
+	return wa_compose_people_load_partners(batch, partners, people->nfollowers - before);
 }
 
 static List *
 add_person(WaBatch *batch, List *list, int64 partner_id)
 {
-	WaRecipient *known = wa_people_partner(batch, partner_id);
+	WaRecipient *known = wa_compose_people_partner(batch, partner_id);
 	WaRecipient *copy;
 	ListCell   *cell;
 
@@ -480,10 +480,10 @@ add_person(WaBatch *batch, List *list, int64 partner_id)
 
 /*
  * The internal users of a group, or all if group is NULL, each person once;
- * wa_people_load_group() must have read it.
+ * wa_compose_people_load_group() must have read it.
  */
 List *
-wa_people_group(WaBatch *batch, const char *group)
+wa_compose_people_group(WaBatch *batch, const char *group)
 {
 	const StaffGroup *loaded = find_loaded(people_of(batch), group);
 	List	   *list = NIL;
@@ -494,10 +494,10 @@ wa_people_group(WaBatch *batch, const char *group)
 }
 
 /*
- * Does Odoo know a group of this name?  As for wa_people_group().
+ * Does Odoo know a group of this name?  As for wa_compose_people_group().
  */
 bool
-wa_people_group_known(WaBatch *batch, const char *group)
+wa_compose_people_group_known(WaBatch *batch, const char *group)
 {
 	const StaffGroup *loaded = find_loaded(people_of(batch), group);
 
@@ -509,7 +509,7 @@ wa_people_group_known(WaBatch *batch, const char *group)
  * is inactive or a portal user.
  */
 WaRecipient *
-wa_people_user(WaBatch *batch, int64 user_id)
+wa_compose_people_user(WaBatch *batch, int64 user_id)
 {
 	struct WaPeople *people = people_of(batch);
 	List	   *list = NIL;
@@ -524,7 +524,7 @@ wa_people_user(WaBatch *batch, int64 user_id)
  * The staff concerned by one record, each person once.
  */
 List *
-wa_people_staff(WaBatch *batch, const char *model, int64 id, const char *group)
+wa_compose_people_staff(WaBatch *batch, const char *model, int64 id, const char *group)
 {
 	struct WaPeople *people = people_of(batch);
 	const StaffGroup *loaded = group ? find_loaded(people, group) : NULL;

@@ -94,11 +94,11 @@ load_types(WaBatch *batch, const WaAppTable *table, const WaAppTable *translatio
 		return;
 	wa_app_read_by_id(&rows, table, columns, lengthof(columns), "id", ids, n);
 	if (!translated)
-		indonesian = wa_translations_read(translations, "sicantik.permit.type,name", ids, n);
+		indonesian = wa_compose_translations_read(translations, "sicantik.permit.type,name", ids, n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		int64		id = as_int8(rows.values[r][0]);
-		char	   *name = wa_value_translated(rows.values[r][1], translated);
+		char	   *name = wa_compose_value_translated(rows.values[r][1], translated);
 
 		for (int i = 0; i < n && indonesian; i++)
 			if (ids[i] == id && indonesian[i])
@@ -156,7 +156,7 @@ load_labels(WaBatch *batch, const WaAppTable *fields, const WaAppTable *selectio
 	for (uint64 r = 0; r < rows.n; r++)
 		ids[r] = as_int8(rows.values[r][2]);
 	if (!translated)
-		indonesian = wa_translations_read(translations, "ir.model.fields.selection,name",
+		indonesian = wa_compose_translations_read(translations, "ir.model.fields.selection,name",
 										  ids, rows.n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
@@ -174,7 +174,7 @@ load_labels(WaBatch *batch, const WaAppTable *fields, const WaAppTable *selectio
 			continue;
 		permits->label_values[permits->nlabels] = status;
 		permits->labels[permits->nlabels++] = indonesian && indonesian[r] ? indonesian[r] :
-			wa_value_translated(name, translated);
+			wa_compose_value_translated(name, translated);
 	}
 }
 
@@ -184,7 +184,7 @@ load_labels(WaBatch *batch, const WaAppTable *fields, const WaAppTable *selectio
  * them could not be had now.
  */
 bool
-wa_permits_load(WaBatch *batch, const int64 *ids, int n)
+wa_compose_permits_load(WaBatch *batch, const int64 *ids, int n)
 {
 	WaAppTable	permit;
 	WaAppTable	type;
@@ -200,11 +200,11 @@ wa_permits_load(WaBatch *batch, const int64 *ids, int n)
 	wa_app_open(&fields, batch->schema, "ir_model_fields");
 	wa_app_open(&selections, batch->schema, "ir_model_fields_selection");
 	wa_app_open(&translations, batch->schema, "ir_translation");
-	if (wa_batch_add_locked(batch, &permit, "sicantik_permit") ||
-		wa_batch_add_locked(batch, &type, "sicantik_permit_type") ||
-		wa_batch_add_locked(batch, &fields, "ir_model_fields") ||
-		wa_batch_add_locked(batch, &selections, "ir_model_fields_selection") ||
-		wa_batch_add_locked(batch, &translations, "ir_translation"))
+	if (wa_compose_add_locked(batch, &permit, "sicantik_permit") ||
+		wa_compose_add_locked(batch, &type, "sicantik_permit_type") ||
+		wa_compose_add_locked(batch, &fields, "ir_model_fields") ||
+		wa_compose_add_locked(batch, &selections, "ir_model_fields_selection") ||
+		wa_compose_add_locked(batch, &translations, "ir_translation"))
 		return false;
 	if (permit.state != WA_APP_READY || n == 0)
 		return true;
@@ -218,7 +218,7 @@ wa_permits_load(WaBatch *batch, const int64 *ids, int n)
 
 		p->id = as_int8(row[P_ID]);
 		p->registration_id = wa_text_is_nothing(row[P_REGISTRATION_ID]) ? NULL : row[P_REGISTRATION_ID];
-		p->permit_number = wa_numbered(row[P_PERMIT_NUMBER]) ? row[P_PERMIT_NUMBER] : NULL;
+		p->permit_number = wa_compose_numbered(row[P_PERMIT_NUMBER]) ? row[P_PERMIT_NUMBER] : NULL;
 		p->applicant_name = wa_text_is_nothing(row[P_APPLICANT_NAME]) ? NULL : row[P_APPLICANT_NAME];
 		p->permit_type_id = as_int8(row[P_PERMIT_TYPE_ID]);
 		p->permit_type_name = wa_text_is_nothing(row[P_PERMIT_TYPE_NAME]) ? NULL : row[P_PERMIT_TYPE_NAME];
@@ -240,7 +240,7 @@ wa_permits_load(WaBatch *batch, const int64 *ids, int n)
  * The permit of this id as it is now, or NULL if there is none.
  */
 WaPermit *
-wa_permit_find(WaBatch *batch, int64 id)
+wa_compose_permit_find(WaBatch *batch, int64 id)
 {
 	WaPermit	key = {.id = id};
 
@@ -253,7 +253,7 @@ wa_permit_find(WaBatch *batch, int64 id)
  * What a citizen reads for a state.
  */
 const char *
-wa_permit_status_label(WaBatch *batch, const char *status)
+wa_compose_permit_status_label(WaBatch *batch, const char *status)
 {
 	struct WaPermits *permits = batch->permits;
 
@@ -272,34 +272,34 @@ wa_permit_status_label(WaBatch *batch, const char *status)
  * A setting of the office, read once per batch; NULL if unset.
  */
 const char *
-wa_office_setting(WaBatch *batch, const char *name)
+wa_compose_office_setting(WaBatch *batch, const char *name)
 {
-	const WaValue *known = wa_values_find(&batch->office, name);
+	const WaValue *known = wa_compose_values_find(&batch->office, name);
 
 	if (known)
 		return known->value;
-	wa_values_add(&batch->office, name, wa_setting_get(name));
+	wa_compose_values_add(&batch->office, name, wa_office_get(name));
 	return batch->office.list[batch->office.n - 1].value;
 }
 
 static void
 add_office(WaBatch *batch, WaValues *values, const char *name)
 {
-	wa_values_add_setting(values, name, wa_office_setting(batch, name), name);
+	wa_compose_values_add_setting(values, name, wa_compose_office_setting(batch, name), name);
 }
 
 static void
 add_link(WaBatch *batch, WaValues *values, const char *name)
 {
-	wa_values_add_setting(values, name,
-						  wa_value_link(wa_office_setting(batch, name), values), name);
+	wa_compose_values_add_setting(values, name,
+						  wa_compose_value_link(wa_compose_office_setting(batch, name), values), name);
 }
 
 /*
  * What the office alone can tell, whatever the message is about.
  */
 void
-wa_office_values(WaBatch *batch, WaValues *values)
+wa_compose_office_values(WaBatch *batch, WaValues *values)
 {
 	add_office(batch, values, "link_dashboard");
 	add_office(batch, values, "contact_dpmptsp");
@@ -318,37 +318,37 @@ first_of(const char *a, const char *b)
  * the setting.  recipient may be NULL.
  */
 void
-wa_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
+wa_compose_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
 				 const WaRecipient *recipient)
 {
-	const char *issue = first_of(wa_value_date(permit->issue_date), NULL);
-	const char *expiry = first_of(wa_value_date(permit->expiry_date), NULL);
+	const char *issue = first_of(wa_compose_value_date(permit->issue_date), NULL);
+	const char *expiry = first_of(wa_compose_value_date(permit->expiry_date), NULL);
 	const char *number = first_of(permit->permit_number, NULL);
 	const char *registration = first_of(permit->registration_id, NULL);
-	const char *status = wa_permit_status_label(batch, permit->status);
+	const char *status = wa_compose_permit_status_label(batch, permit->status);
 
-	wa_values_add(values, "partner_name",
+	wa_compose_values_add(values, "partner_name",
 				  first_of(permit->applicant_name, recipient ? recipient->name : NULL));
-	wa_values_add(values, "applicant_name", first_of(permit->applicant_name, NULL));
-	wa_values_add(values, "nama_pemohon", first_of(permit->applicant_name, NULL));
-	wa_values_add(values, "permit_type", first_of(permit->permit_type, permit->permit_type_name));
-	wa_values_add(values, "jenis_izin", first_of(permit->permit_type, permit->permit_type_name));
-	wa_values_add(values, "permit_number", number);
-	wa_values_add(values, "permit_number_new", number);
-	wa_values_add(values, "registration_id", registration);
-	wa_values_add(values, "pendaftaran_id", registration);
-	wa_values_add(values, "id", psprintf(INT64_FORMAT, permit->id));
-	wa_values_add(values, "status", status);
-	wa_values_add(values, "status_baru", status);
-	wa_values_add(values, "issue_date", issue);
-	wa_values_add(values, "completion_date", issue);
-	wa_values_add(values, "start_date", issue);
-	wa_values_add(values, "expiry_date", expiry);
-	wa_values_add(values, "received_date", first_of(wa_value_date(permit->received_date), NULL));
-	wa_values_add(values, "validity_period",
-				  first_of(wa_value_span(permit->issue_date, permit->expiry_date), NULL));
+	wa_compose_values_add(values, "applicant_name", first_of(permit->applicant_name, NULL));
+	wa_compose_values_add(values, "nama_pemohon", first_of(permit->applicant_name, NULL));
+	wa_compose_values_add(values, "permit_type", first_of(permit->permit_type, permit->permit_type_name));
+	wa_compose_values_add(values, "jenis_izin", first_of(permit->permit_type, permit->permit_type_name));
+	wa_compose_values_add(values, "permit_number", number);
+	wa_compose_values_add(values, "permit_number_new", number);
+	wa_compose_values_add(values, "registration_id", registration);
+	wa_compose_values_add(values, "pendaftaran_id", registration);
+	wa_compose_values_add(values, "id", psprintf(INT64_FORMAT, permit->id));
+	wa_compose_values_add(values, "status", status);
+	wa_compose_values_add(values, "status_baru", status);
+	wa_compose_values_add(values, "issue_date", issue);
+	wa_compose_values_add(values, "completion_date", issue);
+	wa_compose_values_add(values, "start_date", issue);
+	wa_compose_values_add(values, "expiry_date", expiry);
+	wa_compose_values_add(values, "received_date", first_of(wa_compose_value_date(permit->received_date), NULL));
+	wa_compose_values_add(values, "validity_period",
+				  first_of(wa_compose_value_span(permit->issue_date, permit->expiry_date), NULL));
 	add_link(batch, values, "download_link");
 	add_link(batch, values, "detail_link");
 	add_link(batch, values, "renewal_link");
-	wa_office_values(batch, values);
+	wa_compose_office_values(batch, values);
 }

@@ -35,7 +35,7 @@ has_recipient(const char *partner_id)
 static bool
 ready(const char *status, const char *permit_number)
 {
-	return wa_compose_is(status, "active") && wa_numbered(permit_number);
+	return wa_compose_is(status, "active") && wa_compose_numbered(permit_number);
 }
 
 /* Active and the renewal of another. */
@@ -48,61 +48,61 @@ renewed(const char *status, const char *is_renewal)
 static bool
 ready_now(const WaEvent *event)
 {
-	return ready(wa_event_new(event, "status"), wa_event_new(event, "permit_number"));
+	return ready(wa_compose_event_new(event, "status"), wa_compose_event_new(event, "permit_number"));
 }
 
 static bool
 ready_before(const WaEvent *event)
 {
-	return ready(wa_event_old(event, "status"), wa_event_old(event, "permit_number"));
+	return ready(wa_compose_event_old(event, "status"), wa_compose_event_old(event, "permit_number"));
 }
 
 static bool
 numbered_now(const WaEvent *event)
 {
-	return wa_numbered(wa_event_new(event, "permit_number")) &&
-		!wa_numbered(wa_event_old(event, "permit_number"));
+	return wa_compose_numbered(wa_compose_event_new(event, "permit_number")) &&
+		!wa_compose_numbered(wa_compose_event_old(event, "permit_number"));
 }
 
 /* The permit had no contact before, and has one now. */
 static bool
 contact_came(const WaEvent *event)
 {
-	return has_recipient(wa_event_new(event, "partner_id")) &&
-		!has_recipient(wa_event_old(event, "partner_id"));
+	return has_recipient(wa_compose_event_new(event, "partner_id")) &&
+		!has_recipient(wa_compose_event_old(event, "partner_id"));
 }
 
 static bool
 renewed_now(const WaEvent *event)
 {
-	return renewed(wa_event_new(event, "status"), wa_event_new(event, "is_renewal"));
+	return renewed(wa_compose_event_new(event, "status"), wa_compose_event_new(event, "is_renewal"));
 }
 
 static bool
 renewed_before(const WaEvent *event)
 {
-	return renewed(wa_event_old(event, "status"), wa_event_old(event, "is_renewal"));
+	return renewed(wa_compose_event_old(event, "status"), wa_compose_event_old(event, "is_renewal"));
 }
 
 static const char *
 not_active(const WaEvent *event)
 {
-	return psprintf("the status is %s, not active", wa_compose_shown(wa_event_new(event, "status")));
+	return psprintf("the status is %s, not active", wa_compose_shown(wa_compose_event_new(event, "status")));
 }
 
 /*
  * See WaComposer.
  */
 const char *
-wa_permit_ready_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+wa_compose_permit_ready_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
-	if (!wa_compose_is(wa_event_new(event, "status"), "active"))
+	if (!wa_compose_is(wa_compose_event_new(event, "status"), "active"))
 		return not_active(event);
 	*nearly = true;
 	if (!ready_now(event))
 		return psprintf("the permit has no number yet (permit_number is %s); with one, the message is made",
-						wa_compose_shown(wa_event_new(event, "permit_number")));
+						wa_compose_shown(wa_compose_event_new(event, "permit_number")));
 	if (event->insert && !scenario->on_insert)
 		return "the record was created like this, and on_insert of the scenario is off";
 	*nearly = false;
@@ -113,10 +113,10 @@ wa_permit_ready_silent(const WaScenario *scenario, const WaEvent *event, bool *n
  * See WaComposer.
  */
 const char *
-wa_permit_renewal_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+wa_compose_permit_renewal_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
-	if (!wa_compose_is(wa_event_new(event, "is_renewal"), "t"))
+	if (!wa_compose_is(wa_compose_event_new(event, "is_renewal"), "t"))
 		return "the permit is no renewal";
 	if (!renewed_now(event))
 		return not_active(event);
@@ -134,7 +134,7 @@ static const char *
 announced_key(const WaPermit *permit, const char *number)
 {
 	return psprintf("announced:sicantik.permit:" INT64_FORMAT ":%s", permit->id,
-					wa_numbered(number) ? number : "");
+					wa_compose_numbered(number) ? number : "");
 }
 
 /* Has the permit been waiting for a contact longer than we wait? */
@@ -168,7 +168,7 @@ static void
 announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 		 const WaPermit *permit, bool held, bool holds, int rank)
 {
-	const char *then = wa_event_new(event, "permit_number");
+	const char *then = wa_compose_event_new(event, "permit_number");
 	WaRecipient *recipient;
 	WaValues	values = {0};
 	WaDraft    *draft;
@@ -184,7 +184,7 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 						   "the permit has changed again since");
 		return;
 	}
-	if (!has_recipient(wa_event_new(event, "partner_id")) || permit->partner_id == 0)
+	if (!has_recipient(wa_compose_event_new(event, "partner_id")) || permit->partner_id == 0)
 	{
 		wa_compose_outcome(batch, event, scenario, WAITING,
 						   "the permit has no contact yet; linking one within 7 days sends the message");
@@ -196,8 +196,8 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 						   "the contact was linked more than 7 days after the permit was there");
 		return;
 	}
-	recipient = wa_people_partner(batch, permit->partner_id);
-	wa_permit_values(batch, &values, permit, recipient);
+	recipient = wa_compose_people_partner(batch, permit->partner_id);
+	wa_compose_permit_values(batch, &values, permit, recipient);
 	draft = wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
 							   announced_key(permit, permit->permit_number), rank);
 	if (!wa_compose_is(then, permit->permit_number ? permit->permit_number : ""))
@@ -211,9 +211,9 @@ wa_compose_permit_ready(WaBatch *batch, const WaScenario *scenario, const WaEven
 	bool		nearly;
 	WaPermit   *permit;
 
-	if (wa_permit_ready_silent(scenario, event, &nearly))
+	if (wa_compose_permit_ready_silent(scenario, event, &nearly))
 		return;
-	permit = wa_permit_find(batch, event->record_id);
+	permit = wa_compose_permit_find(batch, event->record_id);
 	announce(batch, scenario, event, permit, held,
 			 permit && ready(permit->status, permit->permit_number), WA_RANK_READY);
 }
@@ -225,9 +225,9 @@ wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario *scenario, c
 	bool		nearly;
 	WaPermit   *permit;
 
-	if (wa_permit_renewal_silent(scenario, event, &nearly))
+	if (wa_compose_permit_renewal_silent(scenario, event, &nearly))
 		return;
-	permit = wa_permit_find(batch, event->record_id);
+	permit = wa_compose_permit_find(batch, event->record_id);
 	announce(batch, scenario, event, permit, held && contact_came(event),
 			 permit && permit->is_renewal && wa_compose_is(permit->status, "active"),
 			 WA_RANK_RENEWAL);
@@ -237,10 +237,10 @@ wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario *scenario, c
  * Did the status really change?  A permit that is born has none before.
  */
 bool
-wa_status_changed(const WaEvent *event)
+wa_compose_status_changed(const WaEvent *event)
 {
-	const char *before = wa_event_old(event, "status");
-	const char *after = wa_event_new(event, "status");
+	const char *before = wa_compose_event_old(event, "status");
+	const char *after = wa_compose_event_new(event, "status");
 
 	return !event->insert && wa_compose_filled(before) && wa_compose_filled(after) &&
 		strcmp(before, after) != 0;
@@ -250,10 +250,10 @@ wa_status_changed(const WaEvent *event)
  * See WaComposer.
  */
 const char *
-wa_status_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+wa_compose_status_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
-	if (wa_status_changed(event))
+	if (wa_compose_status_changed(event))
 		return NULL;
 	/* a record as it is, of which no change is known, need not be new */
 	if (event->id == 0)
@@ -269,16 +269,16 @@ wa_status_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 void
 wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
-	const char *before = wa_event_old(event, "status");
-	const char *after = wa_event_new(event, "status");
+	const char *before = wa_compose_event_old(event, "status");
+	const char *after = wa_compose_event_new(event, "status");
 	WaPermit   *permit;
 	WaValues	common = {0};
 	List	   *recipients = NIL;
 	ListCell   *cell;
 
-	if (!wa_status_changed(event))
+	if (!wa_compose_status_changed(event))
 		return;
-	permit = wa_permit_find(batch, event->record_id);
+	permit = wa_compose_permit_find(batch, event->record_id);
 	if (permit == NULL)
 	{
 		wa_compose_outcome(batch, event, scenario, "gone", "the permit does not exist any more");
@@ -290,17 +290,17 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 						   "the status has changed again since");
 		return;
 	}
-	wa_values_add(&common, "status_lama", wa_permit_status_label(batch, before));
-	wa_values_add(&common, "status_baru", wa_permit_status_label(batch, after));
-	wa_values_add(&common, "timestamp", wa_value_time(event->at, batch->time_zone));
+	wa_compose_values_add(&common, "status_lama", wa_compose_permit_status_label(batch, before));
+	wa_compose_values_add(&common, "status_baru", wa_compose_permit_status_label(batch, after));
+	wa_compose_values_add(&common, "timestamp", wa_compose_value_time(event->at, batch->time_zone));
 
-	if (permit->partner_id != 0 && has_recipient(wa_event_new(event, "partner_id")))
-		recipients = lappend(recipients, wa_people_partner(batch, permit->partner_id));
+	if (permit->partner_id != 0 && has_recipient(wa_compose_event_new(event, "partner_id")))
+		recipients = lappend(recipients, wa_compose_people_partner(batch, permit->partner_id));
 	recipients = list_concat(recipients,
-							 wa_people_staff(batch, "sicantik.permit", permit->id, scenario->staff_group));
+							 wa_compose_people_staff(batch, "sicantik.permit", permit->id, scenario->staff_group));
 	if (recipients == NIL)
 		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   scenario->staff_group == NULL || wa_people_group_known(batch, scenario->staff_group) ?
+						   scenario->staff_group == NULL || wa_compose_people_group_known(batch, scenario->staff_group) ?
 						   "the permit has no contact and no internal follower" :
 						   psprintf("the permit has no contact and no internal follower; the group %s does not exist in Odoo",
 									scenario->staff_group));
@@ -310,8 +310,8 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 		WaValues	values = {0};
 
 		for (int i = 0; i < common.n; i++)
-			wa_values_add(&values, common.list[i].name, common.list[i].value);
-		wa_permit_values(batch, &values, permit, recipient);
+			wa_compose_values_add(&values, common.list[i].name, common.list[i].value);
+		wa_compose_permit_values(batch, &values, permit, recipient);
 		wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
 						   NULL, WA_RANK_STATUS);
 	}
@@ -321,14 +321,14 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
  * Why a permit that was announced is no news any more, or NULL.
  */
 char *
-wa_permit_old_news(const WaBatch *batch, const WaDraft *draft)
+wa_compose_permit_old_news(const WaBatch *batch, const WaDraft *draft)
 {
-	const WaPermit *permit = wa_permit_find(unconstify(WaBatch *, batch), draft->message.res_id);
+	const WaPermit *permit = wa_compose_permit_find(unconstify(WaBatch *, batch), draft->message.res_id);
 	int			days = draft->scenario->news_days;
 
-	if (permit && wa_guard_days_since(batch, permit->issue_date) > days)
+	if (permit && wa_compose_guard_days_since(batch, permit->issue_date) > days)
 		return psprintf("the permit was issued on %s", permit->issue_date);
-	if (permit && wa_guard_days_since(batch, permit->received_date) > days)
+	if (permit && wa_compose_guard_days_since(batch, permit->received_date) > days)
 		return psprintf("the permit was received on %s", permit->received_date);
 	return NULL;
 }
@@ -337,12 +337,12 @@ wa_permit_old_news(const WaBatch *batch, const WaDraft *draft)
  * The same for its status: a nightly job makes what has long expired so.
  */
 char *
-wa_status_old_news(const WaBatch *batch, const WaDraft *draft)
+wa_compose_status_old_news(const WaBatch *batch, const WaDraft *draft)
 {
-	const WaPermit *permit = wa_permit_find(unconstify(WaBatch *, batch), draft->message.res_id);
+	const WaPermit *permit = wa_compose_permit_find(unconstify(WaBatch *, batch), draft->message.res_id);
 
-	if (permit && wa_compose_is(wa_event_new(draft->event, "status"), "expired") &&
-		wa_guard_days_since(batch, permit->expiry_date) > draft->scenario->news_days)
+	if (permit && wa_compose_is(wa_compose_event_new(draft->event, "status"), "expired") &&
+		wa_compose_guard_days_since(batch, permit->expiry_date) > draft->scenario->news_days)
 		return psprintf("the permit expired on %s", permit->expiry_date);
 	return NULL;
 }
@@ -381,7 +381,7 @@ collect_events(WaBatch *batch, WaWaiting **list, int n)
 	for (int i = 0; i < n; i++)
 		for (int j = -1; j < list[i]->nlater; j++)
 			collect_event(batch, j < 0 ? list[i]->event : list[i]->later[j]);
-	qsort(batch->events, batch->nevents, sizeof(WaEvent), wa_event_by_id);
+	qsort(batch->events, batch->nevents, sizeof(WaEvent), wa_compose_event_by_id);
 	for (int i = 0; i < n; i++)
 	{
 		list[i]->event = collected(batch, list[i]->event);
@@ -394,7 +394,7 @@ collect_events(WaBatch *batch, WaWaiting **list, int n)
 static bool
 is_asked(const WaScenario *scenario, const WaEvent *event, WaWaiting **list, int n)
 {
-	if (scenario->built_in == NULL || scenario->built_in->again != wa_permits_again)
+	if (scenario->built_in == NULL || scenario->built_in->again != wa_compose_permits_again)
 		return false;
 	if (scenario->active)
 		return true;
@@ -429,7 +429,7 @@ static bool
 is_of_later(const WaDraft *draft, WaWaiting **list, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (!draft->is_staff && wa_later_of(list[i], draft->event))
+		if (!draft->is_staff && wa_compose_later_of(list[i], draft->event))
 			return true;
 	return false;
 }
@@ -520,12 +520,12 @@ choose(const WaWaiting *waiting, WaDraft **drafts, int ndrafts)
  * What is to be said now about these changes of permits?
  */
 bool
-wa_permits_again(WaBatch *batch, WaWaiting **list, int n)
+wa_compose_permits_again(WaBatch *batch, WaWaiting **list, int n)
 {
 	WaDraft   **drafts;
 	int			ndrafts;
 
-	wa_later_leave_out_told(list, n);
+	wa_compose_later_leave_out_told(list, n);
 	collect_events(batch, list, n);
 	if (!wa_compose_load_facts(batch))
 		return false;
@@ -533,15 +533,15 @@ wa_permits_again(WaBatch *batch, WaWaiting **list, int n)
 		for (int s = 0; s < batch->nscenarios; s++)
 			if (is_asked(&batch->scenarios[s], &batch->events[e], list, n))
 				batch->scenarios[s].built_in->compose(batch, &batch->scenarios[s], &batch->events[e]);
-	drafts = wa_drafts_in_order(batch, &ndrafts);
+	drafts = wa_compose_drafts_in_order(batch, &ndrafts);
 	drop_announced_by_others(drafts, ndrafts, list, n);
-	wa_drafts_drop_less_specific(batch, drafts, ndrafts);
+	wa_compose_drafts_drop_less_specific(batch, drafts, ndrafts);
 	for (int i = 0; i < n; i++)
 	{
 		list[i]->now = choose(list[i], drafts, ndrafts);
 		if (list[i]->now == NULL)
 		{
-			list[i]->why = wa_waiting_difference(list[i], wa_permit_find(batch, list[i]->record_id));
+			list[i]->why = wa_compose_waiting_difference(list[i], wa_compose_permit_find(batch, list[i]->record_id));
 			for (int j = 0; j < ndrafts; j++)
 				if (drafts[j]->dropped && drafts[j]->event == list[i]->event &&
 					drafts[j]->is_staff != list[i]->to_applicant)
@@ -551,6 +551,6 @@ wa_permits_again(WaBatch *batch, WaWaiting **list, int n)
 			/* two messages are not to become the same one */
 			list[i]->now->dropped = true;
 	}
-	wa_later_choose(list, n, drafts, ndrafts);
+	wa_compose_later_choose(list, n, drafts, ndrafts);
 	return true;
 }

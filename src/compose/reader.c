@@ -115,7 +115,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	Some		some = {common, events, n};
 	ErrorData  *error = wa_pg_subtransaction(compose_events, &some);
 
-	wa_guards_settle(error == NULL);
+	wa_compose_guards_settle(error == NULL);
 	if (error == NULL)
 		return;
 	/* a table that counts as locked: all of it later */
@@ -233,8 +233,8 @@ void
 wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity)
 {
 	memset(batch, 0, sizeof(*batch));
-	batch->schema = wa_setting_get("odoo_schema");
-	batch->time_zone = wa_setting_get("time_zone");
+	batch->schema = wa_office_get("odoo_schema");
+	batch->time_zone = wa_office_get("time_zone");
 	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
 	batch->mappings = wa_route_load_mappings(&batch->nmappings);
 	batch->hold_all = identity->is_copy;
@@ -293,14 +293,14 @@ wa_compose_run(void)
 
 	last_run = GetCurrentTimestamp();
 	wa_compose_init_batch(&common, &identity);
-	wa_guards_start();
+	wa_compose_guards_start();
 	wa_arg_text(&args, position);
 	wa_arg_text(&args, identity.hold_snapshot);
 	wa_arg_int8(&args, closed_set ? identity.hold_event_id : 0);
 	wa_arg_text(&args, identity.doubt_snapshot);
 	if (closed_set)
 		last_event = highest_event();
-	portal = wa_query_cursor(&wa_event_net_changes, &args);
+	portal = wa_query_cursor(&wa_compose_event_net_changes, &args);
 	batch_context = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa compose batch",
 										  ALLOCSET_DEFAULT_SIZES);
 	for (;;)
@@ -316,7 +316,7 @@ wa_compose_run(void)
 		events = palloc(sizeof(WaEvent) * n);
 		for (uint64 i = 0; i < n; i++)
 		{
-			wa_event_read(&events[i], i);
+			wa_compose_event_read(&events[i], i);
 			last_event = Max(last_event, events[i].id);
 		}
 		SPI_freetuptable(SPI_tuptable);

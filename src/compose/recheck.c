@@ -199,7 +199,7 @@ check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const 
 			ids[nids++] = claims[i].partner_id;
 	if (nids == 0)
 		return;
-	had = wa_people_load_partners(&batch, ids, nids);
+	had = wa_compose_people_load_partners(&batch, ids, nids);
 	for (int i = 0; i < n; i++)
 	{
 		Claim	   *claim = &claims[i];
@@ -207,7 +207,7 @@ check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const 
 
 		if (claim->partner_id == 0 || results[claim->place] != WA_STILL_TRUE)
 			continue;
-		contact = had ? wa_people_partner(&batch, claim->partner_id) : NULL;
+		contact = had ? wa_compose_people_partner(&batch, claim->partner_id) : NULL;
 		if (!had)
 		{
 			results[claim->place] = WA_STILL_LOCKED;
@@ -224,7 +224,7 @@ check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const 
 			details[claim->place] = "the contact has no usable number any more";
 		}
 		else if (contact && strcmp(contact->number, claim->number) != 0 &&
-				 wa_replace_number(claim->id, contact,
+				 wa_compose_replace_number(claim->id, contact,
 								   psprintf("the contact has another number now (%s)", contact->number_source)))
 			results[claim->place] = WA_STILL_ENDED;
 	}
@@ -351,13 +351,13 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 			continue;
 		results[place] = WA_STILL_TRUE;
 		if (scenario && scenario->built_in)
-			waiting->event = wa_change_read(wa_row_text(r, M_CHANGE), wa_row_int8(r, M_EVENT),
+			waiting->event = wa_compose_change_read(wa_row_text(r, M_CHANGE), wa_row_int8(r, M_EVENT),
 											&waiting->to_applicant);
 		if (waiting->event)
 		{
 			waiting->scenario = scenario;
 			waiting->unreached = skipped;
-			waiting->later = wa_change_read_later(wa_row_text(r, M_CHANGE), &waiting->nlater);
+			waiting->later = wa_compose_change_read_later(wa_row_text(r, M_CHANGE), &waiting->nlater);
 			read_waiting(waiting, r, place);
 			questions->nwaiting++;
 		}
@@ -410,7 +410,7 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 		details[asked.list[i]->place] = error ? error->message : asked.batch.locked_why;
 	}
 	if (error == NULL && asked.had)
-		wa_replace(&asked.batch, asked.list, asked.n, results, details);
+		wa_compose_replace(&asked.batch, asked.list, asked.n, results, details);
 }
 
 static void
@@ -426,7 +426,7 @@ recheck(const char *schema, bool skipped, const int64 *ids, int n,
 		details[i] = NULL;
 	}
 	batch->schema = schema;
-	batch->time_zone = wa_setting_get("time_zone");
+	batch->time_zone = wa_office_get("time_zone");
 	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
 	batch->mappings = wa_route_load_mappings(&batch->nmappings);
 	batch->again = true;
@@ -453,7 +453,7 @@ recheck(const char *schema, bool skipped, const int64 *ids, int n,
  * One that has been replaced has ended.  Locks no table but conditionally.
  */
 void
-wa_recheck(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
+wa_compose_recheck(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
 {
 	recheck(schema, false, ids, n, results, details);
 }
@@ -463,7 +463,7 @@ wa_recheck(const char *schema, const int64 *ids, int n, WaStill *results, const 
  * be told now has been replaced; WA_STILL_UNREACHED: there is none yet.
  */
 void
-wa_recheck_skipped(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
+wa_compose_recheck_skipped(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
 {
 	recheck(schema, true, ids, n, results, details);
 }
@@ -473,7 +473,7 @@ wa_recheck_skipped(const char *schema, const int64 *ids, int n, WaStill *results
  * from the beginning they are told when one comes.
  */
 void
-wa_recheck_keep_unreached(const int64 *ids, int n)
+wa_compose_recheck_keep_unreached(const int64 *ids, int n)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT id, change::text, expires_at FROM wa.message WHERE id = ANY ($1)");
@@ -493,7 +493,7 @@ wa_recheck_keep_unreached(const int64 *ids, int n)
 		messages[i].state = "skipped";
 		messages[i].reason = "no_number";
 	}
-	wa_unreached_keep(messages, rows);
+	wa_compose_unreached_keep(messages, rows);
 	/* what was to be said of later changes has become messages like these */
-	wa_later_end(ids, n);
+	wa_compose_later_end(ids, n);
 }

@@ -24,19 +24,19 @@ typedef enum WaStill
 } WaStill;
 
 /* recheck.c */
-extern PGDLLEXPORT void wa_recheck(const char *schema, const int64 *ids, int n,
+extern PGDLLEXPORT void wa_compose_recheck(const char *schema, const int64 *ids, int n,
 								   WaStill *results, const char **details);
-extern void wa_recheck_skipped(const char *schema, const int64 *ids, int n,
+extern void wa_compose_recheck_skipped(const char *schema, const int64 *ids, int n,
 							   WaStill *results, const char **details);
-extern PGDLLEXPORT void wa_recheck_keep_unreached(const int64 *ids, int n);
+extern PGDLLEXPORT void wa_compose_recheck_keep_unreached(const int64 *ids, int n);
 
 /* unwritten.c */
-extern PGDLLEXPORT void wa_unwritten_look(void);
+extern PGDLLEXPORT void wa_compose_unwritten_look(void);
 
 /* reader.c */
 extern PGDLLEXPORT TimestampTz wa_compose_last_run(void);
 
 /* contact_now.c */
-extern PGDLLEXPORT bool wa_look_up_contacts(const char *schema, WaContactNow *contacts, int n);
+extern PGDLLEXPORT bool wa_compose_look_up_contacts(const char *schema, WaContactNow *contacts, int n);
 
 #endif							/* SICANTIK_WA_RECHECK_H */

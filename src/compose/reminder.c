@@ -205,15 +205,15 @@ load_people(WaBatch *batch, const WaScenario *scenario, const Waiting *list, int
 		users[nusers++] = list[i].signer_id;
 		users[nusers++] = list[i].uploader_id;
 	}
-	return wa_people_load_users(batch, users, nusers) &&
-		wa_people_load_staff(batch, MODEL, ids, n, scenario->staff_group);
+	return wa_compose_people_load_users(batch, users, nusers) &&
+		wa_compose_people_load_staff(batch, MODEL, ids, n, scenario->staff_group);
 }
 
 /* Up to three internal users, of those with a number if there are any. */
 static List *
 anybody(WaBatch *batch)
 {
-	List	   *all = wa_people_group(batch, NULL);
+	List	   *all = wa_compose_people_group(batch, NULL);
 	List	   *some = NIL;
 	ListCell   *cell;
 
@@ -243,25 +243,25 @@ responsible(WaBatch *batch, const WaScenario *scenario, const Waiting *document,
 
 	foreach(cell, document->approvers)
 	{
-		WaRecipient *recipient = wa_people_user(batch, *(int64 *) lfirst(cell));
+		WaRecipient *recipient = wa_compose_people_user(batch, *(int64 *) lfirst(cell));
 
 		if (recipient)
 			list = lappend(list, recipient);
 	}
 	for (size_t i = 0; list == NIL && i < lengthof(others); i++)
 	{
-		WaRecipient *recipient = others[i] ? wa_people_user(batch, others[i]) : NULL;
+		WaRecipient *recipient = others[i] ? wa_compose_people_user(batch, others[i]) : NULL;
 
 		if (recipient)
 			list = lappend(list, recipient);
 	}
 	if (list == NIL)
-		list = wa_people_staff(batch, MODEL, document->id, NULL);
+		list = wa_compose_people_staff(batch, MODEL, document->id, NULL);
 	if (list == NIL && group)
-		list = wa_people_group(batch, group);
+		list = wa_compose_people_group(batch, group);
 	if (list == NIL)
 	{
-		*locked = !wa_people_load_group(batch, NULL);
+		*locked = !wa_compose_people_load_group(batch, NULL);
 		if (!*locked)
 			list = anybody(batch);
 	}
@@ -314,19 +314,19 @@ static WaDraft *
 remind(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const Person *person,
 	   TimestampTz now)
 {
-	WaPermit   *permit = wa_permit_find(batch, person->oldest->permit_id);
+	WaPermit   *permit = wa_compose_permit_find(batch, person->oldest->permit_id);
 	WaValues	values = {0};
 	WaDraft    *draft;
 
-	wa_values_add(&values, "jumlah", psprintf("%d", person->count));
-	wa_values_add(&values, "waktu_pending", waited(person->oldest->since, now));
+	wa_compose_values_add(&values, "jumlah", psprintf("%d", person->count));
+	wa_compose_values_add(&values, "waktu_pending", waited(person->oldest->since, now));
 	if (permit)
-		wa_permit_values(batch, &values, permit, person->recipient);
+		wa_compose_permit_values(batch, &values, permit, person->recipient);
 	else
 	{
-		wa_values_add(&values, "jenis_izin", "");
-		wa_values_add(&values, "nama_pemohon", "");
-		wa_office_values(batch, &values);
+		wa_compose_values_add(&values, "jenis_izin", "");
+		wa_compose_values_add(&values, "nama_pemohon", "");
+		wa_compose_office_values(batch, &values);
 	}
 	draft = wa_compose_message(batch, event, scenario, person->recipient, &values, MODEL,
 							   NULL, RANK_REMINDER);
@@ -360,8 +360,8 @@ find_people(WaBatch *batch, const WaScenario *scenario, TimestampTz now, Reminde
 	memset(reminders, 0, sizeof(*reminders));
 	wa_app_open(&documents, batch->schema, "sicantik_document");
 	wa_app_open(&workflows, batch->schema, "signature_workflow");
-	if (wa_batch_add_locked(batch, &documents, "sicantik_document") ||
-		wa_batch_add_locked(batch, &workflows, "signature_workflow"))
+	if (wa_compose_add_locked(batch, &documents, "sicantik_document") ||
+		wa_compose_add_locked(batch, &workflows, "signature_workflow"))
 		return false;
 	reminders->has_state = wa_app_has_column(&documents, "state");
 	if (!reminders->has_state)
@@ -388,7 +388,7 @@ find_people(WaBatch *batch, const WaScenario *scenario, TimestampTz now, Reminde
 	permits = palloc(sizeof(int64) * Max(list_length(reminders->people), 1));
 	foreach(cell, reminders->people)
 		permits[npermits++] = ((Person *) lfirst(cell))->oldest->permit_id;
-	return !locked && wa_permits_load(batch, permits, npermits);
+	return !locked && wa_compose_permits_load(batch, permits, npermits);
 }
 
 /*
@@ -415,17 +415,17 @@ wa_compose_reminder(WaDaily *daily)
 	if (reminders.ndocuments == 0)
 		return true;
 	foreach(cell, reminders.unattended)
-		wa_compose_outcome(&batch, wa_calendar_event(daily, reminders.relation, ((Waiting *) lfirst(cell))->id),
+		wa_compose_outcome(&batch, wa_compose_calendar_event(daily, reminders.relation, ((Waiting *) lfirst(cell))->id),
 						   daily->scenario, "no recipient", "there is no internal user");
 	foreach(cell, reminders.people)
 	{
 		const Person *person = lfirst(cell);
 
-		(void) remind(&batch, daily->scenario, wa_calendar_event(daily, reminders.relation, person->oldest->id),
+		(void) remind(&batch, daily->scenario, wa_compose_calendar_event(daily, reminders.relation, person->oldest->id),
 					  person, daily->now);
 	}
 	daily->note = psprintf("%d documents waiting for more than 24 hours", reminders.ndocuments);
-	wa_calendar_write(daily, &batch);
+	wa_compose_calendar_write(daily, &batch);
 	return true;
 }
 
@@ -433,7 +433,7 @@ wa_compose_reminder(WaDaily *daily)
  * Of what are these people to be reminded now?
  */
 bool
-wa_reminders_again(WaBatch *batch, WaWaiting **list, int n)
+wa_compose_reminders_again(WaBatch *batch, WaWaiting **list, int n)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	const WaScenario *scenario = NULL;

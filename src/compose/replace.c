@@ -64,7 +64,7 @@ add_values(StringInfo json, const char *name, const WaEvent *event, char *const 
  * of a JSON object, palloc()ed.
  */
 char *
-wa_change_write(const WaDraft *draft)
+wa_compose_change_write(const WaDraft *draft)
 {
 	const WaEvent *event = draft->event;
 	StringInfoData json;
@@ -125,7 +125,7 @@ read_change(struct json_object *object, int64 event_id)
 	event->at = (TimestampTz) strtoll(at, NULL, 10);
 	event->xact = "0";
 	event->relation = unconstify(char *, relation);
-	event->table = wa_event_table(relation);
+	event->table = wa_compose_event_table(relation);
 	event->record_id = strtoll(record, NULL, 10);
 	event->has_record = true;
 	event->ncolumns = MAX_CHANGE;
@@ -142,7 +142,7 @@ read_change(struct json_object *object, int64 event_id)
  * The change again, palloc()ed; NULL if the text is none.
  */
 WaEvent *
-wa_change_read(const char *text, int64 event_id, bool *to_applicant)
+wa_compose_change_read(const char *text, int64 event_id, bool *to_applicant)
 {
 	struct json_object *object = text ? json_tokener_parse(text) : NULL;
 	WaEvent    *event = NULL;
@@ -161,7 +161,7 @@ wa_change_read(const char *text, int64 event_id, bool *to_applicant)
  * The later changes that are kept with it, palloc()ed.
  */
 WaEvent **
-wa_change_read_later(const char *text, int *n)
+wa_compose_change_read_later(const char *text, int *n)
 {
 	struct json_object *object = text ? json_tokener_parse(text) : NULL;
 	struct json_object *later;
@@ -208,7 +208,7 @@ boolean(bool value)
  * that names the column in which it is not as it was; palloc()ed.
  */
 const char *
-wa_waiting_difference(const WaWaiting *waiting, const WaPermit *permit)
+wa_compose_waiting_difference(const WaWaiting *waiting, const WaPermit *permit)
 {
 	const WaEvent *event = waiting->event;
 	const char *then[3];
@@ -217,11 +217,11 @@ wa_waiting_difference(const WaWaiting *waiting, const WaPermit *permit)
 	if (permit == NULL)
 		return "no longer true: the record does not exist any more";
 	for (int i = 0; i < 3; i++)
-		then[i] = wa_event_new(event, change_columns[i]);
+		then[i] = wa_compose_event_new(event, change_columns[i]);
 	now[0] = permit->status;
 	now[1] = boolean(permit->is_renewal);
 	now[2] = permit->permit_number;
-	if (!wa_numbered(then[2]))
+	if (!wa_compose_numbered(then[2]))
 		then[2] = NULL;
 	for (int i = 0; i < 3; i++)
 		if (then[i] && strcmp(or_empty(now[i]), then[i]) != 0)
@@ -338,11 +338,11 @@ doubt_person(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *recipi
 			 WaNewMessage *message)
 {
 	const WaPermit *permit = wa_compose_is(message->res_model, "sicantik.permit") ?
-		wa_permit_find(batch, message->res_id) : NULL;
+		wa_compose_permit_find(batch, message->res_id) : NULL;
 
 	if (permit == NULL || recipient == NULL || !waiting->to_applicant ||
 		message->partner_id == waiting->partner_id || strcmp(message->state, "queued") != 0 ||
-		!wa_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
+		!wa_compose_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
 		return;
 	message->state = "held";
 	message->reason = "name_mismatch";
@@ -433,7 +433,7 @@ write_successors(Successor *list, int n)
 	wa_queue_forget(keys, n);
 	wa_queue_announce_many(keys, new_ids, again_after, n, fresh);
 	wa_queue_insert(messages, n);
-	wa_unreached_keep(messages, n);
+	wa_compose_unreached_keep(messages, n);
 	if (n > 0)
 		wa_compose_ask_again();
 }
@@ -484,7 +484,7 @@ add_besides(WaBatch *batch, const WaWaiting *waiting, Successor *successors)
  * details[place] says why.  WA_STILL_ENDED: another one has taken its place.
  */
 void
-wa_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char **details)
+wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char **details)
 {
 	Successor  *successors;
 	int			nsuccessors = 0;
@@ -557,7 +557,7 @@ wa_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char
 		nsuccessors += add_besides(batch, list[i], &successors[nsuccessors]);
 	write_successors(successors, nsuccessors);
 	if (batch->messages)
-		wa_later_keep(wa_drafts_in_order(batch, &n), list_length(batch->messages));
+		wa_compose_later_keep(wa_compose_drafts_in_order(batch, &n), list_length(batch->messages));
 }
 
 /* Another message that this one is to stand for. */
@@ -587,7 +587,7 @@ add_joined(WaWaiting *waiting, int64 id, int64 record_id, int64 event_id,
  * Those that are not in the list are found in the ledger.
  */
 void
-wa_waiting_join(WaWaiting **list, int n)
+wa_compose_waiting_join(WaWaiting **list, int n)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT w.place, m.id, m.res_id, m.event_id,"
@@ -648,7 +648,7 @@ enum
  * it does not wait any more.
  */
 bool
-wa_replace_number(int64 id, const WaRecipient *contact, const char *why)
+wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT scenario, template_key, partner_id, params::text, body, res_model, res_id, priority,"

@@ -24,31 +24,31 @@ static const WaComposer composers[] =
 {
 	{
 		.name = "permit_ready", .table = "sicantik_permit",
-		.compose = wa_compose_permit_ready, .silent = wa_permit_ready_silent,
-		.again = wa_permits_again, .old_news = wa_permit_old_news
+		.compose = wa_compose_permit_ready, .silent = wa_compose_permit_ready_silent,
+		.again = wa_compose_permits_again, .old_news = wa_compose_permit_old_news
 	},
 	{
 		.name = "permit_renewal_approved", .table = "sicantik_permit",
-		.compose = wa_compose_permit_renewal_approved, .silent = wa_permit_renewal_silent,
-		.again = wa_permits_again, .old_news = wa_permit_old_news
+		.compose = wa_compose_permit_renewal_approved, .silent = wa_compose_permit_renewal_silent,
+		.again = wa_compose_permits_again, .old_news = wa_compose_permit_old_news
 	},
 	{
 		.name = "status_update", .table = "sicantik_permit",
-		.compose = wa_compose_status_update, .silent = wa_status_silent,
-		.again = wa_permits_again, .old_news = wa_status_old_news, .of_status = true
+		.compose = wa_compose_status_update, .silent = wa_compose_status_silent,
+		.again = wa_compose_permits_again, .old_news = wa_compose_status_old_news, .of_status = true
 	},
 	{
 		.name = "document_pending", .table = "sicantik_document",
-		.compose = wa_compose_document_pending, .silent = wa_pending_silent,
-		.again = wa_pending_again
+		.compose = wa_compose_document_pending, .silent = wa_compose_pending_silent,
+		.again = wa_compose_pending_again
 	},
 	{
 		.name = "approval_required", .table = "sicantik_document", .also = "signature_workflow",
-		.compose = wa_compose_approval_required, .silent = wa_approval_silent,
-		.again = wa_approvals_again
+		.compose = wa_compose_approval_required, .silent = wa_compose_approval_silent,
+		.again = wa_compose_approvals_again
 	},
-	{.name = "permit_expiry_warning", .daily = wa_compose_expiry, .again = wa_expiry_again},
-	{.name = "reminder", .daily = wa_compose_reminder, .again = wa_reminders_again},
+	{.name = "permit_expiry_warning", .daily = wa_compose_expiry, .again = wa_compose_expiry_again},
+	{.name = "reminder", .daily = wa_compose_reminder, .again = wa_compose_reminders_again},
 };
 
 static const WaComposer *
@@ -80,7 +80,7 @@ wa_compose_load_scenarios(int *n)
 					 " (extract(epoch FROM time_limit) * 1000)::integer, fallback_when_paced FROM wa.scenario ORDER BY key");
 	uint64		rows = wa_query(&load, NULL);
 	WaScenario *list = palloc0(sizeof(WaScenario) * Max(rows, 1));
-	char	   *staff_group = wa_setting_get("staff_group");
+	char	   *staff_group = wa_office_get("staff_group");
 
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -103,7 +103,7 @@ wa_compose_load_scenarios(int *n)
 		s->own_group = s->staff_group;
 		if (s->staff_group == NULL)
 			s->staff_group = staff_group;
-		wa_hours_read(&s->hours, i, 14);
+		wa_office_hours_read(&s->hours, i, 14);
 		s->max_per_transaction = limit_of(i, 17);
 		s->max_per_hour = limit_of(i, 18);
 		s->max_per_day_and_number = limit_of(i, 19);
@@ -187,7 +187,7 @@ mark_outdated(WaBatch *batch)
 		WaEvent    *event = &batch->events[e];
 
 		if (!event->has_record || strcmp(event->table, "sicantik_permit") != 0 ||
-			!wa_status_changed(event))
+			!wa_compose_status_changed(event))
 			continue;
 		for (int i = 0; i < n; i++)
 			changed[i]->outdated = changed[i]->outdated || changed[i]->record_id == event->record_id;
@@ -233,25 +233,25 @@ wa_compose_load_facts(WaBatch *batch)
 	/* the documents first: they name permits */
 	if (!wa_compose_load_documents(batch))
 		return false;
-	ndocuments = wa_document_all(batch, &documents);
+	ndocuments = wa_compose_document_all(batch, &documents);
 	nall = n;
 	all = palloc(sizeof(int64) * Max(n + ndocuments, 1));
 	memcpy(all, ids, sizeof(int64) * n);
 	for (int i = 0; i < ndocuments; i++)
 		all[nall++] = documents[i].permit_id;
-	if (!wa_permits_load(batch, all, nall))
+	if (!wa_compose_permits_load(batch, all, nall))
 		return false;
 
 	partners = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		WaPermit   *permit = wa_permit_find(batch, ids[i]);
+		WaPermit   *permit = wa_compose_permit_find(batch, ids[i]);
 
 		if (permit && permit->partner_id != 0)
 			partners[npartners++] = permit->partner_id;
 	}
-	return wa_people_load_partners(batch, partners, npartners) &&
-		wa_people_load_staff(batch, "sicantik.permit", ids, n, update ? update->staff_group : NULL);
+	return wa_compose_people_load_partners(batch, partners, npartners) &&
+		wa_compose_people_load_staff(batch, "sicantik.permit", ids, n, update ? update->staff_group : NULL);
 }
 
 /*

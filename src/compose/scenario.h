@@ -112,7 +112,7 @@ extern bool wa_compose_is_built_in(const WaScenario *scenario);
 extern bool wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario);
 
 /* calendar.c */
-extern bool wa_calendar_is_built_in(const WaScenario *scenario);
+extern bool wa_compose_calendar_is_built_in(const WaScenario *scenario);
 
 /* own.c */
 extern bool wa_compose_load_own(WaBatch *batch);
@@ -125,54 +125,54 @@ extern void wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario 
 											   const WaEvent *event);
 extern void wa_compose_status_update(WaBatch *batch, const WaScenario *scenario,
 									 const WaEvent *event);
-extern const char *wa_permit_ready_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
-extern const char *wa_permit_renewal_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
-extern const char *wa_status_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
-extern bool wa_status_changed(const WaEvent *event);
-extern bool wa_permits_again(WaBatch *batch, WaWaiting **list, int n);
-extern char *wa_permit_old_news(const WaBatch *batch, const WaDraft *draft);
-extern char *wa_status_old_news(const WaBatch *batch, const WaDraft *draft);
+extern const char *wa_compose_permit_ready_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
+extern const char *wa_compose_permit_renewal_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
+extern const char *wa_compose_status_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
+extern bool wa_compose_status_changed(const WaEvent *event);
+extern bool wa_compose_permits_again(WaBatch *batch, WaWaiting **list, int n);
+extern char *wa_compose_permit_old_news(const WaBatch *batch, const WaDraft *draft);
+extern char *wa_compose_status_old_news(const WaBatch *batch, const WaDraft *draft);
 
 /* document_scenarios.c */
 extern bool wa_compose_load_documents(WaBatch *batch);
 extern void wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario,
 										const WaEvent *event);
-extern const char *wa_pending_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
-extern bool wa_document_pending(const char *state);
-extern bool wa_document_became_pending(const WaEvent *event);
-extern bool wa_pending_again(WaBatch *batch, WaWaiting **list, int n);
-extern bool wa_pending_instead(const WaBatch *common, WaWaiting **list, int n);
+extern const char *wa_compose_pending_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
+extern bool wa_compose_is_pending(const char *state);
+extern bool wa_compose_became_pending(const WaEvent *event);
+extern bool wa_compose_pending_again(WaBatch *batch, WaWaiting **list, int n);
+extern bool wa_compose_pending_instead(const WaBatch *common, WaWaiting **list, int n);
 
 /* approval.c */
 extern void wa_compose_approval_required(WaBatch *batch, const WaScenario *scenario,
 										 const WaEvent *event);
-extern const char *wa_approval_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
+extern const char *wa_compose_approval_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly);
 extern bool wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario);
-extern void wa_approvals_join(WaBatch *batch, WaDraft **drafts, int n);
-extern bool wa_approvals_again(WaBatch *batch, WaWaiting **list, int n);
+extern void wa_compose_approvals_join(WaBatch *batch, WaDraft **drafts, int n);
+extern bool wa_compose_approvals_again(WaBatch *batch, WaWaiting **list, int n);
 
 /* expiry.c, reminder.c */
-extern bool wa_expiry_again(WaBatch *batch, WaWaiting **list, int n);
-extern bool wa_reminders_again(WaBatch *batch, WaWaiting **list, int n);
+extern bool wa_compose_expiry_again(WaBatch *batch, WaWaiting **list, int n);
+extern bool wa_compose_reminders_again(WaBatch *batch, WaWaiting **list, int n);
 
 /* later.c */
-extern void wa_later_keep(WaDraft **drafts, int n);
-extern void wa_later_end(const int64 *ids, int n);
-extern void wa_later_leave_out_told(WaWaiting **list, int n);
-extern bool wa_later_of(const WaWaiting *waiting, const WaEvent *event);
-extern void wa_later_choose(WaWaiting **list, int n, WaDraft **drafts, int ndrafts);
+extern void wa_compose_later_keep(WaDraft **drafts, int n);
+extern void wa_compose_later_end(const int64 *ids, int n);
+extern void wa_compose_later_leave_out_told(WaWaiting **list, int n);
+extern bool wa_compose_later_of(const WaWaiting *waiting, const WaEvent *event);
+extern void wa_compose_later_choose(WaWaiting **list, int n, WaDraft **drafts, int ndrafts);
 
 /* approver_group.c */
-extern void wa_approver_wait(const WaScenario *scenario, const WaEvent *event, int64 document_id);
+extern void wa_compose_approver_wait(const WaScenario *scenario, const WaEvent *event, int64 document_id);
 
 /* replace.c */
-extern char *wa_change_write(const WaDraft *draft);
-extern WaEvent *wa_change_read(const char *text, int64 event_id, bool *to_applicant);
-extern WaEvent **wa_change_read_later(const char *text, int *n);
-extern const char *wa_waiting_difference(const WaWaiting *waiting, const WaPermit *permit);
-extern void wa_waiting_join(WaWaiting **list, int n);
-extern void wa_replace(WaBatch *batch, WaWaiting **list, int n,
+extern char *wa_compose_change_write(const WaDraft *draft);
+extern WaEvent *wa_compose_change_read(const char *text, int64 event_id, bool *to_applicant);
+extern WaEvent **wa_compose_change_read_later(const char *text, int *n);
+extern const char *wa_compose_waiting_difference(const WaWaiting *waiting, const WaPermit *permit);
+extern void wa_compose_waiting_join(WaWaiting **list, int n);
+extern void wa_compose_replace(WaBatch *batch, WaWaiting **list, int n,
 					   WaStill *results, const char **details);
-extern bool wa_replace_number(int64 id, const WaRecipient *contact, const char *why);
+extern bool wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why);
 
 #endif							/* SICANTIK_WA_SCENARIO_H */

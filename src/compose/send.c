@@ -100,8 +100,8 @@ find_partner(WaBatch *batch, int64 partner_id)
 {
 	WaRecipient *recipient;
 
-	require_unlocked(batch, wa_people_load_partners(batch, &partner_id, 1));
-	recipient = wa_people_partner(batch, partner_id);
+	require_unlocked(batch, wa_compose_people_load_partners(batch, &partner_id, 1));
+	recipient = wa_compose_people_partner(batch, partner_id);
 	if (recipient == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -187,7 +187,7 @@ static void
 gather_values(WaBatch *batch, const Request *request, const WaTemplate *template,
 			  const WaRecipient *recipient, WaValues *values)
 {
-	wa_values_from_json(values, request->params);
+	wa_compose_values_from_json(values, request->params);
 	for (int i = 0; i < values->n; i++)
 		if (!is_offered(template, batch->mappings, batch->nmappings, values->list[i].name))
 			ereport(ERROR,
@@ -195,23 +195,23 @@ gather_values(WaBatch *batch, const Request *request, const WaTemplate *template
 					 errmsg("template \"%s\" has no parameter \"%s\"",
 							template->key, quoted(values->list[i].name)),
 					 errhint("Its parameters: %s.", parameter_list(template))));
-	wa_values_add(values, "timestamp", wa_value_time(GetCurrentTimestamp(), batch->time_zone));
+	wa_compose_values_add(values, "timestamp", wa_compose_value_time(GetCurrentTimestamp(), batch->time_zone));
 	if (request->permit_id != 0)
 	{
 		WaPermit   *permit;
 
-		require_unlocked(batch, wa_permits_load(batch, &request->permit_id, 1));
-		permit = wa_permit_find(batch, request->permit_id);
+		require_unlocked(batch, wa_compose_permits_load(batch, &request->permit_id, 1));
+		permit = wa_compose_permit_find(batch, request->permit_id);
 		if (permit == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("permit " INT64_FORMAT " does not exist", request->permit_id),
 					 errhint("It is an id of the table sicantik_permit in schema \"%s\".", batch->schema)));
-		wa_permit_values(batch, values, permit, recipient);
+		wa_compose_permit_values(batch, values, permit, recipient);
 	}
 	if (recipient->name)
-		wa_values_add(values, "partner_name", recipient->name);
-	wa_office_values(batch, values);
+		wa_compose_values_add(values, "partner_name", recipient->name);
+	wa_compose_office_values(batch, values);
 }
 
 static void
@@ -236,14 +236,14 @@ compose_text(WaBatch *batch, const Request *request, const WaRecipient *recipien
 	char	   *text;
 
 	gather_values(batch, request, template, recipient, &values);
-	text = wa_template_render(template, &values, &missing, &setting);
+	text = wa_compose_template_render(template, &values, &missing, &setting);
 	if (text == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("parameters are missing for template \"%s\": %s", template->key, missing),
 				 setting ? errhint("Give them in params, or set it for the office: SELECT wa_set('%s', '...').", setting) :
 				 errhint("Give them in params%s.", request->permit_id == 0 ? ", or name a permit_id" : "")));
-	*params = wa_template_params(template, batch->mappings, batch->nmappings, &values);
+	*params = wa_compose_template_params(template, batch->mappings, batch->nmappings, &values);
 	return text;
 }
 
@@ -284,8 +284,8 @@ queue_message(const Request *request)
 	char	   *params = NULL;
 	const char *text;
 
-	batch.schema = wa_setting_get("odoo_schema");
-	batch.time_zone = wa_setting_get("time_zone");
+	batch.schema = wa_office_get("odoo_schema");
+	batch.time_zone = wa_office_get("time_zone");
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
 
 	check_provider(request->provider);

@@ -43,7 +43,7 @@ take(char *string)
  * would have given it, the name of the first such setting in *setting.
  */
 char *
-wa_template_render(const WaTemplate *template, const WaValues *values,
+wa_compose_template_render(const WaTemplate *template, const WaValues *values,
 				   char **missing, const char **setting)
 {
 	WaPair	   *pairs = palloc(sizeof(WaPair) * Max(values->n, 1));
@@ -89,16 +89,16 @@ wa_template_render(const WaTemplate *template, const WaValues *values,
 static void
 add_param(StringInfo json, WaValues *written, const WaValues *values, const char *name)
 {
-	const WaValue *value = wa_values_find(values, name);
+	const WaValue *value = wa_compose_values_find(values, name);
 
-	if (value == NULL || value->value == NULL || wa_values_find(written, name))
+	if (value == NULL || value->value == NULL || wa_compose_values_find(written, name))
 		return;
 	if (written->n > 0)
 		appendStringInfoString(json, ", ");
 	escape_json(json, name);
 	appendStringInfoString(json, ": ");
 	escape_json(json, take(wa_text_clean_value(value->value)));
-	wa_values_add(written, name, value->value);
+	wa_compose_values_add(written, name, value->value);
 }
 
 /*
@@ -106,7 +106,7 @@ add_param(StringInfo json, WaValues *written, const WaValues *values, const char
  * as the text of a JSON object; kept with the message.
  */
 char *
-wa_template_params(const WaTemplate *template, const WaMapping *mappings, int nmappings,
+wa_compose_template_params(const WaTemplate *template, const WaMapping *mappings, int nmappings,
 				   const WaValues *values)
 {
 	StringInfoData json;
@@ -158,8 +158,8 @@ wa_sql_render(PG_FUNCTION_ARGS)
 
 	wa_call_begin(&call, WA_LEVEL_VIEW);
 	template = require_template(key);
-	wa_values_from_json(&values, params);
-	text = wa_template_render(template, &values, &missing, &setting);
+	wa_compose_values_from_json(&values, params);
+	text = wa_compose_template_render(template, &values, &missing, &setting);
 	if (text == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -224,11 +224,11 @@ wa_sql_convert_params(PG_FUNCTION_ARGS)
 	else
 		form = strcmp(kind, "watzap") == 0 ? WA_PARAMS_WATZAP : WA_PARAMS_FONNTE;
 
-	wa_values_from_json(&values, params);
+	wa_compose_values_from_json(&values, params);
 	pairs = palloc(sizeof(WaPair) * Max(nnames, 1));
 	for (int i = 0; i < nnames; i++)
 	{
-		const WaValue *value = wa_values_find(&values, names[i]);
+		const WaValue *value = wa_compose_values_find(&values, names[i]);
 
 		if (value == NULL || value->value == NULL)
 			ereport(ERROR,

@@ -19,7 +19,7 @@
  * these ids, in their order; NULL for a record without one.
  */
 char	  **
-wa_translations_read(const WaAppTable *translations, const char *column,
+wa_compose_translations_read(const WaAppTable *translations, const char *column,
 					 const int64 *ids, int n)
 {
 	static const char *const columns[] = {"res_id", "name", "lang", "type", "value"};

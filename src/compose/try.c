@@ -95,7 +95,7 @@ wa_sql_try(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("wa_try() cannot run inside a transaction block"),
 				 errdetail("The message must be committed before it can be sent.")));
-	if (!wa_worker_preloaded())
+	if (!wa_wake_preloaded())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("nothing can be sent: sicantik_wa is not preloaded"),
@@ -106,7 +106,7 @@ wa_sql_try(PG_FUNCTION_ARGS)
 	wa_call_begin(&call, WA_LEVEL_SEND);
 	id = wa_compose_queue_text(number, provider,
 							   psprintf("[UJI COBA] Pesan percobaan dari SICANTIK, %s. Tidak perlu dibalas.",
-										wa_value_time(GetCurrentTimestamp(), wa_setting_get("time_zone"))));
+										wa_compose_value_time(GetCurrentTimestamp(), wa_office_get("time_zone"))));
 	wa_call_end(&call);
 	ereport(NOTICE, (errmsg("message " INT64_FORMAT " is queued", id)));
 	SPI_commit();

@@ -33,7 +33,7 @@ static TimestampTz next_look = 0;	/* 0: now */
  * The configuration has changed: look now.
  */
 void
-wa_unreached_reload(void)
+wa_compose_unreached_reload(void)
 {
 	next_look = 0;
 }
@@ -42,7 +42,7 @@ wa_unreached_reload(void)
  * Keep those of these new messages that have nobody's number.
  */
 void
-wa_unreached_keep(const WaNewMessage *messages, int n)
+wa_compose_unreached_keep(const WaNewMessage *messages, int n)
 {
 	static WaStatement put =
 		WA_STATEMENT("INSERT INTO wa.unreached (message_id, until) SELECT * FROM unnest($1, $2)"
@@ -103,7 +103,7 @@ ask_some(void *argument)
 	int			nover = 0;
 	bool		locked = false;
 
-	wa_recheck_skipped(asking->schema, ids, n, results, details);
+	wa_compose_recheck_skipped(asking->schema, ids, n, results, details);
 	for (int i = 0; i < n; i++)
 	{
 		locked = locked || results[i] == WA_STILL_LOCKED;
@@ -148,7 +148,7 @@ read_ids(WaStatement *statement, WaArgs *args, int64 **ids)
  * reached, and can be now?
  */
 void
-wa_unreached_look_at(const WaBatch *batch)
+wa_compose_unreached_look_at(const WaBatch *batch)
 {
 	static WaStatement any =
 		WA_STATEMENT("SELECT FROM wa.unreached LIMIT 1");
@@ -180,7 +180,7 @@ look(void)
 		WA_STATEMENT("DELETE FROM wa.unreached WHERE until <= clock_timestamp()");
 	static WaStatement find =
 		WA_STATEMENT("SELECT message_id FROM wa.unreached WHERE message_id > $1 ORDER BY message_id LIMIT $2");
-	char	   *schema = wa_setting_get("odoo_schema");
+	char	   *schema = wa_office_get("odoo_schema");
 	int64		last = 0;
 	bool		complete = true;
 	bool		any = false;
@@ -210,7 +210,7 @@ look(void)
  * there are none.  *next_due: when to come again, or 0.
  */
 void
-wa_unreached_run(TimestampTz *next_due)
+wa_compose_unreached_run(TimestampTz *next_due)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	WaIdentity	identity;

@@ -90,7 +90,7 @@ static int	ncounts = 0;
  * Settings may have changed, or somebody wants such a message now: look.
  */
 void
-wa_unwritten_look(void)
+wa_compose_unwritten_look(void)
 {
 	next_look = 0;
 }
@@ -99,7 +99,7 @@ wa_unwritten_look(void)
  * Is there something to look at, at once?
  */
 bool
-wa_unwritten_wanted(void)
+wa_compose_unwritten_wanted(void)
 {
 	return next_look == 0;
 }
@@ -193,21 +193,21 @@ load(WaBatch *batch, const Unwritten *list, int n)
 		if (list[i].partner_id != 0)
 			partners[npartners++] = list[i].partner_id;
 	}
-	if (ndocuments > 0 && !wa_documents_load(batch, documents, ndocuments, NULL, 0))
+	if (ndocuments > 0 && !wa_compose_documents_load(batch, documents, ndocuments, NULL, 0))
 		return false;
-	nloaded = ndocuments > 0 ? wa_document_all(batch, &loaded) : 0;
+	nloaded = ndocuments > 0 ? wa_compose_document_all(batch, &loaded) : 0;
 	if (nloaded > 0)
 		permits = repalloc(permits, sizeof(int64) * (npermits + nloaded));
 	for (int i = 0; i < nloaded; i++)
 		permits[npermits++] = loaded[i].permit_id;
-	nworkflows = ndocuments > 0 ? wa_document_workflows(batch, &workflows) : 0;
+	nworkflows = ndocuments > 0 ? wa_compose_document_workflows(batch, &workflows) : 0;
 	users = palloc(sizeof(int64) * Max(nworkflows, 1));
 	for (int i = 0; i < nworkflows; i++)
 		if (workflows[i].pending && workflows[i].approver_id != 0)
 			users[nusers++] = workflows[i].approver_id;
-	return wa_permits_load(batch, permits, npermits) &&
-		(nusers == 0 || wa_people_load_users(batch, users, nusers)) &&
-		wa_people_load_partners(batch, partners, npartners);
+	return wa_compose_permits_load(batch, permits, npermits) &&
+		(nusers == 0 || wa_compose_people_load_users(batch, users, nusers)) &&
+		wa_compose_people_load_partners(batch, partners, npartners);
 }
 
 /* The request that the person is asked to approve; NULL: nobody is named. */
@@ -216,7 +216,7 @@ workflow_of(WaBatch *batch, const WaDocument *document, int64 partner_id)
 {
 	WaWorkflow *workflows;
 	WaWorkflow *any = NULL;
-	int			n = wa_document_workflows(batch, &workflows);
+	int			n = wa_compose_document_workflows(batch, &workflows);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -224,7 +224,7 @@ workflow_of(WaBatch *batch, const WaDocument *document, int64 partner_id)
 
 		if (!workflows[i].pending || workflows[i].document_id != document->id)
 			continue;
-		approver = workflows[i].approver_id != 0 ? wa_people_user(batch, workflows[i].approver_id) : NULL;
+		approver = workflows[i].approver_id != 0 ? wa_compose_people_user(batch, workflows[i].approver_id) : NULL;
 		if (approver && approver->partner_id == partner_id)
 			return &workflows[i];
 		if (any == NULL)
@@ -237,7 +237,7 @@ workflow_of(WaBatch *batch, const WaDocument *document, int64 partner_id)
 static const char *
 days_until(const WaBatch *batch, const char *iso)
 {
-	char	   *today = wa_value_time(GetCurrentTimestamp(), batch->time_zone);
+	char	   *today = wa_compose_value_time(GetCurrentTimestamp(), batch->time_zone);
 	int			day[2];
 	int			month[2];
 	int			year[2];
@@ -255,21 +255,21 @@ days_until(const WaBatch *batch, const char *iso)
 static bool
 gather(WaBatch *batch, const Unwritten *u, const WaScenario *scenario, WaValues *values)
 {
-	WaRecipient *recipient = u->partner_id != 0 ? wa_people_partner(batch, u->partner_id) : NULL;
+	WaRecipient *recipient = u->partner_id != 0 ? wa_compose_people_partner(batch, u->partner_id) : NULL;
 
 	if (is_about(u, "sicantik.document"))
 	{
-		WaDocument *document = wa_document_find(batch, u->record_id);
+		WaDocument *document = wa_compose_document_find(batch, u->record_id);
 
 		if (document == NULL)
 			return false;
 		if (scenario && strcmp(scenario->composer, "document_pending") == 0)
-			wa_values_add(values, "jumlah", psprintf("%d", wa_documents_count_pending(batch)));
-		wa_document_values(batch, values, document, workflow_of(batch, document, u->partner_id), recipient);
+			wa_compose_values_add(values, "jumlah", psprintf("%d", wa_compose_documents_count_pending(batch)));
+		wa_compose_document_values(batch, values, document, workflow_of(batch, document, u->partner_id), recipient);
 	}
 	else if (is_about(u, "sicantik.permit"))
 	{
-		WaPermit   *permit = wa_permit_find(batch, u->record_id);
+		WaPermit   *permit = wa_compose_permit_find(batch, u->record_id);
 		const char *remaining;
 
 		if (permit == NULL)
@@ -278,17 +278,17 @@ gather(WaBatch *batch, const Unwritten *u, const WaScenario *scenario, WaValues 
 			days_until(batch, permit->expiry_date) : NULL;
 		if (remaining)
 		{
-			wa_values_add(values, "remaining_days", remaining);
-			wa_values_add(values, "days_remaining", remaining);
+			wa_compose_values_add(values, "remaining_days", remaining);
+			wa_compose_values_add(values, "days_remaining", remaining);
 		}
-		wa_permit_values(batch, values, permit, recipient);
+		wa_compose_permit_values(batch, values, permit, recipient);
 	}
 	else
-		wa_office_values(batch, values);
+		wa_compose_office_values(batch, values);
 	if (u->params)
-		wa_values_from_json(values, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(u->params))));
+		wa_compose_values_from_json(values, DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(u->params))));
 	if (recipient && recipient->name)
-		wa_values_add(values, "partner_name", recipient->name);
+		wa_compose_values_add(values, "partner_name", recipient->name);
 	return true;
 }
 
@@ -325,8 +325,8 @@ judge(WaBatch *batch, const WaIdentity *identity, Unwritten *u)
 	}
 	if (template)
 	{
-		u->new_params = wa_template_params(template, batch->mappings, batch->nmappings, &values);
-		u->body = wa_template_render(template, &values, &missing, &u->lacks);
+		u->new_params = wa_compose_template_params(template, batch->mappings, batch->nmappings, &values);
+		u->body = wa_compose_template_render(template, &values, &missing, &u->lacks);
 	}
 	if (u->body == NULL && u->lacks)
 		answer(u, "held", "setting_missing", psprintf("the setting \"%s\" is not set", u->lacks));
@@ -469,7 +469,7 @@ forget_ended(void)
  * again, or 0.
  */
 bool
-wa_unwritten_run(TimestampTz *next_due)
+wa_compose_unwritten_run(TimestampTz *next_due)
 {
 	static WaStatement any = WA_STATEMENT("SELECT FROM wa.unwritten LIMIT 1");
 	TimestampTz now = GetCurrentTimestamp();

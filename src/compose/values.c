@@ -25,7 +25,7 @@
  * empty value, or, of a setting of the office, none.
  */
 void
-wa_values_add_setting(WaValues *values, const char *name, const char *value,
+wa_compose_values_add_setting(WaValues *values, const char *name, const char *value,
 					  const char *setting)
 {
 	if (values->n == values->size)
@@ -45,16 +45,16 @@ wa_values_add_setting(WaValues *values, const char *name, const char *value,
 }
 
 void
-wa_values_add(WaValues *values, const char *name, const char *value)
+wa_compose_values_add(WaValues *values, const char *name, const char *value)
 {
-	wa_values_add_setting(values, name, value, NULL);
+	wa_compose_values_add_setting(values, name, value, NULL);
 }
 
 /*
  * The first value of this name, so what is added first wins; NULL if none.
  */
 const WaValue *
-wa_values_find(const WaValues *values, const char *name)
+wa_compose_values_find(const WaValues *values, const char *name)
 {
 	for (int i = 0; i < values->n; i++)
 		if (strcmp(values->list[i].name, name) == 0)
@@ -66,7 +66,7 @@ wa_values_find(const WaValues *values, const char *name)
  * YYYY-MM-DD as DD-MM-YYYY; anything else as it is, NULL stays NULL.
  */
 char *
-wa_value_date(const char *iso)
+wa_compose_value_date(const char *iso)
 {
 	int			year;
 	int			month;
@@ -84,7 +84,7 @@ wa_value_date(const char *iso)
  * as UTC.
  */
 char *
-wa_value_time(TimestampTz at, const char *time_zone)
+wa_compose_value_time(TimestampTz at, const char *time_zone)
 {
 	pg_tz	   *zone = pg_tzset(time_zone);
 	struct pg_tm tm;
@@ -102,7 +102,7 @@ wa_value_time(TimestampTz at, const char *time_zone)
  * version 16, plain text before.  Indonesian first, then English, then any.
  */
 char *
-wa_value_translated(const char *text, bool is_jsonb)
+wa_compose_value_translated(const char *text, bool is_jsonb)
 {
 	static const char *const languages[] = {"id_ID", "en_US"};
 	struct json_object *object;
@@ -140,7 +140,7 @@ wa_value_translated(const char *text, bool is_jsonb)
  * where a URL needs it.  NULL if the pattern is NULL or a field is not known.
  */
 char *
-wa_value_link(const char *pattern, const WaValues *fields)
+wa_compose_value_link(const char *pattern, const WaValues *fields)
 {
 	StringInfoData link;
 	const char *p = pattern;
@@ -158,7 +158,7 @@ wa_value_link(const char *pattern, const WaValues *fields)
 			appendStringInfoChar(&link, *p++);
 			continue;
 		}
-		field = wa_values_find(fields, pnstrdup(p + 1, end - p - 1));
+		field = wa_compose_values_find(fields, pnstrdup(p + 1, end - p - 1));
 		if (field == NULL || field->value == NULL)
 			return NULL;
 		for (const unsigned char *c = (const unsigned char *) field->value; *c; c++)
@@ -180,7 +180,7 @@ wa_value_link(const char *pattern, const WaValues *fields)
  * days.  NULL if a date is missing or they are the wrong way round.
  */
 char *
-wa_value_span(const char *from_iso, const char *to_iso)
+wa_compose_value_span(const char *from_iso, const char *to_iso)
 {
 	int			y1;
 	int			m1;

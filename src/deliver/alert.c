@@ -29,8 +29,8 @@
 static char *
 compose(const char *provider, const char *reason)
 {
-	char	   *language = wa_setting_get("language");
-	char	   *office = wa_setting_get("office_name");
+	char	   *language = wa_office_get("language");
+	char	   *office = wa_office_get("office_name");
 	bool		english = strcmp(language, "en") == 0;
 	const char *format = english ?
 		"Notice from sicantik_wa, database %s: WhatsApp provider \"%s\" is in trouble.\n\n%s\n\n"
@@ -39,7 +39,7 @@ compose(const char *provider, const char *reason)
 		"Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s";
 
 	return psprintf(format, get_database_name(MyDatabaseId), provider,
-					english ? reason : wa_phrase_in_indonesian(reason),
+					english ? reason : wa_words_phrase_in_indonesian(reason),
 					office ? "\n\n" : "", office ? office : "");
 }
 
@@ -47,11 +47,11 @@ compose(const char *provider, const char *reason)
  * See alert.h.
  */
 void
-wa_alert(const char *provider, const char *cause, const char *reason)
+wa_deliver_alert(const char *provider, const char *cause, const char *reason)
 {
 	static WaStatement avoid =
 		WA_STATEMENT("UPDATE wa.message SET tried = ARRAY[$2] WHERE id = $1");
-	char	   *setting = wa_setting_get("alert_number");
+	char	   *setting = wa_office_get("alert_number");
 	WaArgs		args = {0};
 	char		number[WA_NUMBER_SIZE];
 	WaNewMessage message = {0};

@@ -16,6 +16,6 @@
  * In a transaction.  provider: the one in trouble; cause: a short stable word
  * (a reason code); reason: the sentence for people, without secrets.
  */
-extern void wa_alert(const char *provider, const char *cause, const char *reason);
+extern void wa_deliver_alert(const char *provider, const char *cause, const char *reason);
 
 #endif							/* SICANTIK_WA_ALERT_H */

@@ -79,7 +79,7 @@ may_be_plain(const WaProvider *provider)
  * be: the message is at fault then, not the provider.
  */
 bool
-wa_send_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
+wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
 			  WaTransfer *transfer, char *err, size_t err_size)
 {
 	const WaProvider *provider = route->provider;

@@ -100,7 +100,7 @@ note(WaPace *pace, WaOutcome outcome, int http_status)
  * An attempt is over: remember what it says of the provider.
  */
 void
-wa_circuit_note(const WaTransfer *transfer)
+wa_deliver_circuit_note(const WaTransfer *transfer)
 {
 	if (!was_interrupted(transfer->verdict.code))
 		note(transfer->pace, transfer->verdict.outcome, transfer->http_status);
@@ -111,7 +111,7 @@ wa_circuit_note(const WaTransfer *transfer)
  * of the ledger are looked at.
  */
 void
-wa_circuit_read_ledger(WaPace *pace)
+wa_deliver_circuit_read_ledger(WaPace *pace)
 {
 	static WaStatement history =
 		WA_STATEMENT("SELECT outcome, coalesce(http_status, 0) FROM"
@@ -128,7 +128,7 @@ wa_circuit_read_ledger(WaPace *pace)
 	wa_arg_int4(&args, WA_PACE_RECENT);
 	n = wa_query(&history, &args);
 	for (uint64 i = 0; i < n; i++)
-		if (wa_outcome_from_name(wa_row_text(i, 1), &outcome))
+		if (wa_gateway_outcome_from_name(wa_row_text(i, 1), &outcome))
 			note(pace, outcome, wa_row_int4(i, 2));
 	SPI_freetuptable(SPI_tuptable);
 
@@ -140,14 +140,14 @@ wa_circuit_read_ledger(WaPace *pace)
 	}
 	pace->against = 0;
 	pace->doubt_said = pace->unknowns > UNKNOWNS_ALLOWED;
-	wa_circuit_take_over(pace);
+	wa_deliver_circuit_take_over(pace);
 }
 
 /*
  * The row of the provider has been loaded: what has somebody made of it?
  */
 void
-wa_circuit_take_over(WaPace *pace)
+wa_deliver_circuit_take_over(WaPace *pace)
 {
 	const WaProvider *p = pace->provider;
 	bool		open = strcmp(p->state, "error") == 0;
@@ -188,7 +188,7 @@ doubled(int times)
  * twice a minute for ever.
  */
 int
-wa_circuit_probe_wait(const WaPace *pace, int failed)
+wa_deliver_circuit_probe_wait(const WaPace *pace, int failed)
 {
 	return doubled(failed + Max(pace->openings - 1, 0));
 }
@@ -197,7 +197,7 @@ wa_circuit_probe_wait(const WaPace *pace, int failed)
  * Open the circuit: see circuit.h.
  */
 bool
-wa_circuit_open(WaPace *pace, const char *cause, const char *reason,
+wa_deliver_circuit_open(WaPace *pace, const char *cause, const char *reason,
 				TimestampTz started_at, int first_probe_s)
 {
 	static WaStatement open =
@@ -222,7 +222,7 @@ wa_circuit_open(WaPace *pace, const char *cause, const char *reason,
 			 errdetail("Its connection is tested again in %d seconds, and it is used when that succeeds.",
 					   first_probe_s),
 			 errhint("After mending the cause: SELECT * FROM wa_test_connection('%s').", pace->name)));
-	wa_alert(pace->name, cause, reason);
+	wa_deliver_alert(pace->name, cause, reason);
 	return true;
 }
 
@@ -246,7 +246,7 @@ say_doubt(WaPace *pace)
 			(errmsg("sicantik_wa holds messages in doubt of provider \"%s\" instead of repeating them: %s",
 					pace->name, reason),
 			 errhint("Find out whether they have arrived; then wa_retry() or wa_cancel().")));
-	wa_alert(pace->name, "unknown", reason);
+	wa_deliver_alert(pace->name, "unknown", reason);
 }
 
 /*
@@ -267,7 +267,7 @@ refuses_all(const WaTransfer *transfer)
  * See circuit.h.
  */
 bool
-wa_circuit_count(WaTransfer *transfer)
+wa_deliver_circuit_count(WaTransfer *transfer)
 {
 	const WaVerdict *verdict = &transfer->verdict;
 	WaPace	   *pace = transfer->pace;
@@ -281,23 +281,23 @@ wa_circuit_count(WaTransfer *transfer)
 	{
 		transfer->refuses_all = true;
 		transfer->opened =
-			wa_circuit_open(pace, "refusals",
+			wa_deliver_circuit_open(pace, "refusals",
 							psprintf("it refuses everybody for a reason that sicantik_wa does not know: %s", verdict->reason),
 							transfer->started_at, 0);
 		return transfer->opened;
 	}
 	if (verdict->outcome == WA_OUTCOME_PROVIDER)
-		return wa_circuit_open(pace, verdict->code[0] ? verdict->code : psprintf("http %d", transfer->http_status),
+		return wa_deliver_circuit_open(pace, verdict->code[0] ? verdict->code : psprintf("http %d", transfer->http_status),
 							   verdict->reason, transfer->started_at, 0);
 	if (verdict->outcome == WA_OUTCOME_POLICY && verdict->scope == WA_SCOPE_PROVIDER)
-		return wa_circuit_open(pace, verdict->code, verdict->reason, transfer->started_at, POLICY_PROBE_S);
+		return wa_deliver_circuit_open(pace, verdict->code, verdict->reason, transfer->started_at, POLICY_PROBE_S);
 	if (pace->against >= AGAINST_IN_A_ROW)
-		return wa_circuit_open(pace, "attempts",
+		return wa_deliver_circuit_open(pace, "attempts",
 							   psprintf("%d attempts in a row have failed, the last one so: %s",
 										pace->against, verdict->reason),
 							   transfer->started_at, 0);
 	if (on_trial && speaks_against(verdict->outcome, transfer->http_status))
-		return wa_circuit_open(pace, "attempts",
+		return wa_deliver_circuit_open(pace, "attempts",
 							   psprintf("its connection test succeeded, but the first message did not: %s", verdict->reason),
 							   transfer->started_at, 0);
 	return false;
@@ -307,9 +307,9 @@ wa_circuit_count(WaTransfer *transfer)
  * See circuit.h.
  */
 bool
-wa_circuit_in_doubt(const char *provider)
+wa_deliver_circuit_in_doubt(const char *provider)
 {
-	WaPace	   *pace = wa_pacing_find(provider);
+	WaPace	   *pace = wa_deliver_pacing_find(provider);
 
 	return pace && pace->unknowns > UNKNOWNS_ALLOWED;
 }

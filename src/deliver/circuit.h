@@ -27,11 +27,11 @@ wa_circuit_usable(const WaProvider *provider)
 }
 
 /* pacing.c: a provider is new here; its row was loaded again. */
-extern void wa_circuit_read_ledger(WaPace *pace);
-extern void wa_circuit_take_over(WaPace *pace);
+extern void wa_deliver_circuit_read_ledger(WaPace *pace);
+extern void wa_deliver_circuit_take_over(WaPace *pace);
 
 /* transfer.c: an attempt is over; remembers what it says of the provider. */
-extern void wa_circuit_note(const WaTransfer *transfer);
+extern void wa_deliver_circuit_note(const WaTransfer *transfer);
 
 /*
  * Called once for each attempt that is over, in the transaction that records
@@ -43,7 +43,7 @@ extern void wa_circuit_note(const WaTransfer *transfer);
  * true if the circuit was opened by this call, so that the configuration is to
  * be loaded again.
  */
-extern bool wa_circuit_count(WaTransfer *transfer);
+extern bool wa_deliver_circuit_count(WaTransfer *transfer);
 
 /*
  * In a transaction: stop using a provider whose row says configured, and tell
@@ -51,14 +51,14 @@ extern bool wa_circuit_count(WaTransfer *transfer);
  * succeeded since knows better.  first_probe_s: seconds until the first probe; 0: as usual.
  * False if that was not to be done, or somebody is just editing the row.
  */
-extern bool wa_circuit_open(WaPace *pace, const char *cause, const char *reason,
+extern bool wa_deliver_circuit_open(WaPace *pace, const char *cause, const char *reason,
 							TimestampTz started_at, int first_probe_s);
 
 /*
  * Are more than 5 of the provider's last 100 answered or unanswered attempts
  * of unknown outcome?  Attempts that we broke off ourselves do not count.
  */
-extern bool wa_circuit_in_doubt(const char *provider);
+extern bool wa_deliver_circuit_in_doubt(const char *provider);
 
 /*
  * In the round's transaction: note the results of probes that are over, and
@@ -66,15 +66,15 @@ extern bool wa_circuit_in_doubt(const char *provider);
  * later.  Returns true if the configuration is to be loaded again.  Not to be
  * called where nothing may be sent from.
  */
-extern bool wa_circuit_run(const WaProviders *providers, TimestampTz *next_due);
+extern bool wa_deliver_circuit_run(const WaProviders *providers, TimestampTz *next_due);
 
 /* After the commit: put due probes on the wire. */
-extern void wa_circuit_probe(void);
+extern void wa_deliver_circuit_probe(void);
 
 /* Probes of which the result is not recorded yet. */
-extern int	wa_circuit_probing(void);
+extern int	wa_deliver_circuit_probing(void);
 
 /* Seconds until the next probe of an open circuit, behind "failed" ones. */
-extern int	wa_circuit_probe_wait(const WaPace *pace, int failed);
+extern int	wa_deliver_circuit_probe_wait(const WaPace *pace, int failed);
 
 #endif							/* SICANTIK_WA_CIRCUIT_H */

@@ -54,7 +54,7 @@
  * Add a conclusion; the strings must live until it is written.
  */
 WaVerdictRow *
-wa_send_conclude(WaConclusions *conclusions, int64 id,
+wa_deliver_conclude(WaConclusions *conclusions, int64 id,
 				 const char *state, const char *reason, const char *detail)
 {
 	WaVerdictRow *row;
@@ -85,14 +85,14 @@ static WaVerdictRow *
 drop(WaConclusions *conclusions, WaItem *item,
 	 const char *state, const char *reason, const char *detail)
 {
-	wa_schedule_set_gone(item);
+	wa_deliver_schedule_set_gone(item);
 	if (item->repeats > 0 && state && strcmp(state, "queued") != 0)
 	{
 		state = "unknown";
 		detail = psprintf("it was not repeated%s%s; the first attempt may have been accepted",
 						  detail ? ": " : "", detail ? detail : "");
 	}
-	return wa_send_conclude(conclusions, item->id, state, reason, detail);
+	return wa_deliver_conclude(conclusions, item->id, state, reason, detail);
 }
 
 static bool
@@ -131,7 +131,7 @@ wait_for_facts(WaConclusions *conclusions, WaItem *item, WaUnreadKind kind, cons
 	if (item->noted == hash)
 		return;
 	item->noted = hash;
-	wa_send_conclude(conclusions, item->id, "queued", "facts_unreadable", why);
+	wa_deliver_conclude(conclusions, item->id, "queued", "facts_unreadable", why);
 }
 
 /* No provider now: say so in the ledger when the reason is a new one. */
@@ -148,10 +148,10 @@ wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, 
 		return;
 	item->noted = hash;
 	/* whose turn it is must not be forgotten with this process */
-	if (wa_schedule_is_last(item))
-		wa_send_conclude(conclusions, item->id, "queued", WA_REFUSES_ALL, reason);
+	if (wa_deliver_schedule_is_last(item))
+		wa_deliver_conclude(conclusions, item->id, "queued", WA_REFUSES_ALL, reason);
 	else
-		wa_send_conclude(conclusions, item->id, "queued", "no_provider", reason);
+		wa_deliver_conclude(conclusions, item->id, "queued", "no_provider", reason);
 }
 
 /*
@@ -193,7 +193,7 @@ must_wait_for_hours(const WaSendConfig *config, WaConclusions *conclusions, WaIt
 
 		if (strcmp(config->hours[i].scenario, item->scenario) != 0)
 			continue;
-		opening = wa_hours_opening(&config->hours[i].hours, config->time_zone, now);
+		opening = wa_office_hours_opening(&config->hours[i].hours, config->time_zone, now);
 		if (opening <= now)
 			return false;
 		drop(conclusions, item, "queued", "outside_hours",
@@ -217,7 +217,7 @@ ask_still(void *about, int first, int n, const char **locked_table, const char *
 {
 	const Rechecking *r = about;
 
-	wa_recheck(r->schema, r->ids + first, n, r->results + first, r->details + first);
+	wa_compose_recheck(r->schema, r->ids + first, n, r->results + first, r->details + first);
 	return true;
 }
 
@@ -258,7 +258,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	}
 	if (nasked == 0)
 		return n;
-	wa_facts_ask(&still_so, &rechecking, nasked, unread);
+	wa_deliver_facts_ask(&still_so, &rechecking, nasked, unread);
 	for (int k = 0; k < nasked; k++)
 	{
 		if (unread[k].kind != WA_UNREAD_NOT || results[k] != WA_STILL_LOCKED)
@@ -266,7 +266,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 		unread[k].kind = details[k] ? WA_UNREAD_LONG : WA_UNREAD_SHORT;
 		unread[k].why = details[k];
 	}
-	wa_facts_say(unread, nasked);
+	wa_deliver_facts_say(unread, nasked);
 	for (int i = 0, k = 0; i < n; i++)
 	{
 		WaItem	   *item = items[i];
@@ -290,13 +290,13 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 				unreached[nunreached++] = item->id;
 			}
 			else if (result == WA_STILL_ENDED)
-				wa_schedule_set_gone(item);
+				wa_deliver_schedule_set_gone(item);
 			if (result != WA_STILL_TRUE)
 				continue;
 		}
 		items[left++] = item;
 	}
-	wa_recheck_keep_unreached(unreached, nunreached);
+	wa_compose_recheck_keep_unreached(unreached, nunreached);
 	return left;
 }
 
@@ -430,12 +430,12 @@ decide(const WaSendConfig *config, WaRoute *route, const WaItem *item)
 	if (item->fallback_when_paced)
 	{
 		wa_route_decide(route, &config->providers, config->mappings, config->nmappings,
-						wa_pacing_no_room);
+						wa_deliver_pacing_no_room);
 		if (route->provider)
 			return;
 	}
 	wa_route_decide(route, &config->providers, config->mappings, config->nmappings,
-					wa_pacing_no_budget);
+					wa_deliver_pacing_no_budget);
 }
 
 /*
@@ -474,16 +474,16 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 				c = &claimed[j];
 		if (c == NULL)
 		{
-			wa_schedule_set_gone(items[i]);
+			wa_deliver_schedule_set_gone(items[i]);
 			continue;
 		}
-		transfer = wa_transfer_new(routes[i]->provider, c->id, c->attempt);
+		transfer = wa_deliver_transfer_new(routes[i]->provider, c->id, c->attempt);
 		transfer->diverted = numbers[i] != NULL;
 		if (c->template_key)
 			transfer->template_key = MemoryContextStrdup(GetMemoryChunkContext(transfer), c->template_key);
-		if (!wa_send_build(config, routes[i], c, transfer, why, sizeof(why)))
+		if (!wa_deliver_build(config, routes[i], c, transfer, why, sizeof(why)))
 		{
-			wa_transfer_free(transfer);
+			wa_deliver_transfer_free(transfer);
 			drop(conclusions, items[i], "failed", "request", pstrdup(why));
 			continue;
 		}
@@ -498,7 +498,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
  * itself.
  */
 void
-wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
+wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 			   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 			   int64 *again)
 {
@@ -520,8 +520,8 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 	int			nchosen = 0;
 
 	*ntransfers = 0;
-	wa_pacing_start_round();
-	n = wa_schedule_pick(items, Min(room, BATCH), now, again);
+	wa_deliver_pacing_start_round();
+	n = wa_deliver_schedule_pick(items, Min(room, BATCH), now, again);
 
 	/* those behind may have another way to go than what is picked here */
 	if (n == Min(room, BATCH))
@@ -547,11 +547,11 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		stand_in = palloc(sizeof(WaRoute));
 	unread = palloc(sizeof(WaUnread) * left);
 	routing = (Routing) {config->schema, items, routes, stand_in, identity->test_number};
-	wa_facts_ask(&what_is_known, &routing, left, unread);
-	wa_facts_say(unread, left);
+	wa_deliver_facts_ask(&what_is_known, &routing, left, unread);
+	wa_deliver_facts_say(unread, left);
 
 	/* what was planned from hints is decided anew here */
-	wa_pacing_start_round();
+	wa_deliver_pacing_start_round();
 	for (int i = 0; i < left; i++)
 	{
 		WaItem	   *item = items[i];
@@ -596,7 +596,7 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 		{
 			WaVerdictRow *row = drop(conclusions, item, NULL, NULL, NULL);
 
-			wa_outcome_exhausted(item, row);
+			wa_deliver_outcome_exhausted(item, row);
 			row->route = route->reason;
 			continue;
 		}
@@ -606,9 +606,9 @@ wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool 
 			*again = Min(*again, item->wait_us);
 			continue;
 		}
-		pace = wa_pacing_find(route->provider->name);
+		pace = wa_deliver_pacing_find(route->provider->name);
 		item->hint = pace;
-		if (wa_pacing_slots(pace, now, again) == 0)
+		if (wa_deliver_pacing_slots(pace, now, again) == 0)
 		{
 			npaced++;
 			continue;

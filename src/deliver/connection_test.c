@@ -63,7 +63,7 @@ wait_for_answer(WaHttp *http, WaHttpAnswer *answer)
  * does not allow that.
  */
 bool
-wa_transfer_build_test(const WaProvider *provider, WaRequest *request,
+wa_deliver_transfer_build_test(const WaProvider *provider, WaRequest *request,
 					   char *why, size_t why_size)
 {
 	return wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts,
@@ -85,10 +85,10 @@ no_health(WaHealth *health, const char *format, const char *why)
 }
 
 /*
- * What came of the status call; release *health with wa_health_free().
+ * What came of the status call; release *health with wa_gateway_health_free().
  */
 void
-wa_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
+wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
 					   const WaHttpAnswer *answer, WaHealth *health)
 {
 	WaReply		reply = {0};
@@ -109,17 +109,17 @@ wa_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t 
 
 /*
  * Ask a provider how it is, and wait for the answer.  Release *health with
- * wa_health_free().
+ * wa_gateway_health_free().
  */
 void
-wa_transfer_test(const WaProvider *provider, WaHealth *health)
+wa_deliver_transfer_test(const WaProvider *provider, WaHealth *health)
 {
 	WaRequest	request = {0};
 	WaHttpAnswer answer = {0};
 	WaHttp	   *http;
 	char		why[256] = "";
 
-	if (!wa_transfer_build_test(provider, &request, why, sizeof(why)))
+	if (!wa_deliver_transfer_build_test(provider, &request, why, sizeof(why)))
 	{
 		no_health(health, "%s", why);
 		return;
@@ -131,12 +131,12 @@ wa_transfer_test(const WaProvider *provider, WaHealth *health)
 							strncmp(provider->base_url, "http://", 7) == 0, why, sizeof(why)))
 		{
 			no_health(health, "%s", why);
-			wa_request_free(&request);
+			wa_gateway_request_free(&request);
 		}
 		else
 		{
 			wait_for_answer(http, &answer);
-			wa_transfer_judge_test(provider->gateway, provider->settings, provider->nsettings,
+			wa_deliver_transfer_judge_test(provider->gateway, provider->settings, provider->nsettings,
 								   &answer, health);
 		}
 	}

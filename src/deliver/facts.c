@@ -192,7 +192,7 @@ say(const char *why, uint32 hash, int waiting)
  * Tell the log why these messages wait.
  */
 void
-wa_facts_say(const WaUnread *unread, int n)
+wa_deliver_facts_say(const WaUnread *unread, int n)
 {
 	uint32	   *hashes = palloc0(sizeof(uint32) * n);
 
@@ -222,7 +222,7 @@ wa_facts_say(const WaUnread *unread, int n)
  * know.
  */
 void
-wa_facts_ask(WaFactsQuestion *question, void *about, int n, WaUnread *unread)
+wa_deliver_facts_ask(WaFactsQuestion *question, void *about, int n, WaUnread *unread)
 {
 	Asking		asking = {.question = question, .about = about, .unread = unread};
 

@@ -34,10 +34,10 @@ typedef struct WaFactsQuestion
 {
 	bool		(*ask) (void *about, int first, int n,
 						const char **locked_table, const char **why);
-	TimestampTz locked_since;	/* kept by wa_facts_ask() */
+	TimestampTz locked_since;	/* kept by wa_deliver_facts_ask() */
 } WaFactsQuestion;
 
-extern void wa_facts_ask(WaFactsQuestion *question, void *about, int n, WaUnread *unread);
-extern void wa_facts_say(const WaUnread *unread, int n);
+extern void wa_deliver_facts_ask(WaFactsQuestion *question, void *about, int n, WaUnread *unread);
+extern void wa_deliver_facts_say(const WaUnread *unread, int n);
 
 #endif							/* SICANTIK_WA_FACTS_H */

@@ -63,8 +63,8 @@
 #define NS_PER_S			INT64_C(1000000000)
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
-int64_t
-wa_http_now_ns(void)
+static int64_t
+now_ns(void)
 {
 	struct timespec ts;
 
@@ -122,7 +122,7 @@ on_timer(CURLM *multi, long timeout_ms, void *arg)
 	if (timeout_ms < 0)
 		http->due = NEVER;
 	else
-		http->due = wa_http_now_ns() + timeout_ms * NS_PER_MS;
+		http->due = now_ns() + timeout_ms * NS_PER_MS;
 	return 0;
 }
 
@@ -189,7 +189,7 @@ static bool
 start_afresh(WaHttpTransfer *t)
 {
 	long		left = t->timeout_ms -
-		(long) ((wa_http_now_ns() - t->submitted) / NS_PER_MS);
+		(long) ((now_ns() - t->submitted) / NS_PER_MS);
 
 	if (t->afresh || left <= 0)
 		return false;
@@ -239,8 +239,8 @@ finish(WaHttpTransfer *t, CURLcode code, const char *reason)
 		answer->result != WA_HTTP_ANSWERED || answer->truncated)
 		wa_http_explain(t, code, reason);
 	answer->tls_error = reason == NULL && wa_http_is_tls_error(code);
-	answer->total_s = (double) (wa_http_now_ns() - t->submitted) / NS_PER_S;
-	wa_request_free(&t->req);
+	answer->total_s = (double) (now_ns() - t->submitted) / NS_PER_S;
+	wa_gateway_request_free(&t->req);
 
 	if (t->prev != NULL)
 		t->prev->next = t->next;
@@ -488,7 +488,7 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 	t->too_large = false;
 	t->no_memory = false;
 	t->curl_error[0] = '\0';
-	t->submitted = wa_http_now_ns();
+	t->submitted = now_ns();
 	t->answer.tag = tag;
 	t->answer.body[0] = '\0';
 
@@ -538,7 +538,7 @@ wa_http_drive(WaHttp *http)
 		int			n;
 		int			i;
 
-		if (http->due != NEVER && http->due <= wa_http_now_ns())
+		if (http->due != NEVER && http->due <= now_ns())
 		{
 			http->due = NEVER;
 			rc = curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0,

@@ -106,7 +106,6 @@ struct WaHttp
 };
 
 /* http.c */
-extern int64_t wa_http_now_ns(void);
 
 /* http_transfer.c */
 extern WaHttpTransfer *wa_http_take(WaHttp *http);

@@ -217,7 +217,7 @@ void
 wa_http_free_transfer(WaHttpTransfer *t)
 {
 	curl_easy_cleanup(t->easy);
-	wa_request_free(&t->req);
+	wa_gateway_request_free(&t->req);
 	wa_http_answer_free(&t->answer);
 	free(t->lines);
 	free(t);

@@ -20,7 +20,7 @@
 #define LOAD_BATCH		2000
 #define SWEEP_US		USECS_PER_SEC
 
-/* How far wa.ready has been read; see wa_send_take_ready(). */
+/* How far wa.ready has been read; see wa_deliver_take_ready(). */
 static int64 read_to = 0;
 static int64 safe_to = 0;
 static int64 checkpoint_id = 0;
@@ -47,10 +47,10 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 	attempt.started_at = row->claimed_at;
 	attempt.finished_at = GetCurrentTimestamp();
 	attempt.provider_code = "interrupted";
-	attempt.outcome = wa_outcome_name(WA_OUTCOME_UNKNOWN);
+	attempt.outcome = wa_gateway_outcome_name(WA_OUTCOME_UNKNOWN);
 	attempt.response = why;
 	wa_queue_record_attempts(&attempt, 1);
-	verdict = wa_send_conclude(conclusions, row->id, "unknown", "interrupted", why);
+	verdict = wa_deliver_conclude(conclusions, row->id, "unknown", "interrupted", why);
 	if (row->repeats == 0)
 		verdict->due_at = attempt.finished_at + config->unknown_wait_us;
 }
@@ -62,14 +62,14 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 static bool
 resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
 {
-	WaVerdictRow *verdict = wa_send_conclude(conclusions, row->id, NULL, NULL, NULL);
+	WaVerdictRow *verdict = wa_deliver_conclude(conclusions, row->id, NULL, NULL, NULL);
 	WaReadyRow	again = *row;
 
-	if (!wa_outcome_of_doubt(row, verdict))
+	if (!wa_deliver_outcome_of_doubt(row, verdict))
 		return false;
 	again.repeats++;
 	again.ntried = 0;
-	return wa_schedule_add(&again);
+	return wa_deliver_schedule_add(&again);
 }
 
 /* A row that is read twice in a round is concluded once. */
@@ -131,7 +131,7 @@ take_in(const WaSendConfig *config, WaConclusions *conclusions, WaReadyRow *rows
 	find_held(rows, n, held);
 	for (int i = 0; i < n; i++)
 	{
-		WaItem	   *item = wa_schedule_find(rows[i].id);
+		WaItem	   *item = wa_deliver_schedule_find(rows[i].id);
 		bool		takes = false;
 
 		if (is_concluded(conclusions, rows[i].id))
@@ -152,7 +152,7 @@ take_in(const WaSendConfig *config, WaConclusions *conclusions, WaReadyRow *rows
 		else if (rows[i].over)
 			over[nover++] = rows[i].id;
 		else
-			takes = wa_schedule_add(&rows[i]);
+			takes = wa_deliver_schedule_add(&rows[i]);
 		if (takes)
 			added++;
 	}
@@ -164,7 +164,7 @@ take_in(const WaSendConfig *config, WaConclusions *conclusions, WaReadyRow *rows
  * Read wa.ready from its beginning again: what was read has not happened.
  */
 void
-wa_send_read_again(void)
+wa_deliver_read_again(void)
 {
 	nput_off = 0;
 	read_to = safe_to = 0;
@@ -186,7 +186,7 @@ wa_send_read_again(void)
  * when a wake brought nothing new, and once a second.
  */
 bool
-wa_send_take_ready(const WaSendConfig *config, WaConclusions *conclusions)
+wa_deliver_take_ready(const WaSendConfig *config, WaConclusions *conclusions)
 {
 	WaReadyRow *rows;
 	uint64		oldest;
@@ -196,7 +196,7 @@ wa_send_take_ready(const WaSendConfig *config, WaConclusions *conclusions)
 	int			added;
 	int64		now = wa_deliver_clock();
 
-	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
+	if (wa_deliver_schedule_size() >= WA_SCHEDULE_MAX)
 		return false;
 	wa_queue_horizon(&oldest, &next);
 	if (checkpoint_xid == 0 && safe_to < read_to)
@@ -253,7 +253,7 @@ take_these(const WaSendConfig *config, WaConclusions *conclusions, const int64 *
  * have been revived; the scheduler may still have one of these as it was.
  */
 void
-wa_send_take_again(const WaSendConfig *config, WaConclusions *conclusions,
+wa_deliver_take_again(const WaSendConfig *config, WaConclusions *conclusions,
 				   const int64 *revived, int nrevived)
 {
 	int64	   *ids = palloc(sizeof(int64) * Max(nrevived + nput_off, 1));
@@ -261,10 +261,10 @@ wa_send_take_again(const WaSendConfig *config, WaConclusions *conclusions,
 
 	for (int i = 0; i < nrevived; i++)
 	{
-		WaItem	   *item = wa_schedule_find(revived[i]);
+		WaItem	   *item = wa_deliver_schedule_find(revived[i]);
 
 		if (item)
-			wa_schedule_remove(item);
+			wa_deliver_schedule_remove(item);
 		ids[n++] = revived[i];
 	}
 	while (nput_off > 0)
@@ -277,7 +277,7 @@ wa_send_take_again(const WaSendConfig *config, WaConclusions *conclusions,
  * scheduler may still have them as they were on the wire.
  */
 void
-wa_send_put_off(const int64 *ids, int n)
+wa_deliver_put_off(const int64 *ids, int n)
 {
 	for (int i = 0; i < n; i++)
 		put_message_off(ids[i]);
@@ -287,7 +287,7 @@ wa_send_put_off(const int64 *ids, int n)
  * Is there a message that was put off, to come back to in a moment?
  */
 bool
-wa_send_any_put_off(void)
+wa_deliver_any_put_off(void)
 {
 	return nput_off > 0;
 }
@@ -299,12 +299,12 @@ wa_send_any_put_off(void)
  * there may be more.
  */
 bool
-wa_send_take_due(const WaSendConfig *config, WaConclusions *conclusions, TimestampTz *next_due)
+wa_deliver_take_due(const WaSendConfig *config, WaConclusions *conclusions, TimestampTz *next_due)
 {
 	int64	   *ids;
 	int			n;
 
-	if (wa_schedule_size() >= WA_SCHEDULE_MAX)
+	if (wa_deliver_schedule_size() >= WA_SCHEDULE_MAX)
 	{
 		/* the round that makes room asks again; no use to wake for it */
 		*next_due = 0;

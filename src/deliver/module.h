@@ -15,7 +15,7 @@
  * the preloaded module is of another build.
  */
 static inline const WaDeliver *
-wa_load_deliver(void)
+wa_deliver_load(void)
 {
 	WaDeliverInterface interface = (WaDeliverInterface)
 		load_external_function(WA_DELIVER_MODULE, WA_DELIVER_FUNCTION, true, NULL);

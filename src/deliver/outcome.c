@@ -162,7 +162,7 @@ refused(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
  * *row live as long as the item.
  */
 void
-wa_outcome_exhausted(const WaItem *item, WaVerdictRow *row)
+wa_deliver_outcome_exhausted(const WaItem *item, WaVerdictRow *row)
 {
 	const char *reason = item->refusal ? item->refusal : "retry";
 
@@ -194,7 +194,7 @@ note_mapping(const WaTransfer *transfer)
 					transfer->template_key, transfer->pace->name, transfer->verdict.reason),
 			 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
 					 transfer->template_key, transfer->pace->name)));
-	wa_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
+	wa_deliver_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
 			 psprintf("template \"%s\" is not used with it any more: %s",
 					  transfer->template_key, transfer->verdict.reason));
 	return true;
@@ -231,14 +231,14 @@ throttled(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 			for (int i = 1; i < transfer->attempt && wait < LONGEST_BACKOFF_S; i++)
 				wait *= 4;
 		}
-		wa_schedule_hold_number(item->number, now + (int64) (wait * USECS_PER_SEC));
+		wa_deliver_schedule_hold_number(item->number, now + (int64) (wait * USECS_PER_SEC));
 	}
 	else
 	{
-		wa_pacing_throttled(transfer->pace, transfer->started_at);
+		wa_deliver_pacing_throttled(transfer->pace, transfer->started_at);
 		if (wait < 0)
 			wait = backoff(transfer->pace->throttles, verdict->backoff_s);
-		wa_pacing_pause(transfer->pace, now + (int64) (wait * USECS_PER_SEC));
+		wa_deliver_pacing_pause(transfer->pace, now + (int64) (wait * USECS_PER_SEC));
 		if (item->fallback_when_paced && verdict->fallback == WA_FALLBACK_YES)
 		{
 			go_on(transfer, row, "throttled", false, -1);
@@ -257,7 +257,7 @@ retry(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 		backoff(item->waits + 1, verdict->backoff_s);
 
 	if (verdict->scope == WA_SCOPE_PROVIDER && verdict->wait_s > 0)
-		wa_pacing_pause(transfer->pace, wa_deliver_clock() + verdict->wait_s * USECS_PER_SEC);
+		wa_deliver_pacing_pause(transfer->pace, wa_deliver_clock() + verdict->wait_s * USECS_PER_SEC);
 	if (verdict->max_retries >= 0 && item->waits >= verdict->max_retries)
 		refused(transfer, item, row, "retries_exhausted", -1);
 	else
@@ -352,11 +352,11 @@ in_doubt(const WaItem *item, WaVerdictRow *row, const char *reason, int64 unknow
  * to a provider or mapping that has just been found useless.
  */
 bool
-wa_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us,
+wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us,
 				 WaVerdictRow *row)
 {
 	const WaVerdict *verdict = &transfer->verdict;
-	bool		changed = wa_circuit_count(transfer);
+	bool		changed = wa_deliver_circuit_count(transfer);
 
 	memset(row, 0, sizeof(*row));
 	row->id = transfer->message_id;
@@ -409,7 +409,7 @@ wa_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us
  * over: carry out its policy.  Returns true if it is to be repeated.
  */
 bool
-wa_outcome_of_doubt(const WaReadyRow *message, WaVerdictRow *row)
+wa_deliver_outcome_of_doubt(const WaReadyRow *message, WaVerdictRow *row)
 {
 	static const char *const slow = "more than 5 of the provider's last 100 messages have an unknown outcome";
 
@@ -420,9 +420,9 @@ wa_outcome_of_doubt(const WaReadyRow *message, WaVerdictRow *row)
 		row->detail = "it is not known whether the provider took it, and it is repeated only once";
 		return false;
 	}
-	if (message->provider && wa_circuit_in_doubt(message->provider))
+	if (message->provider && wa_deliver_circuit_in_doubt(message->provider))
 	{
-		wa_alert(message->provider, "unknown", slow);
+		wa_deliver_alert(message->provider, "unknown", slow);
 		row->state = "held";
 		row->reason = "many_unknown";
 		row->detail = slow;

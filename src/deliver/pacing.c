@@ -134,7 +134,7 @@ share_room(void)
  * call); what is known of their pace stays.
  */
 void
-wa_pacing_load(const WaProviders *providers, const char *time_zone)
+wa_deliver_pacing_load(const WaProviders *providers, const char *time_zone)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	int64		now = wa_deliver_clock();
@@ -146,13 +146,13 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
 		paces[i]->provider = NULL;
 	for (int i = 0; i < providers->n; i++)
 	{
-		WaPace	   *pace = wa_pacing_find(providers->list[i].name);
+		WaPace	   *pace = wa_deliver_pacing_find(providers->list[i].name);
 
 		if (pace)
 		{
 			pace->provider = &providers->list[i];
 			take_quota(pace);
-			wa_circuit_take_over(pace);
+			wa_deliver_circuit_take_over(pace);
 			continue;
 		}
 		/* entries are never removed: transfers in flight point at them */
@@ -172,7 +172,7 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
 		take_quota(pace);
 		MemoryContextSwitchTo(old);
 		read_ledger(pace, now);
-		wa_circuit_read_ledger(pace);
+		wa_deliver_circuit_read_ledger(pace);
 		MemoryContextSwitchTo(TopMemoryContext);
 	}
 	share_room();
@@ -183,7 +183,7 @@ wa_pacing_load(const WaProviders *providers, const char *time_zone)
  * The pace of a provider, or NULL.
  */
 WaPace *
-wa_pacing_find(const char *provider)
+wa_deliver_pacing_find(const char *provider)
 {
 	for (int i = 0; i < npaces; i++)
 		if (strcmp(paces[i]->name, provider) == 0)
@@ -195,9 +195,9 @@ wa_pacing_find(const char *provider)
  * Why nothing more may go by it today, or NULL.
  */
 const char *
-wa_pacing_no_budget(const WaProvider *provider)
+wa_deliver_pacing_no_budget(const WaProvider *provider)
 {
-	WaPace	   *pace = wa_pacing_find(provider->name);
+	WaPace	   *pace = wa_deliver_pacing_find(provider->name);
 
 	if (pace == NULL)
 		return "it is not known to the sender yet";
@@ -218,12 +218,12 @@ wa_pacing_no_budget(const WaProvider *provider)
  * Why it could not take a message at once, or NULL.
  */
 const char *
-wa_pacing_no_room(const WaProvider *provider)
+wa_deliver_pacing_no_room(const WaProvider *provider)
 {
-	WaPace	   *pace = wa_pacing_find(provider->name);
+	WaPace	   *pace = wa_deliver_pacing_find(provider->name);
 	int64		again = PG_INT64_MAX;
 
-	return pace != NULL && wa_pacing_slots(pace, wa_deliver_clock(), &again) > 0 ? NULL :
+	return pace != NULL && wa_deliver_pacing_slots(pace, wa_deliver_clock(), &again) > 0 ? NULL :
 		"it has no room at the moment";
 }
 
@@ -231,12 +231,12 @@ wa_pacing_no_room(const WaProvider *provider)
  * Forget what was planned but not sent in an earlier round.
  */
 void
-wa_pacing_start_round(void)
+wa_deliver_pacing_start_round(void)
 {
 	for (int i = 0; i < npaces; i++)
 	{
 		paces[i]->planned = 0;
-		paces[i]->spent = paces[i]->provider && wa_pacing_no_budget(paces[i]->provider) != NULL;
+		paces[i]->spent = paces[i]->provider && wa_deliver_pacing_no_budget(paces[i]->provider) != NULL;
 	}
 }
 
@@ -245,7 +245,7 @@ wa_pacing_start_round(void)
  * lowered to the time when that may change by itself.
  */
 int
-wa_pacing_slots(WaPace *pace, int64 now, int64 *again)
+wa_deliver_pacing_slots(WaPace *pace, int64 now, int64 *again)
 {
 	const WaProvider *p = pace->provider;
 	int			slots;
@@ -281,7 +281,7 @@ wa_pacing_slots(WaPace *pace, int64 now, int64 *again)
 	}
 	if (slots > 0 && p->daily_cap >= 0)
 	{
-		(void) wa_pacing_no_budget(p);
+		(void) wa_deliver_pacing_no_budget(p);
 		slots = Min(slots, p->daily_cap - pace->sent_today - pace->in_flight - pace->planned);
 	}
 	if (slots > 0 && pace->quota_left >= 0)
@@ -295,11 +295,11 @@ wa_pacing_slots(WaPace *pace, int64 now, int64 *again)
  * Another one that can be used and has room now, or NULL; *again as above.
  */
 WaPace *
-wa_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again)
+wa_deliver_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again)
 {
 	for (int i = 0; i < npaces; i++)
 		if (paces[i] != pace && paces[i]->provider && wa_circuit_usable(paces[i]->provider) &&
-			wa_pacing_slots(paces[i], now, again) > 0)
+			wa_deliver_pacing_slots(paces[i], now, again) > 0)
 			return paces[i];
 	return NULL;
 }
@@ -308,7 +308,7 @@ wa_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again)
  * A message goes on the wire.
  */
 void
-wa_pacing_sent(WaPace *pace, int64 now)
+wa_deliver_pacing_sent(WaPace *pace, int64 now)
 {
 	const WaProvider *p = pace->provider;
 	int64		gap = p ? p->min_gap_us : 0;
@@ -325,7 +325,7 @@ wa_pacing_sent(WaPace *pace, int64 now)
  * has taken: the cap is there to protect the office's number.
  */
 void
-wa_pacing_done(WaPace *pace, WaOutcome outcome)
+wa_deliver_pacing_done(WaPace *pace, WaOutcome outcome)
 {
 	pace->in_flight--;
 	if (outcome == WA_OUTCOME_ACCEPTED)
@@ -344,7 +344,7 @@ wa_pacing_done(WaPace *pace, WaOutcome outcome)
  * many of them there are, the wait does not grow by them.
  */
 void
-wa_pacing_throttled(WaPace *pace, TimestampTz started_at)
+wa_deliver_pacing_throttled(WaPace *pace, TimestampTz started_at)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -359,7 +359,7 @@ wa_pacing_throttled(WaPace *pace, TimestampTz started_at)
  * The provider told us to wait.
  */
 void
-wa_pacing_pause(WaPace *pace, int64 until)
+wa_deliver_pacing_pause(WaPace *pace, int64 until)
 {
 	pace->paused_us = Max(pace->paused_us, until);
 }

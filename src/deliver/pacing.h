@@ -57,16 +57,16 @@ typedef struct WaPace
 } WaPace;
 
 extern int64 wa_deliver_clock(void);
-extern void wa_pacing_load(const WaProviders *providers, const char *time_zone);
-extern WaPace *wa_pacing_find(const char *provider);
-extern int	wa_pacing_slots(WaPace *pace, int64 now, int64 *again);
-extern WaPace *wa_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again);
-extern const char *wa_pacing_no_budget(const WaProvider *provider);
-extern const char *wa_pacing_no_room(const WaProvider *provider);
-extern void wa_pacing_start_round(void);
-extern void wa_pacing_sent(WaPace *pace, int64 now);
-extern void wa_pacing_done(WaPace *pace, WaOutcome outcome);
-extern void wa_pacing_throttled(WaPace *pace, TimestampTz started_at);
-extern void wa_pacing_pause(WaPace *pace, int64 until);
+extern void wa_deliver_pacing_load(const WaProviders *providers, const char *time_zone);
+extern WaPace *wa_deliver_pacing_find(const char *provider);
+extern int	wa_deliver_pacing_slots(WaPace *pace, int64 now, int64 *again);
+extern WaPace *wa_deliver_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again);
+extern const char *wa_deliver_pacing_no_budget(const WaProvider *provider);
+extern const char *wa_deliver_pacing_no_room(const WaProvider *provider);
+extern void wa_deliver_pacing_start_round(void);
+extern void wa_deliver_pacing_sent(WaPace *pace, int64 now);
+extern void wa_deliver_pacing_done(WaPace *pace, WaOutcome outcome);
+extern void wa_deliver_pacing_throttled(WaPace *pace, TimestampTz started_at);
+extern void wa_deliver_pacing_pause(WaPace *pace, int64 until);
 
 #endif							/* SICANTIK_WA_PACING_H */

@@ -79,8 +79,8 @@ forget(WaProbe *probe)
 		link = &(*link)->next;
 	*link = probe->next;
 	probe->pace->probe = NULL;
-	wa_request_free(&probe->request);
-	wa_health_free(&probe->health);
+	wa_gateway_request_free(&probe->request);
+	wa_gateway_health_free(&probe->health);
 	for (size_t i = 0; i < probe->nsettings; i++)
 		explicit_bzero(unconstify(char *, probe->settings[i].value),
 					   strlen(probe->settings[i].value));
@@ -98,7 +98,7 @@ probe_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted)
 		forget(probe);
 		return;
 	}
-	wa_transfer_judge_test(probe->gateway, probe->settings, probe->nsettings,
+	wa_deliver_transfer_judge_test(probe->gateway, probe->settings, probe->nsettings,
 						   answer, &probe->health);
 	probe->state = PROBE_OVER;
 }
@@ -131,7 +131,7 @@ prepare(WaPace *pace)
 	probe->health.quota_left = probe->health.daily_limit = -1;
 	probe->started_at = GetCurrentTimestamp();
 	MemoryContextSwitchTo(old);
-	if (!wa_transfer_build_test(p, &probe->request, probe->health.reason,
+	if (!wa_deliver_transfer_build_test(p, &probe->request, probe->health.reason,
 								sizeof(probe->health.reason)))
 		probe->state = PROBE_OVER;
 	probe->next = probes;
@@ -182,7 +182,7 @@ postpone(const WaProbe *probe)
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, pace->name);
-	wa_arg_int4(&args, wa_circuit_probe_wait(pace, failed));
+	wa_arg_int4(&args, wa_deliver_circuit_probe_wait(pace, failed));
 	wa_arg_text(&args, probe->health.reason);
 	ereport(DEBUG1,
 			(errmsg_internal("connection test of provider \"%s\" failed: %s",
@@ -209,7 +209,7 @@ note(const WaProbe *probe)
 			pace->probe_at = in_us(SOON_US);
 	}
 	else if (!probe->health.ok && probe->health.detail)
-		changed = wa_circuit_open(pace, "test", probe->health.reason, probe->started_at, 0);
+		changed = wa_deliver_circuit_open(pace, "test", probe->health.reason, probe->started_at, 0);
 	else
 		changed = probe->health.ok;
 	if (changed)
@@ -270,7 +270,7 @@ is_due(WaPace *pace, TimestampTz *next_due)
  * See circuit.h.
  */
 bool
-wa_circuit_run(const WaProviders *providers, TimestampTz *next_due)
+wa_deliver_circuit_run(const WaProviders *providers, TimestampTz *next_due)
 {
 	bool		changed = false;
 	WaProbe    *next;
@@ -291,7 +291,7 @@ wa_circuit_run(const WaProviders *providers, TimestampTz *next_due)
 	}
 	for (int i = 0; i < providers->n; i++)
 	{
-		WaPace	   *pace = wa_pacing_find(providers->list[i].name);
+		WaPace	   *pace = wa_deliver_pacing_find(providers->list[i].name);
 
 		if (pace == NULL || pace->provider == NULL || pace->probe)
 			continue;
@@ -313,11 +313,11 @@ wa_circuit_run(const WaProviders *providers, TimestampTz *next_due)
  * See circuit.h.
  */
 void
-wa_circuit_probe(void)
+wa_deliver_circuit_probe(void)
 {
 	bool		any = false;
 
-	if (probes == NULL || !wa_transfer_ready())
+	if (probes == NULL || !wa_deliver_transfer_ready())
 		return;
 	for (WaProbe *probe = probes; probe; probe = probe->next)
 	{
@@ -327,7 +327,7 @@ wa_circuit_probe(void)
 			continue;
 		probe->started_at = GetCurrentTimestamp();
 		any = true;
-		if (wa_transfer_put(&probe->wire, &probe->request, probe->plain, wa_guc_request_timeout,
+		if (wa_deliver_transfer_put(&probe->wire, &probe->request, probe->plain, wa_guc_request_timeout,
 							why, sizeof(why)))
 			probe->state = PROBE_ON_WIRE;
 		else
@@ -337,14 +337,14 @@ wa_circuit_probe(void)
 		}
 	}
 	if (any)
-		wa_transfer_drive();
+		wa_deliver_transfer_drive();
 }
 
 /*
  * See circuit.h.
  */
 int
-wa_circuit_probing(void)
+wa_deliver_circuit_probing(void)
 {
 	int			n = 0;
 

@@ -68,7 +68,7 @@ load_hours(WaSendConfig *fresh)
 	for (uint64 i = 0; i < n; i++)
 	{
 		fresh->hours[i].scenario = wa_row_text(i, 1);
-		wa_hours_read(&fresh->hours[i].hours, i, 2);
+		wa_office_hours_read(&fresh->hours[i].hours, i, 2);
 	}
 	fresh->nhours = (int) n;
 	SPI_freetuptable(SPI_tuptable);
@@ -105,11 +105,11 @@ load_config(void)
 	fresh.context = context;
 	wa_route_load_providers(&fresh.providers, true);
 	fresh.mappings = wa_route_load_mappings(&fresh.nmappings);
-	fresh.schema = wa_setting_get("odoo_schema");
-	fresh.time_zone = wa_setting_get("time_zone");
-	fresh.unknown_wait_us = wa_setting_get_interval("unknown_wait");
+	fresh.schema = wa_office_get("odoo_schema");
+	fresh.time_zone = wa_office_get("time_zone");
+	fresh.unknown_wait_us = wa_office_get_interval("unknown_wait");
 	load_hours(&fresh);
-	wa_pacing_load(&fresh.providers, fresh.time_zone);
+	wa_deliver_pacing_load(&fresh.providers, fresh.time_zone);
 	MemoryContextSwitchTo(old);
 	if (config.context)
 	{
@@ -117,7 +117,7 @@ load_config(void)
 		MemoryContextDelete(config.context);
 	}
 	config = fresh;
-	wa_schedule_reconsider();
+	wa_deliver_schedule_reconsider();
 	reload_wanted = false;
 }
 
@@ -152,7 +152,7 @@ record_finished(WaConclusions *conclusions)
 
 	while (*tail)
 		tail = &(*tail)->next;
-	while ((transfer = wa_transfer_finished()) != NULL)
+	while ((transfer = wa_deliver_transfer_finished()) != NULL)
 	{
 		*tail = transfer;
 		tail = &transfer->next;
@@ -178,7 +178,7 @@ record_finished(WaConclusions *conclusions)
 		row->finished_at = transfer->finished_at;
 		row->http_status = transfer->http_status;
 		row->provider_code = transfer->verdict.code;
-		row->outcome = wa_outcome_name(transfer->verdict.outcome);
+		row->outcome = wa_gateway_outcome_name(transfer->verdict.outcome);
 		row->response = transfer->response[0] ? transfer->response : transfer->verdict.reason;
 		row->unlisted = transfer->verdict.unlisted;
 	}
@@ -190,8 +190,8 @@ record_finished(WaConclusions *conclusions)
 
 		if (transfer->postponed)
 			continue;
-		verdict = wa_send_conclude(conclusions, transfer->message_id, "sent", NULL, NULL);
-		if (wa_outcome_apply(transfer, wa_schedule_find(transfer->message_id), config.unknown_wait_us, verdict))
+		verdict = wa_deliver_conclude(conclusions, transfer->message_id, "sent", NULL, NULL);
+		if (wa_deliver_outcome_apply(transfer, wa_deliver_schedule_find(transfer->message_id), config.unknown_wait_us, verdict))
 			reload_wanted = true;
 		if (verdict->due_at != 0 &&
 			(next_due_row == 0 || verdict->due_at < next_due_row))
@@ -218,7 +218,7 @@ conclude_recorded(WaConclusions *conclusions)
 		if (transfer->postponed || !transfer->opened)
 			continue;
 		n = wa_queue_revive_refused(transfer->pace->name, transfer->verdict.unlisted, &ids);
-		wa_send_put_off(ids, n);
+		wa_deliver_put_off(ids, n);
 		if (n > 0)
 			ereport(LOG,
 					(errmsg_plural("sicantik_wa tries %d message again that provider \"%s\" had refused like the others",
@@ -248,16 +248,16 @@ forget_recorded(void)
 			continue;
 		}
 		*link = transfer->next;
-		item = wa_schedule_find(transfer->message_id);
+		item = wa_deliver_schedule_find(transfer->message_id);
 		if (item && transfer->goes_on)
 		{
-			wa_schedule_refused(item, transfer->pace->name, transfer->tried, transfer->goes_on,
+			wa_deliver_schedule_refused(item, transfer->pace->name, transfer->tried, transfer->goes_on,
 								transfer->verdict.reason, transfer->wait_s);
 			any = true;
 		}
 		else if (item)
-			wa_schedule_remove(item);
-		wa_transfer_free(transfer);
+			wa_deliver_schedule_remove(item);
+		wa_deliver_transfer_free(transfer);
 	}
 	return any;
 }
@@ -269,12 +269,12 @@ static bool
 hold_waiting(WaConclusions *conclusions, const char *why)
 {
 	WaItem	   *items[1000];
-	int			n = wa_schedule_waiting(items, lengthof(items));
+	int			n = wa_deliver_schedule_waiting(items, lengthof(items));
 
 	for (int i = 0; i < n; i++)
 	{
-		wa_schedule_set_gone(items[i]);
-		wa_send_conclude(conclusions, items[i]->id, "held", "copy", why);
+		wa_deliver_schedule_set_gone(items[i]);
+		wa_deliver_conclude(conclusions, items[i]->id, "held", "copy", why);
 	}
 	return n == lengthof(items);
 }
@@ -283,7 +283,7 @@ hold_waiting(WaConclusions *conclusions, const char *why)
 static void
 say_why_stopped(const WaIdentity *identity)
 {
-	if (wa_worker_new_reason(identity->why))
+	if (wa_wake_new_reason(identity->why))
 		ereport(LOG,
 				(errmsg("sicantik_wa sends nothing from this database"),
 				 errdetail("Reason: %s.", identity->why)));
@@ -310,23 +310,23 @@ static void
 put_on_wire(void)
 {
 	bool		any = nclaimed > 0;
-	bool		on_standby = any && wa_standbys_have_commit();
+	bool		on_standby = any && wa_identity_standbys_have_commit();
 
 	while (nclaimed > 0)
 	{
 		WaTransfer *transfer = claimed[--nclaimed];
-		WaItem	   *item = wa_schedule_find(transfer->message_id);
+		WaItem	   *item = wa_deliver_schedule_find(transfer->message_id);
 		const WaProvider *provider = transfer->pace->provider;
 
-		wa_schedule_on_wire(item, provider ? provider->recipient_gap_us : 0);
-		wa_pacing_sent(transfer->pace, wa_deliver_clock());
+		wa_deliver_schedule_on_wire(item, provider ? provider->recipient_gap_us : 0);
+		wa_deliver_pacing_sent(transfer->pace, wa_deliver_clock());
 		if (on_standby)
-			wa_transfer_submit(transfer, timeout_of(transfer));
+			wa_deliver_transfer_submit(transfer, timeout_of(transfer));
 		else
-			wa_transfer_refuse(transfer, "the synchronous standby has not confirmed the claim");
+			wa_deliver_transfer_refuse(transfer, "the synchronous standby has not confirmed the claim");
 	}
 	if (any)
-		wa_transfer_drive();
+		wa_deliver_transfer_drive();
 }
 
 /*
@@ -347,19 +347,19 @@ start_round(void)
 	{
 		if (round_committed)
 		{
-			wa_schedule_remove_gone();
+			wa_deliver_schedule_remove_gone();
 			put_on_wire();
 		}
 		else
 		{
-			wa_schedule_forget_waiting();
+			wa_deliver_schedule_forget_waiting();
 			while (nclaimed > 0)
-				wa_transfer_free(claimed[--nclaimed]);
+				wa_deliver_transfer_free(claimed[--nclaimed]);
 			/* what waits for the former hours has not been woken */
 			config.nhours = 0;
 			reload_wanted = true;
 		}
-		wa_send_read_again();
+		wa_deliver_read_again();
 	}
 	round_open = true;
 	round_committed = false;
@@ -435,23 +435,23 @@ run(bool may_send, TimestampTz *next_due)
 	more = holding;
 	if (!holding)
 	{
-		nbusy = wa_schedule_busy(&busy);
-		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, wa_look_up_contacts,
+		nbusy = wa_deliver_schedule_busy(&busy);
+		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, wa_compose_look_up_contacts,
 								 &forgotten, &nforgotten, &revived, &nrevived,
 								 &unwritten, &requests_left);
 		if (unwritten)
-			wa_unwritten_look();
-		more = wa_send_take_due(&config, &conclusions, &next_due_row) || more;
-		wa_send_take_again(&config, &conclusions, revived, nrevived);
-		more = wa_send_take_ready(&config, &conclusions) || more;
+			wa_compose_unwritten_look();
+		more = wa_deliver_take_due(&config, &conclusions, &next_due_row) || more;
+		wa_deliver_take_again(&config, &conclusions, revived, nrevived);
+		more = wa_deliver_take_ready(&config, &conclusions) || more;
 	}
 
 	for (int i = 0; i < nforgotten; i++)
 	{
-		WaItem	   *item = wa_schedule_find(forgotten[i]);
+		WaItem	   *item = wa_deliver_schedule_find(forgotten[i]);
 
 		if (item)
-			wa_schedule_set_gone(item);
+			wa_deliver_schedule_set_gone(item);
 	}
 	/* what a doubt came to, before it is claimed again */
 	wa_queue_conclude(conclusions.rows, conclusions.n);
@@ -460,10 +460,10 @@ run(bool may_send, TimestampTz *next_due)
 	{
 		if (identity.is_copy)
 			more = hold_waiting(&conclusions, identity.why) || more;
-		else if (wa_schedule_size() > 0)
+		else if (wa_deliver_schedule_size() > 0)
 			sooner(next_due, GetCurrentTimestamp() + (identity.locked ? LOCKED_RETRY_US : STOPPED_RETRY_US));
 	}
-	else if (wa_worker_reload_waits())
+	else if (wa_wake_reload_waits())
 	{
 		/* a pause that was there before a message must be known before it goes */
 		more = true;
@@ -471,17 +471,17 @@ run(bool may_send, TimestampTz *next_due)
 	else if (may_send && !holding)
 	{
 		/* what waits for a time is not read while memory is full */
-		bool		any_due = next_due_row != 0 || wa_schedule_size() >= WA_SCHEDULE_MAX;
-		int			room = Min(wa_guc_max_in_flight - wa_transfer_in_flight(), MAX_TRANSFERS);
+		bool		any_due = next_due_row != 0 || wa_deliver_schedule_size() >= WA_SCHEDULE_MAX;
+		int			room = Min(wa_guc_max_in_flight - wa_deliver_transfer_in_flight(), MAX_TRANSFERS);
 
 		/* one number gets them all: one at a time */
 		if (identity.mode == WA_MODE_TEST)
-			room = Min(room, 1 - wa_transfer_in_flight());
+			room = Min(room, 1 - wa_deliver_transfer_in_flight());
 
-		if (wa_circuit_run(&config.providers, next_due))
+		if (wa_deliver_circuit_run(&config.providers, next_due))
 			reload_wanted = more = true;
-		if (room > 0 && wa_transfer_ready())
-			wa_send_choose(&config, &identity, room, any_due, &conclusions,
+		if (room > 0 && wa_deliver_transfer_ready())
+			wa_deliver_choose(&config, &identity, room, any_due, &conclusions,
 						   claimed, &nclaimed, &again);
 		more = more || nclaimed == MAX_TRANSFERS;
 	}
@@ -491,29 +491,29 @@ run(bool may_send, TimestampTz *next_due)
 	round_committed = true;
 
 	more = forget_recorded() || more;
-	wa_schedule_remove_gone();
+	wa_deliver_schedule_remove_gone();
 	put_on_wire();
-	wa_circuit_probe();
+	wa_deliver_circuit_probe();
 	round_open = false;
 	/* numbers were busy until just now */
-	if (nrecorded > 0 && wa_schedule_behind())
+	if (nrecorded > 0 && wa_deliver_schedule_behind())
 		more = true;
 	sooner(next_due, next_due_row);
-	if (unrecorded || wa_send_any_put_off())
+	if (unrecorded || wa_deliver_any_put_off())
 		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		sooner(next_due, wall_time(again));
 	if (requests_left)
 		sooner(next_due, GetCurrentTimestamp() + LOCKED_RETRY_US);
 	/* an answer may have come at once, or a request failed to start */
-	return more || wa_transfer_any_finished();
+	return more || wa_deliver_transfer_any_finished();
 }
 
 /* Answers that only this process knows. */
 static int
 count_unrecorded(void)
 {
-	int			n = (wa_transfer_any_finished() ? 1 : 0) + wa_circuit_probing();
+	int			n = (wa_deliver_transfer_any_finished() ? 1 : 0) + wa_deliver_circuit_probing();
 
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
 		n++;
@@ -523,8 +523,8 @@ count_unrecorded(void)
 static void
 open_sender(void)
 {
-	wa_transfer_open();
-	wa_schedule_init();
+	wa_deliver_transfer_open();
+	wa_deliver_schedule_init();
 }
 
 static void
@@ -543,7 +543,7 @@ close_sender(void)
 {
 	TimestampTz next_due;
 
-	wa_transfer_abort_all();
+	wa_deliver_transfer_abort_all();
 	(void) run(false, &next_due);
 	for (int i = 0; kept_out && count_unrecorded() > 0 && i < CLOSE_RETRIES; i++)
 	{
@@ -553,12 +553,12 @@ close_sender(void)
 		CHECK_FOR_INTERRUPTS();
 		(void) run(false, &next_due);
 	}
-	wa_transfer_close_engine();
+	wa_deliver_transfer_close_engine();
 }
 
 static const WaDeliver deliver = {
-	open_sender, run, wa_transfer_fd, wa_transfer_drive, wa_transfer_in_flight,
-	count_unrecorded, reload, close_sender, wa_transfer_test, wa_transfer_library
+	open_sender, run, wa_deliver_transfer_fd, wa_deliver_transfer_drive, wa_deliver_transfer_in_flight,
+	count_unrecorded, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_library
 };
 
 extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(const char *build);

@@ -45,10 +45,10 @@ static HTAB *numbers = NULL;
 static dlist_head lanes[LANES];
 static dlist_head gone;
 static uint64 walk = 0;
-static bool behind = false;		/* see wa_schedule_behind() */
+static bool behind = false;		/* see wa_deliver_schedule_behind() */
 
 void
-wa_schedule_init(void)
+wa_deliver_schedule_init(void)
 {
 	HASHCTL		ctl = {0};
 
@@ -69,7 +69,7 @@ wa_schedule_init(void)
 }
 
 int
-wa_schedule_size(void)
+wa_deliver_schedule_size(void)
 {
 	return (int) hash_get_num_entries(items);
 }
@@ -124,7 +124,7 @@ put_in_lane(WaItem *item)
 
 /* What its provider refuses like everybody's lets the others go first. */
 bool
-wa_schedule_is_last(const WaItem *item)
+wa_deliver_schedule_is_last(const WaItem *item)
 {
 	return item->lane == LAST_LANE;
 }
@@ -133,7 +133,7 @@ wa_schedule_is_last(const WaItem *item)
  * Take a ready message in; returns false if it is already here.
  */
 bool
-wa_schedule_add(const WaReadyRow *row)
+wa_deliver_schedule_add(const WaReadyRow *row)
 {
 	WaItem	   *item;
 	bool		found;
@@ -173,16 +173,39 @@ wa_schedule_add(const WaReadyRow *row)
 }
 
 WaItem *
-wa_schedule_find(int64 id)
+wa_deliver_schedule_find(int64 id)
 {
 	return hash_search(items, &id, HASH_FIND, NULL);
 }
 
+static Number *
+number_of(const char *number, bool create)
+{
+	char		key[WA_NUMBER_SIZE] = {0};
+	Number	   *entry;
+	bool		found;
+
+	strlcpy(key, number, WA_NUMBER_SIZE);
+	entry = hash_search(numbers, key, create ? HASH_ENTER : HASH_FIND, &found);
+	if (entry && !found)
+		memset((char *) entry + WA_NUMBER_SIZE, 0, sizeof(*entry) - WA_NUMBER_SIZE);
+	return entry;
+}
+
+static void
+off_wire(WaItem *item)
+{
+	Number	   *number = number_of(item->number, true);
+
+	item->on_wire = false;
+	number->on_wire--;
+}
+
 void
-wa_schedule_remove(WaItem *item)
+wa_deliver_schedule_remove(WaItem *item)
 {
 	if (item->on_wire)
-		wa_schedule_off_wire(item);
+		off_wire(item);
 	dlist_delete(&item->node);
 	forget(&item->scenario);
 	forget(&item->template_key);
@@ -200,10 +223,10 @@ wa_schedule_remove(WaItem *item)
 
 /*
  * The round concludes this message: set it aside until the round has
- * committed (wa_schedule_remove_gone) or failed (wa_schedule_forget_waiting).
+ * committed (wa_deliver_schedule_remove_gone) or failed (wa_deliver_schedule_forget_waiting).
  */
 void
-wa_schedule_set_gone(WaItem *item)
+wa_deliver_schedule_set_gone(WaItem *item)
 {
 	if (item->gone)
 		return;
@@ -213,10 +236,10 @@ wa_schedule_set_gone(WaItem *item)
 }
 
 void
-wa_schedule_remove_gone(void)
+wa_deliver_schedule_remove_gone(void)
 {
 	while (!dlist_is_empty(&gone))
-		wa_schedule_remove(dlist_head_element(WaItem, node, &gone));
+		wa_deliver_schedule_remove(dlist_head_element(WaItem, node, &gone));
 }
 
 /*
@@ -224,9 +247,9 @@ wa_schedule_remove_gone(void)
  * all that are not on the wire, to be read from the ledger again.
  */
 void
-wa_schedule_forget_waiting(void)
+wa_deliver_schedule_forget_waiting(void)
 {
-	wa_schedule_remove_gone();
+	wa_deliver_schedule_remove_gone();
 	for (int lane = 0; lane < LANES; lane++)
 	{
 		dlist_mutable_iter iter;
@@ -236,7 +259,7 @@ wa_schedule_forget_waiting(void)
 			WaItem	   *item = dlist_container(WaItem, node, iter.cur);
 
 			if (!item->on_wire)
-				wa_schedule_remove(item);
+				wa_deliver_schedule_remove(item);
 		}
 	}
 }
@@ -246,7 +269,7 @@ wa_schedule_forget_waiting(void)
  * nothing is known of where a message will go.
  */
 void
-wa_schedule_reconsider(void)
+wa_deliver_schedule_reconsider(void)
 {
 	HASH_SEQ_STATUS seq;
 	WaItem	   *item;
@@ -257,20 +280,6 @@ wa_schedule_reconsider(void)
 		item->hint = NULL;
 		item->wait_us = 0;
 	}
-}
-
-static Number *
-number_of(const char *number, bool create)
-{
-	char		key[WA_NUMBER_SIZE] = {0};
-	Number	   *entry;
-	bool		found;
-
-	strlcpy(key, number, WA_NUMBER_SIZE);
-	entry = hash_search(numbers, key, create ? HASH_ENTER : HASH_FIND, &found);
-	if (entry && !found)
-		memset((char *) entry + WA_NUMBER_SIZE, 0, sizeof(*entry) - WA_NUMBER_SIZE);
-	return entry;
 }
 
 /* Numbers that have nothing to remember any more. */
@@ -296,13 +305,13 @@ forget_quiet_numbers(int64 now)
 static bool
 plan(WaItem *item, int64 now, int64 *again)
 {
-	if (wa_pacing_slots(item->hint, now, again) == 0)
+	if (wa_deliver_pacing_slots(item->hint, now, again) == 0)
 	{
 		WaPace	   *other;
 
 		if (!item->fallback_when_paced || item->wanted_provider || item->elsewhere_us > now)
 			return false;
-		other = wa_pacing_elsewhere(item->hint, now, again);
+		other = wa_deliver_pacing_elsewhere(item->hint, now, again);
 		if (other == NULL)
 			return false;
 		item->elsewhere_us = now + ELSEWHERE_US;
@@ -319,7 +328,7 @@ plan(WaItem *item, int64 now, int64 *again)
  * go.
  */
 int
-wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
+wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 {
 	int			n = 0;
 
@@ -376,7 +385,7 @@ wa_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
  * on the wire?  Nothing but the end of that one will let it go.
  */
 bool
-wa_schedule_behind(void)
+wa_deliver_schedule_behind(void)
 {
 	return behind;
 }
@@ -387,10 +396,10 @@ wa_schedule_behind(void)
  * and detail; wait_s: the back-off that was asked for, or < 0.
  */
 void
-wa_schedule_refused(WaItem *item, const char *provider, bool tried,
+wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
 					const char *reason, const char *detail, double wait_s)
 {
-	wa_schedule_off_wire(item);
+	off_wire(item);
 	item->attempts++;
 	item->hint = NULL;
 	item->wait_us = 0;
@@ -413,7 +422,7 @@ wa_schedule_refused(WaItem *item, const char *provider, bool tried,
 }
 
 void
-wa_schedule_on_wire(WaItem *item, int64 recipient_gap_us)
+wa_deliver_schedule_on_wire(WaItem *item, int64 recipient_gap_us)
 {
 	Number	   *number = number_of(item->number, true);
 
@@ -423,20 +432,11 @@ wa_schedule_on_wire(WaItem *item, int64 recipient_gap_us)
 		number->next_us = wa_deliver_clock() + recipient_gap_us;
 }
 
-void
-wa_schedule_off_wire(WaItem *item)
-{
-	Number	   *number = number_of(item->number, true);
-
-	item->on_wire = false;
-	number->on_wire--;
-}
-
 /*
  * Nothing goes to this number before "until".
  */
 void
-wa_schedule_hold_number(const char *number, int64 until)
+wa_deliver_schedule_hold_number(const char *number, int64 until)
 {
 	Number	   *entry = number_of(number, true);
 
@@ -447,7 +447,7 @@ wa_schedule_hold_number(const char *number, int64 until)
  * Up to "max" messages that are not on the wire, in any order.
  */
 int
-wa_schedule_waiting(WaItem **list, int max)
+wa_deliver_schedule_waiting(WaItem **list, int max)
 {
 	int			n = 0;
 
@@ -472,13 +472,13 @@ wa_schedule_waiting(WaItem **list, int max)
  * Ids of the messages on the wire, palloc()ed.
  */
 int
-wa_schedule_busy(int64 **ids)
+wa_deliver_schedule_busy(int64 **ids)
 {
 	HASH_SEQ_STATUS seq;
 	WaItem	   *item;
 	int			n = 0;
 
-	*ids = palloc(sizeof(int64) * Max(wa_schedule_size(), 1));
+	*ids = palloc(sizeof(int64) * Max(wa_deliver_schedule_size(), 1));
 	hash_seq_init(&seq, items);
 	while ((item = hash_seq_search(&seq)) != NULL)
 		if (item->on_wire)

@@ -59,24 +59,23 @@ typedef struct WaItem
 
 #define WA_SCHEDULE_MAX		50000	/* more stay in the table for now */
 
-extern void wa_schedule_init(void);
-extern int	wa_schedule_size(void);
-extern bool wa_schedule_add(const WaReadyRow *row);
-extern WaItem *wa_schedule_find(int64 id);
-extern void wa_schedule_remove(WaItem *item);
-extern void wa_schedule_set_gone(WaItem *item);
-extern void wa_schedule_remove_gone(void);
-extern void wa_schedule_forget_waiting(void);
-extern void wa_schedule_reconsider(void);
-extern int	wa_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
-extern bool wa_schedule_is_last(const WaItem *item);
-extern bool wa_schedule_behind(void);
-extern void wa_schedule_refused(WaItem *item, const char *provider, bool tried,
+extern void wa_deliver_schedule_init(void);
+extern int	wa_deliver_schedule_size(void);
+extern bool wa_deliver_schedule_add(const WaReadyRow *row);
+extern WaItem *wa_deliver_schedule_find(int64 id);
+extern void wa_deliver_schedule_remove(WaItem *item);
+extern void wa_deliver_schedule_set_gone(WaItem *item);
+extern void wa_deliver_schedule_remove_gone(void);
+extern void wa_deliver_schedule_forget_waiting(void);
+extern void wa_deliver_schedule_reconsider(void);
+extern int	wa_deliver_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
+extern bool wa_deliver_schedule_is_last(const WaItem *item);
+extern bool wa_deliver_schedule_behind(void);
+extern void wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
 								const char *reason, const char *detail, double wait_s);
-extern void wa_schedule_on_wire(WaItem *item, int64 recipient_gap_us);
-extern void wa_schedule_off_wire(WaItem *item);
-extern void wa_schedule_hold_number(const char *number, int64 until);
-extern int	wa_schedule_waiting(WaItem **items, int max);
-extern int	wa_schedule_busy(int64 **ids);
+extern void wa_deliver_schedule_on_wire(WaItem *item, int64 recipient_gap_us);
+extern void wa_deliver_schedule_hold_number(const char *number, int64 until);
+extern int	wa_deliver_schedule_waiting(WaItem **items, int max);
+extern int	wa_deliver_schedule_busy(int64 **ids);
 
 #endif							/* SICANTIK_WA_SCHEDULE_H */

@@ -49,24 +49,24 @@ typedef struct WaConclusions
 } WaConclusions;
 
 /* intake.c */
-extern void wa_send_read_again(void);
-extern bool wa_send_take_ready(const WaSendConfig *config, WaConclusions *conclusions);
-extern bool wa_send_take_due(const WaSendConfig *config, WaConclusions *conclusions,
+extern void wa_deliver_read_again(void);
+extern bool wa_deliver_take_ready(const WaSendConfig *config, WaConclusions *conclusions);
+extern bool wa_deliver_take_due(const WaSendConfig *config, WaConclusions *conclusions,
 							 TimestampTz *next_due);
-extern void wa_send_take_again(const WaSendConfig *config, WaConclusions *conclusions,
+extern void wa_deliver_take_again(const WaSendConfig *config, WaConclusions *conclusions,
 							   const int64 *revived, int nrevived);
-extern void wa_send_put_off(const int64 *ids, int n);
-extern bool wa_send_any_put_off(void);
+extern void wa_deliver_put_off(const int64 *ids, int n);
+extern bool wa_deliver_any_put_off(void);
 
 /* claim.c */
-extern void wa_send_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
+extern void wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 						   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 						   int64 *again);
-extern WaVerdictRow *wa_send_conclude(WaConclusions *conclusions, int64 id,
+extern WaVerdictRow *wa_deliver_conclude(WaConclusions *conclusions, int64 id,
 									  const char *state, const char *reason, const char *detail);
 
 /* build.c */
-extern bool wa_send_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
+extern bool wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
 						  WaTransfer *transfer, char *err, size_t err_size);
 
 #endif							/* SICANTIK_WA_SEND_H */

@@ -77,7 +77,7 @@ note_opened(void)
  * Start the engine; raises an error if it cannot be.
  */
 void
-wa_transfer_open(void)
+wa_deliver_transfer_open(void)
 {
 	if (context == NULL)
 		context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa transfers",
@@ -101,7 +101,7 @@ wa_transfer_open(void)
  * until then the answer is no.
  */
 bool
-wa_transfer_ready(void)
+wa_deliver_transfer_ready(void)
 {
 	char		why[256] = "";
 	WaHttp	   *engine;
@@ -133,7 +133,7 @@ wa_transfer_ready(void)
  * Stop it; nothing may be in flight.
  */
 void
-wa_transfer_close_engine(void)
+wa_deliver_transfer_close_engine(void)
 {
 	if (http)
 		wa_http_close(http);
@@ -141,7 +141,7 @@ wa_transfer_close_engine(void)
 }
 
 pgsocket
-wa_transfer_fd(void)
+wa_deliver_transfer_fd(void)
 {
 	return http ? wa_http_fd(http) : PGINVALID_SOCKET;
 }
@@ -150,13 +150,13 @@ wa_transfer_fd(void)
  * Messages on the wire; probes are none.
  */
 int
-wa_transfer_in_flight(void)
+wa_deliver_transfer_in_flight(void)
 {
 	return messages_in_flight;
 }
 
 const char *
-wa_transfer_library(void)
+wa_deliver_transfer_library(void)
 {
 	return wa_http_library();
 }
@@ -164,17 +164,17 @@ wa_transfer_library(void)
 static void message_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted);
 
 /*
- * A transfer for one attempt; wa_transfer_free() releases it.
+ * A transfer for one attempt; wa_deliver_transfer_free() releases it.
  */
 WaTransfer *
-wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt)
+wa_deliver_transfer_new(const WaProvider *provider, int64 message_id, int attempt)
 {
 	WaTransfer *transfer = MemoryContextAllocZero(context, sizeof(WaTransfer));
 
 	transfer->wire.over = message_over;
 	transfer->message_id = message_id;
 	transfer->attempt = attempt;
-	transfer->pace = wa_pacing_find(provider->name);
+	transfer->pace = wa_deliver_pacing_find(provider->name);
 	transfer->gateway = provider->gateway;
 	transfer->started_at = GetCurrentTimestamp();
 	transfer->secrets = MemoryContextAllocZero(context,
@@ -189,9 +189,9 @@ wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt)
 }
 
 void
-wa_transfer_free(WaTransfer *transfer)
+wa_deliver_transfer_free(WaTransfer *transfer)
 {
-	wa_request_free(&transfer->request);
+	wa_gateway_request_free(&transfer->request);
 	for (size_t i = 0; i < transfer->nsecrets; i++)
 		pfree(unconstify(char *, transfer->secrets[i].value));
 	pfree(transfer->secrets);
@@ -204,8 +204,8 @@ static void
 finish(WaTransfer *transfer)
 {
 	transfer->finished_at = GetCurrentTimestamp();
-	wa_pacing_done(transfer->pace, transfer->verdict.outcome);
-	wa_circuit_note(transfer);
+	wa_deliver_pacing_done(transfer->pace, transfer->verdict.outcome);
+	wa_deliver_circuit_note(transfer);
 	transfer->next = NULL;
 	if (finished_tail)
 		finished_tail->next = transfer;
@@ -306,7 +306,7 @@ collect(void)
  * caller's, and there is a sentence.
  */
 bool
-wa_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
+wa_deliver_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
 				char *why, size_t why_size)
 {
 	return wa_http_submit(http, (uint64) (uintptr_t) wire, request, timeout_ms, plain,
@@ -318,12 +318,12 @@ wa_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
  * sent.
  */
 void
-wa_transfer_submit(WaTransfer *transfer, long timeout_ms)
+wa_deliver_transfer_submit(WaTransfer *transfer, long timeout_ms)
 {
 	char		why[256] = "";
 
 	transfer->started_at = GetCurrentTimestamp();
-	if (wa_transfer_put(&transfer->wire, &transfer->request, transfer->plain, timeout_ms,
+	if (wa_deliver_transfer_put(&transfer->wire, &transfer->request, transfer->plain, timeout_ms,
 						why, sizeof(why)))
 		messages_in_flight++;
 	else
@@ -337,7 +337,7 @@ wa_transfer_submit(WaTransfer *transfer, long timeout_ms)
  * Finish one that must not be put on the wire, as not sent.
  */
 void
-wa_transfer_refuse(WaTransfer *transfer, const char *why)
+wa_deliver_transfer_refuse(WaTransfer *transfer, const char *why)
 {
 	transfer->started_at = GetCurrentTimestamp();
 	judge_silence(transfer, true, "not_sent", why);
@@ -348,7 +348,7 @@ wa_transfer_refuse(WaTransfer *transfer, const char *why)
  * The engine's descriptor is readable.
  */
 void
-wa_transfer_drive(void)
+wa_deliver_transfer_drive(void)
 {
 	if (http)
 		wa_http_drive(http);
@@ -359,7 +359,7 @@ wa_transfer_drive(void)
  * Take the next finished transfer, or NULL.  The caller records and frees it.
  */
 WaTransfer *
-wa_transfer_finished(void)
+wa_deliver_transfer_finished(void)
 {
 	WaTransfer *transfer = finished;
 
@@ -377,7 +377,7 @@ wa_transfer_finished(void)
  * Is there one?
  */
 bool
-wa_transfer_any_finished(void)
+wa_deliver_transfer_any_finished(void)
 {
 	return finished != NULL;
 }
@@ -386,7 +386,7 @@ wa_transfer_any_finished(void)
  * Give up what is in flight; it is finished now, mostly as unknown.
  */
 void
-wa_transfer_abort_all(void)
+wa_deliver_transfer_abort_all(void)
 {
 	/* what has ended by itself is told apart */
 	collect();

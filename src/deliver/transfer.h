@@ -62,28 +62,28 @@ typedef struct WaTransfer
 	char		response[WA_RESPONSE_BYTES + 1];
 } WaTransfer;
 
-extern void wa_transfer_open(void);
-extern bool wa_transfer_ready(void);
-extern void wa_transfer_close_engine(void);
-extern pgsocket wa_transfer_fd(void);
-extern void wa_transfer_drive(void);
-extern int	wa_transfer_in_flight(void);
-extern WaTransfer *wa_transfer_new(const WaProvider *provider, int64 message_id, int attempt);
-extern void wa_transfer_submit(WaTransfer *transfer, long timeout_ms);
-extern bool wa_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
+extern void wa_deliver_transfer_open(void);
+extern bool wa_deliver_transfer_ready(void);
+extern void wa_deliver_transfer_close_engine(void);
+extern pgsocket wa_deliver_transfer_fd(void);
+extern void wa_deliver_transfer_drive(void);
+extern int	wa_deliver_transfer_in_flight(void);
+extern WaTransfer *wa_deliver_transfer_new(const WaProvider *provider, int64 message_id, int attempt);
+extern void wa_deliver_transfer_submit(WaTransfer *transfer, long timeout_ms);
+extern bool wa_deliver_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
 							char *why, size_t why_size);
-extern void wa_transfer_refuse(WaTransfer *transfer, const char *why);
-extern WaTransfer *wa_transfer_finished(void);
-extern bool wa_transfer_any_finished(void);
-extern void wa_transfer_free(WaTransfer *transfer);
-extern void wa_transfer_abort_all(void);
-extern const char *wa_transfer_library(void);
+extern void wa_deliver_transfer_refuse(WaTransfer *transfer, const char *why);
+extern WaTransfer *wa_deliver_transfer_finished(void);
+extern bool wa_deliver_transfer_any_finished(void);
+extern void wa_deliver_transfer_free(WaTransfer *transfer);
+extern void wa_deliver_transfer_abort_all(void);
+extern const char *wa_deliver_transfer_library(void);
 
 /* test.c */
-extern bool wa_transfer_build_test(const WaProvider *provider, WaRequest *request,
+extern bool wa_deliver_transfer_build_test(const WaProvider *provider, WaRequest *request,
 								   char *why, size_t why_size);
-extern void wa_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
+extern void wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
 								   const struct WaHttpAnswer *answer, WaHealth *health);
-extern void wa_transfer_test(const WaProvider *provider, WaHealth *health);
+extern void wa_deliver_transfer_test(const WaProvider *provider, WaHealth *health);
 
 #endif							/* SICANTIK_WA_TRANSFER_H */

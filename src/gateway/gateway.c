@@ -100,16 +100,16 @@ wa_gateway_boolean(const char *value, bool *result)
 
 /* The name under which an outcome is stored; static, never NULL. */
 const char *
-wa_outcome_name(WaOutcome outcome)
+wa_gateway_outcome_name(WaOutcome outcome)
 {
 	if ((int) outcome < 0 || (int) outcome >= WA_OUTCOME_COUNT)
 		outcome = WA_OUTCOME_UNKNOWN;
 	return outcome_names[outcome];
 }
 
-/* The reverse of wa_outcome_name(); false, and *out untouched, if none. */
+/* The reverse of wa_gateway_outcome_name(); false, and *out untouched, if none. */
 bool
-wa_outcome_from_name(const char *name, WaOutcome *out)
+wa_gateway_outcome_from_name(const char *name, WaOutcome *out)
 {
 	int			i;
 
@@ -142,7 +142,7 @@ wipe(char *bytes, size_t len)
 
 /* Release what a request holds, and empty it.  A zeroed one is fine. */
 void
-wa_request_free(WaRequest *req)
+wa_gateway_request_free(WaRequest *req)
 {
 	size_t		i;
 
@@ -164,7 +164,7 @@ wa_request_free(WaRequest *req)
 
 /* Release what a health verdict holds, and empty it. */
 void
-wa_health_free(WaHealth *health)
+wa_gateway_health_free(WaHealth *health)
 {
 	if (health == NULL)
 		return;

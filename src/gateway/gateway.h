@@ -142,7 +142,7 @@ typedef struct WaHealth
 	bool		ok;
 	char		reason[WA_REASON_SIZE]; /* one sentence, secrets removed */
 	char	   *detail;			/* JSON object, secrets removed; NULL only
-								 * without memory; wa_health_free */
+								 * without memory; wa_gateway_health_free */
 	long		quota_left;		/* messages that may still go; -1: not told */
 	long		daily_limit;	/* messages a day; -1: not told or none */
 } WaHealth;
@@ -192,7 +192,7 @@ typedef struct WaGateway
 
 	/*
 	 * Read the answer of the status call.  Fills all of *health; release it
-	 * with wa_health_free().
+	 * with wa_gateway_health_free().
 	 */
 	void		(*judge_test) (const WaPair *settings, size_t nsettings,
 							   const WaReply *reply, WaHealth *health);
@@ -205,10 +205,10 @@ WA_EXPORT extern const char *wa_gateway_setting(const WaPair *settings,
 												size_t nsettings,
 												const char *name);
 WA_EXPORT extern bool wa_gateway_boolean(const char *value, bool *result);
-WA_EXPORT extern const char *wa_outcome_name(WaOutcome outcome);
-WA_EXPORT extern bool wa_outcome_from_name(const char *name, WaOutcome *out);
-WA_EXPORT extern void wa_request_free(WaRequest *req);
-WA_EXPORT extern void wa_health_free(WaHealth *health);
+WA_EXPORT extern const char *wa_gateway_outcome_name(WaOutcome outcome);
+WA_EXPORT extern bool wa_gateway_outcome_from_name(const char *name, WaOutcome *out);
+WA_EXPORT extern void wa_gateway_request_free(WaRequest *req);
+WA_EXPORT extern void wa_gateway_health_free(WaHealth *health);
 
 /* meta_languages.c: Meta's code for a language, or NULL */
 WA_EXPORT extern const char *wa_gateway_meta_language(const char *given);

@@ -396,7 +396,7 @@ wa_gateway_request(WaRequest *req, const char *method,
 		wa_gateway_buf_free(&url);
 		if (body != NULL)
 			wa_gateway_buf_free(body);
-		wa_request_free(req);
+		wa_gateway_request_free(req);
 		wa_gateway_sentence(err, err_size, "out of memory");
 		return false;
 	}

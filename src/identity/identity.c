@@ -42,7 +42,7 @@ read_parameters(void *argument)
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (wa_app_open(&table, wa_setting_get("odoo_schema"),
+	if (wa_app_open(&table, wa_office_get("odoo_schema"),
 					"ir_config_parameter") == WA_APP_LOCKED)
 		facts->locked = true;
 	facts->why = table.why;
@@ -204,13 +204,13 @@ wa_identity_check(WaIdentity *identity)
 		return;
 	}
 
-	mode = wa_setting_get("mode");
+	mode = wa_office_get("mode");
 	if (strcmp(mode, "live") == 0)
 		identity->mode = WA_MODE_LIVE;
 	else if (strcmp(mode, "test") == 0)
 	{
 		char		number[WA_NUMBER_SIZE];
-		char	   *value = wa_setting_get("test_number");
+		char	   *value = wa_office_get("test_number");
 
 		if (value && wa_text_normalize_number(value, number))
 		{

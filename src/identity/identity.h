@@ -61,15 +61,15 @@ extern bool wa_identity_same_history(TimeLineID stamped, TimeLineID now);
 /*
  * standbys.c
  *
- * wa_standbys_note		called before messages are claimed, in no transaction:
+ * wa_identity_standbys_note		called before messages are claimed, in no transaction:
  *						keeps wa.identity.synchronous right.  False: nothing may
  *						be claimed yet, ask again in a moment.
- * wa_standbys_reload	the stamp may have been written anew.
- * wa_standbys_have_commit	after the commit of claims: may they go on the
+ * wa_identity_standbys_reload	the stamp may have been written anew.
+ * wa_identity_standbys_have_commit	after the commit of claims: may they go on the
  *						wire?
  */
-extern bool wa_standbys_note(void);
-extern void wa_standbys_reload(void);
-extern PGDLLEXPORT bool wa_standbys_have_commit(void);
+extern bool wa_identity_standbys_note(void);
+extern void wa_identity_standbys_reload(void);
+extern PGDLLEXPORT bool wa_identity_standbys_have_commit(void);
 
 #endif							/* SICANTIK_WA_IDENTITY_H */

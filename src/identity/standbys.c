@@ -113,7 +113,7 @@ connected_standbys(Standby **standbys)
 /*
  * Does the commit of a claim wait for every standby there is?  With none
  * connected it waits until one comes.  (Claims are always committed with
- * synchronous_commit on or stronger, see wa_session_pin_commit.)
+ * synchronous_commit on or stronger, see wa_worker_session_pin_commit.)
  */
 static bool
 all_are_synchronous(void)
@@ -189,7 +189,7 @@ write_down(bool synchronous)
  * See identity.h.  Costs nothing where nothing has changed.
  */
 bool
-wa_standbys_note(void)
+wa_identity_standbys_note(void)
 {
 	bool		synchronous = all_are_synchronous();
 
@@ -210,7 +210,7 @@ wa_standbys_note(void)
 }
 
 void
-wa_standbys_reload(void)
+wa_identity_standbys_reload(void)
 {
 	noted = NOT_READ;
 }
@@ -221,7 +221,7 @@ wa_standbys_reload(void)
  * in between.
  */
 bool
-wa_standbys_have_commit(void)
+wa_identity_standbys_have_commit(void)
 {
 	bool		confirmed;
 

@@ -23,7 +23,7 @@
  * Read WA_HOURS_COLUMNS of a row of SPI_tuptable, from "column" on.
  */
 void
-wa_hours_read(WaHours *hours, uint64 row, int column)
+wa_office_hours_read(WaHours *hours, uint64 row, int column)
 {
 	bool		no_hours = wa_row_isnull(row, column) || wa_row_isnull(row, column + 1);
 	bool		no_days = wa_row_isnull(row, column + 2);
@@ -40,7 +40,7 @@ wa_hours_read(WaHours *hours, uint64 row, int column)
  * always later than "at".  An unknown zone counts as UTC.
  */
 TimestampTz
-wa_hours_opening(const WaHours *hours, const char *time_zone, TimestampTz at)
+wa_office_hours_opening(const WaHours *hours, const char *time_zone, TimestampTz at)
 {
 	pg_tz	   *zone = time_zone ? pg_tzset(time_zone) : NULL;
 	struct pg_tm tm;

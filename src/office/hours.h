@@ -21,13 +21,13 @@ typedef struct WaHours
 	int			weekdays;		/* bit 1 Monday to bit 7 Sunday */
 } WaHours;
 
-/* The columns of wa.scenario that wa_hours_read() takes, three in order. */
+/* The columns of wa.scenario that wa_office_hours_read() takes, three in order. */
 #define WA_HOURS_COLUMNS \
 	"(extract(epoch FROM hours_from) * 1000000)::bigint, (extract(epoch FROM hours_to) * 1000000)::bigint," \
 	" (SELECT sum(DISTINCT 1 << d)::integer FROM unnest(weekdays) AS d)"
 
-extern PGDLLEXPORT void wa_hours_read(WaHours *hours, uint64 row, int column);
-extern PGDLLEXPORT TimestampTz wa_hours_opening(const WaHours *hours, const char *time_zone,
+extern PGDLLEXPORT void wa_office_hours_read(WaHours *hours, uint64 row, int column);
+extern PGDLLEXPORT TimestampTz wa_office_hours_opening(const WaHours *hours, const char *time_zone,
 												TimestampTz at);
 
 #endif							/* SICANTIK_WA_HOURS_H */

@@ -17,7 +17,7 @@
 #include "office/setting.h"
 #include "pg/query.h"
 
-const WaSetting wa_settings[] = {
+const WaSetting wa_office_settings[] = {
 	{"mode", WA_SETTING_MODE, "observe",
 	"observe: only messages by hand go out; live: all (wa_arm sets it); test: all to test_number"},
 	{"test_number", WA_SETTING_NUMBER, NULL,
@@ -57,9 +57,9 @@ const WaSetting wa_settings[] = {
  * The setting of this name, or NULL.
  */
 const WaSetting *
-wa_setting_find(const char *name)
+wa_office_find_setting(const char *name)
 {
-	for (const WaSetting *setting = wa_settings; setting->name; setting++)
+	for (const WaSetting *setting = wa_office_settings; setting->name; setting++)
 		if (strcmp(setting->name, name) == 0)
 			return setting;
 	return NULL;
@@ -69,7 +69,7 @@ wa_setting_find(const char *name)
  * What stands in the row, palloc()ed and unchecked, or NULL.
  */
 char *
-wa_setting_get_row(const char *name)
+wa_office_get_row(const char *name)
 {
 	static WaStatement get =
 		WA_STATEMENT("SELECT value FROM wa.setting WHERE name = $1");
@@ -97,13 +97,13 @@ wa_setting_get_row(const char *name)
  * be understood counts as unset.
  */
 char *
-wa_setting_get(const char *name)
+wa_office_get(const char *name)
 {
-	const WaSetting *setting = wa_setting_find(name);
-	char	   *value = wa_setting_get_row(name);
+	const WaSetting *setting = wa_office_find_setting(name);
+	char	   *value = wa_office_get_row(name);
 
 	if (value && setting && setting->kind == WA_SETTING_TIME_ZONE)
-		value = wa_time_zone_read(value);
+		value = wa_office_time_zone_read(value);
 	if (value)
 		return value;
 	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;
@@ -139,10 +139,10 @@ read_interval(const char *text, int64 *us)
  * something else in it counts as not there: it must not stop the worker.
  */
 int64
-wa_setting_get_interval(const char *name)
+wa_office_get_interval(const char *name)
 {
-	const WaSetting *setting = wa_setting_find(name);
-	char	   *value = wa_setting_get(name);
+	const WaSetting *setting = wa_office_find_setting(name);
+	char	   *value = wa_office_get(name);
 	int64		us = 0;
 
 	if ((value == NULL || !read_interval(value, &us) || us < 0) &&

@@ -35,21 +35,21 @@ typedef struct WaSetting
 	const char *description;
 } WaSetting;
 
-extern PGDLLEXPORT const WaSetting wa_settings[];	/* ends with name NULL */
-extern PGDLLEXPORT const WaSetting *wa_setting_find(const char *name);
+extern PGDLLEXPORT const WaSetting wa_office_settings[];	/* ends with name NULL */
+extern PGDLLEXPORT const WaSetting *wa_office_find_setting(const char *name);
 
 /* SPI connected, acting as the database's owner; palloc()ed, NULL: unset. */
-extern PGDLLEXPORT char *wa_setting_get(const char *name);
-extern char *wa_setting_get_row(const char *name);
-extern PGDLLEXPORT int64 wa_setting_get_interval(const char *name);
+extern PGDLLEXPORT char *wa_office_get(const char *name);
+extern char *wa_office_get_row(const char *name);
+extern PGDLLEXPORT int64 wa_office_get_interval(const char *name);
 
 /* time_zone.c: no SPI needed */
-extern PGDLLEXPORT char *wa_time_zone_read(const char *text);
-extern char *wa_time_zone_now(const char *name);
-extern PGDLLEXPORT Timestamp wa_time_on_wall(TimestampTz at, const char *zone_name);
-extern PGDLLEXPORT char *wa_time_words(TimestampTz at, const char *zone_name);
+extern PGDLLEXPORT char *wa_office_time_zone_read(const char *text);
+extern char *wa_office_time_zone_now(const char *name);
+extern PGDLLEXPORT Timestamp wa_office_time_on_wall(TimestampTz at, const char *zone_name);
+extern PGDLLEXPORT char *wa_office_time_words(TimestampTz at, const char *zone_name);
 
-/* wa_time_words() within a statement; both are expressions of SQL. */
+/* wa_office_time_words() within a statement; both are expressions of SQL. */
 #define WA_SQL_TIME(at, zone_name) \
 	"to_char(" at " AT TIME ZONE " zone_name ", 'YYYY-MM-DD HH24:MI:SS')"
 

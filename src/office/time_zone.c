@@ -85,7 +85,7 @@ is_name(const char *text)
  * The name of the time zone that is meant, palloc()ed, or NULL.
  */
 char *
-wa_time_zone_read(const char *text)
+wa_office_time_zone_read(const char *text)
 {
 	char		trimmed[TZ_STRLEN_MAX + 1];
 	int			hours;
@@ -116,7 +116,7 @@ wa_time_zone_read(const char *text)
  * The time that it is there now, palloc()ed: "2026-11-20 09:20".
  */
 char *
-wa_time_zone_now(const char *name)
+wa_office_time_zone_now(const char *name)
 {
 	pg_time_t	now = (pg_time_t) time(NULL);
 	pg_tz	   *zone = pg_tzset(name);
@@ -133,7 +133,7 @@ wa_time_zone_now(const char *name)
  * the second; an unknown zone counts as UTC.
  */
 Timestamp
-wa_time_on_wall(TimestampTz at, const char *zone_name)
+wa_office_time_on_wall(TimestampTz at, const char *zone_name)
 {
 	pg_tz	   *zone = zone_name ? pg_tzset(zone_name) : NULL;
 	struct pg_tm tm;
@@ -153,9 +153,9 @@ wa_time_on_wall(TimestampTz at, const char *zone_name)
  * sentence of ours names a time.
  */
 char *
-wa_time_words(TimestampTz at, const char *zone_name)
+wa_office_time_words(TimestampTz at, const char *zone_name)
 {
-	Timestamp	wall = wa_time_on_wall(at, zone_name);
+	Timestamp	wall = wa_office_time_on_wall(at, zone_name);
 	struct pg_tm tm;
 	fsec_t		fsec;
 

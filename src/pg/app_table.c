@@ -100,7 +100,7 @@ find_table(WaAppTable *table, const char *schema, const char *name)
 		form->relkind == RELKIND_PARTITIONED_TABLE ? WA_APP_READY : WA_APP_REFUSED;
 	if (table->state == WA_APP_READY)
 		table->why = wa_app_limit_why(table->relid, table->relation);
-	if (table->why || (table->state == WA_APP_READY && wa_changed_since_snapshot(tuple)))
+	if (table->why || (table->state == WA_APP_READY && wa_pg_changed_since_snapshot(tuple)))
 		table->state = WA_APP_LOCKED;
 	ReleaseSysCache(tuple);
 }
@@ -322,8 +322,8 @@ prepare(const WaAppTable *table, const char *sql, WaArgs *args)
 
 	if (kept && kept->plan)
 		return kept->plan;
-	wa_judged_init(judged, table->relid, InvalidOid, args);
-	plan = wa_judged_prepare(sql, judged);
+	wa_pg_judged_init(judged, table->relid, InvalidOid, args);
+	plan = wa_pg_judged_prepare(sql, judged);
 	if (kept && SPI_keepplan(plan) == 0)
 		kept->plan = plan;
 	return plan;
@@ -406,11 +406,11 @@ run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumn
 	{
 		if (with_values)
 		{
-			wa_judged_init(&judged, table->relid, InvalidOid, args);
-			result = wa_judged_execute(sql->data, &judged, args, true, 0);
+			wa_pg_judged_init(&judged, table->relid, InvalidOid, args);
+			result = wa_pg_judged_execute(sql->data, &judged, args, true, 0);
 		}
 		else
-			result = wa_judged_execute_plan(prepare(table, sql->data, args), args, true);
+			result = wa_pg_judged_execute_plan(prepare(table, sql->data, args), args, true);
 	}
 	PG_CATCH();
 	{

@@ -294,7 +294,7 @@ at_transaction_end(XactEvent event, void *arg)
  * logged for a function that another one of ours calls.
  */
 void
-wa_audit_call(FunctionCallInfo fcinfo, Oid caller)
+wa_pg_audit_call(FunctionCallInfo fcinfo, Oid caller)
 {
 	static bool registered = false;
 	char	   *role;

@@ -12,6 +12,6 @@
 
 #include "fmgr.h"
 
-extern void wa_audit_call(FunctionCallInfo fcinfo, Oid caller);
+extern void wa_pg_audit_call(FunctionCallInfo fcinfo, Oid caller);
 
 #endif							/* SICANTIK_WA_AUDIT_H */

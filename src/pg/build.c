@@ -42,7 +42,7 @@
  * What this library was built from, for people to compare.
  */
 const char *
-wa_build_of_library(void)
+wa_pg_build_of_library(void)
 {
 	return WA_SOURCE_BUILD;
 }
@@ -137,7 +137,7 @@ compare_versions(const char *a, const char *b)
  * transaction; needs neither SPI nor rights.
  */
 bool
-wa_build_differs(WaBuildDifference *difference)
+wa_pg_build_differs(WaBuildDifference *difference)
 {
 	char	   *version = extension_version();
 	char	   *stamp;
@@ -175,11 +175,11 @@ wa_build_differs(WaBuildDifference *difference)
  * Raise an error if it is.
  */
 void
-wa_build_check(void)
+wa_pg_build_check(void)
 {
 	WaBuildDifference difference;
 
-	if (wa_build_differs(&difference))
+	if (wa_pg_build_differs(&difference))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s: %s", difference.what, difference.what_to_do),

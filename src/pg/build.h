@@ -18,8 +18,8 @@ typedef struct WaBuildDifference
 	const char *what_to_do;
 } WaBuildDifference;
 
-extern const char *wa_build_of_library(void);
-extern bool wa_build_differs(WaBuildDifference *difference);
-extern void wa_build_check(void);
+extern const char *wa_pg_build_of_library(void);
+extern bool wa_pg_build_differs(WaBuildDifference *difference);
+extern void wa_pg_build_check(void);
 
 #endif							/* SICANTIK_WA_BUILD_H */

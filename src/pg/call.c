@@ -96,11 +96,11 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 	Oid			role = GetUserId();
 
 	call->caller = CurrentMemoryContext;
-	wa_build_check();
+	wa_pg_build_check();
 	wa_pg_act_as_owner(&call->acting);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	wa_own_tables_check();
+	wa_pg_own_tables_check();
 	if (level > WA_LEVEL_NONE && wa_call_level(role) < level)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -112,7 +112,7 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 	if (level >= WA_LEVEL_SEND)
 	{
 		refuse_subscribed();
-		wa_audit_call(fcinfo, role);
+		wa_pg_audit_call(fcinfo, role);
 	}
 }
 
@@ -133,7 +133,7 @@ wa_call_hide_statement(const char *shown)
 void
 wa_call_end(WaCall *call)
 {
-	wa_own_tables_check();
+	wa_pg_own_tables_check();
 	SPI_finish();
 	wa_pg_act_end(&call->acting);
 	MemoryContextSwitchTo(call->caller);
@@ -186,8 +186,8 @@ wa_call_rows_begin(FunctionCallInfo fcinfo)
 /*
  * Add a row; as many strings as the function has columns, NULL for SQL NULL.
  */
-void
-wa_call_row(FunctionCallInfo fcinfo, const char *const *strings)
+static void
+put_row(FunctionCallInfo fcinfo, const char *const *strings)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			natts = rsinfo->setDesc->natts;
@@ -213,7 +213,7 @@ wa_call_say(FunctionCallInfo fcinfo, const char *item, const char *action, const
 	row[0] = item;
 	row[1] = action;
 	row[2] = detail;
-	wa_call_row(fcinfo, row);
+	put_row(fcinfo, row);
 }
 
 /*

@@ -54,7 +54,7 @@ lock_extension(void)
 	/* it may have been dropped, or changed, before we had the lock */
 	AcceptInvalidationMessages();
 	return get_extension_oid("sicantik_wa", true) == extension &&
-		!wa_build_differs(&difference);
+		!wa_pg_build_differs(&difference);
 }
 
 /*
@@ -71,7 +71,7 @@ wa_frame_begin(const char *activity)
 	context_before = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	if (!lock_extension() || !wa_own_tables_lock())
+	if (!lock_extension() || !wa_pg_own_tables_lock())
 	{
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(context_before);

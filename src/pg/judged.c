@@ -34,7 +34,7 @@
 
 /* "args" may be NULL where there are none. */
 void
-wa_judged_init(WaJudged *judged, Oid relation, Oid function, const WaArgs *args)
+wa_pg_judged_init(WaJudged *judged, Oid relation, Oid function, const WaArgs *args)
 {
 	memset(judged, 0, sizeof(*judged));
 	judged->relation = relation;
@@ -136,7 +136,7 @@ parameters(const WaArgs *args)
  * the SPI connection unless it is kept.
  */
 SPIPlanPtr
-wa_judged_prepare(const char *sql, WaJudged *judged)
+wa_pg_judged_prepare(const char *sql, WaJudged *judged)
 {
 	SPIPlanPtr	plan = SPI_prepare_params(sql, set_up_parser, judged, 0);
 
@@ -151,7 +151,7 @@ wa_judged_prepare(const char *sql, WaJudged *judged)
  * Run such a plan; the result is that of SPI_execute_plan().
  */
 int
-wa_judged_execute_plan(SPIPlanPtr plan, const WaArgs *args, bool read_only)
+wa_pg_judged_execute_plan(SPIPlanPtr plan, const WaArgs *args, bool read_only)
 {
 	SPIExecuteOptions options = {0};
 
@@ -165,7 +165,7 @@ wa_judged_execute_plan(SPIPlanPtr plan, const WaArgs *args, bool read_only)
  * "limit" rows, 0 for all; the result is that of SPI_execute().
  */
 int
-wa_judged_execute(const char *sql, WaJudged *judged, const WaArgs *args, bool read_only, long limit)
+wa_pg_judged_execute(const char *sql, WaJudged *judged, const WaArgs *args, bool read_only, long limit)
 {
 	SPIExecuteOptions options = {0};
 	int			result;

@@ -25,10 +25,10 @@ typedef struct WaJudged
 	bool		seen;			/* the object was found in the statement */
 } WaJudged;
 
-extern void wa_judged_init(WaJudged *judged, Oid relation, Oid function, const WaArgs *args);
-extern SPIPlanPtr wa_judged_prepare(const char *sql, WaJudged *judged);
-extern int	wa_judged_execute_plan(SPIPlanPtr plan, const WaArgs *args, bool read_only);
-extern int	wa_judged_execute(const char *sql, WaJudged *judged, const WaArgs *args, bool read_only,
+extern void wa_pg_judged_init(WaJudged *judged, Oid relation, Oid function, const WaArgs *args);
+extern SPIPlanPtr wa_pg_judged_prepare(const char *sql, WaJudged *judged);
+extern int	wa_pg_judged_execute_plan(SPIPlanPtr plan, const WaArgs *args, bool read_only);
+extern int	wa_pg_judged_execute(const char *sql, WaJudged *judged, const WaArgs *args, bool read_only,
 							  long limit);
 
 #endif							/* SICANTIK_WA_JUDGED_H */

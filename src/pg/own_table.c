@@ -112,7 +112,7 @@ tell_locked(const char *name)
  * is not there is passed over; the statement that needs it says so.
  */
 bool
-wa_own_tables_lock(void)
+wa_pg_own_tables_lock(void)
 {
 	Oid			namespace = get_namespace_oid("wa", true);
 
@@ -140,7 +140,7 @@ wa_own_tables_lock(void)
  * that snapshot, and its rows as if they were gone.
  */
 bool
-wa_changed_since_snapshot(HeapTuple tuple)
+wa_pg_changed_since_snapshot(HeapTuple tuple)
 {
 	TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
 
@@ -155,7 +155,7 @@ wa_changed_since_snapshot(HeapTuple tuple)
  * when it has read: what it has locked meanwhile stays as it is.
  */
 void
-wa_own_tables_check(void)
+wa_pg_own_tables_check(void)
 {
 	Oid			namespace;
 
@@ -171,7 +171,7 @@ wa_own_tables_check(void)
 
 		if (!HeapTupleIsValid(tuple))
 			continue;
-		changed = wa_changed_since_snapshot(tuple);
+		changed = wa_pg_changed_since_snapshot(tuple);
 		ReleaseSysCache(tuple);
 		if (changed)
 			ereport(ERROR,

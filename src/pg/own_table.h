@@ -12,8 +12,8 @@
 
 #include "access/htup.h"
 
-extern bool wa_own_tables_lock(void);
-extern void wa_own_tables_check(void);
-extern bool wa_changed_since_snapshot(HeapTuple tuple);
+extern bool wa_pg_own_tables_lock(void);
+extern void wa_pg_own_tables_check(void);
+extern bool wa_pg_changed_since_snapshot(HeapTuple tuple);
 
 #endif							/* SICANTIK_WA_OWN_TABLE_H */

@@ -216,7 +216,7 @@ doubt(WaNewMessage *messages, int n)
 		if (!message->in_doubt || strcmp(message->state, "queued") != 0)
 			continue;
 		if (until == 0)
-			until = GetCurrentTimestamp() + wa_setting_get_interval("unknown_wait");
+			until = GetCurrentTimestamp() + wa_office_get_interval("unknown_wait");
 		message->state = "unknown";
 		message->reason = "failover";
 		message->detail = "it was due when this server was promoted; it may have gone out from the former primary";
@@ -248,7 +248,7 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	insert_unwritten(messages, n);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	wa_worker_wake_at_commit();
+	wa_wake_at_commit();
 }
 
 /*

@@ -237,7 +237,7 @@ request(Wish *wish, int64 id)
 	wa_arg_text(&args, wa_call_role());
 	if (wa_query(&wish->put, &args) > 0)
 	{
-		wa_worker_wake_at_commit();
+		wa_wake_at_commit();
 		return 1;
 	}
 	args.n = 1;
@@ -388,7 +388,7 @@ request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz un
 	wa_query(&wish->put_many, &args);
 	n = wa_row_int8(0, 1);
 	if (n > 0)
-		wa_worker_wake_at_commit();
+		wa_wake_at_commit();
 	left = wa_row_isnull(0, 2) ? 0 : wa_row_int8(0, 2);
 	if (left > 0)
 		ereport(NOTICE,

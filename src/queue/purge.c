@@ -136,7 +136,7 @@ wa_queue_purge(void)
 	 */
 	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	wa_arg_text(&args, wa_setting_get("retention"));
+	wa_arg_text(&args, wa_office_get("retention"));
 	wa_arg_int4(&args, MOST_UNPURGED);
 	if (wa_query(&blank, &args) > 0)
 		n = (int) wa_row_int8(0, 1);

@@ -463,7 +463,7 @@ let_go(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
 		}
 	}
 	read_contacts = ncontacts == 0 ||
-		look_up(wa_setting_get("odoo_schema"), contacts, ncontacts);
+		look_up(wa_office_get("odoo_schema"), contacts, ncontacts);
 
 	revivals.ids = palloc(sizeof(int64) * requests.n);
 	revivals.states = palloc(sizeof(char *) * requests.n);

@@ -46,7 +46,7 @@ wa_queue_settle(int64 message, int attempt, const char *provider_message_id,
 	wa_arg_text(&args, detail);
 	if (wa_query(&put, &args) == 0)
 		return false;
-	wa_worker_wake_at_commit();
+	wa_wake_at_commit();
 	return true;
 }
 

@@ -210,16 +210,16 @@ apply_said_no(WaRoute *routes, int n, const WaAppTable *contacts, const WaAppTab
 	}
 	if (!needed)
 		return;
-	wa_said_no_load(contacts, blacklist, by_person ? 0 : since);
+	wa_route_said_no_load(contacts, blacklist, by_person ? 0 : since);
 	for (int i = 0; i < n; i++)
 	{
 		if (routes[i].number == NULL || routes[i].later)
 			continue;
-		if (wa_said_no_in_odoo(routes[i].number))
+		if (wa_route_said_no_in_odoo(routes[i].number))
 			refuse(&routes[i], "opted_out", routes[i].partner_id != 0 ?
 				   "another contact with this number has opted out in Odoo" :
 				   "a contact with this number has opted out in Odoo");
-		if (wa_said_no_by_blacklist(routes[i].number))
+		if (wa_route_said_no_by_blacklist(routes[i].number))
 			refuse(&routes[i], "blacklisted", "the number is on Odoo's blacklist");
 	}
 }

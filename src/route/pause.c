@@ -64,7 +64,7 @@ wa_sql_pause(PG_FUNCTION_ARGS)
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	require_provider(name);
 	wa_arg_text(&args, name);
-	wa_arg_text(&args, wa_setting_get("time_zone"));
+	wa_arg_text(&args, wa_office_get("time_zone"));
 	n = wa_query(&paused, &args);
 	for (uint64 i = 0; i < n; i++)
 		ereport(NOTICE,

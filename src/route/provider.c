@@ -121,7 +121,7 @@ try_request(WaProvider *provider)
 		provider->unfit = true;
 		add_problem(provider, err);
 	}
-	wa_request_free(&request);
+	wa_gateway_request_free(&request);
 }
 
 /*
@@ -245,8 +245,8 @@ load_row(WaProvider *provider, uint64 row, RawSettings *raw)
 		Max(wa_row_int4(row, COL_DAILY_CAP), 0);
 	if (!wa_row_isnull(row, COL_PAUSED_AT))
 		provider->paused = psprintf("paused by %s since %s", wa_row_text(row, COL_PAUSED_BY),
-									wa_time_words(wa_row_timestamptz(row, COL_PAUSED_AT),
-												  wa_setting_get("time_zone")));
+									wa_office_time_words(wa_row_timestamptz(row, COL_PAUSED_AT),
+												  wa_office_get("time_zone")));
 	provider->probe_at = wa_row_timestamptz(row, COL_PROBE_AT);
 	provider->failed_probes = Max(wa_row_int4(row, COL_FAILED_PROBES), 0);
 	provider->quota_left = wa_row_isnull(row, COL_QUOTA_LEFT) ? -1 :

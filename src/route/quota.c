@@ -34,7 +34,7 @@ wa_route_note_quota(const char *provider, const WaHealth *health)
 					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)), 0) END"
 					 " WHERE name = (SELECT name FROM wa.provider WHERE name = $1"
 					 " AND ($2 >= 0 OR $3 >= 0 OR quota_left IS NOT NULL) FOR NO KEY UPDATE SKIP LOCKED)");
-	char	   *zone = wa_setting_get("time_zone");
+	char	   *zone = wa_office_get("time_zone");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, provider);

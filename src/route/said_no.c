@@ -183,7 +183,7 @@ is_fresh(const WaAppTable *contacts, const WaAppTable *blacklist, TimestampTz si
  * is for; 0: it is for no message, but for a person who asks.
  */
 void
-wa_said_no_load(const WaAppTable *contacts, const WaAppTable *blacklist, TimestampTz since)
+wa_route_said_no_load(const WaAppTable *contacts, const WaAppTable *blacklist, TimestampTz since)
 {
 	MemoryContext work;
 	MemoryContext old;
@@ -229,7 +229,7 @@ wa_said_no_load(const WaAppTable *contacts, const WaAppTable *blacklist, Timesta
  * Is this the number of a contact who has opted out?
  */
 bool
-wa_said_no_in_odoo(const char *number)
+wa_route_said_no_in_odoo(const char *number)
 {
 	return has(&said_no.in_odoo, number);
 }
@@ -238,7 +238,7 @@ wa_said_no_in_odoo(const char *number)
  * Is this number on the blacklist?
  */
 bool
-wa_said_no_by_blacklist(const char *number)
+wa_route_said_no_by_blacklist(const char *number)
 {
 	return has(&said_no.blacklisted, number);
 }

@@ -14,8 +14,8 @@
 #include "pg/app_table.h"
 
 /* SPI must be connected. */
-extern void wa_said_no_load(const WaAppTable *contacts, const WaAppTable *blacklist, TimestampTz since);
-extern bool wa_said_no_in_odoo(const char *number);
-extern bool wa_said_no_by_blacklist(const char *number);
+extern void wa_route_said_no_load(const WaAppTable *contacts, const WaAppTable *blacklist, TimestampTz since);
+extern bool wa_route_said_no_in_odoo(const char *number);
+extern bool wa_route_said_no_by_blacklist(const char *number);
 
 #endif							/* SICANTIK_WA_SAID_NO_H */

@@ -29,7 +29,7 @@ static uint64 uncounted[WA_DROP_COUNT];
  * process.
  */
 bool
-wa_worker_count_drop(WaDropReason reason, uint64 events)
+wa_wake_count_drop(WaDropReason reason, uint64 events)
 {
 	static bool said[WA_DROP_COUNT];
 	WaSlot	   *slot;
@@ -39,7 +39,7 @@ wa_worker_count_drop(WaDropReason reason, uint64 events)
 	int			index;
 
 	uncounted[reason] += events;
-	index = wa_slot_find(MyDatabaseId);
+	index = wa_wake_slot_find(MyDatabaseId);
 	if (index < 0)
 	{
 		if (said[reason])
@@ -47,7 +47,7 @@ wa_worker_count_drop(WaDropReason reason, uint64 events)
 		said[reason] = true;
 		return true;
 	}
-	slot = &wa_shared->slots[index];
+	slot = &wa_wake_shared->slots[index];
 
 	now = GetCurrentTimestamp();
 	for (int i = 0; i < WA_DROP_COUNT; i++)
@@ -72,18 +72,18 @@ wa_worker_count_drop(WaDropReason reason, uint64 events)
  * zeroes) if there were none.  Drops counted meanwhile show up next time.
  */
 bool
-wa_worker_take_drops(uint64 dropped[WA_DROP_COUNT],
+wa_wake_take_drops(uint64 dropped[WA_DROP_COUNT],
 					 TimestampTz *first, TimestampTz *last)
 {
 	WaSlot	   *slot;
 	bool		any = false;
-	int			index = wa_slot_find(MyDatabaseId);
+	int			index = wa_wake_slot_find(MyDatabaseId);
 
 	memset(dropped, 0, sizeof(uint64) * WA_DROP_COUNT);
 	*first = *last = 0;
 	if (index < 0)
 		return false;
-	slot = &wa_shared->slots[index];
+	slot = &wa_wake_shared->slots[index];
 
 	for (int i = 0; i < WA_DROP_COUNT; i++)
 	{

@@ -39,7 +39,7 @@ find_place(WaSlot *slot, Oid relid, bool take)
  * lock, raises no error, and does something once for a statement.
  */
 void
-wa_worker_note_fired(Oid relid)
+wa_wake_note_fired(Oid relid)
 {
 	static Oid	noted_relid = InvalidOid;
 	static TimestampTz noted_at = 0;
@@ -55,10 +55,10 @@ wa_worker_note_fired(Oid relid)
 		return;
 	noted_relid = relid;
 	noted_at = at;
-	index = wa_slot_find(MyDatabaseId);
+	index = wa_wake_slot_find(MyDatabaseId);
 	if (index < 0)
 		return;
-	slot = &wa_shared->slots[index];
+	slot = &wa_wake_shared->slots[index];
 	place = find_place(slot, relid, true);
 	if (place < 0)
 		return;
@@ -76,15 +76,15 @@ wa_worker_note_fired(Oid relid)
  * seen this database), the time of that.  False: that is not known.
  */
 bool
-wa_worker_last_fired(Oid relid, TimestampTz *at)
+wa_wake_last_fired(Oid relid, TimestampTz *at)
 {
-	int			index = wa_slot_find(MyDatabaseId);
+	int			index = wa_wake_slot_find(MyDatabaseId);
 	WaSlot	   *slot;
 	int			place;
 
 	if (index < 0)
 		return false;
-	slot = &wa_shared->slots[index];
+	slot = &wa_wake_shared->slots[index];
 	place = find_place(slot, relid, false);
 	/* all places may be in use, by other tables */
 	if (place < 0 && pg_atomic_read_u32(&slot->fired[WA_FIRED_TABLES - 1].relid) != InvalidOid)

@@ -4,7 +4,7 @@
  *		The slots in shared memory.
  *
  * The library must also load where it was not preloaded (a restored database
- * on a plain server, pg_dump): then there is no shared memory, wa_shared is
+ * on a plain server, pg_dump): then there is no shared memory, wa_wake_shared is
  * NULL, and every function that others may call does nothing or says so.
  *
  * A crash of any process makes the server discard shared memory.  So nothing
@@ -24,8 +24,8 @@
 #include "sicantik_wa.h"
 #include "wake/slot.h"
 
-WaShared   *wa_shared = NULL;
-LWLock	   *wa_lock = NULL;
+WaShared   *wa_wake_shared = NULL;
+LWLock	   *wa_wake_lock = NULL;
 
 static shmem_request_hook_type previous_request = NULL;
 static shmem_startup_hook_type previous_startup = NULL;
@@ -113,25 +113,25 @@ startup_memory(void)
 		previous_startup();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	wa_shared = ShmemInitStruct("sicantik_wa", sizeof(WaShared), &found);
-	wa_lock = &GetNamedLWLockTranche("sicantik_wa")->lock;
+	wa_wake_shared = ShmemInitStruct("sicantik_wa", sizeof(WaShared), &found);
+	wa_wake_lock = &GetNamedLWLockTranche("sicantik_wa")->lock;
 	if (!found)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
-		pg_atomic_init_u64(&wa_shared->launcher, 0);
-		pg_atomic_init_u64(&wa_shared->launcher_alive_at, 0);
-		pg_atomic_init_u32(&wa_shared->scan, 0);
-		pg_atomic_init_u32(&wa_shared->waiting, 0);
-		pg_atomic_init_u64(&wa_shared->first_xid, 0);
-		wa_shared->serial = 0;
-		wa_shared->no_room = false;
-		wa_shared->start_after =
+		pg_atomic_init_u64(&wa_wake_shared->launcher, 0);
+		pg_atomic_init_u64(&wa_wake_shared->launcher_alive_at, 0);
+		pg_atomic_init_u32(&wa_wake_shared->scan, 0);
+		pg_atomic_init_u32(&wa_wake_shared->waiting, 0);
+		pg_atomic_init_u64(&wa_wake_shared->first_xid, 0);
+		wa_wake_shared->serial = 0;
+		wa_wake_shared->no_room = false;
+		wa_wake_shared->start_after =
 			TimestampTzPlusMilliseconds(now, wait_after_crash(now));
 		for (int i = 0; i < WA_SLOTS; i++)
 		{
-			pg_atomic_init_u32(&wa_shared->databases[i], InvalidOid);
-			init_slot(&wa_shared->slots[i]);
+			pg_atomic_init_u32(&wa_wake_shared->databases[i], InvalidOid);
+			init_slot(&wa_wake_shared->slots[i]);
 		}
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -154,18 +154,18 @@ wa_wake_init(void)
  * Is there shared memory, and so a launcher to be woken?
  */
 bool
-wa_worker_preloaded(void)
+wa_wake_preloaded(void)
 {
-	return wa_shared != NULL;
+	return wa_wake_shared != NULL;
 }
 
 /*
  * Is the launcher's process there?  False on a standby.
  */
 bool
-wa_worker_launcher_running(void)
+wa_wake_launcher_running(void)
 {
-	return wa_shared != NULL && pg_atomic_read_u64(&wa_shared->launcher) != 0;
+	return wa_wake_shared != NULL && pg_atomic_read_u64(&wa_wake_shared->launcher) != 0;
 }
 
 /*
@@ -174,16 +174,16 @@ wa_worker_launcher_running(void)
  * of databases that are gone or were visited without finding the extension.
  */
 int
-wa_slot_find(Oid database)
+wa_wake_slot_find(Oid database)
 {
-	if (wa_shared == NULL || !OidIsValid(database))
+	if (wa_wake_shared == NULL || !OidIsValid(database))
 		return -1;
 	if (database == MyDatabaseId && own_slot >= 0 &&
-		pg_atomic_read_u32(&wa_shared->databases[own_slot]) == database)
+		pg_atomic_read_u32(&wa_wake_shared->databases[own_slot]) == database)
 		return own_slot;
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		if (pg_atomic_read_u32(&wa_shared->databases[i]) == database)
+		if (pg_atomic_read_u32(&wa_wake_shared->databases[i]) == database)
 		{
 			if (database == MyDatabaseId)
 				own_slot = i;
@@ -195,40 +195,40 @@ wa_slot_find(Oid database)
 
 /*
  * Take a free slot for a database that has none; -1 if all are in use.
- * The caller holds wa_lock exclusively and has looked with wa_slot_find().
+ * The caller holds wa_wake_lock exclusively and has looked with wa_wake_slot_find().
  */
 int
-wa_slot_take(Oid database)
+wa_wake_slot_take(Oid database)
 {
-	Assert(LWLockHeldByMeInMode(wa_lock, LW_EXCLUSIVE));
+	Assert(LWLockHeldByMeInMode(wa_wake_lock, LW_EXCLUSIVE));
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 
 		if (slot->state != WA_SLOT_FREE)
 			continue;
 		init_slot(slot);
 		slot->state = WA_SLOT_UNKNOWN;
-		slot->serial = ++wa_shared->serial;
+		slot->serial = ++wa_wake_shared->serial;
 		pg_atomic_write_u64(&slot->taken_at, GetCurrentTimestamp());
 		pg_write_barrier();
-		pg_atomic_write_u32(&wa_shared->databases[i], database);
+		pg_atomic_write_u32(&wa_wake_shared->databases[i], database);
 		return i;
 	}
 	return -1;
 }
 
 /*
- * Give a slot back.  The caller holds wa_lock exclusively; no worker may be
+ * Give a slot back.  The caller holds wa_wake_lock exclusively; no worker may be
  * attached.
  */
 void
-wa_slot_free(int index)
+wa_wake_slot_free(int index)
 {
-	Assert(LWLockHeldByMeInMode(wa_lock, LW_EXCLUSIVE));
-	Assert(pg_atomic_read_u64(&wa_shared->slots[index].process) == 0);
-	pg_atomic_write_u32(&wa_shared->databases[index], InvalidOid);
-	wa_shared->slots[index].state = WA_SLOT_FREE;
+	Assert(LWLockHeldByMeInMode(wa_wake_lock, LW_EXCLUSIVE));
+	Assert(pg_atomic_read_u64(&wa_wake_shared->slots[index].process) == 0);
+	pg_atomic_write_u32(&wa_wake_shared->databases[index], InvalidOid);
+	wa_wake_shared->slots[index].state = WA_SLOT_FREE;
 }
 
 /*
@@ -237,7 +237,7 @@ wa_slot_free(int index)
  * the time then counts as passed.
  */
 bool
-wa_time_ahead(TimestampTz until, TimestampTz now, int at_most_ms)
+wa_wake_time_ahead(TimestampTz until, TimestampTz now, int at_most_ms)
 {
 	return until > now &&
 		until <= TimestampTzPlusMilliseconds(now, at_most_ms);
@@ -248,7 +248,7 @@ wa_time_ahead(TimestampTz until, TimestampTz now, int at_most_ms)
  * wake it.
  */
 void
-wa_slot_raise_leave(WaSlot *slot, WaLeave leave)
+wa_wake_slot_raise_leave(WaSlot *slot, WaLeave leave)
 {
 	uint32		old = pg_atomic_read_u32(&slot->leave);
 
@@ -264,30 +264,30 @@ wa_slot_raise_leave(WaSlot *slot, WaLeave leave)
  * attaches or connects) or sees the hold-off.
  */
 void
-wa_slot_hold_off(Oid database)
+wa_wake_slot_hold_off(Oid database)
 {
 	int			index;
 
-	if (wa_shared == NULL)
+	if (wa_wake_shared == NULL)
 		return;
 
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
-	index = wa_slot_find(database);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
+	index = wa_wake_slot_find(database);
 	if (index < 0)
-		index = wa_slot_take(database);
+		index = wa_wake_slot_take(database);
 	if (index >= 0)
 	{
-		WaSlot	   *slot = &wa_shared->slots[index];
+		WaSlot	   *slot = &wa_wake_shared->slots[index];
 
 		slot->hold_off_until =
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WA_HOLD_OFF);
-		wa_slot_raise_leave(slot, WA_LEAVE_NOW);
+		wa_wake_slot_raise_leave(slot, WA_LEAVE_NOW);
 	}
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 
 	/* its worker, or the launcher, whose sleep must end with the hold-off */
 	if (index >= 0)
-		wa_slot_wake(&wa_shared->slots[index]);
+		wa_wake_slot_wake(&wa_wake_shared->slots[index]);
 }
 
 /*
@@ -296,17 +296,17 @@ wa_slot_hold_off(Oid database)
  * start.  The process must then end without another word.
  */
 bool
-wa_slot_attach(int index, const WaWorkerArgs *args)
+wa_wake_slot_attach(int index, const WaWorkerArgs *args)
 {
 	WaSlot	   *slot;
 	bool		wanted;
 
-	if (wa_shared == NULL || index < 0 || index >= WA_SLOTS)
+	if (wa_wake_shared == NULL || index < 0 || index >= WA_SLOTS)
 		return false;
-	slot = &wa_shared->slots[index];
+	slot = &wa_wake_shared->slots[index];
 
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
-	wanted = pg_atomic_read_u32(&wa_shared->databases[index]) == args->database &&
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
+	wanted = pg_atomic_read_u32(&wa_wake_shared->databases[index]) == args->database &&
 		slot->state == WA_SLOT_STARTING &&
 		slot->start_serial == args->serial &&
 		pg_atomic_read_u64(&slot->process) == 0;
@@ -314,9 +314,9 @@ wa_slot_attach(int index, const WaWorkerArgs *args)
 	{
 		pg_atomic_write_u64(&slot->busy_since, GetCurrentTimestamp());
 		pg_atomic_write_u64(&slot->alive_at, GetCurrentTimestamp());
-		pg_atomic_write_u64(&slot->process, wa_process_self());
+		pg_atomic_write_u64(&slot->process, wa_wake_process_self());
 	}
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 	return wanted;
 }
 
@@ -325,18 +325,18 @@ wa_slot_attach(int index, const WaWorkerArgs *args)
  * to leave meanwhile.
  */
 bool
-wa_slot_running(int index)
+wa_wake_slot_running(int index)
 {
-	WaSlot	   *slot = &wa_shared->slots[index];
+	WaSlot	   *slot = &wa_wake_shared->slots[index];
 	bool		stay;
 
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	slot->state = WA_SLOT_RUNNING;
 	slot->visit = false;
 	slot->version_logged = false;
 	pg_atomic_write_u64(&slot->busy_since, GetCurrentTimestamp());
 	stay = pg_atomic_read_u32(&slot->leave) == WA_LEAVE_NO;
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 	return stay;
 }
 
@@ -351,14 +351,14 @@ wa_slot_running(int index)
  * between our last look and now is not lost.
  */
 void
-wa_slot_detach(int index, WaExit how, bool stay_away, bool visit,
+wa_wake_slot_detach(int index, WaExit how, bool stay_away, bool visit,
 			   TimestampTz next_due)
 {
-	WaSlot	   *slot = &wa_shared->slots[index];
+	WaSlot	   *slot = &wa_wake_shared->slots[index];
 	TimestampTz now = GetCurrentTimestamp();
 	bool		was_running;
 
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	was_running = (slot->state == WA_SLOT_RUNNING);
 	if (was_running &&
 		TimestampDifferenceExceeds(slot->started_at, now, WA_HEALTHY))
@@ -412,8 +412,8 @@ wa_slot_detach(int index, WaExit how, bool stay_away, bool visit,
 	pg_atomic_write_u64(&slot->progress_at, 0);
 	pg_atomic_write_u64(&slot->busy_since, 0);
 	pg_atomic_write_u64(&slot->process, 0);
-	LWLockRelease(wa_lock);
-	wa_launcher_wake();
+	LWLockRelease(wa_wake_lock);
+	wa_wake_launcher();
 }
 
 /*
@@ -439,12 +439,12 @@ find_silent(WaSlot *slot, WaSlotInfo *info)
 {
 	uint64		process = pg_atomic_read_u64(&slot->process);
 	TimestampTz alive_at = (TimestampTz)
-		pg_atomic_read_u64(process != 0 ? &slot->alive_at : &wa_shared->launcher_alive_at);
+		pg_atomic_read_u64(process != 0 ? &slot->alive_at : &wa_wake_shared->launcher_alive_at);
 	TimestampTz asked_at = info->pending ?
 		(TimestampTz) pg_atomic_read_u64(&slot->asked_at) : 0;
 
 	if (process == 0)
-		process = pg_atomic_read_u64(&wa_shared->launcher);
+		process = pg_atomic_read_u64(&wa_wake_shared->launcher);
 	if (process == 0 || !is_silent(alive_at, asked_at, GetCurrentTimestamp()))
 		return;
 	info->silent_pid = (int) (process & PG_UINT32_MAX);
@@ -456,36 +456,36 @@ find_silent(WaSlot *slot, WaSlotInfo *info)
  * launcher has not seen the database yet.
  */
 bool
-wa_worker_slot_info(Oid database, WaSlotInfo *info)
+wa_wake_slot_info(Oid database, WaSlotInfo *info)
 {
 	WaSlot	   *slot;
 	int			index;
 
 	memset(info, 0, sizeof(*info));
-	if (wa_shared == NULL)
+	if (wa_wake_shared == NULL)
 		return false;
 
-	LWLockAcquire(wa_lock, LW_SHARED);
-	index = wa_slot_find(database);
+	LWLockAcquire(wa_wake_lock, LW_SHARED);
+	index = wa_wake_slot_find(database);
 	if (index < 0)
 	{
-		LWLockRelease(wa_lock);
+		LWLockRelease(wa_wake_lock);
 		return false;
 	}
-	slot = &wa_shared->slots[index];
+	slot = &wa_wake_shared->slots[index];
 	info->state = slot->state;
 	info->pid = (int) (pg_atomic_read_u64(&slot->process) & PG_UINT32_MAX);
 	info->pending = pg_atomic_read_u32(&slot->pending) != 0;
 	info->next_due = slot->next_due;
 	info->hold_off_until =
-		wa_time_ahead(slot->hold_off_until, GetCurrentTimestamp(),
+		wa_wake_time_ahead(slot->hold_off_until, GetCurrentTimestamp(),
 					  WA_HOLD_OFF) ? slot->hold_off_until : 0;
 	for (int i = 0; i < WA_DROP_COUNT; i++)
 		info->dropped[i] = pg_atomic_read_u64(&slot->dropped[i]);
 	info->first_drop = (TimestampTz) pg_atomic_read_u64(&slot->first_drop);
 	info->last_drop = (TimestampTz) pg_atomic_read_u64(&slot->last_drop);
 	info->waiting_since = slot->waiting_since;
-	info->no_room = wa_shared->no_room;
+	info->no_room = wa_wake_shared->no_room;
 	info->stuck_since = (TimestampTz) pg_atomic_read_u64(&slot->progress_at);
 	if (info->stuck_since != 0 &&
 		!TimestampDifferenceExceeds(info->stuck_since, GetCurrentTimestamp(),
@@ -493,7 +493,7 @@ wa_worker_slot_info(Oid database, WaSlotInfo *info)
 		info->stuck_since = 0;
 	info->no_sender = pg_atomic_read_u32(&slot->no_sender) != 0;
 	find_silent(slot, info);
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 	return true;
 }
 
@@ -502,12 +502,12 @@ wa_worker_slot_info(Oid database, WaSlotInfo *info)
  * for wa_status().
  */
 void
-wa_worker_note_sender(bool loaded)
+wa_wake_note_sender(bool loaded)
 {
-	int			index = wa_slot_find(MyDatabaseId);
+	int			index = wa_wake_slot_find(MyDatabaseId);
 
 	if (index >= 0)
-		pg_atomic_write_u32(&wa_shared->slots[index].no_sender, !loaded);
+		pg_atomic_write_u32(&wa_wake_shared->slots[index].no_sender, !loaded);
 }
 
 /*
@@ -516,13 +516,13 @@ wa_worker_note_sender(bool loaded)
  * is to be said.
  */
 bool
-wa_worker_new_reason(const char *why)
+wa_wake_new_reason(const char *why)
 {
 	uint32		hash = why ? hash_bytes((const unsigned char *) why, strlen(why)) | 1 : 0;
-	int			index = wa_slot_find(MyDatabaseId);
+	int			index = wa_wake_slot_find(MyDatabaseId);
 
 	if (index < 0)
 		return why != NULL;
-	return pg_atomic_exchange_u32(&wa_shared->slots[index].stopped_why, hash) != hash &&
+	return pg_atomic_exchange_u32(&wa_wake_shared->slots[index].stopped_why, hash) != hash &&
 		why != NULL;
 }

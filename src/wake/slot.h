@@ -38,7 +38,7 @@ typedef enum WaLeave
 	WA_LEAVE_NOW				/* somebody waits: short grace only */
 } WaLeave;
 
-/* How a worker's process ended, for wa_slot_detach(). */
+/* How a worker's process ended, for wa_wake_slot_detach(). */
 typedef enum WaExit
 {
 	WA_EXIT_FAILED,				/* an error: try again with backoff */
@@ -71,7 +71,7 @@ typedef struct WaSlot
 	pg_atomic_uint64 last_drop; /* TimestampTz; 0: none */
 	pg_atomic_uint64 dropped[WA_DROP_COUNT];
 	pg_atomic_uint64 drop_said[WA_DROP_COUNT];	/* TimestampTz of the last one */
-	pg_atomic_uint64 clock_offset;	/* wa_clock_offset() that the database's
+	pg_atomic_uint64 clock_offset;	/* wa_worker_clock_offset() that the database's
 									 * waits go by; 0: not known */
 	pg_atomic_uint64 taken_at;	/* TimestampTz */
 	WaFired		fired[WA_FIRED_TABLES];
@@ -82,7 +82,7 @@ typedef struct WaSlot
 	pg_atomic_uint32 stopped_why;	/* hash of the reason last logged, or 0 */
 	pg_atomic_uint32 no_sender; /* the sender's module could not be loaded */
 
-	/* guarded by wa_lock */
+	/* guarded by wa_wake_lock */
 	WaSlotState state;
 	bool		visit;			/* start a worker even if nothing is pending */
 	bool		can_login;		/* may the owner log in? */
@@ -109,16 +109,16 @@ typedef struct WaShared
 	pg_atomic_uint32 scan;		/* a database without slot has work */
 	pg_atomic_uint32 waiting;	/* databases that wait for an idle worker to
 								 * leave */
-	uint64		serial;			/* last serial given out; wa_lock */
+	uint64		serial;			/* last serial given out; wa_wake_lock */
 	bool		no_room;		/* the server has no place for one more
-								 * background worker; wa_lock */
+								 * background worker; wa_wake_lock */
 	TimestampTz start_after;	/* no workers before; set by the postmaster */
 	pg_atomic_uint64 first_xid; /* next transaction id when the launcher first
 								 * ran: all before it are older than the last
 								 * promotion; 0: it has not run */
 
 	/* databases[i] is the oid that slots[i] is for, 0 if free; set under
-	 * wa_lock, read without */
+	 * wa_wake_lock, read without */
 	pg_atomic_uint32 databases[WA_SLOTS];
 	WaSlot		slots[WA_SLOTS];
 } WaShared;
@@ -132,27 +132,26 @@ typedef struct WaWorkerArgs
 } WaWorkerArgs;
 
 /* NULL where the library was not preloaded */
-extern WaShared *wa_shared;
-extern LWLock *wa_lock;
+extern WaShared *wa_wake_shared;
+extern LWLock *wa_wake_lock;
 
 /* shmem.c */
-extern int	wa_slot_find(Oid database);
-extern int	wa_slot_take(Oid database);
-extern void wa_slot_free(int index);
-extern void wa_slot_hold_off(Oid database);
-extern void wa_slot_raise_leave(WaSlot *slot, WaLeave leave);
-extern bool wa_slot_attach(int index, const WaWorkerArgs *args);
-extern bool wa_slot_running(int index);
-extern void wa_slot_detach(int index, WaExit how, bool stay_away, bool visit,
+extern int	wa_wake_slot_find(Oid database);
+extern int	wa_wake_slot_take(Oid database);
+extern void wa_wake_slot_free(int index);
+extern void wa_wake_slot_hold_off(Oid database);
+extern void wa_wake_slot_raise_leave(WaSlot *slot, WaLeave leave);
+extern bool wa_wake_slot_attach(int index, const WaWorkerArgs *args);
+extern bool wa_wake_slot_running(int index);
+extern void wa_wake_slot_detach(int index, WaExit how, bool stay_away, bool visit,
 						   TimestampTz next_due);
-extern bool wa_time_ahead(TimestampTz until, TimestampTz now, int at_most_ms);
+extern bool wa_wake_time_ahead(TimestampTz until, TimestampTz now, int at_most_ms);
 
 /* wake.c */
-extern uint64 wa_process_self(void);
-extern void wa_process_wake(uint64 process);
-extern void wa_slot_wake(WaSlot *slot);
-extern void wa_launcher_wake(void);
-extern void wa_worker_scan_at_commit(void);
-extern void wa_worker_revisit_at_commit(void);
+extern uint64 wa_wake_process_self(void);
+extern void wa_wake_slot_wake(WaSlot *slot);
+extern void wa_wake_launcher(void);
+extern void wa_wake_scan_at_commit(void);
+extern void wa_wake_revisit_at_commit(void);
 
 #endif							/* SICANTIK_WA_SLOT_H */

@@ -41,7 +41,7 @@ static uint32 generation = 0;
  * always valid memory, and its pid, as proof that it is still the same.
  */
 uint64
-wa_process_self(void)
+wa_wake_process_self(void)
 {
 	return ((uint64) wa_my_proc_number() << 32) | (uint32) MyProcPid;
 }
@@ -49,8 +49,8 @@ wa_process_self(void)
 /*
  * Set the latch of a process, if it is still there.  0: nobody.
  */
-void
-wa_process_wake(uint64 process)
+static void
+wake_process(uint64 process)
 {
 	uint32		number = (uint32) (process >> 32);
 	int			pid = (int) (process & PG_UINT32_MAX);
@@ -64,23 +64,23 @@ wa_process_wake(uint64 process)
 }
 
 void
-wa_launcher_wake(void)
+wa_wake_launcher(void)
 {
-	wa_process_wake(pg_atomic_read_u64(&wa_shared->launcher));
+	wake_process(pg_atomic_read_u64(&wa_wake_shared->launcher));
 }
 
 /*
  * Wake the slot's worker, or where there is none the launcher.
  */
 void
-wa_slot_wake(WaSlot *slot)
+wa_wake_slot_wake(WaSlot *slot)
 {
 	uint64		process = pg_atomic_read_u64(&slot->process);
 
 	if (process != 0)
-		wa_process_wake(process);
+		wake_process(process);
 	else
-		wa_launcher_wake();
+		wa_wake_launcher();
 }
 
 /*
@@ -89,13 +89,13 @@ wa_slot_wake(WaSlot *slot)
 static void
 act_on_commit(int what)
 {
-	int			index = wa_slot_find(MyDatabaseId);
+	int			index = wa_wake_slot_find(MyDatabaseId);
 
 	if (what & (WANT_WAKE | WANT_RELOAD | WANT_REVISIT))
 	{
 		if (index >= 0)
 		{
-			WaSlot	   *slot = &wa_shared->slots[index];
+			WaSlot	   *slot = &wa_wake_shared->slots[index];
 			bool		wake = false;
 
 			if (what & WANT_RELOAD)
@@ -106,7 +106,7 @@ act_on_commit(int what)
 			if (what & WANT_REVISIT)
 			{
 				pg_atomic_write_u32(&slot->revisit, 1);
-				wa_slot_raise_leave(slot, WA_LEAVE_DONE);
+				wa_wake_slot_raise_leave(slot, WA_LEAVE_DONE);
 				wake = true;
 			}
 			if ((what & WANT_WAKE) &&
@@ -117,17 +117,17 @@ act_on_commit(int what)
 			}
 			pg_memory_barrier();
 			if (wake)
-				wa_slot_wake(slot);
+				wa_wake_slot_wake(slot);
 		}
 		else
 		{
 			/* not seen by the launcher yet, or all slots in use */
-			pg_atomic_write_u32(&wa_shared->scan, 1);
+			pg_atomic_write_u32(&wa_wake_shared->scan, 1);
 			what |= WANT_SCAN;
 		}
 	}
 	if (what & WANT_SCAN)
-		wa_launcher_wake();
+		wa_wake_launcher();
 }
 
 static void
@@ -159,7 +159,7 @@ at_transaction_end(XactEvent event, void *arg)
 static void
 want_at_commit(int what)
 {
-	if (wa_shared == NULL)
+	if (wa_wake_shared == NULL)
 		return;
 	if (!registered)
 	{
@@ -176,7 +176,7 @@ want_at_commit(int what)
  * in vain.
  */
 void
-wa_worker_wake_at_commit(void)
+wa_wake_at_commit(void)
 {
 	want_at_commit(WANT_WAKE);
 }
@@ -185,7 +185,7 @@ wa_worker_wake_at_commit(void)
  * The same, and let it read the configuration tables again.
  */
 void
-wa_worker_reload_at_commit(void)
+wa_wake_reload_at_commit(void)
 {
 	want_at_commit(WANT_WAKE | WANT_RELOAD);
 }
@@ -195,7 +195,7 @@ wa_worker_reload_at_commit(void)
  * with pg_database.
  */
 void
-wa_worker_scan_at_commit(void)
+wa_wake_scan_at_commit(void)
 {
 	want_at_commit(WANT_SCAN);
 }
@@ -205,7 +205,7 @@ wa_worker_scan_at_commit(void)
  * extension in this database: a worker leaves, and another one looks.
  */
 void
-wa_worker_revisit_at_commit(void)
+wa_wake_revisit_at_commit(void)
 {
 	want_at_commit(WANT_REVISIT);
 }
@@ -213,10 +213,10 @@ wa_worker_revisit_at_commit(void)
 static uint32
 generation_now(void)
 {
-	int			index = wa_slot_find(MyDatabaseId);
+	int			index = wa_wake_slot_find(MyDatabaseId);
 
 	return index < 0 ? generation :
-		pg_atomic_read_u32(&wa_shared->slots[index].generation);
+		pg_atomic_read_u32(&wa_wake_shared->slots[index].generation);
 }
 
 /*
@@ -238,7 +238,7 @@ wa_wake_reload_take(void)
  * after the change.
  */
 bool
-wa_worker_reload_waits(void)
+wa_wake_reload_waits(void)
 {
 	pg_memory_barrier();
 	return generation != generation_now();

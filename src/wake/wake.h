@@ -58,25 +58,25 @@ typedef struct WaSlotInfo
 
 /* shmem.c */
 extern void wa_wake_init(void);
-extern bool wa_worker_preloaded(void);
-extern bool wa_worker_slot_info(Oid database, WaSlotInfo *info);
-extern bool wa_worker_launcher_running(void);
-extern void wa_worker_note_sender(bool loaded);
-extern PGDLLEXPORT bool wa_worker_new_reason(const char *why);
+extern bool wa_wake_preloaded(void);
+extern bool wa_wake_slot_info(Oid database, WaSlotInfo *info);
+extern bool wa_wake_launcher_running(void);
+extern void wa_wake_note_sender(bool loaded);
+extern PGDLLEXPORT bool wa_wake_new_reason(const char *why);
 
 /* drops.c */
-extern bool wa_worker_count_drop(WaDropReason reason, uint64 events);
-extern bool wa_worker_take_drops(uint64 dropped[WA_DROP_COUNT],
+extern bool wa_wake_count_drop(WaDropReason reason, uint64 events);
+extern bool wa_wake_take_drops(uint64 dropped[WA_DROP_COUNT],
 								 TimestampTz *first, TimestampTz *last);
 
 /* fired.c */
-extern void wa_worker_note_fired(Oid relid);
-extern bool wa_worker_last_fired(Oid relid, TimestampTz *at);
+extern void wa_wake_note_fired(Oid relid);
+extern bool wa_wake_last_fired(Oid relid, TimestampTz *at);
 
 /* wake.c: act at commit of the current transaction, never on abort */
-extern void wa_worker_wake_at_commit(void);
-extern void wa_worker_reload_at_commit(void);
+extern void wa_wake_at_commit(void);
+extern void wa_wake_reload_at_commit(void);
 extern bool wa_wake_reload_take(void);
-extern PGDLLEXPORT bool wa_worker_reload_waits(void);
+extern PGDLLEXPORT bool wa_wake_reload_waits(void);
 
 #endif							/* SICANTIK_WA_WAKE_H */

@@ -38,7 +38,7 @@
 #define MAX_DEPTH		12
 
 static const WaPhrase *const tables[] = {
-	wa_ledger_phrases, wa_provider_phrases, wa_meta_phrases, wa_check_phrases
+	wa_words_ledger_phrases, wa_words_provider_phrases, wa_words_meta_phrases, wa_words_check_phrases
 };
 
 /*
@@ -274,7 +274,7 @@ translate(StringInfo words, const char *text, size_t len, int depth)
  * The text in Indonesian, palloc()ed; what we did not write stays as it is.
  */
 char *
-wa_phrase_in_indonesian(const char *english)
+wa_words_phrase_in_indonesian(const char *english)
 {
 	size_t		len = strlen(english);
 	StringInfoData words;
@@ -292,7 +292,7 @@ wa_phrase_in_indonesian(const char *english)
  * Indonesian.
  */
 void
-wa_phrase_fill(StringInfo words, const char *form, const WaPhraseValue *values, int nvalues)
+wa_words_phrase_fill(StringInfo words, const char *form, const WaPhraseValue *values, int nvalues)
 {
 	asked = 0;
 	fill(words, form, values, nvalues, 0);

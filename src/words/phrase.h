@@ -29,10 +29,10 @@ typedef struct WaPhrase
 } WaPhrase;
 
 /* Each ends with an entry whose members are NULL. */
-extern const WaPhrase wa_ledger_phrases[];	/* phrase_ledger.c */
-extern const WaPhrase wa_provider_phrases[];	/* phrase_provider.c */
-extern const WaPhrase wa_meta_phrases[];	/* phrase_meta.c */
-extern const WaPhrase wa_check_phrases[];	/* phrase_check.c */
+extern const WaPhrase wa_words_ledger_phrases[];	/* phrase_ledger.c */
+extern const WaPhrase wa_words_provider_phrases[];	/* phrase_provider.c */
+extern const WaPhrase wa_words_meta_phrases[];	/* phrase_meta.c */
+extern const WaPhrase wa_words_check_phrases[];	/* phrase_check.c */
 
 /* phrase.c */
 typedef struct WaPhraseValue
@@ -41,8 +41,8 @@ typedef struct WaPhraseValue
 	size_t		len;
 } WaPhraseValue;
 
-extern PGDLLEXPORT char *wa_phrase_in_indonesian(const char *english);
-extern void wa_phrase_fill(StringInfo words, const char *form,
+extern PGDLLEXPORT char *wa_words_phrase_in_indonesian(const char *english);
+extern void wa_words_phrase_fill(StringInfo words, const char *form,
 						   const WaPhraseValue *values, int nvalues);
 
 #endif							/* SICANTIK_WA_PHRASE_H */

@@ -12,7 +12,7 @@
 
 #include "words/phrase.h"
 
-const WaPhrase wa_check_phrases[] = {
+const WaPhrase wa_words_check_phrases[] = {
 	/* what to do next */
 	{"preload the library and restart the server", "muat pustaka lewat shared_preload_libraries dan mulai ulang server"},
 	{"set sicantik_wa.enabled to on and reload the configuration",

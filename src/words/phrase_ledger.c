@@ -14,7 +14,7 @@
 
 #include "words/phrase.h"
 
-const WaPhrase wa_ledger_phrases[] = {
+const WaPhrase wa_words_ledger_phrases[] = {
 	/* two phrases with a colon between them: "fonnte: default provider" */
 	{"%s: %s", "<1>: <2>"},
 

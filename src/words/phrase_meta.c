@@ -12,7 +12,7 @@
 
 #include "words/phrase.h"
 
-const WaPhrase wa_meta_phrases[] = {
+const WaPhrase wa_words_meta_phrases[] = {
 	{"%S (Meta's error %S).", "<1> (kesalahan Meta {2})."},
 	{"Meta accepted the message.", "Meta menerima pesan."},
 	{"Meta accepted the message but holds it until the quality of the template is assessed.",

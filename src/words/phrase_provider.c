@@ -12,7 +12,7 @@
 
 #include "words/phrase.h"
 
-const WaPhrase wa_provider_phrases[] = {
+const WaPhrase wa_words_provider_phrases[] = {
 	/* any provider */
 	{"%s refused access with HTTP status %S.", "{1} menolak akses dengan status HTTP {2}."},
 	{"%s asked us to slow down with HTTP status %S.",

@@ -296,9 +296,9 @@ void
 wa_story_begin(WaStory *story, FunctionCallInfo fcinfo, Oid caller)
 {
 	story->fcinfo = fcinfo;
-	story->indonesian = strcmp(wa_setting_get("language"), "en") != 0;
+	story->indonesian = strcmp(wa_office_get("language"), "en") != 0;
 	story->full = wa_call_level(caller) >= WA_LEVEL_ADMIN;
-	story->time_zone = wa_setting_get("time_zone");
+	story->time_zone = wa_office_get("time_zone");
 	story->rows = 0;
 }
 
@@ -319,7 +319,7 @@ wa_story_words(const WaStory *story, WaSentence sentence,
 		values[i].len = strlen(values[i].text);
 	}
 	initStringInfo(&words);
-	wa_phrase_fill(&words, pick(story, &sentences[sentence]), values, lengthof(values));
+	wa_words_phrase_fill(&words, pick(story, &sentences[sentence]), values, lengthof(values));
 	return words.data;
 }
 
@@ -371,7 +371,7 @@ wa_story_tell(WaStory *story, TimestampTz at, const char *what)
 	Datum		values[2];
 	bool		nulls[2] = {at == 0, false};
 
-	values[0] = TimestampGetDatum(wa_time_on_wall(at, story->time_zone));
+	values[0] = TimestampGetDatum(wa_office_time_on_wall(at, story->time_zone));
 	values[1] = CStringGetTextDatum(wa_story_masked(story, what));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	story->rows++;
@@ -423,7 +423,7 @@ wa_story_action(const WaStory *story, const char *action)
 const char *
 wa_story_phrase(const WaStory *story, const char *english)
 {
-	return story->indonesian ? wa_phrase_in_indonesian(english) : english;
+	return story->indonesian ? wa_words_phrase_in_indonesian(english) : english;
 }
 
 /*
@@ -500,6 +500,6 @@ wa_story_advice(const WaStory *story, int64 message, const char *state, const ch
 	if (advice == NULL)
 		return NULL;
 	initStringInfo(&words);
-	wa_phrase_fill(&words, pick(story, advice), &value, 1);
+	wa_words_phrase_fill(&words, pick(story, advice), &value, 1);
 	return words.data;
 }

@@ -36,7 +36,7 @@
 #define STEP_US		(3 * USECS_PER_SEC)
 
 int64
-wa_clock_offset(void)
+wa_worker_clock_offset(void)
 {
 	struct timespec ts;
 	int64		offset;
@@ -48,7 +48,7 @@ wa_clock_offset(void)
 }
 
 bool
-wa_clock_differs(int64 a, int64 b)
+wa_worker_clock_differs(int64 a, int64 b)
 {
 	return a > b ? a - b > STEP_US : b - a > STEP_US;
 }
@@ -57,18 +57,18 @@ wa_clock_differs(int64 a, int64 b)
 static pg_atomic_uint64 *
 kept_offset(void)
 {
-	int			index = wa_slot_find(MyDatabaseId);
+	int			index = wa_wake_slot_find(MyDatabaseId);
 
-	return index < 0 ? NULL : &wa_shared->slots[index].clock_offset;
+	return index < 0 ? NULL : &wa_wake_shared->slots[index].clock_offset;
 }
 
 bool
-wa_clock_stepped(void)
+wa_worker_clock_stepped(void)
 {
 	pg_atomic_uint64 *kept = kept_offset();
 	int64		offset = kept ? (int64) pg_atomic_read_u64(kept) : 0;
 
-	return offset != 0 && wa_clock_differs(offset, wa_clock_offset());
+	return offset != 0 && wa_worker_clock_differs(offset, wa_worker_clock_offset());
 }
 
 /*
@@ -99,7 +99,7 @@ shift(int64 by)
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, by);
-	wa_arg_int8(&args, wa_setting_get_interval("unknown_wait"));
+	wa_arg_int8(&args, wa_office_get_interval("unknown_wait"));
 	wa_query(&due, &args);
 	if (by == 0)
 		return;
@@ -112,17 +112,17 @@ shift(int64 by)
  * See clock_step.h.  Costs nothing while the clock goes as it should.
  */
 bool
-wa_clock_follow(bool *stepped)
+wa_worker_clock_follow(bool *stepped)
 {
 	pg_atomic_uint64 *kept = kept_offset();
-	int64		offset = wa_clock_offset();
+	int64		offset = wa_worker_clock_offset();
 	int64		before;
 
 	*stepped = false;
 	if (kept == NULL)
 		return true;
 	before = (int64) pg_atomic_read_u64(kept);
-	if (before == 0 || wa_clock_differs(before, offset))
+	if (before == 0 || wa_worker_clock_differs(before, offset))
 	{
 		if (!wa_frame_begin("following the clock"))
 			return false;

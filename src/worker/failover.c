@@ -158,7 +158,7 @@ stamp(TimeLineID timeline, TimestampTz switched)
 	static WaStatement update =
 		WA_STATEMENT("UPDATE wa.identity SET timeline = $1, synchronous = false,"
 					 " doubt_snapshot = $2::pg_snapshot, doubt_until = $3");
-	uint64		first_xid = pg_atomic_read_u64(&wa_shared->first_xid);
+	uint64		first_xid = pg_atomic_read_u64(&wa_wake_shared->first_xid);
 	WaArgs		args = {0};
 
 	wa_arg_int4(&args, (int32) timeline);
@@ -172,7 +172,7 @@ stamp(TimeLineID timeline, TimestampTz switched)
  * See failover.h.
  */
 bool
-wa_failover_run(bool *again)
+wa_worker_failover_run(bool *again)
 {
 	static WaStatement stamped =
 		WA_STATEMENT("SELECT timeline FROM wa.identity");
@@ -207,7 +207,7 @@ wa_failover_run(bool *again)
 	else
 	{
 		switched = promoted_at(now);
-		until = GetCurrentTimestamp() + wa_setting_get_interval("unknown_wait");
+		until = GetCurrentTimestamp() + wa_office_get_interval("unknown_wait");
 		if (doubt_batch(now, switched, until) > 0)
 		{
 			wa_frame_commit(false);

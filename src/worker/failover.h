@@ -15,6 +15,6 @@
  * after a failover.  False while that is not done; nothing may be composed or
  * sent then.  *again: it has more to do at once.
  */
-extern bool wa_failover_run(bool *again);
+extern bool wa_worker_failover_run(bool *again);
 
 #endif							/* SICANTIK_WA_FAILOVER_H */

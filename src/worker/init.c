@@ -26,7 +26,7 @@ wa_worker_init(void)
 	wa_wake_init();
 	if (!IsBinaryUpgrade)
 	{
-		wa_utility_hook_install();
-		wa_launcher_register();
+		wa_worker_utility_hook_install();
+		wa_worker_launcher_register();
 	}
 }

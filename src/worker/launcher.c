@@ -65,7 +65,7 @@ static int64 clock_offset = 0;	/* at the last pass */
  * Fill in the static worker and register it; called while preloading.
  */
 void
-wa_launcher_register(void)
+wa_worker_launcher_register(void)
 {
 	BackgroundWorker worker;
 
@@ -77,7 +77,7 @@ wa_launcher_register(void)
 	worker.bgw_restart_time = 5;
 	strlcpy(worker.bgw_library_name, "sicantik_wa",
 			sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "wa_launcher_main",
+	strlcpy(worker.bgw_function_name, "wa_worker_launcher_main",
 			sizeof(worker.bgw_function_name));
 	strlcpy(worker.bgw_name, "sicantik_wa launcher", sizeof(worker.bgw_name));
 	strlcpy(worker.bgw_type, "sicantik_wa launcher", sizeof(worker.bgw_type));
@@ -89,7 +89,7 @@ handle_sigterm(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
-	if (wa_roster_reading)
+	if (wa_worker_roster_reading)
 		die(postgres_signal_arg);
 	ShutdownRequestPending = true;
 	SetLatch(MyLatch);
@@ -99,7 +99,7 @@ handle_sigterm(SIGNAL_ARGS)
 static void
 leave_shared(int code, Datum arg)
 {
-	pg_atomic_write_u64(&wa_shared->launcher, 0);
+	pg_atomic_write_u64(&wa_wake_shared->launcher, 0);
 }
 
 /*
@@ -109,30 +109,30 @@ static bool
 sweep(TimestampTz now)
 {
 	bool		all = wa_guc_enabled && !was_enabled;
-	int64		offset = wa_clock_offset();
+	int64		offset = wa_worker_clock_offset();
 
 	/* due times are times of day: each database's worker puts them right */
-	if (clock_offset != 0 && wa_clock_differs(clock_offset, offset))
+	if (clock_offset != 0 && wa_worker_clock_differs(clock_offset, offset))
 		all = true;
 	clock_offset = offset;
 	was_enabled = wa_guc_enabled;
 	if (last_sweep == 0)
 		last_sweep = now;		/* all are unknown anyway */
 	if (!all &&
-		wa_time_ahead(TimestampTzPlusMilliseconds(last_sweep, SWEEP_EVERY),
+		wa_wake_time_ahead(TimestampTzPlusMilliseconds(last_sweep, SWEEP_EVERY),
 					  now, SWEEP_EVERY))
 		return false;
 
 	last_sweep = now;
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 
 		if (slot->state == WA_SLOT_IDLE || slot->state == WA_SLOT_ABSENT)
 			slot->visit = true;
 	}
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 	return true;
 }
 
@@ -150,15 +150,15 @@ run_pass(void)
 
 	pgstat_report_activity(STATE_RUNNING, "looking after workers");
 	reclaim = sweep(GetCurrentTimestamp());
-	if (pg_atomic_exchange_u32(&wa_shared->scan, 0) != 0)
+	if (pg_atomic_exchange_u32(&wa_wake_shared->scan, 0) != 0)
 		reclaim = true;
-	compare_at = wa_roster_compare(reclaim);
+	compare_at = wa_worker_roster_compare(reclaim);
 
 	now = GetCurrentTimestamp();
-	wa_pool_check_starts(now);
-	waiting = wa_pool_start_workers(now);
-	wa_pool_ask_to_leave(waiting, now);
-	wait = wa_pool_sleep_time(waiting, now);
+	wa_worker_pool_check_starts(now);
+	waiting = wa_worker_pool_start_workers(now);
+	wa_worker_pool_ask_to_leave(waiting, now);
+	wait = wa_worker_pool_sleep_time(waiting, now);
 	if (compare_at > now)
 		wait = Min(wait, TimestampDifferenceMilliseconds(now, compare_at));
 	pgstat_report_activity(STATE_IDLE, NULL);
@@ -169,35 +169,35 @@ run_pass(void)
  * Entry point of the launcher.
  */
 void
-wa_launcher_main(Datum main_arg)
+wa_worker_launcher_main(Datum main_arg)
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_sigterm);
 	BackgroundWorkerUnblockSignals();
 
-	if (wa_shared == NULL)
+	if (wa_wake_shared == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("sicantik_wa must be loaded by shared_preload_libraries")));
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
-	wa_pool_init();
+	wa_worker_pool_init();
 	pass_context = AllocSetContextCreate(TopMemoryContext,
 										 "sicantik_wa launcher pass",
 										 ALLOCSET_DEFAULT_SIZES);
 	before_shmem_exit(leave_shared, (Datum) 0);
-	pg_atomic_write_u64(&wa_shared->launcher_alive_at, (uint64) GetCurrentTimestamp());
-	pg_atomic_write_u64(&wa_shared->launcher, wa_process_self());
-	if (pg_atomic_read_u64(&wa_shared->first_xid) == 0)
-		pg_atomic_write_u64(&wa_shared->first_xid,
+	pg_atomic_write_u64(&wa_wake_shared->launcher_alive_at, (uint64) GetCurrentTimestamp());
+	pg_atomic_write_u64(&wa_wake_shared->launcher, wa_wake_process_self());
+	if (pg_atomic_read_u64(&wa_wake_shared->first_xid) == 0)
+		pg_atomic_write_u64(&wa_wake_shared->first_xid,
 							U64FromFullTransactionId(ReadNextFullTransactionId()));
 	was_enabled = wa_guc_enabled;
-	if (wa_time_ahead(wa_shared->start_after, GetCurrentTimestamp(),
+	if (wa_wake_time_ahead(wa_wake_shared->start_after, GetCurrentTimestamp(),
 					  WA_LONGEST_CRASH_WAIT))
 		ereport(LOG,
 				(errmsg("sicantik_wa launcher started; workers wait %ld ms because the server has just recovered from a crash",
 						TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-														wa_shared->start_after))));
+														wa_wake_shared->start_after))));
 	else
 		ereport(LOG, (errmsg("sicantik_wa launcher started")));
 
@@ -206,7 +206,7 @@ wa_launcher_main(Datum main_arg)
 		long		wait;
 
 		ResetLatch(MyLatch);
-		pg_atomic_write_u64(&wa_shared->launcher_alive_at, (uint64) GetCurrentTimestamp());
+		pg_atomic_write_u64(&wa_wake_shared->launcher_alive_at, (uint64) GetCurrentTimestamp());
 		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		if (ShutdownRequestPending)

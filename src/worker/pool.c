@@ -59,18 +59,18 @@ static int	register_wait = 0;	/* ms; 0: the last registration worked */
  * of a launcher that died.
  */
 void
-wa_pool_init(void)
+wa_worker_pool_init(void)
 {
-	LWLockAcquire(wa_lock, LW_SHARED);
+	LWLockAcquire(wa_wake_lock, LW_SHARED);
 	for (int i = 0; i < WA_SLOTS; i++)
 		last_start_serial = Max(last_start_serial,
-								wa_shared->slots[i].start_serial);
-	LWLockRelease(wa_lock);
+								wa_wake_shared->slots[i].start_serial);
+	LWLockRelease(wa_wake_lock);
 }
 
 /*
  * A start that came to nothing before its worker attached.  The caller holds
- * wa_lock exclusively.
+ * wa_wake_lock exclusively.
  */
 static void
 start_failed(WaSlot *slot, TimestampTz now)
@@ -89,11 +89,11 @@ start_failed(WaSlot *slot, TimestampTz now)
  * never became a process.
  */
 void
-wa_pool_check_starts(TimestampTz now)
+wa_worker_pool_check_starts(TimestampTz now)
 {
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 		bool		lost = false;
 		pid_t		pid;
 
@@ -106,12 +106,12 @@ wa_pool_check_starts(TimestampTz now)
 			register_retry_at = 0;	/* its place in the server is free now */
 		}
 
-		LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+		LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 		if (slot->state == WA_SLOT_STARTING &&
 			pg_atomic_read_u64(&slot->process) == 0)
 		{
 			if (handles[i] == NULL && !lost)
-				lost = !wa_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
+				lost = !wa_wake_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
 																  START_GIVEN_UP),
 									  now, START_GIVEN_UP);
 			else if (lost)
@@ -119,7 +119,7 @@ wa_pool_check_starts(TimestampTz now)
 			if (lost)
 				start_failed(slot, now);
 		}
-		LWLockRelease(wa_lock);
+		LWLockRelease(wa_wake_lock);
 	}
 }
 
@@ -127,7 +127,7 @@ wa_pool_check_starts(TimestampTz now)
  * Would this database like a worker now?
  */
 bool
-wa_pool_wants_worker(WaSlot *slot, TimestampTz now)
+wa_worker_pool_wants_worker(WaSlot *slot, TimestampTz now)
 {
 	if (slot->state != WA_SLOT_UNKNOWN && slot->state != WA_SLOT_ABSENT &&
 		slot->state != WA_SLOT_IDLE)
@@ -144,15 +144,15 @@ static bool
 may_start(WaSlot *slot, TimestampTz now)
 {
 	return slot->can_login && pg_atomic_read_u64(&slot->process) == 0 &&
-		!wa_time_ahead(slot->hold_off_until, now, WA_HOLD_OFF) &&
-		!wa_time_ahead(slot->retry_at, now, WA_LONGEST_BACKOFF);
+		!wa_wake_time_ahead(slot->hold_off_until, now, WA_HOLD_OFF) &&
+		!wa_wake_time_ahead(slot->retry_at, now, WA_LONGEST_BACKOFF);
 }
 
 /* Does a time that lies so far behind this one lie in the past? */
 static bool
 is_over(TimestampTz since, int ms, TimestampTz now)
 {
-	return !wa_time_ahead(TimestampTzPlusMilliseconds(since, ms), now, ms);
+	return !wa_wake_time_ahead(TimestampTzPlusMilliseconds(since, ms), now, ms);
 }
 
 /*
@@ -182,7 +182,7 @@ is_lost(const WaSlot *slot, TimestampTz now)
  * Take over what commits have told since the last pass, and choose: the
  * database that has been without a worker for the longest time.  Returns its
  * index or -1, sets *waiting to the number of those that could start and
- * *active to the number of workers that count.  The caller holds wa_lock
+ * *active to the number of workers that count.  The caller holds wa_wake_lock
  * exclusively.
  */
 static int
@@ -193,13 +193,13 @@ choose(TimestampTz now, int *waiting, int *active)
 	*waiting = *active = 0;
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 
 		if (slot->state == WA_SLOT_FREE)
 			continue;
 		if ((slot->state == WA_SLOT_RUNNING && !is_lost(slot, now)) ||
 			(slot->state == WA_SLOT_STARTING &&
-			 wa_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
+			 wa_wake_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
 													   START_COUNTS),
 						   now, START_COUNTS)))
 			(*active)++;
@@ -213,10 +213,10 @@ choose(TimestampTz now, int *waiting, int *active)
 			slot->retry_at = 0;
 			slot->version_logged = false;
 		}
-		if (!wa_pool_wants_worker(slot, now) || !may_start(slot, now))
+		if (!wa_worker_pool_wants_worker(slot, now) || !may_start(slot, now))
 			continue;
 		(*waiting)++;
-		if (best < 0 || slot->started_at < wa_shared->slots[best].started_at)
+		if (best < 0 || slot->started_at < wa_wake_shared->slots[best].started_at)
 			best = i;
 	}
 	return best;
@@ -279,7 +279,7 @@ start_worker(int index, Oid database, Oid owner, uint64 serial)
 static void
 no_place(Oid database, TimestampTz now)
 {
-	if (!wa_time_ahead(TimestampTzPlusMilliseconds(register_failed_at,
+	if (!wa_wake_time_ahead(TimestampTzPlusMilliseconds(register_failed_at,
 												   REGISTER_EPISODE),
 					   now, REGISTER_EPISODE))
 		ereport(LOG,
@@ -294,18 +294,18 @@ no_place(Oid database, TimestampTz now)
 
 /*
  * Note which databases wait for a place, and since when, for wa_status(); if
- * not, none does.  The caller holds wa_lock exclusively.
+ * not, none does.  The caller holds wa_wake_lock exclusively.
  */
 static void
 note_waiting(TimestampTz now, bool waiting)
 {
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 
 		if (slot->state == WA_SLOT_FREE)
 			continue;
-		if (!waiting || !wa_pool_wants_worker(slot, now) || !may_start(slot, now))
+		if (!waiting || !wa_worker_pool_wants_worker(slot, now) || !may_start(slot, now))
 			slot->waiting_since = 0;
 		else if (slot->waiting_since == 0)
 			slot->waiting_since = now;
@@ -317,7 +317,7 @@ note_waiting(TimestampTz now, bool waiting)
  * for a place.
  */
 int
-wa_pool_start_workers(TimestampTz now)
+wa_worker_pool_start_workers(TimestampTz now)
 {
 	int			waiting;
 
@@ -336,29 +336,29 @@ wa_pool_start_workers(TimestampTz now)
 		 * The decision and the mark are one step under the lock that a
 		 * hold-off takes too.
 		 */
-		LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+		LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 		index = choose(now, &waiting, &active);
 		if (!wa_guc_enabled ||
-			wa_time_ahead(wa_shared->start_after, now, WA_LONGEST_CRASH_WAIT))
+			wa_wake_time_ahead(wa_wake_shared->start_after, now, WA_LONGEST_CRASH_WAIT))
 			waiting = 0;
-		no_room = wa_time_ahead(register_retry_at, now, WA_LONGEST_BACKOFF);
+		no_room = wa_wake_time_ahead(register_retry_at, now, WA_LONGEST_BACKOFF);
 		if (waiting == 0 || active >= wa_guc_max_workers || no_room)
 		{
 			note_waiting(now, waiting > 0);
-			wa_shared->no_room = no_room;
-			LWLockRelease(wa_lock);
+			wa_wake_shared->no_room = no_room;
+			LWLockRelease(wa_wake_lock);
 			return waiting;
 		}
-		slot = &wa_shared->slots[index];
+		slot = &wa_wake_shared->slots[index];
 		before = slot->state;
 		serial = slot->start_serial = ++last_start_serial;
 		slot->state = WA_SLOT_STARTING;
 		slot->started_at = now;
 		slot->waiting_since = 0;
 		pg_atomic_write_u32(&slot->leave, WA_LEAVE_NO);
-		database = pg_atomic_read_u32(&wa_shared->databases[index]);
+		database = pg_atomic_read_u32(&wa_wake_shared->databases[index]);
 		owner = slot->owner;
-		LWLockRelease(wa_lock);
+		LWLockRelease(wa_wake_lock);
 
 		if (start_worker(index, database, owner, serial))
 		{
@@ -367,9 +367,9 @@ wa_pool_start_workers(TimestampTz now)
 			continue;
 		}
 
-		LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+		LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 		slot->state = before;
-		LWLockRelease(wa_lock);
+		LWLockRelease(wa_wake_lock);
 		no_place(database, now);
 	}
 }
@@ -388,13 +388,13 @@ press_time(void)
 static void
 press(WaSlot *slot, int index, int waiting, TimestampTz now)
 {
-	uint32		database = pg_atomic_read_u32(&wa_shared->databases[index]);
+	uint32		database = pg_atomic_read_u32(&wa_wake_shared->databases[index]);
 	TimestampTz stuck;
 	bool		pressed = false;
 	bool		ended = false;
 	int			pid;
 
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	/* under the lock this is the slot's process, which gives it up under it */
 	pid = (int) (pg_atomic_read_u64(&slot->process) & PG_UINT32_MAX);
 	stuck = stuck_at(slot);
@@ -404,8 +404,8 @@ press(WaSlot *slot, int index, int waiting, TimestampTz now)
 		{
 			pressed = true;
 			slot->pressed_at = now;
-			wa_slot_raise_leave(slot, WA_LEAVE_NOW);
-			wa_slot_wake(slot);
+			wa_wake_slot_raise_leave(slot, WA_LEAVE_NOW);
+			wa_wake_slot_wake(slot);
 		}
 		else if (slot->ended_at == 0 && is_over(slot->pressed_at, press_time(), now))
 		{
@@ -414,7 +414,7 @@ press(WaSlot *slot, int index, int waiting, TimestampTz now)
 			(void) kill(pid, SIGTERM);
 		}
 	}
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 
 	if (pressed)
 		ereport(LOG,
@@ -434,15 +434,15 @@ press(WaSlot *slot, int index, int waiting, TimestampTz now)
  * is pressed.
  */
 void
-wa_pool_ask_to_leave(int waiting, TimestampTz now)
+wa_worker_pool_ask_to_leave(int waiting, TimestampTz now)
 {
 	int			all_waiting = waiting;
 
-	pg_atomic_write_u32(&wa_shared->waiting, 0);
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	pg_atomic_write_u32(&wa_wake_shared->waiting, 0);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 
 		if (slot->state == WA_SLOT_RUNNING &&
 			pg_atomic_read_u32(&slot->leave) != WA_LEAVE_NO)
@@ -452,7 +452,7 @@ wa_pool_ask_to_leave(int waiting, TimestampTz now)
 	{
 		for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
 		{
-			WaSlot	   *slot = &wa_shared->slots[i];
+			WaSlot	   *slot = &wa_wake_shared->slots[i];
 			TimestampTz since =
 				(TimestampTz) pg_atomic_read_u64(&slot->busy_since);
 
@@ -460,19 +460,19 @@ wa_pool_ask_to_leave(int waiting, TimestampTz now)
 				pg_atomic_read_u32(&slot->leave) != WA_LEAVE_NO)
 				continue;
 			if (pass == 0 ? since != 0 :
-				wa_time_ahead(TimestampTzPlusMilliseconds(since, DRAIN_LIMIT),
+				wa_wake_time_ahead(TimestampTzPlusMilliseconds(since, DRAIN_LIMIT),
 							  now, DRAIN_LIMIT))
 				continue;
-			wa_slot_raise_leave(slot, WA_LEAVE_DONE);
-			wa_slot_wake(slot);
+			wa_wake_slot_raise_leave(slot, WA_LEAVE_DONE);
+			wa_wake_slot_wake(slot);
 			waiting--;
 		}
 	}
-	LWLockRelease(wa_lock);
-	pg_atomic_write_u32(&wa_shared->waiting, (uint32) waiting);
+	LWLockRelease(wa_wake_lock);
+	pg_atomic_write_u32(&wa_wake_shared->waiting, (uint32) waiting);
 	for (int i = 0; i < WA_SLOTS && all_waiting > 0; i++)
-		if (wa_shared->slots[i].state == WA_SLOT_RUNNING)
-			press(&wa_shared->slots[i], i, all_waiting, now);
+		if (wa_wake_shared->slots[i].state == WA_SLOT_RUNNING)
+			press(&wa_wake_shared->slots[i], i, all_waiting, now);
 }
 
 /*
@@ -489,18 +489,18 @@ sooner(long wait, TimestampTz now, TimestampTz then)
  * How long nothing will be to do, in milliseconds, unless somebody wakes us.
  */
 long
-wa_pool_sleep_time(int waiting, TimestampTz now)
+wa_worker_pool_sleep_time(int waiting, TimestampTz now)
 {
 	long		wait = WA_LONGEST_SLEEP;
 
-	wait = sooner(wait, now, wa_shared->start_after);
+	wait = sooner(wait, now, wa_wake_shared->start_after);
 	if (waiting > 0)
 		wait = sooner(wait, now, register_retry_at);
 
-	LWLockAcquire(wa_lock, LW_SHARED);
+	LWLockAcquire(wa_wake_lock, LW_SHARED);
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 		TimestampTz since;
 
 		switch (slot->state)
@@ -540,6 +540,6 @@ wa_pool_sleep_time(int waiting, TimestampTz now)
 				break;
 		}
 	}
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 	return wait;
 }

@@ -13,8 +13,8 @@
 #include "pg/build.h"
 
 /* launcher.c, utility_hook.c */
-extern void wa_launcher_register(void);
-extern void wa_utility_hook_install(void);
+extern void wa_worker_launcher_register(void);
+extern void wa_worker_utility_hook_install(void);
 
 /* session.c: what a worker does on connecting */
 typedef enum WaExtension
@@ -25,9 +25,9 @@ typedef enum WaExtension
 	WA_EXTENSION_PRESENT
 } WaExtension;
 
-extern void wa_session_pin_settings(void);
-extern void wa_session_pin_commit(void);
-extern bool wa_session_lock(void);
-extern WaExtension wa_session_extension(WaBuildDifference *difference);
+extern void wa_worker_session_pin_settings(void);
+extern void wa_worker_session_pin_commit(void);
+extern bool wa_worker_session_lock(void);
+extern WaExtension wa_worker_session_extension(WaBuildDifference *difference);
 
 #endif							/* SICANTIK_WA_PROCESS_H */

@@ -55,7 +55,7 @@ typedef struct DatabaseList
 } DatabaseList;
 
 /* True while a lock on a catalog may have to be waited for. */
-volatile sig_atomic_t wa_roster_reading = false;
+volatile sig_atomic_t wa_worker_roster_reading = false;
 
 /* more databases than slots */
 static bool overflow_logged = false;
@@ -98,7 +98,7 @@ read_databases(DatabaseList *list)
 	list->room = 64;
 	list->items = palloc0(sizeof(Database) * list->room);
 
-	wa_roster_reading = true;
+	wa_worker_roster_reading = true;
 	if (ShutdownRequestPending)
 		proc_exit(1);
 	SetCurrentStatementStartTimestamp();
@@ -137,7 +137,7 @@ read_databases(DatabaseList *list)
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
-	wa_roster_reading = false;
+	wa_worker_roster_reading = false;
 	pgstat_report_stat(false);
 	MemoryContextSwitchTo(context);
 
@@ -158,19 +158,19 @@ reclaim_slots(int needed)
 
 		for (int i = 0; i < WA_SLOTS; i++)
 		{
-			WaSlot	   *slot = &wa_shared->slots[i];
+			WaSlot	   *slot = &wa_wake_shared->slots[i];
 
 			if (slot->state != WA_SLOT_ABSENT ||
 				pg_atomic_read_u64(&slot->process) != 0 ||
 				pg_atomic_read_u32(&slot->revisit) != 0)
 				continue;
 			if (oldest < 0 ||
-				slot->started_at < wa_shared->slots[oldest].started_at)
+				slot->started_at < wa_wake_shared->slots[oldest].started_at)
 				oldest = i;
 		}
 		if (oldest < 0)
 			return;
-		wa_slot_free(oldest);
+		wa_wake_slot_free(oldest);
 	}
 }
 
@@ -195,15 +195,15 @@ take_slots(DatabaseList *list)
 		if (database->has_slot)
 			continue;
 		if (!full)
-			index = wa_slot_take(database->oid);
+			index = wa_wake_slot_take(database->oid);
 		if (index < 0)
 		{
 			full = true;
 			without++;
 			continue;
 		}
-		wa_shared->slots[index].owner = database->owner;
-		wa_shared->slots[index].can_login = database->can_login;
+		wa_wake_shared->slots[index].owner = database->owner;
+		wa_wake_shared->slots[index].can_login = database->can_login;
 		database->has_slot = true;
 		last_taken = database->oid;
 	}
@@ -230,16 +230,16 @@ match_databases(DatabaseList *list, uint64 serial, TimestampTz now)
 {
 	int			without;
 
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 		Database   *database;
 
 		if (slot->state == WA_SLOT_FREE)
 			continue;
 		database = find_database(list,
-								 pg_atomic_read_u32(&wa_shared->databases[i]));
+								 pg_atomic_read_u32(&wa_wake_shared->databases[i]));
 		if (database == NULL)
 		{
 			if (slot->serial > serial)
@@ -247,11 +247,11 @@ match_databases(DatabaseList *list, uint64 serial, TimestampTz now)
 			if (pg_atomic_read_u64(&slot->process) != 0)
 			{
 				/* no longer to be connected to, but somebody is inside */
-				wa_slot_raise_leave(slot, WA_LEAVE_NOW);
-				wa_slot_wake(slot);
+				wa_wake_slot_raise_leave(slot, WA_LEAVE_NOW);
+				wa_wake_slot_wake(slot);
 			}
 			else
-				wa_slot_free(i);
+				wa_wake_slot_free(i);
 			continue;
 		}
 		database->has_slot = true;
@@ -267,8 +267,8 @@ match_databases(DatabaseList *list, uint64 serial, TimestampTz now)
 					/* it is connected as the owner that was */
 					slot->visit = true;
 					pg_atomic_write_u32(&slot->revisit, 1);
-					wa_slot_raise_leave(slot, WA_LEAVE_DONE);
-					wa_slot_wake(slot);
+					wa_wake_slot_raise_leave(slot, WA_LEAVE_DONE);
+					wa_wake_slot_wake(slot);
 				}
 			}
 			slot->owner = database->owner;
@@ -286,7 +286,7 @@ match_databases(DatabaseList *list, uint64 serial, TimestampTz now)
 		reclaim_slots(without);
 		without = take_slots(list);
 	}
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 
 	if (without > 0 && !overflow_logged)
 		ereport(LOG,
@@ -306,23 +306,23 @@ match_databases(DatabaseList *list, uint64 serial, TimestampTz now)
 static void
 complain_about_owners(DatabaseList *list, TimestampTz now)
 {
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WA_SLOTS; i++)
 	{
-		WaSlot	   *slot = &wa_shared->slots[i];
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
 		Database   *database;
 
 		if (slot->state == WA_SLOT_FREE || slot->can_login ||
-			slot->login_logged || !wa_pool_wants_worker(slot, now))
+			slot->login_logged || !wa_worker_pool_wants_worker(slot, now))
 			continue;
 		database = find_database(list,
-								 pg_atomic_read_u32(&wa_shared->databases[i]));
+								 pg_atomic_read_u32(&wa_wake_shared->databases[i]));
 		if (database == NULL)
 			continue;
 		slot->login_logged = true;
 		database->complain = true;
 	}
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 
 	for (int i = 0; i < list->count; i++)
 	{
@@ -342,7 +342,7 @@ complain_about_owners(DatabaseList *list, TimestampTz now)
  * when something happens.
  */
 TimestampTz
-wa_roster_compare(bool reclaim)
+wa_worker_roster_compare(bool reclaim)
 {
 	DatabaseList list;
 	TimestampTz now;
@@ -350,9 +350,9 @@ wa_roster_compare(bool reclaim)
 
 	reclaim_wanted = reclaim_wanted || reclaim;
 
-	LWLockAcquire(wa_lock, LW_SHARED);
-	serial = wa_shared->serial;
-	LWLockRelease(wa_lock);
+	LWLockAcquire(wa_wake_lock, LW_SHARED);
+	serial = wa_wake_shared->serial;
+	LWLockRelease(wa_wake_lock);
 
 	read_databases(&list);
 	now = GetCurrentTimestamp();

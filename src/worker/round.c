@@ -36,15 +36,15 @@ static TimestampTz next_purge = 0;
  * Get ready; called once, in no transaction.
  */
 void
-wa_round_open(void)
+wa_worker_round_open(void)
 {
 	MemoryContext old = CurrentMemoryContext;
 
 	PG_TRY();
 	{
-		deliver = wa_load_deliver();
+		deliver = wa_deliver_load();
 		deliver->open();
-		wa_worker_note_sender(true);
+		wa_wake_note_sender(true);
 	}
 	PG_CATCH();
 	{
@@ -54,7 +54,7 @@ wa_round_open(void)
 		error = CopyErrorData();
 		FlushErrorState();
 		deliver = NULL;
-		wa_worker_note_sender(false);
+		wa_wake_note_sender(false);
 		ereport(WARNING,
 				(errmsg("sicantik_wa composes messages, but cannot send them: %s", error->message),
 				 errhint("Install libcurl (Debian: libcurl4) if it is missing, and restart the server.")));
@@ -67,7 +67,7 @@ give_back(const uint64 *dropped)
 {
 	for (int i = 0; i < WA_DROP_COUNT; i++)
 		if (dropped[i] > 0)
-			(void) wa_worker_count_drop(i, dropped[i]);
+			(void) wa_wake_count_drop(i, dropped[i]);
 }
 
 /*
@@ -95,7 +95,7 @@ keep_drops(void)
 	TimestampTz last;
 	volatile bool kept = false;
 
-	if (!wa_worker_take_drops(dropped, &first, &last))
+	if (!wa_wake_take_drops(dropped, &first, &last))
 		return;
 	PG_TRY();
 	{
@@ -159,7 +159,7 @@ is_set_up(bool *locked)
  * come again at the latest, or 0.
  */
 bool
-wa_round_run(bool may_send, TimestampTz *next_due)
+wa_worker_round_run(bool may_send, TimestampTz *next_due)
 {
 	bool		more = false;
 	bool		composed = true;
@@ -175,40 +175,40 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 			*next_due = now + LOCKED_RETRY_US;
 		return false;
 	}
-	if (!wa_failover_run(&more) || !wa_clock_follow(&stepped))
+	if (!wa_worker_failover_run(&more) || !wa_worker_clock_follow(&stepped))
 	{
 		*next_due = now + LOCKED_RETRY_US;
 		return more && may_send;
 	}
 	if (stepped)
 	{
-		wa_calendar_reload();
-		wa_approver_reload();
-		wa_unreached_reload();
+		wa_compose_calendar_reload();
+		wa_compose_approver_reload();
+		wa_compose_unreached_reload();
 		next_purge = 0;
 	}
 	if (may_send)
 	{
 		keep_drops();
 		composed = wa_compose_run();
-		if (!wa_calendar_run(&due))
+		if (!wa_compose_calendar_run(&due))
 			composed = false;
 		sooner(next_due, due);
 		due = 0;
-		if (!wa_approver_run(&due))
+		if (!wa_compose_approver_run(&due))
 			composed = false;
 		sooner(next_due, due);
-		wa_unreached_run(&due);
+		wa_compose_unreached_run(&due);
 		sooner(next_due, due);
 		due = 0;
-		if (!wa_unwritten_run(&due))
+		if (!wa_compose_unwritten_run(&due))
 			composed = false;
 		sooner(next_due, due);
 		due = 0;
 	}
 	if (deliver)
 	{
-		bool		claim = may_send && wa_standbys_note();
+		bool		claim = may_send && wa_identity_standbys_note();
 
 		more = deliver->run(claim, &due);
 		if (may_send && !claim)
@@ -216,7 +216,7 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 	}
 	sooner(next_due, due);
 	/* somebody has just asked for it */
-	if (may_send && composed && wa_unwritten_wanted())
+	if (may_send && composed && wa_compose_unwritten_wanted())
 		more = true;
 	if (!composed)
 		sooner(next_due, now + LOCKED_RETRY_US);
@@ -232,45 +232,45 @@ wa_round_run(bool may_send, TimestampTz *next_due)
 }
 
 pgsocket
-wa_round_fd(void)
+wa_worker_round_fd(void)
 {
 	return deliver ? deliver->fd() : PGINVALID_SOCKET;
 }
 
 void
-wa_round_drive(void)
+wa_worker_round_drive(void)
 {
 	if (deliver)
 		deliver->drive();
 }
 
 int
-wa_round_in_flight(void)
+wa_worker_round_in_flight(void)
 {
 	return deliver ? deliver->in_flight() : 0;
 }
 
 int
-wa_round_unrecorded(void)
+wa_worker_round_unrecorded(void)
 {
 	return deliver ? deliver->unrecorded() : 0;
 }
 
 void
-wa_round_reload(void)
+wa_worker_round_reload(void)
 {
 	wa_app_limit_forget();
-	wa_calendar_reload();
-	wa_approver_reload();
-	wa_unwritten_look();
-	wa_unreached_reload();
-	wa_standbys_reload();
+	wa_compose_calendar_reload();
+	wa_compose_approver_reload();
+	wa_compose_unwritten_look();
+	wa_compose_unreached_reload();
+	wa_identity_standbys_reload();
 	if (deliver)
 		deliver->reload();
 }
 
 void
-wa_round_close(void)
+wa_worker_round_close(void)
 {
 	if (deliver)
 		deliver->close();

@@ -87,7 +87,7 @@ static const struct
  * kept.  To be called again after each reload of the configuration.
  */
 void
-wa_session_pin_commit(void)
+wa_worker_session_pin_commit(void)
 {
 	if (synchronous_commit < SYNCHRONOUS_COMMIT_ON)
 		SetConfigOption("synchronous_commit", "on",
@@ -99,7 +99,7 @@ wa_session_pin_commit(void)
  * that this server version does not know are passed over.
  */
 void
-wa_session_pin_settings(void)
+wa_worker_session_pin_settings(void)
 {
 	for (size_t i = 0; i < lengthof(pinned); i++)
 	{
@@ -107,7 +107,7 @@ wa_session_pin_settings(void)
 			SetConfigOption(pinned[i].name, pinned[i].value,
 							PGC_SUSET, PGC_S_OVERRIDE);
 	}
-	wa_session_pin_commit();
+	wa_worker_session_pin_commit();
 }
 
 /*
@@ -116,7 +116,7 @@ wa_session_pin_settings(void)
  * holds even where the slot was rebuilt.
  */
 bool
-wa_session_lock(void)
+wa_worker_session_lock(void)
 {
 	LOCKTAG		tag;
 
@@ -131,9 +131,9 @@ wa_session_lock(void)
  * called in a transaction.  *difference: why not (WA_EXTENSION_OTHER).
  */
 WaExtension
-wa_session_extension(WaBuildDifference *difference)
+wa_worker_session_extension(WaBuildDifference *difference)
 {
-	if (wa_build_differs(difference))
+	if (wa_pg_build_differs(difference))
 		return WA_EXTENSION_OTHER;
 	if (!OidIsValid(get_extension_oid("sicantik_wa", true)))
 		return WA_EXTENSION_ABSENT;

@@ -71,7 +71,7 @@ clear_database(const char *name)
 								((Form_pg_database) GETSTRUCT(tuple))->datdba);
 	ReleaseSysCache(tuple);
 	if (allowed)
-		wa_slot_hold_off(database);
+		wa_wake_slot_hold_off(database);
 }
 
 /*
@@ -228,7 +228,7 @@ watch_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 {
 	After		after = AFTER_NOTHING;
 
-	if (wa_shared != NULL)
+	if (wa_wake_shared != NULL)
 		after = prepare(pstmt->utilityStmt);
 
 	if (previous_hook)
@@ -243,11 +243,11 @@ watch_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	 * to the transaction that ends the command.
 	 */
 	if (after == AFTER_SCAN)
-		wa_worker_scan_at_commit();
+		wa_wake_scan_at_commit();
 	else if (after == AFTER_REVISIT)
-		wa_worker_revisit_at_commit();
+		wa_wake_revisit_at_commit();
 	else if (after == AFTER_WAKE)
-		wa_worker_wake_at_commit();
+		wa_wake_at_commit();
 	else if (after == AFTER_SET && !wa_guc_capture)
 		wa_capture_warn_off();
 }
@@ -256,7 +256,7 @@ watch_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
  * Called once while the library is preloaded.
  */
 void
-wa_utility_hook_install(void)
+wa_worker_utility_hook_install(void)
 {
 	previous_hook = ProcessUtility_hook;
 	ProcessUtility_hook = watch_utility;

@@ -162,7 +162,7 @@ note_progress(void)
 static void
 leave_slot(int code, Datum arg)
 {
-	wa_slot_detach(my_index, exit_how, terminated || ProcDiePending,
+	wa_wake_slot_detach(my_index, exit_how, terminated || ProcDiePending,
 				   exit_visit, next_due);
 }
 
@@ -176,7 +176,7 @@ look_for_extension(void)
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	extension = wa_session_extension(&difference);
+	extension = wa_worker_session_extension(&difference);
 	CommitTransactionCommand();
 	extension_seen_at = GetCurrentTimestamp();
 }
@@ -209,22 +209,22 @@ take_step(Step step)
 				look_for_extension();
 				break;
 			case STEP_OPEN:
-				wa_round_open();
+				wa_worker_round_open();
 				break;
 			case STEP_RUN:
-				more_work = wa_round_run(true, &next_due);
+				more_work = wa_worker_round_run(true, &next_due);
 				break;
 			case STEP_DRAIN:
-				(void) wa_round_run(false, &next_due);
+				(void) wa_worker_round_run(false, &next_due);
 				break;
 			case STEP_DRIVE:
-				wa_round_drive();
+				wa_worker_round_drive();
 				break;
 			case STEP_RELOAD:
-				wa_round_reload();
+				wa_worker_round_reload();
 				break;
 			case STEP_CLOSE:
-				wa_round_close();
+				wa_worker_round_close();
 				break;
 		}
 		done = true;
@@ -252,12 +252,12 @@ take_step(Step step)
 
 /*
  * Wait until the latch is set, the requests need attention or the time is
- * over.  True if wa_round_drive() has something to do.
+ * over.  True if wa_worker_round_drive() has something to do.
  */
 static bool
 wait_for_events(long timeout_ms)
 {
-	pgsocket	fd = wa_round_fd();
+	pgsocket	fd = wa_worker_round_fd();
 	WaitEvent	events[3];
 	bool		readable = false;
 	int			count;
@@ -336,14 +336,14 @@ static void
 leave_orderly(void)
 {
 	TimestampTz deadline = 0;
-	bool		unfinished = more_work || wa_round_in_flight() > 0;
+	bool		unfinished = more_work || wa_worker_round_in_flight() > 0;
 
 	if (!take_step(STEP_LOOK))
 		proc_exit(1);
 	if (extension != WA_EXTENSION_PRESENT)
 		leave_vanished();
 
-	while (wa_round_in_flight() > 0)
+	while (wa_worker_round_in_flight() > 0)
 	{
 		long		wait = WA_LONGEST_SLEEP;
 
@@ -356,7 +356,7 @@ leave_orderly(void)
 
 			if (deadline == 0)
 				deadline = TimestampTzPlusMilliseconds(now, grace);
-			if (!wa_time_ahead(deadline, now, grace))
+			if (!wa_wake_time_ahead(deadline, now, grace))
 				break;
 			wait = TimestampDifferenceMilliseconds(now, deadline);
 		}
@@ -383,11 +383,11 @@ leave_orderly(void)
 static bool
 make_room(void)
 {
-	uint32		waiting = pg_atomic_read_u32(&wa_shared->waiting);
+	uint32		waiting = pg_atomic_read_u32(&wa_wake_shared->waiting);
 
 	while (waiting > 0)
 	{
-		if (pg_atomic_compare_exchange_u32(&wa_shared->waiting, &waiting,
+		if (pg_atomic_compare_exchange_u32(&wa_wake_shared->waiting, &waiting,
 										   waiting - 1))
 			return true;
 	}
@@ -445,7 +445,7 @@ serve(void)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
-			wa_session_pin_commit();
+			wa_worker_session_pin_commit();
 			reload = true;
 			continue;
 		}
@@ -453,7 +453,7 @@ serve(void)
 			reload = true;
 
 		now = GetCurrentTimestamp();
-		retrying = wa_time_ahead(retry_at, now, NEXT_ERROR_WAIT);
+		retrying = wa_wake_time_ahead(retry_at, now, NEXT_ERROR_WAIT);
 		if (!retrying)
 		{
 			if (reload)
@@ -462,7 +462,7 @@ serve(void)
 				reload = !ok;
 				look = true;
 			}
-			if (ok && (look || wa_clock_stepped() || (next_due != 0 && next_due <= now) ||
+			if (ok && (look || wa_worker_clock_stepped() || (next_due != 0 && next_due <= now) ||
 					   pg_atomic_read_u32(&my_slot->pending) != 0))
 			{
 				ok = look_for_work();
@@ -473,7 +473,7 @@ serve(void)
 			now = GetCurrentTimestamp();
 		}
 
-		busy = look || wa_round_in_flight() + wa_round_unrecorded() > 0 ||
+		busy = look || wa_worker_round_in_flight() + wa_worker_round_unrecorded() > 0 ||
 			pg_atomic_read_u32(&my_slot->pending) != 0;
 		if (!busy)
 			pg_atomic_write_u64(&my_slot->busy_since, 0);
@@ -521,7 +521,7 @@ serve(void)
 			if (take_step(STEP_LOOK) && extension != WA_EXTENSION_PRESENT)
 				leave_vanished();
 			/* what was answered would be in doubt for our successor */
-			if (++errors >= (wa_round_in_flight() + wa_round_unrecorded() > 0 ?
+			if (++errors >= (wa_worker_round_in_flight() + wa_worker_round_unrecorded() > 0 ?
 							 ERRORS_WITH_RESULTS : ERRORS_TOLERATED))
 				proc_exit(1);
 			retry_at =
@@ -540,10 +540,10 @@ refuse_extension(const WaBuildDifference *difference)
 {
 	bool		said;
 
-	LWLockAcquire(wa_lock, LW_EXCLUSIVE);
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	said = my_slot->version_logged;
 	my_slot->version_logged = true;
-	LWLockRelease(wa_lock);
+	LWLockRelease(wa_wake_lock);
 	if (!said && extension == WA_EXTENSION_SUBSCRIBED)
 		ereport(LOG,
 				(errmsg("sicantik_wa does not serve database %u: its tables of schema wa are filled by a subscription",
@@ -573,9 +573,9 @@ wa_worker_main(Datum main_arg)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 
-	if (!wa_slot_attach(my_index, &args))
+	if (!wa_wake_slot_attach(my_index, &args))
 		proc_exit(0);
-	my_slot = &wa_shared->slots[my_index];
+	my_slot = &wa_wake_shared->slots[my_index];
 	before_shmem_exit(leave_slot, (Datum) 0);
 	if (pg_atomic_read_u32(&my_slot->leave) != WA_LEAVE_NO)
 	{
@@ -587,12 +587,12 @@ wa_worker_main(Datum main_arg)
 	pqsignal(SIGTERM, handle_sigterm);
 	overdue_timeout = RegisterTimeout(USER_TIMEOUT, check_overdue);
 	wa_app_has_read = note_progress;
-	wa_session_pin_settings();
+	wa_worker_session_pin_settings();
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	alone = wa_session_lock();
-	extension = wa_session_extension(&difference);
+	alone = wa_worker_session_lock();
+	extension = wa_worker_session_extension(&difference);
 	if (extension == WA_EXTENSION_OTHER || extension == WA_EXTENSION_SUBSCRIBED)
 		refuse_extension(&difference);
 	CommitTransactionCommand();
@@ -608,7 +608,7 @@ wa_worker_main(Datum main_arg)
 		exit_how = WA_EXIT_REFUSED;
 		proc_exit(0);
 	}
-	if (!wa_slot_running(my_index))
+	if (!wa_wake_slot_running(my_index))
 	{
 		exit_how = WA_EXIT_EARLY;
 		proc_exit(0);

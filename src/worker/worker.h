@@ -22,35 +22,35 @@ extern void wa_worker_init(void);
  * row the process ends.  None may keep a transaction, a lock or a snapshot
  * when it returns, and none may sleep.
  *
- * wa_round_open		once, connected, settings pinned, before the first run
- * wa_round_run			one bounded step: read what is new, claim and start
+ * wa_worker_round_open		once, connected, settings pinned, before the first run
+ * wa_worker_round_run			one bounded step: read what is new, claim and start
  *						requests (only if may_send), record what has ended.
  *						Called when woken, when next_due has come, after each
- *						wa_round_drive(), and again at once while it returns
+ *						wa_worker_round_drive(), and again at once while it returns
  *						true (more can be done right now), so it must be cheap
  *						where nothing is to do.  Sets *next_due to the time of
  *						the next work known, 0 if there is none.
- * wa_round_fd			becomes readable when wa_round_drive() has something to
+ * wa_worker_round_fd			becomes readable when wa_worker_round_drive() has something to
  *						do, its time-outs included; PGINVALID_SOCKET if nothing
  *						will.  Must not be closed while it is the current one
  *						and requests are in flight.
- * wa_round_drive		moves requests forward without waiting
- * wa_round_in_flight	requests on the wire; must not raise errors
- * wa_round_unrecorded	answers that no transaction has recorded yet; likewise
- * wa_round_reload		settings or configuration have changed
- * wa_round_close		the grace is over: record what is left as in doubt
+ * wa_worker_round_drive		moves requests forward without waiting
+ * wa_worker_round_in_flight	requests on the wire; must not raise errors
+ * wa_worker_round_unrecorded	answers that no transaction has recorded yet; likewise
+ * wa_worker_round_reload		settings or configuration have changed
+ * wa_worker_round_close		the grace is over: record what is left as in doubt
  */
-extern void wa_round_open(void);
-extern bool wa_round_run(bool may_send, TimestampTz *next_due);
-extern pgsocket wa_round_fd(void);
-extern void wa_round_drive(void);
-extern int	wa_round_in_flight(void);
-extern int	wa_round_unrecorded(void);
-extern void wa_round_reload(void);
-extern void wa_round_close(void);
+extern void wa_worker_round_open(void);
+extern bool wa_worker_round_run(bool may_send, TimestampTz *next_due);
+extern pgsocket wa_worker_round_fd(void);
+extern void wa_worker_round_drive(void);
+extern int	wa_worker_round_in_flight(void);
+extern int	wa_worker_round_unrecorded(void);
+extern void wa_worker_round_reload(void);
+extern void wa_worker_round_close(void);
 
 /* Entry points of the background processes. */
-extern PGDLLEXPORT void wa_launcher_main(Datum main_arg);
+extern PGDLLEXPORT void wa_worker_launcher_main(Datum main_arg);
 extern PGDLLEXPORT void wa_worker_main(Datum main_arg);
 
 #endif							/* SICANTIK_WA_WORKER_H */

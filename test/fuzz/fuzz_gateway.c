@@ -239,7 +239,7 @@ try_judge_test(const WaGateway *gateway, const WaReply *reply)
 		}
 	}
 	healthy_count += health.ok ? 1 : 0;
-	wa_health_free(&health);
+	wa_gateway_health_free(&health);
 }
 
 /* What may follow an allowed place in a URL. */
@@ -414,7 +414,7 @@ try_build(const WaGateway *gateway, const char *text, WaForm form)
 		MUST(json_object_is_type(root, json_type_object));
 		json_object_put(root);
 	}
-	wa_request_free(&req);
+	wa_gateway_request_free(&req);
 }
 
 int
@@ -635,7 +635,7 @@ main(int argc, char **argv)
 	printf("fuzz gateway: %lu inputs, healthy %lu, allowed %lu, built %lu",
 		   i, healthy_count, allowed_count, built_count);
 	for (k = 0; k < WA_OUTCOME_COUNT; k++)
-		printf(", %s %lu", wa_outcome_name((WaOutcome) k), outcome_count[k]);
+		printf(", %s %lu", wa_gateway_outcome_name((WaOutcome) k), outcome_count[k]);
 	putchar('\n');
 
 	/* A run that never got this far has tested nothing. */

@@ -1,7 +1,7 @@
 # What people read comes in the language of the office: every sentence that the
 # sources can store in the ledger or say in wa_check() has its Indonesian form.
 # The sentences are read from the sources, so a new one without it fails here:
-# add a line to src/admin/phrase_*.c (or to the list of what nobody is shown).
+# add a line to src/words/phrase_*.c (or to the list of what nobody is shown).
 
 use strict;
 use warnings;

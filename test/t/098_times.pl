@@ -109,7 +109,7 @@ foreach my $file (split /\n/, `find '${\ dirname(__FILE__)}/../../src' -name '*.
 
 	push @strays, "$file: $1" while $text =~ /(to_char\([^\n]*(?:HH24|TZ)[^\n]*|\btimestamptz_to_str\b[^\n]*)/g;
 }
-is(join("\n", @strays), '', 'the sources write times with wa_time_words() and WA_SQL_TIME() only');
+is(join("\n", @strays), '', 'the sources write times with wa_office_time_words() and WA_SQL_TIME() only');
 
 $node->stop;
 $sim->stop;

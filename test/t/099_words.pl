@@ -198,7 +198,7 @@ my $english = qr/(?<![\w.'-])(?:$stop)(?![\w-])/;
 my $string = qr/"(?:[^"\\]|\\.)*"/;
 my @phrases;
 
-foreach my $file (glob("$src/admin/phrase_*.c"))
+foreach my $file (glob("$src/words/phrase_*.c"))
 {
 	my $text = slurp_file($file);
 

@@ -93,15 +93,15 @@ test_table(void)
 	CHECK_INT(LENGTH(names), WA_OUTCOME_COUNT);
 	for (i = 0; i < LENGTH(names); i++)
 	{
-		CHECK_STR(wa_outcome_name((WaOutcome) i), names[i]);
-		CHECK(wa_outcome_from_name(names[i], &outcome));
+		CHECK_STR(wa_gateway_outcome_name((WaOutcome) i), names[i]);
+		CHECK(wa_gateway_outcome_from_name(names[i], &outcome));
 		CHECK_INT(outcome, i);
 	}
 	outcome = WA_OUTCOME_POLICY;
-	CHECK(!wa_outcome_from_name("Accepted", &outcome));
-	CHECK(!wa_outcome_from_name(NULL, &outcome));
+	CHECK(!wa_gateway_outcome_from_name("Accepted", &outcome));
+	CHECK(!wa_gateway_outcome_from_name(NULL, &outcome));
 	CHECK_INT(outcome, WA_OUTCOME_POLICY);
-	CHECK_STR(wa_outcome_name((WaOutcome) 77), "unknown");
+	CHECK_STR(wa_gateway_outcome_name((WaOutcome) 77), "unknown");
 
 	for (i = 0; (gateway = wa_gateway_at(i)) != NULL; i++)
 	{
@@ -146,10 +146,10 @@ test_table(void)
 	CHECK_STR(wa_gateway_setting(twice, 3, "b"), NULL);
 	CHECK_STR(wa_gateway_setting(NULL, 0, "a"), NULL);
 
-	wa_request_free(&empty);
-	wa_request_free(NULL);
-	wa_health_free(&health);
-	wa_health_free(NULL);
+	wa_gateway_request_free(&empty);
+	wa_gateway_request_free(NULL);
+	wa_gateway_health_free(&health);
+	wa_gateway_health_free(NULL);
 }
 
 /*
@@ -1220,7 +1220,7 @@ test_requests(void)
 		}
 		flatten(&req, flat, sizeof(flat));
 		CHECK_STR(flat, want->want);
-		wa_request_free(&req);
+		wa_gateway_request_free(&req);
 		CHECK(req.url == NULL && req.headers == NULL && req.body == NULL);
 	}
 }
@@ -1249,7 +1249,7 @@ test_request_settings(void)
 	CHECK(wa_gateway_find("meta")->build(NULL, version, 3, &msg, &req, err,
 										 sizeof(err)));
 	CHECK_STR(req.url, "https://graph.facebook.com/v24.0/1/messages");
-	wa_request_free(&req);
+	wa_gateway_request_free(&req);
 
 	for (i = 0; i < LENGTH(waits); i++)
 	{
@@ -1264,7 +1264,7 @@ test_request_settings(void)
 			CHECK_STR(req.body, waits[i].want ?
 					  "{\"api_key\":\"A\",\"number_key\":\"N\",\"phone_no\":\"62811\",\"message\":\"x\",\"wait_until_send\":\"1\"}" :
 					  "{\"api_key\":\"A\",\"number_key\":\"N\",\"phone_no\":\"62811\",\"message\":\"x\"}");
-		wa_request_free(&req);
+		wa_gateway_request_free(&req);
 	}
 }
 
@@ -1292,7 +1292,7 @@ check_refused(const char *kind, const char *base_url,
 	ROW(part, strstr(err, "SECRET") == NULL);
 	ROW(part, req.url == NULL && req.headers == NULL && req.body == NULL &&
 		req.nheaders == 0);
-	wa_request_free(&req);
+	wa_gateway_request_free(&req);
 }
 
 static void
@@ -1412,7 +1412,7 @@ test_requests_refused(void)
 		text[4 * 4096] = '\0';
 		CHECK(gateway->build(NULL, settings, nsettings, &msg, &req, err,
 							 sizeof(err)));
-		wa_request_free(&req);
+		wa_gateway_request_free(&req);
 
 		msg = good;
 		msg.form = WA_FORM_POSITIONAL;
@@ -1526,7 +1526,7 @@ test_test_requests(void)
 		flatten(&req, flat, sizeof(flat));
 		CHECK_STR(flat, cases[i].want);
 		CHECK((req.body == NULL) == (strcmp(req.method, "GET") == 0));
-		wa_request_free(&req);
+		wa_gateway_request_free(&req);
 	}
 }
 
@@ -1635,7 +1635,7 @@ test_quota(void)
 		ROW(cases[i].body, got.ok == cases[i].ok);
 		ROW(cases[i].body, got.quota_left == cases[i].quota_left);
 		ROW(cases[i].body, got.daily_limit == cases[i].daily_limit);
-		wa_health_free(&got);
+		wa_gateway_health_free(&got);
 	}
 }
 
@@ -1698,7 +1698,7 @@ test_health(void)
 			strstr(got.detail, "OTHERKEY") == NULL &&
 			strstr(got.detail, "WATZAPKEY") == NULL &&
 			strstr(got.detail, "NUMBER") == NULL);
-		wa_health_free(&got);
+		wa_gateway_health_free(&got);
 	}
 }
 
@@ -1735,7 +1735,7 @@ test_license_end(void)
 												  LENGTH(watzap_settings),
 												  &reply, &health);
 			ok = health.ok;
-			wa_health_free(&health);
+			wa_gateway_health_free(&health);
 		} while (now / 86400 != time(NULL) / 86400);	/* midnight passed */
 		CHECK_INT(ok, ago < 2);
 	}

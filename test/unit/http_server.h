@@ -738,7 +738,7 @@ submit_url(WaHttp *http, int tag, const char *method, const char *url,
 	CHECK_STR(err, "");
 	CHECK(!ok || (req.url == NULL && req.headers == NULL && req.body == NULL));
 	if (!ok)
-		wa_request_free(&req);
+		wa_gateway_request_free(&req);
 	return ok;
 }
 

@@ -426,20 +426,20 @@ test_refused(void)
 		CHECK(!wa_http_submit(http, 1, &req, 1000, false, err, sizeof(err)));
 		CHECK(err[0] != '\0');
 		CHECK_STR(req.url, urls[i]);
-		wa_request_free(&req);
+		wa_gateway_request_free(&req);
 	}
 	req = make_request("POST", "ftp://127.0.0.1/", "{}");
 	CHECK(!wa_http_submit(http, 1, &req, 1000, true, err, sizeof(err)));
-	wa_request_free(&req);
+	wa_gateway_request_free(&req);
 	req = make_request("DELETE", "https://127.0.0.1/", NULL);
 	CHECK(!wa_http_submit(http, 1, &req, 1000, false, err, sizeof(err)));
-	wa_request_free(&req);
+	wa_gateway_request_free(&req);
 	req = make_request("POST", "https://127.0.0.1/", "{}");
 	free(req.headers[1]);
 	req.headers[1] = strdup("X: s3cr3t\r\nHost: elsewhere");
 	CHECK(!wa_http_submit(http, 1, &req, 1000, false, err, sizeof(err)));
 	CHECK(strstr(err, "s3cr3t") == NULL);
-	wa_request_free(&req);
+	wa_gateway_request_free(&req);
 
 	CHECK_INT(wa_http_in_flight(http), 0);
 	wa_http_close(http);
