@@ -10,14 +10,14 @@ GRANT USAGE ON SCHEMA wa TO PUBLIC;
 -- These ask for the level of whoever reads them.
 GRANT SELECT ON
     wa.message_view, wa.attempt_view, wa.figures, wa.adrift, wa.scenario_view, wa.template_view, wa.template_mapping_view,
-    wa.provider_view, wa.setting_view, wa.calendar_view, wa.event_outcome_view, wa.dead_letter_view
+    wa.provider_view, wa.setting_view, wa.daily_run_view, wa.event_outcome_view, wa.dead_letter_view
     TO PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.access, wa.identity,
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
-    wa.template, wa.template_mapping, wa.scenario, wa.calendar, wa.position, wa.event_outcome, wa.dead_letter, wa.passed, wa.waiting, wa.unreached,
-    wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.once, wa.request,
+    wa.template, wa.template_mapping, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.message_rate, wa.unassigned, wa.unreached,
+    wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.announced, wa.request,
     wa.provider, wa.contact
     TO pg_database_owner;
 GRANT USAGE, SELECT, UPDATE ON
@@ -34,14 +34,14 @@ SELECT pg_catalog.pg_extension_config_dump('wa.watch', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.template', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.template_mapping', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.scenario', '');
-SELECT pg_catalog.pg_extension_config_dump('wa.calendar', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.daily_run', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_outcome', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.dead_letter', '');
-SELECT pg_catalog.pg_extension_config_dump('wa.waiting', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.unassigned', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.capture_gap', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.message', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.attempt', '');
-SELECT pg_catalog.pg_extension_config_dump('wa.once', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.announced', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.provider', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.contact', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_id_seq', '');
@@ -52,6 +52,6 @@ SELECT pg_catalog.pg_extension_config_dump('wa.message_id_seq', '');
 -- each table its own rows: pg_dump reads with or without ONLY
 SELECT pg_catalog.pg_extension_config_dump('wa.event',
     'WHERE event.tableoid = ''wa.event''::pg_catalog.regclass'
-    ' AND NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_catalog.pg_visible_in_snapshot(event.xact, p.snapshot))');
+    ' AND NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_catalog.pg_visible_in_snapshot(event.xact, p.snapshot))');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_aside',
-    'WHERE NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_catalog.pg_visible_in_snapshot(event_aside.xact, p.snapshot))');
+    'WHERE NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_catalog.pg_visible_in_snapshot(event_aside.xact, p.snapshot))');

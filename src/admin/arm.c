@@ -60,11 +60,11 @@ static void
 forget_foreign_position(void)
 {
 	static WaStatement events =
-		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.position AS p"
+		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.read_position AS p"
 					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
 					 " AND pg_visible_in_snapshot(e.xact, p.snapshot)");
 	static WaStatement position =
-		WA_STATEMENT("DELETE FROM wa.position AS p"
+		WA_STATEMENT("DELETE FROM wa.read_position AS p"
 					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())");
 
 	wa_query(&events, NULL);

@@ -21,8 +21,8 @@ reason_in_words(const WaFindings *findings, const char *reason)
 }
 
 /* SQL: what the retention has passed waits for nobody any more. */
-#define NOT_PURGED "(id > coalesce((SELECT purged_message_id FROM wa.position), 0)" \
-	" OR id = ANY ((SELECT unpurged FROM wa.position)::bigint[]))"
+#define NOT_PURGED "(id > coalesce((SELECT purged_message_id FROM wa.read_position), 0)" \
+	" OR id = ANY ((SELECT unpurged FROM wa.read_position)::bigint[]))"
 
 /* The statement that lets these messages go, or ends them, and no others. */
 static char *
@@ -139,7 +139,7 @@ find_events(WaFindings *findings)
 					 " (SELECT error FROM wa.dead_letter ORDER BY id DESC LIMIT 1),"
 					 " (SELECT coalesce(sum(events), 0) FROM wa.capture_gap WHERE reason <> ALL ('{off,known}'))::text,"
 					 " (SELECT count(*) FROM wa.event AS e WHERE e.at < now() - interval '10 minutes' AND NOT EXISTS"
-					 " (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))::text");
+					 " (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))::text");
 
 	wa_query(&rest, NULL);
 	if (strcmp(wa_row_text(0, 1), "0") == 0)
@@ -183,7 +183,7 @@ find_calendar(WaFindings *findings)
 {
 	static WaStatement failed =
 		WA_STATEMENT("SELECT s.key, c.day::text, c.error FROM wa.scenario AS s, LATERAL"
-					 " (SELECT day, error FROM wa.calendar WHERE scenario = s.key ORDER BY day DESC LIMIT 1) AS c"
+					 " (SELECT day, error FROM wa.daily_run WHERE scenario = s.key ORDER BY day DESC LIMIT 1) AS c"
 					 " WHERE s.active AND s.daily_at IS NOT NULL AND c.error IS NOT NULL ORDER BY s.key COLLATE \"C\"");
 	uint64		n = wa_query(&failed, NULL);
 

@@ -133,8 +133,8 @@ is_compared(const WaWatched *w, const WaAppTable *table, const char *column)
 		(table->columns && !wa_app_is_among(table->columns, column)))
 		return false;
 	/* it was not there at first, and NULL in events of then */
-	for (int i = 0; i < w->nlacking; i++)
-		if (w->lacking[i] && strcmp(w->lacking[i], column) == 0)
+	for (int i = 0; i < w->noptional; i++)
+		if (w->optional[i] && strcmp(w->optional[i], column) == 0)
 			return false;
 	type = getBaseType(get_atttype(table->relid, get_attnum(table->relid, column)));
 	return type == TEXTOID || type == VARCHAROID || type == INT2OID || type == INT4OID ||

@@ -524,7 +524,7 @@ tell_happenings(WaSearch *search, List *unsaid)
 					 " UNION ALL SELECT e.at, 'u', e.id::text, NULL, NULL, e.relation, e.record_id::text, NULL"
 					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id"
 					 " AND r.relation = e.relation"
-					 " WHERE NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
+					 " WHERE NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
 					 " ORDER BY at, id");
 	WaStory    *story = &search->story;
 	WaArgs		args = {0};

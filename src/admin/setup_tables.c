@@ -37,25 +37,25 @@ static void
 put_watch(const WaWatched *w, bool attached)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.watch AS w (relation, owner, columns, lacking) VALUES ($1, $2, $3, $4)"
+		WA_STATEMENT("INSERT INTO wa.watch AS w (relation, owner, columns, optional) VALUES ($1, $2, $3, $4)"
 					 " ON CONFLICT (relation) DO UPDATE SET owner = excluded.owner, attached_at = now(),"
 					 " columns = w.columns || ARRAY(SELECT c FROM unnest(excluded.columns) AS c"
 					 " WHERE c <> ALL (w.columns))"
 					 " WHERE $5 OR w.owner <> excluded.owner OR NOT w.columns @> excluded.columns");
 	static const char *const no_columns[] = {NULL};
 	const WaBuiltInWatch *wanted = w->wanted;
-	const char **lacking = palloc(sizeof(char *) * (wanted ? wanted->ncolumns : 1));
-	int			nlacking = 0;
+	const char **optional = palloc(sizeof(char *) * (wanted ? wanted->ncolumns : 1));
+	int			noptional = 0;
 	WaArgs		args = {0};
 
 	/* what not every Odoo has is not missed later, if it was not there now */
 	for (int i = wanted ? wanted->nneeded : 0; wanted && i < wanted->ncolumns; i++)
 		if (get_attnum(w->target.relid, wanted->columns[i]) == InvalidAttrNumber)
-			lacking[nlacking++] = wanted->columns[i];
+			optional[noptional++] = wanted->columns[i];
 	wa_arg_text(&args, w->target.relation);
 	wa_arg_text(&args, GetUserNameFromId(w->target.owner, false));
 	wa_arg_text_array(&args, wanted ? wanted->columns : no_columns, wanted ? wanted->ncolumns : 0);
-	wa_arg_text_array(&args, lacking, nlacking);
+	wa_arg_text_array(&args, optional, noptional);
 	wa_arg_bool(&args, attached);
 	wa_query(&put, &args);
 }

@@ -176,7 +176,7 @@ report_capture(FunctionCallInfo fcinfo, const WaFindings *found)
 {
 	static WaStatement unread =
 		WA_STATEMENT("SELECT count(*)::text, " WA_SQL_TIME("min(e.at)", "$1") " FROM wa.event AS e"
-					 " WHERE NOT EXISTS (SELECT FROM wa.position AS p"
+					 " WHERE NOT EXISTS (SELECT FROM wa.read_position AS p"
 					 " WHERE pg_visible_in_snapshot(e.xact, p.snapshot))");
 	static WaStatement gaps =
 		WA_STATEMENT("SELECT coalesce(sum(events), 0)::bigint, count(*)::bigint,"

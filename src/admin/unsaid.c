@@ -143,7 +143,7 @@ wa_admin_unsaid_changes(WaSearch *search)
 					 " last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
 					 " row_number() OVER w AS place"
 					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id AND r.relation = e.relation"
-					 " WHERE EXISTS (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
+					 " WHERE EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
 					 " WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
 					 " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),"
 					 " spoke AS (SELECT s.event_id, array_agg(DISTINCT s.scenario) AS scenarios FROM"

@@ -96,9 +96,9 @@ SELECT s.name, wa._masked(s.value, l.level) AS value, s.changed_at
  WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.setting_view IS 'the office''s settings, for every level, with numbers masked below level admin';
 
-CREATE VIEW wa.calendar_view WITH (security_barrier = true) AS
-SELECT c.* FROM wa.calendar AS c WHERE (SELECT wa._level('view')) IS NOT NULL;
-COMMENT ON VIEW wa.calendar_view IS 'days on which daily scenarios have run, for every level';
+CREATE VIEW wa.daily_run_view WITH (security_barrier = true) AS
+SELECT c.* FROM wa.daily_run AS c WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.daily_run_view IS 'days on which daily scenarios have run, for every level';
 
 CREATE VIEW wa.event_outcome_view WITH (security_barrier = true) AS
 SELECT e.id, e.event_id, e.relation, e.record_id, e.scenario, e.outcome, wa._masked(e.detail, l.level) AS detail, e.at

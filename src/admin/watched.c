@@ -108,13 +108,13 @@ judge_column(WaWatched *w, bool takes_all, const char *column)
 		case WA_COLUMN_TAKEN:
 			break;
 		case WA_COLUMN_MISSING:
-			if (is_among(column, w->lacking, w->nlacking))
+			if (is_among(column, w->optional, w->noptional))
 				find(&w->found, WA_FOUND_NOTE, "present", NULL,
 					 psprintf("this Odoo has no column %s there", column));
 			else
 				find(&w->found, WA_FOUND_ERROR, "column missing", NULL,
 					 psprintf("it has no column %s any more, so changes of it are not seen: give it back its name;"
-							  " or, if this Odoo has no such column: UPDATE wa.watch SET lacking = lacking || '{%s}' WHERE relation = %s",
+							  " or, if this Odoo has no such column: UPDATE wa.watch SET optional = optional || '{%s}' WHERE relation = %s",
 							  column, column, quote_literal_cstr(w->relation)));
 			break;
 		case WA_COLUMN_VIRTUAL:
@@ -263,7 +263,7 @@ WaWatched *
 wa_admin_watched_look(int *n)
 {
 	static WaStatement rows =
-		WA_STATEMENT("SELECT w.relation, w.owner, w.columns, w.lacking, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
+		WA_STATEMENT("SELECT w.relation, w.owner, w.columns, w.optional, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
 					 " LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)"
 					 " ON format('%I.%I', n.nspname, c.relname) = w.relation ORDER BY w.relation COLLATE \"C\"");
 	char	   *schema = wa_office_get("odoo_schema");
@@ -283,7 +283,7 @@ wa_admin_watched_look(int *n)
 		w->relation = wa_row_text(row, 1);
 		w->owner = wa_row_text(row, 2);
 		w->columns = wa_row_text_array(row, 3, &w->ncolumns);
-		w->lacking = wa_row_text_array(row, 4, &w->nlacking);
+		w->optional = wa_row_text_array(row, 4, &w->noptional);
 		oids[row] = (Oid) wa_row_int8(row, 5);
 	}
 

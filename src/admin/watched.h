@@ -41,8 +41,8 @@ typedef struct WaWatched
 	char	   *owner;			/* in wa.watch; NULL: it has no row there */
 	char	  **columns;		/* in wa.watch */
 	int			ncolumns;
-	char	  **lacking;		/* likewise */
-	int			nlacking;
+	char	  **optional;		/* likewise */
+	int			noptional;
 	List	   *found;			/* of WaFound; empty: all is well */
 } WaWatched;
 

@@ -5,7 +5,7 @@ CREATE TABLE wa.watch (
     owner       text NOT NULL,
     columns     text[] NOT NULL,
     attached_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    lacking     text[] NOT NULL DEFAULT '{}',
+    optional     text[] NOT NULL DEFAULT '{}',
     CONSTRAINT watch_pkey PRIMARY KEY (relation)
 );
 COMMENT ON TABLE wa.watch IS 'tables whose changes are captured; wa_setup() writes it';
@@ -13,7 +13,7 @@ COMMENT ON COLUMN wa.watch.relation IS 'schema-qualified name, quoted where SQL 
 COMMENT ON COLUMN wa.watch.owner IS 'role that owned the table when it was attached; nothing is recorded for a table of somebody else';
 COMMENT ON COLUMN wa.watch.columns IS 'columns whose change makes an event; those the table lacks are skipped';
 COMMENT ON COLUMN wa.watch.attached_at IS 'when its triggers, owner or columns were last put right; wa_check() compares rows written since then with what was recorded';
-COMMENT ON COLUMN wa.watch.lacking IS 'those of them that the table need not have; wa_check() misses the others';
+COMMENT ON COLUMN wa.watch.optional IS 'those of them that the table need not have; wa_check() misses the others';
 
 -- The same once more: a session that does not know yet what is watched reads
 -- it here while wa.watch is being rewritten (VACUUM FULL and the like go from

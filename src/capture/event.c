@@ -285,7 +285,7 @@ static bool
 has_room(EventTable *events, int64 next_id)
 {
 	Oid			schema = RelationGetNamespace(events->table);
-	Oid			oid = get_relname_relid("position", schema);
+	Oid			oid = get_relname_relid("read_position", schema);
 	Relation	table;
 	TableScanDesc scan;
 	TupleTableSlot *slot;

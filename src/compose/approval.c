@@ -9,7 +9,7 @@
  * whatever they say; it is forgotten when the request is over, so that a
  * document that comes back asks again.
  *
- * The keys that a message holds in wa.once are the requests that it stands
+ * The keys that a message holds in wa.announced are the requests that it stands
  * for: several that wait together for one person are one message, which says
  * how many documents there are.  Asked again, it stands for those that still
  * are requests of this person.

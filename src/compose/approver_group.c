@@ -38,7 +38,7 @@ void
 wa_compose_approver_wait(const WaScenario *scenario, const WaEvent *event, int64 document_id)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.waiting (document_id, scenario, event_id, relation, due_at)"
+		WA_STATEMENT("INSERT INTO wa.unassigned (document_id, scenario, event_id, relation, due_at)"
 					 " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (document_id, scenario)"
 					 " DO UPDATE SET event_id = excluded.event_id, relation = excluded.relation,"
 					 " due_at = excluded.due_at");
@@ -130,7 +130,7 @@ static void
 forget(int64 document_id, const char *scenario)
 {
 	static WaStatement done =
-		WA_STATEMENT("DELETE FROM wa.waiting WHERE document_id = $1 AND scenario = $2");
+		WA_STATEMENT("DELETE FROM wa.unassigned WHERE document_id = $1 AND scenario = $2");
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, document_id);
@@ -143,7 +143,7 @@ static TimestampTz
 ask_next(void)
 {
 	static WaStatement find =
-		WA_STATEMENT("SELECT min(due_at) FROM wa.waiting");
+		WA_STATEMENT("SELECT min(due_at) FROM wa.unassigned");
 
 	wa_query_snapshot(&find, NULL);
 	return wa_row_isnull(0, 1) ? DT_NOEND : wa_row_timestamptz(0, 1);
@@ -154,7 +154,7 @@ static bool
 run_due(const WaIdentity *identity, TimestampTz now)
 {
 	static WaStatement find =
-		WA_STATEMENT("SELECT document_id, scenario, event_id, relation, due_at FROM wa.waiting"
+		WA_STATEMENT("SELECT document_id, scenario, event_id, relation, due_at FROM wa.unassigned"
 					 " WHERE due_at <= $1 ORDER BY due_at, document_id LIMIT $2");
 	WaBatch		common;
 	WaEvent    *events;

@@ -106,11 +106,11 @@ read_calendar(const WaBatch *common, TimestampTz now, int *n)
 {
 	static WaStatement due =
 		WA_STATEMENT("SELECT s.key, d.day::text, d.due, (d.day + s.daily_at) AT TIME ZONE $2,"
-					 " least(d.next, (SELECT min(c.retry_at) FROM wa.calendar AS c"
+					 " least(d.next, (SELECT min(c.retry_at) FROM wa.daily_run AS c"
 					 " WHERE c.scenario = s.key AND c.day = d.day AND c.retry_at > $1))"
 					 " FROM wa.scenario AS s, LATERAL"
-					 " wa._calendar_due($1, $2, s.daily_at, s.weekdays, s.created_at,"
-					 " ARRAY(SELECT c.day FROM wa.calendar AS c WHERE c.scenario = s.key"
+					 " wa._daily_run_due($1, $2, s.daily_at, s.weekdays, s.created_at,"
+					 " ARRAY(SELECT c.day FROM wa.daily_run AS c WHERE c.scenario = s.key"
 					 " AND (c.retry_at IS NULL OR c.retry_at > $1))) AS d"
 					 " WHERE s.active AND s.daily_at IS NOT NULL ORDER BY s.key");
 	WaArgs		args = {0};
@@ -146,7 +146,7 @@ read_calendar(const WaBatch *common, TimestampTz now, int *n)
 static bool
 lock_calendar(bool wait)
 {
-	Oid			relid = get_relname_relid("calendar", get_namespace_oid("wa", false));
+	Oid			relid = get_relname_relid("daily_run", get_namespace_oid("wa", false));
 
 	if (!OidIsValid(relid))
 		return false;
@@ -265,14 +265,14 @@ write_done(const char *key, const char *day, int queued, const char *detail,
 		   const char *error)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.calendar AS c (scenario, day, ran_at, queued, detail, error, retry_at)"
+		WA_STATEMENT("INSERT INTO wa.daily_run AS c (scenario, day, ran_at, queued, detail, error, retry_at)"
 					 " VALUES ($1, $2::date, clock_timestamp(), $3, $4, $5,"
 					 " CASE WHEN $5 IS NOT NULL THEN clock_timestamp() + interval '10 minutes' END)"
 					 " ON CONFLICT (scenario, day) DO UPDATE SET ran_at = excluded.ran_at, queued = excluded.queued,"
 					 " detail = excluded.detail, error = excluded.error, attempts = c.attempts + 1,"
 					 " retry_at = CASE WHEN $5 IS NOT NULL AND c.attempts = 1 THEN clock_timestamp() + interval '1 hour' END");
 	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.calendar WHERE scenario = $1 AND day < $2::date - 400");
+		WA_STATEMENT("DELETE FROM wa.daily_run WHERE scenario = $1 AND day < $2::date - 400");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, key);
@@ -328,7 +328,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 	write_done(entry->key, entry->day, 0, NULL, error->message);
 	ereport(WARNING,
 			(errmsg("sicantik_wa could not run the scenario \"%s\"", entry->key),
-			 errdetail("The error is kept in wa.calendar."),
+			 errdetail("The error is kept in wa.daily_run."),
 			 errhint("It is tried again twice today. Once the cause is mended: SELECT wa_run_scenario('%s').", entry->key)));
 	return true;
 }

@@ -172,7 +172,7 @@ typedef struct WaDraft
 	WaNewMessage message;
 	const WaEvent *event;
 	const WaScenario *scenario;
-	const char *once;			/* key in wa.once, or NULL */
+	const char *once;			/* key in wa.announced, or NULL */
 	const char *unless;			/* key that must not have been announced, or NULL */
 	int64		again_after_us; /* that may come again; 0: never */
 	int			rank;			/* more specific scenarios are lower */

@@ -71,50 +71,50 @@ COMMENT ON COLUMN wa.scenario.template_key IS 'wa.template.key';
 COMMENT ON COLUMN wa.scenario.active IS 'false: makes no messages';
 COMMENT ON COLUMN wa.scenario.priority IS 'of its messages: high, normal or low';
 
-CREATE TABLE wa.passed (
+CREATE TABLE wa.message_rate (
     scenario text NOT NULL,
     minute   timestamptz NOT NULL,
     messages integer NOT NULL,
-    CONSTRAINT passed_pkey PRIMARY KEY (scenario, minute)
+    CONSTRAINT message_rate_pkey PRIMARY KEY (scenario, minute)
 );
-COMMENT ON TABLE wa.passed IS 'messages of the last hour that were not held, by scenario and minute: what max_per_hour is compared with';
-COMMENT ON COLUMN wa.passed.scenario IS 'wa.scenario.key';
-COMMENT ON COLUMN wa.passed.minute IS 'beginning of the minute';
-COMMENT ON COLUMN wa.passed.messages IS 'how many there were';
+COMMENT ON TABLE wa.message_rate IS 'messages of the last hour that were not held, by scenario and minute: what max_per_hour is compared with';
+COMMENT ON COLUMN wa.message_rate.scenario IS 'wa.scenario.key';
+COMMENT ON COLUMN wa.message_rate.minute IS 'beginning of the minute';
+COMMENT ON COLUMN wa.message_rate.messages IS 'how many there were';
 
-CREATE TABLE wa.position (
+CREATE TABLE wa.read_position (
     one      boolean NOT NULL DEFAULT true,
     snapshot pg_snapshot NOT NULL,
     event_id bigint NOT NULL DEFAULT 0,
     purged_message_id bigint NOT NULL DEFAULT 0,
     moved_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unpurged bigint[] NOT NULL DEFAULT '{}',
-    CONSTRAINT position_pkey PRIMARY KEY (one),
+    CONSTRAINT read_position_pkey PRIMARY KEY (one),
     CONSTRAINT position_one_check CHECK (one)
 );
-COMMENT ON TABLE wa.position IS 'how far the event stream is read: events visible in this snapshot are handled';
+COMMENT ON TABLE wa.read_position IS 'how far the event stream is read: events visible in this snapshot are handled';
 
-COMMENT ON COLUMN wa.position.purged_message_id IS 'messages up to this id have lost number and text after the retention, but for those in "unpurged"';
-COMMENT ON COLUMN wa.position.unpurged IS 'messages up to that id that waited still, or ended lately: each loses number and text when it has been over for the retention';
-COMMENT ON COLUMN wa.position.one IS 'there is one row';
-COMMENT ON COLUMN wa.position.snapshot IS 'what was visible at the last reading';
-COMMENT ON COLUMN wa.position.event_id IS 'greatest wa.event.id that was read';
-COMMENT ON COLUMN wa.position.moved_at IS 'when that was';
+COMMENT ON COLUMN wa.read_position.purged_message_id IS 'messages up to this id have lost number and text after the retention, but for those in "unpurged"';
+COMMENT ON COLUMN wa.read_position.unpurged IS 'messages up to that id that waited still, or ended lately: each loses number and text when it has been over for the retention';
+COMMENT ON COLUMN wa.read_position.one IS 'there is one row';
+COMMENT ON COLUMN wa.read_position.snapshot IS 'what was visible at the last reading';
+COMMENT ON COLUMN wa.read_position.event_id IS 'greatest wa.event.id that was read';
+COMMENT ON COLUMN wa.read_position.moved_at IS 'when that was';
 
-CREATE TABLE wa.waiting (
+CREATE TABLE wa.unassigned (
     document_id bigint NOT NULL,
     scenario    text NOT NULL,
     event_id    bigint NOT NULL,
     relation    text NOT NULL,
     due_at      timestamptz NOT NULL,
-    CONSTRAINT waiting_pkey PRIMARY KEY (document_id, scenario)
+    CONSTRAINT unassigned_pkey PRIMARY KEY (document_id, scenario)
 );
-COMMENT ON TABLE wa.waiting IS 'documents that wait for an approver to be named; when due, the group of the scenario is asked instead';
-COMMENT ON COLUMN wa.waiting.document_id IS 'id of the document';
-COMMENT ON COLUMN wa.waiting.scenario IS 'wa.scenario.key';
-COMMENT ON COLUMN wa.waiting.event_id IS 'wa.event.id of the change that began it';
-COMMENT ON COLUMN wa.waiting.relation IS 'table of the document, as in wa.watch';
-COMMENT ON COLUMN wa.waiting.due_at IS 'then its group is asked';
+COMMENT ON TABLE wa.unassigned IS 'documents that wait for an approver to be named; when due, the group of the scenario is asked instead';
+COMMENT ON COLUMN wa.unassigned.document_id IS 'id of the document';
+COMMENT ON COLUMN wa.unassigned.scenario IS 'wa.scenario.key';
+COMMENT ON COLUMN wa.unassigned.event_id IS 'wa.event.id of the change that began it';
+COMMENT ON COLUMN wa.unassigned.relation IS 'table of the document, as in wa.watch';
+COMMENT ON COLUMN wa.unassigned.due_at IS 'then its group is asked';
 
 CREATE TABLE wa.unreached (
     message_id bigint NOT NULL,

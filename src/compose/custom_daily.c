@@ -36,12 +36,12 @@ typedef struct Row
 	const char *once;
 } Row;
 
-/* Reads all of wa.once, which has no index in this order: once a day. */
+/* Reads all of wa.announced, which has no index in this order: once a day. */
 static void
 forget_days(const WaDaily *daily)
 {
 	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.once WHERE starts_with(key, $1)"
+		WA_STATEMENT("DELETE FROM wa.announced WHERE starts_with(key, $1)"
 					 " AND key COLLATE \"C\" < $1 || ($2::date - $3)");
 	WaArgs		args = {0};
 

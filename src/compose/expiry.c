@@ -5,7 +5,7 @@
  *
  * A threshold (90, 60, 30, 7 days left) stays due until the next one, so days
  * on which nothing ran are made up for.  A key per permit, date and threshold
- * in wa.once says what has been announced; the flags that Odoo keeps are set
+ * in wa.announced says what has been announced; the flags that Odoo keeps are set
  * there even when nothing was sent, and are not looked at.
  *
  * The first run ever announces nothing: what has been reached by then belongs
@@ -42,7 +42,7 @@ typedef struct Candidate
 	int64		id;
 	bool		has_partner;
 	int			remaining;		/* days */
-	const char *key;			/* in wa.once */
+	const char *key;			/* in wa.announced */
 } Candidate;
 
 static int
@@ -146,8 +146,8 @@ drop_done(Candidate *list, int n)
 {
 	static WaStatement fresh =
 		WA_STATEMENT("SELECT k.place FROM unnest($1, $2) WITH ORDINALITY AS k(key, lack, place)"
-					 " WHERE NOT EXISTS (SELECT FROM wa.once AS o WHERE o.key = k.key)"
-					 " AND NOT EXISTS (SELECT FROM wa.once AS o WHERE o.key = k.lack) ORDER BY k.place");
+					 " WHERE NOT EXISTS (SELECT FROM wa.announced AS o WHERE o.key = k.key)"
+					 " AND NOT EXISTS (SELECT FROM wa.announced AS o WHERE o.key = k.lack) ORDER BY k.place");
 	const char **keys = palloc(sizeof(char *) * Max(n, 1));
 	const char **lacks = palloc(sizeof(char *) * Max(n, 1));
 	WaArgs		args = {0};
@@ -172,7 +172,7 @@ static bool
 has_baseline(const char *key)
 {
 	static WaStatement find =
-		WA_STATEMENT("SELECT FROM wa.once WHERE key = $1");
+		WA_STATEMENT("SELECT FROM wa.announced WHERE key = $1");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, key);
@@ -183,7 +183,7 @@ static void
 mark_done(const char *const *keys, int n)
 {
 	static WaStatement mark =
-		WA_STATEMENT("INSERT INTO wa.once (key, message_id) SELECT key, 0 FROM unnest($1) AS k(key)"
+		WA_STATEMENT("INSERT INTO wa.announced (key, message_id) SELECT key, 0 FROM unnest($1) AS k(key)"
 					 " ON CONFLICT (key) DO NOTHING");
 	WaArgs		args = {0};
 

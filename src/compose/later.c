@@ -33,7 +33,7 @@ wa_compose_later_keep(WaDraft **drafts, int n)
 		WA_STATEMENT("WITH k AS MATERIALIZED (SELECT o.message_id AS id, k.event, k.place,"
 					 " k.change::jsonb || jsonb_build_object('event', k.event::text) AS change"
 					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS k(key, event, change, place)"
-					 " JOIN wa.once AS o ON o.key = " WA_QUEUE_INDEXABLE("k.key") "),"
+					 " JOIN wa.announced AS o ON o.key = " WA_QUEUE_INDEXABLE("k.key") "),"
 					 " m AS MATERIALIZED (SELECT m.id, m.event_id, CASE WHEN jsonb_typeof(m.change -> 'later') = 'array'"
 					 " THEN m.change -> 'later' ELSE '[]' END AS later FROM wa.message AS m WHERE m.id IN (SELECT id FROM k)"
 					 " AND m.state IN ('queued', 'held', 'sending') AND m.repeats = 0 AND jsonb_typeof(m.change) = 'object'"

@@ -141,9 +141,9 @@ static void
 move_position(const char *snapshot, int64 last_event)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.position (snapshot, event_id) VALUES ($1::pg_snapshot, $2)"
+		WA_STATEMENT("INSERT INTO wa.read_position (snapshot, event_id) VALUES ($1::pg_snapshot, $2)"
 					 " ON CONFLICT (one) DO UPDATE SET snapshot = excluded.snapshot,"
-					 " event_id = greatest(wa.position.event_id, excluded.event_id), moved_at = now()");
+					 " event_id = greatest(wa.read_position.event_id, excluded.event_id), moved_at = now()");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, snapshot);
@@ -248,13 +248,13 @@ wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity)
  * tried again soon.
  *
  * That there is no position is believed because the snapshot was taken with
- * wa.position locked (wa_frame_begin): the events of a week hang on it.
+ * wa.read_position locked (wa_frame_begin): the events of a week hang on it.
  */
 bool
 wa_compose_run(void)
 {
 	static WaStatement get_position =
-		WA_STATEMENT("SELECT snapshot::text FROM wa.position");
+		WA_STATEMENT("SELECT snapshot::text FROM wa.read_position");
 	static WaStatement get_snapshot =
 		WA_STATEMENT("SELECT pg_current_snapshot()::text");
 	WaArgs		args = {0};
@@ -348,7 +348,7 @@ wa_compose_run(void)
 
 /* What is handled and old, a small batch of each of the two tables. */
 #define PURGE(table) \
-	"DELETE FROM ONLY " table " WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM ONLY " table " AS e, wa.position AS p" \
+	"DELETE FROM ONLY " table " WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM ONLY " table " AS e, wa.read_position AS p" \
 	" WHERE e.xact < pg_snapshot_xmin(p.snapshot) AND e.at < now() - interval '7 days' LIMIT 1000))"
 
 /*

@@ -323,8 +323,8 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 	static WaStatement read =
 		WA_STATEMENT("SELECT m.id, m.res_model, m.res_id, m.still::text, m.scenario, m.number, m.number_source,"
 					 " m.partner_id, m.change::text, m.params::text, m.expires_at, m.event_id,"
-					 " (SELECT min(o.made_at) FROM wa.once AS o WHERE o.message_id = m.id),"
-					 " m.repeats > 0, ARRAY(SELECT o.key FROM wa.once AS o WHERE o.message_id = m.id ORDER BY o.key),"
+					 " (SELECT min(o.announced_at) FROM wa.announced AS o WHERE o.message_id = m.id),"
+					 " m.repeats > 0, ARRAY(SELECT o.key FROM wa.announced AS o WHERE o.message_id = m.id ORDER BY o.key),"
 					 " CASE WHEN m.change ->> 'to' = 'applicant' THEN"
 					 " ARRAY(SELECT o.scenario FROM wa.message AS o WHERE o.res_id = m.res_id AND o.res_model = m.res_model"
 					 " AND o.event_id = m.event_id AND o.id <> m.id AND o.change ->> 'to' = 'applicant'"

@@ -591,7 +591,7 @@ wa_compose_waiting_join(WaWaiting **list, int n)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT w.place, m.id, m.res_id, m.event_id,"
-					 " ARRAY(SELECT o.key FROM wa.once AS o WHERE o.message_id = m.id ORDER BY o.key)"
+					 " ARRAY(SELECT o.key FROM wa.announced AS o WHERE o.message_id = m.id ORDER BY o.key)"
 					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS w(number, partner_id, scenario, place)"
 					 " JOIN wa.message AS m ON m.number = w.number AND m.partner_id = w.partner_id AND m.scenario = w.scenario"
 					 " WHERE m.state = 'queued' AND m.attempts = 0 AND m.id <> ALL ($4) AND w.number IS NOT NULL"

@@ -45,7 +45,7 @@ typedef struct WaWaiting
 	TimestampTz told_at;		/* when that began to be announced; 0: nothing is */
 	bool		in_doubt;		/* may have arrived */
 	bool		unreached;		/* was skipped for want of a number */
-	char	  **keys;			/* in wa.once: what it announces */
+	char	  **keys;			/* in wa.announced: what it announces */
 	int			nkeys;
 	WaEvent   **later;			/* changes that made no message since this one waited, */
 	int			nlater;			/* see later.c */

@@ -358,7 +358,7 @@ write_successors(const Unwritten *list, int n)
 					 " e AS (UPDATE wa.message AS m SET state = 'superseded', reason = 'replaced', due_at = NULL,"
 					 " detail = 'message ' || v.new || ' took its place: ' || v.why, finished_at = clock_timestamp()"
 					 " FROM v WHERE m.id = v.old),"
-					 " o AS (UPDATE wa.once AS o SET message_id = v.new FROM v WHERE o.message_id = v.old),"
+					 " o AS (UPDATE wa.announced AS o SET message_id = v.new FROM v WHERE o.message_id = v.old),"
 					 " u AS (DELETE FROM wa.unwritten WHERE message_id IN (SELECT old FROM v))"
 					 " INSERT INTO wa.ready (message_id, timeline) SELECT new, $8 FROM v WHERE state = 'queued'");
 	int64	   *ids = palloc(sizeof(int64) * n);

@@ -42,7 +42,7 @@
 #define TELL_LOCKED_MS	1000
 
 /*
- * All of them, and how a worker uses them at most.  (wa.calendar is locked
+ * All of them, and how a worker uses them at most.  (wa.daily_run is locked
  * against a run by hand before it is written, see calendar.c.)
  */
 static const struct
@@ -52,10 +52,11 @@ static const struct
 }			own_tables[] =
 {
 	{"access", AccessShareLock},
+	{"announced", RowExclusiveLock},
 	{"attempt", RowExclusiveLock},
-	{"calendar", AccessShareLock},
 	{"capture_gap", RowExclusiveLock},
 	{"contact", RowExclusiveLock},
+	{"daily_run", AccessShareLock},
 	{"dead_letter", RowExclusiveLock},
 	{"due", RowExclusiveLock},
 	{"event", RowExclusiveLock},
@@ -63,9 +64,8 @@ static const struct
 	{"event_outcome", RowExclusiveLock},
 	{"identity", RowExclusiveLock},
 	{"message", RowExclusiveLock},
-	{"once", RowExclusiveLock},
-	{"passed", RowExclusiveLock},
-	{"position", RowExclusiveLock},
+	{"message_rate", RowExclusiveLock},
+	{"read_position", RowExclusiveLock},
 	{"provider", RowExclusiveLock},
 	{"ready", RowExclusiveLock},
 	{"request", RowExclusiveLock},
@@ -74,9 +74,9 @@ static const struct
 	{"setting", AccessShareLock},
 	{"template", AccessShareLock},
 	{"template_mapping", RowExclusiveLock},
+	{"unassigned", RowExclusiveLock},
 	{"unreached", RowExclusiveLock},
 	{"unwritten", RowExclusiveLock},
-	{"waiting", RowExclusiveLock},
 	{"watch", AccessShareLock},
 	{"watch_copy", AccessShareLock},
 };

@@ -5,7 +5,7 @@
  *
  * Plain inserts into tables without unique keys on data, so that wa_send()
  * conflicts with nothing under REPEATABLE READ, which is how Odoo runs.  Keys
- * that must be unique are the worker's (wa.once), in its own transaction.
+ * that must be unique are the worker's (wa.announced), in its own transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -283,9 +283,9 @@ wa_queue_announce_many(const char *const *keys, const int64 *ids,
 		WA_STATEMENT("WITH wanted AS (SELECT DISTINCT ON (1) " WA_QUEUE_INDEXABLE("key") " AS key, id, wait"
 					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS k(key, id, wait, place) WHERE key IS NOT NULL"
 					 " ORDER BY 1, place)"
-					 " INSERT INTO wa.once AS o (key, message_id) SELECT key, id FROM wanted"
-					 " ON CONFLICT (key) DO UPDATE SET message_id = excluded.message_id, made_at = now()"
-					 " WHERE o.made_at <= now() - (SELECT w.wait * interval '1 microsecond' FROM wanted AS w"
+					 " INSERT INTO wa.announced AS o (key, message_id) SELECT key, id FROM wanted"
+					 " ON CONFLICT (key) DO UPDATE SET message_id = excluded.message_id, announced_at = now()"
+					 " WHERE o.announced_at <= now() - (SELECT w.wait * interval '1 microsecond' FROM wanted AS w"
 					 " WHERE w.key = o.key AND w.wait > 0)"
 					 " OR EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND " TOLD_NOTHING ")"
 					 " RETURNING message_id");
@@ -318,9 +318,9 @@ wa_queue_announced_by_others(const char *const *keys, const int64 *ids, const in
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT k.place FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS k(key, id, wait, event, place)"
-					 " JOIN wa.once AS o ON o.key = " WA_QUEUE_INDEXABLE("k.key")
+					 " JOIN wa.announced AS o ON o.key = " WA_QUEUE_INDEXABLE("k.key")
 					 " WHERE o.message_id <> k.id AND o.message_id <> ALL ($5)"
-					 " AND NOT (k.wait > 0 AND o.made_at <= now() - k.wait * interval '1 microsecond')"
+					 " AND NOT (k.wait > 0 AND o.announced_at <= now() - k.wait * interval '1 microsecond')"
 					 " AND NOT EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND (" TOLD_NOTHING
 					 " OR (m.state = 'queued' AND m.attempts = 0 AND m.event_id > k.event)))");
 	WaArgs		args = {0};
@@ -349,7 +349,7 @@ void
 wa_queue_hand_over(const int64 *from, const int64 *to, int n)
 {
 	static WaStatement hand =
-		WA_STATEMENT("UPDATE wa.once AS o SET message_id = h.new FROM unnest($1, $2) AS h(old, new)"
+		WA_STATEMENT("UPDATE wa.announced AS o SET message_id = h.new FROM unnest($1, $2) AS h(old, new)"
 					 " WHERE o.message_id = h.old");
 	WaArgs		args = {0};
 
@@ -367,7 +367,7 @@ void
 wa_queue_take_back(const int64 *ids, int n)
 {
 	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.once WHERE message_id = ANY ($1)");
+		WA_STATEMENT("DELETE FROM wa.announced WHERE message_id = ANY ($1)");
 	WaArgs		args = {0};
 
 	if (n == 0)
@@ -383,7 +383,7 @@ void
 wa_queue_forget(const char *const *keys, int n)
 {
 	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.once WHERE key IN"
+		WA_STATEMENT("DELETE FROM wa.announced WHERE key IN"
 					 " (SELECT " WA_QUEUE_INDEXABLE("key") " FROM unnest($1) AS k(key))");
 	WaArgs		args = {0};
 

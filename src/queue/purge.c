@@ -88,7 +88,7 @@ wa_queue_purge(void)
 	 * over for as long.
 	 */
 	static WaStatement blank =
-		WA_STATEMENT("WITH p AS (SELECT purged_message_id, unpurged FROM wa.position),"
+		WA_STATEMENT("WITH p AS (SELECT purged_message_id, unpurged FROM wa.read_position),"
 					 " b AS (SELECT id, created_at < clock_timestamp() - $1::interval AS past,"
 					 " state IN ('queued', 'sending')"
 					 " OR coalesce(finished_at, created_at) >= clock_timestamp() - $1::interval AS waits FROM wa.message"
@@ -107,7 +107,7 @@ wa_queue_purge(void)
 					 " FROM every WHERE m.id = every.id AND NOT every.waits AND m.state NOT IN ('queued', 'sending')),"
 					 " a AS (UPDATE wa.attempt AS a SET response = NULL FROM every"
 					 " WHERE a.message_id = every.id AND NOT every.waits)"
-					 " UPDATE wa.position SET purged_message_id = greatest(purged_message_id, (SELECT max(id) FROM old)),"
+					 " UPDATE wa.read_position SET purged_message_id = greatest(purged_message_id, (SELECT max(id) FROM old)),"
 					 " unpurged = ARRAY (SELECT id FROM every WHERE waits ORDER BY id)"
 					 " WHERE EXISTS (SELECT FROM old) OR cardinality(unpurged) <> (SELECT count(*) FROM noted WHERE waits)"
 					 " RETURNING (SELECT count(*) FROM old)");

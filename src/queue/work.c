@@ -520,10 +520,10 @@ bool
 wa_queue_claim_dedupe(const char *key, int64 message_id)
 {
 	static WaStatement claim =
-		WA_STATEMENT("INSERT INTO wa.once (key, message_id) VALUES (" WA_QUEUE_INDEXABLE("'dedupe:' || $1") ", $2)"
+		WA_STATEMENT("INSERT INTO wa.announced (key, message_id) VALUES (" WA_QUEUE_INDEXABLE("'dedupe:' || $1") ", $2)"
 					 " ON CONFLICT (key) DO NOTHING");
 	static WaStatement whose =
-		WA_STATEMENT("SELECT message_id FROM wa.once WHERE key = " WA_QUEUE_INDEXABLE("'dedupe:' || $1"));
+		WA_STATEMENT("SELECT message_id FROM wa.announced WHERE key = " WA_QUEUE_INDEXABLE("'dedupe:' || $1"));
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, key);

@@ -72,7 +72,7 @@ wa_worker_clock_stepped(void)
 }
 
 /*
- * Shift what waits by so many microseconds.  Keys of wa.once that were made in
+ * Shift what waits by so many microseconds.  Keys of wa.announced that were made in
  * what is the future now would count as new for too long.
  */
 static void
@@ -93,9 +93,9 @@ shift(int64 by)
 					 " UPDATE wa.message AS w SET due_at = d.due_at FROM m JOIN d ON d.message_id = m.id"
 					 " WHERE w.id = m.id");
 	static WaStatement waiting =
-		WA_STATEMENT("UPDATE wa.waiting SET due_at = due_at + $1 * interval '1 microsecond'");
+		WA_STATEMENT("UPDATE wa.unassigned SET due_at = due_at + $1 * interval '1 microsecond'");
 	static WaStatement once =
-		WA_STATEMENT("UPDATE wa.once SET made_at = clock_timestamp() WHERE made_at > clock_timestamp()");
+		WA_STATEMENT("UPDATE wa.announced SET announced_at = clock_timestamp() WHERE announced_at > clock_timestamp()");
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, by);

@@ -180,7 +180,7 @@ foreach my $copy ('plain', 'custom')
 {
 	is(dumped($copy), $source, "$copy: ledger and configuration are all there");
 	is( $node->safe_psql($copy, 'SELECT (SELECT count(*) FROM wa.event), (SELECT count(*) FROM wa.secret WHERE provider <> \'\'),'
-			  . ' (SELECT count(*) FROM wa.ready), (SELECT count(*) FROM wa.identity), (SELECT count(*) FROM wa.position)'),
+			  . ' (SELECT count(*) FROM wa.ready), (SELECT count(*) FROM wa.identity), (SELECT count(*) FROM wa.read_position)'),
 		'1|0|0|0|0', "$copy: and the unread event, but no secret, no identity and no work");
 	is( $node->safe_psql($copy,
 			"SELECT count(*) FROM pg_trigger WHERE tgfoid = 'wa.capture'::regproc AND tgenabled = 'O'"),
@@ -275,7 +275,7 @@ $sent = scalar $sim->sends;
 is($code, 0, 'wa_send_text() queues');
 is((as('odoo', 'odoo', "SELECT state FROM wa.message WHERE id = $out"))[1], 'queued', 'the message waits');
 load_many($node, 'odoo', 100);
-my $unread = 'SELECT count(*) FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot)';
+my $unread = 'SELECT count(*) FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot)';
 as('odoo', 'odoo', "UPDATE sicantik_permit SET status = 'expired' WHERE id = 3");
 my $captured = $node->safe_psql('odoo', $unread);
 cmp_ok($captured, '>', 0, 'capture goes on');

@@ -126,7 +126,7 @@ sql("INSERT INTO wa.event (xact, command, at, relation, record_id, columns, old,
 	  . " (pg_current_xact_id(), 1, now(), 'a..b', 1, '{NULL}', '{a}', '{b}')");
 my $alive = sql("SELECT wa_send_text('0812-3456-7808', 'alive')");
 becomes($alive, 'sent', 'message is sent');
-is(sql("SELECT count(*) FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot)"),
+is(sql("SELECT count(*) FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot)"),
 	'0', 'odd rows in wa.watch and wa.event stop nobody');
 
 # An opt-out that Odoo knows holds for the bare number too.

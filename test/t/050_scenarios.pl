@@ -131,7 +131,7 @@ sub workflow
 # What was said recently does not count any more.
 sub forget_pause
 {
-	sql("UPDATE wa.once SET made_at = made_at - interval '11 minutes' WHERE key LIKE 'told:%'");
+	sql("UPDATE wa.announced SET announced_at = announced_at - interval '11 minutes' WHERE key LIKE 'told:%'");
 	return;
 }
 
@@ -352,13 +352,13 @@ $doc = document(permit(), 'true');
 my $named = document(permit(), 'true');
 is(told(document_is($doc, 'pending_signature'), document_is($named, 'pending_signature')),
 	'', 'nobody to approve: not yet');
-is(sql("SELECT bool_and(due_at BETWEEN now() + '50 minutes' AND now() + '1 hour') FROM wa.waiting"),
+is(sql("SELECT bool_and(due_at BETWEEN now() + '50 minutes' AND now() + '1 hour') FROM wa.unassigned"),
 	't', '... the group has to wait for an hour');
 odoo(workflow($named, 7));
 from_now();
-sql("UPDATE wa.waiting SET due_at = now() - interval '1 minute';"
+sql("UPDATE wa.unassigned SET due_at = now() - interval '1 minute';"
 	  . 'UPDATE wa.scenario SET active = active');
-ok(wait_sql($node, 'odoo', 'SELECT NOT EXISTS (SELECT FROM wa.waiting)'), 'an hour later');
+ok(wait_sql($node, 'odoo', 'SELECT NOT EXISTS (SELECT FROM wa.unassigned)'), 'an hour later');
 is(messages(), 'approval_required>20 approval_required>21', '... its internal members are asked');
 is(sql("SELECT DISTINCT res_id = $doc FROM wa.message WHERE id > $last_message"),
 	't', '... not about the document that has got an approver');

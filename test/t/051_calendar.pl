@@ -34,7 +34,7 @@ sub make_due
 {
 	my ($key) = @_;
 
-	sql("DELETE FROM wa.calendar WHERE scenario = '$key';"
+	sql("DELETE FROM wa.daily_run WHERE scenario = '$key';"
 		  . " UPDATE wa.scenario SET created_at = now() - interval '2 days', active = true,"
 		  . " weekdays = NULL, daily_at = '00:00' WHERE key = '$key'");
 	return;
@@ -44,7 +44,7 @@ sub wait_ran
 {
 	my ($key) = @_;
 
-	return wait_sql($node, 'odoo', "SELECT count(*) FROM wa.calendar WHERE scenario = '$key'", '1');
+	return wait_sql($node, 'odoo', "SELECT count(*) FROM wa.daily_run WHERE scenario = '$key'", '1');
 }
 
 load_odoo($node, 'odoo');
@@ -58,7 +58,7 @@ sub due
 
 	return sql(sprintf(
 			q{SELECT concat_ws(' ', day, due, to_char(next AT TIME ZONE '%s', 'Dy DD HH24:MI'))}
-			  . q{ FROM wa._calendar_due('%s', '%s', '%s', %s, '%s', '{%s}')},
+			  . q{ FROM wa._daily_run_due('%s', '%s', '%s', %s, '%s', '{%s}')},
 			$o{zone} || 'Asia/Jakarta', $clock, $o{zone} || 'Asia/Jakarta', $o{at} || '10:00',
 			$o{weekdays} ? "'{$o{weekdays}}'" : 'NULL', $o{since} || '2026-01-01 00:00+00', $o{done} || ''));
 }
@@ -185,7 +185,7 @@ is(set_left(91, '2'), '', 'not yet');
 is(set_left(90, '2'), '2 10 90', 'ninety days');
 is(warned(), '', 'once');
 is(set_left(61, '3'), '3 11 61', 'a new date is news: 90 is due until 60');
-sql("UPDATE wa.once SET key = replace(key, ($today + 61)::text, ($today + 58)::text) WHERE key LIKE 'expiry:sicantik.permit:3:%'");
+sql("UPDATE wa.announced SET key = replace(key, ($today + 61)::text, ($today + 58)::text) WHERE key LIKE 'expiry:sicantik.permit:3:%'");
 is(set_left(58, '3'), '3 11 58', 'a day that was missed is made up for');
 is(set_left(0, '3'), '3 11 0', 'the last day');
 is(set_left(-1, '3'), '', 'what is over is no warning');
@@ -225,27 +225,27 @@ like(run_by_hand('permit_expiry_warning'), qr/table "sicantik_permit" is locked 
 
 sql('DELETE FROM wa.message');
 make_due('permit_expiry_warning');
-is(sql("SELECT count(*) FROM wa.calendar WHERE scenario = 'permit_expiry_warning'"), '0', 'nothing is noted while the table is locked');
+is(sql("SELECT count(*) FROM wa.daily_run WHERE scenario = 'permit_expiry_warning'"), '0', 'nothing is noted while the table is locked');
 $locker->do('COMMIT');
 sql("UPDATE sicantik_permit SET expiry_date = $today + 5 WHERE id = 4");
 ok(wait_ran('permit_expiry_warning'), 'the worker runs it when it is free');
-ok(wait_sql($node, 'odoo', "SELECT error IS NULL AND detail IS NOT NULL FROM wa.calendar WHERE scenario = 'permit_expiry_warning'"), 'and notes the run');
+ok(wait_sql($node, 'odoo', "SELECT error IS NULL AND detail IS NOT NULL FROM wa.daily_run WHERE scenario = 'permit_expiry_warning'"), 'and notes the run');
 
 # a table of ours that is locked is no failed run either
 my $logged = -s $node->logfile;
-$locker->do('BEGIN; LOCK TABLE wa.once');
+$locker->do('BEGIN; LOCK TABLE wa.announced');
 sql("UPDATE sicantik_permit SET expiry_date = $today + 6 WHERE id = 4");
 make_due('permit_expiry_warning');
-$node->wait_for_log(qr/sicantik_wa waits: table "wa.once" is locked/, $logged);
-is(sql("SELECT count(*) FROM wa.calendar WHERE scenario = 'permit_expiry_warning'"), '0', 'nothing is noted while a table of ours is locked');
+$node->wait_for_log(qr/sicantik_wa waits: table "wa.announced" is locked/, $logged);
+is(sql("SELECT count(*) FROM wa.daily_run WHERE scenario = 'permit_expiry_warning'"), '0', 'nothing is noted while a table of ours is locked');
 $locker->do('COMMIT');
 ok(wait_ran('permit_expiry_warning'), 'the worker runs it when that is free');
-ok(wait_sql($node, 'odoo', "SELECT error IS NULL FROM wa.calendar WHERE scenario = 'permit_expiry_warning'"), 'and not as a failure');
+ok(wait_sql($node, 'odoo', "SELECT error IS NULL FROM wa.daily_run WHERE scenario = 'permit_expiry_warning'"), 'and not as a failure');
 
 # by hand and by the worker: one of them waits for the other
 sql("DELETE FROM wa.message; UPDATE sicantik_permit SET expiry_date = $today + 4 WHERE id = 4");
 my $hand = SicantikWa::Session->new($node, 'odoo');
-sql("UPDATE wa.scenario SET active = false WHERE key = 'permit_expiry_warning'; DELETE FROM wa.calendar");
+sql("UPDATE wa.scenario SET active = false WHERE key = 'permit_expiry_warning'; DELETE FROM wa.daily_run");
 $hand->do("BEGIN; SELECT wa_run_scenario('permit_expiry_warning')");
 sql("UPDATE wa.scenario SET active = true WHERE key = 'permit_expiry_warning'");
 $hand->do('COMMIT');
@@ -267,17 +267,17 @@ is(sql("SELECT count(*) FROM wa.message WHERE scenario = 'reminder'"), '1', 'the
 
 # The launcher starts a worker for the next due time.  The time is near, the
 # worker has gone by then.
-sql("DELETE FROM wa.calendar; UPDATE wa.scenario SET weekdays = NULL,"
+sql("DELETE FROM wa.daily_run; UPDATE wa.scenario SET weekdays = NULL,"
 	  . " daily_at = ((now() + interval '4 seconds') AT TIME ZONE 'Asia/Jakarta')::time WHERE key = 'reminder'");
 ok(wait_ran('reminder'), 'the time comes');
-is(sql("SELECT ran_at >= (day + daily_at) AT TIME ZONE 'Asia/Jakarta' FROM wa.calendar JOIN wa.scenario ON key = scenario"),
+is(sql("SELECT ran_at >= (day + daily_at) AT TIME ZONE 'Asia/Jakarta' FROM wa.daily_run JOIN wa.scenario ON key = scenario"),
 	't', 'not before it');
 
 # A run that fails
 sql("DELETE FROM wa.message; UPDATE wa.template SET active = false WHERE key = 'reminder'");
 make_due('reminder');
 ok(wait_ran('reminder'), 'a broken template');
-like(sql("SELECT queued || error FROM wa.calendar WHERE scenario = 'reminder'"), qr/^0template "reminder" of scenario/,
+like(sql("SELECT queued || error FROM wa.daily_run WHERE scenario = 'reminder'"), qr/^0template "reminder" of scenario/,
 	'is noted, and not tried for ever');
 ok(slurp_file($node->logfile) =~ /could not run the scenario "reminder"/, 'the log says so');
 sql("UPDATE wa.template SET active = true WHERE key = 'reminder'");

@@ -22,7 +22,7 @@ sub comes_true
 }
 
 my $all_read =
-  "SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))";
+  "SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))";
 
 load_odoo($node, 'odoo');
 sql('CREATE EXTENSION sicantik_wa');

@@ -176,7 +176,7 @@ is(told("res_id = $twice"), 'sent, superseded newer_status, sent', 'nothing is l
 
 # Documents: one message stands for all that wait
 
-sql("UPDATE sicantik_document SET state = 'signed'; UPDATE wa.once SET made_at = made_at - interval '1 hour' WHERE key LIKE 'told:%'");
+sql("UPDATE sicantik_document SET state = 'signed'; UPDATE wa.announced SET announced_at = announced_at - interval '1 hour' WHERE key LIKE 'told:%'");
 wait_read($node, 'odoo');
 my $pending = "scenario = 'document_pending' AND state <> 'skipped'";
 sql("DELETE FROM wa.message WHERE scenario = 'document_pending'");
@@ -194,7 +194,7 @@ is( sql("SELECT string_agg(DISTINCT concat_ws(' ', state, res_id, params->>'juml
 	"sent $other 1, superseded $named 2", 'the named one is signed: they hear of the other');
 is(sql("SELECT count(*) FROM wa.message WHERE $pending AND state = 'sent'"), $staff, 'each of them');
 sql("UPDATE sicantik_document SET state = 'signed'");
-sql("UPDATE wa.once SET made_at = made_at - interval '1 hour' WHERE key LIKE 'told:%'; DELETE FROM wa.message WHERE scenario = 'document_pending'");
+sql("UPDATE wa.announced SET announced_at = announced_at - interval '1 hour' WHERE key LIKE 'told:%'; DELETE FROM wa.message WHERE scenario = 'document_pending'");
 wait_read($node, 'odoo');
 closed();
 sql("UPDATE sicantik_document SET state = 'pending_signature' WHERE id = 1");

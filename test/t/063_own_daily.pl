@@ -48,10 +48,10 @@ sub run_daily
 {
 	my ($key) = @_;
 
-	sql("DELETE FROM wa.calendar WHERE scenario = '$key'; UPDATE wa.scenario SET weekdays = NULL, daily_at = '00:00',"
+	sql("DELETE FROM wa.daily_run WHERE scenario = '$key'; UPDATE wa.scenario SET weekdays = NULL, daily_at = '00:00',"
 		  . " created_at = now() - interval '2 days' WHERE key = '$key'");
-	wait_sql($node, 'odoo', "SELECT count(*) FROM wa.calendar WHERE scenario = '$key'", '1');
-	return sql("SELECT concat_ws(' ', detail, error) FROM wa.calendar WHERE scenario = '$key'");
+	wait_sql($node, 'odoo', "SELECT count(*) FROM wa.daily_run WHERE scenario = '$key'", '1');
+	return sql("SELECT concat_ws(' ', detail, error) FROM wa.daily_run WHERE scenario = '$key'");
 }
 
 sub define
@@ -129,20 +129,20 @@ is(sql("SELECT DISTINCT params ->> 'invoice' = ((now() AT TIME ZONE 'Asia/Jakart
 run_daily('every_day');
 sql("SELECT wa_run_scenario('every_day')");
 is(made('every_day'), '7 18, 7 10, 8 18', 'tells nobody twice on one day');
-sql("UPDATE wa.once SET key = regexp_replace(key, '^day:every_day:....-..-..', 'day:every_day:2026-01-01')");
+sql("UPDATE wa.announced SET key = regexp_replace(key, '^day:every_day:....-..-..', 'day:every_day:2026-01-01')");
 sql("SELECT wa_run_scenario('every_day')");
 is(made('every_day'), '7 18, 7 10, 8 18, 7 18, 7 10, 8 18', 'but on the next one');
-is(sql("SELECT count(*) FROM wa.once WHERE key LIKE 'day:every_day:2026-01-01:%'"), '0', 'and forgets the days that are over');
+is(sql("SELECT count(*) FROM wa.announced WHERE key LIKE 'day:every_day:2026-01-01:%'"), '0', 'and forgets the days that are over');
 $node->restart;
-wait_sql($node, 'odoo', "SELECT count(*) FROM wa.calendar WHERE scenario = 'every_day'", '1');
+wait_sql($node, 'odoo', "SELECT count(*) FROM wa.daily_run WHERE scenario = 'every_day'", '1');
 is(made('every_day'), '7 18, 7 10, 8 18, 7 18, 7 10, 8 18', 'a restart repeats nothing');
 
 # Its guards
-sql("UPDATE wa.scenario SET max_per_transaction = 2 WHERE key = 'every_day'; DELETE FROM wa.once; DELETE FROM wa.message WHERE scenario = 'every_day'");
+sql("UPDATE wa.scenario SET max_per_transaction = 2 WHERE key = 'every_day'; DELETE FROM wa.announced; DELETE FROM wa.message WHERE scenario = 'every_day'");
 sql("SELECT wa_run_scenario('every_day')");
 is(sql("SELECT string_agg(coalesce(reason, 'observe'), ', ' ORDER BY id) FROM wa.message WHERE scenario = 'every_day'"),
 	'observe, observe, bulk', 'limits hold');
-sql("DELETE FROM wa.once; DELETE FROM wa.message WHERE scenario = 'every_day'; SELECT wa_mute('every_day', now() + interval '1 day')");
+sql("DELETE FROM wa.announced; DELETE FROM wa.message WHERE scenario = 'every_day'; SELECT wa_mute('every_day', now() + interval '1 day')");
 is(sql("SELECT wa_run_scenario('every_day')") . made('every_day'), '0', 'muted, it tells nobody');
 is(sql("SELECT DISTINCT outcome FROM wa.event_outcome WHERE scenario = 'every_day' AND outcome <> 'already announced'"), 'muted', 'and says so');
 sql("SELECT wa_mute('every_day', NULL)");
@@ -151,26 +151,26 @@ sql("SELECT wa_mute('every_day', NULL)");
 
 define('daily', ', res_id bigint', "BEGIN RETURN QUERY VALUES (18::bigint, NULL::text, '{\"invoice\": 1}'::jsonb, 7::bigint),"
 	  . " (18, NULL, '{\"invoice\": 1, \"amount\": 2}', 8); END");
-sql("DELETE FROM wa.once");
+sql("DELETE FROM wa.announced");
 like(run_daily('every_day'), qr/; 1 of 2 rows failed: template .* asks for values .*amount/, 'a row that cannot be composed is noted');
 is(made('every_day'), '8 18', 'and costs no other row');
 is(sql("SELECT record_id || detail FROM wa.event_outcome WHERE outcome = 'error' AND scenario = 'every_day'") =~ /^7template/, 1, 'the outcome names it');
 define('daily', ', res_id bigint', "BEGIN RAISE 'no such luck'; END");
 is(run_daily('every_day'), 'no such luck', 'a run that fails is noted with its error');
-is(sql("SELECT attempts || ' ' || (retry_at > now() + interval '9 minutes') FROM wa.calendar WHERE scenario = 'every_day'"),
+is(sql("SELECT attempts || ' ' || (retry_at > now() + interval '9 minutes') FROM wa.daily_run WHERE scenario = 'every_day'"),
 	'1 true', 'and is to be tried again in ten minutes');
 foreach my $attempt (2, 3)
 {
-	sql("UPDATE wa.calendar SET retry_at = now() WHERE scenario = 'every_day'; UPDATE wa.scenario SET name = name || '.'");
-	wait_sql($node, 'odoo', "SELECT attempts FROM wa.calendar WHERE scenario = 'every_day'", $attempt);
+	sql("UPDATE wa.daily_run SET retry_at = now() WHERE scenario = 'every_day'; UPDATE wa.scenario SET name = name || '.'");
+	wait_sql($node, 'odoo', "SELECT attempts FROM wa.daily_run WHERE scenario = 'every_day'", $attempt);
 }
-is(sql("SELECT retry_at IS NULL AND error IS NOT NULL FROM wa.calendar WHERE scenario = 'every_day'"), 't', 'but not for ever');
+is(sql("SELECT retry_at IS NULL AND error IS NOT NULL FROM wa.daily_run WHERE scenario = 'every_day'"), 't', 'but not for ever');
 like(error_of("SELECT wa_run_scenario('every_day')"), qr/ERROR:  no such luck/, 'by hand it is raised');
 like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'log: calendar'"), qr/every_day .*no such luck.*wa_run_scenario\('every_day'\)/, 'wa_check() tells it');
-sql("UPDATE wa.calendar SET attempts = 1, retry_at = now() + interval '1 hour' WHERE scenario = 'every_day'; DELETE FROM wa.once");
+sql("UPDATE wa.daily_run SET attempts = 1, retry_at = now() + interval '1 hour' WHERE scenario = 'every_day'; DELETE FROM wa.announced");
 define('daily', ', res_id bigint', "BEGIN RETURN QUERY SELECT 18::bigint, NULL::text, '{\"invoice\": 1, \"amount\": 2}'::jsonb, 9::bigint; END");
 sql("SELECT wa_run_scenario('every_day')");
-is(made('every_day') . sql("SELECT retry_at FROM wa.calendar WHERE scenario = 'every_day'"), '8 18, 9 18', 'once it is mended, a person makes up for it');
+is(made('every_day') . sql("SELECT retry_at FROM wa.daily_run WHERE scenario = 'every_day'"), '8 18, 9 18', 'once it is mended, a person makes up for it');
 is(sql("SELECT state FROM wa_check() WHERE item = 'log: calendar'"), 'ok', 'and wa_check() is content');
 define('odd', ', colour text', 'BEGIN RETURN; END');
 sql("UPDATE wa.scenario SET composer = 'office.odd' WHERE key = 'every_day'");

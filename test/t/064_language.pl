@@ -41,7 +41,7 @@ my %not_shown = map { $_ => 1 } (
 	# texts for citizens and staff, Indonesian already
 	'%s jam', '%s hari', '%s tahun', '%s bulan',
 	'[UJI COBA] Pesan percobaan dari SICANTIK, %s. Tidak perlu dibalas.',
-	# the note of a daily run, in wa.calendar
+	# the note of a daily run, in wa.daily_run
 	'by hand: %s', '%s queued', '%s, %s held', '%s, %s skipped', '%s, %s not made: muted until %s',
 	# errors of calls and of the start of the HTTP engine
 	'none yet, see wa_setup()', 'could not initialize libcurl', 'could not set up libcurl: %s',
@@ -137,7 +137,7 @@ sql("UPDATE wa.template SET active = false WHERE key = 'reminder';
 	 INSERT INTO wa.message (template_key, state, reason) VALUES ('permit_ready', 'held', 'bulk'), ('permit_ready', 'failed', 'recipient');
 	 INSERT INTO wa.dead_letter (event_id, relation, columns, new, event_at, error)
 	 VALUES (1, 'public.sicantik_permit', '{}', '{}', now(), 'template \"x\" of scenario \"y\" does not exist or is not active');
-	 INSERT INTO wa.calendar (scenario, day, error) VALUES ('permit_expiry_warning', '2026-11-01', 'template \"x\" of scenario \"y\" does not exist or is not active');
+	 INSERT INTO wa.daily_run (scenario, day, error) VALUES ('permit_expiry_warning', '2026-11-01', 'template \"x\" of scenario \"y\" does not exist or is not active');
 	 INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.no_such_table', 'postgres', '{id}')");
 my $amiss = doctor('with everything amiss');
 like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insufficient quota\)\.; perbaiki: diuji lagi pada [\d-]+ [\d:]+, atau sekarang dengan SELECT \* FROM wa_test_connection\('fonnte'\)/,
@@ -145,7 +145,7 @@ like($amiss, qr/provider fonnte: Kuota perangkat Fonnte habis \(Fonnte: insuffic
 like($amiss, qr/log: messages held: 1, sebab: terlalu banyak pesan .* \(bulk\); yang terakhir: .*; periksa dulu, lalu SELECT wa_release\(reason => 'bulk'\) atau SELECT wa_cancel\(reason => 'bulk'\)/, 'held messages');
 like($amiss, qr/karena: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'the error of a dead letter');
 like($amiss, qr/log: calendar: skenario permit_expiry_warning gagal pada 2026-11-01: template "x" dari skenario "y" tidak ada atau tidak aktif; perbaiki/, 'a daily run that failed');
-sql("DELETE FROM wa.message; DELETE FROM wa.dead_letter; DELETE FROM wa.calendar; DELETE FROM wa.watch WHERE relation = 'public.no_such_table';
+sql("DELETE FROM wa.message; DELETE FROM wa.dead_letter; DELETE FROM wa.daily_run; DELETE FROM wa.watch WHERE relation = 'public.no_such_table';
 	 UPDATE wa.scenario SET template_key = key WHERE key = 'status_update'");
 
 # Every sentence of the sources as the detail of a message.

@@ -193,7 +193,7 @@ foreach my $wait (60, 120)
 is(alerts('sent'), 1, 'no second alert of the same cause within the hour');
 is(warnings('stops using provider "fonnte"'), 4, 'one warning for each opening');
 ok(mend('fonnte'), 'its test succeeds');
-sql("UPDATE wa.once SET made_at = made_at - interval '61 minutes' WHERE key LIKE 'alert:%'");
+sql("UPDATE wa.announced SET announced_at = announced_at - interval '61 minutes' WHERE key LIKE 'alert:%'");
 is(refuse_one(), 'watzap', 'once more, an hour later');
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE created_by = 'sicantik_wa' AND state = 'sent'", '2'),
 	'an alert again');

@@ -48,7 +48,7 @@ is(sql("SELECT $left FROM wa.message AS m WHERE id = $sent"), '', 'nothing of it
 is(sql("SELECT state, count(a) FROM wa.message AS m LEFT JOIN wa.attempt AS a ON a.message_id = m.id WHERE m.id = $sent GROUP BY state"), 'sent|1', 'but the figures');
 like(sql("SELECT $left FROM wa.message AS m WHERE id = $young"), qr/^number .*response$/, 'a younger one keeps all');
 is(sql("SELECT state, number, body FROM wa.message WHERE id = $waits"), 'queued|6281290000001|Besok', 'one that waits keeps what it needs');
-is(sql('SELECT purged_message_id, unpurged FROM wa.position'), "$sent|{$waits}", 'and is noted');
+is(sql('SELECT purged_message_id, unpurged FROM wa.read_position'), "$sent|{$waits}", 'and is noted');
 
 is(sql("SELECT wa_cancel($waits)"), '1', 'it ends');
 ok(wait_state($node, 'odoo', $waits, 'cancelled'), 'now');
@@ -57,7 +57,7 @@ ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $young"), 'the next p
 like(sql("SELECT $left FROM wa.message AS m WHERE id = $waits"), qr/^number /, 'the retention begins with its end');
 sql("UPDATE wa.message SET finished_at = finished_at - interval '91 days' WHERE id = $waits");
 ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $waits"), 'after that it loses its data as well');
-is(sql('SELECT purged_message_id, unpurged FROM wa.position'), "$young|{}", 'and is forgotten');
+is(sql('SELECT purged_message_id, unpurged FROM wa.read_position'), "$young|{}", 'and is forgotten');
 
 $node->stop;
 done_testing();

@@ -90,7 +90,7 @@ unlike(as('office', 'SELECT * FROM wa_import_odoo()'), qr/\|added|\|changed/, ' 
 my %names = (
 	# tables and columns
 	'message.res_model' => 'table', 'message.still' => 'columns', 'message.change' => 'columns', 'scenario.watch' => 'table',
-	'watch.relation' => 'table', 'watch.columns' => 'columns', 'watch.lacking' => 'columns', 'setting.value' => 'schema',
+	'watch.relation' => 'table', 'watch.columns' => 'columns', 'watch.optional' => 'columns', 'setting.value' => 'schema',
 	'event.relation' => 'table', 'event.columns' => 'columns', 'dead_letter.relation' => 'table',
 	'dead_letter.columns' => 'columns', 'waiting.relation' => 'table', 'event_outcome.relation' => 'table',
 	'event_aside.relation' => 'table', 'event_aside.columns' => 'columns',
@@ -197,7 +197,7 @@ as('office', "INSERT INTO wa.event (xact, at, command, relation, record_id, colu
 as('office', "INSERT INTO wa.event_outcome (event_id, relation, record_id, outcome) VALUES (1, 'hr.salary', 1, 'x')");
 as('office', "INSERT INTO wa.dead_letter (event_id, relation, record_id, columns, new, event_at, error) VALUES (777, 'hr.salary', 1, '{amount}', '{2}', now(), 'x')");
 as('office', 'SELECT wa_replay(777)');
-as('office', "INSERT INTO wa.waiting (document_id, scenario, event_id, relation, due_at) VALUES (1, 'approval_required', 1, 'hr.salary', now())");
+as('office', "INSERT INTO wa.unassigned (document_id, scenario, event_id, relation, due_at) VALUES (1, 'approval_required', 1, 'hr.salary', now())");
 as('office', "INSERT INTO wa.watch (relation, owner, columns) VALUES ('hr.salary', 'hr', '{amount,name,status}')");
 like(sql("SELECT action || ' ' || detail FROM wa_setup() WHERE item = 'table hr.salary'"), qr/^refused .*no rights of role hr/,
 	'watch: a table of somebody else is not attached, even if a superuser runs wa_setup()');

@@ -35,7 +35,7 @@ sub as_new_odoo
 
 my $read =
 	'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
-  . ' (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))';
+  . ' (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))';
 
 load_odoo($node, 'odoo');
 load_many($node, 'odoo', 60);
@@ -108,9 +108,9 @@ ok(!logged_since(0, qr/lock timeout|deadlock detected/), 'nobody has waited for 
 # A lock that stays is told once.
 my $offset = -s $node->logfile;
 my $permit = shift @permits;
-$dba->do('BEGIN; LOCK TABLE wa.once IN ACCESS EXCLUSIVE MODE');
+$dba->do('BEGIN; LOCK TABLE wa.announced IN ACCESS EXCLUSIVE MODE');
 sql("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = $permit");
-ok($node->wait_for_log(qr/LOG:  sicantik_wa waits: table "wa.once" is locked/, $offset), 'a lock that stays is told in the log');
+ok($node->wait_for_log(qr/LOG:  sicantik_wa waits: table "wa.announced" is locked/, $offset), 'a lock that stays is told in the log');
 $dba->do('ROLLBACK');
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE res_id = $permit", '1'), 'then it goes on');
 my @said = slurp_file($node->logfile, $offset) =~ /sicantik_wa waits: table/g;

@@ -175,7 +175,7 @@ my $changes = sql("SELECT count(*) FROM sicantik_permit WHERE status = 'cancelle
 cmp_ok($changes, '>', 100, "$changes changes under maintenance");
 ok(wait_sql($node, 'odoo',
 		'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
-	  . ' (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))'), 'all of them are read');
+	  . ' (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))'), 'all of them are read');
 is(sql('SELECT coalesce(sum(events), 0) FROM wa.capture_gap'), '0', 'none was dropped');
 is(sql('SELECT count(*) FROM wa.dead_letter'), '0', 'none is a dead letter');
 is(sql("SELECT count(*) || ' ' || count(DISTINCT res_id) FROM wa.message WHERE scenario = 'status_update'"),

@@ -122,7 +122,7 @@ sql('ALTER TABLE sicantik_permit RENAME COLUMN is_renewal TO renewal');
 finds('a column that not every Odoo has, and this one had', 'sicantik_permit', 'column missing', qr/it has no column is_renewal any more/,
 	mend => qr/(UPDATE wa\.watch .*)$/);
 like(check('watched public.sicantik_permit'), qr/^ok: this Odoo has no column is_renewal/, 'after that it is not missed, but told');
-sql("ALTER TABLE sicantik_permit RENAME COLUMN renewal TO is_renewal; UPDATE wa.watch SET lacking = '{}'");
+sql("ALTER TABLE sicantik_permit RENAME COLUMN renewal TO is_renewal; UPDATE wa.watch SET optional = '{}'");
 sql(q{UPDATE wa.watch SET columns = '{status}' WHERE relation = 'public.sicantik_permit'});
 finds('a column that is not watched', 'sicantik_permit', 'column not watched', qr/wa\.watch does not name its column permit_number/,
 	setup_mends => 1, mend => qr/(SELECT \* FROM wa_setup\(\))$/);

@@ -170,7 +170,7 @@ told(2, 'the same from one for whom they do not fire', "SET session_replication_
 silent('what cannot be told from other columns, when they fire again', "UPDATE sicantik_permit SET notes = 'z', write_date = $now WHERE id = 12");
 
 # A column that came later, and one of the office's own
-sql("UPDATE wa.watch SET lacking = '{is_renewal}', columns = columns || '{later}' WHERE relation = 'public.sicantik_permit'");
+sql("UPDATE wa.watch SET optional = '{is_renewal}', columns = columns || '{later}' WHERE relation = 'public.sicantik_permit'");
 as_odoo("INSERT INTO sicantik_permit $columns VALUES $values");
 silent('a column that was not there, with a default', "ALTER TABLE sicantik_permit DROP COLUMN is_renewal, ADD COLUMN is_renewal boolean DEFAULT true, ADD COLUMN later text DEFAULT 'x'");
 

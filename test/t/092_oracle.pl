@@ -59,7 +59,7 @@ sub wait_for
 	return 1;
 }
 
-my $all_read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
+my $all_read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
 my $all_sent = "$all_read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
 
 # Everything is told, also to those who have been given a telephone, for whom

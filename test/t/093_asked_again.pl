@@ -22,7 +22,7 @@ my $last = 0;
 sub sql { return $session->sql($_[0]); }
 sub wait_for { return $session->wait_for($_[0]); }
 
-my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
+my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
 my $over = "$read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
 
 # What was made since the last call, once it is over: what was sent, with the
@@ -288,7 +288,7 @@ is(waiting(map {
 			"BEGIN; INSERT INTO signature_workflow (document_id, approver_id, state) VALUES ($_, 6, 'pending');"
 			  . " UPDATE sicantik_document SET state = 'pending_signature' WHERE id = $_; COMMIT" } @three) =~ s/, .*//r,
 	'approve - (dan 2 dokumen lain) oke. 21', 'three requests that wait for one approver are one message');
-is(sql("SELECT count(*) FROM wa.once WHERE key LIKE 'asked:%' AND message_id = (SELECT max(id) FROM wa.message WHERE state = 'sent')"), '3',
+is(sql("SELECT count(*) FROM wa.announced WHERE key LIKE 'asked:%' AND message_id = (SELECT max(id) FROM wa.message WHERE state = 'sent')"), '3',
 	'that stands for all of them');
 sql("UPDATE sicantik_document SET state = 'signed'");
 told();
@@ -307,7 +307,7 @@ is(waiting("BEGIN; INSERT INTO signature_workflow (document_id, approver_id, sta
 		"UPDATE signature_workflow SET approver_id = 7 WHERE document_id = $doc"),
 	'pending 1 oke. 20, pending 1 oke. 21, approval_required superseded replaced, approval_required skipped no_number',
 	'who is not asked any more hears that the document waits, like the others');
-sql("UPDATE sicantik_document SET state = 'signed'; DELETE FROM signature_workflow; UPDATE wa.once SET made_at = made_at - interval '11 minutes' WHERE key LIKE 'told:%'");
+sql("UPDATE sicantik_document SET state = 'signed'; DELETE FROM signature_workflow; UPDATE wa.announced SET announced_at = announced_at - interval '11 minutes' WHERE key LIKE 'told:%'");
 told();
 $doc = document('false');
 sql("UPDATE sicantik_document SET state = 'pending_signature' WHERE id = $doc");
@@ -316,7 +316,7 @@ sql("UPDATE res_partner SET whatsapp_number = '6285700000188' WHERE id = 20");
 $doc = document('false');
 sql("UPDATE sicantik_document SET state = 'pending_signature' WHERE id = $doc");
 is(told(), '', 'once in ten minutes, a person and not a telephone');
-sql("UPDATE sicantik_document SET state = 'signed'; UPDATE wa.once SET made_at = made_at - interval '11 minutes' WHERE key LIKE 'told:%'");
+sql("UPDATE sicantik_document SET state = 'signed'; UPDATE wa.announced SET announced_at = announced_at - interval '11 minutes' WHERE key LIKE 'told:%'");
 told();
 @two = map { document('false') } 1 .. 2;
 is(waiting((map { "UPDATE sicantik_document SET state = 'pending_signature' WHERE id = $_" } @two),

@@ -43,7 +43,7 @@ sql("SELECT wa_run_scenario('permit_expiry_warning')");
 sql("UPDATE sicantik_permit SET status = 'active', permit_number = '503/7', expiry_date = $today + 30 WHERE id = 2;"
 	  . " UPDATE sicantik_permit SET status = 'draft', expiry_date = NULL WHERE id <> 2");
 is(sql("SELECT partner_id IS NOT NULL FROM sicantik_permit WHERE id = 2"), 't', 'a permit with a contact');
-comes_true("NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))", 'all is read');
+comes_true("NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))", 'all is read');
 my $before = last_id();
 sql("SELECT wa_run_scenario('permit_expiry_warning')");
 my $held = sql("SELECT id FROM wa.message WHERE id > $before AND scenario = 'permit_expiry_warning'");
@@ -91,19 +91,19 @@ becomes($bulk, 'sent', 'it goes');
 
 # A run by hand is the run of its day
 
-sql("DELETE FROM wa.calendar; UPDATE wa.scenario SET active = true, weekdays = NULL, created_at = now() - interval '2 days', daily_at = NULL WHERE key = 'none'");
+sql("DELETE FROM wa.daily_run; UPDATE wa.scenario SET active = true, weekdays = NULL, created_at = now() - interval '2 days', daily_at = NULL WHERE key = 'none'");
 sql("UPDATE sicantik_document SET state = 'pending_signature', signer_id = 6, write_date = now() AT TIME ZONE 'UTC' - interval '3 days' WHERE id = 3");
 sql("SELECT wa_run_scenario('reminder')");
-is(sql("SELECT day = $today AND detail LIKE 'by hand: %' AND error IS NULL AND retry_at IS NULL FROM wa.calendar WHERE scenario = 'reminder'"), 't',
-	'a run by hand leaves its row in wa.calendar');
+is(sql("SELECT day = $today AND detail LIKE 'by hand: %' AND error IS NULL AND retry_at IS NULL FROM wa.daily_run WHERE scenario = 'reminder'"), 't',
+	'a run by hand leaves its row in wa.daily_run');
 my $reminded = sql("SELECT count(*) FROM wa.message WHERE scenario = 'reminder'");
 cmp_ok($reminded, '>', 0, 'somebody was reminded');
 sql("UPDATE wa.scenario SET weekdays = NULL, created_at = now() - interval '2 days', daily_at = '00:00' WHERE key IN ('reminder', 'permit_expiry_warning')");
-comes_true("count(*) = 1 FROM wa.calendar WHERE scenario = 'permit_expiry_warning' AND detail NOT LIKE 'by hand%'", 'the worker runs what is due');
+comes_true("count(*) = 1 FROM wa.daily_run WHERE scenario = 'permit_expiry_warning' AND detail NOT LIKE 'by hand%'", 'the worker runs what is due');
 is(sql("SELECT count(*) FROM wa.message WHERE scenario = 'reminder'"), $reminded, 'the reminder is not: nobody is told again');
-is(sql("SELECT count(*) FROM wa.calendar WHERE scenario = 'reminder' AND detail LIKE 'by hand%'"), '1', 'its day has been');
-sql("UPDATE wa.calendar SET error = 'broken', retry_at = now() + interval '1 hour' WHERE scenario = 'reminder'; SELECT wa_run_scenario('reminder')");
-is(sql("SELECT error IS NULL AND retry_at IS NULL FROM wa.calendar WHERE scenario = 'reminder'"), 't', 'a run by hand makes up for one that has failed on the same day');
+is(sql("SELECT count(*) FROM wa.daily_run WHERE scenario = 'reminder' AND detail LIKE 'by hand%'"), '1', 'its day has been');
+sql("UPDATE wa.daily_run SET error = 'broken', retry_at = now() + interval '1 hour' WHERE scenario = 'reminder'; SELECT wa_run_scenario('reminder')");
+is(sql("SELECT error IS NULL AND retry_at IS NULL FROM wa.daily_run WHERE scenario = 'reminder'"), 't', 'a run by hand makes up for one that has failed on the same day');
 
 # The policy of a scenario, by a role of level admin
 

@@ -58,7 +58,7 @@ my $all = q{SELECT concat_ws(E'\t', 'wa_status', item, value, detail) FROM wa_st
 	UNION ALL SELECT concat_ws(E'\t', 'wa_explain', x.at, x.what) FROM wa_explain('permit_ready', 10, permit_id => 3) AS x
 	UNION ALL SELECT concat_ws(E'\t', 'message', id, detail, route) FROM wa.message
 	UNION ALL SELECT concat_ws(E'\t', 'outcome', detail) FROM wa.event_outcome
-	UNION ALL SELECT concat_ws(E'\t', 'calendar', detail, error) FROM wa.calendar};
+	UNION ALL SELECT concat_ws(E'\t', 'calendar', detail, error) FROM wa.daily_run};
 my ($code, $out, $err) = $node->psql('odoo', "$all; SELECT wa_pause('watzap')");
 is($code, 0, 'everything is told');
 my @lines = split /\n/, $out;

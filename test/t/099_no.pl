@@ -19,7 +19,7 @@ my $session;
 sub sql { return $session->sql($_[0]); }
 sub wait_for { return $session->wait_for($_[0]); }
 
-my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
+my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
 
 # What became of everything since the last look: "number state reason", one a line.
 my $last = 0;

@@ -241,7 +241,7 @@ sub wait_read
 
 	return wait_sql($node, $dbname,
 		'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
-		  . ' (SELECT FROM wa.position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))');
+		  . ' (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))');
 }
 
 # wait_state($node, $dbname, $message_id, $state): wait until a message has
