@@ -67,11 +67,14 @@ check_directory(char **newval, void **extra, GucSource source)
 static void
 define_settings(void)
 {
+	static char usual_hosts[1024];
+
+	wa_gateway_usual_hosts(usual_hosts, sizeof(usual_hosts));
 	DefineCustomStringVariable("sicantik_wa.allowed_hosts",
 							   "Hosts that providers of each kind may be reached at.",
 							   "Entries kind=host[:port], separated by commas. Only https on port 443, except on loopback hosts, which must name a port.",
 							   &wa_guc_allowed_hosts,
-							   "meta=graph.facebook.com, fonnte=api.fonnte.com, watzap=api.watzap.id",
+							   usual_hosts,
 							   PGC_SUSET, 0, check_allowed_hosts, NULL, NULL);
 	DefineCustomStringVariable("sicantik_wa.ca_file",
 							   "File of certificate authorities for TLS; empty means libcurl's own.",

@@ -46,12 +46,6 @@ typedef struct WaDefaultScenario
 	const char *daily_at;		/* NULL: listens to its table */
 } WaDefaultScenario;
 
-typedef struct WaDefaultProvider
-{
-	const char *name;			/* and kind */
-	int			sequence;
-} WaDefaultProvider;
-
 /* One of the links that wa_setup() proposes from the base URL of Odoo. */
 typedef struct WaDefaultLink
 {
@@ -64,7 +58,6 @@ typedef struct WaDefaultLink
 /* defaults.c; each list ends with an entry whose first member is NULL */
 extern const WaDefaultTemplate wa_admin_default_templates[];
 extern const WaDefaultScenario wa_admin_default_scenarios[];
-extern const WaDefaultProvider wa_admin_default_providers[];
 extern const WaDefaultLink wa_admin_default_links[];
 extern char *wa_admin_default_body(const WaDefaultTemplate *template,
 							 const char *office_name);
@@ -72,23 +65,11 @@ extern char *wa_admin_default_body(const WaDefaultTemplate *template,
 /* More than common settings, settings of a kind and names of their files. */
 #define WA_MAX_KNOWN_SETTINGS	64
 
-/* Limits of one provider. */
-typedef struct WaProviderLimits
-{
-	int			max_in_flight;
-	int64		min_gap_us;
-	int64		gap_jitter_us;
-	double		rate_per_second;	/* 0: no limit */
-	int			daily_cap;		/* -1: no limit */
-	int64		recipient_gap_us;
-} WaProviderLimits;
-
 /* What one call of wa_configure() changes. */
 typedef struct WaProviderChange
 {
 	const char *name;
 	const WaGateway *gateway;
-	const WaProviderLimits *limits;
 	const WaOptions *options;
 	bool		is_new;
 	bool		access_changed; /* must be tested again */
@@ -143,9 +124,6 @@ extern char *wa_admin_unsupplied(const char *scenario, const struct WaTemplate *
 extern bool wa_admin_key_valid(const char *key);
 extern bool wa_admin_parameter_valid(const char *name);
 extern bool wa_admin_language_valid(const char *language);
-#define WA_MAX_OBJECTIONS	8
-extern int	wa_admin_meta_objections(const char *body,
-									 const char *objections[WA_MAX_OBJECTIONS]);
 
 /* One table that carries our triggers, or is to carry them. */
 typedef enum WaTriggerState

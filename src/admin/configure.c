@@ -43,20 +43,6 @@ static const char *const common_settings[] = {
 };
 
 /*
- * Limits of a new provider.  Those of the unofficial gateways protect the
- * office's number: WhatsApp bans numbers that send like a machine.  Meta's
- * keep to its pair rate of one message in 6 s to one person.
- */
-static const WaProviderLimits gateway_limits = {1, 8000000, 4000000, 0, 400, 0};
-static const WaProviderLimits official_limits = {20, 0, 0, 20, -1, 6000000};
-
-static const WaProviderLimits *
-limits_of(const WaGateway *gateway)
-{
-	return gateway->official ? &official_limits : &gateway_limits;
-}
-
-/*
  * Called for each message raised while wa_configure() runs: the log gets
  * neither the statement nor, out of a function or DO block, that of the caller.
  */
@@ -70,15 +56,10 @@ hide_statement(void *arg)
 static char *
 known_kinds(void)
 {
-	const char *kinds[16];
-	int			n = 0;
+	char		kinds[256] = "";
 
-	while (n < lengthof(kinds) && wa_gateway_at(n))
-	{
-		kinds[n] = wa_gateway_at(n)->kind;
-		n++;
-	}
-	return wa_admin_options_enumerate(kinds, n);
+	wa_gateway_kinds(kinds, sizeof(kinds));
+	return pstrdup(kinds);
 }
 
 /*
@@ -93,7 +74,7 @@ wa_admin_insert_provider(const char *name, const WaGateway *gateway, int sequenc
 					 " rate_per_second, daily_cap, recipient_gap)"
 					 " VALUES ($1, $2, $3, $4, $5 * interval '1 microsecond', $6 * interval '1 microsecond',"
 					 " nullif($7, 0), nullif($8, -1), $9 * interval '1 microsecond')");
-	const WaProviderLimits *limits = limits_of(gateway);
+	const WaGatewayLimits *limits = gateway->limits;
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, name);
@@ -142,7 +123,6 @@ find_kind(WaProviderChange *change)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown kind \"%s\" of provider \"%s\"", kind, change->name),
 				 errhint("Known kinds: %s.", known_kinds())));
-	change->limits = limits_of(change->gateway);
 }
 
 /*
@@ -232,7 +212,7 @@ bind_max_in_flight(WaArgs *args, const WaProviderChange *change)
 
 	wa_arg_bool(args, option != NULL);
 	wa_arg_int4(args, option && !wa_admin_option_is_null(option) ?
-				wa_admin_option_integer(option, 1, 1000) : change->limits->max_in_flight);
+				wa_admin_option_integer(option, 1, 1000) : change->gateway->limits->max_in_flight);
 }
 
 static void
@@ -345,9 +325,9 @@ update_row(WaProviderChange *change)
 	bind_sequence(&args, change);
 	bind_max_in_flight(&args, change);
 	bind_daily_cap(&args, change);
-	bind_duration(&args, change, "min_gap", change->limits->min_gap_us);
-	bind_duration(&args, change, "gap_jitter", change->limits->gap_jitter_us);
-	bind_duration(&args, change, "recipient_gap", change->limits->recipient_gap_us);
+	bind_duration(&args, change, "min_gap", change->gateway->limits->min_gap_us);
+	bind_duration(&args, change, "gap_jitter", change->gateway->limits->gap_jitter_us);
+	bind_duration(&args, change, "recipient_gap", change->gateway->limits->recipient_gap_us);
 	wa_arg_bool(&args, rate != NULL);
 	wa_arg_datum(&args, FLOAT8OID,
 				 Float8GetDatum(no_rate ? 0 : wa_admin_option_number(rate)), no_rate);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * defaults.c
- *		What wa_setup() adds: templates, scenarios, providers, links.
+ *		What wa_setup() adds: templates, scenarios, links.
  *
  * They are not rows of the install script, because a dump holds the rows as
  * the office has changed them, and both would collide at the restore.
@@ -145,14 +145,6 @@ const WaDefaultScenario wa_admin_default_scenarios[] = {
 	"8 hours", "give up", "low", false, true, "10:00"},
 	{"permit_expiry_warning", "Peringatan Masa Berlaku Izin", NULL, false,
 	"3 days", "resend", "normal", true, false, "09:00"},
-	{NULL}
-};
-
-/* The gateways first: that is what offices begin with. */
-const WaDefaultProvider wa_admin_default_providers[] = {
-	{"fonnte", 10},
-	{"watzap", 20},
-	{"meta", 30},
 	{NULL}
 };
 

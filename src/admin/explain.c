@@ -105,7 +105,6 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 	char	  **names = mapping && mapping->parameters ? mapping->parameters : template->parameters;
 	int			n = mapping && mapping->parameters ? mapping->nparameters : template->nparameters;
 	WaPair	   *pairs = palloc(sizeof(WaPair) * Max(n, 1));
-	WaParamForm form;
 	char	   *json;
 
 	if (route->provider == NULL)
@@ -127,11 +126,7 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 		pairs[i].name = names[i];
 		pairs[i].value = wa_text_clean_value(value->value);
 	}
-	if (strcmp(route->provider->kind, "meta") == 0)
-		form = mapping->named ? WA_PARAMS_META_NAMED : WA_PARAMS_META_POSITIONAL;
-	else
-		form = strcmp(route->provider->kind, "watzap") == 0 ? WA_PARAMS_WATZAP : WA_PARAMS_FONNTE;
-	json = wa_text_convert_params(form, pairs, n);
+	json = wa_gateway_params(route->provider->gateway, pairs, n, mapping->named);
 	for (int i = 0; i < n; i++)
 		free(unconstify(char *, pairs[i].value));
 	if (json == NULL)

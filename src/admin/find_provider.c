@@ -135,7 +135,7 @@ wa_admin_find_providers(WaFindings *findings)
 		next = psprintf("SELECT * FROM wa_test_connection('%s')", candidates.draft);
 	else
 		next = psprintf("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
-						candidates.incomplete ? candidates.incomplete : "fonnte");
+						candidates.incomplete ? candidates.incomplete : wa_gateway_proposed(0)->kind);
 	wa_admin_find(findings, WA_ERROR_PROVIDERS, "providers", next,
 			candidates.paused ? "no provider can be used, since those that could are paused: their messages wait, and expire at the end of their time-to-live" :
 			"no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");

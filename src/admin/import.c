@@ -44,6 +44,35 @@ enum
 	P_WATZAP_DEVICE, P_FONNTE_URL, P_FONNTE_TOKEN, P_COLUMNS
 };
 
+/* A kind of provider that Odoo's module knows, and what it has of one. */
+typedef struct OdooKind
+{
+	const char *kind;			/* provider_type, and ours */
+	int			url;			/* 0: none; the rest is in whatsapp_account */
+	struct
+	{
+		const char *setting;
+		int			column;
+	}			credentials[2];
+	const char *lacking;		/* said if one of them is empty */
+} OdooKind;
+
+static const OdooKind odoo_kinds[] = {
+	{"meta"},
+	{"watzap", P_WATZAP_URL, {{"api_key", P_WATZAP_KEY}, {"number_key", P_WATZAP_DEVICE}},
+	"its API key or device id is empty in Odoo"},
+	{"fonnte", P_FONNTE_URL, {{"token", P_FONNTE_TOKEN}}, "its token is empty in Odoo"},
+};
+
+static const OdooKind *
+find_odoo_kind(const char *type)
+{
+	for (int i = 0; type && i < lengthof(odoo_kinds); i++)
+		if (strcmp(odoo_kinds[i].kind, type) == 0)
+			return &odoo_kinds[i];
+	return NULL;
+}
+
 /* Columns of Enterprise's whatsapp_account, in the order read. */
 enum
 {
@@ -72,8 +101,8 @@ add_account(StringInfo json, char **row)
 static char *
 provider_json(char **row, const char *schema, bool is_default, const char **lacking)
 {
-	const WaGateway *gateway = wa_gateway_find(row[P_TYPE]);
-	const char *url = NULL;
+	const OdooKind *kind = find_odoo_kind(row[P_TYPE]);
+	const char *url = kind->url ? row[kind->url] : NULL;
 	StringInfoData json;
 
 	*lacking = NULL;
@@ -85,22 +114,15 @@ provider_json(char **row, const char *schema, bool is_default, const char **lack
 		wa_admin_import_add_member(&json, "is_default", "true", false);
 	if (wa_admin_import_filled(row[P_SEQUENCE]) && strtol(row[P_SEQUENCE], NULL, 10) > 0)
 		wa_admin_import_add_member(&json, "sequence", row[P_SEQUENCE], false);
-	if (strcmp(row[P_TYPE], "fonnte") == 0)
+	for (int i = 0; i < lengthof(kind->credentials) && kind->credentials[i].setting; i++)
 	{
-		url = row[P_FONNTE_URL];
-		wa_admin_import_add_member(&json, "token", row[P_FONNTE_TOKEN], true);
-		if (!wa_admin_import_filled(row[P_FONNTE_TOKEN]))
-			*lacking = "its token is empty in Odoo";
+		const char *value = row[kind->credentials[i].column];
+
+		wa_admin_import_add_member(&json, kind->credentials[i].setting, value, true);
+		if (!wa_admin_import_filled(value))
+			*lacking = kind->lacking;
 	}
-	else if (strcmp(row[P_TYPE], "watzap") == 0)
-	{
-		url = row[P_WATZAP_URL];
-		wa_admin_import_add_member(&json, "api_key", row[P_WATZAP_KEY], true);
-		wa_admin_import_add_member(&json, "number_key", row[P_WATZAP_DEVICE], true);
-		if (!wa_admin_import_filled(row[P_WATZAP_KEY]) || !wa_admin_import_filled(row[P_WATZAP_DEVICE]))
-			*lacking = "its API key or device id is empty in Odoo";
-	}
-	else
+	if (kind->url == 0)
 	{
 		int64		account = wa_admin_import_filled(row[P_META_ACCOUNT]) ? strtoll(row[P_META_ACCOUNT], NULL, 10) : 0;
 		WaAppTable	table;
@@ -120,7 +142,7 @@ provider_json(char **row, const char *schema, bool is_default, const char **lack
 		while (len > 0 && url[len - 1] == '/')
 			len--;
 		url = pnstrdup(url, len);
-		if (strcmp(url, gateway->base_url) != 0)
+		if (strcmp(url, wa_gateway_find(kind->kind)->base_url) != 0)
 			wa_admin_import_add_member(&json, "base_url", url, true);
 	}
 	appendStringInfoChar(&json, '}');
@@ -199,7 +221,7 @@ sort_by_id(FunctionCallInfo fcinfo, const WaAppTable *table, WaAppRows *rows)
 		qsort(rows->values, n, sizeof(char **), by_id);
 }
 
-/* Leave out the providers of kinds that there are not here, a row for each. */
+/* Leave out the providers of kinds that we do not take, a row for each. */
 static void
 leave_out_unknown_kinds(FunctionCallInfo fcinfo, WaAppRows *rows)
 {
@@ -209,7 +231,7 @@ leave_out_unknown_kinds(FunctionCallInfo fcinfo, WaAppRows *rows)
 	{
 		char	  **row = rows->values[r];
 
-		if (row[P_TYPE] && wa_gateway_find(row[P_TYPE]))
+		if (find_odoo_kind(row[P_TYPE]))
 			rows->values[n++] = row;
 		else
 			wa_call_say(fcinfo, psprintf("provider %s of Odoo", row[P_ID]), "not taken",

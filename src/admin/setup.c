@@ -177,19 +177,21 @@ setup_providers(FunctionCallInfo fcinfo)
 	static WaStatement find =
 		WA_STATEMENT("SELECT name, state FROM wa.provider WHERE name = $1 OR kind = $1 ORDER BY name <> $1, name");
 
-	for (const WaDefaultProvider *p = wa_admin_default_providers; p->name; p++)
+	const WaGateway *gateway;
+
+	for (int i = 0; (gateway = wa_gateway_proposed(i)) != NULL; i++)
 	{
 		WaArgs		args = {0};
 
-		wa_arg_text(&args, p->name);
+		wa_arg_text(&args, gateway->kind);
 		if (wa_query(&find, &args) > 0)
 		{
 			wa_call_say(fcinfo, psprintf("provider %s", wa_row_text(0, 1)), "present",
 				psprintf("state %s", wa_row_text(0, 2)));
 			continue;
 		}
-		wa_admin_insert_provider(p->name, wa_gateway_find(p->name), p->sequence);
-		wa_call_say(fcinfo, psprintf("provider %s", p->name), "added",
+		wa_admin_insert_provider(gateway->kind, gateway, gateway->sequence);
+		wa_call_say(fcinfo, psprintf("provider %s", gateway->kind), "added",
 			"state draft: it needs wa_configure() and wa_test_connection()");
 	}
 }

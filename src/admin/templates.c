@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
 #include "admin/admin.h"
@@ -79,7 +80,7 @@ checked_name(const WaOption *option)
 	return name;
 }
 
-/* The language as Meta knows it: "id" where "id_ID" or "in" was given. */
+/* The language as WhatsApp knows it: "id" where "id_ID" or "in" was given. */
 static const char *
 checked_language(const WaOption *option)
 {
@@ -89,7 +90,7 @@ checked_language(const WaOption *option)
 	if (!wa_admin_language_valid(language))
 		refuse(psprintf("\"%s\" is not a language code", language),
 			   "Write it like Meta does: \"id\", \"en_US\".");
-	code = wa_gateway_meta_language(language);
+	code = wa_gateway_language(language);
 	if (code == NULL)
 		refuse(psprintf("Meta has no templates in language \"%s\"", language),
 			   "Write the code that WhatsApp Manager shows for the template, such as \"id\" or \"en_US\".");
@@ -160,16 +161,21 @@ check_used(const Names *used, const Names *parameters)
 }
 
 static void
-warn_of_meta(const char *key, const char *body)
+warn_of_objections(const char *key, const char *body)
 {
-	const char *objections[WA_MAX_OBJECTIONS];
-	int			n = wa_admin_meta_objections(body, objections);
+	const WaGateway *gateway;
 
-	for (int i = 0; i < n; i++)
-		ereport(WARNING,
-				(errmsg("Meta would not approve the text of template \"%s\": %s",
-						key, objections[i]),
-				 errhint("Providers that take plain text can use it all the same.")));
+	for (int g = 0; (gateway = wa_gateway_at(g)) != NULL; g++)
+	{
+		const char *objections[WA_MAX_OBJECTIONS];
+		int			n = gateway->object ? gateway->object(body, objections) : 0;
+
+		for (int i = 0; i < n; i++)
+			ereport(WARNING,
+					(errmsg("%s would not approve the text of template \"%s\": %s",
+							gateway->name, key, objections[i]),
+					 errhint("Providers that take plain text can use it all the same.")));
+	}
 }
 
 static bool
@@ -282,7 +288,7 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 	wa_query(&store, &args);
 	result = wa_call_datum(&call, first_datum(), false, -1);
 	if (active == NULL || wa_admin_option_boolean(active))
-		warn_of_meta(key, new_body);
+		warn_of_objections(key, new_body);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }
@@ -357,10 +363,10 @@ name_option(const WaOptions *options)
 static void
 check_name(const WaGateway *gateway, const char *name)
 {
-	if (gateway->official &&
-		name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0')
-		refuse(psprintf("\"%s\" cannot be the name of a template at Meta", name),
-			   "Such names have lower-case letters, digits and \"_\" only.");
+	const char *why = gateway->refuse_name ? gateway->refuse_name(name) : NULL;
+
+	if (why)
+		refuse(psprintf("\"%s\" cannot be the name of a template at %s", name, gateway->name), why);
 }
 
 /*
@@ -390,13 +396,29 @@ warn_of_mapping(const char *key, const char *provider, const WaGateway *gateway)
 }
 
 static void
-check_named_lengths(const Names *parameters)
+check_named_lengths(const WaGateway *gateway, const Names *parameters)
 {
 	for (int i = 0; i < parameters->n; i++)
-		if (strlen(parameters->names[i]) > 20)
+		if (strlen(parameters->names[i]) > gateway->max_param_name)
 			ereport(WARNING,
-					(errmsg("parameter \"%s\" is longer than 20 characters, which Meta's named format does not allow",
-							parameters->names[i])));
+					(errmsg("parameter \"%s\" is longer than %d characters, which %s's named format does not allow",
+							parameters->names[i], (int) gateway->max_param_name, gateway->name)));
+}
+
+/* The named format, of which most kinds know nothing. */
+static void
+check_takes_names(const WaGateway *gateway)
+{
+	StringInfoData kinds;
+	const WaGateway *other;
+
+	if (gateway->max_param_name > 0)
+		return;
+	initStringInfo(&kinds);
+	for (int i = 0; (other = wa_gateway_at(i)) != NULL; i++)
+		if (other->max_param_name > 0)
+			appendStringInfo(&kinds, "%s%s", kinds.len > 0 ? ", " : "", other->kind);
+	refuse(psprintf("format \"named\" is for providers of kind %s only", kinds.data), NULL);
 }
 
 /*
@@ -454,12 +476,12 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 	if (name && !wa_admin_option_is_null(name))
 		check_name(gateway, checked_name(name));
 	form = format ? wa_admin_option_word(format, formats, lengthof(formats)) : NULL;
-	if (form && strcmp(form, "named") == 0 && !gateway->official)
-		refuse("format \"named\" is for providers of kind meta only", NULL);
+	if (form && strcmp(form, "named") == 0)
+		check_takes_names(gateway);
 	if (list && !wa_admin_option_is_null(list))
 		read_parameters(list, parameters);
 	if (form && strcmp(form, "named") == 0)
-		check_named_lengths(parameters);
+		check_named_lengths(gateway, parameters);
 
 	wa_arg_text(&args, key);
 	wa_arg_text(&args, provider);

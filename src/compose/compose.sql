@@ -205,7 +205,7 @@ RETURNS jsonb
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_convert_params';
 COMMENT ON FUNCTION pg_catalog.wa_convert_params(text, text, jsonb) IS
-'parameters in the form of a kind of provider: meta (list of text parameters; named if the mapping says so), watzap {"1": ..} or fonnte {"var1": ..}; raises an error if one is missing. Needs level view';
+'parameters in the form of a kind of provider, such as a list of text parameters for meta (named if the mapping says so), {"1": ..} for watzap, {"var1": ..} for fonnte; raises an error if one is missing. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_normalize_number(number text)
 RETURNS text

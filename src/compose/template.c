@@ -204,25 +204,26 @@ wa_sql_convert_params(PG_FUNCTION_ARGS)
 	char	  **names;
 	int			nnames;
 	WaPair	   *pairs;
-	WaParamForm form;
+	const WaGateway *gateway = wa_gateway_find(kind);
 	char	   *json;
 	Datum		result;
 
 	wa_call_begin(&call, WA_LEVEL_VIEW);
-	if (wa_gateway_find(kind) == NULL)
+	if (gateway == NULL)
+	{
+		char		kinds[256] = "";
+
+		wa_gateway_kinds(kinds, sizeof(kinds));
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("provider kind \"%s\" is not known", kind),
-				 errhint("Known kinds are meta, watzap and fonnte.")));
+				 errhint("Known kinds: %s.", kinds)));
+	}
 	template = require_template(key);
 	mappings = wa_route_load_mappings(&nmappings);
 	mapping = find_mapping(mappings, nmappings, key, kind);
 	names = mapping && mapping->parameters ? mapping->parameters : template->parameters;
 	nnames = mapping && mapping->parameters ? mapping->nparameters : template->nparameters;
-	if (strcmp(kind, "meta") == 0)
-		form = mapping && mapping->named ? WA_PARAMS_META_NAMED : WA_PARAMS_META_POSITIONAL;
-	else
-		form = strcmp(kind, "watzap") == 0 ? WA_PARAMS_WATZAP : WA_PARAMS_FONNTE;
 
 	wa_compose_values_from_json(&values, params);
 	pairs = palloc(sizeof(WaPair) * Max(nnames, 1));
@@ -237,7 +238,7 @@ wa_sql_convert_params(PG_FUNCTION_ARGS)
 		pairs[i].name = names[i];
 		pairs[i].value = take(wa_text_clean_value(value->value));
 	}
-	json = take(wa_text_convert_params(form, pairs, nnames));
+	json = take(wa_gateway_params(gateway, pairs, nnames, mapping && mapping->named));
 	result = wa_call_datum(&call, DirectFunctionCall1(jsonb_in, CStringGetDatum(json)), false, -1);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);

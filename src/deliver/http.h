@@ -47,8 +47,8 @@ typedef struct WaHttpAnswer
 	WaHttpResult result;
 	int			http_status;	/* 0 unless answered */
 	long		retry_after_s;	/* as the server said, not capped; -1: none */
-	char	   *usage_header;	/* x-business-use-case-usage, or NULL; 4 kB at
-								 * most */
+	char	   *usage_header;	/* value of the one that the request names, or
+								 * NULL; 4 kB at most */
 	char	   *body;			/* NUL-terminated; NULL unless answered */
 	size_t		body_len;
 	bool		truncated;		/* answered, but not all of it is here */

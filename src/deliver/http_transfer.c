@@ -125,7 +125,6 @@ header_value(const char *line, size_t len, const char *name, size_t name_len,
 static size_t
 on_header(char *line, size_t size, size_t n, void *arg)
 {
-	static const char usage_name[] = "x-business-use-case-usage";
 	static const char retry_name[] = "retry-after";
 	WaHttpTransfer *t = arg;
 	size_t		len = size * n;
@@ -165,9 +164,9 @@ on_header(char *line, size_t size, size_t n, void *arg)
 	else if (header_value(line, len, retry_name, sizeof(retry_name) - 1,
 						  &value, &value_len))
 		t->retry_after = true;
-	else if (t->answer.usage_header == NULL &&
-			 header_value(line, len, usage_name, sizeof(usage_name) - 1,
-						  &value, &value_len))
+	else if (t->req.usage_header != NULL && t->answer.usage_header == NULL &&
+			 header_value(line, len, t->req.usage_header,
+						  strlen(t->req.usage_header), &value, &value_len))
 	{
 		if (value_len > MAX_USAGE_HEADER)
 			value_len = MAX_USAGE_HEADER;

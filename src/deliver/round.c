@@ -40,9 +40,6 @@ WA_MODULE_MAGIC("sicantik_wa_worker");
 #define CLOSE_RETRY_MS	50
 #define CLOSE_RETRIES	20
 
-/* Watzap answers late when it is told to wait until the message has left. */
-#define SLOW_TIMEOUT_MS 60000
-
 static WaSendConfig config;
 static bool reload_wanted = true;
 static WaTransfer *unrecorded = NULL;	/* finished, not yet committed */
@@ -293,14 +290,11 @@ static long
 timeout_of(const WaTransfer *transfer)
 {
 	const WaProvider *provider = transfer->pace->provider;
-	bool		slow = false;
+	long		slow = 0;
 
-	if (provider)
-		(void) wa_gateway_boolean(wa_gateway_setting(provider->settings, provider->nsettings,
-													 "wait_until_send"), &slow);
-	if (slow)
-		return Max(wa_guc_request_timeout, SLOW_TIMEOUT_MS);
-	return wa_guc_request_timeout;
+	if (provider && transfer->gateway->timeout_ms)
+		slow = transfer->gateway->timeout_ms(provider->settings, provider->nsettings);
+	return Max(wa_guc_request_timeout, slow);
 }
 
 /*

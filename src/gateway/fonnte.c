@@ -106,12 +106,6 @@ fonnte_build(const char *base_url, const WaPair *settings, size_t nsettings,
 	size_t		i;
 
 	memset(req, 0, sizeof(*req));
-	if (msg->form == WA_FORM_NAMED)
-	{
-		wa_gateway_sentence(err, err_size,
-							"Fonnte takes template parameters by position only");
-		return false;
-	}
 	if (!wa_gateway_check_message(&wa_gateway_fonnte, msg, err, err_size) ||
 		!wa_gateway_check_settings(&wa_gateway_fonnte, settings, nsettings,
 								   err, err_size))
@@ -150,6 +144,14 @@ fonnte_build(const char *base_url, const WaPair *settings, size_t nsettings,
 							  "/send", &body, FORM_TYPE,
 							  wa_gateway_setting(settings, nsettings, "token"),
 							  err, err_size);
+}
+
+/* See WaGateway.  The form's fields, for people to read. */
+static char *
+fonnte_write_params(const WaPair *params, size_t nparams, bool named)
+{
+	(void) named;
+	return wa_gateway_numbered_params("var", params, nparams);
 }
 
 /* The member "status"; some answers write it with a capital. */
@@ -334,14 +336,16 @@ fonnte_judge_test(const WaPair *settings, size_t nsettings,
 
 const WaGateway wa_gateway_fonnte = {
 	.kind = "fonnte",
+	.name = "Fonnte",
 	.base_url = "https://api.fonnte.com",
-	.official = false,
-	.has_templates = false,
 	.max_text_chars = WA_TEXT_MAX_CHARS,
+	.sequence = 10,
+	.limits = &wa_gateway_device_limits,
 	.settings = fonnte_settings,
 	.nsettings = sizeof(fonnte_settings) / sizeof(fonnte_settings[0]),
 	.build = fonnte_build,
 	.judge = fonnte_judge,
 	.build_test = fonnte_build_test,
 	.judge_test = fonnte_judge_test,
+	.write_params = fonnte_write_params,
 };

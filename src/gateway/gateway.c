@@ -3,23 +3,36 @@
  * gateway.c
  *		The table of providers, the names of outcomes, releasing memory.
  *
- * A new provider is a new file and one line in this table.  The names of the
- * outcomes are stored in users' tables and dumps: they never change.
+ * A new provider is a new file and one line in WA_GATEWAYS (provider.h).  The
+ * names of the outcomes are stored in users' tables and dumps: they never
+ * change.
  *
  *-------------------------------------------------------------------------
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/provider.h"
 
+#define GATEWAY_ENTRY(kind) &wa_gateway_##kind,
+
 static const WaGateway *const gateways[] = {
-	&wa_gateway_meta,
-	&wa_gateway_watzap,
-	&wa_gateway_fonnte,
+	WA_GATEWAYS(GATEWAY_ENTRY)
 };
 
 #define GATEWAY_COUNT	(sizeof(gateways) / sizeof(gateways[0]))
+
+/*
+ * A gateway sends from the office's own number, and WhatsApp bans numbers that
+ * send like a machine.
+ */
+const WaGatewayLimits wa_gateway_device_limits = {
+	.max_in_flight = 1,
+	.min_gap_us = 8000000,
+	.gap_jitter_us = 4000000,
+	.daily_cap = 400
+};
 
 /* In the order of WaOutcome. */
 static const char *const outcome_names[WA_OUTCOME_COUNT] = {
@@ -55,6 +68,120 @@ const WaGateway *
 wa_gateway_at(size_t index)
 {
 	return index < GATEWAY_COUNT ? gateways[index] : NULL;
+}
+
+/*
+ * The providers of which wa_setup() adds a row each, by their sequence: the
+ * one at this place, counted from 0; NULL at the end.
+ */
+const WaGateway *
+wa_gateway_proposed(size_t index)
+{
+	const WaGateway *found = NULL;
+	size_t		i;
+	size_t		k;
+
+	for (i = 0; i < GATEWAY_COUNT; i++)
+	{
+		size_t		before = 0;
+
+		for (k = 0; k < GATEWAY_COUNT; k++)
+		{
+			if (gateways[k]->sequence > 0 &&
+				(gateways[k]->sequence < gateways[i]->sequence ||
+				 (gateways[k]->sequence == gateways[i]->sequence && k < i)))
+				before++;
+		}
+		if (gateways[i]->sequence > 0 && before == index)
+			found = gateways[i];
+	}
+	return found;
+}
+
+/* All kinds for a sentence: "meta, watzap, fonnte". */
+void
+wa_gateway_kinds(char *dst, size_t size)
+{
+	size_t		len = 0;
+	size_t		i;
+
+	for (i = 0; i < GATEWAY_COUNT && len < size; i++)
+		len += (size_t) snprintf(dst + len, size - len, "%s%s",
+								 i > 0 ? ", " : "", gateways[i]->kind);
+}
+
+/*
+ * The hosts of the providers themselves, as wa_gateway_url_allowed() takes
+ * them.
+ */
+void
+wa_gateway_usual_hosts(char *dst, size_t size)
+{
+	size_t		len = 0;
+	size_t		i;
+
+	for (i = 0; i < GATEWAY_COUNT && len < size; i++)
+	{
+		const char *host = strstr(gateways[i]->base_url, "://") + 3;
+
+		len += (size_t) snprintf(dst + len, size - len, "%s%s=%.*s",
+								 i > 0 ? ", " : "", gateways[i]->kind,
+								 (int) strcspn(host, "/"), host);
+	}
+}
+
+/*
+ * What a template's parameters look like to this provider, WaGateway's
+ * write_params; one that has no templates, and so no form of its own, is shown
+ * the usual one.
+ */
+char *
+wa_gateway_params(const WaGateway *gateway, const WaPair *params,
+				  size_t nparams, bool named)
+{
+	if (gateway->write_params == NULL)
+		return wa_gateway_numbered_params("", params, nparams);
+	return gateway->write_params(params, nparams,
+								 named && gateway->max_param_name > 0);
+}
+
+/* Is this a setting of some kind, and a secret of none? */
+bool
+wa_gateway_open_setting(const char *name)
+{
+	bool		known = false;
+	size_t		i;
+	size_t		k;
+
+	for (i = 0; i < GATEWAY_COUNT; i++)
+	{
+		for (k = 0; k < gateways[i]->nsettings; k++)
+		{
+			if (strcmp(gateways[i]->settings[k].name, name) != 0)
+				continue;
+			if (gateways[i]->settings[k].secret)
+				return false;
+			known = true;
+		}
+	}
+	return known;
+}
+
+/* WaGateway's telling_id, for the ids of all providers. */
+size_t
+wa_gateway_telling_id(const char *text, size_t *from, size_t *count)
+{
+	size_t		i;
+
+	for (i = 0; i < GATEWAY_COUNT; i++)
+	{
+		size_t		len = gateways[i]->telling_id == NULL ? 0 :
+			gateways[i]->telling_id(text, from, count);
+
+		if (len > 0)
+			return len;
+	}
+	return 0;
 }
 
 /*

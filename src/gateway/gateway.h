@@ -4,7 +4,9 @@
  *		Face of the provider gateways: message -> request, answer -> outcome.
  *
  * Pure C and json-c: no PostgreSQL, no sockets.  Each provider is one file
- * (meta.c, watzap.c, fonnte.c) and one line in the table of gateway.c.
+ * (meta.c, watzap.c, fonnte.c) and one line in WA_GATEWAYS of provider.h, and
+ * nothing outside of this folder knows one: whatever depends on the kind of a
+ * provider is a member of WaGateway.
  *
  * Memory: what a function fills in is malloc()ed and released by the function
  * named beside the type.  Input strings are UTF-8, NUL-terminated, and only
@@ -17,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "export.h"
 #include "text/text.h"			/* WaPair */
@@ -83,6 +86,7 @@ typedef struct WaRequest
 	size_t		nheaders;
 	char	   *body;			/* NULL for GET */
 	size_t		body_len;
+	const char *usage_header;	/* the WaGateway's; static */
 } WaRequest;
 
 /* One HTTP answer as it came.  body is NUL-terminated behind body_len. */
@@ -90,7 +94,7 @@ typedef struct WaReply
 {
 	int			http_status;
 	long		retry_after_s;	/* Retry-After in seconds, or -1 */
-	const char *usage_header;	/* x-business-use-case-usage, or NULL */
+	const char *usage_header;	/* value of the WaGateway's, or NULL */
 	const char *body;
 	size_t		body_len;
 	bool		truncated;		/* the body was longer than we keep */
@@ -156,13 +160,39 @@ typedef struct WaGatewaySetting
 	const char *default_value;	/* or NULL */
 } WaGatewaySetting;
 
+/* How fast, and how much, a new provider may send.  Times in microseconds. */
+typedef struct WaGatewayLimits
+{
+	int			max_in_flight;
+	int64_t		min_gap_us;
+	int64_t		gap_jitter_us;
+	double		rate_per_second;	/* 0: no limit */
+	int			daily_cap;		/* -1: no limit */
+	int64_t		recipient_gap_us;
+} WaGatewayLimits;
+
+#define WA_MAX_OBJECTIONS	8
+
+/*
+ * A provider.  What is not given (NULL, 0, false) is not needed: a gateway
+ * that takes plain text is kind, name, base_url, limits, settings, and the
+ * four functions that build and judge.
+ */
 typedef struct WaGateway
 {
-	const char *kind;			/* "meta", "watzap", "fonnte" */
-	const char *base_url;		/* default, without a final slash */
+	const char *kind;			/* "meta": in rows, settings, names of files */
+	const char *name;			/* "Meta": for people */
+	const char *base_url;		/* default, without a final slash; its host is
+								 * allowed without being named */
 	bool		official;		/* needs opt-in and approved templates */
 	bool		has_templates;	/* knows templates of its own */
+	size_t		max_param_name; /* bytes of a parameter's name; 0: takes them
+								 * by position only */
 	size_t		max_text_chars;
+	int			sequence;		/* of the row that wa_setup() adds; 0: none */
+	const WaGatewayLimits *limits;	/* of a new provider */
+	const char *usage_header;	/* of an answer, in lower case, that judge()
+								 * wants to see; or NULL */
 	const WaGatewaySetting *settings;
 	size_t		nsettings;
 
@@ -196,11 +226,45 @@ typedef struct WaGateway
 	 */
 	void		(*judge_test) (const WaPair *settings, size_t nsettings,
 							   const WaReply *reply, WaHealth *health);
+
+	/*
+	 * The parameters of a template as build() writes them, as JSON; named:
+	 * with their names.  Values are cleaned as by wa_text_clean_value().
+	 * malloc()ed; NULL: no memory, or (named) a parameter without a name.
+	 */
+	char	   *(*write_params) (const WaPair *params, size_t nparams, bool named);
+
+	/* Milliseconds that an answer may take, where that is unusually long. */
+	long		(*timeout_ms) (const WaPair *settings, size_t nsettings);
+
+	/* What such a name of a template lacks, for people, or NULL. */
+	const char *(*refuse_name) (const char *name);
+
+	/*
+	 * Why the provider would not approve this body of a template (its
+	 * placeholders are well-formed): static sentences.  Returns how many.
+	 */
+	int			(*object) (const char *body,
+						   const char *objections[WA_MAX_OBJECTIONS]);
+
+	/*
+	 * Ids of messages in which the recipient's number can be read: the length
+	 * of the one that text begins with, 0 if it begins with none, and which
+	 * bytes of it tell the number.
+	 */
+	size_t		(*telling_id) (const char *text, size_t *from, size_t *count);
 } WaGateway;
 
 /* gateway.c */
 WA_EXPORT extern const WaGateway *wa_gateway_find(const char *kind);
 WA_EXPORT extern const WaGateway *wa_gateway_at(size_t index);	/* NULL at the end */
+extern const WaGateway *wa_gateway_proposed(size_t index);	/* likewise */
+extern void wa_gateway_kinds(char *dst, size_t size);
+extern void wa_gateway_usual_hosts(char *dst, size_t size);
+extern char *wa_gateway_params(const WaGateway *gateway, const WaPair *params,
+							   size_t nparams, bool named);
+extern bool wa_gateway_open_setting(const char *name);
+extern size_t wa_gateway_telling_id(const char *text, size_t *from, size_t *count);
 WA_EXPORT extern const char *wa_gateway_setting(const WaPair *settings,
 												size_t nsettings,
 												const char *name);
@@ -210,8 +274,8 @@ WA_EXPORT extern bool wa_gateway_outcome_from_name(const char *name, WaOutcome *
 WA_EXPORT extern void wa_gateway_request_free(WaRequest *req);
 WA_EXPORT extern void wa_gateway_health_free(WaHealth *health);
 
-/* meta_languages.c: Meta's code for a language, or NULL */
-WA_EXPORT extern const char *wa_gateway_meta_language(const char *given);
+/* languages.c: WhatsApp's code for the language of a template, or NULL */
+WA_EXPORT extern const char *wa_gateway_language(const char *given);
 
 /*
  * allowed_host.c: may a provider of this kind be reached at this URL?

@@ -22,6 +22,10 @@
 /* The shortest of the limits that are documented for callback data. */
 #define MAX_CALLBACK_BYTES	256
 
+#define ID_PREFIX			"wamid."
+#define ID_NUMBER_CHARS		24
+#define ID_OTHER_CHARS		12
+
 /* A wait longer than a day is not believed. */
 #define MAX_REGAIN_S		86400L
 
@@ -119,6 +123,32 @@ finish(WaRequest *req, const char *method, const char *base_url, WaBuf *path,
 	return ok;
 }
 
+/* See WaGateway. */
+static char *
+meta_write_params(const WaPair *params, size_t nparams, bool named)
+{
+	WaBuf		buf = {0};
+	size_t		i;
+
+	wa_gateway_buf_str(&buf, "[");
+	for (i = 0; i < nparams; i++)
+	{
+		wa_gateway_buf_str(&buf, i > 0 ? ",{\"type\":\"text\"" : "{\"type\":\"text\"");
+		if (named && (params[i].name == NULL || params[i].name[0] == '\0'))
+			buf.failed = true;
+		else if (named)
+		{
+			wa_gateway_buf_str(&buf, ",\"parameter_name\":");
+			wa_gateway_buf_json(&buf, params[i].name);
+		}
+		wa_gateway_buf_str(&buf, ",\"text\":");
+		wa_gateway_buf_value(&buf, params[i].value);
+		wa_gateway_buf_str(&buf, "}");
+	}
+	wa_gateway_buf_str(&buf, "]");
+	return wa_gateway_buf_take(&buf);
+}
+
 /*
  * Append the template object.  The conversion of parameters also makes the
  * values fit: Meta refuses empty ones (131008), line breaks, tabs and more
@@ -141,10 +171,8 @@ add_template(WaBuf *body, const WaOutbound *msg)
 	/* A template without variables must not get any component. */
 	if (msg->nparams > 0)
 	{
-		params = wa_text_convert_params(msg->form == WA_FORM_NAMED ?
-										WA_PARAMS_META_NAMED :
-										WA_PARAMS_META_POSITIONAL,
-										msg->params, msg->nparams);
+		params = meta_write_params(msg->params, msg->nparams,
+								   msg->form == WA_FORM_NAMED);
 		if (params == NULL)
 			body->failed = true;
 		else
@@ -527,16 +555,52 @@ meta_judge_test(const WaPair *settings, size_t nsettings,
 							 health);
 }
 
+/*
+ * See WaGateway.  Meta's ids: this, then base64, with the recipient's number in
+ * its first characters.  The last ones tell it from others.
+ */
+static size_t
+meta_telling_id(const char *text, size_t *from, size_t *count)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=";
+	size_t		prefix = sizeof(ID_PREFIX) - 1;
+	size_t		len;
+
+	if (strncmp(text, ID_PREFIX, prefix) != 0)
+		return 0;
+	len = strspn(text + prefix, base64);
+	*from = prefix;
+	*count = len >= ID_NUMBER_CHARS + ID_OTHER_CHARS ? len - ID_OTHER_CHARS : len;
+	return prefix + len;
+}
+
+/* One message in 6 s to one person is Meta's pair rate. */
+static const WaGatewayLimits meta_limits = {
+	.max_in_flight = 20,
+	.rate_per_second = 20,
+	.daily_cap = -1,
+	.recipient_gap_us = 6000000
+};
+
 const WaGateway wa_gateway_meta = {
 	.kind = "meta",
+	.name = "Meta",
 	.base_url = "https://graph.facebook.com",
 	.official = true,
 	.has_templates = true,
+	.max_param_name = WA_META_PARAM_NAME,
 	.max_text_chars = WA_TEXT_MAX_CHARS,
+	.sequence = 30,
+	.limits = &meta_limits,
+	.usage_header = "x-business-use-case-usage",
 	.settings = meta_settings,
 	.nsettings = sizeof(meta_settings) / sizeof(meta_settings[0]),
 	.build = meta_build,
 	.judge = meta_judge,
 	.build_test = meta_build_test,
 	.judge_test = meta_judge_test,
+	.write_params = meta_write_params,
+	.refuse_name = wa_gateway_meta_refuse_name,
+	.object = wa_gateway_meta_object,
+	.telling_id = meta_telling_id,
 };

@@ -4,8 +4,8 @@
  *		What the provider files share among themselves.
  *
  * Not for other folders: their face is gateway.h.  Whoever writes a new
- * provider file includes this one, fills a WaGateway and adds it to the table
- * in gateway.c.
+ * provider file includes this one, fills a WaGateway wa_gateway_KIND and adds
+ * its line to WA_GATEWAYS.
  *
  *-------------------------------------------------------------------------
  */
@@ -64,10 +64,23 @@ typedef struct WaWord
 	const char *sentence;
 } WaWord;
 
-/* The providers */
-extern const WaGateway wa_gateway_meta;
-extern const WaGateway wa_gateway_watzap;
-extern const WaGateway wa_gateway_fonnte;
+/* The providers, in the order in which people are told of them. */
+#define WA_GATEWAYS(GATEWAY) \
+	GATEWAY(meta) \
+	GATEWAY(watzap) \
+	GATEWAY(fonnte)
+
+#define WA_GATEWAY_EXTERN(kind) extern const WaGateway wa_gateway_##kind;
+WA_GATEWAYS(WA_GATEWAY_EXTERN)
+
+/* gateway.c: limits of a linked device */
+extern const WaGatewayLimits wa_gateway_device_limits;
+
+/* meta_template.c; the longest name that the named format allows, in bytes */
+#define WA_META_PARAM_NAME	20
+extern const char *wa_gateway_meta_refuse_name(const char *name);
+extern int	wa_gateway_meta_object(const char *body,
+								   const char *objections[WA_MAX_OBJECTIONS]);
 
 /* meta_codes.c */
 extern const WaMetaCode *wa_gateway_meta_code(long code);
@@ -93,6 +106,10 @@ extern void wa_gateway_buf_add(WaBuf *buf, const char *bytes, size_t len);
 extern void wa_gateway_buf_str(WaBuf *buf, const char *text);
 extern void wa_gateway_buf_json(WaBuf *buf, const char *text);
 extern void wa_gateway_buf_form(WaBuf *buf, const char *text);
+extern void wa_gateway_buf_value(WaBuf *buf, const char *value);
+extern char *wa_gateway_buf_take(WaBuf *buf);
+extern char *wa_gateway_numbered_params(const char *prefix,
+										const WaPair *params, size_t nparams);
 extern void wa_gateway_buf_free(WaBuf *buf);
 extern const char *wa_gateway_value(const WaGateway *gateway,
 									const WaPair *settings, size_t nsettings,

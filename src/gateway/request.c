@@ -130,6 +130,60 @@ wa_gateway_buf_form(WaBuf *buf, const char *text)
 	}
 }
 
+/*
+ * Append a template's parameter as a JSON string, made to fit: what one
+ * provider accepts as a parameter, all accept (wa_text_clean_value).
+ */
+void
+wa_gateway_buf_value(WaBuf *buf, const char *value)
+{
+	char	   *clean = wa_text_clean_value(value);
+
+	if (clean == NULL)
+		buf->failed = true;
+	else
+		wa_gateway_buf_json(buf, clean);
+	free(clean);
+}
+
+/* The bytes themselves, malloc()ed, and the buffer empty; NULL: no memory. */
+char *
+wa_gateway_buf_take(WaBuf *buf)
+{
+	char	   *data = buf->data;
+
+	if (buf->failed)
+	{
+		wa_gateway_buf_free(buf);
+		return NULL;
+	}
+	memset(buf, 0, sizeof(*buf));
+	return data;
+}
+
+/*
+ * Parameters as the gateways write them, {"1":V,"2":V} with any prefix before
+ * the figure; malloc()ed, NULL: no memory.
+ */
+char *
+wa_gateway_numbered_params(const char *prefix, const WaPair *params, size_t nparams)
+{
+	WaBuf		buf = {0};
+	size_t		i;
+
+	wa_gateway_buf_str(&buf, "{");
+	for (i = 0; i < nparams; i++)
+	{
+		char		key[64];
+
+		snprintf(key, sizeof(key), "%s\"%s%zu\":", i > 0 ? "," : "", prefix, i + 1);
+		wa_gateway_buf_str(&buf, key);
+		wa_gateway_buf_value(&buf, params[i].value);
+	}
+	wa_gateway_buf_str(&buf, "}");
+	return wa_gateway_buf_take(&buf);
+}
+
 /* Release a buffer.  It may hold a secret, so it is overwritten first. */
 void
 wa_gateway_buf_free(WaBuf *buf)
@@ -224,6 +278,13 @@ wa_gateway_check_message(const WaGateway *gateway, const WaOutbound *msg,
 	size_t		chars;
 	size_t		i;
 
+	if (msg->form == WA_FORM_NAMED && gateway->max_param_name == 0)
+	{
+		wa_gateway_sentence(err, err_size,
+							"%s takes template parameters by position only",
+							gateway->name);
+		return false;
+	}
 	digits = msg->number != NULL ? strspn(msg->number, "0123456789") : 0;
 	if (digits == 0 || digits >= WA_NUMBER_SIZE ||
 		msg->number[digits] != '\0' || msg->number[0] == '0')
@@ -379,6 +440,7 @@ wa_gateway_request(WaRequest *req, const char *method,
 	wa_gateway_buf_str(&url, path);
 
 	req->method = method;
+	req->usage_header = gateway->usage_header;
 	if (body != NULL)
 	{
 		/* An empty body is still a body: it must not be NULL. */

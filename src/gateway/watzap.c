@@ -21,6 +21,8 @@
 
 #include "gateway/provider.h"
 
+#define SLOW_TIMEOUT_MS	60000L
+
 static const WaGatewaySetting watzap_settings[] = {
 	{"api_key", true, true, NULL},
 	{"number_key", true, true, NULL},
@@ -93,6 +95,25 @@ read_wait(const WaPair *settings, size_t nsettings, bool *wait,
 }
 
 /* See WaGateway. */
+static char *
+watzap_write_params(const WaPair *params, size_t nparams, bool named)
+{
+	(void) named;
+	return wa_gateway_numbered_params("", params, nparams);
+}
+
+/* See WaGateway.  Told to wait until the message has left, Watzap answers late. */
+static long
+watzap_timeout_ms(const WaPair *settings, size_t nsettings)
+{
+	bool		wait = false;
+
+	(void) wa_gateway_boolean(wa_gateway_setting(settings, nsettings,
+												 "wait_until_send"), &wait);
+	return wait ? SLOW_TIMEOUT_MS : 0;
+}
+
+/* See WaGateway. */
 static bool
 watzap_build(const char *base_url, const WaPair *settings, size_t nsettings,
 			 const WaOutbound *msg, WaRequest *req,
@@ -102,12 +123,6 @@ watzap_build(const char *base_url, const WaPair *settings, size_t nsettings,
 	bool		wait;
 
 	memset(req, 0, sizeof(*req));
-	if (msg->form == WA_FORM_NAMED)
-	{
-		wa_gateway_sentence(err, err_size,
-							"Watzap takes template parameters by position only");
-		return false;
-	}
 	if (!wa_gateway_check_message(&wa_gateway_watzap, msg, err, err_size) ||
 		!wa_gateway_check_settings(&wa_gateway_watzap, settings, nsettings,
 								   err, err_size) ||
@@ -126,9 +141,8 @@ watzap_build(const char *base_url, const WaPair *settings, size_t nsettings,
 	}
 	else
 	{
-		char	   *params = wa_text_convert_params(WA_PARAMS_WATZAP,
-													msg->params,
-													msg->nparams);
+		char	   *params = watzap_write_params(msg->params, msg->nparams,
+												 false);
 
 		add_member(&body, "template_id", msg->template_name);
 		wa_gateway_buf_str(&body, ",\"params\":");
@@ -404,14 +418,17 @@ watzap_judge_test(const WaPair *settings, size_t nsettings,
 
 const WaGateway wa_gateway_watzap = {
 	.kind = "watzap",
+	.name = "Watzap",
 	.base_url = "https://api.watzap.id/v1",
-	.official = false,
-	.has_templates = false,
 	.max_text_chars = WA_TEXT_MAX_CHARS,
+	.sequence = 20,
+	.limits = &wa_gateway_device_limits,
 	.settings = watzap_settings,
 	.nsettings = sizeof(watzap_settings) / sizeof(watzap_settings[0]),
 	.build = watzap_build,
 	.judge = watzap_judge,
 	.build_test = watzap_build_test,
 	.judge_test = watzap_judge_test,
+	.write_params = watzap_write_params,
+	.timeout_ms = watzap_timeout_ms,
 };

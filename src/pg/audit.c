@@ -47,11 +47,13 @@ static const char *const open_arguments[] = {
 	"database_name", "number", "state", "reason"
 };
 
-/* The same for members of settings; names of credential files are open, too. */
+/*
+ * The same for members of settings, besides those of the kinds of provider;
+ * names of credential files are open, too.
+ */
 static const char *const open_settings[] = {
 	"kind", "base_url", "active", "sequence", "is_default", "state", "max_in_flight",
 	"min_gap", "gap_jitter", "rate_per_second", "daily_cap", "recipient_gap",
-	"phone_number_id", "waba_id", "api_version", "wait_until_send",
 	"name", "id", "language", "mode", "format", "status", "category",
 	"template_key", "on_insert", "exclusive", "requires_opt_in", "time_to_live", "unknown_policy", "priority",
 	"fallback", "fallback_when_paced", "staff_group", "approver_group", "hours_from", "hours_to", "weekdays",
@@ -127,6 +129,12 @@ names_file(const char *setting, const char *value)
 	return false;
 }
 
+static bool
+is_open(const char *setting)
+{
+	return among(setting, open_settings, lengthof(open_settings)) || wa_gateway_open_setting(setting);
+}
+
 /* A member of settings; what is not known to be open is not shown. */
 static void
 append_member(StringInfo line, const char *name, JsonbValue *value)
@@ -144,13 +152,12 @@ append_member(StringInfo line, const char *name, JsonbValue *value)
 		char	   *text = pnstrdup(value->val.string.val, value->val.string.len);
 
 		/* a user and a password have no place in a URL, and are refused later */
-		if (strchr(text, '@') ||
-			(!among(name, open_settings, lengthof(open_settings)) && !names_file(name, text)))
+		if (strchr(text, '@') || (!is_open(name) && !names_file(name, text)))
 			appendStringInfoString(line, "\"***\"");
 		else
 			append_value(line, text, '"');
 	}
-	else if (!among(name, open_settings, lengthof(open_settings)))
+	else if (!is_open(name))
 		appendStringInfoString(line, "\"***\"");
 	else if (value->type == jbvBool)
 		appendStringInfoString(line, value->val.boolean ? "true" : "false");

@@ -45,7 +45,7 @@ COMMENT ON COLUMN wa.provider.rate_per_second IS 'most messages a second; NULL: 
 COMMENT ON COLUMN wa.provider.daily_cap IS 'most messages a day of the office; NULL: no limit';
 COMMENT ON COLUMN wa.provider.recipient_gap IS 'least time between two messages to one number';
 COMMENT ON COLUMN wa.provider.name IS 'what messages, mappings and functions call it';
-COMMENT ON COLUMN wa.provider.kind IS 'meta, watzap or fonnte';
+COMMENT ON COLUMN wa.provider.kind IS 'which interface it has, such as meta or fonnte';
 COMMENT ON COLUMN wa.provider.base_url IS 'address of its interface; NULL: the usual one of its kind';
 COMMENT ON COLUMN wa.provider.active IS 'false: not used at all';
 COMMENT ON COLUMN wa.provider.sequence IS 'the lower one is asked first';

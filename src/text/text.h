@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * text.h
- *		Face of the text core: phone numbers, template text, parameters,
- *		links.
+ *		Face of the text core: phone numbers, template text, links.
  *
  * Pure C: neither PostgreSQL nor sockets.  Everything returned as char * is
  * malloc()ed and belongs to the caller (free()).  NULL means "out of memory"
@@ -40,15 +39,6 @@ typedef void (*WaPlaceholderFn) (const char *name, size_t len, void *arg);
 /* Called for each number of a field: digits in international form. */
 typedef void (*WaNumberFn) (const char *number, void *arg);
 
-/* How a provider wants to see template parameters. */
-typedef enum WaParamForm
-{
-	WA_PARAMS_META_POSITIONAL,	/* [{"type":"text","text":V}, ...] */
-	WA_PARAMS_META_NAMED,		/* the same with "parameter_name" */
-	WA_PARAMS_WATZAP,			/* {"1":V, "2":V} */
-	WA_PARAMS_FONNTE			/* {"var1":V, "var2":V} */
-} WaParamForm;
-
 /*
  * number.c.  Gives digits only, without plus.  To normalize the result again,
  * put a plus before it: bare digits are read as Indonesian.
@@ -69,11 +59,6 @@ WA_EXPORT extern char *wa_text_render(const char *body,
 									  char **missing);
 WA_EXPORT extern char *wa_text_clean_value(const char *value);
 WA_EXPORT extern size_t wa_text_length(const char *utf8);
-
-/* params.c */
-WA_EXPORT extern char *wa_text_convert_params(WaParamForm form,
-											  const WaPair *values,
-											  size_t nvalues);
 
 /* link.c */
 WA_EXPORT extern const char *wa_text_link_problem(const char *link);

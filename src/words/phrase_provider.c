@@ -50,8 +50,6 @@ const WaPhrase wa_words_provider_phrases[] = {
 	"Perangkat Fonnte tidak tersambung ke WhatsApp (<1>)."},
 	{"Fonnte did not confirm the device (HTTP status %S).",
 	"Fonnte tidak membenarkan perangkat ini (status HTTP {1})."},
-	{"Fonnte takes template parameters by position only",
-	"Fonnte hanya menerima parameter template menurut urutan"},
 	{"The token is unknown to Fonnte or is not a device token",
 	"Token tidak dikenal Fonnte atau bukan token perangkat"},
 	{"The account token is not valid", "Token akun tidak sah"},
@@ -95,10 +93,10 @@ const WaPhrase wa_words_provider_phrases[] = {
 	"Perangkat Watzap belum dipasangkan, atau akses ditolak"},
 	{"Watzap reports a fatal error", "Watzap melaporkan kesalahan berat"},
 	{"Watzap reports an error", "Watzap melaporkan kesalahan"},
-	{"Watzap takes template parameters by position only",
-	"Watzap hanya menerima parameter template menurut urutan"},
 
 	/* requests that cannot be made */
+	{"%s takes template parameters by position only",
+	"{1} hanya menerima parameter template menurut urutan"},
 	{"setting \"%s\" is missing", "pengaturan \"{1}\" belum diisi"},
 	{"setting \"%s\" must be printable ASCII without blanks, at most %s bytes",
 	"pengaturan \"{1}\" harus berupa ASCII tercetak tanpa spasi, paling panjang {2} bita"},

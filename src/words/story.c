@@ -25,6 +25,7 @@
 #include "words/phrase.h"
 #include "words/story.h"
 #include "funcapi.h"
+#include "gateway/gateway.h"
 #include "pg/call.h"
 
 typedef struct Pair
@@ -324,34 +325,27 @@ wa_story_words(const WaStory *story, WaSentence sentence,
 }
 
 /*
- * Meta's message ids: this, then base64, with the recipient's number in its
- * first characters.  The last ones are left, which tell it from others.
- */
-#define META_ID			"wamid."
-#define META_ID_NUMBER	24
-#define META_ID_REST	12
-
-/*
  * The text with the middle of every phone number masked, unless the caller may
  * see them: a run of 10 to 15 digits that begins like a mobile number, or what
- * stands in one of Meta's message ids.
+ * stands in a provider's message id.
  */
 char *
 wa_story_masked(const WaStory *story, const char *text)
 {
-	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=";
 	char	   *masked = pstrdup(text);
 	char	   *p = masked;
 
 	while (!story->full && *p)
 	{
 		size_t		len = strspn(p, "0123456789");
+		size_t		from;
+		size_t		count;
+		size_t		id_len = wa_gateway_telling_id(p, &from, &count);
 
-		if (strncmp(p, META_ID, strlen(META_ID)) == 0)
+		if (id_len > 0)
 		{
-			p += strlen(META_ID);
-			len = strspn(p, base64);
-			memset(p, '*', len >= META_ID_NUMBER + META_ID_REST ? len - META_ID_REST : len);
+			memset(p + from, '*', count);
+			len = id_len;
 		}
 		else if (len >= 10 && len <= 15 &&
 				 (p[0] == '0' || p[0] == '6' || p[0] == '8' || (p > masked && p[-1] == '+')))

@@ -15,8 +15,9 @@
  *
  *		fuzz_gateway [iterations [seed]]
  *
- * The first byte of an input says what is tried, the next two choose the
- * HTTP status and the like, the rest is the answer, URL or text.
+ * The first byte of an input says what is tried and with which provider, the
+ * next two choose the HTTP status and the like, the rest is the answer, URL or
+ * text.  A new provider needs an entry in known[], and seeds.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,9 +31,6 @@
 #include "gateway/gateway.h"
 
 #define LENGTH(array)	(sizeof(array) / sizeof((array)[0]))
-
-#define ALLOWED_HOSTS \
-	"meta=graph.facebook.com,watzap=api.watzap.id,fonnte=api.fonnte.com,meta=127.0.0.1:8080"
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -123,15 +121,79 @@ fits(const char *s, size_t size)
 	return memchr(s, '\0', size) != NULL && is_clean(s);
 }
 
-/* The proof of acceptance, looked for with json-c alone. */
+/* The proofs of acceptance in an answer, looked for with json-c alone. */
+static bool
+meta_proves(json_object *root, const WaVerdict *verdict)
+{
+	json_object *value;
+
+	return json_object_object_get_ex(root, "messages", &value) &&
+		json_object_is_type(value, json_type_array) &&
+		json_object_object_get_ex(json_object_array_get_idx(value, 0), "id", &value) &&
+		strcmp(json_object_get_string(value), verdict->message_id) == 0 &&
+		verdict->message_id[0] != '\0';
+}
+
+static bool
+fonnte_proves(json_object *root, const WaVerdict *verdict)
+{
+	json_object *value;
+	json_object *status;
+
+	return json_object_object_get_ex(root, "id", &value) &&
+		json_object_is_type(value, json_type_array) &&
+		(json_object_object_get_ex(root, "status", &status) ||
+		 json_object_object_get_ex(root, "Status", &status)) &&
+		json_object_get_boolean(status) &&
+		strcmp(json_object_get_string(json_object_array_get_idx(value, 0)),
+			   verdict->message_id) == 0 &&
+		verdict->message_id[0] != '\0';
+}
+
+static bool
+watzap_proves(json_object *root, const WaVerdict *verdict)
+{
+	json_object *value;
+
+	return json_object_object_get_ex(root, "status", &value) &&
+		strstr(json_object_get_string(value), "200") != NULL &&
+		strcmp(verdict->code, "200") == 0;
+}
+
+/* What the tests know of each provider by themselves. */
+static const struct Known
+{
+	const char *kind;
+	const char *host;
+	bool		(*proves) (json_object *root, const WaVerdict *verdict);
+	bool		is_form;		/* its requests are forms, not JSON */
+	const char *text[2];		/* where a request carries the text */
+}			known[] = {
+	{"meta", "graph.facebook.com", meta_proves, false, {"text", "body"}},
+	{"watzap", "api.watzap.id", watzap_proves, false, {"message"}},
+	{"fonnte", "api.fonnte.com", fonnte_proves, true, {"message"}},
+};
+
+static const struct Known *
+find_known(const char *kind)
+{
+	size_t		i;
+
+	for (i = 0; i < LENGTH(known); i++)
+	{
+		if (strcmp(known[i].kind, kind) == 0)
+			return &known[i];
+	}
+	fail("a provider is not in known[]");
+	return NULL;
+}
+
 static bool
 is_proved(const char *kind, const WaReply *reply, const WaVerdict *verdict)
 {
 	const char *body = reply->body;
 	json_object *root;
-	json_object *value = NULL;
-	json_object *status = NULL;
-	bool		proved = false;
+	bool		proved;
 
 	if (reply->http_status < 200 || reply->http_status > 299 ||
 		reply->truncated)
@@ -139,40 +201,8 @@ is_proved(const char *kind, const WaReply *reply, const WaVerdict *verdict)
 	if (strncmp(body, "\xef\xbb\xbf", 3) == 0)
 		body += 3;
 	root = json_tokener_parse(body);
-	if (!json_object_is_type(root, json_type_object))
-	{
-		json_object_put(root);
-		return false;
-	}
-	if (strcmp(kind, "meta") == 0)
-	{
-		if (json_object_object_get_ex(root, "messages", &value) &&
-			json_object_is_type(value, json_type_array) &&
-			json_object_object_get_ex(json_object_array_get_idx(value, 0),
-									  "id", &value))
-			proved = strcmp(json_object_get_string(value),
-							verdict->message_id) == 0 &&
-				verdict->message_id[0] != '\0';
-	}
-	else if (strcmp(kind, "fonnte") == 0)
-	{
-		if (json_object_object_get_ex(root, "id", &value) &&
-			json_object_is_type(value, json_type_array) &&
-			(json_object_object_get_ex(root, "status", &status) ||
-			 json_object_object_get_ex(root, "Status", &status)))
-		{
-			if (status == NULL)
-				json_object_object_get_ex(root, "Status", &status);
-			value = json_object_array_get_idx(value, 0);
-			proved = json_object_get_boolean(status) &&
-				strcmp(json_object_get_string(value),
-					   verdict->message_id) == 0 &&
-				verdict->message_id[0] != '\0';
-		}
-	}
-	else if (json_object_object_get_ex(root, "status", &value))
-		proved = strstr(json_object_get_string(value), "200") != NULL &&
-			strcmp(verdict->code, "200") == 0;
+	proved = json_object_is_type(root, json_type_object) &&
+		find_known(kind)->proves(root, verdict);
 	json_object_put(root);
 	return proved;
 }
@@ -260,27 +290,48 @@ begins_with(const char *url, const char *place)
 	return url[i] == '\0' || url[i] == '/';
 }
 
+/* The usual hosts, and one of our own. */
+static const char *
+allowed_hosts(void)
+{
+	static char list[1024];
+
+	if (list[0] == '\0')
+	{
+		wa_gateway_usual_hosts(list, sizeof(list) - 64);
+		strcat(list, ",meta=127.0.0.1:8080");
+	}
+	return list;
+}
+
 static void
 try_url(const char *kind, const char *url)
 {
 	static const char *const places[] = {
-		"https://graph.facebook.com", "https://graph.facebook.com:443",
-		"https://api.watzap.id", "https://api.watzap.id:443",
-		"https://api.fonnte.com", "https://api.fonnte.com:443",
 		"http://127.0.0.1:8080", "https://127.0.0.1:8080",
 	};
 	char		err[128];
+	bool		begins = false;
 	size_t		i;
 
 	memset(err, 0, sizeof(err));
-	if (!wa_gateway_url_allowed(kind, url, ALLOWED_HOSTS, err, sizeof(err)))
+	if (!wa_gateway_url_allowed(kind, url, allowed_hosts(), err, sizeof(err)))
 	{
 		MUST(fits(err, sizeof(err)) && err[0] != '\0');
 		return;
 	}
-	for (i = 0; i < LENGTH(places) && !begins_with(url, places[i]); i++)
-		;
-	MUST(i < LENGTH(places));
+	for (i = 0; i < LENGTH(places); i++)
+		begins = begins || begins_with(url, places[i]);
+	for (i = 0; i < LENGTH(known); i++)
+	{
+		char		place[128];
+
+		snprintf(place, sizeof(place), "https://%s", known[i].host);
+		begins = begins || begins_with(url, place);
+		snprintf(place, sizeof(place), "https://%s:443", known[i].host);
+		begins = begins || begins_with(url, place);
+	}
+	MUST(begins);
 	MUST(strpbrk(url, "\\# \t\r\n") == NULL);
 	allowed_count++;
 }
@@ -346,14 +397,19 @@ check_carried(const WaGateway *gateway, WaRequest *req, const char *text)
 {
 	json_object *root;
 	json_object *value;
+	const struct Known *what = find_known(gateway->kind);
+	size_t		i;
 
-	if (strcmp(gateway->kind, "fonnte") == 0)
+	if (what->is_form)
 	{
-		char	   *begin = strstr(req->body, "&message=");
+		char		field[64];
+		char	   *begin;
 		char	   *end;
 
+		snprintf(field, sizeof(field), "&%s=", what->text[0]);
+		begin = strstr(req->body, field);
 		MUST(begin != NULL);
-		begin += 9;
+		begin += strlen(field);
 		end = strchr(begin, '&');
 		MUST(end != NULL);
 		*end = '\0';
@@ -367,11 +423,9 @@ check_carried(const WaGateway *gateway, WaRequest *req, const char *text)
 
 	root = json_tokener_parse(req->body);
 	MUST(json_object_is_type(root, json_type_object));
-	if (strcmp(gateway->kind, "meta") == 0)
-		MUST(json_object_object_get_ex(root, "text", &value) &&
-			 json_object_object_get_ex(value, "body", &value));
-	else
-		MUST(json_object_object_get_ex(root, "message", &value));
+	value = root;
+	for (i = 0; i < LENGTH(what->text) && what->text[i] != NULL; i++)
+		MUST(json_object_object_get_ex(value, what->text[i], &value));
 	MUST(strcmp(json_object_get_string(value), text) == 0);
 	json_object_put(root);
 }
@@ -407,7 +461,7 @@ try_build(const WaGateway *gateway, const char *text, WaForm form)
 	MUST(strlen(req.body) == req.body_len);
 	if (form == WA_FORM_TEXT)
 		check_carried(gateway, &req, text);
-	else if (strcmp(gateway->kind, "fonnte") != 0)
+	else if (!find_known(gateway->kind)->is_form)
 	{
 		json_object *root = json_tokener_parse(req.body);
 
@@ -415,6 +469,62 @@ try_build(const WaGateway *gateway, const char *text, WaForm form)
 		json_object_put(root);
 	}
 	wa_gateway_request_free(&req);
+}
+
+/* A template's parameters: what is written as JSON is read as the same. */
+static void
+try_params(const WaGateway *gateway, const char *value, bool named)
+{
+	WaPair		pairs[2] = {{"first", NULL}, {"second", NULL}};
+	char	   *clean = wa_text_clean_value(value);
+	char	   *json;
+	struct json_tokener *tokener = json_tokener_new();
+	json_object *root;
+	json_object *item = NULL;
+
+	pairs[0].value = value;
+	json = wa_gateway_params(gateway, pairs, 2, named);
+	MUST(json != NULL && clean != NULL && tokener != NULL);
+	/* json-c 0.18, being strict, takes bytes from 0x80 for controls */
+	json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8 |
+						   (json_c_version_num() >> 8 == 0x0012 ?
+							0 : JSON_TOKENER_STRICT));
+	root = json_tokener_parse_ex(tokener, json, (int) strlen(json) + 1);
+	MUST(root != NULL);
+	if (json_object_is_type(root, json_type_array))
+	{
+		MUST(json_object_array_length(root) == 2);
+		MUST(json_object_object_get_ex(json_object_array_get_idx(root, 0),
+									   "text", &item));
+	}
+	else
+	{
+		MUST(json_object_object_length(root) == 2);
+		MUST(json_object_object_get_ex(root, "1", &item) ||
+			 json_object_object_get_ex(root, "var1", &item));
+	}
+	MUST(strcmp(json_object_get_string(item), clean) == 0);
+	json_object_put(root);
+	json_tokener_free(tokener);
+	free(json);
+	free(clean);
+}
+
+/* What is tried; the first byte of an input is this, and more by the number
+ * of these for each place in the table of providers. */
+enum
+{
+	JUDGE, HEALTH, URL, HOSTS, REDACT, BUILD, PARAMS, TRIALS
+};
+
+static size_t
+count_gateways(void)
+{
+	size_t		n = 0;
+
+	while (wa_gateway_at(n) != NULL)
+		n++;
+	return n;
 }
 
 int
@@ -429,7 +539,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	current = data;
 	current_size = size;
-	gateway = wa_gateway_at(data[0] % 3);
+	gateway = wa_gateway_at(data[0] / TRIALS % count_gateways());
 	len = size - 3;
 
 	/* A block of exactly this size, so that one byte too far is seen. */
@@ -446,25 +556,28 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reply.body = text;
 	reply.body_len = len;
 
-	switch (data[0] / 3 % 6)
+	switch (data[0] % TRIALS)
 	{
-		case 0:
+		case JUDGE:
 			try_judge(gateway, &reply);
 			break;
-		case 1:
+		case HEALTH:
 			try_judge_test(gateway, &reply);
 			break;
-		case 2:
+		case URL:
 			try_url(gateway->kind, text);
 			break;
-		case 3:
+		case HOSTS:
 			try_list(text);
 			break;
-		case 4:
+		case REDACT:
 			try_redact(text, len, (size_t) data[1] * 4);
 			break;
-		case 5:
+		case BUILD:
 			try_build(gateway, text, (WaForm) (data[1] % 3));
+			break;
+		case PARAMS:
+			try_params(gateway, text, (data[1] & 1) != 0);
 			break;
 	}
 	free(text);
@@ -473,51 +586,48 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #ifdef STANDALONE
 
-/* The first byte of an input for a gateway (0 meta, 1 watzap, 2 fonnte). */
-#define JUDGE(g)	((g) + 0)
-#define HEALTH(g)	((g) + 3)
-#define URL(g)		((g) + 6)
-#define HOSTS		9
-#define REDACT		12
-#define BUILD(g)	((g) + 15)
-
 static const struct
 {
 	uint8_t		what;
+	const char *kind;			/* NULL: any will do */
 	uint8_t		status;			/* index into statuses[] */
 	const char *text;
 }			seeds[] = {
-	{JUDGE(0), 0, "{\"messaging_product\":\"whatsapp\",\"contacts\":[{\"input\":\"6281234567890\",\"wa_id\":\"6281234567890\"}],\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"accepted\"}]}"},
-	{JUDGE(0), 0, "{\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"held_for_quality_assessment\"}]}"},
-	{JUDGE(0), 0, "{\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"paused\"}]}"},
-	{JUDGE(0), 6, "{\"error\":{\"message\":\"(#132000) ...\",\"type\":\"OAuthException\",\"code\":132000,\"error_data\":{\"messaging_product\":\"whatsapp\",\"details\":\"...\"},\"error_subcode\":2494073,\"fbtrace_id\":\"A\",\"is_transient\":false,\"error_user_title\":\"t\",\"error_user_msg\":\"m\"}}"},
-	{JUDGE(0), 6, "{\"error\":{\"code\":\"131050\",\"error_data\":\"plain\",\"is_transient\":true}}"},
-	{JUDGE(0), 10, "{\"error\":{\"code\":80007},\"102\":[{\"type\":\"whatsapp\",\"estimated_time_to_regain_access\":5}]}"},
-	{JUDGE(0), 12, "<html><body>502 Bad Gateway</body></html>"},
-	{JUDGE(1), 0, "{\"status\":\"200\",\"message\":\"Successfully\",\"ack\":\"successfully\"}"},
-	{JUDGE(1), 0, "{\"status\":\"1005\",\"message\":\"text\",\"ack\":\"error\"}"},
-	{JUDGE(1), 0, "{\"status\":true}"},
-	{JUDGE(2), 0, "{\"detail\":\"success! message in queue\",\"id\":[\"80367170\"],\"process\":\"pending\",\"requestid\":2937124,\"status\":true,\"target\":[\"6281234567890\"]}"},
-	{JUDGE(2), 0, "{\"reason\":\"token invalid\",\"requestid\":331477110,\"status\":false}"},
-	{JUDGE(2), 0, "{\"Status\":false,\"detail\":\"target invalid\"}"},
-	{HEALTH(0), 0, "{\"id\":\"1065\",\"display_phone_number\":\"+62 21\",\"verified_name\":\"DPMPTSP\",\"quality_rating\":\"GREEN\",\"code_verification_status\":\"VERIFIED\",\"name_status\":\"APPROVED\"}"},
-	{HEALTH(0), 7, "{\"error\":{\"message\":\"bad EAAGsecret/token\",\"code\":190,\"error_subcode\":463}}"},
-	{HEALTH(1), 0, "{\"status\":true,\"message\":\"WATZAPsecret\",\"data\":{\"licenses_key\":[{\"key\":\"NUMBERsecret\",\"plan\":\"Pro\",\"active_until\":\"2999-12-31 00:00:00\",\"limit_message_per_day\":0,\"wa_number\":\"62815\",\"is_connected\":true}]}}"},
-	{HEALTH(2), 0, "{\"device\":\"628\",\"device_status\":\"connect\",\"expired\":\"18 November 2029\",\"messages\":16785,\"name\":\"FONNTEsecret\",\"package\":\"Reguler\",\"quota\":\"78\",\"status\":true}"},
-	{URL(0), 0, "https://graph.facebook.com/v26.0/1065/messages"},
-	{URL(0), 0, "http://127.0.0.1:8080/x"},
-	{URL(0), 0, "https://graph.facebook.com:443@evil.example/\\#?"},
-	{URL(1), 0, "https://api.watzap.id/v1/send_message"},
-	{URL(2), 0, "https://api.fonnte.com/send"},
-	{HOSTS, 0, "meta=graph.facebook.com, watzap=api.watzap.id:443,fonnte=[::1]:8080,meta=127.0.0.1:1"},
-	{REDACT, 255, "a EAAGsecret/token b EAAGsecret%2Ftoken c EAAGsecret\\/token d \\u0045AAGsecret WATZAPsecretNUMBERsecret FONNTEsec"},
-	{BUILD(0), 0, "Yth. Budi \"x\"\\,\n\xc3\xa9 \xf0\x9f\x98\x80 {name} {var1} & + %"},
-	{BUILD(0), 1, "partner_name"},
-	{BUILD(0), 2, "id"},
-	{BUILD(1), 0, "Yth. Budi \"x\"\\,\n\xc3\xa9 {name}"},
-	{BUILD(1), 1, "SIUP \xe2\x80\x8b\t-"},
-	{BUILD(2), 0, "Yth. Budi, izin\n\xc3\xa9 & = + % {name} {var12} {"},
-	{BUILD(2), 1, "a|b,c"},
+	{JUDGE, "meta", 0, "{\"messaging_product\":\"whatsapp\",\"contacts\":[{\"input\":\"6281234567890\",\"wa_id\":\"6281234567890\"}],\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"accepted\"}]}"},
+	{JUDGE, "meta", 0, "{\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"held_for_quality_assessment\"}]}"},
+	{JUDGE, "meta", 0, "{\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"paused\"}]}"},
+	{JUDGE, "meta", 6, "{\"error\":{\"message\":\"(#132000) ...\",\"type\":\"OAuthException\",\"code\":132000,\"error_data\":{\"messaging_product\":\"whatsapp\",\"details\":\"...\"},\"error_subcode\":2494073,\"fbtrace_id\":\"A\",\"is_transient\":false,\"error_user_title\":\"t\",\"error_user_msg\":\"m\"}}"},
+	{JUDGE, "meta", 6, "{\"error\":{\"code\":\"131050\",\"error_data\":\"plain\",\"is_transient\":true}}"},
+	{JUDGE, "meta", 10, "{\"error\":{\"code\":80007},\"102\":[{\"type\":\"whatsapp\",\"estimated_time_to_regain_access\":5}]}"},
+	{JUDGE, "meta", 12, "<html><body>502 Bad Gateway</body></html>"},
+	{JUDGE, "watzap", 0, "{\"status\":\"200\",\"message\":\"Successfully\",\"ack\":\"successfully\"}"},
+	{JUDGE, "watzap", 0, "{\"status\":\"1005\",\"message\":\"text\",\"ack\":\"error\"}"},
+	{JUDGE, "watzap", 0, "{\"status\":true}"},
+	{JUDGE, "fonnte", 0, "{\"detail\":\"success! message in queue\",\"id\":[\"80367170\"],\"process\":\"pending\",\"requestid\":2937124,\"status\":true,\"target\":[\"6281234567890\"]}"},
+	{JUDGE, "fonnte", 0, "{\"reason\":\"token invalid\",\"requestid\":331477110,\"status\":false}"},
+	{JUDGE, "fonnte", 0, "{\"Status\":false,\"detail\":\"target invalid\"}"},
+	{HEALTH, "meta", 0, "{\"id\":\"1065\",\"display_phone_number\":\"+62 21\",\"verified_name\":\"DPMPTSP\",\"quality_rating\":\"GREEN\",\"code_verification_status\":\"VERIFIED\",\"name_status\":\"APPROVED\"}"},
+	{HEALTH, "meta", 7, "{\"error\":{\"message\":\"bad EAAGsecret/token\",\"code\":190,\"error_subcode\":463}}"},
+	{HEALTH, "watzap", 0, "{\"status\":true,\"message\":\"WATZAPsecret\",\"data\":{\"licenses_key\":[{\"key\":\"NUMBERsecret\",\"plan\":\"Pro\",\"active_until\":\"2999-12-31 00:00:00\",\"limit_message_per_day\":0,\"wa_number\":\"62815\",\"is_connected\":true}]}}"},
+	{HEALTH, "fonnte", 0, "{\"device\":\"628\",\"device_status\":\"connect\",\"expired\":\"18 November 2029\",\"messages\":16785,\"name\":\"FONNTEsecret\",\"package\":\"Reguler\",\"quota\":\"78\",\"status\":true}"},
+	{URL, "meta", 0, "https://graph.facebook.com/v26.0/1065/messages"},
+	{URL, "meta", 0, "http://127.0.0.1:8080/x"},
+	{URL, "meta", 0, "https://graph.facebook.com:443@evil.example/\\#?"},
+	{URL, "watzap", 0, "https://api.watzap.id/v1/send_message"},
+	{URL, "fonnte", 0, "https://api.fonnte.com/send"},
+	{HOSTS, NULL, 0, "meta=graph.facebook.com, watzap=api.watzap.id:443,fonnte=[::1]:8080,meta=127.0.0.1:1"},
+	{REDACT, NULL, 255, "a EAAGsecret/token b EAAGsecret%2Ftoken c EAAGsecret\\/token d \\u0045AAGsecret WATZAPsecretNUMBERsecret FONNTEsec"},
+	{BUILD, "meta", 0, "Yth. Budi \"x\"\\,\n\xc3\xa9 \xf0\x9f\x98\x80 {name} {var1} & + %"},
+	{BUILD, "meta", 1, "partner_name"},
+	{BUILD, "meta", 2, "id"},
+	{BUILD, "watzap", 0, "Yth. Budi \"x\"\\,\n\xc3\xa9 {name}"},
+	{BUILD, "watzap", 1, "SIUP \xe2\x80\x8b\t-"},
+	{BUILD, "fonnte", 0, "Yth. Budi, izin\n\xc3\xa9 & = + % {name} {var12} {"},
+	{BUILD, "fonnte", 1, "a|b,c"},
+	{PARAMS, "meta", 0, "say \"hi\" \\ \xc3\xa9 https://x/y?a=1&b=2"},
+	{PARAMS, "meta", 1, "one\n\ttwo"},
+	{PARAMS, "watzap", 0, "\xff"},
+	{PARAMS, "fonnte", 0, ""},
 };
 
 /* Pieces that make an input interesting. */
@@ -529,6 +639,17 @@ static const char *const tokens[] = {
 	"\"messages\":[{", "@", "%2f", "%00", "[::1]", "0x7f.1", "443", "://",
 	"{name}", "EAAGsecret", "/* */", "'", "\xef\xbb\xbf",
 };
+
+/* The place of a kind in the table. */
+static size_t
+place_of(const char *kind)
+{
+	size_t		place = 0;
+
+	while (kind != NULL && wa_gateway_at(place) != wa_gateway_find(kind))
+		place++;
+	return place;
+}
 
 static uint64_t random_state;
 
@@ -620,7 +741,7 @@ main(int argc, char **argv)
 			random_below(LENGTH(seeds));
 		size_t		size = 3 + strlen(seeds[which].text);
 
-		input[0] = seeds[which].what;
+		input[0] = (uint8_t) (seeds[which].what + TRIALS * place_of(seeds[which].kind));
 		input[1] = seeds[which].status;
 		input[2] = (uint8_t) (i < LENGTH(seeds) ? 0 : random_below(256));
 		memcpy(input + 3, seeds[which].text, size - 3);

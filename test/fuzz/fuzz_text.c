@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <json-c/json.h>
-
 #include "text/text.h"
 
 #define MAX_INPUT	4096
@@ -239,11 +237,6 @@ try_template(const char *body)
 static void
 try_value(const char *value)
 {
-	static const WaParamForm forms[] = {
-		WA_PARAMS_META_POSITIONAL, WA_PARAMS_META_NAMED, WA_PARAMS_WATZAP,
-		WA_PARAMS_FONNTE
-	};
-	WaPair		pairs[2];
 	char	   *clean = wa_text_clean_value(value);
 	bool		nothing = wa_text_is_nothing(value);
 	char	   *again;
@@ -265,44 +258,6 @@ try_value(const char *value)
 	PROMISE(wa_text_length(value) * 4 >= strlen(value));
 	if (strcmp(clean, "-") != 0)
 		PROMISE(wa_text_length(clean) <= wa_text_length(value));
-
-	/* What is written as JSON is read as the same. */
-	pairs[0].name = "first";
-	pairs[0].value = value;
-	pairs[1].name = "second";
-	pairs[1].value = NULL;
-	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
-	{
-		char	   *json = wa_text_convert_params(forms[i], pairs, 2);
-		struct json_tokener *tokener = json_tokener_new();
-		struct json_object *root;
-		struct json_object *item = NULL;
-
-		PROMISE(json != NULL && tokener != NULL);
-		/* json-c 0.18, being strict, takes bytes from 0x80 for controls */
-		json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8 |
-							   (json_c_version_num() >> 8 == 0x0012 ?
-								0 : JSON_TOKENER_STRICT));
-		root = json_tokener_parse_ex(tokener, json, (int) strlen(json) + 1);
-		PROMISE(root != NULL);
-		if (forms[i] == WA_PARAMS_WATZAP || forms[i] == WA_PARAMS_FONNTE)
-		{
-			PROMISE(json_object_object_length(root) == 2);
-			PROMISE(json_object_object_get_ex(root,
-											  forms[i] == WA_PARAMS_FONNTE ?
-											  "var1" : "1", &item));
-		}
-		else
-		{
-			PROMISE(json_object_array_length(root) == 2);
-			PROMISE(json_object_object_get_ex(json_object_array_get_idx(root, 0),
-											  "text", &item));
-		}
-		PROMISE(strcmp(json_object_get_string(item), clean) == 0);
-		json_object_put(root);
-		json_tokener_free(tokener);
-		free(json);
-	}
 	free(clean);
 }
 

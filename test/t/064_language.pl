@@ -52,6 +52,12 @@ my %not_shown = map { $_ => 1 } (
 	  . 'Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s',
 	'Yth. pengelola SICANTIK. Pemberitahuan sicantik_wa, basis data %s: penyedia WhatsApp "%s" bermasalah.\n\n%s\n\n'
 	  . 'Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s',
+	# errors and warnings of wa_set_template() and wa_map_template()
+	'Such names have lower-case letters, digits and "_" only.',
+	'it begins with a variable (error 2388299)', 'it ends with a variable (error 2388299)',
+	'two variables stand side by side', 'it is longer than 1024 characters',
+	'it has too many variables for the length of its text (error 2388293)',
+	'the name of a variable is longer than 20 characters, which the named format does not allow',
 	# a policy, and the causes that alerts are counted by
 	'give up', 'http %s', 'template %s',
 	# a line of a request

@@ -735,8 +735,161 @@ test_languages(void)
 	size_t		i;
 
 	for (i = 0; i < LENGTH(pairs); i++)
-		check_strings(wa_gateway_meta_language(pairs[i][0]), pairs[i][1],
+		check_strings(wa_gateway_language(pairs[i][0]), pairs[i][1],
 					  __FILE__, __LINE__, pairs[i][0]);
+}
+
+static void
+test_params(void)
+{
+	static const WaPair spec[] = {
+		{"partner_name", "John Doe"}, {"permit_type", "SIUP"},
+		{"permit_number", "503.517-0186-IX-SIUP-DPM-PPTSP-2018"}
+	};
+	static const WaPair awkward[] = {
+		{"q", "say \"hi\" \\ \xc3\xa9 https://x/y?a=1&b=2"},
+		{"lines", "one\n\ttwo"}, {"empty", ""}, {"null", NULL},
+		{"bad", "\xff"}
+	};
+	static const struct
+	{
+		const WaGateway *gateway;
+		bool		named;
+		const WaPair *values;
+		size_t		n;
+		const char *json;
+	}			table[] = {
+		{&wa_gateway_meta, false, spec, 3,
+			"[{\"type\":\"text\",\"text\":\"John Doe\"},"
+			"{\"type\":\"text\",\"text\":\"SIUP\"},"
+			"{\"type\":\"text\","
+		"\"text\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}]"},
+		{&wa_gateway_meta, true, spec, 2,
+			"[{\"type\":\"text\",\"parameter_name\":\"partner_name\","
+			"\"text\":\"John Doe\"},"
+			"{\"type\":\"text\",\"parameter_name\":\"permit_type\","
+		"\"text\":\"SIUP\"}]"},
+		{&wa_gateway_watzap, false, spec, 3,
+			"{\"1\":\"John Doe\",\"2\":\"SIUP\","
+		"\"3\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}"},
+		{&wa_gateway_fonnte, false, spec, 3,
+			"{\"var1\":\"John Doe\",\"var2\":\"SIUP\","
+		"\"var3\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}"},
+		{&wa_gateway_meta, false, spec, 0, "[]"},
+		{&wa_gateway_meta, true, NULL, 0, "[]"},
+		{&wa_gateway_watzap, false, NULL, 0, "{}"},
+		{&wa_gateway_fonnte, false, NULL, 0, "{}"},
+		{&wa_gateway_watzap, false, awkward, 5,
+			"{\"1\":\"say \\\"hi\\\" \\\\ \xc3\xa9 https://x/y?a=1&b=2\","
+			"\"2\":\"one two\",\"3\":\"-\",\"4\":\"-\","
+		"\"5\":\"\xef\xbf\xbd\"}"},
+	};
+	static const WaPair nameless[] = {{"a", "x"}, {NULL, "y"}};
+	size_t		i;
+	char	   *json;
+
+	for (i = 0; i < LENGTH(table); i++)
+	{
+		json = wa_gateway_params(table[i].gateway, table[i].values, table[i].n,
+								 table[i].named);
+		CHECK_STR(json, table[i].json);
+		free(json);
+	}
+
+	CHECK(wa_gateway_params(&wa_gateway_meta, nameless, 2, true) == NULL);
+	/* who takes them by position only needs no names, whatever is asked for */
+	json = wa_gateway_params(&wa_gateway_fonnte, nameless, 2, true);
+	CHECK_STR(json, "{\"var1\":\"x\",\"var2\":\"y\"}");
+	free(json);
+}
+
+/* Each provider has what the rest of the code relies on. */
+static void
+test_members(void)
+{
+	const WaGateway *gateway;
+	char		text[1024] = "";
+	char		err[256];
+	size_t		i;
+	size_t		k;
+
+	for (i = 0; (gateway = wa_gateway_at(i)) != NULL; i++)
+	{
+		ROW(gateway->kind, wa_gateway_find(gateway->kind) == gateway);
+		ROW(gateway->kind, gateway->name != NULL && gateway->limits != NULL);
+		ROW(gateway->kind, gateway->build != NULL && gateway->judge != NULL);
+		ROW(gateway->kind, gateway->build_test != NULL && gateway->judge_test != NULL);
+		ROW(gateway->kind, gateway->limits->max_in_flight > 0);
+		ROW(gateway->kind, gateway->max_text_chars > 0);
+		ROW(gateway->kind, wa_gateway_base_url_ok(gateway->base_url, err, sizeof(err)));
+		for (k = 0; k < gateway->nsettings; k++)
+			ROW(gateway->settings[k].name,
+				wa_gateway_open_setting(gateway->settings[k].name) != gateway->settings[k].secret);
+		wa_gateway_usual_hosts(text, sizeof(text));
+		ROW(gateway->kind, wa_gateway_url_allowed(gateway->kind, gateway->base_url, text, err, sizeof(err)));
+	}
+	CHECK(wa_gateway_allowed_list_valid(text, err, sizeof(err)));
+	CHECK(!wa_gateway_open_setting("kind"));
+
+	wa_gateway_kinds(text, sizeof(text));
+	CHECK(strncmp(text, "meta, watzap, fonnte", 20) == 0);
+	CHECK_STR(wa_gateway_proposed(0)->kind, "fonnte");
+	CHECK_STR(wa_gateway_proposed(1)->kind, "watzap");
+	CHECK_STR(wa_gateway_proposed(2)->kind, "meta");
+	CHECK(wa_gateway_proposed(i) == NULL);
+
+	CHECK_INT(wa_gateway_watzap.timeout_ms(NULL, 0), 0);
+	{
+		static const WaPair wait[] = {{"wait_until_send", "on"}};
+
+		CHECK_INT(wa_gateway_watzap.timeout_ms(wait, 1), 60000);
+	}
+}
+
+/* In which message ids the recipient's number can be read, and where. */
+static void
+test_telling_ids(void)
+{
+	size_t		from = 0;
+	size_t		count = 0;
+
+	CHECK_INT(wa_gateway_telling_id("wamid.HBgNNjI4MTIzNDU2Nzg5MBUCABEYEjE1RkQ4OUI0Q0Q5QzY4QkQ1AA== is it",
+									&from, &count), 62);
+	CHECK_INT(from, 6);
+	CHECK_INT(count, 44);		/* all but the last 12 characters */
+	CHECK_INT(wa_gateway_telling_id("wamid.short", &from, &count), 11);
+	CHECK_INT(from, 6);
+	CHECK_INT(count, 5);
+	CHECK_INT(wa_gateway_telling_id("80367170", &from, &count), 0);
+	CHECK_INT(wa_gateway_telling_id("", &from, &count), 0);
+}
+
+/* What Meta asks of a template. */
+static void
+test_template_rules(void)
+{
+	static const struct
+	{
+		const char *body;
+		int			objections;
+	}			bodies[] = {
+		{"Yth. {{a}}, izin Saudara dengan nomor {{b}} sudah terbit.", 0},
+		{"tanpa variabel", 0},
+		{"{{a}} di depan kalimat ini.", 1},
+		{"Pada akhir kalimat ini {{a}}", 1},
+		{"Dua variabel berdampingan di sini {{a}} {{b}} lalu beberapa kata lagi.", 1},
+		{"Izin {{a}} terbit", 1},
+		{"Nama {{a_name_of_21_character}} terlalu panjang sekali.", 1},
+		{"{{a}}{{b}}", 4},
+	};
+	const char *objections[WA_MAX_OBJECTIONS];
+	size_t		i;
+
+	for (i = 0; i < LENGTH(bodies); i++)
+		ROW(bodies[i].body,
+			wa_gateway_meta.object(bodies[i].body, objections) == bodies[i].objections);
+	CHECK(wa_gateway_meta.refuse_name("izin_selesai_2") == NULL);
+	CHECK(wa_gateway_meta.refuse_name("Izin selesai") != NULL);
 }
 
 /* Meta's word for a template that is paused is about everybody's messages. */
@@ -2153,6 +2306,10 @@ main(void)
 	CHECK_RUN(test_unlisted);
 	CHECK_RUN(test_paused);
 	CHECK_RUN(test_languages);
+	CHECK_RUN(test_params);
+	CHECK_RUN(test_members);
+	CHECK_RUN(test_telling_ids);
+	CHECK_RUN(test_template_rules);
 	CHECK_RUN(test_answers_unlike_text);
 	CHECK_RUN(test_waits);
 	CHECK_RUN(test_fonnte_every_reason);

@@ -718,6 +718,7 @@ make_request(const char *method, const char *url, const char *body)
 	req.headers[0] = strdup("Content-Type: application/json");
 	req.headers[1] = strdup("Authorization: Bearer s3cr3t");
 	req.nheaders = 2;
+	req.usage_header = "x-business-use-case-usage";
 	if (body != NULL)
 	{
 		req.body = strdup(body);

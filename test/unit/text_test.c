@@ -498,71 +498,6 @@ test_length(void)
 	CHECK_INT(wa_text_length("a\nb"), 3);
 }
 
-static void
-test_convert_params(void)
-{
-	static const WaPair spec[] = {
-		{"partner_name", "John Doe"}, {"permit_type", "SIUP"},
-		{"permit_number", "503.517-0186-IX-SIUP-DPM-PPTSP-2018"}
-	};
-	static const WaPair awkward[] = {
-		{"q", "say \"hi\" \\ \xc3\xa9 https://x/y?a=1&b=2"},
-		{"lines", "one\n\ttwo"}, {"empty", ""}, {"null", NULL},
-		{"bad", "\xff"}
-	};
-	static const struct
-	{
-		WaParamForm form;
-		const WaPair *values;
-		size_t		n;
-		const char *json;
-	}			table[] = {
-		{WA_PARAMS_META_POSITIONAL, spec, 3,
-			"[{\"type\":\"text\",\"text\":\"John Doe\"},"
-			"{\"type\":\"text\",\"text\":\"SIUP\"},"
-			"{\"type\":\"text\","
-		"\"text\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}]"},
-		{WA_PARAMS_META_NAMED, spec, 2,
-			"[{\"type\":\"text\",\"parameter_name\":\"partner_name\","
-			"\"text\":\"John Doe\"},"
-			"{\"type\":\"text\",\"parameter_name\":\"permit_type\","
-		"\"text\":\"SIUP\"}]"},
-		{WA_PARAMS_WATZAP, spec, 3,
-			"{\"1\":\"John Doe\",\"2\":\"SIUP\","
-		"\"3\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}"},
-		{WA_PARAMS_FONNTE, spec, 3,
-			"{\"var1\":\"John Doe\",\"var2\":\"SIUP\","
-		"\"var3\":\"503.517-0186-IX-SIUP-DPM-PPTSP-2018\"}"},
-		{WA_PARAMS_META_POSITIONAL, spec, 0, "[]"},
-		{WA_PARAMS_META_NAMED, NULL, 0, "[]"},
-		{WA_PARAMS_WATZAP, NULL, 0, "{}"},
-		{WA_PARAMS_FONNTE, NULL, 0, "{}"},
-		{WA_PARAMS_WATZAP, awkward, 5,
-			"{\"1\":\"say \\\"hi\\\" \\\\ \xc3\xa9 https://x/y?a=1&b=2\","
-			"\"2\":\"one two\",\"3\":\"-\",\"4\":\"-\","
-		"\"5\":\"\xef\xbf\xbd\"}"},
-	};
-	static const WaPair nameless[] = {{"a", "x"}, {NULL, "y"}};
-	size_t		i;
-	char	   *json;
-
-	for (i = 0; i < lengthof(table); i++)
-	{
-		json = wa_text_convert_params(table[i].form, table[i].values,
-									  table[i].n);
-		CHECK_STR(json, table[i].json);
-		free(json);
-	}
-
-	errno = 0;
-	json = wa_text_convert_params(WA_PARAMS_META_NAMED, nameless, 2);
-	CHECK(json == NULL);
-	CHECK_INT(errno, EINVAL);
-	json = wa_text_convert_params(WA_PARAMS_FONNTE, nameless, 2);
-	CHECK_STR(json, "{\"var1\":\"x\",\"var2\":\"y\"}");
-	free(json);
-}
-
 /*
  * Links: what a telephone can open, and what it cannot.
  */
@@ -610,7 +545,6 @@ main(int argc, char **argv)
 	CHECK_RUN(test_clean_value);
 	CHECK_RUN(test_nothing);
 	CHECK_RUN(test_length);
-	CHECK_RUN(test_convert_params);
 	CHECK_RUN(test_links);
 	return check_finish("text");
 }

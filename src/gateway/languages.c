@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * meta_languages.c
+ * languages.c
  *		The languages that Meta's templates may have.
  *
  * A message names the language of its template, and only the very code under
@@ -52,7 +52,7 @@ is_regional(const char *code, const char *language, size_t n)
  * if Meta has no such language, or has it for other regions only.
  */
 const char *
-wa_gateway_meta_language(const char *given)
+wa_gateway_language(const char *given)
 {
 	size_t		n = strcspn(given, "_");
 	const char *language = given;
