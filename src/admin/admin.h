@@ -14,53 +14,10 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "storage/lockdefs.h"
 
 #include "admin/options.h"
 #include "gateway/gateway.h"
 #include "office/setting.h"
-
-/* One template that wa_setup() adds where it is missing. */
-typedef struct WaDefaultTemplate
-{
-	const char *key;
-	const char *name;
-	const char *body;			/* without the office's name at its end */
-	const char *const *parameters;	/* the order is that of the templates that
-									 * exist at Meta: it is part of the
-									 * interface */
-	int			nparameters;
-} WaDefaultTemplate;
-
-typedef struct WaDefaultScenario
-{
-	const char *key;
-	const char *name;
-	const char *watch;
-	bool		on_insert;
-	const char *time_to_live;
-	const char *unknown_policy;
-	const char *priority;
-	bool		requires_opt_in;
-	bool		office_hours;	/* for staff: Monday to Friday, 07:00 to 18:00 */
-	const char *daily_at;		/* NULL: listens to its table */
-} WaDefaultScenario;
-
-/* One of the links that wa_setup() proposes from the base URL of Odoo. */
-typedef struct WaDefaultLink
-{
-	const char *setting;
-	const char *path;
-} WaDefaultLink;
-
-#define WA_MAX_LINKS	16		/* entries of wa_admin_default_links[] */
-
-/* defaults.c; each list ends with an entry whose first member is NULL */
-extern const WaDefaultTemplate wa_admin_default_templates[];
-extern const WaDefaultScenario wa_admin_default_scenarios[];
-extern const WaDefaultLink wa_admin_default_links[];
-extern char *wa_admin_default_body(const WaDefaultTemplate *template,
-							 const char *office_name);
 
 /* More than common settings, settings of a kind and names of their files. */
 #define WA_MAX_KNOWN_SETTINGS	64
@@ -125,42 +82,7 @@ extern bool wa_admin_key_valid(const char *key);
 extern bool wa_admin_parameter_valid(const char *name);
 extern bool wa_admin_language_valid(const char *language);
 
-/* One table that carries our triggers, or is to carry them. */
-typedef enum WaTriggerState
-{
-	WA_TRIGGERS_MISSING,		/* at least one of the two */
-	WA_TRIGGERS_PRESENT,
-	WA_TRIGGERS_DISABLED,
-	WA_TRIGGERS_FOREIGN			/* somebody else's trigger has our name */
-} WaTriggerState;
-
-typedef struct WaTarget
-{
-	Oid			relid;			/* InvalidOid: there is no such table */
-	char	   *schema;
-	char	   *table;
-	char	   *relation;		/* schema-qualified, quoted */
-	char		relkind;
-	Oid			owner;
-	WaTriggerState triggers;
-	const char *foreign_trigger;	/* name of ours that is not ours, or NULL */
-	bool		always;			/* ours fire in every session */
-	bool		locked;			/* by us, until the end of the transaction */
-} WaTarget;
-
-/* More tables than these are not dealt with. */
-#define WA_MAX_TARGETS	100
-
 /* setup_tables.c */
 extern void wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller);
-
-/* attach.c */
-extern void wa_admin_find_target(WaTarget *target, const char *schema,
-								 const char *table);
-extern void wa_admin_find_target_by_oid(WaTarget *target, Oid relid);
-extern bool wa_admin_may_alter(Oid caller, const WaTarget *target);
-extern void wa_admin_lock_targets(WaTarget **targets, int n, LOCKMODE lockmode);
-extern bool wa_admin_attach(WaTarget *target, char **problem);
-extern bool wa_admin_detach(WaTarget *target, char **problem);
 
 #endif							/* SICANTIK_WA_ADMIN_H */

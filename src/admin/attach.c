@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 
 #include "admin/admin.h"
+#include "admin/target.h"
 #include "capture/capture.h"
 #include "pg/acting.h"
 #include "pg/query.h"

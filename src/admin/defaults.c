@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "admin/admin.h"
+#include "admin/defaults.h"
 
 #define PARAMETERS(list)	list, lengthof(list)
 

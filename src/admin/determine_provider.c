@@ -13,7 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
-#include "compose/compose.h"
+#include "compose/people.h"
 #include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"

@@ -16,8 +16,9 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
 #include "compose/json_values.h"
+#include "compose/people.h"
+#include "compose/permit.h"
 #include "identity/identity.h"
 #include "office/setting.h"
 #include "pg/call.h"

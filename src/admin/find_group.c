@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "admin/findings.h"
-#include "compose/compose.h"
+#include "compose/people.h"
 #include "office/setting.h"
 #include "pg/query.h"
 

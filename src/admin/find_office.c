@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "admin/admin.h"
+#include "admin/defaults.h"
 #include "admin/findings.h"
 #include "pg/query.h"
 #include "text/text.h"

@@ -9,9 +9,8 @@
 
 #include "admin/admin.h"
 #include "admin/findings.h"
-#include "compose/compose.h"
 #include "compose/custom.h"
-#include "compose/scenario.h"
+#include "compose/daily.h"
 
 /*
  * Mappings that their provider has refused: each notice of that template goes

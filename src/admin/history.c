@@ -20,7 +20,7 @@
 #include "utils/builtins.h"
 
 #include "admin/history.h"
-#include "compose/compose.h"
+#include "compose/people.h"
 #include "office/setting.h"
 #include "pg/acting.h"
 #include "pg/app_limit.h"

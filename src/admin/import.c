@@ -26,7 +26,6 @@
 
 #include "admin/admin.h"
 #include "admin/import.h"
-#include "compose/compose.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"

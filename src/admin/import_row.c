@@ -14,7 +14,7 @@
 #include "utils/lsyscache.h"
 
 #include "admin/import.h"
-#include "compose/compose.h"
+#include "compose/values.h"
 #include "pg/call.h"
 #include "pg/subtransaction.h"
 

@@ -19,6 +19,7 @@
 #include "utils/json.h"
 
 #include "admin/admin.h"
+#include "admin/defaults.h"
 #include "admin/import.h"
 #include "pg/call.h"
 #include "pg/query.h"

@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "admin/admin.h"
-#include "compose/compose.h"
+#include "compose/batch.h"
 
 /* What no permit, contact or composer can give. */
 static const char *const names[] = {

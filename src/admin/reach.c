@@ -16,7 +16,8 @@
 #include "utils/timestamp.h"
 
 #include "admin/findings.h"
-#include "compose/compose.h"
+#include "compose/guards.h"
+#include "compose/people.h"
 #include "office/setting.h"
 #include "pg/app_table.h"
 #include "route/route.h"

@@ -22,10 +22,10 @@
 
 #include "admin/admin.h"
 #include "admin/options.h"
-#include "compose/compose.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
+#include "route/provider.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_set_scenario);
 

@@ -19,6 +19,7 @@
 
 #include "admin/access.h"
 #include "admin/admin.h"
+#include "admin/defaults.h"
 #include "admin/findings.h"
 #include "identity/identity.h"
 #include "pg/call.h"

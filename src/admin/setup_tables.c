@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 
+#include "admin/target.h"
 #include "admin/watched.h"
 #include "pg/call.h"
 #include "pg/query.h"

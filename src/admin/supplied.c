@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "admin/admin.h"
-#include "compose/compose.h"
+#include "route/provider.h"
 #include "text/text.h"
 
 /* What there is for any text about a permit; see compose/permit.c and draft.c. */

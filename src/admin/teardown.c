@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 
 #include "admin/admin.h"
+#include "admin/target.h"
 #include "pg/call.h"
 #include "pg/query.h"
 

@@ -19,7 +19,6 @@
 
 #include "admin/history.h"
 #include "admin/watched.h"
-#include "compose/compose.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/query.h"

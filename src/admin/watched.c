@@ -25,8 +25,9 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "admin/target.h"
 #include "admin/watched.h"
-#include "compose/scenario.h"
+#include "compose/batch.h"
 #include "office/setting.h"
 #include "pg/acting.h"
 #include "pg/query.h"

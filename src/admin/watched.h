@@ -14,8 +14,9 @@
 #include "nodes/pg_list.h"
 
 #include "admin/admin.h"
+#include "admin/target.h"
 #include "capture/capture.h"
-#include "compose/compose.h"
+#include "compose/batch.h"
 
 typedef enum WaFoundGrade
 {

@@ -18,7 +18,9 @@
  */
 #include "postgres.h"
 
-#include "compose/compose.h"
+#include "compose/approval.h"
+#include "compose/document.h"
+#include "compose/people.h"
 #include "compose/scenario.h"
 #include "queue/queue.h"
 

@@ -13,8 +13,8 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
-#include "compose/scenario.h"
+#include "compose/approval.h"
+#include "compose/guards.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"

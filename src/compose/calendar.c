@@ -29,7 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/guards.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"

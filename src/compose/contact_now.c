@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "compose/compose.h"
+#include "compose/people.h"
 #include "pg/app_limit.h"
 #include "pg/subtransaction.h"
 

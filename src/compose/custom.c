@@ -17,6 +17,7 @@
 
 #include "compose/custom.h"
 #include "compose/json_values.h"
+#include "compose/people.h"
 #include "compose/scenario.h"
 #include "pg/subtransaction.h"
 #include "text/text.h"

@@ -1,15 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * own.h
+ * custom.h
  *		Scenarios of the DBA's own: what its files share.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SICANTIK_WA_OWN_H
-#define SICANTIK_WA_OWN_H
+#ifndef SICANTIK_WA_CUSTOM_H
+#define SICANTIK_WA_CUSTOM_H
 
-#include "compose/compose.h"
 #include "utils/jsonb.h"
+
+#include "compose/batch.h"
 
 /* One row of what a function returned; strings are NULL for SQL NULL. */
 typedef struct WaOwnAnswer
@@ -30,14 +31,17 @@ typedef enum WaOwnResult
 	WA_OWN_FAILED
 } WaOwnResult;
 
-/* own_call.c */
+/* custom_call.c */
 extern char *wa_compose_custom_problem(const WaScenario *scenario);
 extern WaOwnResult wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day,
 							   bool strict, WaOwnAnswer **answers, int *n, char **error);
 
-/* own.c */
+/* custom.c */
 extern bool wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n);
 extern void wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 						   const WaOwnAnswer *answer, const char *once);
 
-#endif							/* SICANTIK_WA_OWN_H */
+extern bool wa_compose_load_own(WaBatch *batch);
+extern void wa_compose_own(WaBatch *batch, const WaScenario *scenario, const WaEvent *event);
+
+#endif							/* SICANTIK_WA_CUSTOM_H */

@@ -16,7 +16,7 @@
 #include "postgres.h"
 
 #include "compose/custom.h"
-#include "compose/scenario.h"
+#include "compose/daily.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 

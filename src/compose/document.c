@@ -11,8 +11,9 @@
  */
 #include "postgres.h"
 
-#include "compose/compose.h"
-#include "compose/scenario.h"
+#include "compose/document.h"
+#include "compose/permit.h"
+
 
 struct WaDocuments
 {

@@ -14,7 +14,9 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/approval.h"
+#include "compose/document.h"
+#include "compose/people.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
 #include "queue/queue.h"

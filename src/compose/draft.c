@@ -9,7 +9,7 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/guards.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
 #include "queue/queue.h"

@@ -15,7 +15,7 @@
 
 #include "utils/varlena.h"
 
-#include "compose/compose.h"
+#include "compose/event.h"
 #include "pg/query.h"
 
 /* Columns of the query below. */

@@ -27,7 +27,8 @@
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
-#include "compose/compose.h"
+#include "compose/guards.h"
+#include "compose/people.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/query.h"

@@ -7,8 +7,7 @@
  */
 #include "postgres.h"
 
-#include "compose/compose.h"
-#include "compose/scenario.h"
+#include "compose/batch.h"
 #include "text/text.h"
 
 /*

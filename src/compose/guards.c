@@ -23,7 +23,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/guards.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/call.h"

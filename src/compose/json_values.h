@@ -15,7 +15,7 @@
 
 #include "utils/jsonb.h"
 
-#include "compose/compose.h"
+#include "compose/values.h"
 
 extern void wa_compose_values_from_json(WaValues *values, Jsonb *params);
 

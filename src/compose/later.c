@@ -15,7 +15,6 @@
  */
 #include "postgres.h"
 
-#include "compose/compose.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
 #include "queue/queue.h"

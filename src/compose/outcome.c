@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "compose/compose.h"
+#include "compose/batch.h"
 #include "pg/query.h"
 
 /*

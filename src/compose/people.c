@@ -15,7 +15,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "compose/compose.h"
+#include "compose/people.h"
 #include "text/text.h"
 
 typedef struct Follower

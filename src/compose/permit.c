@@ -11,8 +11,7 @@
 #include "catalog/pg_type.h"
 #include "utils/lsyscache.h"
 
-#include "compose/compose.h"
-#include "compose/scenario.h"
+#include "compose/permit.h"
 #include "office/setting.h"
 #include "text/text.h"
 

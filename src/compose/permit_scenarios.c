@@ -15,7 +15,8 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/guards.h"
+#include "compose/people.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
 

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "compose/guards.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"

@@ -25,7 +25,7 @@
 
 #include "utils/varlena.h"
 
-#include "compose/compose.h"
+#include "compose/people.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/acting.h"

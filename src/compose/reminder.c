@@ -15,7 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/people.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
 

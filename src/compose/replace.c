@@ -23,8 +23,8 @@
 #include "lib/stringinfo.h"
 #include "utils/json.h"
 
-#include "compose/compose.h"
-#include "compose/scenario.h"
+#include "compose/guards.h"
+#include "compose/waiting.h"
 #include "pg/query.h"
 
 /* What the built-in scenarios judge a change by; of each what the table has. */

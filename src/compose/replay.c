@@ -13,7 +13,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "compose/compose.h"
+#include "compose/draft.h"
 #include "pg/call.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"

@@ -14,7 +14,10 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/approval.h"
+#include "compose/custom.h"
+#include "compose/document.h"
+#include "compose/people.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/query.h"

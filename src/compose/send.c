@@ -16,8 +16,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/draft.h"
 #include "compose/json_values.h"
+#include "compose/people.h"
+#include "compose/permit.h"
 #include "office/setting.h"
 #include "pg/call.h"
 #include "route/route.h"

@@ -14,7 +14,6 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 
-#include "compose/compose.h"
 #include "compose/json_values.h"
 #include "pg/call.h"
 #include "text/text.h"

@@ -12,7 +12,8 @@
  */
 #include "postgres.h"
 
-#include "compose/compose.h"
+#include "compose/permit.h"
+
 
 /*
  * The Indonesian values of a column ("model,field") for the records with

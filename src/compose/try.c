@@ -19,7 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/draft.h"
 #include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"

@@ -15,7 +15,7 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/waiting.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"

@@ -26,8 +26,10 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "compose/document.h"
 #include "compose/json_values.h"
-#include "compose/scenario.h"
+#include "compose/people.h"
+#include "compose/permit.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"

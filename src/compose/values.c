@@ -17,7 +17,7 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
-#include "compose/compose.h"
+#include "compose/values.h"
 #include "text/text.h"
 
 /*

@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "compose/compose.h"
 #include "deliver/facts.h"
 #include "deliver/outcome.h"
 #include "deliver/send.h"

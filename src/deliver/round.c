@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "compose/compose.h"
 #include "deliver/circuit.h"
 #include "deliver/deliver.h"
 #include "deliver/outcome.h"

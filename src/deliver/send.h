@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "compose/recheck.h"
+#include "compose/compose.h"
 #include "deliver/schedule.h"
 #include "deliver/transfer.h"
 #include "identity/identity.h"

@@ -16,6 +16,7 @@
 
 #include "compose/compose.h"
 #include "deliver/module.h"
+#include "identity/identity.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.h
+ *		Tables that carry our triggers, or are to carry them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_TARGET_H
+#define SICANTIK_WA_TARGET_H
+
+#include "postgres.h"
+
+#include "storage/lockdefs.h"
+
+/* One table that carries our triggers, or is to carry them. */
+typedef enum WaTriggerState
+{
+	WA_TRIGGERS_MISSING,		/* at least one of the two */
+	WA_TRIGGERS_PRESENT,
+	WA_TRIGGERS_DISABLED,
+	WA_TRIGGERS_FOREIGN			/* somebody else's trigger has our name */
+} WaTriggerState;
+
+typedef struct WaTarget
+{
+	Oid			relid;			/* InvalidOid: there is no such table */
+	char	   *schema;
+	char	   *table;
+	char	   *relation;		/* schema-qualified, quoted */
+	char		relkind;
+	Oid			owner;
+	WaTriggerState triggers;
+	const char *foreign_trigger;	/* name of ours that is not ours, or NULL */
+	bool		always;			/* ours fire in every session */
+	bool		locked;			/* by us, until the end of the transaction */
+} WaTarget;
+
+/* More tables than these are not dealt with. */
+#define WA_MAX_TARGETS	100
+
+/* attach.c */
+extern void wa_admin_find_target(WaTarget *target, const char *schema,
+								 const char *table);
+extern void wa_admin_find_target_by_oid(WaTarget *target, Oid relid);
+extern bool wa_admin_may_alter(Oid caller, const WaTarget *target);
+extern void wa_admin_lock_targets(WaTarget **targets, int n, LOCKMODE lockmode);
+extern bool wa_admin_attach(WaTarget *target, char **problem);
+extern bool wa_admin_detach(WaTarget *target, char **problem);
+
+
+#endif							/* SICANTIK_WA_TARGET_H */

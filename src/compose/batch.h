@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *		What is composed at one time, and what for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_BATCH_H
+#define SICANTIK_WA_BATCH_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+#include "compose/event.h"
+#include "compose/values.h"
+#include "identity/identity.h"
+#include "office/hours.h"
+#include "pg/app_table.h"
+#include "route/provider.h"
+
+/* One scenario as configured. */
+typedef struct WaScenario
+{
+	char	   *key;
+	char	   *watch;
+	char	   *template_key;
+	char	   *composer;
+	const struct WaComposer *built_in;	/* NULL: a function of the DBA's own */
+	bool		active;
+	bool		on_insert;
+	bool		exclusive;
+	bool		requires_opt_in;
+	int64		time_to_live_us;
+	char	   *unknown_policy;
+	char	   *priority;
+	bool		fallback;
+	bool		fallback_when_paced;
+	char	   *approver_group;	/* or NULL */
+	char	   *own_group;		/* staff_group of its row */
+	char	   *staff_group;	/* the same, else the office's setting */
+	WaHours		hours;			/* see guards.c for what follows */
+	int			max_per_transaction;	/* PG_INT32_MAX: no limit */
+	int			max_per_hour;
+	int			max_per_day_and_number;
+	int			news_days;
+	TimestampTz muted_until;	/* 0: not muted */
+	bool		daily;			/* runs once a day, listens to no table */
+	int			time_limit_ms;	/* of a function of the DBA's own */
+} WaScenario;
+
+/* Somebody who is to get a message. */
+typedef struct WaRecipient
+{
+	int64		partner_id;
+	bool		is_staff;
+	char	   *name;
+	char	   *number;			/* NULL: none usable */
+	char	   *number_source;
+	char	   *tried;			/* columns that were looked at */
+	char	   *note;			/* or NULL */
+} WaRecipient;
+
+/* What a batch of events has in common; lives in the batch's context. */
+typedef struct WaBatch
+{
+	WaEvent    *events;
+	int			nevents;
+	WaScenario *scenarios;
+	int			nscenarios;
+	const char *schema;			/* of Odoo's tables */
+	const char *time_zone;
+	WaValues	office;			/* settings read so far */
+	WaTemplate **templates;		/* templates read so far */
+	int			ntemplates;
+	WaMapping  *mappings;
+	int			nmappings;
+	bool		hold_all;		/* this database is a copy */
+	bool		doubt_all;		/* was due before a failover */
+	bool		observe;		/* nothing is sent, so nothing waits for hours */
+	List	   *messages;		/* of WaDraft */
+	List	   *outcomes;		/* of WaOutcomeRow */
+	struct WaPermits *permits;
+	struct WaDocuments *documents;
+	struct WaPeople *people;
+	List	   *own;			/* what own scenarios' functions said, see own.c */
+	List	   *failures;		/* of WaFailure: own scenarios' */
+	bool		strict;			/* an own scenario's failure is an error */
+	bool		again;			/* asked about what waits: nothing is written,
+								 * muted or raised */
+	List	   *only;			/* keys: no other scenario is asked; NIL: all */
+	bool		no_contacts;	/* there is no table res_partner */
+	bool		locked;			/* a table could not be had: try later */
+	const char *locked_table;
+	const char *locked_why;		/* a sentence, if it only counts as locked */
+} WaBatch;
+
+/* An own scenario that failed for an event; the others go on. */
+typedef struct WaFailure
+{
+	const WaEvent *event;
+	const WaScenario *scenario;
+	const char *error;
+} WaFailure;
+
+/* Why an event made no message. */
+typedef struct WaOutcomeRow
+{
+	const WaEvent *event;
+	const char *scenario;
+	const char *outcome;
+	const char *detail;
+} WaOutcomeRow;
+
+/* reader.c */
+extern void wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity);
+extern void wa_compose_ask_again(void);
+
+/* scenario.c */
+extern WaScenario *wa_compose_load_scenarios(int *n);
+extern void wa_compose_scenarios(WaBatch *batch);
+extern const WaScenario *wa_compose_scenario_of(const WaBatch *batch, const char *composer);
+extern bool wa_compose_is_built_in(const WaScenario *scenario);
+extern bool wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario);
+extern bool wa_compose_load_facts(WaBatch *batch);
+
+/* outcome.c */
+extern void wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
+							   const char *outcome, const char *detail);
+extern void wa_compose_write_outcomes(WaBatch *batch);
+
+/* fact.c: what composers ask of a value of Odoo's */
+extern bool wa_compose_filled(const char *given);
+extern bool wa_compose_is(const char *given, const char *value);
+extern const char *wa_compose_shown(const char *given);
+extern bool wa_compose_numbered(const char *number);
+extern bool wa_compose_add_locked(WaBatch *batch, const WaAppTable *table, const char *name);
+
+#endif							/* SICANTIK_WA_BATCH_H */

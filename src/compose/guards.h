@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * guards.h
+ *		Limits: what is held or skipped instead of being sent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_GUARDS_H
+#define SICANTIK_WA_GUARDS_H
+
+#include "postgres.h"
+
+#include "compose/draft.h"
+
+extern bool wa_compose_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *scenario);
+extern bool wa_compose_guard_found_by_part_of_name(const char *partner, const char *applicant);
+extern void wa_compose_guards_start(void);
+extern void wa_compose_guards_apply(WaBatch *batch, WaDraft **drafts, int n);
+extern int	wa_compose_guard_days_since(const WaBatch *batch, const char *iso);
+extern void wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n);
+extern void wa_compose_guards_settle(bool written);
+
+#endif							/* SICANTIK_WA_GUARDS_H */
