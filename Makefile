@@ -26,7 +26,12 @@ SQL_PARTS = src/sicantik_wa.sql src/office/setting.sql src/identity/identity.sql
 	src/compose/calendar.sql src/deliver/deliver.sql src/feedback/feedback.sql \
 	src/admin/access.sql src/admin/arm.sql src/admin/admin.sql src/admin/explain.sql \
 	src/admin/import.sql src/admin/views.sql src/rights.sql
-DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+# Scripts of versions that are released, and the steps to this one, made of a
+# part that is written by hand and the install script (CONTRIBUTING.md, An upgrade
+# step).
+DATA        = $(wildcard src/upgrade/$(EXTENSION)--*.sql)
+UPGRADE     = $(filter-out src/upgrade/$(EXTENSION)--%,$(wildcard src/upgrade/*--$(EXTVERSION).sql))
+DATA_built  = $(EXTENSION)--$(EXTVERSION).sql $(patsubst src/upgrade/%,$(EXTENSION)--%,$(UPGRADE))
 EXTRA_CLEAN = $(DATA_built) sicantik_wa_worker.so $(WORKER_OBJS) $(WORKER_OBJS:.o=.bc)
 
 MODULE_big  = sicantik_wa
@@ -36,8 +41,7 @@ OBJS        = $(filter-out $(WORKER_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard s
 # if they were built from different ones (an install over a running server).
 WA_BUILD   := $(EXTVERSION)-$(shell cat src/*.h src/*/*.h | cksum | cut -d ' ' -f 1)
 # The stamp of the SQL objects, in the install script (wa._build()) and in the
-# library: what they are, without comments.  A script that upgrades must replace
-# wa._build() with the stamp of the version that it leads to.
+# library: what they are, without comments.
 WA_SQL_BUILD := $(shell cat $(SQL_PARTS) | awk '/^COMMENT ON/{c=1} !c&&!/^ *(--.*)?$$/{print} /; *$$/{c=0}' | cksum | cut -d ' ' -f 1)
 # and the one that wa_status() shows, of all sources
 WA_SOURCE_BUILD := $(EXTVERSION)-$(shell cat $(sort $(wildcard src/*.[ch] src/*/*.[ch] src/*.sql src/*/*.sql)) | cksum | cut -d ' ' -f 1)
@@ -67,8 +71,14 @@ include $(PGXS)
 
 all: sicantik_wa_worker.so
 
-$(DATA_built): $(SQL_PARTS) $(EXTENSION).control Makefile
-	sed 's/@WA_SQL_BUILD@/$(WA_SQL_BUILD)/' $(SQL_PARTS) > $@
+WA_STAMPS = sed 's/@WA_SQL_BUILD@/$(WA_SQL_BUILD)/; s/@EXTVERSION@/$(EXTVERSION)/'
+$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) $(EXTENSION).control Makefile
+	cat $(SQL_PARTS) | $(WA_STAMPS) > $@
+$(EXTENSION)--%--$(EXTVERSION).sql: src/upgrade/%--$(EXTVERSION).sql src/upgrade/begin.sql src/upgrade/again.sed \
+		$(SQL_PARTS) $(EXTENSION).control Makefile
+	{ sed -E -e '/^CREATE SCHEMA /r src/upgrade/begin.sql' -f src/upgrade/again.sed $(firstword $(SQL_PARTS)); \
+	  cat $(wordlist 2,$(words $(SQL_PARTS)),$(SQL_PARTS)) | sed -E -f src/upgrade/again.sed | \
+		sed -e '/^@INSTALL_SCRIPT@$$/{r /dev/stdin' -e 'd}' $<; } | $(WA_STAMPS) > $@
 
 # it carries the stamps
 src/pg/build.o src/pg/build.bc: override CPPFLAGS += -DWA_SQL_BUILD=\"$(WA_SQL_BUILD)\" -DWA_SOURCE_BUILD=\"$(WA_SOURCE_BUILD)\"

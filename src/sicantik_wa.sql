@@ -21,3 +21,11 @@ LANGUAGE sql IMMUTABLE
 AS $$SELECT '@WA_SQL_BUILD@'$$;
 COMMENT ON FUNCTION wa._build() IS
 'stamp of the script that made these objects; a library that was built with another script does not work with them';
+
+CREATE FUNCTION wa._needs_library(version text, stamp text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'wa_sql_needs_library';
+COMMENT ON FUNCTION wa._needs_library(text, text) IS
+'raises an error if the library that is loaded is of an earlier version, or of this one with another stamp; called by the installation script and by each update, before they make what that library does not know';
+SELECT wa._needs_library('@EXTVERSION@', '@WA_SQL_BUILD@');

@@ -80,6 +80,6 @@ RETURNS void
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_welcome';
 COMMENT ON FUNCTION wa._welcome() IS
-'makes the key by which this database knows its folder of credentials, and gives a notice at commit that names the next step; called by the installation script';
+'makes the key by which this database knows its folder of credentials, and gives a notice at commit that names the next step; called by the installation script and by updates';
 
 SELECT wa._welcome();

@@ -355,7 +355,8 @@ wa_capture_watch(Relation relation)
 }
 
 /*
- * wa.watch has changed: write its copy anew, in the same transaction.
+ * wa.watch has changed: write its copy anew, in the same transaction.  (Objects
+ * of version 1.0, into which a dump is restored, have none.)
  */
 void
 wa_capture_watch_copy(void)
@@ -367,6 +368,8 @@ wa_capture_watch_copy(void)
 					 " SELECT relation, owner, columns FROM wa.watch");
 	WaActing	acting;
 
+	if (!OidIsValid(get_relname_relid("watch_copy", get_namespace_oid("wa", false))))
+		return;
 	wa_pg_act_as_owner(&acting);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");

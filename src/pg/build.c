@@ -25,6 +25,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
+#include "fmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -32,6 +33,8 @@
 #include "utils/syscache.h"
 
 #include "pg/build.h"
+
+PG_FUNCTION_INFO_V1(wa_sql_needs_library);
 
 /* The Makefile compiles this file anew whenever any source has changed. */
 #if !defined(WA_SQL_BUILD) || !defined(WA_SOURCE_BUILD)
@@ -184,4 +187,24 @@ wa_pg_build_check(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s: %s", difference.what, difference.what_to_do),
 				 errdetail("%s", difference.detail)));
+}
+
+/*
+ * wa._needs_library(): see sicantik_wa.sql.  A library of a later version will
+ * do: an update may go on to that one in a step of its own.
+ */
+Datum
+wa_sql_needs_library(PG_FUNCTION_ARGS)
+{
+	char	   *version = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *stamp = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	int			order = compare_versions(WA_VERSION, version);
+
+	if (order < 0 || (order == 0 && strcmp(WA_SQL_BUILD, stamp) != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the library that is loaded is not the one of this script: restart the server, then try again"),
+				 errdetail("The library is of version %s (SQL %s, build %s), the script makes version %s (SQL %s). Nothing has been changed.",
+						   WA_VERSION, WA_SQL_BUILD, WA_SOURCE_BUILD, version, stamp)));
+	PG_RETURN_VOID();
 }

@@ -168,9 +168,18 @@ wa_call_datum(WaCall *call, Datum value, bool byval, int16 len)
 	return result;
 }
 
+/*
+ * A text argument, palloc()ed; NULL for SQL NULL.  SQL objects of an earlier
+ * version may call with fewer arguments: then the error says so.
+ */
 char *
 wa_call_arg_text(FunctionCallInfo fcinfo, int n)
 {
+	if (n >= PG_NARGS())
+	{
+		wa_pg_build_check();
+		return NULL;
+	}
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 

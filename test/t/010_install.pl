@@ -116,7 +116,7 @@ my $before = $node->safe_psql('odoo', $everything);
 ($code, $out, $err) = as('odoo', 'odoo', $setup);
 unlike($out, qr/\|(added|attached|changed|missing|refused|failed)$/m, 'again: there is nothing to do');
 is($node->safe_psql('odoo', $everything), $before, 'and nothing is done');
-like(status('odoo', 'library'), qr/^preloaded: build 1\.0-/, 'the library is preloaded');
+like(status('odoo', 'library'), qr/^preloaded: build 1\.1-/, 'the library is preloaded');
 
 # From here to a first message
 

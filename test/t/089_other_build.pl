@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -12,6 +13,7 @@ use Test::More;
 use SicantikWa::Session;
 use SicantikWa::Test;
 
+my $version = slurp_file(dirname(__FILE__) . '/../../sicantik_wa.control') =~ /^default_version = '(.*)'$/m ? $1 : '';
 my $sim = start_simulator();
 my $node = new_cluster('main', simulator => $sim,
 	conf => 'sicantik_wa.worker_idle_timeout = 3600');
@@ -42,28 +44,6 @@ $odoo->do("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 2");
 ok(wait_sql($node, 'odoo', "SELECT count(*) FILTER (WHERE state = 'sent') > 0 AND count(*) FILTER (WHERE state <> 'sent') = 0 FROM wa.message"), 'all is well');
 is(sql($worker), '1', 'the worker lives');
 
-# What a call of each public function says.
-sub each_function
-{
-	return sql(q{
-		CREATE FUNCTION pg_temp.said(call text) RETURNS text LANGUAGE plpgsql AS $$
-		BEGIN
-			EXECUTE call;
-			RETURN 'done';
-		EXCEPTION WHEN OTHERS THEN
-			RETURN sqlerrm;
-		END $$;
-		SELECT string_agg(proname || ' ' || said, E'\n' ORDER BY proname) FROM (SELECT DISTINCT p.proname, pg_temp.said(
-				CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE 'SELECT * FROM ' END || p.proname || '('
-				|| coalesce((SELECT string_agg(CASE t.oid WHEN 'jsonb'::regtype THEN '''{}''' WHEN 'timestamptz'::regtype THEN 'now()'
-					WHEN 'date'::regtype THEN 'current_date' WHEN 'boolean'::regtype THEN 'false' WHEN 'text'::regtype THEN '''x''' WHEN 'bytea'::regtype THEN '''x'''
-					WHEN 'interval'::regtype THEN '''1 day''' ELSE '1' END || '::' || format_type(t.oid, NULL), ', ' ORDER BY a.n)
-					FROM unnest(p.proargtypes) WITH ORDINALITY AS a (oid, n) JOIN pg_type AS t ON t.oid = a.oid), '') || ')') AS said
-			FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
-			JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'sicantik_wa'
-			WHERE p.pronamespace = 'pg_catalog'::regnamespace) AS s});
-}
-
 # Those that read no table, those that tell what is wrong, and one that is
 # called by itself.
 my $silent = qr/^(?:(?:wa_normalize_number|wa_status|wa_check) done$|wa_try )/;
@@ -87,7 +67,7 @@ sub other_build
 		is($odoo->err, '', "$name: the application goes on");
 	}
 	is(sql('SELECT count(*) FROM wa.event'), $events + 7, "$name: so does capture");
-	my @wrong = grep { !/$silent/ && !/ $sentence/ } split /\n/, each_function();
+	my @wrong = grep { !/$silent/ && !/ $sentence/ } split /\n/, function_answers($node, 'odoo', 0);
 	is(join("\n", @wrong), '', "$name: each function says so");
 	like(($node->psql('odoo', "CALL wa_try('0812-0000-0077')"))[2], qr/ERROR:  the library /, "$name: so does wa_try()");
 	like(sql("SELECT string_agg(item || ': ' || value, '; ') FROM wa_status()"), qr/^library: other build; next: \S/, "$name: wa_status()");
@@ -110,10 +90,10 @@ sub other_build
 
 other_build('an older database', "UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'sicantik_wa'",
 	qr/the library is newer than this database: ALTER EXTENSION sicantik_wa UPDATE$/,
-	"UPDATE pg_extension SET extversion = '1.0' WHERE extname = 'sicantik_wa'");
+	"UPDATE pg_extension SET extversion = '$version' WHERE extname = 'sicantik_wa'");
 other_build('a newer database', "UPDATE pg_extension SET extversion = '1.10' WHERE extname = 'sicantik_wa'",
 	qr/the library is older than this database: install the package that this database needs, and restart the server$/,
-	"UPDATE pg_extension SET extversion = '1.0' WHERE extname = 'sicantik_wa'");
+	"UPDATE pg_extension SET extversion = '$version' WHERE extname = 'sicantik_wa'");
 my $stamp = sql('SELECT wa._build()');
 other_build('another build of the same version', q{CREATE OR REPLACE FUNCTION wa._build() RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT '1'$$},
 	qr/the library and this database are of different builds: restart the server, if a package was installed since it was started; else/,

@@ -30,6 +30,7 @@ our @EXPORT = qw(
   load_odoo
   load_many
   no_pacing
+  function_answers
   wait_sql
   wait_read
   wait_state
@@ -219,6 +220,33 @@ sub no_pacing
 		  . 'weekdays = NULL, max_per_transaction = NULL, '
 		  . 'max_per_hour = NULL, max_per_day_and_number = NULL');
 	return;
+}
+
+# function_answers($node, $dbname, $nulls): what a call of each function of ours
+# in pg_catalog comes to, one a line: its name, and "done" or the error.  It is
+# given something of each type; with $nulls nothing, where it takes that.
+sub function_answers
+{
+	my ($node, $dbname, $nulls) = @_;
+
+	return $node->safe_psql($dbname, q{
+		CREATE FUNCTION pg_temp.said(call text) RETURNS text LANGUAGE plpgsql AS $$
+		BEGIN
+			EXECUTE call;
+			RETURN 'done';
+		EXCEPTION WHEN OTHERS THEN
+			RETURN sqlerrm;
+		END $$;
+		SELECT string_agg(proname || ' ' || said, E'\n' ORDER BY proname) FROM (SELECT DISTINCT p.proname, pg_temp.said(
+				CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE 'SELECT * FROM ' END || p.proname || '('
+				|| coalesce((SELECT string_agg(CASE WHEN } . ($nulls ? 'true' : 'false') . q{ THEN 'NULL' ELSE
+					CASE t.oid WHEN 'jsonb'::regtype THEN '''{}''' WHEN 'timestamptz'::regtype THEN 'now()'
+					WHEN 'date'::regtype THEN 'current_date' WHEN 'boolean'::regtype THEN 'false' WHEN 'text'::regtype THEN '''x''' WHEN 'bytea'::regtype THEN '''x'''
+					WHEN 'interval'::regtype THEN '''1 day''' ELSE '1' END END || '::' || format_type(t.oid, NULL), ', ' ORDER BY a.n)
+					FROM unnest(p.proargtypes) WITH ORDINALITY AS a (oid, n) JOIN pg_type AS t ON t.oid = a.oid), '') || ')') AS said
+			FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+			JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'sicantik_wa'
+			WHERE p.pronamespace = 'pg_catalog'::regnamespace AND NOT (p.proisstrict AND p.pronargs > 0 AND } . ($nulls ? 'true' : 'false') . q{)) AS s});
 }
 
 # wait_sql($node, $dbname, $query, $expected): wait until the query answers

@@ -1,0 +1,67 @@
+-- src/upgrade/1.0--1.1.sql: what the install script, which is run once more,
+-- cannot do with objects of the version before (CONTRIBUTING.md, An upgrade
+-- step).  Where it comes in is marked.  No lock here on wa.event, wa.event_aside
+-- or their sequence: capture would lose what it has to record meanwhile.
+
+-- Another result, or more arguments.
+DROP FUNCTION pg_catalog.wa_why(bigint);
+DROP FUNCTION pg_catalog.wa_history(text);
+DROP FUNCTION pg_catalog.wa_explain(text, bigint, jsonb, bigint);
+DROP FUNCTION pg_catalog.wa_cancel(text, timestamptz, timestamptz, text);
+DROP FUNCTION pg_catalog.wa_retry(text, timestamptz, timestamptz, text);
+DROP FUNCTION pg_catalog.wa_release(text, integer);
+DROP FUNCTION wa._calendar_due(timestamptz, text, time, integer[], timestamptz, date[]);
+
+-- Other names.
+ALTER TABLE wa.calendar RENAME TO daily_run;
+ALTER TABLE wa.daily_run RENAME CONSTRAINT calendar_pkey TO daily_run_pkey;
+ALTER TABLE wa.passed RENAME TO message_rate;
+ALTER TABLE wa.message_rate RENAME CONSTRAINT passed_pkey TO message_rate_pkey;
+ALTER TABLE wa.position RENAME TO read_position;
+ALTER TABLE wa.read_position RENAME CONSTRAINT position_pkey TO read_position_pkey;
+ALTER TABLE wa.waiting RENAME TO unassigned;
+ALTER TABLE wa.unassigned RENAME CONSTRAINT waiting_pkey TO unassigned_pkey;
+ALTER TABLE wa.once RENAME TO announced;
+ALTER TABLE wa.announced RENAME CONSTRAINT once_pkey TO announced_pkey;
+ALTER TABLE wa.announced RENAME COLUMN made_at TO announced_at;
+
+-- Which address of Odoo's a link was made from is not known of those that are there.
+ALTER TABLE wa.setting ADD COLUMN base_url text;
+
+-- A grant was to whoever has the role's name; it stays with who has it now.
+ALTER TABLE wa.access ADD COLUMN role_oid bigint, ADD COLUMN system_identifier text;
+UPDATE wa.access AS a
+   SET role_oid = r.oid::bigint,
+       system_identifier = (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() AS c)
+  FROM pg_catalog.pg_roles AS r
+ WHERE r.rolname = a.role;
+
+ALTER TABLE wa.watch ADD COLUMN optional text[] NOT NULL DEFAULT '{}';
+
+-- Credentials are for no decoder.
+ALTER TABLE wa.secret REPLICA IDENTITY NOTHING;
+
+ALTER TABLE wa.read_position ADD COLUMN unpurged bigint[] NOT NULL DEFAULT '{}';
+
+-- What a person has put off, and nobody has tried yet, had its time in due_at.
+ALTER TABLE wa.message ADD COLUMN send_at timestamptz, ADD COLUMN change jsonb;
+UPDATE wa.message SET send_at = due_at
+ WHERE state = 'queued' AND scenario IS NULL AND attempts = 0 AND reason IS NULL AND due_at IS NOT NULL;
+
+ALTER TABLE wa.attempt ADD COLUMN unlisted text;
+
+@INSTALL_SCRIPT@
+
+INSERT INTO wa.watch_copy (relation, owner, columns) SELECT relation, owner, columns FROM wa.watch;
+
+-- A text that waited for a setting is written when that comes.
+INSERT INTO wa.unwritten (message_id, setting)
+SELECT id, coalesce(substring(detail FROM '"([^"]*)"'), '')
+  FROM wa.message
+ WHERE state = 'held' AND reason = 'setting_missing' AND body IS NULL AND number IS NOT NULL;
+
+-- What was said of a number in another form was not found.
+UPDATE wa.contact AS c SET number = pg_catalog.wa_normalize_number(c.number)
+ WHERE c.number = (SELECT min(o.number) FROM wa.contact AS o
+                    WHERE pg_catalog.wa_normalize_number(o.number) = pg_catalog.wa_normalize_number(c.number))
+   AND NOT EXISTS (SELECT FROM wa.contact AS o WHERE o.number = pg_catalog.wa_normalize_number(c.number));
