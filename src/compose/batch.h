@@ -76,6 +76,8 @@ typedef struct WaBatch
 	int			ntemplates;
 	WaMapping  *mappings;
 	int			nmappings;
+	uint64		configuration;	/* of the rows that it is made by; 0: what is made
+								 * is not remembered, see known.c */
 	bool		hold_all;		/* this database is a copy */
 	bool		doubt_all;		/* was due before a failover */
 	bool		observe;		/* nothing is sent, so nothing waits for hours */
@@ -124,6 +126,7 @@ extern const WaScenario *wa_compose_scenario_of(const WaBatch *batch, const char
 extern bool wa_compose_is_built_in(const WaScenario *scenario);
 extern bool wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario);
 extern bool wa_compose_load_facts(WaBatch *batch);
+extern bool wa_compose_load_permit_people(WaBatch *batch, const int64 *ids, int n, const char *staff_group);
 
 /* outcome.c */
 extern void wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,

@@ -32,6 +32,9 @@ extern void wa_compose_approver_reload(void);
 extern void wa_compose_unreached_run(TimestampTz *next_due);
 extern void wa_compose_unreached_reload(void);
 
+/* known.c */
+extern void wa_compose_known_forget(void);
+
 /* unwritten.c */
 extern PGDLLEXPORT void wa_compose_unwritten_look(void);
 extern bool wa_compose_unwritten_wanted(void);

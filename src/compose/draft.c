@@ -10,6 +10,7 @@
 #include "utils/timestamp.h"
 
 #include "compose/guards.h"
+#include "compose/known.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
 #include "queue/queue.h"
@@ -344,6 +345,7 @@ wa_compose_write(WaBatch *batch)
 		wa_compose_unreached_keep(messages, nmessages);
 		wa_compose_later_keep(drafts, n);
 	}
+	wa_compose_known_remember(batch, drafts, n);
 	wa_compose_guards_supersede(batch, drafts, n);
 	wa_compose_write_outcomes(batch);
 	wa_compose_unreached_look_at(batch);

@@ -474,12 +474,17 @@ wa_compose_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
 	}
 }
 
-/* The first message that tells of this change; 0: none does. */
+/*
+ * The first message that tells of this change; 0: none does.  *from: the
+ * drafts before it are of earlier changes.
+ */
 static int64
-told_by(const WaEvent *event, const WaScenario *scenario, WaDraft **drafts, int n)
+told_by(const WaEvent *event, const WaScenario *scenario, WaDraft **drafts, int n, int *from)
 {
-	for (int i = 0; i < n; i++)
-		if (!drafts[i]->dropped && drafts[i]->event == event && drafts[i]->scenario == scenario)
+	while (*from < n && drafts[*from]->event < event)
+		(*from)++;
+	for (int i = *from; i < n && drafts[i]->event == event; i++)
+		if (!drafts[i]->dropped && drafts[i]->scenario == scenario)
 			return drafts[i]->message.id;
 	return 0;
 }
@@ -487,7 +492,8 @@ told_by(const WaEvent *event, const WaScenario *scenario, WaDraft **drafts, int 
 /*
  * A newer change of a record's status makes what still waits to be told of
  * older ones pointless, to whomever and whether or not the newer one is told;
- * one in doubt is not repeated.  Called with the new messages written.
+ * one in doubt is not repeated.  Called with the new messages written, the
+ * drafts in the order of their events.
  */
 void
 wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
@@ -517,6 +523,7 @@ wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 	for (int s = 0; s < batch->nscenarios; s++)
 	{
 		const WaScenario *scenario = &batch->scenarios[s];
+		int			from = 0;
 
 		if (scenario->built_in == NULL || !scenario->built_in->of_status)
 			continue;
@@ -529,7 +536,7 @@ wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 				continue;
 			ids[k] = event->id;
 			records[k] = event->record_id;
-			messages[k] = told_by(event, scenario, drafts, n);
+			messages[k] = told_by(event, scenario, drafts, n, &from);
 			keys[k++] = scenario->key;
 		}
 	}

@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "utils/lsyscache.h"
 
 #include "compose/permit.h"
@@ -246,6 +247,36 @@ wa_compose_permit_find(WaBatch *batch, int64 id)
 	if (batch->permits == NULL || batch->permits->n == 0)
 		return NULL;
 	return bsearch(&key, batch->permits->list, batch->permits->n, sizeof(WaPermit), by_id);
+}
+
+/*
+ * Facts that were read, as one number: these, and a text (NULL: none) to them.
+ */
+uint64
+wa_compose_facts_add(uint64 facts, const char *text)
+{
+	return hash_combine64(facts, text ? hash_bytes_extended((const unsigned char *) text, strlen(text), 1) : 0);
+}
+
+/*
+ * All that was read of a permit, as one number.
+ */
+uint64
+wa_compose_permit_facts(const WaBatch *batch, const WaPermit *permit)
+{
+	const struct WaPermits *permits = batch->permits;
+	const char *const texts[] = {
+		permit->registration_id, permit->permit_number, permit->applicant_name,
+		permit->permit_type_name, permit->permit_type, permit->status, permit->issue_date,
+		permit->expiry_date, permit->received_date, permit->is_renewal ? "t" : NULL
+	};
+	uint64		facts = hash_combine64((uint64) permit->id, (uint64) permit->partner_id);
+
+	for (size_t i = 0; i < lengthof(texts); i++)
+		facts = wa_compose_facts_add(facts, texts[i]);
+	for (int i = 0; i < permits->nlabels; i++)
+		facts = wa_compose_facts_add(wa_compose_facts_add(facts, permits->label_values[i]), permits->labels[i]);
+	return facts;
 }
 
 /*

@@ -32,6 +32,8 @@ typedef struct WaPermit
 
 extern bool wa_compose_permits_load(WaBatch *batch, const int64 *ids, int n);
 extern WaPermit *wa_compose_permit_find(WaBatch *batch, int64 id);
+extern uint64 wa_compose_facts_add(uint64 facts, const char *text);
+extern uint64 wa_compose_permit_facts(const WaBatch *batch, const WaPermit *permit);
 extern void wa_compose_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
 							 const WaRecipient *recipient);
 extern const char *wa_compose_permit_status_label(WaBatch *batch, const char *status);

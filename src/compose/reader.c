@@ -27,6 +27,7 @@
 
 #include "compose/compose.h"
 #include "compose/guards.h"
+#include "compose/known.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
@@ -265,6 +266,7 @@ wa_compose_run(void)
 	int64		last_event = 0;
 	WaIdentity	identity;
 	WaBatch		common;
+	uint64		configuration;
 	Portal		portal;
 	MemoryContext batch_context;
 	MemoryContext outer;
@@ -293,7 +295,9 @@ wa_compose_run(void)
 	}
 
 	last_run = GetCurrentTimestamp();
+	configuration = wa_compose_known_configuration();
 	wa_compose_init_batch(&common, &identity);
+	common.configuration = configuration;
 	wa_compose_guards_start();
 	wa_arg_text(&args, position);
 	wa_arg_text(&args, identity.hold_snapshot);

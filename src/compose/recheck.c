@@ -25,6 +25,7 @@
 
 #include "utils/varlena.h"
 
+#include "compose/known.h"
 #include "compose/people.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
@@ -413,18 +414,52 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 		wa_compose_replace(&asked.batch, asked.list, asked.n, results, details);
 }
 
+static int
+by_value(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/*
+ * Those of which it is known that their scenario would say the same (known.c)
+ * are still true: their ids become 0, which no message has.  Returns how many.
+ */
+static int
+leave_out_known(const char *schema, int64 *ids, int n, WaStill *results)
+{
+	int64	   *known = palloc(sizeof(int64) * Max(n, 1));
+	int			nknown = wa_compose_known_still(schema, ids, n, known);
+
+	qsort(known, nknown, sizeof(int64), by_value);
+	for (int i = 0; i < n && nknown > 0; i++)
+	{
+		if (bsearch(&ids[i], known, nknown, sizeof(int64), by_value) == NULL)
+			continue;
+		results[i] = WA_STILL_TRUE;
+		ids[i] = 0;
+	}
+	return nknown;
+}
+
 static void
 recheck(const char *schema, bool skipped, const int64 *ids, int n,
 		WaStill *results, const char **details)
 {
 	Questions	questions = {0};
 	WaBatch    *batch = &questions.batch;
+	int64	   *asked = palloc(sizeof(int64) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
 	{
 		results[i] = WA_STILL_ENDED;
 		details[i] = NULL;
 	}
+	memcpy(asked, ids, sizeof(int64) * n);
+	if (!skipped && leave_out_known(schema, asked, n, results) == n)
+		return;
 	batch->schema = schema;
 	batch->time_zone = wa_office_get("time_zone");
 	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
@@ -432,7 +467,7 @@ recheck(const char *schema, bool skipped, const int64 *ids, int n,
 	batch->again = true;
 	questions.claims = palloc0(sizeof(Claim) * Max(n, 1));
 	questions.waiting = palloc0(sizeof(WaWaiting) * Max(n, 1));
-	read_questions(&questions, skipped, ids, n, results);
+	read_questions(&questions, skipped, asked, n, results);
 	check_own(schema, questions.claims, questions.nclaims, results, details);
 	for (int i = 0; i < questions.nwaiting; i++)
 	{

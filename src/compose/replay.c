@@ -17,6 +17,7 @@
 #include "pg/call.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"
+#include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_replay);
 
@@ -109,6 +110,8 @@ wa_sql_replay(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" is locked at the moment", batch.locked_table),
 				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
 	wa_compose_write(&batch);
+	/* what the worker remembers of the record may not be so any more */
+	wa_wake_reload_at_commit();
 	foreach(cell, batch.messages)
 		if (!((WaDraft *) lfirst(cell))->dropped)
 			made++;

@@ -212,6 +212,27 @@ mark_outdated(WaBatch *batch)
 }
 
 /*
+ * Read the contacts and the staff of these permits, which have been read.
+ * Returns false if a table could not be had now.
+ */
+bool
+wa_compose_load_permit_people(WaBatch *batch, const int64 *ids, int n, const char *staff_group)
+{
+	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
+	int			npartners = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		WaPermit   *permit = wa_compose_permit_find(batch, ids[i]);
+
+		if (permit && permit->partner_id != 0)
+			partners[npartners++] = permit->partner_id;
+	}
+	return wa_compose_people_load_partners(batch, partners, npartners) &&
+		wa_compose_people_load_staff(batch, "sicantik.permit", ids, n, staff_group);
+}
+
+/*
  * Read what the scenarios of these events need, as few statements as there
  * are tables.  Returns false if a table could not be had now.
  */
@@ -221,11 +242,9 @@ wa_compose_load_facts(WaBatch *batch)
 	int64	   *ids = palloc(sizeof(int64) * Max(batch->nevents, 1));
 	WaDocument *documents;
 	int64	   *all;
-	int64	   *partners;
 	int			n = 0;
 	int			nall;
 	int			ndocuments;
-	int			npartners = 0;
 	const WaScenario *update = wa_compose_scenario_of(batch, "status_update");
 
 	for (int i = 0; i < batch->nevents; i++)
@@ -245,16 +264,7 @@ wa_compose_load_facts(WaBatch *batch)
 	if (!wa_compose_permits_load(batch, all, nall))
 		return false;
 
-	partners = palloc(sizeof(int64) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		WaPermit   *permit = wa_compose_permit_find(batch, ids[i]);
-
-		if (permit && permit->partner_id != 0)
-			partners[npartners++] = permit->partner_id;
-	}
-	return wa_compose_people_load_partners(batch, partners, npartners) &&
-		wa_compose_people_load_staff(batch, "sicantik.permit", ids, n, update ? update->staff_group : NULL);
+	return wa_compose_load_permit_people(batch, ids, n, update ? update->staff_group : NULL);
 }
 
 /*

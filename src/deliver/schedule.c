@@ -44,6 +44,7 @@ static HTAB *items = NULL;
 static HTAB *numbers = NULL;
 static dlist_head lanes[LANES];
 static dlist_head gone;
+static dlist_head wire;
 static uint64 walk = 0;
 static bool behind = false;		/* see wa_deliver_schedule_behind() */
 
@@ -66,6 +67,7 @@ wa_deliver_schedule_init(void)
 	for (int i = 0; i < LANES; i++)
 		dlist_init(&lanes[i]);
 	dlist_init(&gone);
+	dlist_init(&wire);
 }
 
 int
@@ -198,6 +200,7 @@ off_wire(WaItem *item)
 	Number	   *number = number_of(item->number, true);
 
 	item->on_wire = false;
+	dlist_delete(&item->wire_node);
 	number->on_wire--;
 }
 
@@ -427,6 +430,7 @@ wa_deliver_schedule_on_wire(WaItem *item, int64 recipient_gap_us)
 	Number	   *number = number_of(item->number, true);
 
 	item->on_wire = true;
+	dlist_push_tail(&wire, &item->wire_node);
 	number->on_wire++;
 	if (recipient_gap_us > 0)
 		number->next_us = wa_deliver_clock() + recipient_gap_us;
@@ -474,14 +478,14 @@ wa_deliver_schedule_waiting(WaItem **list, int max)
 int
 wa_deliver_schedule_busy(int64 **ids)
 {
-	HASH_SEQ_STATUS seq;
-	WaItem	   *item;
+	dlist_iter	iter;
 	int			n = 0;
 
-	*ids = palloc(sizeof(int64) * Max(wa_deliver_schedule_size(), 1));
-	hash_seq_init(&seq, items);
-	while ((item = hash_seq_search(&seq)) != NULL)
-		if (item->on_wire)
-			(*ids)[n++] = item->id;
+	dlist_foreach(iter, &wire)
+		n++;
+	*ids = palloc(sizeof(int64) * Max(n, 1));
+	n = 0;
+	dlist_foreach(iter, &wire)
+		(*ids)[n++] = dlist_container(WaItem, wire_node, iter.cur)->id;
 	return n;
 }

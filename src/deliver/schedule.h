@@ -20,7 +20,8 @@
 typedef struct WaItem
 {
 	int64		id;				/* hash key */
-	dlist_node	node;
+	dlist_node	node;			/* in its lane, or among those that are gone */
+	dlist_node	wire_node;		/* while it is on the wire */
 	int			lane;			/* 0 high, 1 normal, 2 low, 3 last */
 	bool		on_wire;
 	bool		gone;			/* concluded, if the round commits */

@@ -302,6 +302,25 @@ wa_row_timestamptz(uint64 row, int column)
 	return isnull ? 0 : DatumGetTimestampTz(datum);
 }
 
+/* An oid, or the id of a transaction. */
+Oid
+wa_row_oid(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		datum = value(row, column, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(datum);
+}
+
+/* Where a row lies; not NULL. */
+ItemPointer
+wa_row_tid(uint64 row, int column)
+{
+	bool		isnull;
+
+	return (ItemPointer) DatumGetPointer(value(row, column, &isnull));
+}
+
 /*
  * A text[] as palloc()ed array of strings, elements NULL for SQL NULLs.
  * SQL NULL gives NULL and *n = 0.

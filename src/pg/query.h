@@ -59,6 +59,8 @@ extern PGDLLEXPORT int32 wa_row_int4(uint64 row, int column);
 extern PGDLLEXPORT bool wa_row_bool(uint64 row, int column);
 extern PGDLLEXPORT double wa_row_float8(uint64 row, int column);
 extern PGDLLEXPORT TimestampTz wa_row_timestamptz(uint64 row, int column);
+extern Oid	wa_row_oid(uint64 row, int column);
+extern ItemPointer wa_row_tid(uint64 row, int column);
 extern PGDLLEXPORT bool wa_row_isnull(uint64 row, int column);
 extern PGDLLEXPORT char **wa_row_text_array(uint64 row, int column, int *n);
 

@@ -265,6 +265,7 @@ wa_worker_round_reload(void)
 	wa_compose_approver_reload();
 	wa_compose_unwritten_look();
 	wa_compose_unreached_reload();
+	wa_compose_known_forget();
 	wa_identity_standbys_reload();
 	if (deliver)
 		deliver->reload();
