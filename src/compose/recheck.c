@@ -433,6 +433,8 @@ leave_out_known(const char *schema, int64 *ids, int n, WaStill *results)
 	int64	   *known = palloc(sizeof(int64) * Max(n, 1));
 	int			nknown = wa_compose_known_still(schema, ids, n, known);
 
+	ereport(DEBUG1,
+			(errmsg_internal("of %d messages %d are as they were made", n, nknown)));
 	qsort(known, nknown, sizeof(int64), by_value);
 	for (int i = 0; i < n && nknown > 0; i++)
 	{
