@@ -14,28 +14,13 @@
 
 #include <json-c/json.h>
 
+#include "gateway/answer.h"
+#include "gateway/buf.h"
 #include "gateway/gateway.h"
-
-#if defined(__GNUC__)
-#define WA_PRINTF(f, a)	__attribute__((format(printf, f, a)))
-#else
-#define WA_PRINTF(f, a)
-#endif
+#include "gateway/utf8.h"
 
 /* No provider has more secret settings than this; checked by the tests. */
 #define WA_GATEWAY_MAX_SECRETS	8
-
-/*
- * Bytes that grow.  An allocation that fails sets "failed" and the buffer
- * swallows everything that follows, so that only the end has to be checked.
- */
-typedef struct WaBuf
-{
-	char	   *data;			/* NUL-terminated once something was added */
-	size_t		len;
-	size_t		size;
-	bool		failed;
-} WaBuf;
 
 /* What one of Meta's error codes, or one range of them, comes to. */
 typedef struct WaMetaCode
@@ -90,27 +75,7 @@ extern const WaMetaCode *wa_gateway_meta_code_at(size_t index);
 extern const WaWord *wa_gateway_fonnte_reason(const char *reason);
 extern const WaWord *wa_gateway_fonnte_reason_at(size_t index);
 
-/* utf8.c */
-extern size_t wa_gateway_utf8_next(const char *s, size_t len,
-								   unsigned long *code_point);
-extern bool wa_gateway_utf8_length(const char *s, size_t *chars);
-extern bool wa_gateway_printable(unsigned long code_point);
-extern void wa_gateway_clean(char *dst, size_t size,
-							 const char *src, size_t len);
-extern void wa_gateway_sentence(char *dst, size_t size,
-								const char *format,...) WA_PRINTF(3, 4);
-extern bool wa_gateway_same_word(const char *a, const char *b);
-
 /* request.c */
-extern void wa_gateway_buf_add(WaBuf *buf, const char *bytes, size_t len);
-extern void wa_gateway_buf_str(WaBuf *buf, const char *text);
-extern void wa_gateway_buf_json(WaBuf *buf, const char *text);
-extern void wa_gateway_buf_form(WaBuf *buf, const char *text);
-extern void wa_gateway_buf_value(WaBuf *buf, const char *value);
-extern char *wa_gateway_buf_take(WaBuf *buf);
-extern char *wa_gateway_numbered_params(const char *prefix,
-										const WaPair *params, size_t nparams);
-extern void wa_gateway_buf_free(WaBuf *buf);
 extern const char *wa_gateway_value(const WaGateway *gateway,
 									const WaPair *settings, size_t nsettings,
 									const char *name);
@@ -127,26 +92,6 @@ extern bool wa_gateway_request(WaRequest *req, const char *method,
 							   const char *content_type,
 							   const char *authorization,
 							   char *err, size_t err_size);
-
-/* answer.c */
-extern json_object *wa_gateway_parse(const WaReply *reply);
-extern json_object *wa_gateway_member(json_object *parent, const char *key);
-extern json_object *wa_gateway_element(json_object *array, size_t index);
-extern bool wa_gateway_text(json_object *value, char *dst, size_t size);
-extern bool wa_gateway_id(json_object *value, char *dst, size_t size);
-extern bool wa_gateway_is_2xx(const WaReply *reply);
-extern void wa_gateway_verdict(WaVerdict *verdict, WaOutcome outcome);
-extern void wa_gateway_unlisted(WaVerdict *verdict, const char *words);
-extern void wa_gateway_told_wait(const WaReply *reply, WaVerdict *verdict);
-
-/* http_status.c */
-extern bool wa_gateway_status_tells(const WaReply *reply);
-extern void wa_gateway_judge_status(const char *provider, const WaReply *reply,
-									const char *details, WaVerdict *verdict);
-extern void wa_gateway_judge_gateway_status(const char *provider,
-											const WaReply *reply,
-											const char *details,
-											WaVerdict *verdict);
 
 /* health.c */
 extern json_object *wa_gateway_health_begin(const WaReply *reply,

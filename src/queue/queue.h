@@ -237,7 +237,5 @@ extern PGDLLEXPORT bool wa_queue_requests(int limit, const int64 *busy, int nbus
 										  int64 **forgotten, int *nforgotten,
 										  int64 **revived, int *nrevived,
 										  bool *unwritten, bool *left);
-extern bool wa_queue_settle(int64 message, int attempt, const char *provider_message_id,
-							bool accepted, const char *detail);
 
 #endif							/* SICANTIK_WA_QUEUE_H */

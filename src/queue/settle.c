@@ -27,8 +27,8 @@ PG_FUNCTION_INFO_V1(wa_sql_settle);
  * where there is nothing to settle: no such message, or it is known already.
  * SPI connected, the database's owner acting; waits for nobody.
  */
-bool
-wa_queue_settle(int64 message, int attempt, const char *provider_message_id,
+static bool
+settle(int64 message, int attempt, const char *provider_message_id,
 				bool accepted, const char *detail)
 {
 	static WaStatement put =
@@ -70,7 +70,7 @@ wa_sql_settle(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("attempts are numbered from 1")));
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
-	noted = wa_queue_settle(PG_GETARG_INT64(0), PG_GETARG_INT32(1), provider_message_id,
+	noted = settle(PG_GETARG_INT64(0), PG_GETARG_INT32(1), provider_message_id,
 							PG_GETARG_BOOL(3), detail);
 	wa_call_end(&call);
 	PG_RETURN_BOOL(noted);
