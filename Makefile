@@ -10,7 +10,8 @@
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make test-readme                        the README's five minutes, in bare Debian folders
 #   make bench                              figures
-#   make reference                          docs/reference.md anew, from the comments in the database
+#   make reference                          docs/reference.md anew, from the comments in the database,
+#                                           and the states in docs/architecture.md, from their table
 #
 # Two modules: sicantik_wa is preloaded into the server and links libc and
 # json-c only; sicantik_wa_worker holds src/deliver/ and links libcurl.
@@ -25,7 +26,7 @@ SQL_PARTS = src/sicantik_wa.sql src/office/setting.sql src/identity/identity.sql
 	src/compose/compose.sql src/queue/queue.sql src/queue/operator.sql src/compose/send.sql \
 	src/compose/calendar.sql src/deliver/deliver.sql src/feedback/feedback.sql \
 	src/admin/access.sql src/admin/arm.sql src/admin/admin.sql src/admin/explain.sql \
-	src/admin/import.sql src/admin/views.sql src/rights.sql
+	src/admin/import.sql src/admin/views.sql src/queue/adrift.sql src/rights.sql
 # Scripts of versions that are released, and the steps to this one, made of a
 # part that is written by hand and the install script (CONTRIBUTING.md, An upgrade
 # step).
@@ -119,5 +120,6 @@ bench:
 	test/bench/run.sh
 reference:
 	docs/reference.sh
+	docs/states.sh
 
 .PHONY: $(SCRIPT_GOALS)

@@ -177,6 +177,7 @@ compile()
 	mkdir -p "$to" &&
 		"${cc[@]}" -o "$to/text_test" test/unit/text_test.c src/text/*.c -ljson-c &&
 		"${cc[@]}" -o "$to/gateway_test" test/unit/gateway_test.c src/gateway/*.c src/text/*.c -ljson-c &&
+		"${cc[@]}" -o "$to/state_test" test/unit/state_test.c src/queue/state.c &&
 		"${cc[@]}" -o "$to/http_test" test/unit/http_test.c src/deliver/http*.c src/gateway/*.c src/text/*.c \
 			-lcurl -ljson-c -lpthread &&
 		"${cc[@]}" -o "$to/http_reuse_test" test/unit/http_reuse_test.c src/deliver/http*.c src/gateway/*.c src/text/*.c \
@@ -201,13 +202,13 @@ test_unit()
 	as_user_compile "$B/unit-clang" clang "${sanitize[@]}" &
 	wait
 	for kind in gcc clang; do
-		for program in text gateway http http_reuse; do
+		for program in text gateway state http http_reuse; do
 			if [ ! -x "$B/unit-$kind/${program}_test" ]; then
 				count "unit $program, $kind" 0 1
 				continue
 			fi
 			run_logged "unit-$program-$kind" "$B/unit-$kind/${program}_test" \
-				$([ $program = text ] && echo test/unit/numbers.tsv)
+				$([ $program = text ] && echo test/unit/numbers.tsv) $([ $program = state ] && echo docs/architecture.md)
 			count_line "unit $program, $kind" $? "$B/log/unit-$program-$kind"
 		done
 	done

@@ -183,7 +183,7 @@ count_waiting(void)
 	static WaStatement count =
 		WA_STATEMENT("SELECT count(*) FROM (SELECT message_id FROM wa.ready WHERE claimed_at IS NULL"
 					 " UNION ALL SELECT message_id FROM wa.due) AS w JOIN wa.message AS m ON m.id = w.message_id"
-					 " WHERE m.scenario IS NOT NULL AND m.state = 'queued'");
+					 " WHERE m.scenario IS NOT NULL AND m.state = " WA_SQL_STATE(QUEUED));
 
 	wa_query(&count, NULL);
 	return wa_row_int8(0, 1);

@@ -45,9 +45,7 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("template \"%s\" does not exist", template_key)));
 	if (!wa_compose_people_load_partners(&batch, &partner_id, 1))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("table \"%s\" is locked at the moment", batch.locked_table)));
+		wa_call_table_locked(batch.locked_table);
 	recipient = wa_compose_people_partner(&batch, partner_id);
 	if (recipient == NULL)
 		ereport(ERROR,
@@ -61,9 +59,7 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
 	wa_route_load_providers(&providers, false);
 	if (!wa_route_load_facts(&route, 1, batch.schema, &locked, NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("table \"%s\" is locked at the moment", locked)));
+		wa_call_table_locked(locked);
 	if (route.number == NULL)
 		route.reason = psprintf("no message: no usable number in %s", recipient->tried);
 	else if (route.refusal)

@@ -48,15 +48,6 @@ hinder(WaStory *story, const char **obstacle, const char *sentence)
 		*obstacle = sentence;
 }
 
-static void
-refuse_locked(const char *locked)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg("table \"%s\" is locked at the moment", locked ? locked : "res_partner"),
-			 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
-}
-
 /* The template; NULL, with the obstacle, if there is something wrong with it. */
 static WaTemplate *
 explain_template(WaStory *story, const char *key, const char **obstacle)
@@ -84,7 +75,7 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route, const char **obsta
 
 	wa_route_load_providers(&providers, false);
 	if (!wa_route_load_facts(route, 1, batch->schema, &locked, NULL))
-		refuse_locked(locked);
+		wa_call_table_locked(locked ? locked : "res_partner");
 	if (route->refusal)
 	{
 		hinder(story, obstacle, wa_story_phrase(story, route->refusal));
@@ -195,7 +186,7 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	batch.time_zone = wa_office_get("time_zone");
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
 	if (!wa_compose_people_load_partners(&batch, &partner_id, 1))
-		refuse_locked(batch.locked_table);
+		wa_call_table_locked(batch.locked_table ? batch.locked_table : "res_partner");
 	recipient = wa_compose_people_partner(&batch, partner_id);
 	if (recipient == NULL)
 	{
@@ -223,7 +214,7 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	if (permit_id != 0)
 	{
 		if (!wa_compose_permits_load(&batch, &permit_id, 1))
-			refuse_locked(batch.locked_table);
+			wa_call_table_locked(batch.locked_table ? batch.locked_table : "res_partner");
 		permit = wa_compose_permit_find(&batch, permit_id);
 		if (permit)
 			wa_compose_permit_values(&batch, &values, permit, recipient);

@@ -26,14 +26,14 @@ reason_in_words(const WaFindings *findings, const char *reason)
 
 /* The statement that lets these messages go, or ends them, and no others. */
 static char *
-what_to_do(const char *state, const char *reason, const char *setting)
+what_to_do(WaState state, const char *reason, const char *setting)
 {
-	if (strcmp(state, "held") != 0)
-		return reason == NULL || strcmp(state, "unknown") == 0 ? "" :
+	if (state != WA_STATE_HELD)
+		return reason == NULL || state == WA_STATE_UNKNOWN ? "" :
 			psprintf("; mend the cause, then SELECT wa_retry(reason => '%s', since => now() - interval '24 hours')", reason);
 	if (reason == NULL)
 		return "; SELECT wa_release(id) FROM wa.message_view WHERE state = 'held' AND reason IS NULL";
-	if (strcmp(reason, "name_mismatch") == 0)
+	if (wa_queue_reason_read(reason) == WA_REASON_NAME_MISMATCH)
 		return "; look at each: SELECT id, detail FROM wa.message_view WHERE state = 'held' AND reason = 'name_mismatch'; then SELECT wa_release(id) or SELECT wa_cancel(id)";
 	if (setting)
 		return psprintf("; SELECT wa_set('%s', '...') has them written and sent", setting);
@@ -50,14 +50,15 @@ find_messages(WaFindings *findings)
 {
 	static WaStatement ends =
 		WA_STATEMENT("SELECT state, reason, count(*)::text, max(id)::text,"
-					 " state = 'failed' AND coalesce(reason, '') IN ('recipient', 'policy') AND (count(*) < 5 OR count(*) <"
-					 " (SELECT count(*) FROM wa.message AS s WHERE s.state IN ('sent', 'delivered', 'read')"
+					 " state = " WA_SQL_STATE(FAILED) " AND coalesce(reason, '') IN (" WA_SQL_REASON(RECIPIENT) ", " WA_SQL_REASON(POLICY) ")"
+					 " AND (count(*) < 5 OR count(*) <"
+					 " (SELECT count(*) FROM wa.message AS s WHERE s.state IN " WA_SQL_STATES(WA_SENT)
 					 " AND s.created_at > now() - interval '24 hours')),"
-					 " min(CASE WHEN reason = 'setting_missing' AND body IS NULL THEN " WA_QUEUE_SETTING_OF("detail") " END)"
+					 " min(CASE WHEN reason = " WA_SQL_REASON(SETTING_MISSING) " AND body IS NULL THEN " WA_QUEUE_SETTING_OF("detail") " END)"
 					 " FILTER (WHERE NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("detail") "))"
 					 " FROM wa.message"
-					 " WHERE " NOT_PURGED " AND (state IN ('failed', 'unknown', 'expired')"
-					 " AND created_at > now() - interval '24 hours' OR state = 'held')"
+					 " WHERE " NOT_PURGED " AND (state IN " WA_SQL_STATES(WA_WRONG)
+					 " AND created_at > now() - interval '24 hours' OR state = " WA_SQL_STATE(HELD) ")"
 					 " GROUP BY state, reason ORDER BY state, reason");
 	uint64		n = wa_query(&ends, NULL);
 
@@ -65,15 +66,15 @@ find_messages(WaFindings *findings)
 	{
 		char	   *state = wa_row_text(i, 1);
 		char	   *reason = wa_row_text(i, 2);
-		bool		held = strcmp(state, "held") == 0;
+		WaState		is = wa_queue_state_read(state, false);
 		bool		fine = wa_row_bool(i, 5);
 
-		wa_admin_find(findings, held ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
+		wa_admin_find(findings, is == WA_STATE_HELD ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
 				psprintf("log: messages %s", state),
 				psprintf("SELECT * FROM wa_why(%s)", wa_row_text(i, 4)),
 				psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
 						 wa_row_text(i, 3), reason ? reason_in_words(findings, reason) : "-", wa_row_text(i, 4),
-						 fine ? "" : what_to_do(state, reason, wa_row_text(i, 6))));
+						 fine ? "" : what_to_do(is, reason, wa_row_text(i, 6))));
 	}
 	if (n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages", NULL, "nothing failed in the last 24 hours, nothing is held");
@@ -86,7 +87,7 @@ find_waiting(WaFindings *findings)
 	static WaStatement stuck =
 		WA_STATEMENT("SELECT count(*)::text, min(m.detail) FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
 					 " JOIN wa.message AS m ON m.id = r.message_id"
-					 " WHERE m.reason = 'no_provider' AND m.detail IS NOT NULL HAVING count(*) > 0");
+					 " WHERE m.reason = " WA_SQL_REASON(NO_PROVIDER) " AND m.detail IS NOT NULL HAVING count(*) > 0");
 
 	if (wa_query(&stuck, NULL) == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages waiting", NULL, NULL);
@@ -104,7 +105,7 @@ find_adrift(WaFindings *findings)
 {
 	static WaStatement adrift =
 		WA_STATEMENT("SELECT count(*)::text FROM wa.message AS m WHERE " NOT_PURGED
-					 " AND state IN ('queued', 'sending', 'unknown') AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
+					 " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
 
 	if (findings->identity.is_copy || wa_query(&adrift, NULL) == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
@@ -121,7 +122,7 @@ find_unreadable(WaFindings *findings)
 	static WaStatement stuck =
 		WA_STATEMENT("SELECT count(*)::text, min(m.detail) FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
 					 " JOIN wa.message AS m ON m.id = r.message_id"
-					 " WHERE m.state = 'queued' AND m.reason = 'facts_unreadable' HAVING count(*) > 0");
+					 " WHERE m.state = " WA_SQL_STATE(QUEUED) " AND m.reason = " WA_SQL_REASON(FACTS_UNREADABLE) " HAVING count(*) > 0");
 
 	if (wa_query(&stuck, NULL) == 0)
 		wa_admin_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);

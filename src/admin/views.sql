@@ -59,17 +59,6 @@ COMMENT ON VIEW wa.figures IS 'messages in figures, for every level: how many we
 COMMENT ON COLUMN wa.figures.scenario IS 'NULL: sent by hand';
 COMMENT ON COLUMN wa.figures.time_to_send IS 'mean time from making a message (or the time asked for) to its acceptance';
 
-CREATE VIEW wa.adrift WITH (security_barrier = true) AS
-SELECT m.id, m.scenario, m.state, m.reason, m.due_at, m.created_at
-  FROM wa.message AS m
- WHERE (SELECT wa._level('view')) IS NOT NULL
-   AND ((m.state = 'queued' OR m.state = 'unknown' AND m.due_at IS NOT NULL)
-       AND NOT EXISTS (SELECT FROM wa.ready AS w WHERE w.message_id = m.id)
-       AND NOT EXISTS (SELECT FROM wa.due AS w WHERE w.message_id = m.id)
-        OR m.state = 'sending'
-       AND NOT EXISTS (SELECT FROM wa.ready AS w WHERE w.message_id = m.id AND w.claimed_at IS NOT NULL));
-COMMENT ON VIEW wa.adrift IS 'messages that say that they wait, or are on the wire, but that nobody carries out, for every level: wa_retry(id) takes them';
-
 CREATE VIEW wa.scenario_view WITH (security_barrier = true) AS
 SELECT s.* FROM wa.scenario AS s WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.scenario_view IS 'scenarios and their policy, for every level; wa_set_scenario() changes it';

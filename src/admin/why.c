@@ -179,8 +179,9 @@ end_of_doubt(void)
 static bool
 says_who(const char *reason)
 {
-	return reason && (strcmp(reason, "cancelled") == 0 || strcmp(reason, "retried") == 0 ||
-					  strcmp(reason, "released") == 0);
+	WaReason	code = wa_queue_reason_read(reason);
+
+	return code == WA_REASON_CANCELLED || code == WA_REASON_RETRIED || code == WA_REASON_RELEASED;
 }
 
 /* A time of the row, 0 where it is NULL. */
@@ -227,7 +228,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	const char *detail;
 	const char *advice;
 	bool		adrift;
-	bool		held;
+	WaState		is;
 	bool		in_doubt;
 
 	wa_call_rows_begin(fcinfo);
@@ -246,8 +247,8 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	if (detail)
 		detail = wa_story_phrase(&story, detail);
 	adrift = wa_row_bool(0, M_ADRIFT);
-	held = strcmp(state, "held") == 0;
-	in_doubt = strcmp(state, "unknown") == 0 && time_of(M_DUE_AT) != 0 && !adrift;
+	is = wa_queue_state_read(state, time_of(M_DUE_AT) != 0);
+	in_doubt = is == WA_STATE_DOUBT && !adrift;
 
 	tell_origin(&story);
 	if (!wa_row_isnull(0, M_ROUTE))
@@ -275,11 +276,11 @@ wa_sql_why(PG_FUNCTION_ARGS)
 									 wa_story_cause(&story, reason, detail, ": "), NULL, NULL));
 	if (adrift)
 		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_ADRIFT, NULL, NULL, NULL));
-	else if (held)
+	else if (is == WA_STATE_HELD)
 		tell_end_of_hold(&story);
 	else if (in_doubt)
 		wa_story_tell(&story, time_of(M_DUE_AT), wa_story_words(&story, end_of_doubt(), NULL, NULL, NULL));
-	else if (strcmp(state, "queued") == 0)
+	else if (is == WA_STATE_QUEUED)
 	{
 		if (time_of(M_DUE_AT))
 			wa_story_tell(&story, time_of(M_DUE_AT),
@@ -289,7 +290,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 			wa_story_tell(&story, time_of(M_EXPIRES_AT), wa_story_words(&story, WA_SAY_NOT_AFTER, NULL, NULL, NULL));
 	}
 	tell_requests(&story, id);
-	if (strcmp(state, "queued") == 0 && !adrift)
+	if (is == WA_STATE_QUEUED && !adrift)
 		tell_providers_in_trouble(&story);
 	advice = adrift || in_doubt ?
 		wa_story_words(&story, adrift ? WA_SAY_ADRIFT_ADVICE : WA_SAY_DOUBT_ADVICE,

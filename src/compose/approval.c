@@ -372,7 +372,7 @@ joins(const WaDraft *first, const WaDraft *draft)
 {
 	return first->joins && !first->dropped && !first->muted && first->scenario == draft->scenario &&
 		first->message.partner_id != 0 && first->message.partner_id == draft->message.partner_id &&
-		strcmp(first->message.state, draft->message.state) == 0;
+		first->message.state == draft->message.state;
 }
 
 /*

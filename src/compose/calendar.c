@@ -189,8 +189,9 @@ void
 wa_compose_calendar_write(WaDaily *daily, WaBatch *batch)
 {
 	static WaStatement count =
-		WA_STATEMENT("SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'held'),"
-					 " count(*) FILTER (WHERE state NOT IN ('queued', 'held'))"
+		WA_STATEMENT("SELECT count(*) FILTER (WHERE state = " WA_SQL_STATE(QUEUED) "),"
+					 " count(*) FILTER (WHERE state = " WA_SQL_STATE(HELD) "),"
+					 " count(*) FILTER (WHERE state NOT IN " WA_SQL_STATES(WA_WAITING) ")"
 					 " FROM wa.message WHERE id = ANY ($1)");
 	int64	   *ids;
 	int			n = 0;
@@ -464,10 +465,7 @@ run_by_hand(const char *key)
 	/* this session may have run it before */
 	wa_compose_guards_start();
 	if (!compose(&daily))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("table \"%s\" is locked at the moment", common.locked_table),
-				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+		wa_call_table_locked(common.locked_table);
 	/* it is the run of this day, also where one has failed before */
 	write_done(key, daily.today, daily.queued, psprintf("by hand: %s", in_words(&daily)), NULL);
 	wa_wake_at_commit();

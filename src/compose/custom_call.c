@@ -38,6 +38,7 @@
 #include "pg/acting.h"
 #include "pg/app_limit.h"
 #include "pg/app_table.h"
+#include "pg/call.h"
 #include "pg/judged.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
@@ -374,10 +375,7 @@ require_table(const WaScenario *scenario)
 		!SplitIdentifierString(pstrdup(scenario->watch), '.', &names) || list_length(names) != 2)
 		return;
 	if (wa_app_open(&table, linitial(names), lsecond(names)) == WA_APP_LOCKED)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("table \"%s\" is locked at the moment", scenario->watch),
-				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+		wa_call_table_locked(scenario->watch);
 }
 
 /* Call the function, and undo nothing of what it did. */

@@ -17,8 +17,8 @@
 
 #include "compose/custom.h"
 #include "compose/daily.h"
-#include "pg/query.h"
 #include "pg/subtransaction.h"
+#include "queue/queue.h"
 
 /* Rows written at once. */
 #define CHUNK			500
@@ -35,21 +35,6 @@ typedef struct Row
 	const WaOwnAnswer *answer;
 	const char *once;
 } Row;
-
-/* Reads all of wa.announced, which has no index in this order: once a day. */
-static void
-forget_days(const WaDaily *daily)
-{
-	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.announced WHERE starts_with(key, $1)"
-					 " AND key COLLATE \"C\" < $1 || ($2::date - $3)");
-	WaArgs		args = {0};
-
-	wa_arg_text(&args, psprintf("day:%s:", daily->scenario->key));
-	wa_arg_text(&args, daily->today);
-	wa_arg_int4(&args, FORGET_DAYS);
-	wa_query(&forget, &args);
-}
 
 /* What this row announces. */
 static char *
@@ -151,6 +136,6 @@ wa_compose_own_daily(WaDaily *daily)
 				 errmsg("%s", error)));
 	if (failed > 0)
 		daily->note = psprintf("%d of %d rows failed: %s", failed, n, error);
-	forget_days(daily);
+	wa_queue_forget_days(psprintf("day:%s:", scenario->key), daily->today, FORGET_DAYS);
 	return true;
 }

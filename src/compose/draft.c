@@ -67,8 +67,8 @@ wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *valu
 		return;
 	if (setting)
 	{
-		message->state = "held";
-		message->reason = "setting_missing";
+		message->state = WA_STATE_HELD;
+		message->reason = WA_REASON_SETTING_MISSING;
 		message->detail = psprintf("the setting \"%s\" is not set", setting);
 	}
 	else if (batch->again)
@@ -127,7 +127,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	message->fallback_when_paced = scenario->fallback_when_paced;
 	message->expires_at = event->at + scenario->time_to_live_us;
 	message->event_id = event->id;
-	message->state = "queued";
+	message->state = WA_STATE_QUEUED;
 	message->in_doubt = batch->doubt_all || event->in_doubt;
 	if (recipient)
 	{
@@ -142,22 +142,22 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 
 	if (recipient == NULL)
 	{
-		message->state = "skipped";
-		message->reason = "no_recipient";
+		message->state = WA_STATE_SKIPPED;
+		message->reason = WA_REASON_NO_RECIPIENT;
 		message->detail = batch->no_contacts ? "there is no table res_partner" :
 			"the contact does not exist any more";
 	}
 	else if (recipient->number == NULL)
 	{
-		message->state = "skipped";
-		message->reason = "no_number";
+		message->state = WA_STATE_SKIPPED;
+		message->reason = WA_REASON_NO_NUMBER;
 		message->detail = psprintf("no usable number in %s",
 								   recipient->tried[0] ? recipient->tried : "any column");
 	}
-	else if (strcmp(message->state, "queued") == 0 && (batch->hold_all || event->hold))
+	else if (message->state == WA_STATE_QUEUED && (batch->hold_all || event->hold))
 	{
-		message->state = "held";
-		message->reason = "copy";
+		message->state = WA_STATE_HELD;
+		message->reason = WA_REASON_COPY;
 		message->detail = batch->hold_all ?
 			"made in a copy, which sends nothing before it is armed" :
 			"made from what was there before this copy was armed";
@@ -239,7 +239,7 @@ drop_as_announced(WaBatch *batch, WaDraft *draft, const char *key)
 static bool
 announces(const WaDraft *draft)
 {
-	return draft->message.reason == NULL || strcmp(draft->message.reason, "no_number") != 0;
+	return draft->message.reason != WA_REASON_NO_NUMBER;
 }
 
 /*

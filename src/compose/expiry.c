@@ -180,18 +180,6 @@ has_baseline(const char *key)
 	return wa_query(&find, &args) > 0;
 }
 
-static void
-mark_done(const char *const *keys, int n)
-{
-	static WaStatement mark =
-		WA_STATEMENT("INSERT INTO wa.announced (key, message_id) SELECT key, 0 FROM unnest($1) AS k(key)"
-					 " ON CONFLICT (key) DO NOTHING");
-	WaArgs		args = {0};
-
-	wa_arg_text_array(&args, keys, n);
-	wa_query(&mark, &args);
-}
-
 /*
  * The first run: everything that has been reached counts as announced.
  */
@@ -207,7 +195,7 @@ take_baseline(WaDaily *daily, const char *relation, const char *key, Candidate *
 	for (int i = 0; i < n; i++)
 		keys[i] = list[i].key;
 	keys[n] = key;
-	mark_done(keys, n + 1);
+	wa_queue_count_as_announced(keys, n + 1);
 	daily->note = psprintf("first run: %d permits had reached a threshold before; they count as announced until the next one", n);
 	wa_arg_text(&args, relation);
 	wa_arg_text(&args, daily->scenario->key);
@@ -254,7 +242,7 @@ note_no_contact(WaDaily *daily, WaBatch *batch, const char *relation,
 						   "the permit has no contact; linking one before the next threshold sends the warning");
 	}
 	if (count > 0)
-		mark_done(keys, count);
+		wa_queue_count_as_announced(keys, count);
 }
 
 static bool

@@ -122,18 +122,18 @@ judge(WaBatch *batch, WaDraft *draft)
 	if (permit == NULL)
 		return;
 	why = composer && composer->old_news && draft->scenario->news_days != PG_INT32_MAX &&
-		strcmp(message->state, "skipped") != 0 ? composer->old_news(batch, draft) : NULL;
+		message->state != WA_STATE_SKIPPED ? composer->old_news(batch, draft) : NULL;
 	if (why)
 	{
-		message->state = "skipped";
-		message->reason = "not_news";
+		message->state = WA_STATE_SKIPPED;
+		message->reason = WA_REASON_NOT_NEWS;
 		message->detail = psprintf("%s, more than %d days ago", why, draft->scenario->news_days);
 	}
-	else if (recipient && !draft->is_staff && strcmp(message->state, "queued") == 0 &&
+	else if (recipient && !draft->is_staff && message->state == WA_STATE_QUEUED &&
 			 wa_compose_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
 	{
-		message->state = "held";
-		message->reason = "name_mismatch";
+		message->state = WA_STATE_HELD;
+		message->reason = WA_REASON_NAME_MISMATCH;
 		message->detail = psprintf("the contact is called \"%s\", the applicant \"%s\": is it the same person?",
 								   recipient->name, permit->applicant_name);
 	}
@@ -144,13 +144,13 @@ judge(WaBatch *batch, WaDraft *draft)
 static bool
 is_queued(const WaDraft *draft)
 {
-	return !draft->dropped && strcmp(draft->message.state, "queued") == 0;
+	return !draft->dropped && draft->message.state == WA_STATE_QUEUED;
 }
 
 static void
-hold(WaDraft *draft, const char *reason, char *detail)
+hold(WaDraft *draft, WaReason reason, char *detail)
 {
-	draft->message.state = "held";
+	draft->message.state = WA_STATE_HELD;
 	draft->message.reason = reason;
 	draft->message.detail = detail;
 }
@@ -167,7 +167,7 @@ count_numbers(WaDraft **drafts, int n)
 	static WaStatement count =
 		WA_STATEMENT("SELECT m.number, count(*) FROM wa.message AS m"
 					 " WHERE m.number = ANY ($1) AND m.created_at > clock_timestamp() - interval '24 hours'"
-					 " AND m.state IN ('queued', 'sending', 'sent', 'delivered', 'read', 'unknown')"
+					 " AND m.state IN " WA_SQL_STATES(WA_GOES)
 					 " GROUP BY m.number");
 	HASHCTL		ctl = {0};
 	HTAB	   *table;
@@ -226,7 +226,7 @@ limit_per_number(WaDraft **drafts, int n)
 		if (entry == NULL)
 			continue;
 		if (limit != PG_INT32_MAX && entry->messages >= limit)
-			hold(drafts[i], "daily_limit",
+			hold(drafts[i], WA_REASON_DAILY_LIMIT,
 				 psprintf("the number was sent %d messages in the last 24 hours", limit));
 		else
 			entry->messages++;
@@ -412,7 +412,7 @@ limit_bulk(const WaScenario *scenario, WaDraft **drafts, int n)
 			npassed++;
 			continue;
 		}
-		hold(drafts[i], "bulk", unconstify(char *, why));
+		hold(drafts[i], WA_REASON_BULK, unconstify(char *, why));
 		nheld++;
 	}
 	if (hourly && npassed > 0)
@@ -441,7 +441,7 @@ wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int
 			continue;
 		message->due_at = opening;
 		message->expires_at = Max(message->expires_at, opening + scenario->time_to_live_us);
-		message->reason = "outside_hours";
+		message->reason = WA_REASON_OUTSIDE_HOURS;
 		message->detail = detail;
 	}
 }
@@ -498,27 +498,12 @@ told_by(const WaEvent *event, const WaScenario *scenario, WaDraft **drafts, int 
 void
 wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 {
-	/* the records stand there twice, so that no plan reads all messages of permits */
-	static WaStatement supersede =
-		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET reason = 'newer_status',"
-					 " state = CASE WHEN m.state = 'unknown' OR m.repeats > 0 THEN 'unknown' ELSE 'superseded' END,"
-					 " detail = CASE WHEN e.told_by = 0 THEN 'the status has changed again since'"
-					 " ELSE 'message ' || e.told_by || ' tells a newer status' END,"
-					 " due_at = NULL, finished_at = clock_timestamp()"
-					 " FROM unnest($1, $2, $3, $4) AS e(id, record, scenario, told_by)"
-					 " WHERE m.res_id = e.record AND m.res_id = ANY ($2) AND m.res_model = 'sicantik.permit'"
-					 " AND m.scenario = e.scenario AND m.event_id < e.id"
-					 " AND (m.state IN ('queued', 'held') OR m.state = 'unknown' AND m.due_at IS NOT NULL)"
-					 " RETURNING m.id),"
-					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"
-					 " DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM s)");
 	int			size = Max(batch->nevents * batch->nscenarios, 1);
 	int64	   *ids = palloc(sizeof(int64) * size);
 	int64	   *records = palloc(sizeof(int64) * size);
 	int64	   *messages = palloc(sizeof(int64) * size);
 	const char **keys = palloc(sizeof(char *) * size);
 	int			k = 0;
-	WaArgs		args = {0};
 
 	for (int s = 0; s < batch->nscenarios; s++)
 	{
@@ -540,13 +525,8 @@ wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
 			keys[k++] = scenario->key;
 		}
 	}
-	if (k == 0)
-		return;
-	wa_arg_int8_array(&args, ids, k);
-	wa_arg_int8_array(&args, records, k);
-	wa_arg_text_array(&args, keys, k);
-	wa_arg_int8_array(&args, messages, k);
-	wa_query(&supersede, &args);
+	if (k > 0)
+		wa_queue_supersede(ids, records, keys, messages, k);
 }
 
 /*

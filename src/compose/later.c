@@ -27,26 +27,10 @@
 void
 wa_compose_later_keep(WaDraft **drafts, int n)
 {
-	/* a permit that is changed all day long is not to make a row that has no end */
-	static WaStatement keep =
-		WA_STATEMENT("WITH k AS MATERIALIZED (SELECT o.message_id AS id, k.event, k.place,"
-					 " k.change::jsonb || jsonb_build_object('event', k.event::text) AS change"
-					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS k(key, event, change, place)"
-					 " JOIN wa.announced AS o ON o.key = " WA_QUEUE_INDEXABLE("k.key") "),"
-					 " m AS MATERIALIZED (SELECT m.id, m.event_id, CASE WHEN jsonb_typeof(m.change -> 'later') = 'array'"
-					 " THEN m.change -> 'later' ELSE '[]' END AS later FROM wa.message AS m WHERE m.id IN (SELECT id FROM k)"
-					 " AND m.state IN ('queued', 'held', 'sending') AND m.repeats = 0 AND jsonb_typeof(m.change) = 'object'"
-					 " FOR NO KEY UPDATE SKIP LOCKED),"
-					 " l AS (SELECT m.id, m.later || jsonb_agg(k.change ORDER BY k.place) AS later"
-					 " FROM m JOIN k ON k.id = m.id WHERE k.event <> m.event_id AND jsonb_array_length(m.later) < 50"
-					 " AND NOT m.later @> jsonb_build_array(jsonb_build_object('event', k.event::text))"
-					 " GROUP BY m.id, m.later)"
-					 " UPDATE wa.message AS m SET change = jsonb_set(m.change, '{later}', l.later) FROM l WHERE m.id = l.id");
 	const char **keys = palloc(sizeof(char *) * Max(n, 1));
 	const char **changes = palloc(sizeof(char *) * Max(n, 1));
 	int64	   *events = palloc(sizeof(int64) * Max(n, 1));
 	int			k = 0;
-	WaArgs		args = {0};
 
 	for (int i = 0; i < n; i++)
 	{
@@ -59,27 +43,7 @@ wa_compose_later_keep(WaDraft **drafts, int n)
 		changes[k] = drafts[i]->message.change;
 		events[k++] = drafts[i]->event->id;
 	}
-	if (k == 0)
-		return;
-	wa_arg_text_array(&args, keys, k);
-	wa_arg_int8_array(&args, events, k);
-	wa_arg_text_array(&args, changes, k);
-	wa_query(&keep, &args);
-}
-
-/*
- * These messages keep no later changes any more.
- */
-void
-wa_compose_later_end(const int64 *ids, int n)
-{
-	static WaStatement end =
-		WA_STATEMENT("UPDATE wa.message SET change = change - 'later'"
-					 " WHERE id = ANY ($1) AND jsonb_typeof(change) = 'object' AND change ? 'later'");
-	WaArgs		args = {0};
-
-	wa_arg_int8_array(&args, ids, n);
-	wa_query(&end, &args);
+	wa_queue_keep_later(keys, events, changes, k);
 }
 
 /*
@@ -104,8 +68,8 @@ wa_compose_later_leave_out_told(WaWaiting **list, int n)
 	static WaStatement find =
 		WA_STATEMENT("SELECT k.event, k.record FROM unnest($1, $2) AS k(event, record)"
 					 " WHERE EXISTS (SELECT FROM wa.message AS m WHERE m.res_id = k.record AND m.res_model = 'sicantik.permit'"
-					 " AND m.event_id = k.event AND m.change ->> 'to' = 'applicant' AND m.state NOT IN ('cancelled', 'superseded')"
-					 " AND (m.state <> 'skipped' OR EXISTS (SELECT FROM wa.unreached AS u WHERE u.message_id = m.id)))");
+					 " AND m.event_id = k.event AND m.change ->> 'to' = 'applicant' AND m.state NOT IN " WA_SQL_STATES(WA_SAYS_NOTHING)
+					 " AND (m.state <> " WA_SQL_STATE(SKIPPED) " OR EXISTS (SELECT FROM wa.unreached AS u WHERE u.message_id = m.id)))");
 	int			size = 0;
 	int64	   *events;
 	int64	   *records;

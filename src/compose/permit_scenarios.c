@@ -161,13 +161,13 @@ waited_too_long(const WaEvent *event, const WaScenario *scenario)
 
 /*
  * What ready and renewed have in common: the condition became true in this
- * transaction ("held" before it, but for the contact); "holds": it still does.
+ * transaction (was_true: it was before, but for the contact); is_true_now: it still is.
  * The message says the number that the permit has now; what had been announced
  * with the number of that time was no news then.
  */
 static void
 announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
-		 const WaPermit *permit, bool held, bool holds, int rank)
+		 const WaPermit *permit, bool was_true, bool is_true_now, int rank)
 {
 	const char *then = wa_compose_event_new(event, "permit_number");
 	WaRecipient *recipient;
@@ -179,7 +179,7 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 		wa_compose_outcome(batch, event, scenario, "gone", "the permit does not exist any more");
 		return;
 	}
-	if (!holds)
+	if (!is_true_now)
 	{
 		wa_compose_outcome(batch, event, scenario, "no longer true",
 						   "the permit has changed again since");
@@ -191,7 +191,7 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 						   "the permit has no contact yet; linking one within 7 days sends the message");
 		return;
 	}
-	if (held && !batch->again && waited_too_long(event, scenario))
+	if (was_true && !batch->again && waited_too_long(event, scenario))
 	{
 		wa_compose_outcome(batch, event, scenario, "not news",
 						   "the contact was linked more than 7 days after the permit was there");
@@ -208,28 +208,28 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 void
 wa_compose_permit_ready(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
-	bool		held = ready_before(event);
+	bool		was_true = ready_before(event);
 	bool		nearly;
 	WaPermit   *permit;
 
 	if (wa_compose_permit_ready_silent(scenario, event, &nearly))
 		return;
 	permit = wa_compose_permit_find(batch, event->record_id);
-	announce(batch, scenario, event, permit, held,
+	announce(batch, scenario, event, permit, was_true,
 			 permit && ready(permit->status, permit->permit_number), WA_RANK_READY);
 }
 
 void
 wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
-	bool		held = renewed_before(event);
+	bool		was_true = renewed_before(event);
 	bool		nearly;
 	WaPermit   *permit;
 
 	if (wa_compose_permit_renewal_silent(scenario, event, &nearly))
 		return;
 	permit = wa_compose_permit_find(batch, event->record_id);
-	announce(batch, scenario, event, permit, held && contact_came(event),
+	announce(batch, scenario, event, permit, was_true && contact_came(event),
 			 permit && permit->is_renewal && wa_compose_is(permit->status, "active"),
 			 WA_RANK_RENEWAL);
 }

@@ -183,7 +183,7 @@ static bool
 too_much_waiting(void)
 {
 	static WaStatement count =
-		WA_STATEMENT("SELECT count(*) FROM (SELECT FROM wa.message WHERE state IN ('held', 'queued') LIMIT $1) AS m");
+		WA_STATEMENT("SELECT count(*) FROM (SELECT FROM wa.message WHERE state IN " WA_SQL_STATES(WA_WAITING) " LIMIT $1) AS m");
 	WaArgs		args = {0};
 
 	wa_arg_int4(&args, COPY_LIMIT);

@@ -329,9 +329,9 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 					 " CASE WHEN m.change ->> 'to' = 'applicant' THEN"
 					 " ARRAY(SELECT o.scenario FROM wa.message AS o WHERE o.res_id = m.res_id AND o.res_model = m.res_model"
 					 " AND o.event_id = m.event_id AND o.id <> m.id AND o.change ->> 'to' = 'applicant'"
-					 " AND o.scenario IS NOT NULL AND o.state NOT IN ('cancelled', 'superseded')) END"
-					 " FROM wa.message AS m WHERE m.id = ANY ($1) AND (m.state = 'queued' AND NOT $2"
-					 " OR m.state = 'skipped' AND m.reason = 'no_number' AND $2)");
+					 " AND o.scenario IS NOT NULL AND o.state NOT IN " WA_SQL_STATES(WA_SAYS_NOTHING) ") END"
+					 " FROM wa.message AS m WHERE m.id = ANY ($1) AND (m.state = " WA_SQL_STATE(QUEUED) " AND NOT $2"
+					 " OR m.state = " WA_SQL_STATE(SKIPPED) " AND m.reason = " WA_SQL_REASON(NO_NUMBER) " AND $2)");
 	WaArgs		args = {0};
 	uint64		rows;
 
@@ -527,10 +527,10 @@ wa_compose_recheck_keep_unreached(const int64 *ids, int n)
 		messages[i].id = wa_row_int8(i, 1);
 		messages[i].change = wa_row_text(i, 2);
 		messages[i].expires_at = wa_row_timestamptz(i, 3);
-		messages[i].state = "skipped";
-		messages[i].reason = "no_number";
+		messages[i].state = WA_STATE_SKIPPED;
+		messages[i].reason = WA_REASON_NO_NUMBER;
 	}
 	wa_compose_unreached_keep(messages, rows);
 	/* what was to be said of later changes has become messages like these */
-	wa_compose_later_end(ids, n);
+	wa_queue_drop_later(ids, n);
 }

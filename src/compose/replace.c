@@ -341,36 +341,13 @@ doubt_person(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *recipi
 		wa_compose_permit_find(batch, message->res_id) : NULL;
 
 	if (permit == NULL || recipient == NULL || !waiting->to_applicant ||
-		message->partner_id == waiting->partner_id || strcmp(message->state, "queued") != 0 ||
+		message->partner_id == waiting->partner_id || message->state != WA_STATE_QUEUED ||
 		!wa_compose_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
 		return;
-	message->state = "held";
-	message->reason = "name_mismatch";
+	message->state = WA_STATE_HELD;
+	message->reason = WA_REASON_NAME_MISMATCH;
 	message->detail = psprintf("the contact is called \"%s\", the applicant \"%s\": is it the same person?",
 							   recipient->name, permit->applicant_name);
-}
-
-/*
- * The old ones end, and those that are joined with them: with "why", and the
- * id of the one that is sent instead.
- */
-static void
-end_old(const int64 *ids, const int64 *successors, const char *const *why, int n)
-{
-	static WaStatement end =
-		WA_STATEMENT("WITH e AS (SELECT * FROM unnest($1, $2, $3) AS e(id, successor, why)),"
-					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM e)),"
-					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM e))"
-					 " UPDATE wa.message AS m SET state = CASE WHEN m.repeats > 0 THEN 'unknown' ELSE 'superseded' END,"
-					 " reason = 'replaced', due_at = NULL,"
-					 " detail = 'message ' || e.successor || ' took its place: ' || e.why, finished_at = clock_timestamp()"
-					 " FROM e WHERE m.id = e.id");
-	WaArgs		args = {0};
-
-	wa_arg_int8_array(&args, ids, n);
-	wa_arg_int8_array(&args, successors, n);
-	wa_arg_text_array(&args, why, n);
-	wa_query(&end, &args);
 }
 
 static void
@@ -426,7 +403,7 @@ write_successors(Successor *list, int n)
 		new_ids[i] = messages[i].id;
 		again_after[i] = list[i].again_after_us;
 	}
-	end_old(ended, successors, why, nended);
+	wa_queue_replace(ended, successors, why, nended);
 	wa_queue_take_back(released, nreleased);
 	wa_queue_hand_over(handed[0], handed[1], nhanded);
 	/* perhaps from a message that waits as well: it will say nothing */
@@ -594,7 +571,7 @@ wa_compose_waiting_join(WaWaiting **list, int n)
 					 " ARRAY(SELECT o.key FROM wa.announced AS o WHERE o.message_id = m.id ORDER BY o.key)"
 					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS w(number, partner_id, scenario, place)"
 					 " JOIN wa.message AS m ON m.number = w.number AND m.partner_id = w.partner_id AND m.scenario = w.scenario"
-					 " WHERE m.state = 'queued' AND m.attempts = 0 AND m.id <> ALL ($4) AND w.number IS NOT NULL"
+					 " WHERE m.state = " WA_SQL_STATE(QUEUED) " AND m.attempts = 0 AND m.id <> ALL ($4) AND w.number IS NOT NULL"
 					 " ORDER BY m.id FOR NO KEY UPDATE OF m SKIP LOCKED");
 	const char **numbers = palloc(sizeof(char *) * Max(n, 1));
 	const char **scenarios = palloc(sizeof(char *) * Max(n, 1));
@@ -653,7 +630,7 @@ wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
 	static WaStatement read =
 		WA_STATEMENT("SELECT scenario, template_key, partner_id, params::text, body, res_model, res_id, priority,"
 					 " requires_opt_in, unknown_policy, fallback, fallback_when_paced, expires_at, event_id, still::text"
-					 " FROM wa.message WHERE id = $1 AND state = 'queued'");
+					 " FROM wa.message WHERE id = $1 AND state = " WA_SQL_STATE(QUEUED));
 	Successor	successor = {.old = id, .why = why, .keeps_keys = true};
 	WaNewMessage *message = &successor.message;
 	WaArgs		args = {0};
@@ -676,7 +653,7 @@ wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
 	message->expires_at = wa_row_timestamptz(0, M_EXPIRES);
 	message->event_id = wa_row_int8(0, M_EVENT);
 	message->still = wa_row_text(0, M_STILL);
-	message->state = "queued";
+	message->state = WA_STATE_QUEUED;
 	message->number = contact->number;
 	message->number_source = contact->number_source;
 	message->detail = psprintf("in the place of message " INT64_FORMAT ": %s", id, why);

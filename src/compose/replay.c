@@ -105,10 +105,7 @@ wa_sql_replay(PG_FUNCTION_ARGS)
 	batch.nevents = 1;
 	wa_compose_scenarios(&batch);
 	if (batch.locked)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("table \"%s\" is locked at the moment", batch.locked_table),
-				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+		wa_call_table_locked(batch.locked_table);
 	wa_compose_write(&batch);
 	/* what the worker remembers of the record may not be so any more */
 	wa_wake_reload_at_commit();

@@ -48,16 +48,6 @@ typedef struct Request
 	const char *dedupe_key;
 } Request;
 
-static void
-require_unlocked(const WaBatch *batch, bool loaded)
-{
-	if (!loaded)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("table \"%s\" is locked at the moment", batch->locked_table),
-				 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
-}
-
 /* As much of what was given as an error repeats: it may be a megabyte. */
 #define QUOTED_BYTES	80
 
@@ -102,7 +92,8 @@ find_partner(WaBatch *batch, int64 partner_id)
 {
 	WaRecipient *recipient;
 
-	require_unlocked(batch, wa_compose_people_load_partners(batch, &partner_id, 1));
+	if (!wa_compose_people_load_partners(batch, &partner_id, 1))
+		wa_call_table_locked(batch->locked_table);
 	recipient = wa_compose_people_partner(batch, partner_id);
 	if (recipient == NULL)
 		ereport(ERROR,
@@ -202,7 +193,8 @@ gather_values(WaBatch *batch, const Request *request, const WaTemplate *template
 	{
 		WaPermit   *permit;
 
-		require_unlocked(batch, wa_compose_permits_load(batch, &request->permit_id, 1));
+		if (!wa_compose_permits_load(batch, &request->permit_id, 1))
+			wa_call_table_locked(batch->locked_table);
 		permit = wa_compose_permit_find(batch, request->permit_id);
 		if (permit == NULL)
 			ereport(ERROR,
@@ -264,14 +256,11 @@ apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
 	route.partner_id = message->partner_id;
 	route.later = true;
 	if (!wa_route_load_facts(&route, 1, batch->schema, &locked, NULL))
-	{
-		batch->locked_table = locked;
-		require_unlocked(batch, false);
-	}
+		wa_call_table_locked(locked);
 	if (route.refusal == NULL)
 		return;
-	message->state = "skipped";
-	message->reason = route.refusal_code;
+	message->state = WA_STATE_SKIPPED;
+	message->reason = wa_queue_reason_of(route.nobody);
 	message->detail = route.refusal;
 	ereport(WARNING,
 			(errmsg("the message is not sent: %s", route.refusal)));
@@ -308,7 +297,7 @@ queue_message(const Request *request)
 		message.res_id = request->permit_id;
 	}
 	message.wanted_provider = request->provider;
-	message.state = "queued";
+	message.state = WA_STATE_QUEUED;
 	message.priority = "high";
 	message.requires_opt_in = true;
 	message.fallback = request->provider == NULL;
@@ -319,8 +308,8 @@ queue_message(const Request *request)
 	message.dedupe_key = request->dedupe_key;
 	if (recipient->number == NULL)
 	{
-		message.state = "skipped";
-		message.reason = "no_number";
+		message.state = WA_STATE_SKIPPED;
+		message.reason = WA_REASON_NO_NUMBER;
 		message.detail = psprintf("no usable number in %s", recipient->tried);
 		ereport(WARNING,
 				(errmsg("the message is not sent: partner " INT64_FORMAT " has no usable number",

@@ -48,8 +48,8 @@ read_story(int64 id, Story *story)
 		WA_STATEMENT("SELECT m.state, coalesce(m.detail, m.reason), m.provider, m.route,"
 					 " (SELECT 'HTTP ' || coalesce(a.http_status::text, '-') || ', ' || a.outcome || ': ' || a.response"
 					 " FROM wa.attempt AS a WHERE a.message_id = m.id ORDER BY a.attempt DESC LIMIT 1),"
-					 " m.state NOT IN ('queued', 'sending') OR m.attempts > 0 AND m.state = 'queued'"
-					 " OR m.reason = 'no_provider'"
+					 " m.state NOT IN " WA_SQL_STATES(WA_AT_WORK) " OR m.attempts > 0 AND m.state = " WA_SQL_STATE(QUEUED)
+					 " OR m.reason = " WA_SQL_REASON(NO_PROVIDER)
 					 " FROM wa.message AS m WHERE m.id = $1");
 	WaCall		call;
 	WaArgs		args = {0};

@@ -54,8 +54,8 @@ wa_compose_unreached_keep(const WaNewMessage *messages, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (messages[i].change == NULL || strcmp(messages[i].state, "skipped") != 0 ||
-			messages[i].reason == NULL || strcmp(messages[i].reason, "no_number") != 0)
+		if (messages[i].change == NULL || messages[i].state != WA_STATE_SKIPPED ||
+			messages[i].reason != WA_REASON_NO_NUMBER)
 			continue;
 		ids[k] = messages[i].id;
 		until[k++] = messages[i].expires_at;
@@ -154,7 +154,7 @@ wa_compose_unreached_look_at(const WaBatch *batch)
 		WA_STATEMENT("SELECT FROM wa.unreached LIMIT 1");
 	static WaStatement find =
 		WA_STATEMENT("SELECT m.id FROM wa.message AS m JOIN wa.unreached AS u ON u.message_id = m.id"
-					 " WHERE m.res_id = ANY ($1) AND m.state = 'skipped' AND m.reason = 'no_number'"
+					 " WHERE m.res_id = ANY ($1) AND m.state = " WA_SQL_STATE(SKIPPED) " AND m.reason = " WA_SQL_REASON(NO_NUMBER)
 					 " AND u.until > clock_timestamp() ORDER BY m.id LIMIT 500");
 	int64	   *records = palloc(sizeof(int64) * Max(batch->nevents, 1));
 	int64	   *ids;

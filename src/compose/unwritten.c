@@ -16,8 +16,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "access/xlog.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -58,13 +56,7 @@ typedef struct Unwritten
 	bool		expired;
 	char	   *setting;		/* that has come; "": somebody wants it now */
 
-	/* the answer */
-	const char *state;
-	const char *reason;
-	const char *detail;
-	const char *body;			/* written: another message takes its place */
-	const char *new_params;
-	const char *lacks;			/* the next setting that is not set */
+	WaTextRow	answer;
 } Unwritten;
 
 /* What is done in one transaction. */
@@ -135,7 +127,7 @@ read_unwritten(Unwritten **list)
 		WA_STATEMENT("SELECT m.id, m.scenario, m.template_key, m.partner_id, m.params::text, m.res_model, m.res_id,"
 					 " m.event_id, coalesce(m.expires_at <= clock_timestamp(), false), u.setting"
 					 " FROM wa.unwritten AS u JOIN wa.message AS m ON m.id = u.message_id"
-					 " WHERE m.state = 'held' AND m.body IS NULL"
+					 " WHERE m.state = " WA_SQL_STATE(HELD) " AND m.body IS NULL"
 					 " AND (u.setting = '' OR EXISTS (SELECT FROM wa.setting AS s WHERE s.name = u.setting))"
 					 " ORDER BY m.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED");
 	WaArgs		args = {0};
@@ -295,11 +287,12 @@ gather(WaBatch *batch, const Unwritten *u, const WaScenario *scenario, WaValues 
 }
 
 static void
-answer(Unwritten *u, const char *state, const char *reason, const char *detail)
+answer(Unwritten *u, WaState state, WaReason reason, const char *detail)
 {
-	u->state = state;
-	u->reason = reason;
-	u->detail = detail;
+	u->answer.id = u->id;
+	u->answer.state = state;
+	u->answer.reason = reason;
+	u->answer.detail = detail;
 }
 
 /* What becomes of one message. */
@@ -316,117 +309,47 @@ judge(WaBatch *batch, const WaIdentity *identity, Unwritten *u)
 			scenario = &batch->scenarios[i];
 	if (u->expired)
 	{
-		answer(u, "expired", "time_to_live",
+		answer(u, WA_STATE_EXPIRED, WA_REASON_TIME_TO_LIVE,
 			   psprintf("the setting \"%s\" was set after the time-to-live had ended", u->setting));
 		return;
 	}
 	if (!gather(batch, u, scenario, &values))
 	{
-		answer(u, "cancelled", "no_longer_true", "no longer true: the record does not exist any more");
+		answer(u, WA_STATE_CANCELLED, WA_REASON_NO_LONGER_TRUE, "no longer true: the record does not exist any more");
 		return;
 	}
 	if (template)
 	{
-		u->new_params = wa_compose_template_params(template, batch->mappings, batch->nmappings, &values);
-		u->body = wa_compose_template_render(template, &values, &missing, &u->lacks);
+		u->answer.params = wa_compose_template_params(template, batch->mappings, batch->nmappings, &values);
+		u->answer.body = wa_compose_template_render(template, &values, &missing, &u->answer.lacks);
 	}
-	if (u->body == NULL && u->lacks)
-		answer(u, "held", "setting_missing", psprintf("the setting \"%s\" is not set", u->lacks));
-	else if (u->body == NULL)
-		answer(u, "failed", "request", template ?
+	if (u->answer.body == NULL && u->answer.lacks)
+		answer(u, WA_STATE_HELD, WA_REASON_SETTING_MISSING,
+			   psprintf("the setting \"%s\" is not set", u->answer.lacks));
+	else if (u->answer.body == NULL)
+		answer(u, WA_STATE_FAILED, WA_REASON_REQUEST, template ?
 			   psprintf("its text cannot be written anew without %s", missing) :
 			   psprintf("template \"%s\" does not exist or is not active", u->template_key ? u->template_key : ""));
 	else if (u->setting[0] != '\0' && u->event_id != 0 && u->event_id <= identity->hold_event_id)
-		answer(u, "held", "copy", "made from what was there before this copy was armed");
+		answer(u, WA_STATE_HELD, WA_REASON_COPY, "made from what was there before this copy was armed");
 	else if (u->setting[0] != '\0' && too_many(scenario))
-		answer(u, "held", "bulk",
+		answer(u, WA_STATE_HELD, WA_REASON_BULK,
 			   psprintf("more than %d messages of this scenario waited for the setting", scenario->max_per_transaction));
 	else
-		answer(u, "queued", NULL, NULL);
+		answer(u, WA_STATE_QUEUED, WA_REASON_NONE, NULL);
+	u->answer.why = u->setting[0] == '\0' ? "somebody wanted it to be written" :
+		psprintf("the setting \"%s\" is set now", u->setting);
 }
 
-/* Those that another message takes the place of. */
-static void
-write_successors(const Unwritten *list, int n)
-{
-	/* whatever columns the ledger has: all but these are as they were */
-	static WaStatement write =
-		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT nextval('wa.message_id_seq') AS new, * FROM unnest($1, $2, $3, $4, $5, $6, $7)"
-					 " AS v(old, state, reason, detail, body, params, why)),"
-					 " i AS (INSERT INTO wa.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', v.new,"
-					 " 'state', v.state, 'reason', v.reason, 'detail', concat('in the place of message ' || v.old || ': ' || v.why,"
-					 " '; ' || v.detail), 'body', v.body, 'params', v.params::jsonb, 'due_at', NULL, 'finished_at', NULL))).*"
-					 " FROM v JOIN wa.message AS m ON m.id = v.old),"
-					 " e AS (UPDATE wa.message AS m SET state = 'superseded', reason = 'replaced', due_at = NULL,"
-					 " detail = 'message ' || v.new || ' took its place: ' || v.why, finished_at = clock_timestamp()"
-					 " FROM v WHERE m.id = v.old),"
-					 " o AS (UPDATE wa.announced AS o SET message_id = v.new FROM v WHERE o.message_id = v.old),"
-					 " u AS (DELETE FROM wa.unwritten WHERE message_id IN (SELECT old FROM v))"
-					 " INSERT INTO wa.ready (message_id, timeline) SELECT new, $8 FROM v WHERE state = 'queued'");
-	int64	   *ids = palloc(sizeof(int64) * n);
-	const char **texts[6];
-	int			k = 0;
-	WaArgs		args = {0};
-
-	for (int t = 0; t < 6; t++)
-		texts[t] = palloc(sizeof(char *) * n);
-	for (int i = 0; i < n; i++)
-	{
-		if (list[i].body == NULL)
-			continue;
-		ids[k] = list[i].id;
-		texts[0][k] = list[i].state;
-		texts[1][k] = list[i].reason;
-		texts[2][k] = list[i].detail;
-		texts[3][k] = list[i].body;
-		texts[4][k] = list[i].new_params;
-		texts[5][k++] = list[i].setting[0] == '\0' ? "somebody wanted it to be written" :
-			psprintf("the setting \"%s\" is set now", list[i].setting);
-	}
-	if (k == 0)
-		return;
-	wa_arg_int8_array(&args, ids, k);
-	for (int t = 0; t < 6; t++)
-		wa_arg_text_array(&args, texts[t], k);
-	wa_arg_int4(&args, (int32) GetWALInsertionTimeLine());
-	/* before an id is drawn, see wa_queue_horizon() */
-	(void) GetTopTransactionId();
-	wa_query(&write, &args);
-}
-
-/* Those that have no text yet, or will have none. */
+/* What becomes of them, for the ledger. */
 static void
 write_answers(const Unwritten *list, int n)
 {
-	static WaStatement write =
-		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5) AS v(id, state, reason, detail, lacks)),"
-					 " m AS (UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
-					 " finished_at = CASE WHEN v.state <> 'held' THEN clock_timestamp() END FROM v WHERE m.id = v.id),"
-					 " u AS (UPDATE wa.unwritten AS u SET setting = v.lacks FROM v WHERE u.message_id = v.id AND v.lacks IS NOT NULL)"
-					 " DELETE FROM wa.unwritten WHERE message_id IN (SELECT id FROM v WHERE lacks IS NULL)");
-	int64	   *ids = palloc(sizeof(int64) * n);
-	const char **texts[4];
-	int			k = 0;
-	WaArgs		args = {0};
+	WaTextRow  *rows = palloc0(sizeof(WaTextRow) * n);
 
-	for (int t = 0; t < 4; t++)
-		texts[t] = palloc(sizeof(char *) * n);
 	for (int i = 0; i < n; i++)
-	{
-		if (list[i].body)
-			continue;
-		ids[k] = list[i].id;
-		texts[0][k] = list[i].state;
-		texts[1][k] = list[i].reason;
-		texts[2][k] = list[i].detail;
-		texts[3][k++] = list[i].lacks;
-	}
-	if (k == 0)
-		return;
-	wa_arg_int8_array(&args, ids, k);
-	for (int t = 0; t < 4; t++)
-		wa_arg_text_array(&args, texts[t], k);
-	wa_query(&write, &args);
+		rows[i] = list[i].answer;
+	wa_queue_write_texts(rows, n);
 }
 
 static bool
@@ -447,7 +370,6 @@ run_batch(void *argument)
 	}
 	for (int i = 0; i < n; i++)
 		judge(&batch, run->identity, &list[i]);
-	write_successors(list, n);
 	write_answers(list, n);
 	run->more = n == ROWS_AT_ONCE;
 	return true;
@@ -459,7 +381,7 @@ forget_ended(void)
 {
 	static WaStatement forget =
 		WA_STATEMENT("DELETE FROM wa.unwritten AS u WHERE NOT EXISTS (SELECT FROM wa.message AS m"
-					 " WHERE m.id = u.message_id AND m.state = 'held' AND m.body IS NULL AND m.number IS NOT NULL)");
+					 " WHERE m.id = u.message_id AND m.state = " WA_SQL_STATE(HELD) " AND m.body IS NULL AND m.number IS NOT NULL)");
 
 	wa_query(&forget, NULL);
 }

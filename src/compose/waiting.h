@@ -74,7 +74,6 @@ extern bool wa_compose_replace_number(int64 id, const WaRecipient *contact, cons
 
 /* later.c */
 extern void wa_compose_later_keep(WaDraft **drafts, int n);
-extern void wa_compose_later_end(const int64 *ids, int n);
 extern void wa_compose_later_leave_out_told(WaWaiting **list, int n);
 extern bool wa_compose_later_of(const WaWaiting *waiting, const WaEvent *event);
 extern void wa_compose_later_choose(WaWaiting **list, int n, WaDraft **drafts, int ndrafts);

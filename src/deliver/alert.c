@@ -49,10 +49,7 @@ compose(const char *provider, const char *reason)
 void
 wa_deliver_alert(const char *provider, const char *cause, const char *reason)
 {
-	static WaStatement avoid =
-		WA_STATEMENT("UPDATE wa.message SET tried = ARRAY[$2] WHERE id = $1");
 	char	   *setting = wa_office_get("alert_number");
-	WaArgs		args = {0};
 	char		number[WA_NUMBER_SIZE];
 	WaNewMessage message = {0};
 	const char *key = psprintf("alert:%s:%s", provider, cause);
@@ -75,16 +72,13 @@ wa_deliver_alert(const char *provider, const char *cause, const char *reason)
 	message.number = number;
 	message.number_source = "alert_number";
 	message.body = compose(provider, reason);
-	message.state = "queued";
+	message.state = WA_STATE_QUEUED;
 	message.priority = "high";
 	message.unknown_policy = "give up";
 	message.fallback = true;
 	message.expires_at = GetCurrentTimestamp() + AGAIN_AFTER_US;
 	message.created_by = "sicantik_wa";
-	wa_queue_insert(&message, 1);
-
 	/* one that leaves requests without an answer may still be in use */
-	wa_arg_int8(&args, message.id);
-	wa_arg_text(&args, provider);
-	wa_query(&avoid, &args);
+	message.avoids = provider;
+	wa_queue_insert(&message, 1);
 }

@@ -22,7 +22,7 @@
 #define BATCH			256
 
 /* When to look again at a row that somebody holds. */
-#define HELD_ROW_US		USECS_PER_SEC
+#define LOCKED_ROW_US		USECS_PER_SEC
 
 /*
  * A message that goes at once was made from its record a moment ago: its
@@ -56,7 +56,7 @@
  */
 WaVerdictRow *
 wa_deliver_conclude(WaConclusions *conclusions, int64 id,
-				 const char *state, const char *reason, const char *detail)
+				 WaState state, WaReason reason, const char *detail)
 {
 	WaVerdictRow *row;
 
@@ -84,12 +84,12 @@ wa_deliver_conclude(WaConclusions *conclusions, int64 id,
  */
 static WaVerdictRow *
 drop(WaConclusions *conclusions, WaItem *item,
-	 const char *state, const char *reason, const char *detail)
+	 WaState state, WaReason reason, const char *detail)
 {
 	wa_deliver_schedule_set_gone(item);
-	if (item->repeats > 0 && state && strcmp(state, "queued") != 0)
+	if (item->repeats > 0 && state != WA_STATE_QUEUED)
 	{
-		state = "unknown";
+		state = WA_STATE_UNKNOWN;
 		detail = psprintf("it was not repeated%s%s; the first attempt may have been accepted",
 						  detail ? ": " : "", detail ? detail : "");
 	}
@@ -105,7 +105,7 @@ is_expired(const WaItem *item, TimestampTz now)
 static void
 drop_expired(WaConclusions *conclusions, WaItem *item)
 {
-	drop(conclusions, item, "expired", "time_to_live",
+	drop(conclusions, item, WA_STATE_EXPIRED, WA_REASON_TIME_TO_LIVE,
 		 "the time-to-live ended before the message could be sent");
 }
 
@@ -132,7 +132,7 @@ wait_for_facts(WaConclusions *conclusions, WaItem *item, WaUnreadKind kind, cons
 	if (item->noted == hash)
 		return;
 	item->noted = hash;
-	wa_deliver_conclude(conclusions, item->id, "queued", "facts_unreadable", why);
+	wa_deliver_conclude(conclusions, item->id, WA_STATE_QUEUED, WA_REASON_FACTS_UNREADABLE, why);
 }
 
 /* No provider now: say so in the ledger when the reason is a new one. */
@@ -150,9 +150,9 @@ wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, 
 	item->noted = hash;
 	/* whose turn it is must not be forgotten with this process */
 	if (wa_deliver_schedule_is_last(item))
-		wa_deliver_conclude(conclusions, item->id, "queued", WA_REFUSES_ALL, reason);
+		wa_deliver_conclude(conclusions, item->id, WA_STATE_QUEUED, WA_REASON_REFUSES_ALL, reason);
 	else
-		wa_deliver_conclude(conclusions, item->id, "queued", "no_provider", reason);
+		wa_deliver_conclude(conclusions, item->id, WA_STATE_QUEUED, WA_REASON_NO_PROVIDER, reason);
 }
 
 /*
@@ -168,12 +168,12 @@ is_over(WaConclusions *conclusions, WaItem *item, TimestampTz now)
 	}
 	if (item->number[0] == '\0')
 	{
-		drop(conclusions, item, "skipped", "no_number", "the message has no number");
+		drop(conclusions, item, WA_STATE_SKIPPED, WA_REASON_NO_NUMBER, "the message has no number");
 		return true;
 	}
 	if (item->dedupe_key && !wa_queue_claim_dedupe(item->dedupe_key, item->id))
 	{
-		drop(conclusions, item, "skipped", "duplicate",
+		drop(conclusions, item, WA_STATE_SKIPPED, WA_REASON_DUPLICATE,
 			 "another message with the same dedupe_key came first");
 		return true;
 	}
@@ -197,7 +197,7 @@ must_wait_for_hours(const WaSendConfig *config, WaConclusions *conclusions, WaIt
 		opening = wa_office_hours_opening(&config->hours[i].hours, config->time_zone, now);
 		if (opening <= now)
 			return false;
-		drop(conclusions, item, "queued", "outside_hours",
+		drop(conclusions, item, WA_STATE_QUEUED, WA_REASON_OUTSIDE_HOURS,
 			 "waits for the sending hours")->due_at = opening;
 		return true;
 	}
@@ -284,10 +284,10 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 				continue;
 			}
 			if (result == WA_STILL_FALSE)
-				drop(conclusions, item, "cancelled", "no_longer_true", detail);
+				drop(conclusions, item, WA_STATE_CANCELLED, WA_REASON_NO_LONGER_TRUE, detail);
 			else if (result == WA_STILL_UNREACHED)
 			{
-				drop(conclusions, item, "skipped", "no_number", detail);
+				drop(conclusions, item, WA_STATE_SKIPPED, WA_REASON_NO_NUMBER, detail);
 				unreached[nunreached++] = item->id;
 			}
 			else if (result == WA_STILL_ENDED)
@@ -302,27 +302,27 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 }
 
 /*
- * Leave out messages whose row somebody holds; they are looked at again soon.
+ * Leave out messages whose row somebody has locked; they are looked at again soon.
  * The rows of the others are ours until the end of the transaction.
  */
 static int
-leave_out_held(WaItem **items, int n, int64 now, int64 *again)
+leave_out_locked(WaItem **items, int n, int64 now, int64 *again)
 {
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
-	bool	   *held = palloc(sizeof(bool) * Max(n, 1));
+	bool	   *locked = palloc(sizeof(bool) * Max(n, 1));
 	int			left = 0;
 
 	if (n == 0)
 		return 0;
 	for (int i = 0; i < n; i++)
 		ids[i] = items[i]->id;
-	if (wa_queue_held(ids, n, held) == 0)
+	if (wa_queue_locked_rows(ids, n, locked) == 0)
 		return n;
 	for (int i = 0; i < n; i++)
 	{
-		if (held[i])
+		if (locked[i])
 		{
-			items[i]->wait_us = now + HELD_ROW_US;
+			items[i]->wait_us = now + LOCKED_ROW_US;
 			*again = Min(*again, items[i]->wait_us);
 		}
 		else
@@ -485,7 +485,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 		if (!wa_deliver_build(config, routes[i], c, transfer, why, sizeof(why)))
 		{
 			wa_deliver_transfer_free(transfer);
-			drop(conclusions, items[i], "failed", "request", pstrdup(why));
+			drop(conclusions, items[i], WA_STATE_FAILED, WA_REASON_REQUEST, pstrdup(why));
 			continue;
 		}
 		transfers[(*ntransfers)++] = transfer;
@@ -528,7 +528,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 	if (n == Min(room, BATCH))
 		*again = Min(*again, now);
 	full = n == Min(room, BATCH);
-	n = leave_out_held(items, n, now, again);
+	n = leave_out_locked(items, n, now, again);
 	n = leave_out_behind(items, n, any_due, wall, now, again);
 	nwaiting = recheck(config, conclusions, items, n, wall, now, again);
 	for (int i = 0; i < nwaiting; i++)
@@ -566,27 +566,26 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 			continue;
 		}
 		/* perhaps merged, or given another telephone: whom is it for now? */
-		if (!item->asked && !item->by_hand && (route->other_number ||
-											   (route->refusal && strcmp(route->refusal_code, "no_recipient") == 0)))
+		if (!item->asked && !item->by_hand && (route->other_number || route->nobody == WA_CONTACT_IS_GONE))
 		{
 			*again = now;
 			continue;
 		}
 		if (route->refusal)
 		{
-			drop(conclusions, item, "skipped", route->refusal_code, route->refusal);
+			drop(conclusions, item, WA_STATE_SKIPPED, wa_queue_reason_of(route->nobody), route->refusal);
 			continue;
 		}
 		if (stand_in && stand_in->refusal)
 		{
-			drop(conclusions, item, "skipped", stand_in->refusal_code,
+			drop(conclusions, item, WA_STATE_SKIPPED, wa_queue_reason_of(stand_in->nobody),
 				 psprintf("of the setting test_number: %s", stand_in->refusal));
 			continue;
 		}
 		decide(config, route, item);
 		if (identity->mode == WA_MODE_OBSERVE && !item->by_hand)
 		{
-			WaVerdictRow *row = drop(conclusions, item, "skipped", "observe",
+			WaVerdictRow *row = drop(conclusions, item, WA_STATE_SKIPPED, WA_REASON_OBSERVE,
 									 "mode observe: nothing is sent automatically before wa_arm()");
 
 			row->route = route->reason;
@@ -595,7 +594,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 		}
 		if (route->exhausted)
 		{
-			WaVerdictRow *row = drop(conclusions, item, NULL, NULL, NULL);
+			WaVerdictRow *row = drop(conclusions, item, WA_STATE_QUEUED, WA_REASON_NONE, NULL);
 
 			wa_deliver_outcome_exhausted(item, row);
 			row->route = route->reason;

@@ -50,9 +50,12 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 	attempt.outcome = wa_gateway_outcome_name(WA_OUTCOME_UNKNOWN);
 	attempt.response = why;
 	wa_queue_record_attempts(&attempt, 1);
-	verdict = wa_deliver_conclude(conclusions, row->id, "unknown", "interrupted", why);
+	verdict = wa_deliver_conclude(conclusions, row->id, WA_STATE_UNKNOWN, WA_REASON_INTERRUPTED, why);
 	if (row->repeats == 0)
+	{
+		verdict->state = WA_STATE_DOUBT;
 		verdict->due_at = attempt.finished_at + config->unknown_wait_us;
+	}
 }
 
 /*
@@ -62,7 +65,7 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 static bool
 resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
 {
-	WaVerdictRow *verdict = wa_deliver_conclude(conclusions, row->id, NULL, NULL, NULL);
+	WaVerdictRow *verdict = wa_deliver_conclude(conclusions, row->id, WA_STATE_NONE, WA_REASON_NONE, NULL);
 	WaReadyRow	again = *row;
 
 	if (!wa_deliver_outcome_of_doubt(row, verdict))
@@ -94,25 +97,25 @@ put_message_off(int64 id)
 }
 
 /*
- * Of what is to be concluded right away, whose row does somebody hold at the
- * moment?  held[i] for each of the rows.
+ * Of what is to be concluded right away, whose row has somebody locked at the
+ * moment?  locked[i] for each of the rows.
  */
 static void
-find_held(const WaReadyRow *rows, int n, bool *held)
+find_locked(const WaReadyRow *rows, int n, bool *locked)
 {
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
-	bool	   *is_held = palloc(sizeof(bool) * Max(n, 1));
+	bool	   *is_locked = palloc(sizeof(bool) * Max(n, 1));
 	int			nids = 0;
 
-	memset(held, 0, sizeof(bool) * n);
+	memset(locked, 0, sizeof(bool) * n);
 	for (int i = 0; i < n; i++)
 		if (rows[i].claimed || rows[i].in_doubt)
 			ids[nids++] = rows[i].id;
-	if (nids == 0 || wa_queue_held(ids, nids, is_held) == 0)
+	if (nids == 0 || wa_queue_locked_rows(ids, nids, is_locked) == 0)
 		return;
 	for (int i = 0, k = 0; i < n; i++)
 		if (rows[i].claimed || rows[i].in_doubt)
-			held[i] = is_held[k++];
+			locked[i] = is_locked[k++];
 }
 
 /*
@@ -124,11 +127,11 @@ static int
 take_in(const WaSendConfig *config, WaConclusions *conclusions, WaReadyRow *rows, int n)
 {
 	int64	   *over = palloc(sizeof(int64) * Max(n, 1));
-	bool	   *held = palloc(sizeof(bool) * Max(n, 1));
+	bool	   *locked = palloc(sizeof(bool) * Max(n, 1));
 	int			nover = 0;
 	int			added = 0;
 
-	find_held(rows, n, held);
+	find_locked(rows, n, locked);
 	for (int i = 0; i < n; i++)
 	{
 		WaItem	   *item = wa_deliver_schedule_find(rows[i].id);
@@ -143,7 +146,7 @@ take_in(const WaSendConfig *config, WaConclusions *conclusions, WaReadyRow *rows
 				put_message_off(rows[i].id);
 			continue;
 		}
-		if (held[i])
+		if (locked[i])
 			put_message_off(rows[i].id);
 		else if (rows[i].claimed)
 			recover(config, conclusions, &rows[i]);
@@ -249,7 +252,7 @@ take_these(const WaSendConfig *config, WaConclusions *conclusions, const int64 *
 }
 
 /*
- * Messages that were put off because somebody held their row, and those that
+ * Messages that were put off because somebody had locked their row, and those that
  * have been revived; the scheduler may still have one of these as it was.
  */
 void

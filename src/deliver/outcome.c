@@ -57,31 +57,31 @@ backoff(int n, long first_s)
  * used.
  */
 static bool
-is_final(const char *reason)
+is_final(WaReason reason)
 {
-	return strcmp(reason, "template") == 0 || strcmp(reason, "policy") == 0 ||
-		strcmp(reason, "request") == 0 || strcmp(reason, "retries_exhausted") == 0;
+	return reason == WA_REASON_TEMPLATE || reason == WA_REASON_POLICY ||
+		reason == WA_REASON_REQUEST || reason == WA_REASON_RETRIES_EXHAUSTED;
 }
 
 /* The reason of a wait for another attempt. */
-static const char *
-reason_to_wait(const char *refusal)
+static WaReason
+reason_to_wait(WaReason refusal)
 {
-	return strcmp(refusal, "unreachable") == 0 ? "unreachable" : "retry";
+	return refusal == WA_REASON_UNREACHABLE ? WA_REASON_UNREACHABLE : WA_REASON_RETRY;
 }
 
 /*
  * The message ends.  One that is in doubt cannot be said to have failed.
  */
 static void
-end(const WaItem *item, WaVerdictRow *row, const char *state, const char *reason)
+end(const WaItem *item, WaVerdictRow *row, WaState state, WaReason reason)
 {
 	row->state = state;
 	row->reason = reason;
 	row->due_at = 0;
-	if (item->repeats > 0 && strcmp(state, "sent") != 0)
+	if (item->repeats > 0 && state != WA_STATE_SENT)
 	{
-		row->state = "unknown";
+		row->state = WA_STATE_UNKNOWN;
 		row->detail = psprintf("it was repeated in vain%s%s; the first attempt may have been accepted",
 							   row->detail ? ": " : "", row->detail ? row->detail : "");
 	}
@@ -91,16 +91,16 @@ end(const WaItem *item, WaVerdictRow *row, const char *state, const char *reason
  * Queue again after some seconds, unless that is too late.
  */
 static void
-again(const WaItem *item, WaVerdictRow *row, const char *reason, double wait_s)
+again(const WaItem *item, WaVerdictRow *row, WaReason reason, double wait_s)
 {
 	TimestampTz due = GetCurrentTimestamp() + (int64) (wait_s * USECS_PER_SEC);
 
 	if (item->expires_at != 0 && due >= item->expires_at)
 	{
-		end(item, row, "expired", "time_to_live");
+		end(item, row, WA_STATE_EXPIRED, WA_REASON_TIME_TO_LIVE);
 		return;
 	}
-	row->state = "queued";
+	row->state = WA_STATE_QUEUED;
 	row->reason = reason;
 	row->due_at = due;
 }
@@ -109,11 +109,11 @@ again(const WaItem *item, WaVerdictRow *row, const char *reason, double wait_s)
  * A back-off wait; the chain of providers begins anew behind it.
  */
 static void
-back_off(const WaItem *item, WaVerdictRow *row, const char *reason, double wait_s)
+back_off(const WaItem *item, WaVerdictRow *row, WaReason reason, double wait_s)
 {
-	if (item->waits >= MAX_WAITS && strcmp(reason, "unreachable") != 0)
+	if (item->waits >= MAX_WAITS && reason != WA_REASON_UNREACHABLE)
 	{
-		end(item, row, "failed", "retries_exhausted");
+		end(item, row, WA_STATE_FAILED, WA_REASON_RETRIES_EXHAUSTED);
 		return;
 	}
 	again(item, row, reason, wait_s >= 0 ? wait_s : backoff(item->waits + 1, -1));
@@ -125,9 +125,9 @@ back_off(const WaItem *item, WaVerdictRow *row, const char *reason, double wait_
  * The message stays in the scheduler's memory and goes on at once.
  */
 static void
-go_on(WaTransfer *transfer, WaVerdictRow *row, const char *reason, bool tried, double wait_s)
+go_on(WaTransfer *transfer, WaVerdictRow *row, WaReason reason, bool tried, double wait_s)
 {
-	row->state = "queued";
+	row->state = WA_STATE_QUEUED;
 	row->reason = reason;
 	row->due_at = 0;
 	row->tried = tried ? WA_TRIED_ADD : WA_TRIED_KEEP;
@@ -141,18 +141,18 @@ go_on(WaTransfer *transfer, WaVerdictRow *row, const char *reason, bool tried, d
  */
 static void
 refused(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
-		const char *reason, double wait_s)
+		WaReason reason, double wait_s)
 {
 	if (item->fallback && item->wanted_provider == NULL && item->repeats == 0 &&
 		transfer->verdict.fallback == WA_FALLBACK_YES)
 	{
 		/* once one of them may take it later, the chain has not failed */
-		if (item->refusal && !is_final(item->refusal))
+		if (item->refusal != WA_REASON_NONE && !is_final(item->refusal))
 			reason = reason_to_wait(item->refusal);
 		go_on(transfer, row, reason, true, wait_s);
 	}
 	else if (is_final(reason))
-		end(item, row, "failed", reason);
+		end(item, row, WA_STATE_FAILED, reason);
 	else
 		back_off(item, row, reason, wait_s);
 }
@@ -164,11 +164,11 @@ refused(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row,
 void
 wa_deliver_outcome_exhausted(const WaItem *item, WaVerdictRow *row)
 {
-	const char *reason = item->refusal ? item->refusal : "retry";
+	WaReason	reason = item->refusal != WA_REASON_NONE ? item->refusal : WA_REASON_RETRY;
 
 	row->detail = item->refusal_detail;
 	if (is_final(reason))
-		end(item, row, "failed", reason);
+		end(item, row, WA_STATE_FAILED, reason);
 	else
 		back_off(item, row, reason_to_wait(reason), item->wait_s);
 }
@@ -241,12 +241,12 @@ throttled(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 		wa_deliver_pacing_pause(transfer->pace, now + (int64) (wait * USECS_PER_SEC));
 		if (item->fallback_when_paced && verdict->fallback == WA_FALLBACK_YES)
 		{
-			go_on(transfer, row, "throttled", false, -1);
+			go_on(transfer, row, WA_REASON_THROTTLED, false, -1);
 			return;
 		}
 	}
 	/* being told to wait is no failure: bounded by the time-to-live only */
-	again(item, row, "throttled", Min(wait, LONGEST_BACKOFF_S));
+	again(item, row, WA_REASON_THROTTLED, Min(wait, LONGEST_BACKOFF_S));
 }
 
 static void
@@ -259,10 +259,10 @@ retry(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 	if (verdict->scope == WA_SCOPE_PROVIDER && verdict->wait_s > 0)
 		wa_deliver_pacing_pause(transfer->pace, wa_deliver_clock() + verdict->wait_s * USECS_PER_SEC);
 	if (verdict->max_retries >= 0 && item->waits >= verdict->max_retries)
-		refused(transfer, item, row, "retries_exhausted", -1);
+		refused(transfer, item, row, WA_REASON_RETRIES_EXHAUSTED, -1);
 	else
 		refused(transfer, item, row,
-				transfer->http_status == 0 || verdict->not_reached ? "unreachable" : "retry", wait);
+				transfer->http_status == 0 || verdict->not_reached ? WA_REASON_UNREACHABLE : WA_REASON_RETRY, wait);
 }
 
 /*
@@ -274,7 +274,7 @@ provider_down(WaTransfer *transfer, WaVerdictRow *row)
 {
 	/* its row may be locked by somebody who is just mending it */
 	transfer->pace->paused_us = Max(transfer->pace->paused_us, wa_deliver_clock() + TROUBLE_US);
-	go_on(transfer, row, "provider", false, -1);
+	go_on(transfer, row, WA_REASON_PROVIDER, false, -1);
 }
 
 /*
@@ -287,7 +287,7 @@ static void
 everybody_refused(WaTransfer *transfer, WaVerdictRow *row)
 {
 	transfer->pace->paused_us = Max(transfer->pace->paused_us, wa_deliver_clock() + TROUBLE_US);
-	go_on(transfer, row, WA_REFUSES_ALL, false, -1);
+	go_on(transfer, row, WA_REASON_REFUSES_ALL, false, -1);
 }
 
 static bool
@@ -296,20 +296,20 @@ template_trouble(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 	const WaVerdict *verdict = &transfer->verdict;
 
 	if (verdict->wait_s >= 0)
-		refused(transfer, item, row, "retry", verdict->wait_s);
+		refused(transfer, item, row, WA_REASON_RETRY, verdict->wait_s);
 	else if (transfer->as_template && verdict->scope == WA_SCOPE_PROVIDER)
 	{
 		bool		noted = note_mapping(transfer);
 
 		/* not noted: somebody is editing the mapping, or another one was first */
 		if (noted)
-			go_on(transfer, row, "template", false, -1);
+			go_on(transfer, row, WA_REASON_TEMPLATE, false, -1);
 		else
-			refused(transfer, item, row, "retry", -1);
+			refused(transfer, item, row, WA_REASON_RETRY, -1);
 		return noted;
 	}
 	else
-		refused(transfer, item, row, "template", -1);
+		refused(transfer, item, row, WA_REASON_TEMPLATE, -1);
 	return false;
 }
 
@@ -321,9 +321,9 @@ refused_by_policy(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 	if (verdict->scope == WA_SCOPE_PROVIDER)
 		provider_down(transfer, row);
 	else if (verdict->wait_s >= 0 && item->waits < verdict->max_retries)
-		back_off(item, row, "retry", verdict->wait_s);
+		back_off(item, row, WA_REASON_RETRY, verdict->wait_s);
 	else
-		refused(transfer, item, row, "policy", -1);
+		refused(transfer, item, row, WA_REASON_POLICY, -1);
 	return false;
 }
 
@@ -331,14 +331,14 @@ refused_by_policy(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
  * It is not known whether the provider took the message.
  */
 static void
-in_doubt(const WaItem *item, WaVerdictRow *row, const char *reason, int64 unknown_wait_us)
+in_doubt(const WaItem *item, WaVerdictRow *row, WaReason reason, int64 unknown_wait_us)
 {
 	if (item->repeats > 0)
 	{
-		end(item, row, "unknown", reason);
+		end(item, row, WA_STATE_UNKNOWN, reason);
 		return;
 	}
-	row->state = "unknown";
+	row->state = WA_STATE_DOUBT;
 	row->reason = reason;
 	row->due_at = GetCurrentTimestamp() + unknown_wait_us;
 }
@@ -361,14 +361,14 @@ wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown
 	memset(row, 0, sizeof(*row));
 	row->id = transfer->message_id;
 	row->detail = verdict->reason[0] ? verdict->reason : NULL;
-	transfer->goes_on = NULL;
+	transfer->goes_on = WA_REASON_NONE;
 	if (verdict->opt_out && !transfer->diverted)
 		note_opt_out(item);
 
 	switch (verdict->outcome)
 	{
 		case WA_OUTCOME_ACCEPTED:
-			end(item, row, "sent", NULL);
+			end(item, row, WA_STATE_SENT, WA_REASON_NONE);
 			row->sent_at = transfer->finished_at;
 			row->provider_message_id = verdict->message_id[0] ? verdict->message_id : NULL;
 			break;
@@ -385,7 +385,7 @@ wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown
 			changed = template_trouble(transfer, item, row) || changed;
 			break;
 		case WA_OUTCOME_RECIPIENT:
-			end(item, row, "failed", "recipient");
+			end(item, row, WA_STATE_FAILED, WA_REASON_RECIPIENT);
 			break;
 		case WA_OUTCOME_POLICY:
 			refused_by_policy(transfer, item, row);
@@ -394,10 +394,10 @@ wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown
 			if (transfer->refuses_all)
 				everybody_refused(transfer, row);
 			else
-				refused(transfer, item, row, "request", -1);
+				refused(transfer, item, row, WA_REASON_REQUEST, -1);
 			break;
 		case WA_OUTCOME_UNKNOWN:
-			in_doubt(item, row, strcmp(verdict->code, "interrupted") == 0 ? "interrupted" : "no_answer",
+			in_doubt(item, row, strcmp(verdict->code, "interrupted") == 0 ? WA_REASON_INTERRUPTED : WA_REASON_NO_ANSWER,
 					 unknown_wait_us);
 			break;
 	}
@@ -415,42 +415,42 @@ wa_deliver_outcome_of_doubt(const WaReadyRow *message, WaVerdictRow *row)
 
 	if (message->repeats > 0)
 	{
-		row->state = "unknown";
-		row->reason = "gave_up";
+		row->state = WA_STATE_UNKNOWN;
+		row->reason = WA_REASON_GAVE_UP;
 		row->detail = "it is not known whether the provider took it, and it is repeated only once";
 		return false;
 	}
 	if (message->provider && wa_deliver_circuit_in_doubt(message->provider))
 	{
 		wa_deliver_alert(message->provider, "unknown", slow);
-		row->state = "held";
-		row->reason = "many_unknown";
+		row->state = WA_STATE_HELD;
+		row->reason = WA_REASON_MANY_UNKNOWN;
 		row->detail = slow;
 		return false;
 	}
 	if (strcmp(message->unknown_policy, "give up") == 0)
 	{
-		row->state = "unknown";
-		row->reason = "gave_up";
+		row->state = WA_STATE_UNKNOWN;
+		row->reason = WA_REASON_GAVE_UP;
 		row->detail = "it is not known whether the provider took it; its policy is to give up";
 		return false;
 	}
 	if (strcmp(message->unknown_policy, "hold") == 0)
 	{
-		row->state = "held";
-		row->reason = "unknown_outcome";
+		row->state = WA_STATE_HELD;
+		row->reason = WA_REASON_UNKNOWN_OUTCOME;
 		row->detail = "it is not known whether the provider took it; its policy is to hold it";
 		return false;
 	}
 	if (message->expires_at != 0 && message->expires_at <= GetCurrentTimestamp())
 	{
-		row->state = "unknown";
-		row->reason = "time_to_live";
+		row->state = WA_STATE_UNKNOWN;
+		row->reason = WA_REASON_TIME_TO_LIVE;
 		row->detail = "it is not known whether the provider took it, and it is too late to repeat it";
 		return false;
 	}
-	row->state = "queued";
-	row->reason = "repeat";
+	row->state = WA_STATE_QUEUED;
+	row->reason = WA_REASON_REPEAT;
 	row->detail = "it is not known whether the provider took it: repeated once";
 	row->tried = WA_TRIED_CLEAR;
 	row->repeats = 1;

@@ -78,9 +78,6 @@ load_hours(WaSendConfig *fresh)
 static void
 look_at_hours_again(const WaSendConfig *fresh)
 {
-	static WaStatement wake =
-		WA_STATEMENT("UPDATE wa.due AS d SET due_at = clock_timestamp() FROM wa.message AS m"
-					 " WHERE m.id = d.message_id AND m.reason = 'outside_hours' AND d.due_at > clock_timestamp()");
 	bool		same = fresh->nhours == config.nhours &&
 		strcmp(fresh->time_zone, config.time_zone) == 0;
 
@@ -88,7 +85,7 @@ look_at_hours_again(const WaSendConfig *fresh)
 		same = strcmp(fresh->hours[i].scenario, config.hours[i].scenario) == 0 &&
 			memcmp(&fresh->hours[i].hours, &config.hours[i].hours, sizeof(WaHours)) == 0;
 	if (!same)
-		wa_query(&wake, NULL);
+		wa_queue_wake_hours();
 }
 
 static void
@@ -120,21 +117,21 @@ load_config(void)
 }
 
 /*
- * Put off the answers to messages whose row somebody holds at the moment.
+ * Put off the answers to messages whose row somebody has locked at the moment.
  */
 static void
-postpone_held(int n)
+postpone_locked(int n)
 {
 	int64	   *ids = palloc(sizeof(int64) * n);
-	bool	   *held = palloc(sizeof(bool) * n);
+	bool	   *locked = palloc(sizeof(bool) * n);
 	int			i = 0;
 
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
 		ids[i++] = transfer->message_id;
-	wa_queue_held(ids, n, held);
+	wa_queue_locked_rows(ids, n, locked);
 	i = 0;
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
-		transfer->postponed = held[i++];
+		transfer->postponed = locked[i++];
 }
 
 /*
@@ -159,7 +156,7 @@ record_finished(WaConclusions *conclusions)
 		n++;
 	if (n == 0)
 		return 0;
-	postpone_held(n);
+	postpone_locked(n);
 	attempts = palloc0(sizeof(WaAttemptRow) * n);
 	n = 0;
 	for (transfer = unrecorded; transfer; transfer = transfer->next)
@@ -188,7 +185,7 @@ record_finished(WaConclusions *conclusions)
 
 		if (transfer->postponed)
 			continue;
-		verdict = wa_deliver_conclude(conclusions, transfer->message_id, "sent", NULL, NULL);
+		verdict = wa_deliver_conclude(conclusions, transfer->message_id, WA_STATE_SENT, WA_REASON_NONE, NULL);
 		if (wa_deliver_outcome_apply(transfer, wa_deliver_schedule_find(transfer->message_id), config.unknown_wait_us, verdict))
 			reload_wanted = true;
 		if (verdict->due_at != 0 &&
@@ -272,7 +269,7 @@ hold_waiting(WaConclusions *conclusions, const char *why)
 	for (int i = 0; i < n; i++)
 	{
 		wa_deliver_schedule_set_gone(items[i]);
-		wa_deliver_conclude(conclusions, items[i]->id, "held", "copy", why);
+		wa_deliver_conclude(conclusions, items[i]->id, WA_STATE_HELD, WA_REASON_COPY, why);
 	}
 	return n == lengthof(items);
 }

@@ -144,7 +144,7 @@ wa_deliver_schedule_add(const WaReadyRow *row)
 	if (found)
 		return false;
 	memset((char *) item + sizeof(item->id), 0, sizeof(*item) - sizeof(item->id));
-	item->lane = row->reason && strcmp(row->reason, WA_REFUSES_ALL) == 0 ? LAST_LANE :
+	item->lane = row->reason == WA_REASON_REFUSES_ALL ? LAST_LANE :
 		row->high ? 0 : row->low ? 2 : 1;
 	strlcpy(item->number, row->number ? row->number : "", WA_NUMBER_SIZE);
 	item->scenario = keep(row->scenario);
@@ -165,7 +165,7 @@ wa_deliver_schedule_add(const WaReadyRow *row)
 	for (int i = 0; i < row->ntried; i++)
 		if (row->tried[i])
 			add_tried(item, row->tried[i]);
-	item->refusal = keep(row->ntried > 0 ? row->reason : NULL);
+	item->refusal = row->ntried > 0 ? row->reason : WA_REASON_NONE;
 	item->wait_s = -1;
 	item->waits = row->waits;
 	item->repeats = row->repeats;
@@ -215,7 +215,6 @@ wa_deliver_schedule_remove(WaItem *item)
 	forget(&item->wanted_provider);
 	forget(&item->dedupe_key);
 	forget(&item->last_provider);
-	forget(&item->refusal);
 	forget(&item->refusal_detail);
 	for (int i = 0; i < item->ntried; i++)
 		pfree(item->tried[i]);
@@ -395,12 +394,12 @@ wa_deliver_schedule_behind(void)
 
 /*
  * A message is back from the wire, refused, and goes on at once: tried: not
- * with this provider before the next back-off wait, for this reason (a code)
- * and detail; wait_s: the back-off that was asked for, or < 0.
+ * with this provider before the next back-off wait, for this reason and
+ * detail; wait_s: the back-off that was asked for, or < 0.
  */
 void
 wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
-					const char *reason, const char *detail, double wait_s)
+					WaReason reason, const char *detail, double wait_s)
 {
 	off_wire(item);
 	item->attempts++;
@@ -409,7 +408,7 @@ wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
 	forget(&item->last_provider);
 	item->last_provider = keep(provider);
 	item->wait_s = Max(item->wait_s, wait_s);
-	if (strcmp(reason, WA_REFUSES_ALL) == 0)
+	if (reason == WA_REASON_REFUSES_ALL)
 	{
 		dlist_delete(&item->node);
 		item->lane = LAST_LANE;
@@ -418,8 +417,7 @@ wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
 	if (!tried)
 		return;
 	add_tried(item, provider);
-	forget(&item->refusal);
-	item->refusal = keep(reason);
+	item->refusal = reason;
 	forget(&item->refusal_detail);
 	item->refusal_detail = keep(detail);
 }

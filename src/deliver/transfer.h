@@ -39,9 +39,9 @@ typedef struct WaTransfer
 	struct WaTransfer *next;	/* list of finished ones */
 	int64		message_id;
 	int			attempt;
-	bool		postponed;		/* its row is held; recorded later */
-	const char *goes_on;		/* recorded: the message goes on at once, for
-								 * this reason; static */
+	bool		postponed;		/* its row is locked; recorded later */
+	WaReason	goes_on;		/* recorded: the message goes on at once, for
+								 * this reason; none: it does not */
 	bool		tried;			/* and not with this provider for now */
 	double		wait_s;			/* back-off that was asked for; < 0: none */
 	bool		refuses_all;	/* recorded: the provider refuses everybody so */

@@ -238,3 +238,15 @@ wa_call_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 		elog(ERROR, "return type must be a row type");
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
+
+/*
+ * A table that the call needs is locked: raises the error that says so.
+ */
+void
+wa_call_table_locked(const char *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("table \"%s\" is locked at the moment", table),
+			 errhint("Try again when the module upgrade, or whatever holds the lock, is over.")));
+}

@@ -36,6 +36,7 @@ extern char *wa_call_role(void);
 /* Results, allocated for the caller. */
 extern Datum wa_call_text(WaCall *call, const char *value);
 extern Datum wa_call_datum(WaCall *call, Datum value, bool byval, int16 len);
+extern void wa_call_table_locked(const char *table) pg_attribute_noreturn();
 extern Datum wa_call_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /* Arguments; NULL pointer for SQL NULL. */

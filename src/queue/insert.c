@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * insert.c
- *		Writing new messages, and what has been announced once and for all.
+ *		Writing new messages.
  *
  * Plain inserts into tables without unique keys on data, so that wa_send()
  * conflicts with nothing under REPEATABLE READ, which is how Odoo runs.  Keys
- * that must be unique are the worker's (wa.announced), in its own transaction.
+ * that must be unique are the worker's (once.c), in its own transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@
 
 #include "office/setting.h"
 #include "pg/query.h"
+#include "queue/law.h"
 #include "queue/queue.h"
 #include "wake/wake.h"
 
@@ -29,12 +30,26 @@
 			(array)[i_] = messages[i_].member; \
 	} while (0)
 
-static void
-assign_ids(WaNewMessage *messages, int n)
+/* The same of its name, as it is stored. */
+#define COLLECT_NAMES(array, of, member) \
+	do { \
+		(array) = palloc(sizeof(const char *) * n); \
+		for (int i_ = 0; i_ < n; i_++) \
+			(array)[i_] = of(messages[i_].member); \
+	} while (0)
+
+/*
+ * Draw ids; callers that need them before the rows are written call this first.
+ */
+void
+wa_queue_assign_ids(WaNewMessage *messages, int n)
 {
 	static WaStatement next =
 		WA_STATEMENT("SELECT nextval('wa.message_id_seq') FROM generate_series(1, $1)");
 	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
 
 	/*
 	 * With a transaction id in hand before the first number is drawn, a
@@ -56,17 +71,18 @@ insert_rows(WaNewMessage *messages, int n)
 		WA_STATEMENT("INSERT INTO wa.message (id, scenario, template_key, partner_id, number, number_source,"
 					 " params, body, res_model, res_id, wanted_provider, state, reason, detail, priority,"
 					 " requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by, dedupe_key,"
-					 " event_id, still, fallback_when_paced, send_at, change, finished_at)"
+					 " event_id, still, fallback_when_paced, send_at, change, finished_at, tried)"
 					 " SELECT id, scenario, template_key, nullif(partner_id, 0), number, number_source,"
 					 " params::jsonb, body, res_model, nullif(res_id, 0), wanted_provider, state, reason, detail,"
 					 " coalesce(priority, 'normal'), requires_opt_in <> 0, coalesce(unknown_policy, 'resend'),"
 					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0), still::jsonb,"
-					 " fallback_when_paced <> 0, send_at, change::jsonb, CASE WHEN state = 'skipped' THEN clock_timestamp() END"
+					 " fallback_when_paced <> 0, send_at, change::jsonb, CASE WHEN state = " WA_SQL_STATE(SKIPPED) " THEN clock_timestamp() END,"
+					 " CASE WHEN avoids IS NOT NULL THEN ARRAY[avoids] END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-					 " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) AS m(id, scenario, template_key, partner_id, number,"
+					 " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) AS m(id, scenario, template_key, partner_id, number,"
 					 " number_source, params, body, res_model, res_id, wanted_provider, state, reason, detail,"
 					 " priority, requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by,"
-					 " dedupe_key, event_id, still, fallback_when_paced, send_at, change)");
+					 " dedupe_key, event_id, still, fallback_when_paced, send_at, change, avoids)");
 	WaArgs		args = {0};
 	int64	   *ids;
 	int32	   *flags;
@@ -95,9 +111,9 @@ insert_rows(WaNewMessage *messages, int n)
 	wa_arg_int8_array(&args, ids, n);
 	COLLECT(const char *, texts, wanted_provider);
 	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, state);
+	COLLECT_NAMES(texts, wa_queue_state_name, state);
 	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, reason);
+	COLLECT_NAMES(texts, wa_queue_reason_name, reason);
 	wa_arg_text_array(&args, texts, n);
 	COLLECT(const char *, texts, detail);
 	wa_arg_text_array(&args, texts, n);
@@ -127,6 +143,8 @@ insert_rows(WaNewMessage *messages, int n)
 	wa_arg_timestamptz_array(&args, times, n);
 	COLLECT(const char *, texts, change);
 	wa_arg_text_array(&args, texts, n);
+	COLLECT(const char *, texts, avoids);
+	wa_arg_text_array(&args, texts, n);
 	wa_query(&insert, &args);
 }
 
@@ -147,7 +165,7 @@ insert_work(WaNewMessage *messages, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (strcmp(messages[i].state, "queued") != 0 && strcmp(messages[i].state, "unknown") != 0)
+		if (messages[i].state != WA_STATE_QUEUED && messages[i].state != WA_STATE_DOUBT)
 			continue;
 		if (messages[i].due_at == 0)
 			now_ids[nnow++] = messages[i].id;
@@ -188,7 +206,7 @@ insert_unwritten(const WaNewMessage *messages, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (strcmp(messages[i].state, "held") != 0 || messages[i].body || messages[i].detail == NULL)
+		if (messages[i].state != WA_STATE_HELD || messages[i].body || messages[i].detail == NULL)
 			continue;
 		ids[k] = messages[i].id;
 		details[k++] = messages[i].detail;
@@ -198,6 +216,26 @@ insert_unwritten(const WaNewMessage *messages, int n)
 	wa_arg_int8_array(&args, ids, k);
 	wa_arg_text_array(&args, details, k);
 	wa_query(&unwritten, &args);
+}
+
+/*
+ * The reason of a message to a person who gets nothing.
+ */
+WaReason
+wa_queue_reason_of(WaNobody nobody)
+{
+	switch (nobody)
+	{
+		case WA_SOMEBODY:
+			break;
+		case WA_OPTED_OUT:
+			return WA_REASON_OPTED_OUT;
+		case WA_BLACKLISTED:
+			return WA_REASON_BLACKLISTED;
+		case WA_CONTACT_IS_GONE:
+			return WA_REASON_NO_RECIPIENT;
+	}
+	return WA_REASON_NONE;
 }
 
 /*
@@ -213,12 +251,12 @@ doubt(WaNewMessage *messages, int n)
 	{
 		WaNewMessage *message = &messages[i];
 
-		if (!message->in_doubt || strcmp(message->state, "queued") != 0)
+		if (!message->in_doubt || message->state != WA_STATE_QUEUED)
 			continue;
 		if (until == 0)
 			until = GetCurrentTimestamp() + wa_office_get_interval("unknown_wait");
-		message->state = "unknown";
-		message->reason = "failover";
+		message->state = WA_STATE_DOUBT;
+		message->reason = WA_REASON_FAILOVER;
 		message->detail = "it was due when this server was promoted; it may have gone out from the former primary";
 		message->due_at = Max(message->due_at, until);
 	}
@@ -241,154 +279,14 @@ wa_queue_insert(WaNewMessage *messages, int n)
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	if (messages[0].id == 0)
-		assign_ids(messages, n);
+		wa_queue_assign_ids(messages, n);
 	doubt(messages, n);
+	for (int i = 0; i < n; i++)
+		wa_queue_require(WA_CHANGE_MAKE, messages[i].id, WA_STATE_NONE, messages[i].state, messages[i].reason);
 	insert_rows(messages, n);
 	insert_work(messages, n);
 	insert_unwritten(messages, n);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	wa_wake_at_commit();
-}
-
-/*
- * Draw ids beforehand, for callers that need them before the rows are written.
- */
-void
-wa_queue_assign_ids(WaNewMessage *messages, int n)
-{
-	if (n > 0)
-		assign_ids(messages, n);
-}
-
-/*
- * Has the message m told nothing, so that what it was to announce is news?
- * One that may have arrived is unknown, not cancelled.
- */
-#define TOLD_NOTHING \
-	"(m.state = 'cancelled' OR (m.state = 'skipped' AND m.reason IN ('no_number', 'no_recipient')))"
-
-/*
- * Claim keys that may be announced once for ever, or, where again_after_us[i]
- * is above 0, once in that time (microseconds); fresh[i] tells whether this
- * message is the first.  A key whose message came to nothing before it could
- * be told is free.  Of equal keys in one call the first one wins.  Only the
- * worker calls this, so nobody waits for anybody.
- */
-void
-wa_queue_announce_many(const char *const *keys, const int64 *ids,
-					   const int64 *again_after_us, int n, bool *fresh)
-{
-	static WaStatement insert =
-		WA_STATEMENT("WITH wanted AS (SELECT DISTINCT ON (1) " WA_QUEUE_INDEXABLE("key") " AS key, id, wait"
-					 " FROM unnest($1, $2, $3) WITH ORDINALITY AS k(key, id, wait, place) WHERE key IS NOT NULL"
-					 " ORDER BY 1, place)"
-					 " INSERT INTO wa.announced AS o (key, message_id) SELECT key, id FROM wanted"
-					 " ON CONFLICT (key) DO UPDATE SET message_id = excluded.message_id, announced_at = now()"
-					 " WHERE o.announced_at <= now() - (SELECT w.wait * interval '1 microsecond' FROM wanted AS w"
-					 " WHERE w.key = o.key AND w.wait > 0)"
-					 " OR EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND " TOLD_NOTHING ")"
-					 " RETURNING message_id");
-	WaArgs		args = {0};
-	uint64		inserted;
-
-	wa_arg_text_array(&args, keys, n);
-	wa_arg_int8_array(&args, ids, n);
-	wa_arg_int8_array(&args, again_after_us, n);
-	inserted = wa_query(&insert, &args);
-	for (int i = 0; i < n; i++)
-	{
-		fresh[i] = keys[i] == NULL;
-		for (uint64 j = 0; !fresh[i] && j < inserted; j++)
-			fresh[i] = wa_row_int8(j, 1) == ids[i];
-	}
-	SPI_freetuptable(SPI_tuptable);
-}
-
-/*
- * Has another message than ids[i] announced this already, or is about to?
- * again_after_us as above.  One that waits itself gives way to a message of an
- * earlier event than its own (events[i]).  "but": messages that are asked about
- * as well, so that what they hold is not theirs yet.
- */
-void
-wa_queue_announced_by_others(const char *const *keys, const int64 *ids, const int64 *events,
-							 const int64 *again_after_us, int n, const int64 *but, int nbut,
-							 bool *taken)
-{
-	static WaStatement find =
-		WA_STATEMENT("SELECT k.place FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS k(key, id, wait, event, place)"
-					 " JOIN wa.announced AS o ON o.key = " WA_QUEUE_INDEXABLE("k.key")
-					 " WHERE o.message_id <> k.id AND o.message_id <> ALL ($5)"
-					 " AND NOT (k.wait > 0 AND o.announced_at <= now() - k.wait * interval '1 microsecond')"
-					 " AND NOT EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND (" TOLD_NOTHING
-					 " OR (m.state = 'queued' AND m.attempts = 0 AND m.event_id > k.event)))");
-	WaArgs		args = {0};
-	uint64		rows;
-
-	memset(taken, 0, sizeof(bool) * n);
-	if (n == 0)
-		return;
-	wa_arg_text_array(&args, keys, n);
-	wa_arg_int8_array(&args, ids, n);
-	wa_arg_int8_array(&args, again_after_us, n);
-	wa_arg_int8_array(&args, events, n);
-	/* none is an empty array, not NULL */
-	wa_arg_int8_array(&args, but ? but : ids, nbut);
-	rows = wa_query(&find, &args);
-	for (uint64 r = 0; r < rows; r++)
-		taken[wa_row_int8(r, 1) - 1] = true;
-	SPI_freetuptable(SPI_tuptable);
-}
-
-/*
- * What these messages were to announce, the one beside it does now: both
- * arrays have n members.
- */
-void
-wa_queue_hand_over(const int64 *from, const int64 *to, int n)
-{
-	static WaStatement hand =
-		WA_STATEMENT("UPDATE wa.announced AS o SET message_id = h.new FROM unnest($1, $2) AS h(old, new)"
-					 " WHERE o.message_id = h.old");
-	WaArgs		args = {0};
-
-	if (n == 0)
-		return;
-	wa_arg_int8_array(&args, from, n);
-	wa_arg_int8_array(&args, to, n);
-	wa_query(&hand, &args);
-}
-
-/*
- * These messages announce nothing any more.
- */
-void
-wa_queue_take_back(const int64 *ids, int n)
-{
-	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.announced WHERE message_id = ANY ($1)");
-	WaArgs		args = {0};
-
-	if (n == 0)
-		return;
-	wa_arg_int8_array(&args, ids, n);
-	wa_query(&forget, &args);
-}
-
-/*
- * Forget keys, so that what they stand for may be announced again.
- */
-void
-wa_queue_forget(const char *const *keys, int n)
-{
-	static WaStatement forget =
-		WA_STATEMENT("DELETE FROM wa.announced WHERE key IN"
-					 " (SELECT " WA_QUEUE_INDEXABLE("key") " FROM unnest($1) AS k(key))");
-	WaArgs		args = {0};
-
-	if (n == 0)
-		return;
-	wa_arg_text_array(&args, keys, n);
-	wa_query(&forget, &args);
 }

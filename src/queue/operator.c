@@ -51,10 +51,10 @@ Datum
 wa_sql_result(PG_FUNCTION_ARGS)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT CASE WHEN state IN ('sent', 'delivered', 'read') THEN 'true'"
-					 " WHEN state IN ('queued', 'sending', 'held') THEN 'null' ELSE 'false' END,"
+		WA_STATEMENT("SELECT CASE WHEN state IN " WA_SQL_STATES(WA_SENT) " THEN 'true'"
+					 " WHEN state IN " WA_SQL_STATES(WA_ABOUT_TO_SAY) " THEN 'null' ELSE 'false' END,"
 					 " state, provider, provider_message_id,"
-					 " CASE WHEN state NOT IN ('sent', 'delivered', 'read') THEN coalesce(detail, reason) END"
+					 " CASE WHEN state NOT IN " WA_SQL_STATES(WA_SENT) " THEN coalesce(detail, reason) END"
 					 " FROM wa.message WHERE id = $1");
 	WaCall		call;
 	WaStory		story;
@@ -105,13 +105,13 @@ typedef struct Wish
  * can follow a number of messages; NULL where it does something.
  */
 #define WAITS \
-	" WHEN m.state IN ('queued', 'held') OR (m.state = 'unknown' AND m.due_at IS NOT NULL) THEN NULL"
+	" WHEN " WA_SQL_WAITS("m") " THEN NULL"
 
 /* A retry that the worker has yet to carry out can be taken back. */
 #define WHY_NOT_CANCEL \
-	"CASE" WAITS " WHEN m.state NOT IN ('sending', 'sent', 'delivered', 'read')" \
+	"CASE" WAITS " WHEN m.state <> " WA_SQL_STATE(SENDING) " AND m.state NOT IN " WA_SQL_STATES(WA_SENT) \
 	" AND EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id AND r.action = 'retry') THEN NULL" \
-	" WHEN m.state = 'sending' AND " WA_QUEUE_ADRIFT " THEN NULL" \
+	" WHEN m.state = " WA_SQL_STATE(SENDING) " AND " WA_QUEUE_ADRIFT " THEN NULL" \
 	" ELSE m.state END"
 
 /* Reading wa.request here would make one of two SERIALIZABLE callers fail. */
@@ -123,9 +123,9 @@ typedef struct Wish
 	" WHEN m.number IS NULL AND m.partner_id IS NULL THEN 'without a number'"
 
 #define WHY_NOT_RETRY \
-	"CASE WHEN m.state = 'queued' AND m.attempts > 0 AND m.due_at IS NOT NULL THEN NULL" \
-	" WHEN m.state NOT IN ('failed', 'unknown', 'skipped', 'expired', 'cancelled')" \
-	" AND (m.state NOT IN ('queued', 'sending') OR NOT " WA_QUEUE_ADRIFT ") THEN m.state" \
+	"CASE WHEN m.state = " WA_SQL_STATE(QUEUED) " AND m.attempts > 0 AND m.due_at IS NOT NULL THEN NULL" \
+	" WHEN m.state NOT IN " WA_SQL_STATES(WA_REPEATABLE) \
+	" AND (m.state NOT IN " WA_SQL_STATES(WA_AT_WORK) " OR NOT " WA_QUEUE_ADRIFT ") THEN m.state" \
 	WHY_NOT_REACHED " END"
 
 /*
@@ -134,26 +134,26 @@ typedef struct Wish
  * than its time-to-live.
  */
 #define WHY_NOT_RETRY_MANY \
-	"CASE WHEN m.state = 'queued' AND m.attempts > 0 AND m.due_at IS NOT NULL THEN NULL" \
-	" WHEN m.state = 'unknown' AND m.due_at IS NOT NULL THEN 'unknown and waiting'" \
-	" WHEN m.state = 'skipped' AND m.reason = 'no_number' AND m.partner_id IS NOT NULL AND m.body IS NOT NULL THEN NULL" \
-	" WHEN m.state = 'skipped' AND m.reason = 'observe' AND m.expires_at <= now() THEN 'of mode observe and too old'" \
-	" WHEN m.state NOT IN ('failed', 'unknown', 'expired')" \
-	" AND (m.state <> 'skipped' OR m.reason IS DISTINCT FROM 'observe') THEN m.state" \
+	"CASE WHEN m.state = " WA_SQL_STATE(QUEUED) " AND m.attempts > 0 AND m.due_at IS NOT NULL THEN NULL" \
+	" WHEN " WA_SQL_IN_DOUBT("m") " THEN 'unknown and waiting'" \
+	" WHEN m.state = " WA_SQL_STATE(SKIPPED) " AND m.reason = " WA_SQL_REASON(NO_NUMBER) " AND m.partner_id IS NOT NULL AND m.body IS NOT NULL THEN NULL" \
+	" WHEN m.state = " WA_SQL_STATE(SKIPPED) " AND m.reason = " WA_SQL_REASON(OBSERVE) " AND m.expires_at <= now() THEN 'of mode observe and too old'" \
+	" WHEN m.state NOT IN " WA_SQL_STATES(WA_WRONG) \
+	" AND (m.state <> " WA_SQL_STATE(SKIPPED) " OR m.reason IS DISTINCT FROM " WA_SQL_REASON(OBSERVE) ") THEN m.state" \
 	WHY_NOT_REACHED " END"
 
 /* What the message m waits for: the setting that its text needs. */
 #define SETTING_OF WA_QUEUE_SETTING_OF("m.detail")
 
 #define WHY_NOT_RELEASE \
-	"CASE WHEN m.state <> 'held' THEN m.state" \
+	"CASE WHEN m.state <> " WA_SQL_STATE(HELD) " THEN m.state" \
 	" WHEN m.number IS NULL THEN 'without a number'" \
-	" WHEN m.reason = 'setting_missing' AND NOT EXISTS (SELECT FROM wa.setting AS s WHERE s.name = " SETTING_OF ")" \
+	" WHEN m.reason = " WA_SQL_REASON(SETTING_MISSING) " AND NOT EXISTS (SELECT FROM wa.setting AS s WHERE s.name = " SETTING_OF ")" \
 	" THEN 'without the setting ' || coalesce(" SETTING_OF ", '') END"
 
 /* Whether it is the same person only a look at each can tell. */
 #define WHY_NOT_RELEASE_MANY \
-	"CASE WHEN m.reason = 'name_mismatch' THEN 'held for name_mismatch, each to be looked at'" \
+	"CASE WHEN m.reason = " WA_SQL_REASON(NAME_MISMATCH) " THEN 'held for name_mismatch, each to be looked at'" \
 	" ELSE " WHY_NOT_RELEASE " END"
 
 #define PUT(action, why_not) \
@@ -198,7 +198,7 @@ static Wish retry = {
 static Wish release = {
 	"release", WA_LEVEL_ADMIN, PUT("release", WHY_NOT_RELEASE), LOOK(WHY_NOT_RELEASE),
 	MANY("release", WHY_NOT_RELEASE_MANY,
-		 " AND m.state = 'held' AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"),
+		 " AND m.state = " WA_SQL_STATE(HELD) " AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"),
 	"Only messages that are held can be released.",
 	"What is held for name_mismatch is released one at a time, with SELECT wa_release(id); what is without a setting goes by itself when wa_set() has set it."
 };
@@ -210,13 +210,13 @@ static Wish release = {
 static char *
 what_instead(const Wish *wish, int64 id, const char *state, const char *reason, const char *setting)
 {
-	if (strcmp(state, "held") == 0 && reason && strcmp(reason, "setting_missing") == 0 && setting)
+	WaState		is = wa_queue_state_read(state, false);
+
+	if (is == WA_STATE_HELD && wa_queue_reason_read(reason) == WA_REASON_SETTING_MISSING && setting)
 		return psprintf("SELECT wa_set('%s', '...'); its text is written then, and it goes by itself.", setting);
-	if (strcmp(state, "held") == 0)
+	if (is == WA_STATE_HELD)
 		return psprintf("SELECT wa_release(" INT64_FORMAT ") lets it go, SELECT wa_cancel(" INT64_FORMAT ") ends it.", id, id);
-	if (wish == &release && (strcmp(state, "failed") == 0 || strcmp(state, "unknown") == 0 ||
-							 strcmp(state, "skipped") == 0 || strcmp(state, "expired") == 0 ||
-							 strcmp(state, "cancelled") == 0))
+	if (wish == &release && WA_STATE_IS(is, WA_REPEATABLE))
 		return psprintf("SELECT wa_retry(" INT64_FORMAT ") sends it again.", id);
 	return NULL;
 }
@@ -266,7 +266,7 @@ request(Wish *wish, int64 id)
 	else
 		ereport(NOTICE,
 				(errmsg("message " INT64_FORMAT " is left alone: its state is %s", id, state),
-				 strcmp(state, "sending") == 0 ?
+				 strcmp(state, WA_STATE_NAME_SENDING) == 0 ?
 				 errdetail("It is on the wire; what becomes of it is known when the provider has answered.") :
 				 errdetail("%s", wish->what),
 				 instead ? errhint("%s", instead) : 0));
@@ -468,7 +468,7 @@ wa_sql_release_many(PG_FUNCTION_ARGS)
 				 errmsg("scenario and reason are both null"),
 				 errdetail("Without one of them this would let everything go, whatever it is held for."),
 				 errhint("SELECT * FROM wa_check() names each reason with its statement, such as SELECT wa_release(reason => 'bulk').")));
-	if (reason && strcmp(reason, "name_mismatch") == 0)
+	if (wa_queue_reason_read(reason) == WA_REASON_NAME_MISMATCH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("messages held for name_mismatch are released one at a time"),

@@ -19,6 +19,7 @@
 #include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "queue/law.h"
 #include "queue/queue.h"
 
 #define CLEAN_BATCH		1000
@@ -56,13 +57,13 @@ clean_work(void)
 		WA_STATEMENT("WITH b AS (SELECT message_id, claimed_at FROM wa.ready WHERE message_id > $1"
 					 " ORDER BY message_id LIMIT $2),"
 					 " d AS (DELETE FROM wa.ready WHERE message_id = ANY (ARRAY (SELECT message_id FROM b"
-					 " WHERE (SELECT b.claimed_at IS NOT NULL OR m.state IN ('queued', 'sending', 'unknown')"
+					 " WHERE (SELECT b.claimed_at IS NOT NULL OR m.state IN " WA_SQL_STATES(WA_MAY_BE_READY)
 					 " FROM wa.message AS m WHERE m.id = b.message_id) IS NOT TRUE)))"
 					 " SELECT count(*), max(message_id) FROM b");
 	static WaStatement due =
 		WA_STATEMENT("WITH b AS (SELECT message_id FROM wa.due WHERE message_id > $1 ORDER BY message_id LIMIT $2),"
 					 " d AS (DELETE FROM wa.due WHERE message_id = ANY (ARRAY (SELECT message_id FROM b"
-					 " WHERE (SELECT m.state IN ('queued', 'unknown') FROM wa.message AS m WHERE m.id = b.message_id)"
+					 " WHERE (SELECT m.state IN " WA_SQL_STATES(WA_MAY_BE_DUE) " FROM wa.message AS m WHERE m.id = b.message_id)"
 					 " IS NOT TRUE)))"
 					 " SELECT count(*), max(message_id) FROM b");
 	static int64 ready_position = 0;
@@ -90,21 +91,21 @@ wa_queue_purge(void)
 	static WaStatement blank =
 		WA_STATEMENT("WITH p AS (SELECT purged_message_id, unpurged FROM wa.read_position),"
 					 " b AS (SELECT id, created_at < clock_timestamp() - $1::interval AS past,"
-					 " state IN ('queued', 'sending')"
+					 " state IN " WA_SQL_STATES(WA_AT_WORK)
 					 " OR coalesce(finished_at, created_at) >= clock_timestamp() - $1::interval AS waits FROM wa.message"
 					 " WHERE id > (SELECT purged_message_id FROM p) ORDER BY id LIMIT 500),"
 					 " old AS (SELECT id, waits FROM b WHERE id < ALL (SELECT id FROM b WHERE NOT past"
 					 " OR waits AND (SELECT cardinality(unpurged) > $2 FROM p))),"
-					 " noted AS (SELECT id, state IN ('queued', 'sending')"
+					 " noted AS (SELECT id, state IN " WA_SQL_STATES(WA_AT_WORK)
 					 " OR coalesce(finished_at, created_at) >= clock_timestamp() - $1::interval AS waits"
 					 " FROM wa.message WHERE id = ANY ((SELECT unpurged FROM p)::bigint[])),"
 					 " every AS (SELECT id, waits FROM old UNION ALL SELECT id, waits FROM noted),"
 					 " m AS (UPDATE wa.message AS m SET number = NULL, params = NULL, body = NULL, change = NULL,"
 					 " detail = NULL, route = NULL, still = NULL, provider_message_id = NULL,"
-					 " state = CASE WHEN m.state = 'held' THEN 'expired' ELSE m.state END,"
-					 " reason = CASE WHEN m.state = 'held' THEN 'retention' ELSE m.reason END,"
+					 " state = CASE WHEN m.state = " WA_SQL_STATE(HELD) " THEN " WA_SQL_STATE(EXPIRED) " ELSE m.state END,"
+					 " reason = CASE WHEN m.state = " WA_SQL_STATE(HELD) " THEN " WA_SQL_REASON(RETENTION) " ELSE m.reason END,"
 					 " finished_at = coalesce(m.finished_at, clock_timestamp())"
-					 " FROM every WHERE m.id = every.id AND NOT every.waits AND m.state NOT IN ('queued', 'sending')),"
+					 " FROM every WHERE m.id = every.id AND NOT every.waits AND m.state NOT IN " WA_SQL_STATES(WA_AT_WORK) "),"
 					 " a AS (UPDATE wa.attempt AS a SET response = NULL FROM every"
 					 " WHERE a.message_id = every.id AND NOT every.waits)"
 					 " UPDATE wa.read_position SET purged_message_id = greatest(purged_message_id, (SELECT max(id) FROM old)),"
@@ -115,7 +116,7 @@ wa_queue_purge(void)
 		WA_STATEMENT("WITH old AS (SELECT id FROM (SELECT id, created_at FROM wa.message ORDER BY id LIMIT 500) AS b"
 					 " WHERE created_at < clock_timestamp() - interval '2 years'),"
 					 " a AS (DELETE FROM wa.attempt WHERE message_id IN (SELECT id FROM old))"
-					 " DELETE FROM wa.message WHERE id IN (SELECT id FROM old) AND state NOT IN ('queued', 'sending')");
+					 " DELETE FROM wa.message WHERE id IN (SELECT id FROM old) AND state NOT IN " WA_SQL_STATES(WA_AT_WORK));
 	static WaStatement forget =
 		WA_STATEMENT("DELETE FROM wa.event_outcome WHERE id IN"
 					 " (SELECT id FROM (SELECT id, at FROM wa.event_outcome ORDER BY id LIMIT 500) AS b"
@@ -138,7 +139,7 @@ wa_queue_purge(void)
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	wa_arg_text(&args, wa_office_get("retention"));
 	wa_arg_int4(&args, MOST_UNPURGED);
-	if (wa_query(&blank, &args) > 0)
+	if (wa_queue_change(WA_CHANGE_PURGE, &blank, &args) > 0)
 		n = (int) wa_row_int8(0, 1);
 	n += (int) wa_query(&forget, &args);
 	(void) wa_query(&gaps, &args);

@@ -15,6 +15,9 @@
 
 #include "datatype/timestamp.h"
 
+#include "queue/state.h"
+#include "route/route.h"
+
 /* SQL: a key in a form that fits into an index, however long it is. */
 #define WA_QUEUE_INDEXABLE(key) \
 	"CASE WHEN octet_length(" key ") > 1000 THEN 'md5:' || md5(" key ") ELSE " key " END"
@@ -25,10 +28,10 @@
  * has taken it out of wa.ready or wa.due.
  */
 #define WA_QUEUE_ADRIFT \
-	"((m.state = 'queued' OR m.state = 'unknown' AND m.due_at IS NOT NULL)" \
+	"((m.state = " WA_SQL_STATE(QUEUED) " OR " WA_SQL_IN_DOUBT("m") ")" \
 	" AND NOT EXISTS (SELECT FROM wa.ready AS w WHERE w.message_id = m.id)" \
 	" AND NOT EXISTS (SELECT FROM wa.due AS w WHERE w.message_id = m.id)" \
-	" OR m.state = 'sending' AND NOT EXISTS" \
+	" OR m.state = " WA_SQL_STATE(SENDING) " AND NOT EXISTS" \
 	" (SELECT FROM wa.ready AS w WHERE w.message_id = m.id AND w.claimed_at IS NOT NULL))"
 
 /* SQL: the setting of the office that a detail says is not set, or NULL. */
@@ -49,8 +52,8 @@ typedef struct WaNewMessage
 	const char *res_model;
 	int64		res_id;			/* 0: none */
 	const char *wanted_provider;
-	const char *state;			/* queued, held or skipped */
-	const char *reason;
+	WaState		state;			/* queued, held or skipped */
+	WaReason	reason;
 	const char *detail;
 	const char *priority;
 	bool		requires_opt_in;
@@ -66,6 +69,8 @@ typedef struct WaNewMessage
 	const char *still;			/* JSON object: what must still be so */
 	const char *change;			/* JSON object: for which it was made */
 	bool		in_doubt;		/* may have been sent before a failover */
+	const char *avoids;			/* provider that is not to get it, as if it had
+								 * refused it; or NULL */
 } WaNewMessage;
 
 /* A message that is ready, as the scheduler needs it. */
@@ -93,7 +98,7 @@ typedef struct WaReadyRow
 	char	   *dedupe_key;
 	int			attempts;
 	TimestampTz created_at;
-	char	   *reason;			/* why it waited, or NULL */
+	WaReason	reason;			/* why it waited */
 	char	   *provider;		/* the last one, or NULL */
 	char	   *unknown_policy; /* resend, give up, hold */
 	bool		fallback;
@@ -127,15 +132,14 @@ typedef enum WaTried
 typedef struct WaVerdictRow
 {
 	int64		id;
-	const char *state;			/* sent, failed, unknown, queued, ... */
-	const char *reason;
+	WaState		state;
+	WaReason	reason;
 	const char *detail;
 	const char *provider_message_id;
 	const char *provider;		/* NULL: leave */
 	const char *route;			/* NULL: leave */
-	TimestampTz due_at;			/* queued: not before; 0: ready again.
-								 * unknown: when its policy is carried out; 0:
-								 * it stays so */
+	TimestampTz due_at;			/* queued: not before; 0: ready again. in
+								 * doubt: when its policy is carried out */
 	TimestampTz sent_at;
 	WaTried		tried;
 	int			waits;			/* add to the back-off waits */
@@ -157,8 +161,18 @@ typedef struct WaAttemptRow
 	const char *unlisted;		/* as in WaVerdict; NULL or "": none */
 } WaAttemptRow;
 
-/* Reason of a message that waits because its provider refuses everybody so. */
-#define WA_REFUSES_ALL	"refuses_all"
+/* What becomes of a message whose text waited for a setting. */
+typedef struct WaTextRow
+{
+	int64		id;
+	WaState		state;			/* with a text: of the one that takes its place */
+	WaReason	reason;
+	const char *detail;
+	const char *body;			/* NULL: it has none */
+	const char *params;
+	const char *why;			/* it can be written now */
+	const char *lacks;			/* the setting that it waits for from now on */
+} WaTextRow;
 
 /* What the ledger tells of a refusal for a reason that is in no table. */
 typedef struct WaRefusals
@@ -173,6 +187,15 @@ extern int	wa_queue_purge(void);
 /* insert.c */
 extern PGDLLEXPORT void wa_queue_insert(WaNewMessage *messages, int n);
 extern PGDLLEXPORT void wa_queue_assign_ids(WaNewMessage *messages, int n);
+extern PGDLLEXPORT WaReason wa_queue_reason_of(WaNobody nobody);
+
+/* replace.c */
+extern void wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *why, int n);
+extern void wa_queue_supersede(const int64 *events, const int64 *records, const char *const *scenarios,
+							   const int64 *told_by, int n);
+extern void wa_queue_write_texts(const WaTextRow *rows, int n);
+
+/* once.c */
 extern PGDLLEXPORT void wa_queue_announce_many(const char *const *keys, const int64 *ids,
 											   const int64 *again_after_us, int n, bool *fresh);
 extern void wa_queue_announced_by_others(const char *const *keys, const int64 *ids,
@@ -181,15 +204,35 @@ extern void wa_queue_announced_by_others(const char *const *keys, const int64 *i
 extern void wa_queue_hand_over(const int64 *from, const int64 *to, int n);
 extern void wa_queue_take_back(const int64 *ids, int n);
 extern void wa_queue_forget(const char *const *keys, int n);
+extern void wa_queue_count_as_announced(const char *const *keys, int n);
+extern void wa_queue_forget_days(const char *beginning, const char *today, int days);
+extern PGDLLEXPORT bool wa_queue_claim_dedupe(const char *key, int64 message_id);
+extern void wa_queue_keep_later(const char *const *keys, const int64 *events,
+								const char *const *changes, int n);
+extern void wa_queue_drop_later(const int64 *ids, int n);
 
 /* Messages made ready at one time when they are due. */
 #define WA_QUEUE_DUE_BATCH	1000
+
+/* due.c */
+extern PGDLLEXPORT int wa_queue_wake_due(int64 **ids, TimestampTz *next_due);
+extern PGDLLEXPORT void wa_queue_wake_hours(void);
+extern void wa_queue_shift(int64 by_us, int64 longest_doubt_us);
+
+/* copy.c */
+extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
+extern void wa_queue_settle_restored(void);
+
+/* doubt.c */
+extern int64 wa_queue_doubt_waiting(int32 timeline, TimestampTz due, TimestampTz until,
+									int limit, int64 *ndoubtful);
+extern int64 wa_queue_doubt_requested(TimestampTz requested, TimestampTz until);
 
 /* work.c: for the sender, of which there is one per database */
 extern PGDLLEXPORT int wa_queue_load(int64 after_id, int limit, WaReadyRow **rows);
 extern PGDLLEXPORT int wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows);
 extern PGDLLEXPORT void wa_queue_horizon(uint64 *oldest_running, uint64 *next);
-extern PGDLLEXPORT int wa_queue_held(const int64 *ids, int n, bool *held);
+extern PGDLLEXPORT int wa_queue_locked_rows(const int64 *ids, int n, bool *locked);
 extern PGDLLEXPORT int wa_queue_behind(const int64 *ids, int n, TimestampTz *until);
 extern PGDLLEXPORT void wa_queue_forget_ready(const int64 *ids, int n);
 extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *providers,
@@ -197,10 +240,6 @@ extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *provi
 									  int n, WaClaimed **claimed);
 extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n);
 extern PGDLLEXPORT void wa_queue_conclude(const WaVerdictRow *verdicts, int n);
-extern PGDLLEXPORT int wa_queue_wake_due(int64 **ids, TimestampTz *next_due);
-extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
-extern void wa_queue_settle_restored(void);
-extern PGDLLEXPORT bool wa_queue_claim_dedupe(const char *key, int64 message_id);
 
 /* refusal.c */
 extern PGDLLEXPORT void wa_queue_refusals(const char *provider, const char *words, int64 message,

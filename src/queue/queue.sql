@@ -101,16 +101,16 @@ COMMENT ON COLUMN wa.message.finished_at IS 'when its state became one that is o
 COMMENT ON COLUMN wa.message.event_id IS 'wa.event.id of the change that it was made for';
 
 -- What waits is in wa.ready or wa.due; a state alone puts nothing there.
-CREATE FUNCTION wa._by_hand()
+CREATE FUNCTION wa._law()
 RETURNS trigger
 LANGUAGE c
-AS 'MODULE_PATHNAME', 'wa_sql_by_hand';
-COMMENT ON FUNCTION wa._by_hand() IS
-'trigger function on wa.message: refuses a state that only the worker can carry out, where somebody else writes it, and names the function that does what was meant';
+AS 'MODULE_PATHNAME', 'wa_sql_law';
+COMMENT ON FUNCTION wa._law() IS
+'trigger function on wa.message: refuses a change of state that is not in the table of legal ones; where somebody else than the worker writes a state that only the worker can carry out, it names the function that does what was meant';
 
-CREATE TRIGGER by_hand BEFORE UPDATE ON wa.message FOR EACH ROW
-    WHEN (OLD.state <> NEW.state AND (NEW.state IN ('queued', 'sending') OR NEW.state = 'unknown' AND NEW.due_at IS NOT NULL))
-    EXECUTE FUNCTION wa._by_hand();
+CREATE TRIGGER law BEFORE UPDATE ON wa.message FOR EACH ROW
+    WHEN (OLD.state <> NEW.state OR OLD.reason IS DISTINCT FROM NEW.reason OR OLD.due_at IS DISTINCT FROM NEW.due_at)
+    EXECUTE FUNCTION wa._law();
 
 CREATE TABLE wa.attempt (
     message_id    bigint NOT NULL,
@@ -139,7 +139,6 @@ COMMENT ON COLUMN wa.attempt.provider_code IS 'the provider''s own code, or ours
 
 CREATE TABLE wa.ready (
     message_id bigint NOT NULL,
-    xact       xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     claimed_at timestamptz,
     provider   text,
     attempt    integer,
@@ -153,7 +152,6 @@ ALTER TABLE wa.ready SET (
 COMMENT ON TABLE wa.ready IS 'messages that may go now, and (claimed_at set) those on the wire';
 COMMENT ON COLUMN wa.ready.timeline IS 'of the server when the message was written; after a failover, what is of an older one is in doubt';
 COMMENT ON COLUMN wa.ready.message_id IS 'wa.message.id';
-COMMENT ON COLUMN wa.ready.xact IS 'transaction that made it ready';
 COMMENT ON COLUMN wa.ready.claimed_at IS 'when the worker took it to send it; NULL: it waits';
 COMMENT ON COLUMN wa.ready.provider IS 'provider that it is sent to';
 COMMENT ON COLUMN wa.ready.attempt IS 'wa.attempt.attempt that it will be';

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "pg/query.h"
+#include "queue/law.h"
 #include "queue/queue.h"
 
 /*
@@ -68,13 +69,13 @@ wa_queue_revive_refused(const char *provider, const char *words, int64 **ids)
 	static WaStatement revive =
 		WA_STATEMENT(REFUSED ", mine AS (SELECT m.id FROM wa.message AS m"
 					 " WHERE m.id IN (SELECT message_id FROM refused WHERE NOT own)"
-					 " AND m.state = 'failed' AND m.reason = 'request'"
+					 " AND m.state = " WA_SQL_STATE(FAILED) " AND m.reason = " WA_SQL_REASON(REQUEST)
 					 " AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())"
 					 " AND NOT EXISTS (SELECT FROM wa.message AS n WHERE n.id > m.id AND n.res_id = m.res_id"
 					 " AND n.res_model = m.res_model AND n.scenario = m.scenario AND n.number = m.number"
-					 " AND n.state NOT IN ('failed', 'cancelled', 'skipped', 'expired'))"
+					 " AND n.state NOT IN " WA_SQL_STATES(WA_NEVER_SENT) ")"
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
-					 " UPDATE wa.message AS m SET state = 'queued', reason = '" WA_REFUSES_ALL "',"
+					 " UPDATE wa.message AS m SET state = " WA_SQL_STATE(QUEUED) ", reason = " WA_SQL_REASON(REFUSES_ALL) ","
 					 " detail = 'the provider refused others for the same reason: tried again',"
 					 " tried = NULL, due_at = NULL, finished_at = NULL"
 					 " WHERE m.id IN (SELECT id FROM mine) RETURNING m.id");
@@ -85,7 +86,7 @@ wa_queue_revive_refused(const char *provider, const char *words, int64 **ids)
 
 	wa_arg_text(&args, provider);
 	wa_arg_text(&args, words);
-	n = (int) wa_query(&revive, &args);
+	n = (int) wa_queue_change(WA_CHANGE_TRY_OTHERS, &revive, &args);
 	*ids = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 		(*ids)[i] = wa_row_int8(i, 1);

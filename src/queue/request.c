@@ -19,6 +19,7 @@
 
 #include "office/setting.h"
 #include "pg/query.h"
+#include "queue/law.h"
 #include "queue/queue.h"
 
 /*
@@ -30,16 +31,17 @@
 	"SELECT r.id, r.message_id, r.requested_by, " columns \
 	" FROM wa.request AS r JOIN wa.message AS m ON m.id = r.message_id" \
 	" WHERE " condition " AND m.id <> ALL ($2)" \
-	" AND (m.state <> 'sending' OR " WA_QUEUE_ADRIFT ")" \
+	" AND (m.state <> " WA_SQL_STATE(SENDING) " OR " WA_QUEUE_ADRIFT ")" \
 	" ORDER BY r.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED"
 
 /* Has the last attempt of the message m perhaps been accepted? */
 #define LAST_IN_DOUBT \
-	"(m.state IN ('unknown', 'sending') OR (m.state = 'held' AND m.reason IN ('unknown_outcome', 'many_unknown')))"
+	"(m.state IN (" WA_SQL_STATE(UNKNOWN) ", " WA_SQL_STATE(SENDING) ") OR (m.state = " WA_SQL_STATE(HELD) \
+	" AND m.reason IN (" WA_SQL_REASON(UNKNOWN_OUTCOME) ", " WA_SQL_REASON(MANY_UNKNOWN) ")))"
 
 /* Or an earlier one? */
 #define IN_DOUBT \
-	"(" LAST_IN_DOUBT " OR (m.repeats > 0 AND m.reason IS DISTINCT FROM 'settled'))"
+	"(" LAST_IN_DOUBT " OR (m.repeats > 0 AND m.reason IS DISTINCT FROM " WA_SQL_REASON(SETTLED) "))"
 
 /* Requests of one kind. */
 typedef struct Requests
@@ -105,11 +107,11 @@ done(const int64 *ids, int n)
 	wa_query(&remove, &args);
 }
 
-/* Run a statement that returns ids of messages; palloc()ed. */
+/* Run a statement that changes messages and returns their ids; palloc()ed. */
 static int
-returned_ids(WaStatement *statement, WaArgs *args, int64 **ids)
+returned_ids(WaStateChange change, WaStatement *statement, WaArgs *args, int64 **ids)
 {
-	int			n = (int) wa_query(statement, args);
+	int			n = (int) wa_queue_change(change, statement, args);
 
 	*ids = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
@@ -161,8 +163,8 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 						   "r.action = 'settle'"));
 	static WaStatement accepted =
 		WA_STATEMENT("UPDATE wa.message AS m SET"
-					 " state = CASE WHEN v.known THEN m.state ELSE 'sent' END,"
-					 " reason = CASE WHEN v.known THEN m.reason ELSE 'settled' END,"
+					 " state = CASE WHEN v.known THEN m.state ELSE " WA_SQL_STATE(SENT) " END,"
+					 " reason = CASE WHEN v.known THEN m.reason ELSE " WA_SQL_REASON(SETTLED) " END,"
 					 " detail = CASE WHEN v.known THEN m.detail ELSE concat_ws(': ', 'the provider reported later that it"
 					 " had accepted attempt ' || v.attempt, v.detail) END,"
 					 " provider = CASE WHEN v.known THEN m.provider ELSE coalesce(v.provider, m.provider) END,"
@@ -172,14 +174,14 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 					 " due_at = NULL, sent_at = coalesce(m.sent_at, v.finished_at, clock_timestamp()),"
 					 " finished_at = coalesce(m.finished_at, clock_timestamp())"
 					 " FROM (SELECT DISTINCT ON (s.id) s.*, a.provider, a.finished_at,"
-					 " o.state IN ('sent', 'delivered', 'read') AS known"
+					 " o.state IN " WA_SQL_STATES(WA_SENT) " AS known"
 					 " FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS s(id, attempt, provider_message_id, detail, place)"
 					 " JOIN wa.message AS o ON o.id = s.id"
 					 " LEFT JOIN wa.attempt AS a ON a.message_id = s.id AND a.attempt = s.attempt"
 					 " ORDER BY s.id, s.place) AS v"
 					 " WHERE m.id = v.id RETURNING m.id");
 	static WaStatement refused =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = 'failed', reason = 'settled',"
+		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(FAILED) ", reason = " WA_SQL_REASON(SETTLED) ","
 					 " detail = concat_ws(': ', 'the provider reported later that it had not accepted attempt ' || v.attempt,"
 					 " v.detail), due_at = NULL, finished_at = clock_timestamp()"
 					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2, $3, $4)"
@@ -219,7 +221,7 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 		wa_arg_int4_array(&args, attempts, n);
 		wa_arg_text_array(&args, ids, n);
 		wa_arg_text_array(&args, details, n);
-		nended = returned_ids(statements[kind], &args, &ended);
+		nended = returned_ids(WA_CHANGE_SETTLE, statements[kind], &args, &ended);
 		forget_work(ended, nended);
 		add(forgotten, nforgotten, ended, nended);
 	}
@@ -238,7 +240,7 @@ tell_too_late(const Requests *requests)
 		WA_STATEMENT("UPDATE wa.message AS m SET detail = concat_ws('; ', m.detail, v.note)"
 					 " FROM (SELECT DISTINCT ON (id) id, format('the cancel asked for by %s came too late', role) AS note"
 					 " FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS v"
-					 " WHERE m.id = v.id AND m.state IN ('sent', 'delivered', 'read')"
+					 " WHERE m.id = v.id AND m.state IN " WA_SQL_STATES(WA_SENT)
 					 " AND strpos(coalesce(m.detail, ''), v.note) = 0 RETURNING m.id");
 	WaArgs		args = {0};
 	int64	   *late;
@@ -246,7 +248,7 @@ tell_too_late(const Requests *requests)
 
 	wa_arg_int8_array(&args, requests->messages, requests->n);
 	wa_arg_text_array(&args, requests->roles, requests->n);
-	n = returned_ids(&note, &args, &late);
+	n = returned_ids(WA_CHANGE_CANCEL, &note, &args, &late);
 	if (n > 0)
 		ereport(LOG,
 				(errmsg_plural("sicantik_wa could not cancel %d message: it had been sent",
@@ -262,14 +264,13 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 
 	/* one that may have arrived is not cancelled, only not repeated */
 	static WaStatement cancel =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = CASE WHEN " IN_DOUBT " THEN 'unknown' ELSE 'cancelled' END,"
-					 " reason = 'cancelled', due_at = NULL, finished_at = clock_timestamp(),"
+		WA_STATEMENT("UPDATE wa.message AS m SET state = CASE WHEN " IN_DOUBT " THEN " WA_SQL_STATE(UNKNOWN)
+					 " ELSE " WA_SQL_STATE(CANCELLED) " END, reason = " WA_SQL_REASON(CANCELLED) ", due_at = NULL, finished_at = clock_timestamp(),"
 					 " detail = CASE WHEN " IN_DOUBT
 					 " THEN format('cancelled by %s: it is not repeated, but an earlier attempt may have been accepted', c.role)"
 					 " ELSE 'cancelled by ' || c.role END"
 					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS c"
-					 " WHERE m.id = c.id AND (m.state IN ('queued', 'held', 'sending')"
-					 " OR (m.state = 'unknown' AND m.due_at IS NOT NULL)) RETURNING m.id");
+					 " WHERE m.id = c.id AND (" WA_SQL_WAITS("m") " OR m.state = " WA_SQL_STATE(SENDING) ") RETURNING m.id");
 	static WaStatement take_back =
 		WA_STATEMENT("DELETE FROM wa.request AS r WHERE r.action IN ('retry', 'release') AND r.message_id = ANY ($2)"
 					 " AND r.id < (SELECT max(c.id) FROM unnest($1, $2) AS c(id, message_id)"
@@ -284,7 +285,7 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 		return false;
 	wa_arg_int8_array(&args, requests.messages, requests.n);
 	wa_arg_text_array(&args, requests.roles, requests.n);
-	n = returned_ids(&cancel, &args, &ended);
+	n = returned_ids(WA_CHANGE_CANCEL, &cancel, &args, &ended);
 	forget_work(ended, n);
 	add(forgotten, nforgotten, ended, n);
 	if (n < requests.n)
@@ -310,14 +311,14 @@ typedef struct Revivals
 } Revivals;
 
 static void
-revive(Revivals *revivals, int64 id, const char *state, const char *reason, const char *detail,
+revive(Revivals *revivals, int64 id, WaState state, WaReason reason, const char *detail,
 	   const WaContactNow *contact)
 {
 	int			i = revivals->n++;
 
 	revivals->ids[i] = id;
-	revivals->states[i] = state;
-	revivals->reasons[i] = reason;
+	revivals->states[i] = wa_queue_state_name(state);
+	revivals->reasons[i] = wa_queue_reason_name(reason);
 	revivals->details[i] = detail;
 	revivals->numbers[i] = contact ? contact->number : NULL;
 	revivals->sources[i] = contact ? contact->source : NULL;
@@ -333,17 +334,17 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 {
 	static WaStatement update =
 		WA_STATEMENT("UPDATE wa.message AS m SET"
-					 " state = CASE WHEN v.state <> 'queued' AND " IN_DOUBT " THEN 'unknown' ELSE v.state END,"
+					 " state = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " AND " IN_DOUBT " THEN " WA_SQL_STATE(UNKNOWN) " ELSE v.state END,"
 					 " reason = v.reason, detail = v.detail, number = coalesce(v.number, m.number),"
 					 " number_source = coalesce(v.source, m.number_source),"
-					 " due_at = CASE WHEN v.state = 'queued' AND m.send_at > clock_timestamp() THEN m.send_at END,"
-					 " finished_at = CASE WHEN v.state <> 'queued' THEN clock_timestamp() END,"
+					 " due_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND m.send_at > clock_timestamp() THEN m.send_at END,"
+					 " finished_at = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " THEN clock_timestamp() END,"
 					 " tried = NULL, waits = 0, repeats = m.repeats"
-					 " + CASE WHEN v.state = 'queued' AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
-					 " expires_at = CASE WHEN v.state = 'queued' THEN greatest(m.expires_at, clock_timestamp() + '1 day',"
+					 " + CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
+					 " expires_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " THEN greatest(m.expires_at, clock_timestamp() + '1 day',"
 					 " m.send_at + '1 day') ELSE m.expires_at END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6) AS v(id, state, reason, detail, number, source)"
-					 " WHERE m.id = v.id RETURNING CASE WHEN m.state = 'queued' THEN m.id ELSE -m.id END");
+					 " WHERE m.id = v.id RETURNING CASE WHEN m.state = " WA_SQL_STATE(QUEUED) " THEN m.id ELSE -m.id END");
 	static WaStatement ready =
 		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT id FROM wa.message WHERE id = ANY ($1) AND due_at IS NULL"
 					 " ON CONFLICT DO NOTHING");
@@ -363,7 +364,7 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 	wa_arg_text_array(&args, revivals->details, revivals->n);
 	wa_arg_text_array(&args, revivals->numbers, revivals->n);
 	wa_arg_text_array(&args, revivals->sources, revivals->n);
-	n = returned_ids(&update, &args, &ids);
+	n = returned_ids(WA_CHANGE_LET_GO, &update, &args, &ids);
 	forget_work(revivals->ids, revivals->n);
 	for (int i = 0; i < n; i++)
 		if (ids[i] > 0)
@@ -382,7 +383,7 @@ static void
 have_written(const int64 *ids, const char *const *details, int n)
 {
 	static WaStatement hold =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = 'held', reason = 'setting_missing', detail = v.detail,"
+		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(HELD) ", reason = " WA_SQL_REASON(SETTING_MISSING) ", detail = v.detail,"
 					 " due_at = NULL, finished_at = NULL, expires_at = greatest(m.expires_at, clock_timestamp() + '1 day')"
 					 " FROM unnest($1, $2) AS v(id, detail) WHERE m.id = v.id");
 	static WaStatement put =
@@ -394,7 +395,7 @@ have_written(const int64 *ids, const char *const *details, int n)
 		return;
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_text_array(&args, details, n);
-	wa_query(&hold, &args);
+	wa_queue_change(WA_CHANGE_LET_GO, &hold, &args);
 	args.n = 1;
 	wa_query(&put, &args);
 }
@@ -416,11 +417,11 @@ let_go(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
 {
 	static WaStatement read =
 		WA_STATEMENT(FETCH("r.action = 'retry',"
-						   " CASE WHEN r.action = 'release' THEN m.state = 'held' AND m.number IS NOT NULL"
+						   " CASE WHEN r.action = 'release' THEN m.state = " WA_SQL_STATE(HELD) " AND m.number IS NOT NULL"
 						   " WHEN m.number IS NULL AND (m.partner_id IS NULL OR m.body IS NULL) THEN false"
-						   " WHEN m.state IN ('queued', 'sending') THEN EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)"
+						   " WHEN m.state IN " WA_SQL_STATES(WA_AT_WORK) " THEN EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)"
 						   " OR " WA_QUEUE_ADRIFT
-						   " ELSE m.state IN ('failed', 'unknown', 'skipped', 'expired', 'cancelled') END,"
+						   " ELSE m.state IN " WA_SQL_STATES(WA_REPEATABLE) " END,"
 						   " CASE WHEN m.number IS NULL OR coalesce(m.number_source, '') NOT IN ('given', 'composer')"
 						   " THEN m.partner_id END, m.body IS NULL AND m.scenario IS NOT NULL AND m.number IS NOT NULL",
 						   "r.action IN ('release', 'retry')"));
@@ -475,7 +476,7 @@ let_go(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
 	{
 		const WaContactNow *contact = contact_of[i] >= 0 ? &contacts[contact_of[i]] : NULL;
 		int64		message = requests.messages[i];
-		const char *reason = retry[i] ? "retried" : "released";
+		WaReason	reason = retry[i] ? WA_REASON_RETRIED : WA_REASON_RELEASED;
 
 		/* these stay: the scheduler still has it, or the number is not known */
 		if (contains(forgotten, nforgotten, message) || (contact && !read_contacts))
@@ -489,12 +490,12 @@ let_go(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
 			why_written[nto_write++] = psprintf(retry[i] ? "retried by %s" : "released by %s", requests.roles[i]);
 		}
 		else if (contact && contact->state == WA_CONTACT_GONE)
-			revive(&revivals, message, "skipped", "no_recipient",
+			revive(&revivals, message, WA_STATE_SKIPPED, WA_REASON_NO_RECIPIENT,
 				   "the contact does not exist any more", NULL);
 		else if (contact && contact->state == WA_CONTACT_NO_NUMBER)
-			revive(&revivals, message, "skipped", "no_number", why_no_number(contact), NULL);
+			revive(&revivals, message, WA_STATE_SKIPPED, WA_REASON_NO_NUMBER, why_no_number(contact), NULL);
 		else
-			revive(&revivals, message, "queued", reason,
+			revive(&revivals, message, WA_STATE_QUEUED, reason,
 				   psprintf(retry[i] ? "retried by %s" : "released by %s", requests.roles[i]), contact);
 	}
 	write_revivals(&revivals, revived, nrevived);

@@ -35,7 +35,7 @@ settle(int64 message, int attempt, const char *provider_message_id,
 		WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by, detail)"
 					 " SELECT 'settle', id, 'provider', jsonb_strip_nulls(jsonb_build_object('attempt', $2::integer,"
 					 " 'provider_message_id', $3::text, 'accepted', $4::boolean, 'detail', $5::text))"
-					 " FROM wa.message WHERE id = $1 AND (state NOT IN ('sent', 'delivered', 'read')"
+					 " FROM wa.message WHERE id = $1 AND (state NOT IN " WA_SQL_STATES(WA_SENT)
 					 " OR (provider_message_id IS NULL AND $3 IS NOT NULL AND $4))");
 	WaArgs		args = {0};
 

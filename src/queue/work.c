@@ -13,9 +13,12 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "pg/query.h"
+#include "queue/law.h"
 #include "queue/queue.h"
 
 /* Columns of a ready message, in the order that read_rows() takes them. */
@@ -24,7 +27,7 @@
 	" m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in," \
 	" m.expires_at, m.dedupe_key, m.attempts, m.created_at, m.state, m.reason, m.provider," \
 	" m.unknown_policy, m.fallback, m.fallback_when_paced, m.tried, m.waits, m.repeats," \
-	" starts_with(m.number_source, 'res_partner.')"
+	" starts_with(m.number_source, 'res_partner.'), m.due_at IS NOT NULL"
 
 static int
 read_rows(uint64 n, WaReadyRow **rows)
@@ -35,13 +38,13 @@ read_rows(uint64 n, WaReadyRow **rows)
 	{
 		WaReadyRow *row = &list[i];
 		char	   *priority = wa_row_text(i, 6);
-		char	   *state = wa_row_text(i, 16);
+		WaState		state = wa_queue_state_read(wa_row_text(i, 16), wa_row_bool(i, 26));
 
 		row->id = wa_row_int8(i, 1);
 		row->claimed_at = wa_row_timestamptz(i, 2);
-		row->claimed = row->claimed_at != 0 && strcmp(state, "sending") == 0;
-		row->in_doubt = strcmp(state, "unknown") == 0;
-		row->over = !row->claimed && !row->in_doubt && strcmp(state, "queued") != 0;
+		row->claimed = row->claimed_at != 0 && state == WA_STATE_SENDING;
+		row->in_doubt = state == WA_STATE_DOUBT;
+		row->over = !row->claimed && !row->in_doubt && state != WA_STATE_QUEUED;
 		row->claimed_provider = wa_row_text(i, 3);
 		row->attempt = wa_row_int4(i, 4);
 		row->scenario = wa_row_text(i, 5);
@@ -57,7 +60,7 @@ read_rows(uint64 n, WaReadyRow **rows)
 		row->dedupe_key = wa_row_text(i, 13);
 		row->attempts = wa_row_int4(i, 14);
 		row->created_at = wa_row_timestamptz(i, 15);
-		row->reason = wa_row_text(i, 17);
+		row->reason = wa_queue_reason_read(wa_row_text(i, 17));
 		row->provider = wa_row_text(i, 18);
 		row->unknown_policy = wa_row_text(i, 19);
 		row->fallback = wa_row_bool(i, 20);
@@ -128,12 +131,12 @@ wa_queue_horizon(uint64 *oldest_running, uint64 *next)
 }
 
 /*
- * Which of these messages does somebody hold at the moment (a person who
- * edits a row and goes to lunch)?  The others are locked for us, without
- * waiting, so that one held row never stops the rest.
+ * Which rows of these messages has somebody locked at the moment (a person who
+ * edits one and goes to lunch)?  The others are locked for us, without waiting,
+ * so that one locked row never stops the rest.  Returns how many.
  */
 int
-wa_queue_held(const int64 *ids, int n, bool *held)
+wa_queue_locked_rows(const int64 *ids, int n, bool *locked)
 {
 	static WaStatement look =
 		WA_STATEMENT("WITH free AS MATERIALIZED (SELECT id FROM wa.message WHERE id = ANY ($1)"
@@ -142,12 +145,12 @@ wa_queue_held(const int64 *ids, int n, bool *held)
 	WaArgs		args = {0};
 	uint64		rows;
 
-	memset(held, 0, sizeof(bool) * n);
+	memset(locked, 0, sizeof(bool) * n);
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&look, &args);
 	for (uint64 r = 0; r < rows; r++)
 		for (int i = 0; i < n; i++)
-			held[i] = held[i] || ids[i] == wa_row_int8(r, 1);
+			locked[i] = locked[i] || ids[i] == wa_row_int8(r, 1);
 	SPI_freetuptable(SPI_tuptable);
 	return (int) rows;
 }
@@ -166,7 +169,7 @@ wa_queue_behind(const int64 *ids, int n, TimestampTz *until)
 					 " FROM wa.message AS m JOIN wa.message AS e ON e.res_id = m.res_id"
 					 " AND e.res_model = m.res_model AND e.number = m.number AND e.id < m.id"
 					 " WHERE m.id = ANY ($1) AND m.scenario IS NOT NULL AND e.attempts > 0"
-					 " AND (e.state IN ('queued', 'sending') OR e.state = 'unknown' AND e.due_at IS NOT NULL)"
+					 " AND (e.state IN " WA_SQL_STATES(WA_AT_WORK) " OR " WA_SQL_IN_DOUBT("e") ")"
 					 " GROUP BY m.id");
 	WaArgs		args = {0};
 	uint64		rows;
@@ -217,13 +220,13 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 		WA_STATEMENT("UPDATE wa.ready AS r SET claimed_at = clock_timestamp(), provider = c.provider,"
 					 " attempt = m.attempts + 1"
 					 " FROM unnest($1, $2) AS c(id, provider), wa.message AS m"
-					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = 'queued'"
+					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
 					 " AND r.message_id = ANY ($1) AND m.id = ANY ($1)");
 	static WaStatement claim =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = 'sending', provider = c.provider, route = c.route,"
+		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(SENDING) ", provider = c.provider, route = c.route,"
 					 " reason = NULL, detail = NULL, due_at = NULL, attempts = attempts + 1"
 					 " FROM unnest($1, $2, $3, $4) AS c(id, provider, route, number)"
-					 " WHERE m.id = c.id AND m.id = ANY ($1) AND m.state = 'queued'"
+					 " WHERE m.id = c.id AND m.id = ANY ($1) AND m.state = " WA_SQL_STATE(QUEUED)
 					 " RETURNING m.id, coalesce(c.number, m.number), m.template_key, m.params::text, m.body, m.attempts");
 	WaArgs		args = {0};
 	uint64		got;
@@ -234,7 +237,7 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 	wa_query(&mark, &args);
 	wa_arg_text_array(&args, routes, n);
 	wa_arg_text_array(&args, numbers, n);
-	got = wa_query(&claim, &args);
+	got = wa_queue_change(WA_CHANGE_CLAIM, &claim, &args);
 	list = palloc0(sizeof(WaClaimed) * Max(got, 1));
 	for (uint64 i = 0; i < got; i++)
 	{
@@ -306,9 +309,30 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 	wa_query(&insert, &args);
 }
 
+/* The states that a message may be in, for a verdict to be its next state: the text of an array. */
+static const char *
+legal_from(WaState to)
+{
+	static char *known[WA_NSTATES];
+	StringInfoData list;
+	uint32_t	from;
+
+	if (known[to])
+		return known[to];
+	from = wa_queue_from(WA_CHANGE_CONCLUDE, to);
+	initStringInfo(&list);
+	for (int state = 1; state < WA_NSTATES; state++)
+		if (from & WA_IN(state))
+			appendStringInfo(&list, "%c%s", list.len == 0 ? '{' : ',',
+							 state == WA_STATE_DOUBT ? WA_STATE_NAME_DOUBT : wa_queue_state_name(state));
+	appendStringInfoString(&list, list.len == 0 ? "{}" : "}");
+	known[to] = MemoryContextStrdup(TopMemoryContext, list.data);
+	return known[to];
+}
+
 /*
  * Set how messages go on: at an end, ready again (queued, due_at 0), or due
- * later (queued or unknown, due_at set).  One that has ended otherwise (a
+ * later (queued or in doubt, due_at set).  One that has ended otherwise (a
  * person has written its state) stays so, unless it has been sent.
  */
 void
@@ -321,12 +345,11 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 					 " due_at = v.due_at, sent_at = coalesce(v.sent_at, m.sent_at),"
 					 " tried = CASE v.tried WHEN 0 THEN m.tried WHEN 1 THEN array_append(m.tried, m.provider) END,"
 					 " waits = m.waits + v.waits, repeats = m.repeats + v.repeats,"
-					 " finished_at = CASE WHEN v.state IN ('queued', 'held') OR v.due_at IS NOT NULL THEN NULL"
+					 " finished_at = CASE WHEN v.state IN " WA_SQL_STATES(WA_WAITING) " OR v.due_at IS NOT NULL THEN NULL"
 					 " ELSE clock_timestamp() END"
-					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS v(id, state, reason, detail,"
-					 " provider_message_id, provider, route, due_at, sent_at, tried, waits, repeats)"
-					 " WHERE m.id = v.id AND (m.state IN ('queued', 'sending', 'unknown')"
-					 " OR (v.state = 'sent' AND m.state <> 'superseded'))");
+					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS v(id, state, reason, detail,"
+					 " provider_message_id, provider, route, legal_from, due_at, sent_at, tried, waits, repeats)"
+					 " WHERE m.id = v.id AND " WA_SQL_STATE_OF("m") " = ANY (v.legal_from::text[])");
 	static WaStatement remove =
 		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");
 	static WaStatement release =
@@ -335,7 +358,7 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 	static WaStatement due =
 		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)"
 					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at");
-	const char **texts[6];
+	const char **texts[7];
 	int64	   *ids;
 	int64	   *removed;
 	int64	   *again;
@@ -355,7 +378,7 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 	again = palloc(sizeof(int64) * n);
 	due_ids = palloc(sizeof(int64) * n);
 	due_times = palloc(sizeof(TimestampTz) * n);
-	for (int t = 0; t < 6; t++)
+	for (int t = 0; t < 7; t++)
 		texts[t] = palloc(sizeof(char *) * n);
 	for (int t = 0; t < 2; t++)
 		times[t] = palloc(sizeof(TimestampTz) * n);
@@ -366,18 +389,19 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 		const WaVerdictRow *v = &verdicts[i];
 
 		ids[i] = v->id;
-		texts[0][i] = v->state;
-		texts[1][i] = v->reason;
+		texts[0][i] = wa_queue_state_name(v->state);
+		texts[1][i] = wa_queue_reason_name(v->reason);
 		texts[2][i] = v->detail;
 		texts[3][i] = v->provider_message_id;
 		texts[4][i] = v->provider;
 		texts[5][i] = v->route;
+		texts[6][i] = legal_from(v->state);
 		times[0][i] = v->due_at;
 		times[1][i] = v->sent_at;
 		counts[0][i] = v->tried;
 		counts[1][i] = v->waits;
 		counts[2][i] = v->repeats;
-		if (strcmp(v->state, "queued") == 0 && v->due_at == 0)
+		if (v->state == WA_STATE_QUEUED && v->due_at == 0)
 			again[nagain++] = v->id;
 		else
 			removed[nremoved++] = v->id;
@@ -388,13 +412,13 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 		}
 	}
 	wa_arg_int8_array(&args, ids, n);
-	for (int t = 0; t < 6; t++)
+	for (int t = 0; t < 7; t++)
 		wa_arg_text_array(&args, texts[t], n);
 	wa_arg_timestamptz_array(&args, times[0], n);
 	wa_arg_timestamptz_array(&args, times[1], n);
 	for (int t = 0; t < 3; t++)
 		wa_arg_int4_array(&args, counts[t], n);
-	wa_query(&update, &args);
+	wa_queue_change(WA_CHANGE_CONCLUDE, &update, &args);
 	if (nremoved > 0)
 	{
 		memset(&args, 0, sizeof(args));
@@ -414,122 +438,4 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 		wa_arg_timestamptz_array(&args, due_times, ndue);
 		wa_query(&due, &args);
 	}
-}
-
-/*
- * Make messages ready whose time has come, in small batches.  Returns how
- * many, their ids (palloc()ed) and when the next one is due (0: none).
- */
-int
-wa_queue_wake_due(int64 **ids, TimestampTz *next_due)
-{
-	static WaStatement wake =
-		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id IN"
-					 " (SELECT message_id FROM wa.due WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1000)"
-					 " RETURNING message_id)"
-					 " INSERT INTO wa.ready (message_id) SELECT message_id FROM d ON CONFLICT DO NOTHING"
-					 " RETURNING message_id");
-	static WaStatement next =
-		WA_STATEMENT("SELECT due_at FROM wa.due ORDER BY due_at LIMIT 1");
-	int			n;
-
-	*ids = NULL;
-	*next_due = wa_query(&next, NULL) > 0 ? wa_row_timestamptz(0, 1) : 0;
-	if (*next_due == 0 || *next_due > GetCurrentTimestamp())
-		return 0;
-	n = (int) wa_query(&wake, NULL);
-	*ids = palloc(sizeof(int64) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-		(*ids)[i] = wa_row_int8(i, 1);
-	*next_due = wa_query(&next, NULL) > 0 ? wa_row_timestamptz(0, 1) : 0;
-	return n;
-}
-
-/*
- * A copy has been armed: hold what was waiting before, up to this id, a batch
- * at a time; what was in doubt stays so, and is not repeated.  Returns how
- * many; with the last batch the order is forgotten, so that what a person
- * releases later is not held again.
- */
-int
-wa_queue_hold_before(int64 id, int limit)
-{
-	static WaStatement hold =
-		WA_STATEMENT("WITH w AS (SELECT message_id FROM wa.ready WHERE message_id <= $1 AND claimed_at IS NULL"
-					 " UNION ALL SELECT message_id FROM wa.due WHERE message_id <= $1 LIMIT $2),"
-					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM w)),"
-					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM w)),"
-					 " m AS (UPDATE wa.message SET state = CASE state WHEN 'queued' THEN 'held' ELSE state END,"
-					 " reason = 'copy', detail = 'was waiting when this copy was armed', due_at = NULL,"
-					 " finished_at = CASE WHEN state = 'unknown' THEN clock_timestamp() END"
-					 " WHERE id IN (SELECT message_id FROM w) AND state IN ('queued', 'unknown'))"
-					 " SELECT count(*) FROM w");
-	static WaStatement done =
-		WA_STATEMENT("UPDATE wa.identity SET hold_message_id = 0 WHERE hold_message_id <= $1");
-	WaArgs		args = {0};
-	int			n;
-
-	wa_arg_int8(&args, id);
-	wa_arg_int4(&args, limit);
-	wa_query(&hold, &args);
-	n = (int) wa_row_int8(0, 1);
-	args.n = 1;
-	if (n == 0)
-		wa_query(&done, &args);
-	return n;
-}
-
-/*
- * What came with a backup as waiting or on the wire is in nobody's queue here
- * (wa.ready and wa.due are not dumped): say so, so that a person can let it go
- * or not.  What was in doubt, and its policy to be carried out, stays in doubt.
- */
-void
-wa_queue_settle_restored(void)
-{
-	static WaStatement hold =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = 'held', reason = 'copy', due_at = NULL,"
-					 " detail = 'was waiting when the backup was made that this database was restored from'"
-					 " WHERE state = 'queued' AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
-					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
-	static WaStatement doubt =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = 'unknown', reason = 'copy', finished_at = clock_timestamp(),"
-					 " detail = 'was on the wire when the backup was made that this database was restored from'"
-					 " WHERE state = 'sending' AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)");
-
-	static WaStatement give_up =
-		WA_STATEMENT("UPDATE wa.message AS m SET due_at = NULL, finished_at = clock_timestamp()"
-					 " WHERE state = 'unknown' AND due_at IS NOT NULL"
-					 " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
-					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
-
-	/* what comes by itself is what was made here */
-	static WaStatement unwritten = WA_STATEMENT("DELETE FROM wa.unwritten");
-
-	wa_query(&unwritten, NULL);
-	wa_query(&hold, NULL);
-	wa_query(&doubt, NULL);
-	wa_query(&give_up, NULL);
-}
-
-/*
- * A message with a dedupe key is about to go: is it the first with this key?
- * Asked again for the same message, the answer stays the same.
- */
-bool
-wa_queue_claim_dedupe(const char *key, int64 message_id)
-{
-	static WaStatement claim =
-		WA_STATEMENT("INSERT INTO wa.announced (key, message_id) VALUES (" WA_QUEUE_INDEXABLE("'dedupe:' || $1") ", $2)"
-					 " ON CONFLICT (key) DO NOTHING");
-	static WaStatement whose =
-		WA_STATEMENT("SELECT message_id FROM wa.announced WHERE key = " WA_QUEUE_INDEXABLE("'dedupe:' || $1"));
-	WaArgs		args = {0};
-
-	wa_arg_text(&args, key);
-	wa_arg_int8(&args, message_id);
-	if (wa_query(&claim, &args) > 0)
-		return true;
-	args.n = 1;
-	return wa_query(&whose, &args) > 0 && wa_row_int8(0, 1) == message_id;
 }

@@ -32,11 +32,11 @@ is_true(const char *text)
 }
 
 static void
-refuse(WaRoute *route, const char *code, const char *why)
+refuse(WaRoute *route, WaNobody why_nobody, const char *why)
 {
 	if (route->refusal)
 		return;
-	route->refusal_code = code;
+	route->nobody = why_nobody;
 	route->refusal = why;
 }
 
@@ -90,13 +90,13 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 			if (is_true(rows.values[r][1]))
 				routes[i].opted_in = true;
 			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))
-				refuse(&routes[i], "opted_out", "the contact has opted out in Odoo");
+				refuse(&routes[i], WA_OPTED_OUT, "the contact has opted out in Odoo");
 		}
 	}
 	for (int i = 0; i < n; i++)
 		if (!found[i] && routes[i].of_contact && routes[i].partner_id != 0 &&
 			wa_app_has_column(table, "id"))
-			refuse(&routes[i], "no_recipient", "the contact does not exist any more");
+			refuse(&routes[i], WA_CONTACT_IS_GONE, "the contact does not exist any more");
 }
 
 /* What a contact says of consent goes to all messages to its number. */
@@ -111,7 +111,7 @@ apply_contact(WaRoute *routes, int n, const char *number, bool opted_in, bool op
 		if (opted_in)
 			routes[i].opted_in = true;
 		else if (opted_out)
-			refuse(&routes[i], "opted_out", "a contact with this number has opted out in Odoo");
+			refuse(&routes[i], WA_OPTED_OUT, "a contact with this number has opted out in Odoo");
 	}
 }
 
@@ -186,7 +186,7 @@ apply_blacklist(WaRoute *routes, int n, const WaAppTable *table)
 		for (int i = 0; i < n; i++)
 			if (routes[i].number && rows.values[r][0] &&
 				strcmp(rows.values[r][0] + 1, routes[i].number) == 0)
-				refuse(&routes[i], "blacklisted", "the number is on Odoo's blacklist");
+				refuse(&routes[i], WA_BLACKLISTED, "the number is on Odoo's blacklist");
 	}
 }
 
@@ -216,11 +216,11 @@ apply_said_no(WaRoute *routes, int n, const WaAppTable *contacts, const WaAppTab
 		if (routes[i].number == NULL || routes[i].later)
 			continue;
 		if (wa_route_said_no_in_odoo(routes[i].number))
-			refuse(&routes[i], "opted_out", routes[i].partner_id != 0 ?
+			refuse(&routes[i], WA_OPTED_OUT, routes[i].partner_id != 0 ?
 				   "another contact with this number has opted out in Odoo" :
 				   "a contact with this number has opted out in Odoo");
 		if (wa_route_said_no_by_blacklist(routes[i].number))
-			refuse(&routes[i], "blacklisted", "the number is on Odoo's blacklist");
+			refuse(&routes[i], WA_BLACKLISTED, "the number is on Odoo's blacklist");
 	}
 }
 
@@ -271,11 +271,11 @@ apply_contacts(WaRoute *routes, int n)
 			if (strcmp(routes[i].number, number) != 0)
 			{
 				if (out && without_code(routes[i].number) && strcmp(without_code(routes[i].number), number) == 0)
-					refuse(&routes[i], "opted_out", "the number has opted out");
+					refuse(&routes[i], WA_OPTED_OUT, "the number has opted out");
 				continue;
 			}
 			if (out)
-				refuse(&routes[i], "opted_out", "the number has opted out");
+				refuse(&routes[i], WA_OPTED_OUT, "the number has opted out");
 			routes[i].opted_in = routes[i].opted_in || in;
 			routes[i].in_window = routes[i].in_window || window;
 		}

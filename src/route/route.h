@@ -12,6 +12,15 @@
 
 #include "route/provider.h"
 
+/* Why a person gets nothing from any provider. */
+typedef enum WaNobody
+{
+	WA_SOMEBODY,				/* he does */
+	WA_OPTED_OUT,
+	WA_BLACKLISTED,
+	WA_CONTACT_IS_GONE
+} WaNobody;
+
 /* One message to be routed: the question, what is known, and the answer. */
 typedef struct WaRoute
 {
@@ -37,7 +46,7 @@ typedef struct WaRoute
 	bool		in_window;		/* wrote to us within 24 hours */
 	bool		other_number;	/* the contact does not have this number any more */
 	const char *refusal;		/* gets nothing from any provider, and why */
-	const char *refusal_code;	/* opted_out, blacklisted, no_recipient */
+	WaNobody	nobody;			/* the same as a code */
 
 	/* answer (wa_route_decide) */
 	const WaProvider *provider; /* NULL: none can be used now */

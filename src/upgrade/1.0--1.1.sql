@@ -50,6 +50,9 @@ UPDATE wa.message SET send_at = due_at
 
 ALTER TABLE wa.attempt ADD COLUMN unlisted text;
 
+-- Nobody read it.
+ALTER TABLE wa.ready DROP COLUMN xact;
+
 @INSTALL_SCRIPT@
 
 INSERT INTO wa.watch_copy (relation, owner, columns) SELECT relation, owner, columns FROM wa.watch;

@@ -29,6 +29,7 @@
 #include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 #include "wake/slot.h"
 #include "worker/clock_step.h"
 
@@ -71,41 +72,19 @@ wa_worker_clock_stepped(void)
 	return offset != 0 && wa_worker_clock_differs(offset, wa_worker_clock_offset());
 }
 
-/*
- * Shift what waits by so many microseconds.  Keys of wa.announced that were made in
- * what is the future now would count as new for too long.
- */
+/* Shift what waits by so many microseconds. */
 static void
 shift(int64 by)
 {
-	static WaStatement due =
-		WA_STATEMENT("WITH d AS (UPDATE wa.due AS d SET due_at = least(d.due_at + $1 * interval '1 microsecond',"
-					 " clock_timestamp() + CASE m.state WHEN 'unknown' THEN $2 ELSE 86400000000 END * interval '1 microsecond')"
-					 " FROM wa.message AS m WHERE m.id = d.message_id"
-					 " AND (m.state = 'unknown' OR (m.attempts > 0 AND m.reason IS DISTINCT FROM 'outside_hours'))"
-					 " AND d.due_at IS DISTINCT FROM m.send_at"
-					 " AND ($1 <> 0 OR d.due_at > clock_timestamp()"
-					 " + CASE m.state WHEN 'unknown' THEN $2 ELSE 86400000000 END * interval '1 microsecond')"
-					 " RETURNING d.message_id, d.due_at),"
-					 /* a person may hold the row; the time that counts is the other one */
-					 " m AS MATERIALIZED (SELECT id FROM wa.message WHERE id IN (SELECT message_id FROM d)"
-					 " FOR NO KEY UPDATE SKIP LOCKED)"
-					 " UPDATE wa.message AS w SET due_at = d.due_at FROM m JOIN d ON d.message_id = m.id"
-					 " WHERE w.id = m.id");
 	static WaStatement waiting =
 		WA_STATEMENT("UPDATE wa.unassigned SET due_at = due_at + $1 * interval '1 microsecond'");
-	static WaStatement once =
-		WA_STATEMENT("UPDATE wa.announced SET announced_at = clock_timestamp() WHERE announced_at > clock_timestamp()");
 	WaArgs		args = {0};
 
-	wa_arg_int8(&args, by);
-	wa_arg_int8(&args, wa_office_get_interval("unknown_wait"));
-	wa_query(&due, &args);
+	wa_queue_shift(by, wa_office_get_interval("unknown_wait"));
 	if (by == 0)
 		return;
-	args.n = 1;
+	wa_arg_int8(&args, by);
 	wa_query(&waiting, &args);
-	wa_query(&once, NULL);
 }
 
 /*

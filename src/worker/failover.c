@@ -33,6 +33,7 @@
 #include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 #include "wake/slot.h"
 #include "worker/failover.h"
 
@@ -58,80 +59,6 @@ promoted_at(TimeLineID timeline)
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m", path)));
 	return time_t_to_timestamptz(file.st_mtime);
-}
-
-/*
- * Put a batch of what waits in doubt.  The attempt that the former primary may
- * have made is written down as such.  Rows without a message that waits are
- * left-overs.  Returns how many rows there were.
- */
-static int64
-doubt_batch(TimeLineID timeline, TimestampTz switched, TimestampTz until)
-{
-	static WaStatement doubt =
-		WA_STATEMENT("WITH w AS MATERIALIZED ("
-					 "(SELECT message_id FROM wa.ready WHERE claimed_at IS NULL AND timeline < $1 LIMIT $4)"
-					 " UNION ALL (SELECT message_id FROM wa.due WHERE due_at <= $2 AND timeline < $1"
-					 " ORDER BY due_at LIMIT $4)), "
-					 "m AS (UPDATE wa.message AS m SET state = 'unknown', reason = 'failover',"
-					 " detail = 'it waited on the former primary when this server was promoted; it may have gone out there',"
-					 " due_at = $3, attempts = attempts + 1, finished_at = NULL"
-					 " FROM w WHERE m.id = w.message_id AND m.state IN ('queued', 'unknown')"
-					 " RETURNING m.id, m.attempts), "
-					 "a AS (INSERT INTO wa.attempt (message_id, attempt, provider, started_at, finished_at,"
-					 " provider_code, outcome, response)"
-					 " SELECT id, attempts, '', clock_timestamp(), clock_timestamp(), 'failover', 'unknown',"
-					 " 'the former primary may have sent it' FROM m ON CONFLICT (message_id, attempt) DO NOTHING), "
-					 "r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM w)), "
-					 "d AS (DELETE FROM wa.due WHERE message_id IN"
-					 " (SELECT message_id FROM w EXCEPT SELECT id FROM m)), "
-					 "i AS (INSERT INTO wa.due (message_id, due_at, timeline) SELECT id, $3, $1 FROM m"
-					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at, timeline = excluded.timeline)"
-					 " SELECT (SELECT count(*) FROM w), (SELECT count(*) FROM m)");
-	WaArgs		args = {0};
-	int64		n;
-
-	wa_arg_int4(&args, (int32) timeline);
-	wa_arg_timestamptz(&args, switched + CLOCK_MARGIN_US);
-	wa_arg_timestamptz(&args, until);
-	wa_arg_int4(&args, DOUBT_BATCH);
-	wa_query(&doubt, &args);
-	n = wa_row_int8(0, 1);
-	ndoubtful += wa_row_int8(0, 2);
-	return n;
-}
-
-/*
- * Somebody asked for a message to be sent again, or let go, and the former
- * primary may have done so.
- */
-static void
-doubt_requests(TimestampTz switched, TimestampTz until)
-{
-	static WaStatement doubt =
-		WA_STATEMENT("WITH w AS (DELETE FROM wa.request AS r WHERE action IN ('retry', 'release') AND requested_at <= $1"
-					 " AND NOT EXISTS (SELECT FROM wa.message AS m WHERE m.id = r.message_id AND m.send_at > $1)"
-					 " RETURNING message_id), "
-					 "m AS (UPDATE wa.message AS m SET state = 'unknown', reason = 'failover',"
-					 " detail = 'it was to go out when this server was promoted; it may have gone out from the former primary',"
-					 " due_at = $2, attempts = attempts + 1, finished_at = NULL,"
-					 " expires_at = greatest(expires_at, clock_timestamp() + '1 day')"
-					 " WHERE m.id IN (SELECT message_id FROM w) AND m.number IS NOT NULL"
-					 " AND m.state IN ('held', 'failed', 'unknown', 'skipped', 'expired', 'cancelled')"
-					 " RETURNING m.id, m.attempts), "
-					 "a AS (INSERT INTO wa.attempt (message_id, attempt, provider, started_at, finished_at,"
-					 " provider_code, outcome, response)"
-					 " SELECT id, attempts, '', clock_timestamp(), clock_timestamp(), 'failover', 'unknown',"
-					 " 'the former primary may have sent it' FROM m ON CONFLICT (message_id, attempt) DO NOTHING), "
-					 "i AS (INSERT INTO wa.due (message_id, due_at) SELECT id, $2 FROM m"
-					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at)"
-					 " SELECT count(*) FROM m");
-	WaArgs		args = {0};
-
-	wa_arg_timestamptz(&args, switched);
-	wa_arg_timestamptz(&args, until);
-	wa_query(&doubt, &args);
-	ndoubtful += wa_row_int8(0, 1);
 }
 
 /*
@@ -181,6 +108,8 @@ wa_worker_failover_run(bool *again)
 	TimeLineID	now;
 	TimestampTz switched;
 	TimestampTz until;
+	int64		nwaiting;
+	int64		nmessages;
 
 	*again = false;
 	if (fits)
@@ -208,13 +137,15 @@ wa_worker_failover_run(bool *again)
 	{
 		switched = promoted_at(now);
 		until = GetCurrentTimestamp() + wa_office_get_interval("unknown_wait");
-		if (doubt_batch(now, switched, until) > 0)
+		nwaiting = wa_queue_doubt_waiting((int32) now, switched + CLOCK_MARGIN_US, until, DOUBT_BATCH, &nmessages);
+		ndoubtful += nmessages;
+		if (nwaiting > 0)
 		{
 			wa_frame_commit(false);
 			*again = true;
 			return false;
 		}
-		doubt_requests(switched, until);
+		ndoubtful += wa_queue_doubt_requested(switched, until);
 		skip_lost_ids();
 		stamp(now, switched);
 	}

@@ -119,10 +119,8 @@ sub reasons_in
 	my $source = source_of($file);
 	my %found;
 
-	$found{$_} = 'reason' foreach
-	  $source =~ /"(?:queued|held|skipped|failed|expired|unknown|cancelled)",\s*"([a-z_]+)"/g,
-	  $source =~ /(?<!capture_gap SET )\breason = ["']([a-z_]+)["']/g,
-	  $source =~ /\b(?:again|refuse|hold)\([^;"{]*"([a-z_]+)"/g;
+	open my $handle, '<', $file or die "could not read $file: $!";
+	$found{$_} = 'reason' foreach join('', <$handle>) =~ /^#define\s+WA_REASON_NAME_\w+\s+"([a-z_]+)"/mg;
 	$found{$_} = 'outcome' foreach
 	  $source =~ /wa_compose_outcome\([^;"]*"([a-z ]+)"/g;
 	return %found;

@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * copy.c
+ *		What waits in a copy of a database, and in one that was restored.
+ *
+ * A person lets it go or not; nothing of it goes by itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pg/query.h"
+#include "queue/law.h"
+#include "queue/queue.h"
+
+/*
+ * A copy has been armed: hold what was waiting before, up to this id, a batch
+ * at a time; what was in doubt stays so, and is not repeated.  Returns how
+ * many; with the last batch the order is forgotten, so that what a person
+ * releases later is not held again.
+ */
+int
+wa_queue_hold_before(int64 id, int limit)
+{
+	static WaStatement hold =
+		WA_STATEMENT("WITH w AS (SELECT message_id FROM wa.ready WHERE message_id <= $1 AND claimed_at IS NULL"
+					 " UNION ALL SELECT message_id FROM wa.due WHERE message_id <= $1 LIMIT $2),"
+					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM w)),"
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM w)),"
+					 " m AS (UPDATE wa.message SET state = CASE state WHEN " WA_SQL_STATE(QUEUED) " THEN " WA_SQL_STATE(HELD) " ELSE state END,"
+					 " reason = " WA_SQL_REASON(COPY) ", detail = 'was waiting when this copy was armed', due_at = NULL,"
+					 " finished_at = CASE WHEN state = " WA_SQL_STATE(UNKNOWN) " THEN clock_timestamp() END"
+					 " WHERE id IN (SELECT message_id FROM w) AND state IN " WA_SQL_STATES(WA_MAY_BE_DUE) ")"
+					 " SELECT count(*) FROM w");
+	static WaStatement done =
+		WA_STATEMENT("UPDATE wa.identity SET hold_message_id = 0 WHERE hold_message_id <= $1");
+	WaArgs		args = {0};
+	int			n;
+
+	wa_arg_int8(&args, id);
+	wa_arg_int4(&args, limit);
+	wa_queue_change(WA_CHANGE_HOLD, &hold, &args);
+	n = (int) wa_row_int8(0, 1);
+	args.n = 1;
+	if (n == 0)
+		wa_query(&done, &args);
+	return n;
+}
+
+/*
+ * What came with a backup as waiting or on the wire is in nobody's queue here
+ * (wa.ready and wa.due are not dumped): say so, so that a person can let it go
+ * or not.  What was in doubt, and its policy to be carried out, stays in doubt.
+ */
+void
+wa_queue_settle_restored(void)
+{
+	static WaStatement hold =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(HELD) ", reason = " WA_SQL_REASON(COPY) ", due_at = NULL,"
+					 " detail = 'was waiting when the backup was made that this database was restored from'"
+					 " WHERE state = " WA_SQL_STATE(QUEUED) " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
+					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
+	static WaStatement doubt =
+		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(UNKNOWN) ", reason = " WA_SQL_REASON(COPY) ", finished_at = clock_timestamp(),"
+					 " detail = 'was on the wire when the backup was made that this database was restored from'"
+					 " WHERE state = " WA_SQL_STATE(SENDING) " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)");
+
+	static WaStatement give_up =
+		WA_STATEMENT("UPDATE wa.message AS m SET due_at = NULL, finished_at = clock_timestamp()"
+					 " WHERE " WA_SQL_IN_DOUBT("m")
+					 " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
+					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
+
+	/* what comes by itself is what was made here */
+	static WaStatement unwritten = WA_STATEMENT("DELETE FROM wa.unwritten");
+
+	wa_query(&unwritten, NULL);
+	wa_queue_change(WA_CHANGE_HOLD, &hold, NULL);
+	wa_queue_change(WA_CHANGE_HOLD, &doubt, NULL);
+	wa_queue_change(WA_CHANGE_HOLD, &give_up, NULL);
+}

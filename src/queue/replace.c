@@ -1,0 +1,171 @@
+/*-------------------------------------------------------------------------
+ *
+ * replace.c
+ *		Messages that another one takes the place of, or that end without text.
+ *
+ * The one that ends keeps what would have been sent and says which message went
+ * instead.  One that was sent again although in doubt ends as unknown: the first
+ * attempt may have arrived.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+
+#include "pg/query.h"
+#include "queue/law.h"
+#include "queue/queue.h"
+
+/* The state that the message m ends in, where nothing of it is to be sent any more. */
+#define SUPERSEDED \
+	"CASE WHEN m.state = " WA_SQL_STATE(UNKNOWN) " OR m.repeats > 0 THEN " WA_SQL_STATE(UNKNOWN) \
+	" ELSE " WA_SQL_STATE(SUPERSEDED) " END"
+
+/*
+ * These messages end; successors[i] is sent instead, and why[i] says why.
+ */
+void
+wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *why, int n)
+{
+	static WaStatement replace =
+		WA_STATEMENT("WITH e AS (SELECT * FROM unnest($1, $2, $3) AS e(id, successor, why)),"
+					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM e)),"
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM e))"
+					 " UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(REPLACED) ", due_at = NULL,"
+					 " detail = 'message ' || e.successor || ' took its place: ' || e.why, finished_at = clock_timestamp()"
+					 " FROM e WHERE m.id = e.id");
+	WaArgs		args = {0};
+
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_int8_array(&args, successors, n);
+	wa_arg_text_array(&args, why, n);
+	wa_queue_change(WA_CHANGE_REPLACE, &replace, &args);
+}
+
+/*
+ * Older messages of a scenario about a permit, of events before this one, end
+ * where nothing has come of them yet; told_by: the message that tells the newer
+ * change, 0: none does.  One in doubt is not repeated.
+ */
+void
+wa_queue_supersede(const int64 *events, const int64 *records, const char *const *scenarios,
+				   const int64 *told_by, int n)
+{
+	/* the records stand there twice, so that no plan reads all messages of permits */
+	static WaStatement supersede =
+		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(NEWER_STATUS) ","
+					 " detail = CASE WHEN e.told_by = 0 THEN 'the status has changed again since'"
+					 " ELSE 'message ' || e.told_by || ' tells a newer status' END,"
+					 " due_at = NULL, finished_at = clock_timestamp()"
+					 " FROM unnest($1, $2, $3, $4) AS e(id, record, scenario, told_by)"
+					 " WHERE m.res_id = e.record AND m.res_id = ANY ($2) AND m.res_model = 'sicantik.permit'"
+					 " AND m.scenario = e.scenario AND m.event_id < e.id AND " WA_SQL_WAITS("m")
+					 " RETURNING m.id),"
+					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"
+					 " DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM s)");
+	WaArgs		args = {0};
+
+	wa_arg_int8_array(&args, events, n);
+	wa_arg_int8_array(&args, records, n);
+	wa_arg_text_array(&args, scenarios, n);
+	wa_arg_int8_array(&args, told_by, n);
+	wa_queue_change(WA_CHANGE_SUPERSEDE, &supersede, &args);
+}
+
+/* The successors of those whose text is written by now. */
+static void
+write_texts(const WaTextRow *rows, int n)
+{
+	/* whatever columns the ledger has: all but these are as they were */
+	static WaStatement write =
+		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT nextval('wa.message_id_seq') AS new, * FROM unnest($1, $2, $3, $4, $5, $6, $7)"
+					 " AS v(old, state, reason, detail, body, params, why)),"
+					 " i AS (INSERT INTO wa.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', v.new,"
+					 " 'state', v.state, 'reason', v.reason, 'detail', concat('in the place of message ' || v.old || ': ' || v.why,"
+					 " '; ' || v.detail), 'body', v.body, 'params', v.params::jsonb, 'due_at', NULL, 'finished_at', NULL))).*"
+					 " FROM v JOIN wa.message AS m ON m.id = v.old),"
+					 " e AS (UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(REPLACED) ", due_at = NULL,"
+					 " detail = 'message ' || v.new || ' took its place: ' || v.why, finished_at = clock_timestamp()"
+					 " FROM v WHERE m.id = v.old),"
+					 " o AS (UPDATE wa.announced AS o SET message_id = v.new FROM v WHERE o.message_id = v.old),"
+					 " u AS (DELETE FROM wa.unwritten WHERE message_id IN (SELECT old FROM v))"
+					 " INSERT INTO wa.ready (message_id, timeline) SELECT new, $8 FROM v WHERE state = " WA_SQL_STATE(QUEUED));
+	int64	   *ids = palloc(sizeof(int64) * n);
+	const char **texts[6];
+	int			k = 0;
+	WaArgs		args = {0};
+
+	for (int t = 0; t < 6; t++)
+		texts[t] = palloc(sizeof(char *) * n);
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i].body == NULL)
+			continue;
+		wa_queue_require(WA_CHANGE_MAKE, rows[i].id, WA_STATE_NONE, rows[i].state, rows[i].reason);
+		ids[k] = rows[i].id;
+		texts[0][k] = wa_queue_state_name(rows[i].state);
+		texts[1][k] = wa_queue_reason_name(rows[i].reason);
+		texts[2][k] = rows[i].detail;
+		texts[3][k] = rows[i].body;
+		texts[4][k] = rows[i].params;
+		texts[5][k++] = rows[i].why;
+	}
+	if (k == 0)
+		return;
+	wa_arg_int8_array(&args, ids, k);
+	for (int t = 0; t < 6; t++)
+		wa_arg_text_array(&args, texts[t], k);
+	wa_arg_int4(&args, (int32) GetWALInsertionTimeLine());
+	/* before an id is drawn, see wa_queue_horizon() */
+	(void) GetTopTransactionId();
+	wa_queue_change(WA_CHANGE_REPLACE, &write, &args);
+}
+
+/* Those that have no text yet, or will have none. */
+static void
+write_answers(const WaTextRow *rows, int n)
+{
+	static WaStatement write =
+		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5) AS v(id, state, reason, detail, lacks)),"
+					 " m AS (UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
+					 " finished_at = CASE WHEN v.state <> " WA_SQL_STATE(HELD) " THEN clock_timestamp() END FROM v WHERE m.id = v.id),"
+					 " u AS (UPDATE wa.unwritten AS u SET setting = v.lacks FROM v WHERE u.message_id = v.id AND v.lacks IS NOT NULL)"
+					 " DELETE FROM wa.unwritten WHERE message_id IN (SELECT id FROM v WHERE lacks IS NULL)");
+	int64	   *ids = palloc(sizeof(int64) * n);
+	const char **texts[4];
+	int			k = 0;
+	WaArgs		args = {0};
+
+	for (int t = 0; t < 4; t++)
+		texts[t] = palloc(sizeof(char *) * n);
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i].body)
+			continue;
+		ids[k] = rows[i].id;
+		texts[0][k] = wa_queue_state_name(rows[i].state);
+		texts[1][k] = wa_queue_reason_name(rows[i].reason);
+		texts[2][k] = rows[i].detail;
+		texts[3][k++] = rows[i].lacks;
+	}
+	if (k == 0)
+		return;
+	wa_arg_int8_array(&args, ids, k);
+	for (int t = 0; t < 4; t++)
+		wa_arg_text_array(&args, texts[t], k);
+	wa_queue_change(WA_CHANGE_WRITE, &write, &args);
+}
+
+/*
+ * What becomes of held messages whose text waited for a setting: with a text a
+ * new one takes the place of each, and goes or is held; without one it ends, or
+ * waits for the setting that it lacks now.
+ */
+void
+wa_queue_write_texts(const WaTextRow *rows, int n)
+{
+	write_texts(rows, n);
+	write_answers(rows, n);
+}
