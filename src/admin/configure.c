@@ -270,7 +270,6 @@ same_url(const WaProviderChange *change, const char *one, const char *other)
 static void
 update_row(WaProviderChange *change)
 {
-	static const char *const states[] = {"draft", "configured", "error"};
 	static WaStatement known_url =
 		WA_STATEMENT("SELECT base_url FROM wa.provider WHERE name = $1");
 	static WaStatement update =
@@ -332,7 +331,7 @@ update_row(WaProviderChange *change)
 	wa_arg_datum(&args, FLOAT8OID,
 				 Float8GetDatum(no_rate ? 0 : wa_admin_option_number(rate)), no_rate);
 	wa_arg_bool(&args, state != NULL);
-	wa_arg_text(&args, state ? wa_admin_option_word(state, states, lengthof(states)) : NULL);
+	wa_arg_text(&args, state ? wa_admin_option_word(state, wa_route_state_names, WA_PROVIDER_STATES) : NULL);
 	wa_arg_bool(&args, change->access_changed);
 	wa_arg_text_array(&args, change->drop_names, change->ndrop);
 	wa_arg_text_array(&args, change->put_names, change->nput);

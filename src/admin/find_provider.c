@@ -28,7 +28,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 					 " FROM wa.provider WHERE name = $1");
 	char	   *item = psprintf("provider %s", p->name);
 	char	   *test = psprintf("SELECT * FROM wa_test_connection('%s')", p->name);
-	bool		configured = strcmp(p->state, "configured") == 0;
+	bool		configured = wa_route_is_usable(p);
 	WaArgs		args = {0};
 
 	if (!p->active)
@@ -71,7 +71,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 		findings->usable++;
 		wa_admin_find(findings, WA_FINE, item, NULL, NULL);
 	}
-	else if (strcmp(p->state, "error") == 0)
+	else if (p->state == WA_PROVIDER_ERROR)
 	{
 		wa_arg_text(&args, p->name);
 		wa_arg_text(&args, findings->story->time_zone);

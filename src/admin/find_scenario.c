@@ -28,7 +28,7 @@ find_refused(WaFindings *findings, const WaMapping *mappings, int nmappings)
 		char	   *mend = psprintf("SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
 									mapping->template_key, mapping->provider);
 
-		if (p && p->active && strcmp(mapping->status, "error") == 0)
+		if (p && p->active && mapping->status == WA_MAPPING_ERROR)
 			wa_admin_find(findings, WA_ERROR_MAPPING, "mappings", mend,
 					psprintf("%s has refused template \"%s\", so its notices go by others, or wait: %s Mend it there, then SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
 							 mapping->provider, mapping->template_key,
@@ -54,15 +54,14 @@ any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings
 		const WaProvider *p = &providers->list[i];
 		const WaMapping *mapping = NULL;
 
-		if (!p->active || p->problem || strcmp(p->state, "configured") != 0)
+		if (!wa_route_is_ready(p))
 			continue;
 		for (int m = 0; m < nmappings; m++)
 			if (strcmp(mappings[m].template_key, key) == 0 && strcmp(mappings[m].provider, p->name) == 0)
 				mapping = &mappings[m];
-		if (mapping && strcmp(mapping->status, "error") == 0)
+		if (mapping && mapping->status == WA_MAPPING_ERROR)
 			*refused = p->name;
-		if (mapping == NULL ? p->gateway->official :
-			strcmp(mapping->status, "configured") != 0 && strcmp(mapping->status, "approved") != 0)
+		if (mapping == NULL ? p->gateway->official : !wa_route_mapping_is_usable(mapping))
 			continue;
 		if (p->paused == NULL)
 			return true;

@@ -121,7 +121,7 @@ report_providers(FunctionCallInfo fcinfo, const WaFindings *found)
 	{
 		const WaProvider *p = &found->providers.list[i];
 		char	   *item = psprintf("provider %s", p->name);
-		char	   *value = psprintf("%s%s%s%s", p->state,
+		char	   *value = psprintf("%s%s%s%s", wa_route_state_names[p->state],
 									 p->active ? "" : ", not active",
 									 p->paused ? ", paused" : "",
 									 p->is_default ? ", default" : "");

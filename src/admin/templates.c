@@ -432,7 +432,6 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 	};
 	static const char *const modes[] = {"template", "text"};
 	static const char *const formats[] = {"positional", "named"};
-	static const char *const statuses[] = {"draft", "configured", "approved", "error"};
 	static WaStatement store =
 		WA_STATEMENT("INSERT INTO wa.template_mapping AS m"
 					 " (template_key, provider, mode, name, language, format, parameters, status)"
@@ -495,7 +494,7 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 	wa_arg_bool(&args, list != NULL);
 	wa_arg_text_array(&args, list && !wa_admin_option_is_null(list) ? parameters->names : NULL,
 					  parameters->n);
-	wa_arg_text(&args, status ? wa_admin_option_word(status, statuses, lengthof(statuses)) : NULL);
+	wa_arg_text(&args, status ? wa_admin_option_word(status, wa_route_mapping_states, WA_MAPPING_STATES) : NULL);
 	wa_arg_text(&args, gateway->has_templates ? "template" : "text");
 	wa_query(&store, &args);
 	result = wa_call_datum(&call, first_datum(), false, -1);

@@ -79,7 +79,7 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 	wa_query(&describe, &args);
 	detail = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	values[0] = BoolGetDatum(health.ok);
-	values[1] = wa_call_text(&call, health.ok ? "configured" : "error");
+	values[1] = wa_call_text(&call, wa_route_state_names[health.ok ? WA_PROVIDER_CONFIGURED : WA_PROVIDER_ERROR]);
 	values[2] = wa_call_datum(&call, detail, false, -1);
 	wa_gateway_health_free(&health);
 	wa_call_end(&call);

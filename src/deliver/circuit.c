@@ -150,10 +150,10 @@ void
 wa_deliver_circuit_take_over(WaPace *pace)
 {
 	const WaProvider *p = pace->provider;
-	bool		open = strcmp(p->state, "error") == 0;
+	bool		open = p->state == WA_PROVIDER_ERROR;
 
 	pace->probe_at = p->probe_at;
-	if (strcmp(p->state, "draft") == 0)
+	if (p->state == WA_PROVIDER_DRAFT)
 	{
 		/* other credentials, another story */
 		pace->against = pace->openings = 0;

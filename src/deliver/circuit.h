@@ -18,14 +18,6 @@
 #include "deliver/pacing.h"
 #include "deliver/transfer.h"
 
-/* Can messages go by this provider, as far as its row tells? */
-static inline bool
-wa_circuit_usable(const WaProvider *provider)
-{
-	return provider->active && provider->paused == NULL && provider->problem == NULL &&
-		strcmp(provider->state, "configured") == 0;
-}
-
 /* pacing.c: a provider is new here; its row was loaded again. */
 extern void wa_deliver_circuit_read_ledger(WaPace *pace);
 extern void wa_deliver_circuit_take_over(WaPace *pace);

@@ -115,14 +115,14 @@ share_room(void)
 	int			usable = 0;
 
 	for (int i = 0; i < npaces; i++)
-		if (paces[i]->provider && wa_circuit_usable(paces[i]->provider))
+		if (paces[i]->provider && wa_route_is_usable(paces[i]->provider))
 			usable++;
 	for (int i = 0; i < npaces; i++)
 	{
 		int			left = wa_guc_max_in_flight;
 
 		for (int j = 0; j < npaces; j++)
-			if (j != i && paces[j]->provider && wa_circuit_usable(paces[j]->provider))
+			if (j != i && paces[j]->provider && wa_route_is_usable(paces[j]->provider))
 				left -= Min(paces[j]->provider->max_in_flight,
 							Max(wa_guc_max_in_flight / (2 * usable), 1));
 		paces[i]->most = Max(left, 1);
@@ -298,7 +298,7 @@ WaPace *
 wa_deliver_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again)
 {
 	for (int i = 0; i < npaces; i++)
-		if (paces[i] != pace && paces[i]->provider && wa_circuit_usable(paces[i]->provider) &&
+		if (paces[i] != pace && paces[i]->provider && wa_route_is_usable(paces[i]->provider) &&
 			wa_deliver_pacing_slots(paces[i], now, again) > 0)
 			return paces[i];
 	return NULL;

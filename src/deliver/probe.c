@@ -202,7 +202,7 @@ note(const WaProbe *probe)
 
 	if (p == NULL || p->gateway != probe->gateway)
 		return false;
-	if (strcmp(p->state, "error") == 0)
+	if (p->state == WA_PROVIDER_ERROR)
 	{
 		changed = probe->health.ok ? close_circuit(probe) : postpone(probe);
 		if (!changed)
@@ -231,7 +231,7 @@ plan(WaPace *pace)
 					 " AND (state = 'error') = (probe_at IS NULL) FOR NO KEY UPDATE SKIP LOCKED)");
 	WaArgs		args = {0};
 
-	if ((strcmp(pace->provider->state, "error") == 0) == (pace->probe_at != 0))
+	if ((pace->provider->state == WA_PROVIDER_ERROR) == (pace->probe_at != 0))
 		return false;
 	wa_arg_text(&args, pace->name);
 	wa_arg_int4(&args, WA_FIRST_PROBE_S);
@@ -244,7 +244,7 @@ is_due(WaPace *pace, TimestampTz *next_due)
 {
 	const WaProvider *p = pace->provider;
 
-	if (wa_circuit_usable(p))
+	if (wa_route_is_usable(p))
 	{
 		int64		now = wa_deliver_clock();
 
@@ -258,7 +258,7 @@ is_due(WaPace *pace, TimestampTz *next_due)
 		sooner(next_due, in_us(pace->quota_probe_us - now));
 		return false;
 	}
-	if (!p->active || p->paused || p->problem || strcmp(p->state, "error") != 0 || pace->probe_at == 0)
+	if (!p->active || p->paused || p->problem || p->state != WA_PROVIDER_ERROR || pace->probe_at == 0)
 		return false;
 	if (pace->probe_at <= GetCurrentTimestamp())
 		return true;

@@ -27,18 +27,11 @@ find_mapping(const WaMapping *mappings, int n, const char *template_key, const c
 	return NULL;
 }
 
-static bool
-is_usable(const WaMapping *mapping)
-{
-	return mapping && (strcmp(mapping->status, "configured") == 0 ||
-					   strcmp(mapping->status, "approved") == 0);
-}
-
 /* Why a mapping that is there cannot be used. */
 static const char *
 unusable(const WaMapping *mapping)
 {
-	if (strcmp(mapping->status, "error") != 0)
+	if (mapping->status != WA_MAPPING_ERROR)
 		return "its mapping of this template is not configured";
 	return mapping->last_error == NULL ? "its mapping of this template is in state error" :
 		psprintf("it has refused this template: %s", mapping->last_error);
@@ -57,7 +50,7 @@ refuse_official(WaRoute *route, const WaMapping *mapping)
 	}
 	if (route->requires_opt_in && !route->opted_in && !route->in_window)
 		return "no opt-in, and no message from the person within 24 hours";
-	if (is_usable(mapping) && !mapping->is_text)
+	if (mapping && wa_route_mapping_is_usable(mapping) && !mapping->is_text)
 	{
 		route->mapping = mapping;
 		route->as_template = true;
@@ -74,6 +67,20 @@ refuse_official(WaRoute *route, const WaMapping *mapping)
 		"it has no mapping of this template";
 }
 
+/* In words, why no message can go by it. */
+static const char *
+why_unusable(const WaProvider *provider)
+{
+	if (!provider->active)
+		return "not active";
+	if (provider->paused)
+		return provider->paused;
+	if (provider->problem)
+		return provider->problem;
+	return provider->state == WA_PROVIDER_ERROR ? "in state error, see last_error" :
+		"not tested yet, see wa_test_connection()";
+}
+
 /*
  * Why this provider cannot take the message, or NULL.
  */
@@ -87,16 +94,8 @@ refuse(WaRoute *route, const WaProvider *provider,
 	route->mapping = NULL;
 	route->as_template = false;
 	route->use_window = false;
-	if (!provider->active)
-		return "not active";
-	if (provider->paused)
-		return provider->paused;
-	if (provider->problem)
-		return provider->problem;
-	if (strcmp(provider->state, "error") == 0)
-		return "in state error, see last_error";
-	if (strcmp(provider->state, "configured") != 0)
-		return "not tested yet, see wa_test_connection()";
+	if (!wa_route_is_usable(provider))
+		return why_unusable(provider);
 	if (why_not)
 		why = why_not(provider);
 	else if (provider->quota_left == 0)
@@ -105,7 +104,7 @@ refuse(WaRoute *route, const WaProvider *provider,
 		return why;
 	if (provider->gateway->official)
 		return refuse_official(route, mapping);
-	if (mapping && !is_usable(mapping))
+	if (mapping && !wa_route_mapping_is_usable(mapping))
 		return unusable(mapping);
 	if (mapping && !mapping->is_text)
 	{

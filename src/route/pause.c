@@ -18,6 +18,7 @@
 #include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "route/provider.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_pause);
 PG_FUNCTION_INFO_V1(wa_sql_resume);
@@ -106,19 +107,19 @@ wa_sql_resume(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < n; i++)
 	{
 		char	   *resumed = wa_row_text(i, 1);
-		char	   *state = wa_row_text(i, 2);
+		WaProviderState state = wa_route_state(wa_row_text(i, 2));
 
 		if (!wa_row_bool(i, 4))
 			ereport(NOTICE,
 					(errmsg("provider \"%s\" is not paused any more, but not active either", resumed),
 					 errhint("SELECT wa_configure('%s', '{\"active\": true}').", resumed)));
-		else if (strcmp(state, "error") == 0)
+		else if (state == WA_PROVIDER_ERROR)
 			ereport(NOTICE,
 					(errmsg("provider \"%s\" is not paused any more, but in state error: %s",
 							resumed, wa_row_isnull(i, 3) ? "see wa_status()" : wa_row_text(i, 3)),
 					 errhint("It is used when its connection test succeeds: SELECT * FROM wa_test_connection('%s').",
 							 resumed)));
-		else if (strcmp(state, "configured") != 0)
+		else if (state != WA_PROVIDER_CONFIGURED)
 			ereport(NOTICE,
 					(errmsg("provider \"%s\" is not paused any more, but was not tested yet", resumed),
 					 errhint("SELECT * FROM wa_test_connection('%s').", resumed)));

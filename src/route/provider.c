@@ -218,6 +218,23 @@ base_url(const char *own, const WaGateway *gateway)
 	return url;
 }
 
+/* In the order of WaProviderState. */
+const char *const wa_route_state_names[WA_PROVIDER_STATES] = {
+	[WA_PROVIDER_DRAFT] = "draft",
+	[WA_PROVIDER_CONFIGURED] = "configured",
+	[WA_PROVIDER_ERROR] = "error",
+};
+
+/* The reverse; the table's owner can put anything there. */
+WaProviderState
+wa_route_state(const char *name)
+{
+	for (int i = 0; i < WA_PROVIDER_STATES; i++)
+		if (strcmp(wa_route_state_names[i], name) == 0)
+			return (WaProviderState) i;
+	return WA_PROVIDER_DRAFT;
+}
+
 static void
 load_row(WaProvider *provider, uint64 row, RawSettings *raw)
 {
@@ -231,7 +248,7 @@ load_row(WaProvider *provider, uint64 row, RawSettings *raw)
 	provider->active = wa_row_bool(row, COL_ACTIVE);
 	provider->sequence = wa_row_int4(row, COL_SEQUENCE);
 	provider->is_default = wa_row_bool(row, COL_IS_DEFAULT);
-	provider->state = wa_row_text(row, COL_STATE);
+	provider->state = wa_route_state(wa_row_text(row, COL_STATE));
 	provider->max_in_flight = Min(Max(wa_row_int4(row, COL_MAX_IN_FLIGHT), 1), 1000);
 	provider->min_gap_us = Max(wa_row_int8(row, COL_MIN_GAP), 0);
 	provider->gap_jitter_us = Max(wa_row_int8(row, COL_GAP_JITTER), 0);
@@ -256,7 +273,7 @@ load_row(WaProvider *provider, uint64 row, RawSettings *raw)
 	raw->values = wa_row_text_array(row, COL_SETTING_VALUES, &n);
 	raw->n = Min(raw->n, n);
 	provider->untouched = raw->n == 0 && provider->base_url == NULL &&
-		strcmp(provider->state, "draft") == 0;
+		provider->state == WA_PROVIDER_DRAFT;
 }
 
 /*

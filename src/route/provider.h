@@ -13,6 +13,15 @@
 #include "datatype/timestamp.h"
 #include "gateway/gateway.h"
 
+typedef enum WaProviderState
+{
+	WA_PROVIDER_DRAFT,			/* not tested yet */
+	WA_PROVIDER_CONFIGURED,		/* its connection test has succeeded */
+	WA_PROVIDER_ERROR			/* the circuit is open, see last_error */
+} WaProviderState;
+
+#define WA_PROVIDER_STATES	(WA_PROVIDER_ERROR + 1)
+
 /* One provider; everything lives in the context of the WaProviders. */
 typedef struct WaProvider
 {
@@ -23,7 +32,7 @@ typedef struct WaProvider
 	bool		active;
 	int			sequence;
 	bool		is_default;
-	char	   *state;			/* draft, configured, error */
+	WaProviderState state;
 	int			max_in_flight;
 	int64		min_gap_us;
 	int64		gap_jitter_us;
@@ -55,6 +64,16 @@ typedef struct WaProviders
 	WaProvider *list;			/* by sequence, then name */
 } WaProviders;
 
+typedef enum WaMappingState
+{
+	WA_MAPPING_DRAFT,
+	WA_MAPPING_CONFIGURED,
+	WA_MAPPING_APPROVED,
+	WA_MAPPING_ERROR			/* the provider has refused the template */
+} WaMappingState;
+
+#define WA_MAPPING_STATES	(WA_MAPPING_ERROR + 1)
+
 /* One row of wa.template_mapping. */
 typedef struct WaMapping
 {
@@ -66,7 +85,7 @@ typedef struct WaMapping
 	bool		named;
 	char	  **parameters;		/* NULL: the template's own order */
 	int			nparameters;
-	char	   *status;
+	WaMappingState status;
 	char	   *last_error;		/* why the provider refused it, or NULL */
 } WaMapping;
 
@@ -80,6 +99,34 @@ typedef struct WaTemplate
 	char	  **parameters;
 	int			nparameters;
 } WaTemplate;
+
+/* provider.c: the states as rows have them; any other word is a draft. */
+extern const char *const wa_route_state_names[WA_PROVIDER_STATES];
+extern WaProviderState wa_route_state(const char *name);
+
+/* Could messages go by it, as far as its row tells, if nobody had paused it? */
+static inline bool
+wa_route_is_ready(const WaProvider *provider)
+{
+	return provider->active && provider->problem == NULL &&
+		provider->state == WA_PROVIDER_CONFIGURED;
+}
+
+/* Can messages go by this provider, as far as its row tells? */
+static inline bool
+wa_route_is_usable(const WaProvider *provider)
+{
+	return wa_route_is_ready(provider) && provider->paused == NULL;
+}
+
+/* template.c: likewise */
+extern const char *const wa_route_mapping_states[WA_MAPPING_STATES];
+
+static inline bool
+wa_route_mapping_is_usable(const WaMapping *mapping)
+{
+	return mapping->status == WA_MAPPING_CONFIGURED || mapping->status == WA_MAPPING_APPROVED;
+}
 
 /*
  * All of them need SPI connected and the database's owner acting; results are

@@ -52,6 +52,23 @@ wa_route_load_template(const char *key)
 	return template;
 }
 
+/* In the order of WaMappingState; any other word is a draft. */
+const char *const wa_route_mapping_states[WA_MAPPING_STATES] = {
+	[WA_MAPPING_DRAFT] = "draft",
+	[WA_MAPPING_CONFIGURED] = "configured",
+	[WA_MAPPING_APPROVED] = "approved",
+	[WA_MAPPING_ERROR] = "error",
+};
+
+static WaMappingState
+mapping_state(const char *name)
+{
+	for (int i = 0; i < WA_MAPPING_STATES; i++)
+		if (strcmp(wa_route_mapping_states[i], name) == 0)
+			return (WaMappingState) i;
+	return WA_MAPPING_DRAFT;
+}
+
 /*
  * All mappings, by template and provider; *n of them.
  */
@@ -78,7 +95,7 @@ wa_route_load_mappings(int *n)
 		mapping->language = wa_row_text(i, 5);
 		mapping->named = wa_row_bool(i, 6);
 		mapping->parameters = load_names(i, 7, &mapping->nparameters);
-		mapping->status = wa_row_text(i, 8);
+		mapping->status = mapping_state(wa_row_text(i, 8));
 		mapping->last_error = wa_row_text(i, 9);
 	}
 	SPI_freetuptable(SPI_tuptable);
