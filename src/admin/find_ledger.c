@@ -7,9 +7,14 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "admin/findings.h"
+#include "office/setting.h"
 #include "pg/query.h"
 #include "queue/queue.h"
+#include "sicantik_wa.h"
+#include "wake/wake.h"
 
 /* A reason code, and what it means. */
 static const char *
@@ -132,34 +137,139 @@ find_unreadable(WaFindings *findings)
 				psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
 }
 
+/* What was made today, what waits, and for what. */
 static void
-find_events(WaFindings *findings)
+show_messages(WaFindings *findings)
 {
-	static WaStatement rest =
-		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.dead_letter)::text,"
-					 " (SELECT error FROM wa.dead_letter ORDER BY id DESC LIMIT 1),"
-					 " (SELECT coalesce(sum(events), 0) FROM wa.capture_gap WHERE reason <> ALL ('{off,known}'))::text,"
-					 " (SELECT count(*) FROM wa.event AS e WHERE e.at < now() - interval '10 minutes' AND NOT EXISTS"
-					 " (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))::text");
+	static WaStatement recent =
+		WA_STATEMENT("SELECT state, count(*)::text FROM wa.message"
+					 " WHERE created_at > now() - interval '24 hours' GROUP BY state ORDER BY state");
+	static WaStatement waiting =
+		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.ready WHERE claimed_at IS NULL)::text,"
+					 " (SELECT 'the oldest since ' || " WA_SQL_TIME("created_at", "$1")
+					 " || ' (' || date_trunc('second', now() - created_at) || ')' FROM wa.message"
+					 " WHERE id = (SELECT min(message_id) FROM wa.ready WHERE claimed_at IS NULL)),"
+					 " (SELECT count(*) FROM wa.ready WHERE claimed_at IS NOT NULL)::text,"
+					 " (SELECT count(*) FROM wa.due)::text,"
+					 " (SELECT " WA_SQL_TIME("min(due_at)", "$1") " FROM wa.due)");
+	WaArgs		args = {0};
+	uint64		n = wa_query(&recent, NULL);
 
-	wa_query(&rest, NULL);
-	if (strcmp(wa_row_text(0, 1), "0") == 0)
+	for (uint64 i = 0; i < n; i++)
+		wa_admin_show(findings, psprintf("messages %s", wa_row_text(i, 1)), wa_row_text(i, 2), "of the last 24 hours");
+	if (n == 0)
+		wa_admin_show(findings, "messages", "0", "of the last 24 hours");
+	wa_arg_text(&args, findings->story->time_zone);
+	wa_query(&waiting, &args);
+	wa_admin_show(findings, "waiting now", wa_row_text(0, 1), wa_row_text(0, 2));
+	wa_admin_show(findings, "on the wire", wa_row_text(0, 3), NULL);
+	wa_admin_show(findings, "waiting for a time", wa_row_text(0, 4),
+				  wa_row_isnull(0, 5) ? NULL : psprintf("next %s", wa_row_text(0, 5)));
+}
+
+/* Changes that were recorded and that nobody has read. */
+static void
+find_unread(WaFindings *findings)
+{
+	static WaStatement unread =
+		WA_STATEMENT("SELECT count(*), " WA_SQL_TIME("min(e.at)", "$1") ","
+					 " count(*) FILTER (WHERE e.at < now() - interval '10 minutes') FROM wa.event AS e"
+					 " WHERE NOT EXISTS (SELECT FROM wa.read_position AS p"
+					 " WHERE pg_visible_in_snapshot(e.xact, p.snapshot))");
+	WaArgs		args = {0};
+	int64		n;
+	int64		late;
+	char	   *oldest;
+
+	wa_arg_text(&args, findings->story->time_zone);
+	wa_query(&unread, &args);
+	n = wa_row_int8(0, 1);
+	oldest = wa_row_text(0, 2);
+	late = wa_row_int8(0, 3);
+	wa_admin_show(findings, "events unread", psprintf(INT64_FORMAT, n),
+				  !wa_wake_preloaded() && n >= wa_guc_max_unread ?
+				  psprintf("the oldest of %s; no more are recorded (sicantik_wa.max_unread), until the library is preloaded",
+						   oldest ? oldest : "-") :
+				  oldest ? psprintf("the oldest of %s", oldest) : NULL);
+	if (late == 0)
+		wa_admin_find(findings, WA_FINE, "log: events", NULL, NULL);
+	else
+		wa_admin_find(findings, WA_WARNING_EVENTS, "log: events", NULL,
+				psprintf(INT64_FORMAT " events have waited for more than 10 minutes: see worker above, and the server's log", late));
+}
+
+/*
+ * Changes that were dropped: those of the table, and those that sessions have
+ * counted since and no worker has written down yet.
+ */
+static void
+find_gaps(WaFindings *findings)
+{
+	static WaStatement gaps =
+		WA_STATEMENT("SELECT coalesce(sum(events), 0)::bigint, count(*),"
+					 " " WA_SQL_TIME("min(first_at)", "$1") ","
+					 " " WA_SQL_TIME("max(last_at)", "$1") " FROM wa.capture_gap WHERE reason <> ALL ('{off,known}')");
+	WaArgs		args = {0};
+	WaSlotInfo	slot;
+	int64		lost;
+	int64		fresh = 0;
+	bool		written;
+	char	   *total;
+
+	wa_arg_text(&args, findings->story->time_zone);
+	wa_query(&gaps, &args);
+	lost = wa_row_int8(0, 1);
+	written = wa_row_int8(0, 2) > 0;
+	if (wa_wake_slot_info(MyDatabaseId, &slot))
+		for (int i = 0; i < WA_DROP_COUNT; i++)
+			fresh += i == WA_DROP_OFF ? 0 : (int64) slot.dropped[i];
+	total = psprintf(INT64_FORMAT, lost + fresh);
+	if (written)
+	{
+		wa_admin_show(findings, "capture gaps", total,
+					  psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
+							   wa_row_text(0, 3), wa_row_text(0, 4)));
+		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", "SELECT * FROM wa.capture_gap",
+				psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then UPDATE wa.capture_gap SET reason = 'known'",
+						 total));
+	}
+	else if (fresh > 0)
+	{
+		char	   *since = wa_office_time_words(slot.first_drop, findings->story->time_zone);
+
+		wa_admin_show(findings, "capture gaps", total,
+					  psprintf("events were dropped since %s; see the server's log", since));
+		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", NULL,
+				psprintf("%s events were dropped since %s so as not to disturb Odoo, and will be noted in wa.capture_gap: see the server's log",
+						 total, since));
+	}
+	else
+	{
+		wa_admin_show(findings, "capture gaps", "0", NULL);
+		wa_admin_find(findings, WA_FINE, "log: capture gaps", NULL, NULL);
+	}
+}
+
+static void
+find_dead_letters(WaFindings *findings)
+{
+	static WaStatement dead =
+		WA_STATEMENT("SELECT count(*)::text, (SELECT error FROM wa.dead_letter ORDER BY id DESC LIMIT 1)"
+					 " FROM wa.dead_letter");
+	char	   *n;
+	bool		none;
+
+	wa_query(&dead, NULL);
+	n = wa_row_text(0, 1);
+	none = strcmp(n, "0") == 0;
+	wa_admin_show(findings, "dead letters", n,
+				  none ? NULL : "events that could not be composed, with the error: table wa.dead_letter");
+	if (none)
 		wa_admin_find(findings, WA_FINE, "log: dead letters", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters", "SELECT * FROM wa.dead_letter ORDER BY id",
 				psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
-						 wa_row_text(0, 1), wa_row_text(0, 2)));
-	if (strcmp(wa_row_text(0, 3), "0") == 0)
-		wa_admin_find(findings, WA_FINE, "log: capture gaps", NULL, NULL);
-	else
-		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", "SELECT * FROM wa.capture_gap",
-				psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then UPDATE wa.capture_gap SET reason = 'known'",
-						 wa_row_text(0, 3)));
-	if (strcmp(wa_row_text(0, 4), "0") == 0)
-		wa_admin_find(findings, WA_FINE, "log: events", NULL, NULL);
-	else
-		wa_admin_find(findings, WA_WARNING_EVENTS, "log: events", NULL,
-				psprintf("%s events have waited for more than 10 minutes: see worker above, and the server's log", wa_row_text(0, 4)));
+						 n, wa_row_text(0, 2)));
 }
 
 /* The owner may set the sequence, also to its end. */
@@ -200,11 +310,14 @@ find_calendar(WaFindings *findings)
 void
 wa_admin_find_ledger(WaFindings *findings)
 {
+	show_messages(findings);
 	find_messages(findings);
 	find_waiting(findings);
 	find_adrift(findings);
 	find_unreadable(findings);
-	find_events(findings);
+	find_unread(findings);
+	find_gaps(findings);
+	find_dead_letters(findings);
 	find_event_numbers(findings);
 	find_calendar(findings);
 }

@@ -19,70 +19,105 @@ typedef struct Candidates
 	const char *incomplete;
 } Candidates;
 
+/* What the row says went wrong, in the office's time. */
+typedef struct Trouble
+{
+	const char *remarks;		/* all that is worth a word, or NULL */
+	const char *error;			/* what was wrong last */
+	const char *again;			/* state error: when it is tested again */
+} Trouble;
+
+static void
+read_trouble(Trouble *trouble, const WaProvider *p, const char *time_zone)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT nullif(concat_ws('; ',"
+					 " last_error || ' (' || coalesce(" WA_SQL_TIME("last_error_at", "$2") ", '-') || ')',"
+					 " CASE WHEN state = 'error' THEN 'tested again ' || coalesce("
+					 "CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END, 'soon') END,"
+					 " CASE WHEN failed_probes > 0 THEN failed_probes || ' tests have failed' END,"
+					 " 'quota ' || quota_left || ' as of ' || " WA_SQL_TIME("quota_at", "$2") "), ''),"
+					 " coalesce(last_error, 'in state error'),"
+					 " coalesce(CASE WHEN probe_at > now() THEN 'at ' || " WA_SQL_TIME("probe_at", "$2") " END, 'soon')"
+					 " FROM wa.provider WHERE name = $1");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, p->name);
+	wa_arg_text(&args, time_zone);
+	if (wa_query(&read, &args) == 0)
+		return;
+	trouble->remarks = wa_row_text(0, 1);
+	trouble->error = wa_row_text(0, 2);
+	trouble->again = wa_row_text(0, 3);
+}
+
+static void
+show_provider(WaFindings *findings, const char *item, const WaProvider *p, const Trouble *trouble)
+{
+	const char *detail = p->problem ? p->problem : trouble->remarks;
+
+	if (p->paused)
+		detail = psprintf("%s: SELECT wa_resume('%s')%s%s", p->paused, p->name,
+						  detail ? "; " : "", detail ? detail : "");
+	wa_admin_show(findings, item,
+				  psprintf("%s%s%s%s", wa_route_state_names[p->state],
+						   p->active ? "" : ", not active",
+						   p->paused ? ", paused" : "",
+						   p->is_default ? ", default" : ""),
+				  detail);
+}
+
 static void
 find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 {
-	static WaStatement errors =
-		WA_STATEMENT("SELECT coalesce(last_error, 'in state error'), CASE WHEN state = 'error' THEN"
-					 " CASE WHEN probe_at > now() THEN 'at ' || " WA_SQL_TIME("probe_at", "$2") " ELSE 'soon' END END"
-					 " FROM wa.provider WHERE name = $1");
 	char	   *item = psprintf("provider %s", p->name);
 	char	   *test = psprintf("SELECT * FROM wa_test_connection('%s')", p->name);
-	bool		configured = wa_route_is_usable(p);
-	WaArgs		args = {0};
+	Trouble		trouble = {NULL, "in state error", "soon"};
 
+	read_trouble(&trouble, p, findings->story->time_zone);
+	show_provider(findings, item, p, &trouble);
 	if (!p->active)
-	{
 		wa_admin_find(findings, WA_FINE, item, NULL, "not active");
-		return;
-	}
-	if (p->untouched)
-	{
+	else if (p->untouched)
 		wa_admin_find(findings, WA_FINE, item, NULL, "not configured, so not used");
-		return;
-	}
-	if (p->paused)
+	else if (p->paused)
 	{
 		candidates->paused = p->name;
 		wa_admin_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", p->name),
 				psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
-		return;
 	}
-	if (p->problem)
+	else if (p->problem)
 	{
 		if (candidates->incomplete == NULL)
 			candidates->incomplete = p->name;
 		wa_admin_find(findings, WA_ERROR_PROVIDER, item, psprintf("SELECT wa_configure('%s', '...')", p->name),
 				psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
 						 p->problem, p->name));
-		return;
-	}
-	if (p->exposed)
-		wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
-				psprintf("its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",
-						 p->exposed));
-	if (!configured && candidates->draft == NULL)
-		candidates->draft = p->name;
-	if (configured && p->quota_left == 0)
-		wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
-				"its quota is used up: buy more, or wait; it is asked again every 15 minutes");
-	else if (configured)
-	{
-		findings->usable++;
-		wa_admin_find(findings, WA_FINE, item, NULL, NULL);
-	}
-	else if (p->state == WA_PROVIDER_ERROR)
-	{
-		wa_arg_text(&args, p->name);
-		wa_arg_text(&args, findings->story->time_zone);
-		wa_query(&errors, &args);
-		wa_admin_find(findings, WA_ERROR_PROVIDER, item, test,
-				psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
-						 wa_row_text(0, 1), wa_row_isnull(0, 2) ? "soon" : wa_row_text(0, 2), p->name));
 	}
 	else
-		wa_admin_find(findings, WA_WARNING_PROVIDER, item, test,
-				psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
+	{
+		if (p->exposed)
+			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
+					psprintf("its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",
+							 p->exposed));
+		if (!wa_route_is_usable(p) && candidates->draft == NULL)
+			candidates->draft = p->name;
+		if (wa_route_is_usable(p) && p->quota_left == 0)
+			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
+					"its quota is used up: buy more, or wait; it is asked again every 15 minutes");
+		else if (wa_route_is_usable(p))
+		{
+			findings->usable++;
+			wa_admin_find(findings, WA_FINE, item, NULL, NULL);
+		}
+		else if (p->state == WA_PROVIDER_ERROR)
+			wa_admin_find(findings, WA_ERROR_PROVIDER, item, test,
+					psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
+							 trouble.error, trouble.again, p->name));
+		else
+			wa_admin_find(findings, WA_WARNING_PROVIDER, item, test,
+					psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
+	}
 }
 
 /*
@@ -124,6 +159,8 @@ wa_admin_find_providers(WaFindings *findings)
 
 	for (int i = 0; i < findings->providers.n; i++)
 		find_provider(findings, &findings->providers.list[i], &candidates);
+	if (findings->providers.n == 0)
+		wa_admin_show(findings, "providers", "none", NULL);
 	if (findings->usable > 0)
 	{
 		find_default(findings);

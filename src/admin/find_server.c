@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "admin/findings.h"
+#include "pg/build.h"
 #include "pg/query.h"
 #include "pg/setting_source.h"
 #include "sicantik_wa.h"
@@ -32,60 +33,122 @@ seconds_since(TimestampTz then)
 	return TimestampDifferenceMilliseconds(then, GetCurrentTimestamp()) / 1000;
 }
 
+/* The database's worker: what is wrong with it comes before what it does. */
+static void
+find_worker(WaFindings *findings)
+{
+	static const char *const states[] = {
+		[WA_SLOT_FREE] = "none",
+		[WA_SLOT_UNKNOWN] = "not looked at yet",
+		[WA_SLOT_ABSENT] = "extension not seen yet",
+		[WA_SLOT_IDLE] = "idle",
+		[WA_SLOT_STARTING] = "starting",
+		[WA_SLOT_RUNNING] = "running"
+	};
+	bool		launcher = wa_wake_launcher_running();
+	const char *zone = findings->story->time_zone;
+	const char *detail = NULL;
+	WaRank		rank = WA_FINE;
+	const char *next = NULL;
+	const char *sentence = NULL;
+	WaSlotInfo	slot = {0};
+
+	if (!wa_wake_slot_info(MyDatabaseId, &slot))
+	{
+		detail = "the launcher has not seen this database yet";
+		rank = WA_WARNING_WORKER;
+		sentence = "the launcher has not seen this database yet; it looks every 15 minutes and after every change";
+	}
+	else if (slot.silent_pid != 0)
+	{
+		long		silent = seconds_since(slot.silent_since);
+
+		detail = psprintf("process %d has given no sign of life for %ld s", slot.silent_pid, silent);
+		rank = WA_ERROR_WORKER;
+		next = psprintf("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid);
+		sentence = psprintf("process %d has given no sign of life for %ld s, though it is waited for: it is stopped or hangs; look at it with ps (state T: kill -CONT %d), or end it: SELECT pg_terminate_backend(%d)",
+							slot.silent_pid, silent, slot.silent_pid, slot.silent_pid);
+	}
+	else if (slot.hold_off_until != 0)
+	{
+		detail = psprintf("stays away until %s", wa_office_time_words(slot.hold_off_until, zone));
+		rank = WA_WARNING_WORKER;
+		sentence = psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
+							wa_office_time_words(slot.hold_off_until, zone));
+	}
+	else if (slot.stuck_since != 0)
+	{
+		long		stuck = seconds_since(slot.stuck_since);
+
+		detail = psprintf("PID %d has made no progress for %ld s", slot.pid, stuck);
+		rank = WA_ERROR_WORKER;
+		next = psprintf("SELECT * FROM pg_stat_activity WHERE pid = %d", slot.pid);
+		sentence = psprintf("the worker (PID %d) has made no progress for %ld s: see pg_stat_activity, and what hangs on Odoo's tables, such as a policy (row level security)",
+							slot.pid, stuck);
+	}
+	else if (slot.waiting_since != 0)
+	{
+		long		waiting = seconds_since(slot.waiting_since);
+
+		detail = psprintf("waits for a place for %ld s", waiting);
+		rank = waiting >= Min(LONG_WAIT, wa_guc_worker_patience) ? WA_ERROR_WORKER : WA_FINE;
+		if (rank != WA_FINE)
+			sentence = slot.no_room ?
+				psprintf("this database has waited for a worker for %ld s: all background worker slots of the server are in use; increase max_worker_processes",
+						 waiting) :
+				psprintf("this database has waited for a worker for %ld s: all %d (sicantik_wa.max_workers) serve other databases; the server's log says if one of them makes no progress",
+						 waiting, wa_guc_max_workers);
+	}
+	else if (slot.pending)
+		detail = "there is work to look at";
+	if (!launcher)
+	{
+		rank = WA_ERROR_WORKER;
+		next = NULL;
+		sentence = "the launcher does not run: see the server's log; max_worker_processes may be too low";
+	}
+	wa_admin_show(findings, "launcher", launcher ? "running" : "not running", NULL);
+	wa_admin_show(findings, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state], detail);
+	wa_admin_find(findings, rank, "worker", next, sentence);
+
+	if (slot.no_sender)
+	{
+		wa_admin_show(findings, "sender", "not loaded",
+					  "messages are composed, but not sent: the module sicantik_wa_worker could not be loaded, probably for want of libcurl; see the server's log");
+		wa_admin_find(findings, WA_ERROR_WORKER, "sender", NULL,
+					  "messages are composed, but not sent: the module sicantik_wa_worker could not be loaded; install libcurl (Debian: libcurl4) and see the server's log");
+	}
+	else
+		wa_admin_find(findings, WA_FINE, "sender", NULL, NULL);
+}
+
 static void
 find_library(WaFindings *findings)
 {
-	WaSlotInfo	slot = {0};
+	char	   *build = psprintf("build %s", wa_pg_build_of_library());
 
+	wa_admin_show(findings, "extension", WA_VERSION, NULL);
+	wa_admin_show(findings, "server", findings->standby ? "standby" : "primary",
+				  findings->standby ? "nothing is composed or sent here" : NULL);
 	if (!wa_wake_preloaded())
 	{
+		wa_admin_show(findings, "library", "not preloaded",
+					  psprintf("nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server; %s", build));
 		wa_admin_find(findings, WA_ERROR_LIBRARY, "library", "preload the library and restart the server",
-				"not preloaded, so nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
+					  "not preloaded, so nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
 		return;
 	}
 	if (!wa_guc_enabled)
 		wa_admin_find(findings, WA_ERROR_LIBRARY, "library", "set sicantik_wa.enabled to on and reload the configuration",
-				"sicantik_wa.enabled is off: set it to on and reload the configuration");
+					  "sicantik_wa.enabled is off: set it to on and reload the configuration");
 	else
 		wa_admin_find(findings, WA_FINE, "library", NULL, NULL);
+	wa_admin_show(findings, "library", "preloaded",
+				  wa_guc_enabled ? build : psprintf("sicantik_wa.enabled is off: nothing is composed or sent; %s", build));
 	if (findings->standby)
-	{
 		wa_admin_find(findings, WA_FINE, "worker", NULL, "this is a standby: ask the primary");
-		return;
-	}
-	if (!wa_wake_launcher_running())
-		wa_admin_find(findings, WA_ERROR_WORKER, "worker", NULL,
-				"the launcher does not run: see the server's log; max_worker_processes may be too low");
-	else if (!wa_wake_slot_info(MyDatabaseId, &slot))
-		wa_admin_find(findings, WA_WARNING_WORKER, "worker", NULL,
-				"the launcher has not seen this database yet; it looks every 15 minutes and after every change");
-	else if (slot.silent_pid != 0)
-		wa_admin_find(findings, WA_ERROR_WORKER, "worker", psprintf("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid),
-				psprintf("process %d has given no sign of life for %ld s, though it is waited for: it is stopped or hangs; look at it with ps (state T: kill -CONT %d), or end it: SELECT pg_terminate_backend(%d)",
-						 slot.silent_pid, seconds_since(slot.silent_since), slot.silent_pid, slot.silent_pid));
-	else if (slot.hold_off_until > GetCurrentTimestamp())
-		wa_admin_find(findings, WA_WARNING_WORKER, "worker", NULL,
-				psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
-						 wa_office_time_words(slot.hold_off_until, findings->story->time_zone)));
-	else if (slot.stuck_since != 0)
-		wa_admin_find(findings, WA_ERROR_WORKER, "worker",
-				psprintf("SELECT * FROM pg_stat_activity WHERE pid = %d", slot.pid),
-				psprintf("the worker (PID %d) has made no progress for %ld s: see pg_stat_activity, and what hangs on Odoo's tables, such as a policy (row level security)",
-						 slot.pid, seconds_since(slot.stuck_since)));
-	else if (slot.waiting_since != 0 && seconds_since(slot.waiting_since) >= Min(LONG_WAIT, wa_guc_worker_patience))
-		wa_admin_find(findings, WA_ERROR_WORKER, "worker", NULL,
-				slot.no_room ?
-				psprintf("this database has waited for a worker for %ld s: all background worker slots of the server are in use; increase max_worker_processes",
-						 seconds_since(slot.waiting_since)) :
-				psprintf("this database has waited for a worker for %ld s: all %d (sicantik_wa.max_workers) serve other databases; the server's log says if one of them makes no progress",
-						 seconds_since(slot.waiting_since), wa_guc_max_workers));
 	else
-		wa_admin_find(findings, WA_FINE, "worker", NULL, NULL);
-	if (slot.no_sender)
-		wa_admin_find(findings, WA_ERROR_WORKER, "sender", NULL,
-				"messages are composed, but not sent: the module sicantik_wa_worker could not be loaded; install libcurl (Debian: libcurl4) and see the server's log");
-	else
-		wa_admin_find(findings, WA_FINE, "sender", NULL, NULL);
+		find_worker(findings);
 }
 
 /*
@@ -118,9 +181,15 @@ find_mode(WaFindings *findings)
 {
 	static WaStatement has_mode =
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
+	static const char *const modes[] = {
+		[WA_MODE_STOPPED] = "stopped",
+		[WA_MODE_OBSERVE] = "observe",
+		[WA_MODE_TEST] = "test",
+		[WA_MODE_LIVE] = "live"
+	};
 	const WaIdentity *identity = &findings->identity;
 	char	   *database = get_database_name(MyDatabaseId);
-	char	   *where;
+	const char *detail = identity->why;
 
 	switch (identity->mode)
 	{
@@ -128,11 +197,15 @@ find_mode(WaFindings *findings)
 			wa_admin_find(findings, WA_FINE, "mode", NULL, NULL);
 			break;
 		case WA_MODE_TEST:
+			if (detail == NULL)
+				detail = psprintf("everything goes to %s", identity->test_number);
 			wa_admin_find(findings, WA_WARNING_MODE, "mode", psprintf("look at wa.message, then SELECT wa_arm('%s')", database),
 					psprintf("mode test: everything goes to %s; SELECT wa_arm('%s') when that is over",
 							 identity->test_number ? identity->test_number : "nobody", database));
 			break;
 		case WA_MODE_OBSERVE:
+			if (detail == NULL)
+				detail = "only messages by hand go out";
 			wa_admin_find(findings, WA_WARNING_MODE, "mode", psprintf("look at wa.message, then SELECT wa_arm('%s')", database),
 					psprintf("mode observe: only messages by hand go out; look at wa.message, then SELECT wa_arm('%s')",
 							 database));
@@ -151,6 +224,15 @@ find_mode(WaFindings *findings)
 						identity->why ? identity->why : "nothing is sent");
 			break;
 	}
+	wa_admin_show(findings, "mode", modes[identity->mode], detail);
+}
+
+/* Can a physical copy of this server be told from it? */
+static void
+find_instance(WaFindings *findings)
+{
+	char	   *where;
+
 	if (wa_guc_instance == NULL || wa_guc_instance[0] == '\0')
 		wa_admin_find(findings, WA_WARNING_SERVER, "instance", NULL,
 				"sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again");
@@ -167,4 +249,5 @@ wa_admin_find_server(WaFindings *findings)
 {
 	find_library(findings);
 	find_mode(findings);
+	find_instance(findings);
 }

@@ -22,16 +22,34 @@ find_list(WaFindings *findings, const char *item, const List *found)
 	wa_admin_find(findings, rank, item, worst ? worst->next : NULL, wa_admin_watched_sentences(found));
 }
 
+static void
+show(WaFindings *findings, const WaWatched *w)
+{
+	const WaFound *worst = wa_admin_watched_worst(w->found);
+
+	wa_admin_show(findings, psprintf("watched %s", w->relation),
+				  worst ? worst->value : "present", wa_admin_watched_sentences(w->found));
+}
+
 void
 wa_admin_find_watched(WaFindings *findings)
 {
+	char	   *subscription = wa_pg_subscription();
+	List	   *surroundings;
+	ListCell   *cell;
 	bool		any = false;
 
 	/* the publisher records; triggers here would do it a second time */
-	if (wa_pg_subscription())
+	if (subscription)
+	{
+		wa_admin_show(findings, "watched", "elsewhere",
+					  psprintf("changes are recorded where subscription \"%s\" has them from", subscription));
 		return;
+	}
 	for (int i = 0; i < findings->nwatched; i++)
 		any = any || findings->watched[i].owner;
+	if (!any)
+		wa_admin_show(findings, "watched", "none", NULL);
 	if (!any)
 		wa_admin_find(findings, WA_ERROR_CAPTURE, "watched", "SELECT * FROM wa_setup(), when Odoo's tables are there",
 				"no table is watched: SELECT * FROM wa_setup()");
@@ -43,7 +61,12 @@ wa_admin_find_watched(WaFindings *findings)
 		if (w->owner == NULL && !OidIsValid(w->target.relid))
 			continue;
 		find_list(findings, psprintf("watched %s", w->relation), w->found);
+		if (w->owner)
+			show(findings, w);
 	}
-	find_list(findings, "capture",
-			  wa_admin_watched_surroundings(findings->watched, findings->nwatched));
+	surroundings = wa_admin_watched_surroundings(findings->watched, findings->nwatched);
+	find_list(findings, "capture", surroundings);
+	foreach(cell, surroundings)
+		wa_admin_show(findings, "capture", ((const WaFound *) lfirst(cell))->value,
+					  ((const WaFound *) lfirst(cell))->what);
 }

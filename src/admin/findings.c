@@ -3,9 +3,11 @@
  * findings.c
  *		What is amiss: looked for once, for wa_check() and wa_status().
  *
- * wa_check() prints all findings, wa_status() the most serious one, so the
+ * Each subject is looked at by one function, once.  It adds what wa_check()
+ * prints with wa_admin_find(), and what wa_status() prints with
+ * wa_admin_show(); and wa_status() ends in the most serious finding.  So the
  * two cannot disagree: there is nothing to do exactly where every row of
- * wa_check() is ok.  A finding is added with one call of wa_admin_find().
+ * wa_check() is ok.
  *
  * Nothing is changed and no provider is called.  The application's tables are
  * locked conditionally and read with a time limit, like everywhere: this must
@@ -46,6 +48,18 @@ wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
 	finding->item = item;
 	finding->next = next;
 	finding->sentence = sentence;
+}
+
+/* Add a row of wa_status(); detail may be NULL. */
+void
+wa_admin_show(WaFindings *findings, const char *item, const char *value, const char *detail)
+{
+	WaShown    *shown = palloc(sizeof(WaShown));
+
+	shown->item = item;
+	shown->value = value;
+	shown->detail = detail;
+	findings->shown = lappend(findings->shown, shown);
 }
 
 /*

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * findings.h
- *		What is amiss, and how serious it is.
+ *		How things are, and what is amiss: one look for wa_check(), wa_status()
+ *		and wa_setup().
  *
  * SPI connected and the database's owner acting; everything is palloc()ed in
  * the context in which wa_admin_findings_look() is called.
@@ -12,6 +13,8 @@
 #define SICANTIK_WA_FINDINGS_H
 
 #include "postgres.h"
+
+#include "nodes/pg_list.h"
 
 #include "admin/watched.h"
 #include "identity/identity.h"
@@ -64,6 +67,7 @@ typedef enum WaRank
 
 #define WA_LAST_ERROR		WA_ERROR_PROVIDER
 
+/* What wa_check() prints, and wa_status() of the most serious one. */
 typedef struct WaFinding
 {
 	WaRank		rank;
@@ -73,12 +77,21 @@ typedef struct WaFinding
 	const char *sentence;		/* English; NULL only if fine */
 } WaFinding;
 
+/* How it is: what wa_status() prints, in short and in English. */
+typedef struct WaShown
+{
+	const char *item;
+	const char *value;
+	const char *detail;			/* or NULL */
+} WaShown;
+
 typedef struct WaFindings
 {
 	const WaStory *story;		/* for words of the office's language */
 	int			n;
 	int			space;
 	WaFinding  *list;			/* in the order of wa_check() */
+	List	   *shown;			/* of WaShown, in the order of wa_status() */
 
 	/* what several of them rest on */
 	bool		standby;
@@ -93,6 +106,8 @@ typedef struct WaFindings
 extern void wa_admin_findings_look(WaFindings *findings, const WaStory *story);
 extern void wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
 					const char *next, const char *sentence);
+extern void wa_admin_show(WaFindings *findings, const char *item,
+						  const char *value, const char *detail);
 extern bool wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 						 WaSubtransaction look, void *argument);
 extern const WaFinding *wa_admin_findings_worst(const WaFindings *findings);
@@ -101,7 +116,10 @@ extern const char *wa_admin_finding_state(const WaFinding *finding);
 /* ready.c */
 extern char *wa_admin_armed(void);
 
-/* Those who look; each adds a row for every item, also where all is well. */
+/*
+ * Those who look, each once at its subject; each adds a finding for every item,
+ * also where all is well, and shows how it is.
+ */
 extern void wa_admin_find_server(WaFindings *findings);	/* find_server.c */
 extern void wa_admin_find_providers(WaFindings *findings);	/* find_provider.c */
 extern void wa_admin_find_scenarios(WaFindings *findings);	/* find_scenario.c */

@@ -263,6 +263,8 @@ const WaPhrase wa_words_check_phrases[] = {
 	"tidak ada yang gagal dalam 24 jam terakhir, tidak ada yang ditahan"},
 	{"%s events could not be composed, the last with: %S; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
 	"{1} kejadian gagal disusun, yang terakhir karena: <2>; perbaiki penyebabnya, lalu SELECT wa_replay(event_id) FROM wa.dead_letter"},
+	{"%s events were dropped since %s so as not to disturb Odoo, and will be noted in wa.capture_gap: see the server's log",
+	"{1} kejadian dilewati sejak {2} agar Odoo tidak terganggu, dan akan dicatat di wa.capture_gap: lihat log server"},
 	{"%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing",
 	"{1} kejadian dilewatkan agar Odoo tidak terganggu: bandingkan waktu dalam wa.capture_gap dengan perubahan di Odoo, dan kirim manual yang kurang"},
 	{"wa.event_id_seq is at its end, so changes are numbered by the clock: SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000)) mends it",

@@ -337,6 +337,8 @@ is(as_odoo("SET statement_timeout = '20s'; UPDATE sicantik_permit SET status = '
 is(as_odoo("SET statement_timeout = '20s'; UPDATE sicantik_permit SET status = 'expired' WHERE id IN ($id, " . draft() . ')'),
 	0, 'nor does the next one');
 like(gaps(), qr/^3 events were dropped /, 'wa_status() counts what was dropped');
+like($node->safe_psql('odoo', "SELECT state || ': ' || what_to_do FROM wa_check() WHERE item = 'log: capture gaps'"),
+	qr/^warning: 3 /, 'so does wa_check(), before any of it is written down');
 $dba->do('ROLLBACK');
 ok(gap_is_known('locked', 3), 'the span of time is kept');
 like(gaps(), qr/^3 events were dropped between \S+ \S+ and \S+ \S+: scan/,

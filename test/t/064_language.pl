@@ -33,6 +33,10 @@ my %not_shown = map { $_ => 1 } (
 	# items of wa_status(), which is English
 	'column missing', 'column virtual', 'column refused', 'column of a foreign type', 'column not watched', 'no column',
 	'trigger missing', 'trigger disabled', 'trigger replaced', 'owner changed', 'not watched', 'no id', 'was off',
+	'not looked at yet', 'extension not seen yet', 'build %s', 'stays away until %s', 'waits for a place for %s s',
+	'process %s has given no sign of life for %s s', 'PID %s has made no progress for %s s', 'there is work to look at',
+	'the launcher has not seen this database yet', 'everything goes to %s', 'only messages by hand go out',
+	'the oldest since ', 'tested again ', ' tests have failed', ' as of ',
 	# statements to type, the same in all languages
 	'GRANT %s TO %s', 'ALTER TABLE %s ENABLE %sTRIGGER "%s", ENABLE %sTRIGGER "%s"',
 	# names of records

@@ -193,6 +193,8 @@ like($err, qr/filled by subscription "everything"/, 'arming the subscriber is re
 ($code, $out, $err) = $other->psql('odoo', "SELECT wa_send_text('081299990010', 'Halo')");
 like($err, qr/filled by subscription "everything".*HINT:.*REFRESH PUBLICATION/s, 'so is sending there');
 like(other("SELECT detail FROM wa_status() WHERE item = 'mode'"), qr/subscription|langganan/, 'and wa_status() says why');
+is(other("SELECT string_agg(value, ',') FROM wa_status() WHERE item LIKE 'watched%'"), 'elsewhere',
+	'and that changes are recorded elsewhere: no trigger is missed here');
 is(other("SELECT count(*) FROM wa_check() WHERE item LIKE 'watched %'"), '0',
 	'wa_check() wants no triggers there, which would record every change twice');
 

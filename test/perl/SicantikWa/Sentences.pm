@@ -20,7 +20,7 @@ our @EXPORT = qw(sentences_in reasons_in);
 my %elsewhere = map { $_ => 1 } qw(
   elog errdetail errdetail_internal errhint errmsg_internal strcmp strstr sscanf
   AllocSetContextCreate hash_create wa_frame_begin PreventCommandDuringRecovery
-  wa_compose_values_add wa_compose_office_setting add_member);
+  wa_compose_values_add wa_compose_office_setting add_member wa_admin_show);
 
 sub source_of
 {
