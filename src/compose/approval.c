@@ -22,7 +22,7 @@
 #include "compose/document.h"
 #include "compose/people.h"
 #include "compose/scenario.h"
-#include "queue/queue.h"
+#include "queue/once.h"
 
 #define WORKFLOWS		"signature_workflow"
 

@@ -18,7 +18,7 @@
 #include "compose/custom.h"
 #include "compose/daily.h"
 #include "pg/subtransaction.h"
-#include "queue/queue.h"
+#include "queue/once.h"
 
 /* Rows written at once. */
 #define CHUNK			500

@@ -19,7 +19,7 @@
 #include "compose/people.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
-#include "queue/queue.h"
+#include "queue/once.h"
 
 /* Staff hear of new documents at most once in this time. */
 #define PENDING_PAUSE	(10 * USECS_PER_MINUTE)

@@ -13,6 +13,7 @@
 #include "compose/known.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
+#include "queue/once.h"
 #include "queue/queue.h"
 
 /* A template, read once per batch; NULL if it is not there, or not active. */

@@ -32,6 +32,7 @@
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/query.h"
+#include "queue/once.h"
 
 #define RANK_EXPIRY		40
 #define CHUNK			500

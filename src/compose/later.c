@@ -17,7 +17,7 @@
 
 #include "compose/scenario.h"
 #include "pg/query.h"
-#include "queue/queue.h"
+#include "queue/once.h"
 
 /*
  * Keep the changes of those of these drafts that were dropped because another

@@ -19,6 +19,7 @@
 #include "compose/people.h"
 #include "compose/scenario.h"
 #include "pg/query.h"
+#include "queue/once.h"
 
 /* A permit that had to wait longer than this for a contact is no news. */
 #define RECIPIENT_PATIENCE	(7 * USECS_PER_DAY)

@@ -34,6 +34,7 @@
 #include "pg/app_table.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
+#include "queue/once.h"
 
 #define MAX_COLUMNS		16
 

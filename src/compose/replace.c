@@ -26,6 +26,7 @@
 #include "compose/guards.h"
 #include "compose/waiting.h"
 #include "pg/query.h"
+#include "queue/once.h"
 
 /* What the built-in scenarios judge a change by; of each what the table has. */
 static const char *const change_columns[] = {

@@ -20,6 +20,7 @@
 #include "deliver/alert.h"
 #include "office/setting.h"
 #include "pg/query.h"
+#include "queue/once.h"
 #include "queue/queue.h"
 #include "text/text.h"
 #include "words/phrase.h"

@@ -25,7 +25,7 @@
 #include "deliver/alert.h"
 #include "deliver/circuit.h"
 #include "pg/query.h"
-#include "queue/queue.h"
+#include "queue/work.h"
 
 /* So many attempts in a row that speak against a provider open its circuit. */
 #define AGAINST_IN_A_ROW	5

@@ -18,6 +18,7 @@
 #include "deliver/facts.h"
 #include "deliver/outcome.h"
 #include "deliver/send.h"
+#include "queue/once.h"
 
 #define BATCH			256
 

@@ -16,6 +16,7 @@
 
 #include "deliver/outcome.h"
 #include "deliver/send.h"
+#include "queue/queue.h"
 
 #define LOAD_BATCH		2000
 #define SWEEP_US		USECS_PER_SEC

@@ -30,6 +30,7 @@
 #include "pg/pg_compat.h"
 #include "pg/query.h"
 #include "sicantik_wa.h"
+#include "queue/queue.h"
 #include "wake/wake.h"
 
 WA_MODULE_MAGIC("sicantik_wa_worker");

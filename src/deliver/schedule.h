@@ -13,7 +13,7 @@
 #include "lib/ilist.h"
 
 #include "deliver/pacing.h"
-#include "queue/queue.h"
+#include "queue/work.h"
 #include "text/text.h"
 
 /* One message that is ready or on the wire. */

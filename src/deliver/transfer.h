@@ -14,7 +14,7 @@
 
 #include "deliver/pacing.h"
 #include "gateway/gateway.h"
-#include "queue/queue.h"
+#include "queue/state.h"
 
 struct WaHttpAnswer;
 

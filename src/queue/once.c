@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "pg/query.h"
+#include "queue/once.h"
 #include "queue/queue.h"
 
 /*

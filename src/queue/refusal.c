@@ -19,7 +19,7 @@
 
 #include "pg/query.h"
 #include "queue/law.h"
-#include "queue/queue.h"
+#include "queue/work.h"
 
 /*
  * The newest attempts by provider $1, the last one that it took, and those

@@ -16,7 +16,7 @@
 
 #include "pg/call.h"
 #include "pg/query.h"
-#include "queue/queue.h"
+#include "queue/state.h"
 #include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_settle);

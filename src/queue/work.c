@@ -20,6 +20,7 @@
 #include "pg/query.h"
 #include "queue/law.h"
 #include "queue/queue.h"
+#include "queue/work.h"
 
 /* Columns of a ready message, in the order that read_rows() takes them. */
 #define READY_COLUMNS \
