@@ -40,12 +40,12 @@ WORKER_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/deliver/*.c)))
 OBJS        = $(filter-out $(WORKER_OBJS),$(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c))))
 # What the two modules share is laid out by the headers: they refuse each other
 # if they were built from different ones (an install over a running server).
-WA_BUILD   := $(EXTVERSION)-$(shell cat src/*.h src/*/*.h | cksum | cut -d ' ' -f 1)
+WA_BUILD   := $(EXTVERSION)-$(shell cat src/*.h src/*/*.h src/*/*.def | cksum | cut -d ' ' -f 1)
 # The stamp of the SQL objects, in the install script (wa._build()) and in the
 # library: what they are, without comments.
 WA_SQL_BUILD := $(shell cat $(SQL_PARTS) | awk '/^COMMENT ON/{c=1} !c&&!/^ *(--.*)?$$/{print} /; *$$/{c=0}' | cksum | cut -d ' ' -f 1)
 # and the one that wa_status() shows, of all sources
-WA_SOURCE_BUILD := $(EXTVERSION)-$(shell cat $(sort $(wildcard src/*.[ch] src/*/*.[ch] src/*.sql src/*/*.sql)) | cksum | cut -d ' ' -f 1)
+WA_SOURCE_BUILD := $(EXTVERSION)-$(shell cat $(sort $(wildcard src/*.[ch] src/*/*.[ch] src/*/*.def src/*.sql src/*/*.sql)) | cksum | cut -d ' ' -f 1)
 PG_CPPFLAGS = -I$(srcdir)/src -DWA_VERSION=\"$(EXTVERSION)\" -DWA_BUILD=\"$(WA_BUILD)\"
 PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type \
@@ -83,13 +83,13 @@ $(EXTENSION)--%--$(EXTVERSION).sql: src/upgrade/%--$(EXTVERSION).sql src/upgrade
 
 # it carries the stamps
 src/pg/build.o src/pg/build.bc: override CPPFLAGS += -DWA_SQL_BUILD=\"$(WA_SQL_BUILD)\" -DWA_SOURCE_BUILD=\"$(WA_SOURCE_BUILD)\"
-src/pg/build.o src/pg/build.bc: $(sort $(wildcard src/*.[ch] src/*/*.[ch] src/*.sql src/*/*.sql)) Makefile
+src/pg/build.o src/pg/build.bc: $(sort $(wildcard src/*.[ch] src/*/*.[ch] src/*/*.def src/*.sql src/*/*.sql)) Makefile
 
 sicantik_wa_worker.so: $(WORKER_OBJS)
 	$(CC) $(CFLAGS) $(CFLAGS_SL) $(CFLAGS_SL_MOD) -shared -o $@ $(WORKER_OBJS) $(LDFLAGS) $(LDFLAGS_SL) -lcurl
 
 # PGXS tracks no headers
-$(OBJS) $(WORKER_OBJS): $(sort $(wildcard src/*.h src/*/*.h))
+$(OBJS) $(WORKER_OBJS): $(sort $(wildcard src/*.h src/*/*.h src/*/*.def))
 
 install: install-worker
 install-worker: sicantik_wa_worker.so installdirs

@@ -19,6 +19,7 @@
 
 #include "capture/capture.h"
 #include "gateway/gateway.h"
+#include "pg/said.h"
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
 #include "worker/worker.h"
@@ -46,11 +47,11 @@ extern PGDLLEXPORT void _PG_init(void);
 static bool
 check_allowed_hosts(char **newval, void **extra, GucSource source)
 {
-	char		why[256];
+	WaSaidText	why;
 
-	if (wa_gateway_allowed_list_valid(*newval, why, sizeof(why)))
+	if (wa_gateway_allowed_list_valid(*newval, &why))
 		return true;
-	GUC_check_errdetail("%s", why);
+	GUC_check_errdetail("%s", wa_said_english(WA_SAID_IN(&why)));
 	GUC_check_errhint("Entries are kind=host[:port], separated by commas; a port other than 443 is for loopback hosts only.");
 	return false;
 }

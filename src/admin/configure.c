@@ -172,22 +172,22 @@ static const char *
 new_base_url(WaProviderChange *change, const WaOption *option)
 {
 	const char *url;
-	char		err[256];
+	WaSaidText	err;
 
 	if (wa_admin_option_is_null(option))
 		return NULL;
 	url = wa_admin_option_string(option);
-	if (!wa_gateway_base_url_ok(url, err, sizeof(err)))
+	if (!wa_gateway_base_url_ok(url, &err))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("base_url of provider \"%s\" cannot be used", change->name),
 				 errdetail("The paths of requests are put behind it, so it must be a plain URL without \"?\" and \"#\".")));
 	if (!wa_gateway_url_allowed(change->gateway->kind, url, wa_guc_allowed_hosts,
-								err, sizeof(err)))
+								&err))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("base_url of provider \"%s\" is not allowed", change->name),
-				 errdetail_internal("%s", err),
+				 errdetail_internal("%s", wa_said_english(WA_SAID_IN(&err))),
 				 errhint("A superuser says in sicantik_wa.allowed_hosts which hosts each kind of provider may be reached at.")));
 	return url;
 }

@@ -11,6 +11,7 @@
 #include "admin/defaults.h"
 #include "admin/findings.h"
 #include "pg/query.h"
+#include "pg/said.h"
 #include "text/text.h"
 
 /* The time is told also where all is well: a wrong zone is seen by it. */
@@ -58,7 +59,7 @@ find_links(void *argument)
 		char	   *name = wa_row_text(i, 1);
 		char	   *value = wa_row_text(i, 2);
 		char	   *from = wa_row_text(i, 3);
-		const char *why = wa_text_link_problem(value);
+		const char *why = wa_said_english(wa_text_link_problem(value));
 
 		if (why)
 			wa_admin_find(findings, WA_ERROR_SETTING, "links", psprintf("SELECT wa_set('%s', 'https://...')", name),

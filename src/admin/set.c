@@ -18,6 +18,7 @@
 #include "admin/admin.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "pg/said.h"
 #include "text/text.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_set);
@@ -113,7 +114,7 @@ check_fields(const char *pattern, char **problem)
 static char *
 check_link(const char *value, char **problem)
 {
-	const char *why = wa_text_link_problem(value);
+	const char *why = wa_said_english(wa_text_link_problem(value));
 
 	if (why)
 		*problem = psprintf("A telephone cannot open it: %s.", why);

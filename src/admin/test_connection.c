@@ -41,6 +41,7 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 	WaArgs		args = {0};
 	bool		isnull;
 	WaHealth	health = {0};
+	char	   *reason;
 	Datum		detail;
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
@@ -55,18 +56,19 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 				 errhint("wa_configure() creates one.")));
 	health.quota_left = health.daily_limit = -1;
 	if (provider->problem)
-		strlcpy(health.reason, provider->problem, sizeof(health.reason));
+		wa_text_say_copy(&health.said, wa_said_quote(provider->problem));
 	else
 		wa_deliver_load()->test(provider, &health);
+	reason = wa_said_english(WA_SAID_IN(&health.said));
 	wa_arg_text(&args, name);
 	wa_arg_bool(&args, health.ok);
-	wa_arg_text(&args, health.reason);
+	wa_arg_text(&args, reason);
 	wa_arg_int4(&args, WA_FIRST_PROBE_S);
 	wa_query(&put, &args);
 	wa_route_note_quota(name, &health);
 	if (!health.ok)
 		ereport(WARNING,
-				(errmsg("provider \"%s\" cannot be used: %s", name, health.reason)));
+				(errmsg("provider \"%s\" cannot be used: %s", name, reason)));
 	if (provider->exposed)
 		ereport(WARNING,
 				(errmsg("credential file \"%s\" may be read or written by others on this server",
@@ -74,7 +76,7 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 				 errhint("Take the right away: chmod go-rwx.")));
 	memset(&args, 0, sizeof(args));
 	wa_arg_text(&args, health.detail ? health.detail : "{}");
-	wa_arg_text(&args, health.ok ? NULL : health.reason);
+	wa_arg_text(&args, health.ok ? NULL : reason);
 	wa_arg_text(&args, provider->exposed);
 	wa_query(&describe, &args);
 	detail = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);

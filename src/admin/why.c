@@ -13,6 +13,7 @@
 #include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "pg/said.h"
 #include "queue/queue.h"
 #include "words/story.h"
 
@@ -77,8 +78,7 @@ why_refused(const char *kind, const char *status, const char *answer, const char
 	reply.body = answer;
 	reply.body_len = strlen(answer);
 	gateway->judge(&reply, &verdict);
-	return verdict.outcome == WA_OUTCOME_ACCEPTED || verdict.reason[0] == '\0' ||
-		strcmp(wa_gateway_outcome_name(verdict.outcome), outcome) != 0 ? NULL : pstrdup(verdict.reason);
+	return verdict.outcome == WA_OUTCOME_ACCEPTED || strcmp(wa_gateway_outcome_name(verdict.outcome), outcome) != 0 ? NULL : wa_said_english(WA_SAID_IN(&verdict.said));
 }
 
 static void

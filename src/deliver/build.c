@@ -43,7 +43,7 @@ template_of(WaSendConfig *config, const char *key)
  */
 static bool
 order_params(const WaMapping *mapping, const WaTemplate *template, struct json_object *values,
-			 WaPair **params, int *nparams, char *err, size_t err_size)
+			 WaPair **params, int *nparams, WaSaidText *err)
 {
 	char	  **names = mapping->parameters ? mapping->parameters : template->parameters;
 	int			n = mapping->parameters ? mapping->nparameters : template->nparameters;
@@ -57,8 +57,7 @@ order_params(const WaMapping *mapping, const WaTemplate *template, struct json_o
 		if (!json_object_object_get_ex(values, names[i], &value) ||
 			json_object_is_type(value, json_type_null))
 		{
-			snprintf(err, err_size, "the message has no value for parameter \"%s\" of the mapping",
-					 names[i]);
+			wa_say_into(err, WA_SAY_MAPPING_VALUE_MISSING, names[i]);
 			return false;
 		}
 		(*params)[i].name = names[i];
@@ -80,7 +79,7 @@ may_be_plain(const WaProvider *provider)
  */
 bool
 wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
-			  WaTransfer *transfer, char *err, size_t err_size)
+			  WaTransfer *transfer, WaSaidText *err)
 {
 	const WaProvider *provider = route->provider;
 	WaOutbound	out = {0};
@@ -89,7 +88,7 @@ wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *cl
 	int			nparams = 0;
 
 	if (!wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts,
-								err, err_size))
+								err))
 		return false;
 	transfer->plain = may_be_plain(provider);
 	transfer->as_template = route->as_template;
@@ -104,9 +103,9 @@ wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *cl
 		bool		complete = false;
 
 		if (template == NULL)
-			snprintf(err, err_size, "template \"%s\" does not exist any more", claimed->template_key);
+			wa_say_into(err, WA_SAY_TEMPLATE_GONE, claimed->template_key);
 		else
-			complete = order_params(route->mapping, template, values, &params, &nparams, err, err_size);
+			complete = order_params(route->mapping, template, values, &params, &nparams, err);
 		if (values)
 			json_object_put(values);
 		if (!complete)
@@ -119,9 +118,9 @@ wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *cl
 	}
 	else if (claimed->body == NULL)
 	{
-		snprintf(err, err_size, "the message has no text");
+		wa_say_into(err, WA_SAY_NO_TEXT);
 		return false;
 	}
 	return provider->gateway->build(provider->base_url, provider->settings, provider->nsettings,
-									&out, &transfer->request, err, err_size);
+									&out, &transfer->request, err);
 }

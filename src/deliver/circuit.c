@@ -272,6 +272,7 @@ wa_deliver_circuit_count(WaTransfer *transfer)
 	const WaVerdict *verdict = &transfer->verdict;
 	WaPace	   *pace = transfer->pace;
 	bool		on_trial = pace->trial && transfer->started_at >= pace->trial_since;
+	char	   *why = wa_said_english(WA_SAID_IN(&verdict->said));
 
 	transfer->refuses_all = transfer->opened = false;
 	if (was_interrupted(verdict->code))
@@ -282,23 +283,23 @@ wa_deliver_circuit_count(WaTransfer *transfer)
 		transfer->refuses_all = true;
 		transfer->opened =
 			wa_deliver_circuit_open(pace, "refusals",
-							psprintf("it refuses everybody for a reason that sicantik_wa does not know: %s", verdict->reason),
+							psprintf("it refuses everybody for a reason that sicantik_wa does not know: %s", why),
 							transfer->started_at, 0);
 		return transfer->opened;
 	}
 	if (verdict->outcome == WA_OUTCOME_PROVIDER)
 		return wa_deliver_circuit_open(pace, verdict->code[0] ? verdict->code : psprintf("http %d", transfer->http_status),
-							   verdict->reason, transfer->started_at, 0);
+							   why, transfer->started_at, 0);
 	if (verdict->outcome == WA_OUTCOME_POLICY && verdict->scope == WA_SCOPE_PROVIDER)
-		return wa_deliver_circuit_open(pace, verdict->code, verdict->reason, transfer->started_at, POLICY_PROBE_S);
+		return wa_deliver_circuit_open(pace, verdict->code, why, transfer->started_at, POLICY_PROBE_S);
 	if (pace->against >= AGAINST_IN_A_ROW)
 		return wa_deliver_circuit_open(pace, "attempts",
 							   psprintf("%d attempts in a row have failed, the last one so: %s",
-										pace->against, verdict->reason),
+										pace->against, why),
 							   transfer->started_at, 0);
 	if (on_trial && speaks_against(verdict->outcome, transfer->http_status))
 		return wa_deliver_circuit_open(pace, "attempts",
-							   psprintf("its connection test succeeded, but the first message did not: %s", verdict->reason),
+							   psprintf("its connection test succeeded, but the first message did not: %s", why),
 							   transfer->started_at, 0);
 	return false;
 }

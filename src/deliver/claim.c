@@ -469,7 +469,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 	{
 		WaClaimed  *c = NULL;
 		WaTransfer *transfer;
-		char		why[256] = "";
+		WaSaidText	why = {""};
 
 		for (int j = 0; j < nclaimed && c == NULL; j++)
 			if (claimed[j].id == ids[i])
@@ -483,10 +483,10 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 		transfer->diverted = numbers[i] != NULL;
 		if (c->template_key)
 			transfer->template_key = MemoryContextStrdup(GetMemoryChunkContext(transfer), c->template_key);
-		if (!wa_deliver_build(config, routes[i], c, transfer, why, sizeof(why)))
+		if (!wa_deliver_build(config, routes[i], c, transfer, &why))
 		{
 			wa_deliver_transfer_free(transfer);
-			drop(conclusions, items[i], WA_STATE_FAILED, WA_REASON_REQUEST, pstrdup(why));
+			drop(conclusions, items[i], WA_STATE_FAILED, WA_REASON_REQUEST, wa_said_english(WA_SAID_IN(&why)));
 			continue;
 		}
 		transfers[(*ntransfers)++] = transfer;

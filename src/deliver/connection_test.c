@@ -64,24 +64,24 @@ wait_for_answer(WaHttp *http, WaHttpAnswer *answer)
  */
 bool
 wa_deliver_transfer_build_test(const WaProvider *provider, WaRequest *request,
-					   char *why, size_t why_size)
+					   WaSaidText *why)
 {
 	return wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts,
-								  why, why_size) &&
+								  why) &&
 		provider->gateway->build_test(provider->base_url, provider->settings, provider->nsettings,
-									  request, why, why_size);
+									  request, why);
 }
 
 /*
  * Not ok, for want of an answer.
  */
 static void
-no_health(WaHealth *health, const char *format, const char *why)
+no_health(WaHealth *health, WaSaid why)
 {
 	memset(health, 0, sizeof(*health));
 	health->quota_left = -1;
 	health->daily_limit = -1;
-	snprintf(health->reason, sizeof(health->reason), format, why);
+	wa_text_say_copy(&health->said, why);
 }
 
 /*
@@ -95,7 +95,7 @@ wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings,
 
 	if (answer->result != WA_HTTP_ANSWERED)
 	{
-		no_health(health, "no answer: %s", answer->error);
+		no_health(health, wa_say(WA_SAY_TEST_NO_ANSWER, WA_SAID_IN(&answer->error)));
 		return;
 	}
 	reply.http_status = answer->http_status;
@@ -117,20 +117,20 @@ wa_deliver_transfer_test(const WaProvider *provider, WaHealth *health)
 	WaRequest	request = {0};
 	WaHttpAnswer answer = {0};
 	WaHttp	   *http;
-	char		why[256] = "";
+	WaSaidText	why = {""};
 
-	if (!wa_deliver_transfer_build_test(provider, &request, why, sizeof(why)))
+	if (!wa_deliver_transfer_build_test(provider, &request, &why))
 	{
-		no_health(health, "%s", why);
+		no_health(health, WA_SAID_IN(&why));
 		return;
 	}
 	http = open_engine();
 	PG_TRY();
 	{
 		if (!wa_http_submit(http, 1, &request, wa_guc_request_timeout,
-							strncmp(provider->base_url, "http://", 7) == 0, why, sizeof(why)))
+							strncmp(provider->base_url, "http://", 7) == 0, &why))
 		{
-			no_health(health, "%s", why);
+			no_health(health, WA_SAID_IN(&why));
 			wa_gateway_request_free(&request);
 		}
 		else

@@ -209,7 +209,7 @@ start_afresh(WaHttpTransfer *t)
  * a reason given it was stopped by us, and code means nothing.
  */
 static void
-finish(WaHttpTransfer *t, CURLcode code, const char *reason)
+finish(WaHttpTransfer *t, CURLcode code, WaSaid reason)
 {
 	WaHttp	   *http = t->http;
 	WaHttpAnswer *answer = &t->answer;
@@ -257,7 +257,7 @@ finish(WaHttpTransfer *t, CURLcode code, const char *reason)
 
 /* End all running transfers for this reason. */
 static void
-finish_all(WaHttp *http, const char *reason)
+finish_all(WaHttp *http, WaSaid reason)
 {
 	while (http->running != NULL)
 		finish(http->running, CURLE_OK, reason);
@@ -405,7 +405,7 @@ wa_http_close(WaHttp *http)
 	if (http == NULL)
 		return;
 	block_signals(&mask);
-	finish_all(http, "canceled");
+	finish_all(http, wa_text_say_plain(WA_SAY_CANCELED_BEFORE_ANSWER));
 	while ((t = http->done) != NULL)
 	{
 		http->done = t->next;
@@ -454,24 +454,24 @@ wa_http_fd(const WaHttp *http)
  * them when the transfer is over.  The first step is made by the next
  * wa_http_drive(), for which wa_http_fd() is readable at once.  On failure
  * *req is untouched, nothing will be sent, and a sentence without URL or
- * secret is in err (err_size bytes).
+ * secret is in err.
  */
 bool
 wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
-			   bool may_be_plain, char *err, size_t err_size)
+			   bool may_be_plain, WaSaidText *err)
 {
 	WaHttpTransfer *t;
 	sigset_t	mask;
 	CURLMcode	rc;
 
-	if (!wa_http_request_valid(req, may_be_plain, err, err_size))
+	if (!wa_http_request_valid(req, may_be_plain, err))
 		return false;
 	t = wa_http_take(http);
 	if (t == NULL || !wa_http_set_request(t, req, timeout_ms, may_be_plain))
 	{
 		if (t != NULL)
 			wa_http_give_back(t);
-		snprintf(err, err_size, "out of memory");
+		wa_say_into(err, WA_SAY_OUT_OF_MEMORY);
 		return false;
 	}
 
@@ -501,8 +501,7 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 		(void) curl_multi_remove_handle(http->multi, t->easy);
 		memset(&t->req, 0, sizeof(t->req));
 		wa_http_give_back(t);
-		snprintf(err, err_size, "could not start the HTTP request: %s",
-				 curl_multi_strerror(rc));
+		wa_say_into(err, WA_SAY_REQUEST_NOT_STARTED, curl_multi_strerror(rc));
 		return false;
 	}
 	memset(req, 0, sizeof(*req));
@@ -574,7 +573,12 @@ wa_http_drive(WaHttp *http)
 			break;
 	}
 	if (rc != CURLM_OK)
-		finish_all(http, curl_multi_strerror(rc));
+	{
+		WaSaidText	words;
+
+		wa_say_into(&words, WA_SAY_QUOTE, curl_multi_strerror(rc));
+		finish_all(http, WA_SAID_IN(&words));
+	}
 	arm_timer(http, fired);
 	restore_signals(&mask);
 }
@@ -644,7 +648,7 @@ wa_http_abort_all(WaHttp *http)
 
 	block_signals(&mask);
 	harvest(http);
-	finish_all(http, "canceled before the answer came");
+	finish_all(http, wa_text_say_plain(WA_SAY_CANCELED_BEFORE_ANSWER));
 	arm_timer(http, false);
 	restore_signals(&mask);
 }

@@ -54,7 +54,7 @@ typedef struct WaHttpAnswer
 	bool		truncated;		/* answered, but not all of it is here */
 	bool		tls_error;		/* certificate or handshake */
 	double		total_s;		/* from submit to end */
-	char		error[WA_HTTP_ERROR_SIZE];	/* no URL, no secret; "" if none */
+	WaSaidText	error;			/* no URL, no secret; "" if none */
 } WaHttpAnswer;
 
 /*
@@ -66,8 +66,7 @@ extern WaHttp *wa_http_open(const WaHttpOptions *options,
 extern void wa_http_close(WaHttp *http);
 extern int	wa_http_fd(const WaHttp *http);
 extern bool wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req,
-						   long timeout_ms, bool may_be_plain,
-						   char *err, size_t err_size);
+						   long timeout_ms, bool may_be_plain, WaSaidText *err);
 extern void wa_http_drive(WaHttp *http);
 extern bool wa_http_next(WaHttp *http, WaHttpAnswer *answer);
 extern void wa_http_answer_free(WaHttpAnswer *answer);

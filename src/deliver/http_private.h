@@ -112,7 +112,7 @@ extern WaHttpTransfer *wa_http_take(WaHttp *http);
 extern void wa_http_give_back(WaHttpTransfer *t);
 extern void wa_http_free_transfer(WaHttpTransfer *t);
 extern bool wa_http_request_valid(const WaRequest *req, bool may_be_plain,
-								  char *err, size_t err_size);
+								  WaSaidText *err);
 extern bool wa_http_set_request(WaHttpTransfer *t, const WaRequest *req,
 								long timeout_ms, bool may_be_plain);
 
@@ -126,6 +126,6 @@ extern bool wa_http_unacknowledged(const WaHttpTransfer *t);
 extern WaHttpResult wa_http_classify(const WaHttpTransfer *t);
 extern bool wa_http_is_tls_error(CURLcode code);
 extern void wa_http_explain(WaHttpTransfer *t, CURLcode code,
-							const char *reason);
+							WaSaid reason);
 
 #endif							/* SICANTIK_WA_HTTP_PRIVATE_H */

@@ -331,21 +331,20 @@ wa_http_give_back(WaHttpTransfer *t)
 
 /* May this request be sent at all?  On false a sentence is in err. */
 bool
-wa_http_request_valid(const WaRequest *req, bool may_be_plain,
-					  char *err, size_t err_size)
+wa_http_request_valid(const WaRequest *req, bool may_be_plain, WaSaidText *err)
 {
 	size_t		i;
 
 	if (req->method == NULL || req->url == NULL ||
 		(strcmp(req->method, "GET") != 0 && strcmp(req->method, "POST") != 0))
 	{
-		snprintf(err, err_size, "HTTP request must be GET or POST");
+		wa_say_into(err, WA_SAY_METHOD_NOT_GET_OR_POST);
 		return false;
 	}
 	if (!curl_strnequal(req->url, "https://", 8) &&
 		!(may_be_plain && curl_strnequal(req->url, "http://", 7)))
 	{
-		snprintf(err, err_size, "URL of the provider must begin with https://");
+		wa_say_into(err, WA_SAY_URL_NOT_HTTPS);
 		return false;
 	}
 	for (i = 0; i < req->nheaders; i++)
@@ -353,7 +352,7 @@ wa_http_request_valid(const WaRequest *req, bool may_be_plain,
 		/* a line end here would let a value add headers of its own */
 		if (strpbrk(req->headers[i], "\r\n") != NULL)
 		{
-			snprintf(err, err_size, "HTTP header contains a line end");
+			wa_say_into(err, WA_SAY_HEADER_WITH_LINE_END);
 			return false;
 		}
 	}

@@ -69,55 +69,54 @@ wa_http_is_tls_error(CURLcode code)
  * unless they may hold a URL or a proxy's credentials.
  */
 void
-wa_http_explain(WaHttpTransfer *t, CURLcode code, const char *reason)
+wa_http_explain(WaHttpTransfer *t, CURLcode code, WaSaid reason)
 {
-	char	   *error = t->answer.error;
-	size_t		size = sizeof(t->answer.error);
+	WaSaidText *error = &t->answer.error;
 	const char *text = curl_easy_strerror(code);
 	const char *detail = t->curl_error;
+	char		words[WA_HTTP_ERROR_SIZE] = "";
 	char	   *p;
 
 	if (reason != NULL)
-		snprintf(error, size, "%s", reason);
+		wa_text_say_copy(error, reason);
 	else if (t->too_large)
-		snprintf(error, size, "answer is larger than %zu bytes",
-				 t->http->max_reply_bytes);
+		wa_say_into(error, WA_SAY_ANSWER_TOO_LARGE, WA_NUMBER(t->http->max_reply_bytes));
 	else if (t->no_memory)
-		snprintf(error, size, "out of memory");
+		wa_say_into(error, WA_SAY_OUT_OF_MEMORY);
 	else if (t->early)
-		snprintf(error, size,
-				 "an answer came before the request had left as a whole");
+		wa_say_into(error, WA_SAY_ANSWER_BEFORE_REQUEST);
 	else if (t->lost_before)
-		snprintf(error, size,
-				 "the connection was lost before the request could be sent");
+		wa_say_into(error, WA_SAY_LOST_BEFORE_REQUEST);
 	else if (code == CURLE_SEND_FAIL_REWIND ||
 			 (code == CURLE_ABORTED_BY_CALLBACK && t->starts > 0))
-		snprintf(error, size, "connection was lost before an answer came");
+		wa_say_into(error, WA_SAY_LOST_BEFORE_ANSWER);
 	else if (code == CURLE_SSL_CACERT_BADFILE)
 	{
 		const char *path = t->http->ca_file;
 
 		if (path == NULL)
 			path = wa_curl_default_ca_file();
-		snprintf(error, size, "%s: \"%s\"", text,
+		snprintf(words, sizeof(words), "%s: \"%s\"", text,
 				 path ? path : "(built-in default)");
 	}
+	else if (code == CURLE_OK && t->answer.http_status == 0)
+		wa_say_into(error, WA_SAY_NO_STATUS_LINE);
 	else if (code == CURLE_OK)
-		snprintf(error, size, "%s", t->answer.http_status == 0 ?
-				 "no HTTP status line came" :
-				 "connection was lost before the end of the answer");
+		wa_say_into(error, WA_SAY_LOST_IN_ANSWER);
 	else if (detail[0] != '\0' && strstr(detail, "://") == NULL &&
 			 strchr(detail, '@') == NULL &&
 			 strstr(detail, t->req.url) == NULL &&
 			 (t->http->proxy[0] == '\0' ||
 			  strstr(detail, t->http->proxy) == NULL))
-		snprintf(error, size, "%s (%.160s)", text, detail);
+		snprintf(words, sizeof(words), "%s (%.160s)", text, detail);
 	else
-		snprintf(error, size, "%s", text);
+		snprintf(words, sizeof(words), "%s", text);
 
-	for (p = error; *p != '\0'; p++)
+	for (p = words; *p != '\0'; p++)
 	{
 		if ((unsigned char) *p < 0x20 || (unsigned char) *p > 0x7e)
 			*p = '?';
 	}
+	if (words[0] != '\0')
+		wa_say_into(error, WA_SAY_QUOTE, words);
 }

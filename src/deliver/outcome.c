@@ -28,6 +28,7 @@
 #include "deliver/circuit.h"
 #include "deliver/outcome.h"
 #include "pg/query.h"
+#include "pg/said.h"
 
 #define MAX_WAITS			7
 #define FIRST_BACKOFF_S		5
@@ -182,21 +183,22 @@ note_mapping(const WaTransfer *transfer)
 					 " WHERE (template_key, provider) = (SELECT template_key, provider FROM wa.template_mapping"
 					 " WHERE template_key = $2 AND provider = $1 AND status <> 'error'"
 					 " FOR NO KEY UPDATE SKIP LOCKED)");
+	char	   *why = wa_said_english(WA_SAID_IN(&transfer->verdict.said));
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, transfer->pace->name);
 	wa_arg_text(&args, transfer->template_key);
-	wa_arg_text(&args, transfer->verdict.reason);
+	wa_arg_text(&args, why);
 	if (wa_query(&note, &args) == 0)
 		return false;
 	ereport(WARNING,
 			(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
-					transfer->template_key, transfer->pace->name, transfer->verdict.reason),
+					transfer->template_key, transfer->pace->name, why),
 			 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
 					 transfer->template_key, transfer->pace->name)));
 	wa_deliver_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
 			 psprintf("template \"%s\" is not used with it any more: %s",
-					  transfer->template_key, transfer->verdict.reason));
+					  transfer->template_key, why));
 	return true;
 }
 
@@ -360,7 +362,7 @@ wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown
 
 	memset(row, 0, sizeof(*row));
 	row->id = transfer->message_id;
-	row->detail = verdict->reason[0] ? verdict->reason : NULL;
+	row->detail = wa_said_english(WA_SAID_IN(&verdict->said));
 	transfer->goes_on = WA_REASON_NONE;
 	if (verdict->opt_out && !transfer->diverted)
 		note_opt_out(item);

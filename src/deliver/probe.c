@@ -131,8 +131,7 @@ prepare(WaPace *pace)
 	probe->health.quota_left = probe->health.daily_limit = -1;
 	probe->started_at = GetCurrentTimestamp();
 	MemoryContextSwitchTo(old);
-	if (!wa_deliver_transfer_build_test(p, &probe->request, probe->health.reason,
-								sizeof(probe->health.reason)))
+	if (!wa_deliver_transfer_build_test(p, &probe->request, &probe->health.said))
 		probe->state = PROBE_OVER;
 	probe->next = probes;
 	probes = probe;
@@ -179,14 +178,14 @@ postpone(const WaProbe *probe)
 					 " WHERE p.name = l.name");
 	WaPace	   *pace = probe->pace;
 	int			failed = pace->provider ? pace->provider->failed_probes + 1 : 1;
+	char	   *why = wa_said_english(WA_SAID_IN(&probe->health.said));
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, pace->name);
 	wa_arg_int4(&args, wa_deliver_circuit_probe_wait(pace, failed));
-	wa_arg_text(&args, probe->health.reason);
+	wa_arg_text(&args, why);
 	ereport(DEBUG1,
-			(errmsg_internal("connection test of provider \"%s\" failed: %s",
-							 pace->name, probe->health.reason)));
+			(errmsg_internal("connection test of provider \"%s\" failed: %s", pace->name, why)));
 	return wa_query(&later, &args) > 0;
 }
 
@@ -209,7 +208,8 @@ note(const WaProbe *probe)
 			pace->probe_at = in_us(SOON_US);
 	}
 	else if (!probe->health.ok && probe->health.detail)
-		changed = wa_deliver_circuit_open(pace, "test", probe->health.reason, probe->started_at, 0);
+		changed = wa_deliver_circuit_open(pace, "test", wa_said_english(WA_SAID_IN(&probe->health.said)),
+										  probe->started_at, 0);
 	else
 		changed = probe->health.ok;
 	if (changed)
@@ -321,18 +321,18 @@ wa_deliver_circuit_probe(void)
 		return;
 	for (WaProbe *probe = probes; probe; probe = probe->next)
 	{
-		char		why[WA_REASON_SIZE] = "";
+		WaSaidText	why = {""};
 
 		if (probe->state != PROBE_READY)
 			continue;
 		probe->started_at = GetCurrentTimestamp();
 		any = true;
 		if (wa_deliver_transfer_put(&probe->wire, &probe->request, probe->plain, wa_guc_request_timeout,
-							why, sizeof(why)))
+							&why))
 			probe->state = PROBE_ON_WIRE;
 		else
 		{
-			strlcpy(probe->health.reason, why, sizeof(probe->health.reason));
+			probe->health.said = why;
 			probe->state = PROBE_OVER;
 		}
 	}

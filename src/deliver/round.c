@@ -175,7 +175,7 @@ record_finished(WaConclusions *conclusions)
 		row->http_status = transfer->http_status;
 		row->provider_code = transfer->verdict.code;
 		row->outcome = wa_gateway_outcome_name(transfer->verdict.outcome);
-		row->response = transfer->response[0] ? transfer->response : transfer->verdict.reason;
+		row->response = transfer->response[0] ? transfer->response : wa_said_english(WA_SAID_IN(&transfer->verdict.said));
 		row->unlisted = transfer->verdict.unlisted;
 	}
 	/* written first: what one refusal means is read from the ledger */
@@ -248,7 +248,8 @@ forget_recorded(void)
 		if (item && transfer->goes_on)
 		{
 			wa_deliver_schedule_refused(item, transfer->pace->name, transfer->tried, transfer->goes_on,
-								transfer->verdict.reason, transfer->wait_s);
+								wa_said_english(WA_SAID_IN(&transfer->verdict.said)),
+								transfer->wait_s);
 			any = true;
 		}
 		else if (item)
@@ -316,7 +317,7 @@ put_on_wire(void)
 		if (on_standby)
 			wa_deliver_transfer_submit(transfer, timeout_of(transfer));
 		else
-			wa_deliver_transfer_refuse(transfer, "the synchronous standby has not confirmed the claim");
+			wa_deliver_transfer_refuse(transfer, wa_say(WA_SAY_STANDBY_NOT_CONFIRMED));
 	}
 	if (any)
 		wa_deliver_transfer_drive();

@@ -67,6 +67,6 @@ extern WaVerdictRow *wa_deliver_conclude(WaConclusions *conclusions, int64 id,
 
 /* build.c */
 extern bool wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
-						  WaTransfer *transfer, char *err, size_t err_size);
+						  WaTransfer *transfer, WaSaidText *err);
 
 #endif							/* SICANTIK_WA_SEND_H */

@@ -216,7 +216,7 @@ finish(WaTransfer *transfer)
 
 /* A verdict without an answer; code: what happened, in a word. */
 static void
-judge_silence(WaTransfer *transfer, bool not_sent, const char *code, const char *error)
+judge_silence(WaTransfer *transfer, bool not_sent, const char *code, WaSaid error)
 {
 	WaVerdict  *verdict = &transfer->verdict;
 
@@ -227,9 +227,12 @@ judge_silence(WaTransfer *transfer, bool not_sent, const char *code, const char 
 	verdict->wait_s = -1;
 	verdict->backoff_s = -1;
 	strlcpy(verdict->code, code, sizeof(verdict->code));
-	snprintf(verdict->reason, sizeof(verdict->reason), "%s: %s",
-			 not_sent ? "the request was not sent" : "no answer came, the provider may have accepted it",
-			 error[0] ? error : "connection lost");
+	if (error == NULL)
+		error = wa_text_say_plain(WA_SAY_CONNECTION_LOST);
+	if (not_sent)
+		wa_say_into(&verdict->said, WA_SAY_REQUEST_NOT_SENT, error);
+	else
+		wa_say_into(&verdict->said, WA_SAY_NO_ANSWER_CAME, error);
 }
 
 /* Blot out secrets in place. */
@@ -259,7 +262,7 @@ judge_answer(WaTransfer *transfer, const WaHttpAnswer *answer)
 	transfer->http_status = answer->http_status;
 	transfer->gateway->judge(&reply, &transfer->verdict);
 	/* the provider may quote what we sent */
-	redact(transfer, transfer->verdict.reason, sizeof(transfer->verdict.reason));
+	wa_gateway_redact_said(&transfer->verdict.said, transfer->secrets, transfer->nsecrets);
 	redact(transfer, transfer->verdict.code, sizeof(transfer->verdict.code));
 	redact(transfer, transfer->verdict.message_id, sizeof(transfer->verdict.message_id));
 	redact(transfer, transfer->verdict.unlisted, sizeof(transfer->verdict.unlisted));
@@ -282,7 +285,7 @@ message_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted)
 	else
 		judge_silence(transfer, not_sent,
 					  interrupted ? "interrupted" : answer->tls_error ? "tls" :
-					  not_sent ? "not_sent" : "no_answer", answer->error);
+					  not_sent ? "not_sent" : "no_answer", WA_SAID_IN(&answer->error));
 	finish(transfer);
 }
 
@@ -307,10 +310,10 @@ collect(void)
  */
 bool
 wa_deliver_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
-				char *why, size_t why_size)
+				WaSaidText *why)
 {
 	return wa_http_submit(http, (uint64) (uintptr_t) wire, request, timeout_ms, plain,
-						  why, why_size);
+						  why);
 }
 
 /*
@@ -320,15 +323,15 @@ wa_deliver_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeo
 void
 wa_deliver_transfer_submit(WaTransfer *transfer, long timeout_ms)
 {
-	char		why[256] = "";
+	WaSaidText	why = {""};
 
 	transfer->started_at = GetCurrentTimestamp();
 	if (wa_deliver_transfer_put(&transfer->wire, &transfer->request, transfer->plain, timeout_ms,
-						why, sizeof(why)))
+						&why))
 		messages_in_flight++;
 	else
 	{
-		judge_silence(transfer, true, "not_sent", why);
+		judge_silence(transfer, true, "not_sent", WA_SAID_IN(&why));
 		finish(transfer);
 	}
 }
@@ -337,7 +340,7 @@ wa_deliver_transfer_submit(WaTransfer *transfer, long timeout_ms)
  * Finish one that must not be put on the wire, as not sent.
  */
 void
-wa_deliver_transfer_refuse(WaTransfer *transfer, const char *why)
+wa_deliver_transfer_refuse(WaTransfer *transfer, WaSaid why)
 {
 	transfer->started_at = GetCurrentTimestamp();
 	judge_silence(transfer, true, "not_sent", why);

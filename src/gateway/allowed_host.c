@@ -199,7 +199,7 @@ trim(const char **text, size_t *len)
  */
 static bool
 read_entry(const char **list, const WaGateway **gateway, Place *place,
-		   char *err, size_t err_size)
+		   WaSaidText *err)
 {
 	const char *entry = *list;
 	size_t		entry_len = strcspn(entry, ",");
@@ -213,8 +213,7 @@ read_entry(const char **list, const WaGateway **gateway, Place *place,
 	equals = memchr(entry, '=', entry_len);
 	if (equals == NULL)
 	{
-		wa_gateway_sentence(err, err_size,
-							"an entry of the allowed hosts is not of the form kind=host[:port]");
+		wa_gateway_say(err, WA_SAY_ENTRY_ALLOWED_HOSTS_NOT_FORM_KIND);
 		return false;
 	}
 
@@ -230,23 +229,17 @@ read_entry(const char **list, const WaGateway **gateway, Place *place,
 	*gateway = wa_gateway_find(kind);
 	if (*gateway == NULL)
 	{
-		wa_gateway_sentence(err, err_size,
-							"an entry of the allowed hosts names an unknown kind of provider");
+		wa_gateway_say(err, WA_SAY_ENTRY_ALLOWED_HOSTS_NAMES_UNKNOWN);
 		return false;
 	}
 	if (!read_place(host, host_len, place))
 	{
-		wa_gateway_sentence(err, err_size,
-							"an allowed host for %s is not a plain host name or address with an optional port",
-							(*gateway)->kind);
+		wa_gateway_say(err, WA_SAY_ALLOWED_HOST_FOR_NOT_PLAIN_HOST, (*gateway)->kind);
 		return false;
 	}
 	if (!place->loopback && place->port != -1 && place->port != HTTPS_PORT)
 	{
-		wa_gateway_sentence(err, err_size,
-							"allowed host \"%s\" for %s has port %ld, but only loopback hosts may have another port than %d",
-							place->host, (*gateway)->kind, place->port,
-							HTTPS_PORT);
+		wa_gateway_say(err, WA_SAY_ALLOWED_HOST_FOR_HAS_PORT_BUT_ONLY, place->host, (*gateway)->kind, WA_NUMBER(place->port), WA_NUMBER(HTTPS_PORT));
 		return false;
 	}
 	return true;
@@ -259,16 +252,14 @@ read_entry(const char **list, const WaGateway **gateway, Place *place,
  */
 static bool
 walk_list(const char *list, const char *kind, const Place *want, bool plain,
-		  bool *found, char *err, size_t err_size)
+		  bool *found, WaSaidText *err)
 {
 	*found = false;
 	if (list == NULL || list[strspn(list, " \t")] == '\0')
 		return true;
 	if (strlen(list) > MAX_LIST_BYTES)
 	{
-		wa_gateway_sentence(err, err_size,
-							"the list of allowed hosts is longer than %d bytes",
-							MAX_LIST_BYTES);
+		wa_gateway_say(err, WA_SAY_LIST_ALLOWED_HOSTS_LONGER_THAN, WA_NUMBER(MAX_LIST_BYTES));
 		return false;
 	}
 	for (;;)
@@ -276,7 +267,7 @@ walk_list(const char *list, const char *kind, const Place *want, bool plain,
 		const WaGateway *gateway;
 		Place		place;
 
-		if (!read_entry(&list, &gateway, &place, err, err_size))
+		if (!read_entry(&list, &gateway, &place, err))
 			return false;
 		if (want != NULL && strcmp(gateway->kind, kind) == 0 &&
 			strcmp(place.host, want->host) == 0 &&
@@ -292,14 +283,14 @@ walk_list(const char *list, const char *kind, const Place *want, bool plain,
 /*
  * Is this a list for the setting: entries "kind=host[:port]" separated by
  * commas, blanks around them?  Empty is valid and allows nothing.  If not,
- * err (err_size bytes) says what is wrong.
+ * err says what is wrong.
  */
 bool
-wa_gateway_allowed_list_valid(const char *allowed, char *err, size_t err_size)
+wa_gateway_allowed_list_valid(const char *allowed, WaSaidText *err)
 {
 	bool		found;
 
-	return walk_list(allowed, NULL, NULL, false, &found, err, err_size);
+	return walk_list(allowed, NULL, NULL, false, &found, err);
 }
 
 /*
@@ -307,11 +298,11 @@ wa_gateway_allowed_list_valid(const char *allowed, char *err, size_t err_size)
  * the list for the kind.  https on port 443 only; an entry with a loopback
  * host (127.0.0.0/8, [::1], localhost) and a port allows that port, and http
  * as well.  The URL must be in its plain spelling.  If the answer is no, err
- * (err_size bytes) says why; it never repeats the URL.
+ * says why; it never repeats the URL.
  */
 bool
 wa_gateway_url_allowed(const char *kind, const char *url, const char *allowed,
-					   char *err, size_t err_size)
+					   WaSaidText *err)
 {
 	Place		want;
 	const char *authority;
@@ -322,7 +313,7 @@ wa_gateway_url_allowed(const char *kind, const char *url, const char *allowed,
 
 	if (wa_gateway_find(kind) == NULL)
 	{
-		wa_gateway_sentence(err, err_size, "unknown kind of provider");
+		wa_gateway_say(err, WA_SAY_UNKNOWN_KIND_PROVIDER);
 		return false;
 	}
 	if (url == NULL)
@@ -332,8 +323,7 @@ wa_gateway_url_allowed(const char *kind, const char *url, const char *allowed,
 		if (*p < 0x21 || *p > 0x7e || strchr("\\#\"<>^`{|}", *p) != NULL ||
 			p - url >= MAX_URL_BYTES)
 		{
-			wa_gateway_sentence(err, err_size,
-								"the URL is too long or has characters that a URL of a provider must not have");
+			wa_gateway_say(err, WA_SAY_URL_TOO_LONG_OR_HAS_CHARACTERS_URL);
 			return false;
 		}
 	}
@@ -350,29 +340,24 @@ wa_gateway_url_allowed(const char *kind, const char *url, const char *allowed,
 	}
 	else
 	{
-		wa_gateway_sentence(err, err_size,
-							"the URL does not begin with https://");
+		wa_gateway_say(err, WA_SAY_URL_DOES_NOT_BEGIN_HTTPS);
 		return false;
 	}
 
 	len = strcspn(authority, "/");
 	if (!read_place(authority, len, &want))
 	{
-		wa_gateway_sentence(err, err_size,
-							"the URL does not name its host in the plain form host[:port]");
+		wa_gateway_say(err, WA_SAY_URL_DOES_NOT_NAME_HOST_IN_PLAIN);
 		return false;
 	}
 	if (want.port == -1)
 		want.port = plain ? HTTP_PORT : HTTPS_PORT;
 
-	if (!walk_list(allowed, kind, &want, plain, &found, err, err_size))
+	if (!walk_list(allowed, kind, &want, plain, &found, err))
 		return false;
 	if (!found)
 	{
-		wa_gateway_sentence(err, err_size,
-							"%s://%s:%ld is not among the allowed hosts for %s",
-							plain ? "http" : "https", want.host, want.port,
-							kind);
+		wa_gateway_say(err, WA_SAY_NOT_AMONG_ALLOWED_HOSTS_FOR, plain ? "http" : "https", want.host, WA_NUMBER(want.port), kind);
 		return false;
 	}
 	return true;

@@ -100,15 +100,15 @@ add_message(WaBuf *body, const char *text)
 static bool
 fonnte_build(const char *base_url, const WaPair *settings, size_t nsettings,
 			 const WaOutbound *msg, WaRequest *req,
-			 char *err, size_t err_size)
+			 WaSaidText *err)
 {
 	WaBuf		body = {0};
 	size_t		i;
 
 	memset(req, 0, sizeof(*req));
-	if (!wa_gateway_check_message(&wa_gateway_fonnte, msg, err, err_size) ||
+	if (!wa_gateway_check_message(&wa_gateway_fonnte, msg, err) ||
 		!wa_gateway_check_settings(&wa_gateway_fonnte, settings, nsettings,
-								   err, err_size))
+								   err))
 		return false;
 
 	add_field(&body, "target", msg->number);
@@ -143,7 +143,7 @@ fonnte_build(const char *base_url, const WaPair *settings, size_t nsettings,
 	return wa_gateway_request(req, "POST", &wa_gateway_fonnte, base_url,
 							  "/send", &body, FORM_TYPE,
 							  wa_gateway_setting(settings, nsettings, "token"),
-							  err, err_size);
+							  err);
 }
 
 /* See WaGateway.  The form's fields, for people to read. */
@@ -200,8 +200,7 @@ judge_refusal(const WaReply *reply, const char *reason, WaVerdict *verdict)
 		verdict->wait_s = row->wait_s;
 		wa_gateway_sentence(verdict->code, sizeof(verdict->code), "%s",
 							row->word);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s (Fonnte: %s).", row->sentence, reason);
+		wa_gateway_say(&verdict->said, WA_SAY_FONNTE_SAYS, wa_text_say_plain(row->sentence), reason);
 		wa_gateway_told_wait(reply, verdict);
 	}
 	else if (wa_gateway_status_tells(reply))
@@ -211,9 +210,8 @@ judge_refusal(const WaReply *reply, const char *reason, WaVerdict *verdict)
 	{
 		/* Refused means not queued, whatever the wording. */
 		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Fonnte refused the message for a reason we do not know: %s.",
-							reason[0] != '\0' ? reason : "none given");
+		wa_gateway_say(&verdict->said, WA_SAY_FONNTE_REFUSED_UNKNOWN,
+					   wa_gateway_or(reason, WA_SAY_NONE_GIVEN));
 		wa_gateway_unlisted(verdict, reason[0] != '\0' ? reason : "none given");
 	}
 }
@@ -239,12 +237,9 @@ fonnte_judge(const WaReply *reply, WaVerdict *verdict)
 		wa_gateway_verdict(verdict, WA_OUTCOME_ACCEPTED);
 		if (wa_gateway_text(wa_gateway_member(root, "requestid"),
 							request, sizeof(request)))
-			wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-								"Fonnte queued the message (request %s).",
-								request);
+			wa_gateway_say(&verdict->said, WA_SAY_FONNTE_QUEUED_MESSAGE_REQUEST, request);
 		else
-			wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-								"Fonnte queued the message.");
+			wa_gateway_say(&verdict->said, WA_SAY_FONNTE_QUEUED_MESSAGE);
 		memcpy(verdict->message_id, id, strlen(id) + 1);
 	}
 	else if (!has_id && (status_says(status, "false") ||
@@ -255,9 +250,7 @@ fonnte_judge(const WaReply *reply, WaVerdict *verdict)
 	{
 		/* Half a success: whichever half is true, it may be queued. */
 		wa_gateway_verdict(verdict, WA_OUTCOME_UNKNOWN);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Fonnte's answer (HTTP status %d) neither proves nor denies that the message was queued.",
-							reply->http_status);
+		wa_gateway_say(&verdict->said, WA_SAY_FONNTE_PROVES_NOTHING, WA_NUMBER(reply->http_status));
 		memcpy(verdict->message_id, id, strlen(id) + 1);
 	}
 	else
@@ -270,18 +263,18 @@ fonnte_judge(const WaReply *reply, WaVerdict *verdict)
 static bool
 fonnte_build_test(const char *base_url, const WaPair *settings,
 				  size_t nsettings, WaRequest *req,
-				  char *err, size_t err_size)
+				  WaSaidText *err)
 {
 	WaBuf		body = {0};
 
 	memset(req, 0, sizeof(*req));
 	if (!wa_gateway_check_settings(&wa_gateway_fonnte, settings, nsettings,
-								   err, err_size))
+								   err))
 		return false;
 	return wa_gateway_request(req, "POST", &wa_gateway_fonnte, base_url,
 							  "/device", &body, NULL,
 							  wa_gateway_setting(settings, nsettings, "token"),
-							  err, err_size);
+							  err);
 }
 
 /* See WaGateway. */
@@ -298,6 +291,7 @@ fonnte_judge_test(const WaPair *settings, size_t nsettings,
 	char		state[32];
 	char		quota[32];
 	char		reason[300];
+	WaSaidText	details;
 
 	wa_gateway_health_copy(&wa_gateway_fonnte, settings, nsettings, detail,
 						   root, keys, sizeof(keys) / sizeof(keys[0]));
@@ -313,22 +307,15 @@ fonnte_judge_test(const WaPair *settings, size_t nsettings,
 		health->quota_left = wa_gateway_health_count(wa_gateway_member(root, "quota"));
 		health->ok = connected && health->quota_left != 0;
 		if (connected && !health->ok)
-			wa_gateway_sentence(health->reason, sizeof(health->reason),
-								"The quota of the Fonnte device is used up.");
+			wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_QUOTA_USED_UP);
 		else if (health->ok)
-			wa_gateway_sentence(health->reason, sizeof(health->reason),
-								"The Fonnte device is connected to WhatsApp; its quota is %s.",
-								quota[0] != '\0' ? quota : "not given");
+			wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_CONNECTED, wa_gateway_or(quota, WA_SAY_NOT_GIVEN));
 		else
-			wa_gateway_sentence(health->reason, sizeof(health->reason),
-								"The Fonnte device is not connected to WhatsApp (%s).",
-								state[0] != '\0' ? state : "no state given");
+			wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_NOT_CONNECTED, wa_gateway_or(state, WA_SAY_NO_STATE_GIVEN));
 	}
 	else
-		wa_gateway_sentence(health->reason, sizeof(health->reason),
-							"Fonnte did not confirm the device (HTTP status %d%s%s).",
-							reply->http_status,
-							reason[0] != '\0' ? ": " : "", reason);
+		wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_NOT_CONFIRMED, WA_NUMBER(reply->http_status),
+					   wa_gateway_details(&details, reason));
 	json_object_put(root);
 	wa_gateway_health_finish(&wa_gateway_fonnte, settings, nsettings, detail,
 							 health);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "export.h"
+#include "text/say.h"
 #include "text/text.h"			/* WaPair */
 
 /* What one attempt came to.  The order is fixed; names in gateway.c. */
@@ -107,7 +108,7 @@ typedef struct WaReply
 
 /*
  * The verdict on one answer.  Strings are valid UTF-8 without control bytes.
- * Code, reason and message id may quote the answer, and an answer may echo a
+ * Code, what is said and message id may quote the answer, and an answer may echo a
  * secret: pass them through wa_gateway_redact() before they are stored or
  * logged.
  *
@@ -128,7 +129,7 @@ typedef struct WaVerdict
 	long		backoff_s;		/* first step of that backoff in seconds; -1:
 								 * the general one */
 	char		code[WA_CODE_SIZE]; /* provider's own code or "" */
-	char		reason[WA_REASON_SIZE]; /* one sentence for people */
+	WaSaidText	said;			/* for people */
 	char		message_id[WA_MESSAGE_ID_SIZE]; /* provider's id or ""; may be
 											 * there without acceptance */
 
@@ -144,7 +145,7 @@ typedef struct WaVerdict
 typedef struct WaHealth
 {
 	bool		ok;
-	char		reason[WA_REASON_SIZE]; /* one sentence, secrets removed */
+	WaSaidText	said;			/* for people, secrets removed */
 	char	   *detail;			/* JSON object, secrets removed; NULL only
 								 * without memory; wa_gateway_health_free */
 	long		quota_left;		/* messages that may still go; -1: not told */
@@ -199,14 +200,13 @@ typedef struct WaGateway
 	/*
 	 * Build the request for a message.  base_url NULL or "" means the one
 	 * above; whether the URL may be reached is wa_gateway_url_allowed()'s
-	 * question.  Returns false, with *req empty and a message in the style of
-	 * PostgreSQL's primary messages in err (err_size bytes), if the message
+	 * question.  Returns false, with *req empty and the cause in err, if the message
 	 * or the settings cannot make a request.  err never holds a secret.
 	 */
 	bool		(*build) (const char *base_url,
 						  const WaPair *settings, size_t nsettings,
 						  const WaOutbound *msg, WaRequest *req,
-						  char *err, size_t err_size);
+						  WaSaidText *err);
 
 	/*
 	 * Class an answer to a request of build(), whatever it holds.  Fills all
@@ -218,7 +218,7 @@ typedef struct WaGateway
 	/* Build the provider's status call: it must never send a message. */
 	bool		(*build_test) (const char *base_url,
 							   const WaPair *settings, size_t nsettings,
-							   WaRequest *req, char *err, size_t err_size);
+							   WaRequest *req, WaSaidText *err);
 
 	/*
 	 * Read the answer of the status call.  Fills all of *health; release it
@@ -283,13 +283,13 @@ WA_EXPORT extern const char *wa_gateway_language(const char *given);
  */
 WA_EXPORT extern bool wa_gateway_url_allowed(const char *kind, const char *url,
 											 const char *allowed,
-											 char *err, size_t err_size);
+											 WaSaidText *err);
 WA_EXPORT extern bool wa_gateway_allowed_list_valid(const char *allowed,
-													char *err, size_t err_size);
+													WaSaidText *err);
 
 /* request.c: can paths of requests be put behind this URL? */
 WA_EXPORT extern bool wa_gateway_base_url_ok(const char *url,
-											 char *err, size_t err_size);
+											 WaSaidText *err);
 
 /*
  * redact.c: a copy of text in which every secret value is replaced by "***"
@@ -298,5 +298,7 @@ WA_EXPORT extern bool wa_gateway_base_url_ok(const char *url,
 WA_EXPORT extern char *wa_gateway_redact(const char *text, size_t len,
 										 const WaPair *secrets, size_t nsecrets,
 										 size_t max_bytes);
+WA_EXPORT extern void wa_gateway_redact_said(WaSaidText *text, const WaPair *secrets,
+											 size_t nsecrets);
 
 #endif							/* SICANTIK_WA_GATEWAY_H */

@@ -131,7 +131,7 @@ wa_gateway_health_count(json_object *value)
 
 /*
  * Finish a verdict: the detail becomes text (NULL only without memory) and is
- * released, and our secrets disappear from the reason.
+ * released, and our secrets disappear from what is said.
  */
 void
 wa_gateway_health_finish(const WaGateway *gateway,
@@ -140,17 +140,10 @@ wa_gateway_health_finish(const WaGateway *gateway,
 {
 	WaPair		secrets[WA_GATEWAY_MAX_SECRETS];
 	size_t		nsecrets;
-	char	   *shown;
 	const char *json;
 
 	nsecrets = collect_secrets(gateway, settings, nsettings, secrets);
-	shown = wa_gateway_redact(health->reason, strlen(health->reason),
-							  secrets, nsecrets, sizeof(health->reason) - 1);
-	if (shown != NULL)
-		memcpy(health->reason, shown, strlen(shown) + 1);
-	else
-		health->reason[0] = '\0';
-	free(shown);
+	wa_gateway_redact_said(&health->said, secrets, nsecrets);
 
 	if (detail == NULL)
 		return;

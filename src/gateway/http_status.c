@@ -99,7 +99,8 @@ void
 wa_gateway_judge_status(const char *provider, const WaReply *reply,
 						const char *details, WaVerdict *verdict)
 {
-	const char *before = details != NULL ? ": " : "";
+	WaSaidText	shown;
+	const void *more = wa_gateway_details(&shown, details);
 	int			status = reply->http_status;
 	char		words[WA_REASON_SIZE];
 	Meaning		meaning;
@@ -111,52 +112,39 @@ wa_gateway_judge_status(const char *provider, const WaReply *reply,
 	if (meaning == ACCESS)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_PROVIDER);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s refused access with HTTP status %d%s%s.",
-							provider, status, before, details);
+		wa_gateway_say(&verdict->said, WA_SAY_HTTP_REFUSED_ACCESS, provider, WA_NUMBER(status), more);
 	}
 	else if (meaning == TOO_FAST)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_THROTTLE);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s asked us to slow down with HTTP status 429%s%s.",
-							provider, before, details);
+		wa_gateway_say(&verdict->said, WA_SAY_HTTP_SLOW_DOWN, provider, more);
 	}
 	else if (meaning == NOT_HEARD)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_RETRY);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s did not take the request up (HTTP status %d)%s%s.",
-							provider, status, before, details);
+		wa_gateway_say(&verdict->said, WA_SAY_HTTP_NOT_HEARD, provider, WA_NUMBER(status), more);
 	}
 	else if (meaning == NOT_REACHED)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_RETRY);
 		verdict->not_reached = true;
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s could not be reached by the server in front of it (HTTP status %d)%s%s.",
-							provider, status, before, details);
+		wa_gateway_say(&verdict->said, WA_SAY_HTTP_NOT_REACHED, provider, WA_NUMBER(status), more);
 	}
 	else if (status >= 400 && status <= 499)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s refused the request with HTTP status %d and no error code%s%s.",
-							provider, status, before, details);
+		wa_gateway_say(&verdict->said, WA_SAY_HTTP_REFUSED, provider, WA_NUMBER(status), more);
 		wa_gateway_unlisted(verdict, details);
 		memcpy(words, verdict->unlisted, sizeof(verdict->unlisted));
 		wa_gateway_sentence(verdict->unlisted, sizeof(verdict->unlisted),
-							"HTTP %d%s%s", status, before, words);
+							"HTTP %d%s%s", status, words[0] != '\0' ? ": " : "", words);
 	}
 	else
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_UNKNOWN);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s answered with HTTP status %d and %s; the message may or may not have been accepted%s%s.",
-							provider, status,
-							reply->truncated ? "an incomplete or too long body" :
-							"nothing that proves acceptance or refusal",
-							before, details);
+		wa_gateway_say(&verdict->said, WA_SAY_HTTP_OPEN, provider, WA_NUMBER(status),
+					   wa_text_say_plain(reply->truncated ? WA_SAY_HTTP_BODY_INCOMPLETE : WA_SAY_HTTP_NO_PROOF),
+					   more);
 	}
 	wa_gateway_told_wait(reply, verdict);
 }
@@ -170,7 +158,7 @@ void
 wa_gateway_judge_gateway_status(const char *provider, const WaReply *reply,
 								const char *details, WaVerdict *verdict)
 {
-	const char *before = details != NULL ? ": " : "";
+	WaSaidText	shown;
 
 	if (reply->http_status != 404)
 	{
@@ -178,7 +166,5 @@ wa_gateway_judge_gateway_status(const char *provider, const WaReply *reply,
 		return;
 	}
 	wa_gateway_verdict(verdict, WA_OUTCOME_PROVIDER);
-	wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-						"%s has no such call (HTTP status 404); check the base URL%s%s.",
-						provider, before, details != NULL ? details : "");
+	wa_gateway_say(&verdict->said, WA_SAY_HTTP_NO_SUCH_CALL, provider, wa_gateway_details(&shown, details));
 }

@@ -60,28 +60,26 @@ version_ok(const char *version)
  */
 static bool
 begin_path(const WaPair *settings, size_t nsettings, WaBuf *path,
-		   char *err, size_t err_size)
+		   WaSaidText *err)
 {
 	const char *version;
 	const char *number_id;
 
 	if (!wa_gateway_check_settings(&wa_gateway_meta, settings, nsettings,
-								   err, err_size))
+								   err))
 		return false;
 	version = wa_gateway_value(&wa_gateway_meta, settings, nsettings,
 							   "api_version");
 	if (!version_ok(version))
 	{
-		wa_gateway_sentence(err, err_size,
-							"setting \"api_version\" must look like v26.0");
+		wa_gateway_say(err, WA_SAY_META_SETTING_API_VERSION_MUST_LOOK);
 		return false;
 	}
 	number_id = wa_gateway_setting(settings, nsettings, "phone_number_id");
 	if (number_id[strspn(number_id, "0123456789")] != '\0' ||
 		strlen(number_id) > 32)
 	{
-		wa_gateway_sentence(err, err_size,
-							"setting \"phone_number_id\" must consist of digits");
+		wa_gateway_say(err, WA_SAY_META_SETTING_PHONE_NUMBER_ID_MUST);
 		return false;
 	}
 	wa_gateway_buf_str(path, "/");
@@ -98,7 +96,7 @@ begin_path(const WaPair *settings, size_t nsettings, WaBuf *path,
 static bool
 finish(WaRequest *req, const char *method, const char *base_url, WaBuf *path,
 	   WaBuf *body, const WaPair *settings, size_t nsettings,
-	   char *err, size_t err_size)
+	   WaSaidText *err)
 {
 	WaBuf		bearer = {0};
 	bool		ok = false;
@@ -111,13 +109,13 @@ finish(WaRequest *req, const char *method, const char *base_url, WaBuf *path,
 	{
 		if (body != NULL)
 			wa_gateway_buf_free(body);
-		wa_gateway_sentence(err, err_size, "out of memory");
+		wa_gateway_say(err, WA_SAY_OUT_OF_MEMORY);
 	}
 	else
 		ok = wa_gateway_request(req, method, &wa_gateway_meta, base_url,
 								path->data, body,
 								body != NULL ? "application/json" : NULL,
-								bearer.data, err, err_size);
+								bearer.data, err);
 	wa_gateway_buf_free(&bearer);
 	wa_gateway_buf_free(path);
 	return ok;
@@ -190,20 +188,19 @@ add_template(WaBuf *body, const WaOutbound *msg)
 /* See WaGateway. */
 static bool
 meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
-		   const WaOutbound *msg, WaRequest *req, char *err, size_t err_size)
+		   const WaOutbound *msg, WaRequest *req, WaSaidText *err)
 {
 	WaBuf		path = {0};
 	WaBuf		body = {0};
 	size_t		chars;
 
 	memset(req, 0, sizeof(*req));
-	if (!wa_gateway_check_message(&wa_gateway_meta, msg, err, err_size))
+	if (!wa_gateway_check_message(&wa_gateway_meta, msg, err))
 		return false;
 	if (msg->form != WA_FORM_TEXT && msg->language != NULL &&
 		(!wa_gateway_utf8_length(msg->language, &chars) || chars > 32))
 	{
-		wa_gateway_sentence(err, err_size,
-							"the language code of the template is not valid");
+		wa_gateway_say(err, WA_SAY_META_LANGUAGE_CODE_TEMPLATE_NOT);
 		return false;
 	}
 	if (msg->callback != NULL)
@@ -214,13 +211,11 @@ meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
 			p++;
 		if (*p != '\0' || p - msg->callback > MAX_CALLBACK_BYTES)
 		{
-			wa_gateway_sentence(err, err_size,
-								"the callback data must be printable ASCII of at most %d bytes",
-								MAX_CALLBACK_BYTES);
+			wa_gateway_say(err, WA_SAY_META_CALLBACK_DATA_MUST_BE, WA_NUMBER(MAX_CALLBACK_BYTES));
 			return false;
 		}
 	}
-	if (!begin_path(settings, nsettings, &path, err, err_size))
+	if (!begin_path(settings, nsettings, &path, err))
 		return false;
 	wa_gateway_buf_str(&path, "/messages");
 
@@ -247,7 +242,7 @@ meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
 	wa_gateway_buf_str(&body, "}");
 
 	return finish(req, "POST", base_url, &path, &body, settings, nsettings,
-				  err, err_size);
+				  err);
 }
 
 /*
@@ -340,7 +335,8 @@ judge_error(const WaReply *reply, json_object *error, WaVerdict *verdict)
 	json_object *transient;
 	char		details[400];
 	char		code_text[32];
-	const char *sentence;
+	WaSay		sentence;
+	WaSaidText	more;
 	long		code;
 	long		wait_s;
 
@@ -372,24 +368,23 @@ judge_error(const WaReply *reply, json_object *error, WaVerdict *verdict)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_RETRY);
 		verdict->max_retries = 2;
-		sentence = "Meta reports an unknown error that may pass";
+		sentence = WA_SAY_META_REPORTS_UNKNOWN_ERROR_MAY;
 	}
 	else if (reply->http_status >= 400 && reply->http_status <= 499)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
-		sentence = "Meta refused the request with an unknown error";
+		sentence = WA_SAY_META_REFUSED_REQUEST_UNKNOWN_ERROR;
 		memcpy(verdict->unlisted, code_text, strlen(code_text) + 1);
 	}
 	else
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_UNKNOWN);
-		sentence = "Meta answered success and an unknown error at once; the message may or may not have been accepted";
+		sentence = WA_SAY_META_ANSWERED_SUCCESS_AND_UNKNOWN;
 	}
 
 	memcpy(verdict->code, code_text, strlen(code_text) + 1);
-	wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-						"%s (Meta's error %ld%s%s).", sentence, code,
-						details[0] != '\0' ? ": " : "", details);
+	wa_gateway_say(&verdict->said, WA_SAY_META_SAYS, wa_text_say_plain(sentence), code_text,
+				   wa_gateway_details(&more, details));
 	wa_gateway_told_wait(reply, verdict);
 	if (row != NULL && row->regain)
 	{
@@ -410,14 +405,12 @@ judge_message(json_object *message, const char *id, WaVerdict *verdict)
 						   wa_gateway_same_word(status, "accepted")))
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_ACCEPTED);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Meta accepted the message.");
+		wa_gateway_say(&verdict->said, WA_SAY_META_ACCEPTED_MESSAGE);
 	}
 	else if (wa_gateway_same_word(status, "held_for_quality_assessment"))
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_ACCEPTED);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Meta accepted the message but holds it until the quality of the template is assessed.");
+		wa_gateway_say(&verdict->said, WA_SAY_META_ACCEPTED_MESSAGE_BUT_HOLDS);
 	}
 	else if (wa_gateway_same_word(status, "paused"))
 	{
@@ -427,15 +420,12 @@ judge_message(json_object *message, const char *id, WaVerdict *verdict)
 		 */
 		wa_gateway_verdict(verdict, WA_OUTCOME_TEMPLATE);
 		verdict->scope = WA_SCOPE_PROVIDER;
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Meta took the message but does not send it: the template is paused.");
+		wa_gateway_say(&verdict->said, WA_SAY_META_TOOK_MESSAGE_BUT_DOES_NOT);
 	}
 	else
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_UNKNOWN);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Meta gave the message the unknown status \"%s\".",
-							status);
+		wa_gateway_say(&verdict->said, WA_SAY_META_GAVE_MESSAGE_UNKNOWN_STATUS, status);
 	}
 	if (member != NULL && verdict->outcome != WA_OUTCOME_ACCEPTED)
 		memcpy(verdict->code, status, strlen(status) + 1);
@@ -462,9 +452,7 @@ meta_judge(const WaReply *reply, WaVerdict *verdict)
 	else if (has_id)
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_UNKNOWN);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Meta gave a message id together with an error or HTTP status %d; the message may or may not have been accepted.",
-							reply->http_status);
+		wa_gateway_say(&verdict->said, WA_SAY_META_GAVE_MESSAGE_ID_TOGETHER, WA_NUMBER(reply->http_status));
 		memcpy(verdict->message_id, id, strlen(id) + 1);
 	}
 	else
@@ -481,18 +469,18 @@ meta_judge(const WaReply *reply, WaVerdict *verdict)
 /* See WaGateway. */
 static bool
 meta_build_test(const char *base_url, const WaPair *settings,
-				size_t nsettings, WaRequest *req, char *err, size_t err_size)
+				size_t nsettings, WaRequest *req, WaSaidText *err)
 {
 	WaBuf		path = {0};
 
 	memset(req, 0, sizeof(*req));
-	if (!begin_path(settings, nsettings, &path, err, err_size))
+	if (!begin_path(settings, nsettings, &path, err))
 		return false;
 	wa_gateway_buf_str(&path,
 					   "?fields=id,display_phone_number,verified_name,"
 					   "quality_rating,code_verification_status,name_status");
 	return finish(req, "GET", base_url, &path, NULL, settings, nsettings,
-				  err, err_size);
+				  err);
 }
 
 /* See WaGateway. */
@@ -526,12 +514,9 @@ meta_judge_test(const WaPair *settings, size_t nsettings,
 							   sizeof(number_keys) / sizeof(number_keys[0]));
 		health->ok = (number_id != NULL && strcmp(id, number_id) == 0);
 		if (health->ok)
-			wa_gateway_sentence(health->reason, sizeof(health->reason),
-								"Meta knows the token and the phone number; its quality rating is %s.",
-								quality[0] != '\0' ? quality : "not given");
+			wa_gateway_say(&health->said, WA_SAY_META_KNOWS_TOKEN_AND_PHONE_NUMBER, wa_gateway_or(quality, WA_SAY_NOT_GIVEN));
 		else
-			wa_gateway_sentence(health->reason, sizeof(health->reason),
-								"Meta answered for another phone number id than the one that is set.");
+			wa_gateway_say(&health->said, WA_SAY_META_ANSWERED_FOR_ANOTHER_PHONE);
 	}
 	else
 	{
@@ -543,12 +528,10 @@ meta_judge_test(const WaPair *settings, size_t nsettings,
 			wa_gateway_health_copy(&wa_gateway_meta, settings, nsettings,
 								   detail, error, error_keys,
 								   sizeof(error_keys) / sizeof(error_keys[0]));
-			memcpy(health->reason, verdict.reason, sizeof(health->reason));
+			health->said = verdict.said;
 		}
 		else
-			wa_gateway_sentence(health->reason, sizeof(health->reason),
-								"Meta answered with HTTP status %d and without the phone number's data.",
-								reply->http_status);
+			wa_gateway_say(&health->said, WA_SAY_META_ANSWERED_HTTP_STATUS_AND, WA_NUMBER(reply->http_status));
 	}
 	json_object_put(root);
 	wa_gateway_health_finish(&wa_gateway_meta, settings, nsettings, detail,

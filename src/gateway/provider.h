@@ -19,6 +19,9 @@
 #include "gateway/gateway.h"
 #include "gateway/utf8.h"
 
+/* wa_say_into(), with values cleaned as by wa_gateway_clean(). */
+#define wa_gateway_say(text, ...)	wa_gateway_say_cleaned((text), WA_SAY_ARGUMENTS(__VA_ARGS__))
+
 /* No provider has more secret settings than this; checked by the tests. */
 #define WA_GATEWAY_MAX_SECRETS	8
 
@@ -35,7 +38,7 @@ typedef struct WaMetaCode
 	long		backoff_s;		/* as in WaVerdict */
 	bool		regain;			/* the usage header may tell the wait */
 	bool		opt_out;
-	const char *sentence;
+	WaSay		sentence;
 } WaMetaCode;
 
 /* What one of Fonnte's or Watzap's words comes to. */
@@ -46,7 +49,7 @@ typedef struct WaWord
 	WaFallback	fallback;
 	int			max_retries;
 	long		wait_s;
-	const char *sentence;
+	WaSay		sentence;
 } WaWord;
 
 /* The providers, in the order in which people are told of them. */
@@ -82,16 +85,16 @@ extern const char *wa_gateway_value(const WaGateway *gateway,
 extern bool wa_gateway_check_settings(const WaGateway *gateway,
 									  const WaPair *settings,
 									  size_t nsettings,
-									  char *err, size_t err_size);
+									  WaSaidText *err);
 extern bool wa_gateway_check_message(const WaGateway *gateway,
 									 const WaOutbound *msg,
-									 char *err, size_t err_size);
+									 WaSaidText *err);
 extern bool wa_gateway_request(WaRequest *req, const char *method,
 							   const WaGateway *gateway, const char *base_url,
 							   const char *path, WaBuf *body,
 							   const char *content_type,
 							   const char *authorization,
-							   char *err, size_t err_size);
+							   WaSaidText *err);
 
 /* health.c */
 extern json_object *wa_gateway_health_begin(const WaReply *reply,

@@ -394,3 +394,40 @@ wa_gateway_redact(const char *text, size_t len,
 	free(marks);
 	return copy;
 }
+
+/*
+ * The same for what is said, in place: in its values, since our own words hold
+ * no secret.  Without memory, or room for the stars, nothing is said.
+ */
+void
+wa_gateway_redact_said(WaSaidText *text, const WaPair *secrets, size_t nsecrets)
+{
+	WaSaidText	copy = {""};
+	const char *from = text->bytes;
+	size_t		used = 0;
+
+	while (*from != '\0')
+	{
+		size_t		len = wa_text_say_frame(from);
+		char	   *shown = NULL;
+		size_t		add = len;
+
+		if (len == 0)
+		{
+			len = wa_text_say_value(from);
+			shown = wa_gateway_redact(from, len, secrets, nsecrets, sizeof(copy.bytes));
+			add = shown != NULL ? strlen(shown) : sizeof(copy.bytes);
+		}
+		if (add >= sizeof(copy.bytes) - used)
+		{
+			free(shown);
+			text->bytes[0] = '\0';
+			return;
+		}
+		memcpy(copy.bytes + used, shown != NULL ? shown : from, add);
+		free(shown);
+		used += add;
+		from += len;
+	}
+	*text = copy;
+}

@@ -237,7 +237,7 @@ is_plain(const char *value)
 bool
 wa_gateway_check_settings(const WaGateway *gateway,
 						  const WaPair *settings, size_t nsettings,
-						  char *err, size_t err_size)
+						  WaSaidText *err)
 {
 	size_t		i;
 
@@ -251,15 +251,12 @@ wa_gateway_check_settings(const WaGateway *gateway,
 		value = wa_gateway_value(gateway, settings, nsettings, known->name);
 		if (value == NULL)
 		{
-			wa_gateway_sentence(err, err_size,
-								"setting \"%s\" is missing", known->name);
+			wa_gateway_say(err, WA_SAY_PROVIDER_SETTING_MISSING, known->name);
 			return false;
 		}
 		if (!is_plain(value))
 		{
-			wa_gateway_sentence(err, err_size,
-								"setting \"%s\" must be printable ASCII without blanks, at most %d bytes",
-								known->name, MAX_SETTING_BYTES);
+			wa_gateway_say(err, WA_SAY_SETTING_MUST_BE_PRINTABLE_ASCII, known->name, WA_NUMBER(MAX_SETTING_BYTES));
 			return false;
 		}
 	}
@@ -272,7 +269,7 @@ wa_gateway_check_settings(const WaGateway *gateway,
  */
 bool
 wa_gateway_check_message(const WaGateway *gateway, const WaOutbound *msg,
-						 char *err, size_t err_size)
+						 WaSaidText *err)
 {
 	size_t		digits;
 	size_t		chars;
@@ -280,18 +277,14 @@ wa_gateway_check_message(const WaGateway *gateway, const WaOutbound *msg,
 
 	if (msg->form == WA_FORM_NAMED && gateway->max_param_name == 0)
 	{
-		wa_gateway_sentence(err, err_size,
-							"%s takes template parameters by position only",
-							gateway->name);
+		wa_gateway_say(err, WA_SAY_PARAMETERS_BY_POSITION_ONLY, gateway->name);
 		return false;
 	}
 	digits = msg->number != NULL ? strspn(msg->number, "0123456789") : 0;
 	if (digits == 0 || digits >= WA_NUMBER_SIZE ||
 		msg->number[digits] != '\0' || msg->number[0] == '0')
 	{
-		wa_gateway_sentence(err, err_size,
-							"the number must be 1 to %d digits with country code and nothing else",
-							WA_NUMBER_SIZE - 1);
+		wa_gateway_say(err, WA_SAY_NUMBER_MUST_BE_1_DIGITS_COUNTRY, WA_NUMBER(WA_NUMBER_SIZE - 1));
 		return false;
 	}
 
@@ -299,20 +292,17 @@ wa_gateway_check_message(const WaGateway *gateway, const WaOutbound *msg,
 	{
 		if (msg->body == NULL || msg->body[0] == '\0')
 		{
-			wa_gateway_sentence(err, err_size, "the message has no text");
+			wa_gateway_say(err, WA_SAY_NO_TEXT);
 			return false;
 		}
 		if (!wa_gateway_utf8_length(msg->body, &chars))
 		{
-			wa_gateway_sentence(err, err_size,
-								"the text is not valid UTF-8");
+			wa_gateway_say(err, WA_SAY_TEXT_NOT_VALID_UTF_8);
 			return false;
 		}
 		if (chars > gateway->max_text_chars)
 		{
-			wa_gateway_sentence(err, err_size,
-								"the text has %zu characters, but %s takes at most %zu",
-								chars, gateway->kind, gateway->max_text_chars);
+			wa_gateway_say(err, WA_SAY_TEXT_HAS_CHARACTERS_BUT_TAKES_AT, WA_NUMBER(chars), gateway->kind, WA_NUMBER(gateway->max_text_chars));
 			return false;
 		}
 		return true;
@@ -320,16 +310,13 @@ wa_gateway_check_message(const WaGateway *gateway, const WaOutbound *msg,
 
 	if (msg->template_name == NULL || msg->template_name[0] == '\0')
 	{
-		wa_gateway_sentence(err, err_size,
-							"the template has no name or id at this provider");
+		wa_gateway_say(err, WA_SAY_TEMPLATE_HAS_NO_NAME_OR_ID_AT);
 		return false;
 	}
 	if (!wa_gateway_utf8_length(msg->template_name, &chars) ||
 		strlen(msg->template_name) > MAX_TEMPLATE_NAME)
 	{
-		wa_gateway_sentence(err, err_size,
-							"the template's name or id must be valid UTF-8 of at most %d bytes",
-							MAX_TEMPLATE_NAME);
+		wa_gateway_say(err, WA_SAY_TEMPLATE_NAME_OR_ID_MUST_BE_VALID, WA_NUMBER(MAX_TEMPLATE_NAME));
 		return false;
 	}
 	for (i = 0; i < msg->nparams; i++)
@@ -340,22 +327,17 @@ wa_gateway_check_message(const WaGateway *gateway, const WaOutbound *msg,
 		if (name == NULL || !wa_gateway_utf8_length(name, &chars) ||
 			chars == 0)
 		{
-			wa_gateway_sentence(err, err_size,
-								"template parameter %zu has no valid name",
-								i + 1);
+			wa_gateway_say(err, WA_SAY_TEMPLATE_PARAMETER_HAS_NO_VALID, WA_NUMBER(i + 1));
 			return false;
 		}
 		if (value == NULL)
 		{
-			wa_gateway_sentence(err, err_size,
-								"template parameter \"%s\" has no value", name);
+			wa_gateway_say(err, WA_SAY_TEMPLATE_PARAMETER_HAS_NO_VALUE, name);
 			return false;
 		}
 		if (!wa_gateway_utf8_length(value, &chars))
 		{
-			wa_gateway_sentence(err, err_size,
-								"template parameter \"%s\" is not valid UTF-8",
-								name);
+			wa_gateway_say(err, WA_SAY_TEMPLATE_PARAMETER_NOT_VALID_UTF_8, name);
 			return false;
 		}
 	}
@@ -396,13 +378,12 @@ add_header(WaRequest *req, const char *name, const char *value)
  * on the whole URL.
  */
 bool
-wa_gateway_base_url_ok(const char *url, char *err, size_t err_size)
+wa_gateway_base_url_ok(const char *url, WaSaidText *err)
 {
 	if ((strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0) &&
 		is_plain(url) && strpbrk(url, "?#\\\"<>") == NULL)
 		return true;
-	wa_gateway_sentence(err, err_size,
-						"the base URL of the provider is not a plain http or https URL");
+	wa_gateway_say(err, WA_SAY_BASE_URL_PROVIDER_NOT_PLAIN_HTTP);
 	return false;
 }
 
@@ -417,7 +398,7 @@ wa_gateway_request(WaRequest *req, const char *method,
 				   const WaGateway *gateway, const char *base_url,
 				   const char *path, WaBuf *body,
 				   const char *content_type, const char *authorization,
-				   char *err, size_t err_size)
+				   WaSaidText *err)
 {
 	WaBuf		url = {0};
 	size_t		base_len;
@@ -426,7 +407,7 @@ wa_gateway_request(WaRequest *req, const char *method,
 	memset(req, 0, sizeof(*req));
 	if (base_url == NULL || base_url[0] == '\0')
 		base_url = gateway->base_url;
-	if (!wa_gateway_base_url_ok(base_url, err, err_size))
+	if (!wa_gateway_base_url_ok(base_url, err))
 	{
 		if (body != NULL)
 			wa_gateway_buf_free(body);
@@ -459,7 +440,7 @@ wa_gateway_request(WaRequest *req, const char *method,
 		if (body != NULL)
 			wa_gateway_buf_free(body);
 		wa_gateway_request_free(req);
-		wa_gateway_sentence(err, err_size, "out of memory");
+		wa_gateway_say(err, WA_SAY_OUT_OF_MEMORY);
 		return false;
 	}
 

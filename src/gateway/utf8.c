@@ -193,6 +193,46 @@ wa_gateway_sentence(char *dst, size_t size, const char *format,...)
 	wa_gateway_clean(dst, size, text, (size_t) n);
 }
 
+/* See wa_gateway_say(). */
+void
+wa_gateway_say_cleaned(WaSaidText *text, WaSay key, int n, const void *const *values)
+{
+	char		cleaned[WA_SAY_MAX_VALUES][WA_REASON_SIZE];
+	const void *shown[WA_SAY_MAX_VALUES];
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *value = values[i];
+
+		shown[i] = value;
+		if (value == NULL || wa_text_say_is(value))
+			continue;
+		wa_gateway_clean(cleaned[i], sizeof(cleaned[i]), value, strlen(value));
+		shown[i] = cleaned[i];
+	}
+	wa_text_say_into(text, key, n, shown);
+}
+
+/*
+ * What else an answer says (cleaned text, or NULL), as the last value of a
+ * sentence; made in *text.
+ */
+const void *
+wa_gateway_details(WaSaidText *text, const char *details)
+{
+	if (details == NULL || *details == '\0')
+		return "";
+	wa_gateway_say(text, WA_SAY_WITH_DETAILS, details);
+	return text->bytes;
+}
+
+/* The value, or what is said where it is empty. */
+const void *
+wa_gateway_or(const char *value, WaSay otherwise)
+{
+	return *value != '\0' ? (const void *) value : (const void *) wa_text_say_plain(otherwise);
+}
+
 /* Are two words the same, apart from the case of ASCII letters? */
 bool
 wa_gateway_same_word(const char *a, const char *b)

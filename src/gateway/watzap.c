@@ -32,17 +32,17 @@ static const WaGatewaySetting watzap_settings[] = {
 /* From Watzap's table of status codes; 1001 is known from reports only. */
 static const WaWord statuses[] = {
 	{"1001", WA_OUTCOME_PROVIDER, WA_FALLBACK_YES, 0, -1,
-	"Watzap refuses the account or the device"},
+	WA_SAY_WATZAP_REFUSES_ACCOUNT_OR_DEVICE},
 	{"1002", WA_OUTCOME_PROVIDER, WA_FALLBACK_YES, 0, -1,
-	"The API key is not valid"},
+	WA_SAY_API_KEY_NOT_VALID},
 	{"1003", WA_OUTCOME_PROVIDER, WA_FALLBACK_YES, 0, -1,
-	"The number key is not valid"},
+	WA_SAY_NUMBER_KEY_NOT_VALID},
 	{"1004", WA_OUTCOME_PROVIDER, WA_FALLBACK_YES, 0, -1,
-	"The Watzap device is not paired, or access was denied"},
+	WA_SAY_WATZAP_DEVICE_NOT_PAIRED_OR_ACCESS},
 	{"1005", WA_OUTCOME_RETRY, WA_FALLBACK_YES, 1, 60,
-	"Watzap reports a fatal error"},
+	WA_SAY_WATZAP_REPORTS_FATAL_ERROR},
 	{"1006", WA_OUTCOME_RETRY, WA_FALLBACK_YES, 1, 60,
-	"Watzap reports an error"},
+	WA_SAY_WATZAP_REPORTS_ERROR},
 };
 
 #define STATUS_COUNT	(sizeof(statuses) / sizeof(statuses[0]))
@@ -82,15 +82,14 @@ add_member(WaBuf *body, const char *name, const char *value)
 /* Read the setting wait_until_send; false with err if it is no boolean. */
 static bool
 read_wait(const WaPair *settings, size_t nsettings, bool *wait,
-		  char *err, size_t err_size)
+		  WaSaidText *err)
 {
 	const char *value = wa_gateway_value(&wa_gateway_watzap, settings,
 										 nsettings, "wait_until_send");
 
 	if (wa_gateway_boolean(value, wait))
 		return true;
-	wa_gateway_sentence(err, err_size,
-						"setting \"wait_until_send\" must be true or false");
+	wa_gateway_say(err, WA_SAY_SETTING_WAIT_UNTIL_SEND_MUST_BE);
 	return false;
 }
 
@@ -117,16 +116,16 @@ watzap_timeout_ms(const WaPair *settings, size_t nsettings)
 static bool
 watzap_build(const char *base_url, const WaPair *settings, size_t nsettings,
 			 const WaOutbound *msg, WaRequest *req,
-			 char *err, size_t err_size)
+			 WaSaidText *err)
 {
 	WaBuf		body = {0};
 	bool		wait;
 
 	memset(req, 0, sizeof(*req));
-	if (!wa_gateway_check_message(&wa_gateway_watzap, msg, err, err_size) ||
+	if (!wa_gateway_check_message(&wa_gateway_watzap, msg, err) ||
 		!wa_gateway_check_settings(&wa_gateway_watzap, settings, nsettings,
-								   err, err_size) ||
-		!read_wait(settings, nsettings, &wait, err, err_size))
+								   err) ||
+		!read_wait(settings, nsettings, &wait, err))
 		return false;
 
 	begin_body(&body, settings, nsettings);
@@ -158,7 +157,7 @@ watzap_build(const char *base_url, const WaPair *settings, size_t nsettings,
 							  msg->form == WA_FORM_TEXT ?
 							  "/send_message" : "/message/sendTemplate",
 							  &body, "application/json", NULL,
-							  err, err_size);
+							  err);
 }
 
 /*
@@ -193,6 +192,7 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 	char		status[WA_CODE_SIZE];
 	char		message[300];
 	char		ack[32];
+	WaSaidText	details;
 
 	read_status(root, status, sizeof(status));
 	wa_gateway_text(wa_gateway_member(root, "message"),
@@ -206,16 +206,14 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 		verdict->fallback = row->fallback;
 		verdict->max_retries = row->max_retries;
 		verdict->wait_s = row->wait_s;
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"%s (Watzap's status %s%s%s).", row->sentence,
-							status, message[0] != '\0' ? ": " : "", message);
+		wa_gateway_say(&verdict->said, WA_SAY_WATZAP_SAYS, wa_text_say_plain(row->sentence), status,
+					   wa_gateway_details(&details, message));
 		wa_gateway_told_wait(reply, verdict);
 	}
 	else if (strcmp(status, "200") == 0 && wa_gateway_is_2xx(reply))
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_ACCEPTED);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Watzap accepted the message.");
+		wa_gateway_say(&verdict->said, WA_SAY_WATZAP_ACCEPTED_MESSAGE);
 	}
 	else if (status[0] == '\0')
 		wa_gateway_judge_gateway_status("Watzap", reply,
@@ -225,9 +223,7 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 	{
 		/* Not the documented success, but not a refusal either. */
 		wa_gateway_verdict(verdict, WA_OUTCOME_UNKNOWN);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Watzap's answer (HTTP status %d, status \"%s\") neither proves nor denies that the message was accepted.",
-							reply->http_status, status);
+		wa_gateway_say(&verdict->said, WA_SAY_WATZAP_ANSWER_HTTP_STATUS_STATUS, WA_NUMBER(reply->http_status), status);
 	}
 	else if (wa_gateway_status_tells(reply))
 		wa_gateway_judge_gateway_status("Watzap", reply,
@@ -238,9 +234,8 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 		char		words[WA_REASON_SIZE];
 
 		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
-		wa_gateway_sentence(verdict->reason, sizeof(verdict->reason),
-							"Watzap refused the message with the unknown status \"%s\"%s%s.",
-							status, message[0] != '\0' ? ": " : "", message);
+		wa_gateway_say(&verdict->said, WA_SAY_WATZAP_REFUSED_UNKNOWN, status,
+					   wa_gateway_details(&details, message));
 		wa_gateway_unlisted(verdict, message);
 		memcpy(words, verdict->unlisted, sizeof(verdict->unlisted));
 		wa_gateway_sentence(verdict->unlisted, sizeof(verdict->unlisted),
@@ -254,19 +249,19 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 static bool
 watzap_build_test(const char *base_url, const WaPair *settings,
 				  size_t nsettings, WaRequest *req,
-				  char *err, size_t err_size)
+				  WaSaidText *err)
 {
 	WaBuf		body = {0};
 
 	memset(req, 0, sizeof(*req));
 	if (!wa_gateway_check_settings(&wa_gateway_watzap, settings, nsettings,
-								   err, err_size))
+								   err))
 		return false;
 	begin_body(&body, settings, nsettings);
 	wa_gateway_buf_str(&body, "}");
 	return wa_gateway_request(req, "POST", &wa_gateway_watzap, base_url,
 							  "/checking_key", &body, "application/json",
-							  NULL, err, err_size);
+							  NULL, err);
 }
 
 /*
@@ -362,6 +357,7 @@ watzap_judge_test(const WaPair *settings, size_t nsettings,
 	char		status[WA_CODE_SIZE];
 	char		message[300];
 	char		until[64];
+	WaSaidText	details;
 	const WaWord *row;
 
 	read_status(root, status, sizeof(status));
@@ -384,32 +380,24 @@ watzap_judge_test(const WaPair *settings, size_t nsettings,
 		(!wa_gateway_same_word(status, "true") && strcmp(status, "200") != 0))
 	{
 		if (row != NULL)
-			wa_gateway_sentence(health->reason, sizeof(health->reason),
-								"%s (Watzap's status %s).", row->sentence,
-								status);
+			wa_gateway_say(&health->said, WA_SAY_WATZAP_SAYS, wa_text_say_plain(row->sentence), status, "");
 		else
-			wa_gateway_sentence(health->reason, sizeof(health->reason),
-								"Watzap did not confirm the API key (HTTP status %d%s%s).",
-								reply->http_status,
-								message[0] != '\0' ? ": " : "", message);
+			wa_gateway_say(&health->said, WA_SAY_WATZAP_TEST_NOT_CONFIRMED, WA_NUMBER(reply->http_status),
+						   wa_gateway_details(&details, message));
 	}
 	else if (license == NULL)
-		wa_gateway_sentence(health->reason, sizeof(health->reason),
-							"The API key is good, but the number key is not among its licenses.");
+		wa_gateway_say(&health->said, WA_SAY_API_KEY_GOOD_BUT_NUMBER_KEY_NOT);
 	else if (!says_yes(wa_gateway_member(license, "is_connected")))
-		wa_gateway_sentence(health->reason, sizeof(health->reason),
-							"The Watzap device is not connected to WhatsApp.");
+		wa_gateway_say(&health->said, WA_SAY_WATZAP_DEVICE_NOT_CONNECTED);
 	else if (is_past(until, time(NULL)))
-		wa_gateway_sentence(health->reason, sizeof(health->reason),
-							"The Watzap license ended on %s.", until);
+		wa_gateway_say(&health->said, WA_SAY_WATZAP_LICENSE_ENDED_ON, until);
 	else
 	{
 		health->ok = true;
 		health->daily_limit = wa_gateway_health_count(wa_gateway_member(license, "limit_message_per_day"));
 		if (health->daily_limit == 0)
 			health->daily_limit = -1;	/* their own sample has 0, for no limit */
-		wa_gateway_sentence(health->reason, sizeof(health->reason),
-							"The Watzap device is connected to WhatsApp.");
+		wa_gateway_say(&health->said, WA_SAY_WATZAP_DEVICE_CONNECTED_WHATSAPP);
 	}
 	json_object_put(root);
 	wa_gateway_health_finish(&wa_gateway_watzap, settings, nsettings, detail,

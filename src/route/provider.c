@@ -112,14 +112,14 @@ try_request(WaProvider *provider)
 		.number = "628110000000", .form = WA_FORM_TEXT, .body = "-"
 	};
 	WaRequest	request = {0};
-	char		err[256] = "";
+	WaSaidText	err = {""};
 
 	if (!provider->gateway->build(provider->base_url, provider->settings,
 								  provider->nsettings, &sample, &request,
-								  err, sizeof(err)))
+								  &err))
 	{
 		provider->unfit = true;
-		add_problem(provider, err);
+		add_problem(provider, wa_said_english(WA_SAID_IN(&err)));
 	}
 	wa_gateway_request_free(&request);
 }
@@ -310,7 +310,7 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 	for (uint64 i = 0; i < n; i++)
 	{
 		WaProvider *provider = &providers->list[i];
-		char		err[256];
+		WaSaidText	err;
 
 		if (provider->gateway == NULL)
 		{
@@ -318,13 +318,13 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 			continue;
 		}
 		provider->base_url = base_url(provider->base_url, provider->gateway);
-		if (!wa_gateway_base_url_ok(provider->base_url, err, sizeof(err)))
-			add_problem(provider, err);
+		if (!wa_gateway_base_url_ok(provider->base_url, &err))
+			add_problem(provider, wa_said_english(WA_SAID_IN(&err)));
 		else if (!wa_gateway_url_allowed(provider->kind, provider->base_url,
-									wa_guc_allowed_hosts, err, sizeof(err)))
+									wa_guc_allowed_hosts, &err))
 			add_problem(provider,
 						psprintf("its base_url may not be used: %s (setting sicantik_wa.allowed_hosts)",
-								 err));
+								 wa_said_english(WA_SAID_IN(&err))));
 		load_settings(provider, &raw[i], with_secrets);
 	}
 }

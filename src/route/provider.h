@@ -12,6 +12,7 @@
 
 #include "datatype/timestamp.h"
 #include "gateway/gateway.h"
+#include "pg/said.h"
 
 typedef enum WaProviderState
 {

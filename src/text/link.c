@@ -34,15 +34,15 @@ static const struct
 {
 	uint32_t	network;
 	int			bits;
-	const char *problem;
+	WaSay		problem;
 }			networks[] = {
-	{0x7f000000, 8, "its host is the server itself"},
-	{0x00000000, 8, "its host is the server itself"},
-	{0x0a000000, 8, "its host is an address in a private network"},
-	{0xac100000, 12, "its host is an address in a private network"},
-	{0xc0a80000, 16, "its host is an address in a private network"},
-	{0xa9fe0000, 16, "its host is an address in a private network"},
-	{0x64400000, 10, "its host is an address in a private network"},
+	{0x7f000000, 8, WA_SAY_LINK_HOST_IS_SERVER},
+	{0x00000000, 8, WA_SAY_LINK_HOST_IS_SERVER},
+	{0x0a000000, 8, WA_SAY_LINK_HOST_IS_PRIVATE},
+	{0xac100000, 12, WA_SAY_LINK_HOST_IS_PRIVATE},
+	{0xc0a80000, 16, WA_SAY_LINK_HOST_IS_PRIVATE},
+	{0xa9fe0000, 16, WA_SAY_LINK_HOST_IS_PRIVATE},
+	{0x64400000, 10, WA_SAY_LINK_HOST_IS_PRIVATE},
 };
 
 /* Four decimal numbers; false if it is not written like that. */
@@ -66,38 +66,38 @@ read_ipv4(const char *host, uint32_t *address)
 	return *p == '\0';
 }
 
-static const char *
+static WaSaid
 judge_ipv4(uint32_t address)
 {
 	for (size_t i = 0; i < lengthof(networks); i++)
 		if ((address ^ networks[i].network) >> (32 - networks[i].bits) == 0)
-			return networks[i].problem;
+			return wa_text_say_plain(networks[i].problem);
 	return NULL;
 }
 
-static const char *
+static WaSaid
 judge_name(const char *host)
 {
 	const char *last = strrchr(host, '.');
 	uint32_t	address;
 
 	if (strcasecmp(host, "localhost") == 0)
-		return "its host is the server itself";
+		return wa_text_say_plain(WA_SAY_LINK_HOST_IS_SERVER);
 	if (last == NULL)
-		return "its host is a name without a dot, which only the office's own network knows";
+		return wa_text_say_plain(WA_SAY_LINK_HOST_WITHOUT_DOT);
 	if (last[1] >= '0' && last[1] <= '9')
-		return read_ipv4(host, &address) ? judge_ipv4(address) : "its host is no usable address";
+		return read_ipv4(host, &address) ? judge_ipv4(address) :
+			wa_text_say_plain(WA_SAY_LINK_HOST_NO_ADDRESS);
 	for (size_t i = 0; i < lengthof(local_labels); i++)
 		if (strcasecmp(last + 1, local_labels[i]) == 0)
-			return "its host has a name that only a local network knows";
+			return wa_text_say_plain(WA_SAY_LINK_HOST_IS_LOCAL);
 	return NULL;
 }
 
 /*
- * Why a telephone outside the office cannot open a link (a constant sentence
- * without a period), or NULL.  The pattern of a link will do.
+ * Why a telephone outside the office cannot open a link , or NULL.  The pattern of a link will do.
  */
-const char *
+WaSaid
 wa_text_link_problem(const char *link)
 {
 	char		host[MAX_HOST + 1];
@@ -107,21 +107,21 @@ wa_text_link_problem(const char *link)
 
 	/* plain http: browsers warn of it, or refuse */
 	if (strncasecmp(link, "https://", 8) != 0)
-		return "it does not begin with https://";
+		return wa_text_say_plain(WA_SAY_LINK_NOT_HTTPS);
 	begin = link + 8;
 	len = strcspn(begin, "/?#\\");
 	at = memchr(begin, '@', len);
 	if (at)
-		return "it has a user name in front of its host";
+		return wa_text_say_plain(WA_SAY_LINK_HAS_USER);
 	if (begin[0] == '[')
-		return "its host is an address instead of a name";	/* IPv6 */
+		return wa_text_say_plain(WA_SAY_LINK_HOST_IS_ADDRESS);	/* IPv6 */
 	len = strcspn(begin, ":/?#\\");
 	if (len > 0 && begin[len - 1] == '.')
 		len--;
 	if (len == 0 || begin[0] == '.')
-		return "it names no host";
+		return wa_text_say_plain(WA_SAY_LINK_WITHOUT_HOST);
 	if (len > MAX_HOST || memchr(begin, '{', len))
-		return "its host is no usable name";
+		return wa_text_say_plain(WA_SAY_LINK_HOST_NO_NAME);
 	memcpy(host, begin, len);
 	host[len] = '\0';
 	return judge_name(host);

@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "export.h"
+#include "text/say.h"
 
 /* Longest E.164 number is 15 digits (ITU-T E.164); plus the final NUL. */
 #define WA_NUMBER_SIZE		16
@@ -61,6 +62,6 @@ WA_EXPORT extern char *wa_text_clean_value(const char *value);
 WA_EXPORT extern size_t wa_text_length(const char *utf8);
 
 /* link.c */
-WA_EXPORT extern const char *wa_text_link_problem(const char *link);
+WA_EXPORT extern WaSaid wa_text_link_problem(const char *link);
 
 #endif							/* SICANTIK_WA_TEXT_H */

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "said.h"
 #include "gateway/provider.h"
 
 #define LENGTH(array)	(sizeof(array) / sizeof((array)[0]))
@@ -323,8 +324,8 @@ check_code(const ExpectedCode *want, long code)
 			ROW(text, got.backoff_s == want->backoff_s);
 			ROW(text, got.opt_out == (code == 131050));
 			ROW(text, strcmp(got.code, text) == 0);
-			ROW(text, is_sentence(got.reason));
-			ROW(text, strstr(got.reason, "the details") != NULL);
+			ROW(text, is_sentence(english(&got.said)));
+			ROW(text, strstr(english(&got.said), "the details") != NULL);
 			ROW(text, got.message_id[0] == '\0');
 			if (got.outcome == WA_OUTCOME_THROTTLE)
 				ROW(text, got.scope == (code == 131056 ?
@@ -381,7 +382,7 @@ test_meta_code_table(void)
 		ROW(text, row->first > before);
 		ROW(text, row->last >= row->first);
 		before = row->last;
-		ROW(text, row->sentence[strlen(row->sentence) - 1] != '.');
+		ROW(text, wa_text_say_form(row->sentence, WA_ENGLISH)[strlen(wa_text_say_form(row->sentence, WA_ENGLISH)) - 1] != '.');
 		for (code = row->first; code <= row->last; code++)
 		{
 			bool		found = false;
@@ -809,7 +810,7 @@ test_members(void)
 {
 	const WaGateway *gateway;
 	char		text[1024] = "";
-	char		err[256];
+	WaSaidText	err;
 	size_t		i;
 	size_t		k;
 
@@ -821,14 +822,14 @@ test_members(void)
 		ROW(gateway->kind, gateway->build_test != NULL && gateway->judge_test != NULL);
 		ROW(gateway->kind, gateway->limits->max_in_flight > 0);
 		ROW(gateway->kind, gateway->max_text_chars > 0);
-		ROW(gateway->kind, wa_gateway_base_url_ok(gateway->base_url, err, sizeof(err)));
+		ROW(gateway->kind, wa_gateway_base_url_ok(gateway->base_url, &err));
 		for (k = 0; k < gateway->nsettings; k++)
 			ROW(gateway->settings[k].name,
 				wa_gateway_open_setting(gateway->settings[k].name) != gateway->settings[k].secret);
 		wa_gateway_usual_hosts(text, sizeof(text));
-		ROW(gateway->kind, wa_gateway_url_allowed(gateway->kind, gateway->base_url, text, err, sizeof(err)));
+		ROW(gateway->kind, wa_gateway_url_allowed(gateway->kind, gateway->base_url, text, &err));
 	}
-	CHECK(wa_gateway_allowed_list_valid(text, err, sizeof(err)));
+	CHECK(wa_gateway_allowed_list_valid(text, &err));
 	CHECK(!wa_gateway_open_setting("kind"));
 
 	wa_gateway_kinds(text, sizeof(text));
@@ -922,9 +923,9 @@ test_answers(void)
 		check_strings(got.code, want->code, __FILE__, __LINE__, where);
 		check_strings(got.message_id, want->message_id, __FILE__, __LINE__,
 					  where);
-		ROW(where, is_sentence(got.reason));
+		ROW(where, is_sentence(english(&got.said)));
 		if (want->reason_part != NULL)
-			ROW(where, strstr(got.reason, want->reason_part) != NULL);
+			ROW(where, strstr(english(&got.said), want->reason_part) != NULL);
 		ROW(where, !got.opt_out || strcmp(got.code, "131050") == 0);
 
 		/* What is accepted or in doubt must never go to another provider. */
@@ -965,8 +966,8 @@ test_answers_unlike_text(void)
 
 	judge("meta", 400, hostile, &verdict);
 	CHECK_INT(verdict.outcome, WA_OUTCOME_CALLER);
-	CHECK(strstr(verdict.reason, "a?\?( b [2J c d") != NULL);
-	CHECK(strstr(verdict.reason, "\xc3\xa9") != NULL);
+	CHECK(strstr(english(&verdict.said), "a?\?( b [2J c d") != NULL);
+	CHECK(strstr(english(&verdict.said), "\xc3\xa9") != NULL);
 
 	judge_bytes("meta", 200, "{\"messages\":[{\"id\":\"a\0b\"}]}", 27,
 				&verdict);
@@ -1005,8 +1006,8 @@ test_answers_unlike_text(void)
 	strcpy(big + i, "\"}}");
 	judge("meta", 400, big, &verdict);
 	CHECK_INT(verdict.outcome, WA_OUTCOME_PROVIDER);
-	CHECK(wa_gateway_utf8_length(verdict.reason, &i));
-	CHECK(strlen(verdict.reason) > 300);
+	CHECK(wa_gateway_utf8_length(english(&verdict.said), &i));
+	CHECK(strlen(english(&verdict.said)) > 300);
 	free(big);
 
 	/* An id too long to keep is no proof. */
@@ -1155,7 +1156,7 @@ check_word(const char *kind, const ExpectedWord *want, int http_status,
 	ROW(body, got.max_retries == want->max_retries);
 	ROW(body, got.wait_s == want->wait_s);
 	ROW(body, strncmp(got.code, want->word, sizeof(got.code) - 1) == 0);
-	ROW(body, is_sentence(got.reason));
+	ROW(body, is_sentence(english(&got.said)));
 	if (got.outcome == WA_OUTCOME_PROVIDER)
 		ROW(body, got.scope == WA_SCOPE_PROVIDER);
 	if (got.outcome == WA_OUTCOME_RECIPIENT)
@@ -1357,7 +1358,7 @@ test_requests(void)
 		const WaPair *settings;
 		size_t		nsettings;
 		WaRequest	req;
-		char		err[256] = "";
+		WaSaidText		err = {""};
 		char		flat[4096];
 
 		memset(&req, 0xff, sizeof(req));
@@ -1365,10 +1366,10 @@ test_requests(void)
 		if (!check_note(wa_gateway_find(want->kind)->build(want->base_url,
 														   settings, nsettings,
 														   &want->msg, &req,
-														   err, sizeof(err)),
+														   &err),
 						__FILE__, __LINE__, want->want))
 		{
-			fprintf(stderr, "\t%s\n", err);
+			fprintf(stderr, "\t%s\n", english(&err));
 			continue;
 		}
 		flatten(&req, flat, sizeof(flat));
@@ -1396,11 +1397,10 @@ test_request_settings(void)
 	};
 	WaOutbound	msg = {.number = "62811",.form = WA_FORM_TEXT,.body = "x"};
 	WaRequest	req;
-	char		err[256];
+	WaSaidText		err = {""};
 	size_t		i;
 
-	CHECK(wa_gateway_find("meta")->build(NULL, version, 3, &msg, &req, err,
-										 sizeof(err)));
+	CHECK(wa_gateway_find("meta")->build(NULL, version, 3, &msg, &req, &err));
 	CHECK_STR(req.url, "https://graph.facebook.com/v24.0/1/messages");
 	wa_gateway_request_free(&req);
 
@@ -1411,7 +1411,7 @@ test_request_settings(void)
 
 		settings[2].value = waits[i].value;
 		built = wa_gateway_find("watzap")->build(NULL, settings, 3, &msg, &req,
-												 err, sizeof(err));
+												 &err);
 		CHECK_INT(built, waits[i].want >= 0);
 		if (built)
 			CHECK_STR(req.body, waits[i].want ?
@@ -1428,21 +1428,20 @@ check_refused(const char *kind, const char *base_url,
 			  const WaOutbound *msg, const char *part)
 {
 	WaRequest	req;
-	char		err[256] = "";
+	WaSaidText		err = {""};
 	bool		built;
 
 	memset(&req, 0xff, sizeof(req));
 	if (msg != NULL)
 		built = wa_gateway_find(kind)->build(base_url, settings, nsettings,
-											 msg, &req, err, sizeof(err));
+											 msg, &req, &err);
 	else
 		built = wa_gateway_find(kind)->build_test(base_url, settings,
-												  nsettings, &req, err,
-												  sizeof(err));
+												  nsettings, &req, &err);
 	ROW(part, !built);
-	if (!ROW(part, strstr(err, part) != NULL))
-		fprintf(stderr, "\t%s: %s\n", kind, err);
-	ROW(part, strstr(err, "SECRET") == NULL);
+	if (!ROW(part, strstr(english(&err), part) != NULL))
+		fprintf(stderr, "\t%s: %s\n", kind, english(&err));
+	ROW(part, strstr(english(&err), "SECRET") == NULL);
 	ROW(part, req.url == NULL && req.headers == NULL && req.body == NULL &&
 		req.nheaders == 0);
 	wa_gateway_request_free(&req);
@@ -1486,7 +1485,7 @@ test_requests_refused(void)
 		const WaPair *settings;
 		size_t		nsettings;
 		WaRequest	req;
-		char		err[256];
+		WaSaidText		err = {""};
 		WaPair		own[8];
 		char		name[64];
 
@@ -1563,8 +1562,7 @@ test_requests_refused(void)
 		check_refused(gateway->kind, NULL, settings, nsettings, &msg,
 					  "4097 characters");
 		text[4 * 4096] = '\0';
-		CHECK(gateway->build(NULL, settings, nsettings, &msg, &req, err,
-							 sizeof(err)));
+		CHECK(gateway->build(NULL, settings, nsettings, &msg, &req, &err));
 		wa_gateway_request_free(&req);
 
 		msg = good;
@@ -1669,13 +1667,12 @@ test_test_requests(void)
 		const WaPair *settings;
 		size_t		nsettings;
 		WaRequest	req;
-		char		err[256];
+		WaSaidText		err = {""};
 		char		flat[1024];
 
 		settings = settings_of(cases[i].kind, &nsettings);
 		CHECK(wa_gateway_find(cases[i].kind)->build_test(NULL, settings,
-														 nsettings, &req, err,
-														 sizeof(err)));
+														 nsettings, &req, &err));
 		flatten(&req, flat, sizeof(flat));
 		CHECK_STR(flat, cases[i].want);
 		CHECK((req.body == NULL) == (strcmp(req.method, "GET") == 0));
@@ -1841,9 +1838,9 @@ test_health(void)
 		wa_gateway_find(want->kind)->judge_test(settings, nsettings, &reply,
 												&got);
 		ROW(want->body, got.ok == want->ok);
-		ROW(want->body, is_sentence(got.reason));
-		if (!ROW(want->body, strstr(got.reason, want->reason_part) != NULL))
-			fprintf(stderr, "\t%s\n", got.reason);
+		ROW(want->body, is_sentence(english(&got.said)));
+		if (!ROW(want->body, strstr(english(&got.said), want->reason_part) != NULL))
+			fprintf(stderr, "\t%s\n", english(&got.said));
 		CHECK(got.detail != NULL);
 		if (want->detail != NULL)
 			CHECK_STR(got.detail, want->detail);
@@ -2028,38 +2025,36 @@ test_hosts(void)
 		{"meta", "http://[]:8081/", false},
 	};
 	char		url[2100];
-	char		err[256];
+	WaSaidText		err = {""};
 	size_t		i;
 
 	for (i = 0; i < LENGTH(cases); i++)
 	{
 		bool		allowed;
 
-		err[0] = '\0';
+		err.bytes[0] = '\0';
 		allowed = wa_gateway_url_allowed(cases[i].kind, cases[i].url, LIST,
-										 err, sizeof(err));
+										 &err);
 		ROW(cases[i].url != NULL ? cases[i].url : "(null)",
 			allowed == cases[i].allowed);
-		ROW("err", allowed == (err[0] == '\0'));
-		CHECK(!wa_gateway_url_allowed(cases[i].kind, cases[i].url, "", err,
-									  sizeof(err)));
-		CHECK(!wa_gateway_url_allowed(cases[i].kind, cases[i].url, NULL, err,
-									  sizeof(err)));
+		ROW("err", allowed == (err.bytes[0] == '\0'));
+		CHECK(!wa_gateway_url_allowed(cases[i].kind, cases[i].url, "", &err));
+		CHECK(!wa_gateway_url_allowed(cases[i].kind, cases[i].url, NULL, &err));
 		CHECK(!wa_gateway_url_allowed(cases[i].kind, cases[i].url,
-									  LIST ",bad", err, sizeof(err)));
+									  LIST ",bad", &err));
 	}
 
 	/* Overlong */
 	strcpy(url, "https://graph.facebook.com/");
 	memset(url + strlen(url), 'x', sizeof(url) - strlen(url));
 	url[2049] = '\0';
-	CHECK(!wa_gateway_url_allowed("meta", url, LIST, err, sizeof(err)));
+	CHECK(!wa_gateway_url_allowed("meta", url, LIST, &err));
 	url[2048] = '\0';
-	CHECK(wa_gateway_url_allowed("meta", url, LIST, err, sizeof(err)));
+	CHECK(wa_gateway_url_allowed("meta", url, LIST, &err));
 	strcpy(url, "https://");
 	memset(url + 8, 'a', 300);
 	strcpy(url + 308, ".com/");
-	CHECK(!wa_gateway_url_allowed("meta", url, LIST, err, sizeof(err)));
+	CHECK(!wa_gateway_url_allowed("meta", url, LIST, &err));
 }
 
 static void
@@ -2120,21 +2115,21 @@ test_host_lists(void)
 		{"meta=x\n", false},
 	};
 	char		long_label[80] = "meta=";
-	char		err[256];
+	WaSaidText		err = {""};
 	size_t		i;
 
 	for (i = 0; i < LENGTH(cases); i++)
 	{
-		err[0] = '\0';
+		err.bytes[0] = '\0';
 		ROW(cases[i].list != NULL ? cases[i].list : "(null)",
-			wa_gateway_allowed_list_valid(cases[i].list, err, sizeof(err)) ==
+			wa_gateway_allowed_list_valid(cases[i].list, &err) ==
 			cases[i].valid);
-		ROW("err", cases[i].valid == (err[0] == '\0'));
+		ROW("err", cases[i].valid == (err.bytes[0] == '\0'));
 	}
 	memset(long_label + 5, 'a', 64);
-	CHECK(!wa_gateway_allowed_list_valid(long_label, err, sizeof(err)));
+	CHECK(!wa_gateway_allowed_list_valid(long_label, &err));
 	long_label[5 + 63] = '\0';
-	CHECK(wa_gateway_allowed_list_valid(long_label, err, sizeof(err)));
+	CHECK(wa_gateway_allowed_list_valid(long_label, &err));
 }
 
 /*

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "said.h"
 #include "deliver/http.h"
 
 #define PATIENCE_MS		30000
@@ -732,11 +733,11 @@ submit_url(WaHttp *http, int tag, const char *method, const char *url,
 		   const char *body, long timeout_ms)
 {
 	WaRequest	req = make_request(method, url, body);
-	char		err[256] = "";
+	WaSaidText	err = {""};
 	bool		ok = wa_http_submit(http, (uint64_t) tag, &req, timeout_ms,
-									true, err, sizeof(err));
+									true, &err);
 
-	CHECK_STR(err, "");
+	CHECK_STR(english(&err), "");
 	CHECK(!ok || (req.url == NULL && req.headers == NULL && req.body == NULL));
 	if (!ok)
 		wa_gateway_request_free(&req);
@@ -805,8 +806,8 @@ await_answer(WaHttp *http, WaHttpAnswer *answer)
 		  (answer->body[answer->body_len] == '\0' &&
 		   answer->body_len <= MAX_REPLY));
 	CHECK(answer->total_s >= 0 && answer->total_s < PATIENCE_MS / 1000.0);
-	CHECK(strstr(answer->error, "://") == NULL &&
-		  strstr(answer->error, "s3cr3t") == NULL);
+	CHECK(strstr(english(&answer->error), "://") == NULL &&
+		  strstr(english(&answer->error), "s3cr3t") == NULL);
 	return true;
 }
 

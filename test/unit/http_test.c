@@ -49,7 +49,7 @@ test_answers(void)
 	CHECK_STR(a.body, "ok 1");
 	CHECK_INT(a.retry_after_s, -1);
 	CHECK_STR(a.usage_header, NULL);
-	CHECK_STR(a.error, "");
+	CHECK(a.error.bytes[0] == 0);
 	CHECK(!a.truncated && !a.tls_error);
 	wa_http_answer_free(&a);
 	wa_http_answer_free(&a);
@@ -147,7 +147,7 @@ test_broken_answers(void)
 		CHECK_INT(a.http_status, cases[i].status);
 		CHECK_INT(a.body_len, cases[i].body_len);
 		CHECK(a.truncated);
-		CHECK(a.error[0] != '\0');
+		CHECK(a.error.bytes[0] != '\0');
 		CHECK_INT(server_get(s, &s->seen[i + 1]), 1);
 		wa_http_answer_free(&a);
 	}
@@ -185,7 +185,7 @@ test_encoded(void)
 	CHECK_INT(a.result, WA_HTTP_ANSWERED);
 	CHECK_INT(a.body_len, MAX_REPLY);
 	CHECK(a.truncated);
-	CHECK(strstr(a.error, "larger than") != NULL);
+	CHECK(strstr(english(&a.error), "larger than") != NULL);
 	wa_http_answer_free(&a);
 
 	check_begin("/gzip-half");
@@ -199,7 +199,7 @@ test_encoded(void)
 	a = one(http, s, 4, "/wrapped", 5000);
 	CHECK_INT(a.result, WA_HTTP_ANSWERED);
 	CHECK_INT(a.http_status, 200);
-	CHECK(a.truncated && a.error[0] != '\0');
+	CHECK(a.truncated && a.error.bytes[0] != '\0');
 	wa_http_answer_free(&a);
 
 	wa_http_close(http);
@@ -230,7 +230,7 @@ test_in_doubt(void)
 				expect(http, s, tag++, "/ok", 5000, WA_HTTP_ANSWERED, 200);
 			a = one(http, s, tag, paths[i], 5000);
 			CHECK_INT(a.result, WA_HTTP_IN_DOUBT);
-			CHECK(a.error[0] != '\0' && !a.tls_error);
+			CHECK(a.error.bytes[0] != '\0' && !a.tls_error);
 			CHECK_INT(server_get(s, &s->heads[tag]), 1);
 			CHECK_INT(server_get(s, &s->seen[tag]), 1);
 			if (reused)
@@ -299,7 +299,7 @@ test_in_doubt(void)
 	a = one(http, s, 1, "/ok", 5000);
 	CHECK(a.result == WA_HTTP_NOT_SENT || a.result == WA_HTTP_IN_DOUBT);
 	CHECK_INT(a.http_status, 0);
-	CHECK(a.error[0] != '\0');
+	CHECK(a.error.bytes[0] != '\0');
 	wa_http_answer_free(&a);
 	wa_http_close(http);
 	server_stop(s);
@@ -340,7 +340,7 @@ test_not_sent(void)
 	submit_url(http, 1, "POST", url, "{}", 5000);
 	CHECK(await_answer(http, &a));
 	CHECK_INT(a.result, WA_HTTP_NOT_SENT);
-	CHECK(strstr(a.error, "connect") != NULL);
+	CHECK(strstr(english(&a.error), "connect") != NULL);
 	CHECK(!a.tls_error);
 	wa_http_answer_free(&a);
 	close(fd);
@@ -349,7 +349,7 @@ test_not_sent(void)
 	submit_url(http, 2, "POST", "https://provider.invalid/x", "{}", 20000);
 	CHECK(await_answer(http, &a));
 	CHECK_INT(a.result, WA_HTTP_NOT_SENT);
-	CHECK(a.error[0] != '\0');
+	CHECK(a.error.bytes[0] != '\0');
 	wa_http_answer_free(&a);
 
 	/* not a URL at all, and a name and password in it */
@@ -382,7 +382,7 @@ test_not_sent(void)
 	submit_url(http, 8, "POST", url, "{}", 5000);
 	CHECK(await_answer(http, &a));
 	CHECK_INT(a.result, WA_HTTP_NOT_SENT);
-	CHECK(a.error[0] != '\0');
+	CHECK(a.error.bytes[0] != '\0');
 	wa_http_answer_free(&a);
 	server_stop(s);
 	wa_http_close(http);
@@ -416,29 +416,29 @@ test_refused(void)
 	};
 	WaHttp	   *http = open_engine();
 	WaRequest	req;
-	char		err[256];
+	WaSaidText	err = {""};
 	size_t		i;
 
 	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
 	{
 		req = make_request("POST", urls[i], "{}");
-		err[0] = '\0';
-		CHECK(!wa_http_submit(http, 1, &req, 1000, false, err, sizeof(err)));
-		CHECK(err[0] != '\0');
+		err.bytes[0] = '\0';
+		CHECK(!wa_http_submit(http, 1, &req, 1000, false, &err));
+		CHECK(err.bytes[0] != '\0');
 		CHECK_STR(req.url, urls[i]);
 		wa_gateway_request_free(&req);
 	}
 	req = make_request("POST", "ftp://127.0.0.1/", "{}");
-	CHECK(!wa_http_submit(http, 1, &req, 1000, true, err, sizeof(err)));
+	CHECK(!wa_http_submit(http, 1, &req, 1000, true, &err));
 	wa_gateway_request_free(&req);
 	req = make_request("DELETE", "https://127.0.0.1/", NULL);
-	CHECK(!wa_http_submit(http, 1, &req, 1000, false, err, sizeof(err)));
+	CHECK(!wa_http_submit(http, 1, &req, 1000, false, &err));
 	wa_gateway_request_free(&req);
 	req = make_request("POST", "https://127.0.0.1/", "{}");
 	free(req.headers[1]);
 	req.headers[1] = strdup("X: s3cr3t\r\nHost: elsewhere");
-	CHECK(!wa_http_submit(http, 1, &req, 1000, false, err, sizeof(err)));
-	CHECK(strstr(err, "s3cr3t") == NULL);
+	CHECK(!wa_http_submit(http, 1, &req, 1000, false, &err));
+	CHECK(strstr(english(&err), "s3cr3t") == NULL);
 	wa_gateway_request_free(&req);
 
 	CHECK_INT(wa_http_in_flight(http), 0);
@@ -561,7 +561,7 @@ test_abort(void)
 	{
 		int			seen = server_get(s, &s->seen[a.tag]);
 
-		CHECK(a.body == NULL && a.error[0] != '\0' && !a.tls_error);
+		CHECK(a.body == NULL && a.error.bytes[0] != '\0' && !a.tls_error);
 		CHECK_INT(a.result, seen ? WA_HTTP_IN_DOUBT : WA_HTTP_NOT_SENT);
 		in_doubt += (a.result == WA_HTTP_IN_DOUBT);
 		not_sent += (a.result == WA_HTTP_NOT_SENT);
@@ -691,7 +691,7 @@ test_tls(void)
 	a = get_tls(NULL, "127.0.0.1", port);
 	CHECK_INT(a.result, WA_HTTP_NOT_SENT);
 	CHECK(a.tls_error);
-	CHECK(strstr(a.error, "certificate") != NULL);
+	CHECK(strstr(english(&a.error), "certificate") != NULL);
 	wa_http_answer_free(&a);
 
 	/* our CA file does */
@@ -711,7 +711,7 @@ test_tls(void)
 	a = get_tls(missing, "127.0.0.1", port);
 	CHECK_INT(a.result, WA_HTTP_NOT_SENT);
 	CHECK(a.tls_error);
-	CHECK(strstr(a.error, missing) != NULL);
+	CHECK(strstr(english(&a.error), missing) != NULL);
 	wa_http_answer_free(&a);
 
 	if (pid > 0)

@@ -14,6 +14,7 @@
 #include "text/text.h"
 
 #include "check.h"
+#include "said.h"
 
 #ifndef NUMBERS_FILE
 #define NUMBERS_FILE "numbers.tsv"
@@ -522,12 +523,109 @@ test_links(void)
 	char		longest[600] = "https://";
 
 	for (size_t i = 0; i < lengthof(good); i++)
-		CHECK_STR_AT(good[i], 0, wa_text_link_problem(good[i]), NULL);
+		CHECK_AT(good[i], 0, wa_text_link_problem(good[i]) == NULL);
 	for (size_t i = 0; i < lengthof(bad); i++)
 		CHECK_AT(bad[i], 0, wa_text_link_problem(bad[i]) != NULL);
 	memset(longest + 8, 'a', 500);
 	strcpy(longest + 508, ".go.id/");
 	CHECK(wa_text_link_problem(longest) != NULL);
+}
+
+/*
+ * The catalogue of sentences, and what is said.
+ */
+
+/* Which placeholders a form has, a bit for each; -1: one that is none. */
+static int
+placeholders(const char *form)
+{
+	int			bits = 0;
+
+	for (const char *p = form; *p; p++)
+		if (p[0] == '{' && p[1] >= '1' && p[1] <= '9')
+		{
+			if (p[2] != '}')
+				return -1;
+			bits |= 1 << (p[1] - '1');
+		}
+	return bits;
+}
+
+static void
+test_say_catalogue(void)
+{
+	for (int key = 0; key < WA_SAY_END; key++)
+	{
+		const char *name = wa_text_say_name((WaSay) key);
+		WaSay		found = WA_SAY_END;
+		int			n = -1;
+
+		if (!wa_text_say_find(name, strlen(name), &found, &n) || (int) found != key)
+			fprintf(stderr, "%s\n", name);
+		CHECK_INT((int) found, key);
+		for (int language = WA_ENGLISH; language <= WA_INDONESIAN; language++)
+		{
+			const char *form = wa_text_say_form((WaSay) key, (WaLanguage) language);
+
+			if (placeholders(form) != (1 << n) - 1 || *form == '\0')
+				fprintf(stderr, "%s: %s\n", name, form);
+			CHECK_INT(placeholders(form), (1 << n) - 1);
+			CHECK(*form != '\0');
+		}
+	}
+}
+
+static void
+test_say(void)
+{
+	WaSaidText	said;
+	WaSaidText	inner;
+	char		words[100];
+	char		many[4 * WA_SAID_SIZE];
+
+	wa_say_into(&said, WA_SAY_QUOTE, "it; {1}");
+	CHECK_STR(english(&said), "it; {1}");
+	wa_say_into(&inner, WA_SAY_PROVIDER_NOT_ACTIVE);
+	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, "meta", &inner);
+	CHECK_STR(english(&said), "not meta: not active");
+	CHECK_INT((int) wa_text_say_words(words, sizeof(words), WA_SAID_IN(&said), WA_INDONESIAN), 23);
+	CHECK_STR(words, "bukan meta: tidak aktif");
+	CHECK_INT((int) wa_text_say_words(words, 9, WA_SAID_IN(&said), WA_ENGLISH), 20);
+	CHECK_STR(words, "not meta");
+	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, NULL, WA_NUMBER(-42));
+	CHECK_STR(english(&said), "not -: -42");
+
+	{
+		WaSaidPart	part;
+		const char *end = said.bytes + strlen(said.bytes);
+
+		CHECK(wa_text_say_next(said.bytes, end, &part) == end);
+		CHECK_INT(part.key, WA_SAY_NOT_THIS_PROVIDER);
+		CHECK_INT(part.n, 2);
+		CHECK_INT((int) part.lengths[1], 3);
+		CHECK(wa_text_say_next(end, end, &part) == NULL);
+	}
+
+	/* several in a row, also as a value */
+	snprintf(many, sizeof(many), "%s; %s", inner.bytes, inner.bytes);
+	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, "a", many);
+	CHECK_STR(english(&said), "not a: not active; not active");
+
+	/* what is too long is cut in its values, at a character */
+	for (size_t i = 0; i + 2 < sizeof(many); i += 2)
+		memcpy(many + i, "\xc3\xa9\0", 3);
+	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, many, "b");
+	CHECK(strlen(said.bytes) >= sizeof(said.bytes) - 3);
+	CHECK(strncmp(english(&said), "not \xc3\xa9", 6) == 0);
+	CHECK(strcmp(english(&said) + strlen(english(&said)) - 4, "\xc3\xa9: ") == 0);
+	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, "b", "\001X\003");
+	CHECK_STR(english(&said), "not b: ");
+
+	/* anything else stays within its bounds */
+	CHECK_INT((int) wa_text_say_words(words, sizeof(words), (WaSaid) (const void *) "\001QUOTE\002a\001", WA_ENGLISH), 2);
+	CHECK_INT((int) wa_text_say_words(words, sizeof(words), (WaSaid) (const void *) "\001QUOTE\002a\002b\003", WA_ENGLISH), 0);
+	CHECK_INT((int) wa_text_say_words(words, sizeof(words), (WaSaid) (const void *) "\001QUOTE\002a", WA_ENGLISH), 1);
+	CHECK_INT((int) wa_text_say_words(words, sizeof(words), NULL, WA_ENGLISH), 0);
 }
 
 int
@@ -536,6 +634,8 @@ main(int argc, char **argv)
 	if (argc > 1)
 		numbers_file = argv[1];
 
+	CHECK_RUN(test_say_catalogue);
+	CHECK_RUN(test_say);
 	CHECK_RUN(test_number_corpus);
 	CHECK_RUN(test_number_spellings);
 	CHECK_RUN(test_number_edges);

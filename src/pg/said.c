@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * said.c
+ *		Sentences (text/say.h) where there is PostgreSQL: made, and in words.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "pg/said.h"
+
+/* See wa_say(). */
+WaSaid
+wa_said_make(WaSay key, int n, const void *const *values)
+{
+	size_t		size;
+
+	if (n == 0)
+		return wa_text_say_plain(key);
+	size = wa_text_say_size(key, n, values);
+	return wa_text_say_write(palloc(size), size, key, n, values);
+}
+
+/*
+ * What somebody else said, in his words; NULL for NULL.
+ */
+WaSaid
+wa_said_quote(const char *text)
+{
+	return text ? wa_say(WA_SAY_QUOTE, text) : NULL;
+}
+
+/* In English, palloc()ed; NULL for NULL. */
+char *
+wa_said_english(WaSaid said)
+{
+	size_t		size;
+	char	   *words;
+
+	if (said == NULL)
+		return NULL;
+	size = wa_text_say_words(NULL, 0, said, WA_ENGLISH) + 1;
+	words = palloc(size);
+	(void) wa_text_say_words(words, size, said, WA_ENGLISH);
+	return words;
+}
