@@ -3,8 +3,8 @@
  * people.c
  *		Who gets a message: partners, staff, and their numbers.
  *
- * The number is the first usable of whatsapp_number, mobile, phone_sanitized
- * and phone; an Odoo may lack some of them.  Staff are internal users (active,
+ * The number is the first usable of whatsapp_number, mobile, phone and
+ * phone_sanitized; an Odoo may lack some of them.  Staff are internal users (active,
  * not shared): the followers of a record, the members of a group, which since
  * Odoo 19 holds the members of every group that implies it, the user that a
  * record names, or all of them.
@@ -53,8 +53,21 @@ struct WaPeople
 	User	   *users;
 };
 
+/*
+ * phone_sanitized comes last and counts only where Odoo has nothing in the
+ * fields that it makes it from.  It is libphonenumber's reading of them, which
+ * takes "0811-000-123 (2)" for an eleven-digit number: a stranger's, and one
+ * that looks right.  Where we read no number in the field itself, nobody is
+ * told, and the reason names the field.
+ */
+enum
+{
+	C_WHATSAPP, C_MOBILE, C_PHONE, C_SANITIZED, NUMBER_COLUMNS
+};
+
 static const char *const number_columns[] = {
-	"whatsapp_number", "mobile", "phone_sanitized", "phone"
+	[C_WHATSAPP] = "whatsapp_number", [C_MOBILE] = "mobile", [C_PHONE] = "phone",
+	[C_SANITIZED] = "phone_sanitized"
 };
 
 static int64
@@ -87,9 +100,12 @@ choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
 	char		number[WA_NUMBER_SIZE];
 
 	initStringInfo(&tried);
-	for (size_t i = 0; i < lengthof(number_columns); i++)
+	for (int i = 0; i < NUMBER_COLUMNS; i++)
 	{
 		if (!wa_app_has_column(table, number_columns[i]))
+			continue;
+		if (i == C_SANITIZED &&
+			!(wa_text_is_nothing(values[C_MOBILE]) && wa_text_is_nothing(values[C_PHONE])))
 			continue;
 		appendStringInfo(&tried, "%s%s", tried.len ? ", " : "", number_columns[i]);
 		if (wa_text_is_nothing(values[i]))
@@ -114,7 +130,7 @@ bool
 wa_compose_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 {
 	static const char *const columns[] = {
-		"whatsapp_number", "mobile", "phone_sanitized", "phone", "id", "name", "active"
+		"whatsapp_number", "mobile", "phone", "phone_sanitized", "id", "name", "active"
 	};
 	struct WaPeople *people = people_of(batch);
 	WaAppTable	table;

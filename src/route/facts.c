@@ -116,6 +116,21 @@ apply_contact(WaRoute *routes, int n, const char *number, bool opted_in, bool op
 }
 
 /*
+ * Does what Odoo made of the contact's telephone stand there as well?  Its
+ * reading of a remark behind the number is another number, which has not agreed
+ * to anything.
+ */
+static bool
+is_as_written(const char *number, char *const *fields, int n)
+{
+	bool		given = false;
+
+	for (int i = 0; i < n; i++)
+		given = given || !wa_text_is_nothing(fields[i]);
+	return !given || has_number(fields, n, number);
+}
+
+/*
  * A bare number may be a contact's all the same, with an opt-in or opt-out on
  * it: compared with Odoo's E.164 form, and with the usual spellings of
  * whatsapp_number.  Odoo has an index on neither, so the table is read once
@@ -126,7 +141,7 @@ apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 {
 	static const char *const keys[] = {"phone_sanitized", "whatsapp_number"};
 	static const char *const columns[] = {
-		"phone_sanitized", "whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date"
+		"phone_sanitized", "whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date", "mobile", "phone"
 	};
 	const char **spellings = palloc(sizeof(char *) * n * 3);
 	int			nspellings = 0;
@@ -159,7 +174,9 @@ apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 				(k > 0 && strcmp(numbers[k], numbers[0]) == 0))
 				numbers[k][0] = '\0';
 			else
-				apply_contact(routes, n, numbers[k], is_true(row[2]), row[3] != NULL);
+				apply_contact(routes, n, numbers[k],
+							  is_true(row[2]) && (k > 0 || is_as_written(numbers[k], &row[4], 2)),
+							  !is_true(row[2]) && row[3] != NULL);
 		}
 	}
 }

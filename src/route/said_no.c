@@ -70,12 +70,20 @@ add(const char *number, void *argument)
 	numbers->list[numbers->n++] = strtoull(number, NULL, 10);
 }
 
-/* All numbers of a field; one of another country may lack its plus. */
+/*
+ * All numbers of a field; one of another country may lack its plus.  Odoo puts
+ * the country before a number of ten digits that was written with it but
+ * without its plus (62811000123): "+6262811000123".  Read as it stands that is
+ * a landline's; here it counts for what was meant.
+ */
 static void
 add_field(Numbers *numbers, const char *field)
 {
-	if (field && !wa_text_each_number(field, add, numbers))
-		(void) wa_text_each_number(psprintf("+%s", field), add, numbers);
+	if (field == NULL || wa_text_each_number(field, add, numbers))
+		return;
+	if (strncmp(field, "+6262", 5) == 0)
+		field += 3;
+	(void) wa_text_each_number(psprintf("+%s", field), add, numbers);
 }
 
 static int

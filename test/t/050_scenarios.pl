@@ -330,7 +330,7 @@ $doc = document(permit(), 'true');
 is(told(workflow($doc, 7) . ';' . document_is($doc, 'pending_signature')),
 	'approval_required>22', 'an approver without number');
 is( sql("SELECT state, reason, detail FROM wa.message WHERE id > $last_message"),
-	'skipped|no_number|no usable number in whatsapp_number (empty), phone_sanitized (empty), phone (empty)',
+	'skipped|no_number|no usable number in whatsapp_number (empty), phone (empty), phone_sanitized (empty)',
 	'... is a skipped row that names the columns tried');
 sql("SET sicantik_wa.capture = off; UPDATE sicantik_document SET document_number = 'New' WHERE id = $doc;"
 	  . "UPDATE signature_workflow SET state = 'cancel' WHERE document_id = $doc");

@@ -51,6 +51,20 @@ sql('ALTER TABLE res_partner DROP COLUMN mobile CASCADE');
 sql("UPDATE res_partner SET phone = '0812-0000-0010' WHERE id = 10");
 is(announce('number_source'), 'res_partner.phone', 'and phone where mobile has gone');
 
+# What Odoo makes of a telephone (libphonenumber reads a remark as digits) is
+# another number, and counts only where Odoo has nothing else.
+sub phone
+{
+	my ($phone, $sanitized) = @_;
+	sql("UPDATE res_partner SET phone = $phone, phone_sanitized = '$sanitized' WHERE id = 10");
+	return announce("concat_ws(' ', state, reason, number, number_source)");
+}
+is(phone("'0811-0001-234/5'", '+6281100012345'), 'sent 628110001234 res_partner.phone', 'a second extension behind the number');
+is(phone("'0811-000-123 (Ibu)'", '+62811000123428'), 'sent 62811000123 res_partner.phone', 'a word behind the number');
+is(phone("'021-5550-1234'", '+6281255550000'), 'skipped no_number', 'what we read no number in is none');
+is(phone('NULL', '+6281255550001'), 'sent 6281255550001 res_partner.phone_sanitized', 'nothing else is there');
+sql("UPDATE res_partner SET phone = '0812-0000-0010', phone_sanitized = NULL WHERE id = 10");
+
 # No column of consent at all: Meta is not for this person, the gateway is.
 sql('ALTER TABLE res_partner DROP COLUMN whatsapp_opt_in, DROP COLUMN whatsapp_opt_in_date, DROP COLUMN whatsapp_number');
 is(announce("state || ' ' || provider"), 'sent fonnte', 'an Odoo without SICANTIK\'s columns on contacts');

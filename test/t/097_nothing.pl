@@ -84,7 +84,7 @@ sql("UPDATE sicantik_permit SET status = 'active', permit_number = '503/3' WHERE
 wait_sql($node, 'odoo', "SELECT count(*) > 0 FROM wa.message WHERE res_id = $id");
 like(
 	sql("SELECT state || ' ' || reason || ' ' || detail FROM wa.message WHERE res_id = $id"),
-	qr/^skipped no_number .*whatsapp_number \(empty\).*phone_sanitized \(empty\), phone \(empty\)/,
+	qr/^skipped no_number .*whatsapp_number \(empty\).*phone \(empty\), phone_sanitized \(empty\)/,
 	'fields for numbers are empty');
 is( sql("SELECT wa_render('permit_ready', '{\"partner_name\": \"None\", \"permit_type\": false, \"permit_number\": \"null\", \"registration_id\": \"R 1\"}')"),
 	'Yth. -: - no. - (R 1) selesai.',

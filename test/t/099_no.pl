@@ -97,6 +97,9 @@ sql("INSERT INTO phone_blacklist (number, active) VALUES ('0812 5551 0001', true
 sql("SELECT wa_send_text('628125551000' || n, 'x') FROM generate_series(1, 5) AS n");
 is(became(), lines('0001 skipped blacklisted', '0002 skipped blacklisted', '0003 sent', '0004 sent', '0005 skipped blacklisted'),
 	'the blacklist counts in any spelling; what was taken off it does not');
+# Odoo's reading of 62811000123, which was written with the country and without a plus
+sql("INSERT INTO phone_blacklist (number, active) VALUES ('+6262811000123', true); SELECT wa_send_text('62811000123', 'x')");
+is(became(), '0123 skipped blacklisted', 'also with the country before it twice');
 
 # wa.contact
 sql("INSERT INTO wa.contact (number, opted_out_at) VALUES ('0812-5552-0001', now()), ('+62 812 5552 0002', now()), ('81255520003', now()), ('819012345678', now())");
@@ -145,6 +148,18 @@ $odoo->do('DROP POLICY p ON phone_blacklist; ALTER TABLE phone_blacklist DISABLE
 # (it is asked again every minute; a worker that starts asks at once)
 sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
 is(became(), '0001 skipped opted_out', 'until it can be');
+
+# A "yes" is that of the number that was written: Odoo's reading of a remark
+# behind it has agreed to nothing.
+sql("SELECT wa_configure('meta', '" . provider_settings($sim, 'meta') . "'); SELECT FROM wa_test_connection('meta');"
+	. " SELECT wa_map_template('permit_ready', 'meta', '{\"name\": \"izin_selesai_diproses\", \"parameters\": [\"partner_name\", \"permit_number\", \"download_link\"]}'); UPDATE wa.provider SET recipient_gap = '0', is_default = false");
+sql("INSERT INTO res_partner (id, name, type, active, phone, phone_sanitized, whatsapp_opt_in) VALUES"
+	. " (390, 'Warga', 'contact', true, '0811-0001-234/5', '+6281100012345', true), (391, 'Warga', 'contact', true, '0811-0001-2346', '+6281100012346', true)");
+sql("SELECT wa_send('permit_ready', number, '{\"partner_name\": \"a\", \"permit_type\": \"b\", \"permit_number\": \"c\", \"issue_date\": \"d\", \"download_link\": \"https://e.id\"}')"
+	. " FROM unnest('{6281100012345,6281100012346}'::text[]) AS number");
+wait_for("count(*) = 2 FROM wa.message WHERE id > $last AND state = 'sent'");
+is(sql("SELECT string_agg(right(number, 4) || ' ' || provider, ', ' ORDER BY number) FROM wa.message WHERE id > $last"), '2345 fonnte, 2346 meta',
+	'who agreed is told through Meta; who did not, by the gateway');
 
 # words
 sub told { return sql("SELECT string_agg(what, E'\\n') FROM $_[0]"); }
