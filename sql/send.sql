@@ -16,7 +16,7 @@ CREATE TABLE sicantik_permit (id serial PRIMARY KEY, registration_id varchar, pe
     permit_type_id integer, permit_type_name varchar, partner_id integer, status varchar, issue_date date, expiry_date date);
 INSERT INTO res_partner (id, name, phone, phone_sanitized, whatsapp_number, whatsapp_opt_in, whatsapp_opt_in_date, active) VALUES
     (10, 'Budi Santoso', '0812-3456-7890', NULL, NULL, true, '2026-01-01', true),
-    (11, 'Siti', '0628-20123', '+6281311112222', '', NULL, NULL, true),
+    (11, 'Siti', '0813-1111-2222', '+6281311112222', '', NULL, NULL, true),
     (12, 'Joko', '081300000012', NULL, NULL, false, '2026-01-01', true),
     (14, 'Rina', NULL, NULL, '-', NULL, NULL, true),
     (17, 'Maria', '081300000017', NULL, NULL, true, '2026-01-01', true),
