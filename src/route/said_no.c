@@ -29,7 +29,7 @@
 #include "text/text.h"
 
 /* Of the time, at most one part in so many goes to reading. */
-#define PART_OF_TIME	5
+#define PART_OF_TIME	20
 
 /* A sorted list; a number is at most 15 digits. */
 typedef struct Numbers
