@@ -53,14 +53,13 @@ void
 wa_queue_supersede(const int64 *events, const int64 *records, const char *const *scenarios,
 				   const int64 *told_by, int n)
 {
-	/* the records stand there twice, so that no plan reads all messages of permits */
 	static WaStatement supersede =
 		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(NEWER_STATUS) ","
 					 " detail = CASE WHEN e.told_by = 0 THEN 'the status has changed again since'"
 					 " ELSE 'message ' || e.told_by || ' tells a newer status' END,"
 					 " due_at = NULL, finished_at = clock_timestamp()"
 					 " FROM unnest($1, $2, $3, $4) AS e(id, record, scenario, told_by)"
-					 " WHERE m.res_id = e.record AND m.res_id = ANY ($2) AND m.res_model = 'sicantik.permit'"
+					 " WHERE m.res_id = e.record AND m.res_model = 'sicantik.permit'"
 					 " AND m.scenario = e.scenario AND m.event_id < e.id AND " WA_SQL_WAITS("m")
 					 " RETURNING m.id),"
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"

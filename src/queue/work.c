@@ -213,21 +213,16 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 			   const char *const *routes, const char *const *numbers,
 			   int n, WaClaimed **claimed)
 {
-	/*
-	 * The ids stand there twice: a plan that was made while the tables were
-	 * small would join from their side, and read all that waits each time.
-	 */
 	static WaStatement mark =
 		WA_STATEMENT("UPDATE wa.ready AS r SET claimed_at = clock_timestamp(), provider = c.provider,"
 					 " attempt = m.attempts + 1"
 					 " FROM unnest($1, $2) AS c(id, provider), wa.message AS m"
-					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
-					 " AND r.message_id = ANY ($1) AND m.id = ANY ($1)");
+					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED));
 	static WaStatement claim =
 		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(SENDING) ", provider = c.provider, route = c.route,"
 					 " reason = NULL, detail = NULL, due_at = NULL, attempts = attempts + 1"
 					 " FROM unnest($1, $2, $3, $4) AS c(id, provider, route, number)"
-					 " WHERE m.id = c.id AND m.id = ANY ($1) AND m.state = " WA_SQL_STATE(QUEUED)
+					 " WHERE m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
 					 " RETURNING m.id, coalesce(c.number, m.number), m.template_key, m.params::text, m.body, m.attempts");
 	WaArgs		args = {0};
 	uint64		got;

@@ -18,6 +18,7 @@
 #include "storage/lock.h"
 #include "utils/guc.h"
 
+#include "pg/plan_large.h"
 #include "pg/subscribed.h"
 #include "wake/slot.h"
 #include "worker/process.h"
@@ -62,8 +63,8 @@ static const struct
 	{"client_min_messages", "warning"},
 	/*
 	 * Our tables are usually empty when a statement is planned and large when
-	 * it runs: every one of them is written for one index.  Planned once, it
-	 * costs a third of what it costs when planned each time.
+	 * it runs: every one of them is written for one index (see plan_large.c).
+	 * Planned once, it costs a third of what it costs when planned each time.
 	 */
 	{"plan_cache_mode", "force_generic_plan"},
 	{"enable_seqscan", "off"},
@@ -108,6 +109,7 @@ wa_worker_session_pin_settings(void)
 							PGC_SUSET, PGC_S_OVERRIDE);
 	}
 	wa_worker_session_pin_commit();
+	wa_pg_plan_large();
 }
 
 /*

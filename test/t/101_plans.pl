@@ -1,0 +1,128 @@
+# The worker plans each statement once, often while its tables have a few rows
+# of which statistics have just been taken, and goes on with that plan when
+# 20,000 messages wait.  What it reads must not depend on how many they are.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Session;
+use SicantikWa::Test;
+
+my $many = 20_000;
+my $sim = start_simulator();
+my $node = new_cluster('main', simulator => $sim,
+	conf => "autovacuum = off\nsicantik_wa.worker_idle_timeout = 3600");
+my $session;
+
+sub sql { return $session->sql($_[0]); }
+sub wait_for { return $session->wait_for($_[0]); }
+
+my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
+my $behind = '6281299999999';	# its first message has no answer
+
+# What a worker does: sends, cancels and tries again, supersedes, replaces,
+# announces, keeps later changes, and skips.
+sub traffic
+{
+	my ($first) = @_;
+	my $number = "'62857' || to_char($first, 'FM00000000')";
+	my $waits = "state IN ('queued', 'sending') AND (res_id BETWEEN $first AND $first + 9 OR number IN ($number, '62857' || to_char($first + 1, 'FM00000000')))";
+	my $permit = sub {
+		my ($id, $more) = @_;
+		sql('SET sicantik_wa.capture = off; INSERT INTO sicantik_permit (id, registration_id, applicant_name, partner_id, status, is_renewal, permit_number)'
+			  . " VALUES ($id, 'P-$id', 'Warga', $id, 'draft', $more); RESET sicantik_wa.capture");
+	};
+	my $over = sub { wait_for("$read AND NOT EXISTS (SELECT FROM wa.message WHERE $waits)"); };
+
+	sql("INSERT INTO res_partner (id, name, type, active, whatsapp_number) SELECT n, 'Warga', 'contact', true, '62857' || to_char(n, 'FM00000000')"
+		  . " FROM generate_series($first, $first + 8) AS n; INSERT INTO res_partner (id, name, type, active) VALUES ($first + 9, 'Warga', 'contact', true)");
+	$permit->($first + $_, 'false, NULL') foreach 0 .. 5, 9;
+	$permit->($first + $_, 'true, NULL') foreach 6 .. 8;
+
+	foreach my $id ($first .. $first + 1)
+	{
+		sql("SELECT wa_send_text('62857' || to_char($id, 'FM00000000'), 'oke')");
+		$over->();
+		sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'N' WHERE id = $id");
+		$over->();
+	}
+	sql('SELECT wa_pause()');
+	my $cancelled = sql("SELECT wa_send_text($number, 'oke')");
+	foreach my $change ("status = 'active', permit_number = 'N'", "status = 'expired'", "status = 'active'", "permit_number = 'M'")
+	{
+		foreach my $id ($first + 2 .. $first + 9)
+		{
+			sql("UPDATE sicantik_permit SET $change WHERE id = $id");
+		}
+		wait_for("$read AND NOT EXISTS (SELECT FROM wa.message WHERE $waits AND reason IS NULL)");
+	}
+	sql("UPDATE res_partner SET whatsapp_number = '62858' || to_char(id, 'FM00000000') WHERE id BETWEEN $first + 2 AND $first + 9");
+	sql("SELECT wa_cancel($cancelled)");
+	wait_for("(SELECT state FROM wa.message WHERE id = $cancelled) = 'cancelled'");
+	sql('SELECT wa_resume(NULL)');
+	$over->();
+	sql("SELECT wa_retry($cancelled)");
+	wait_for("(SELECT state FROM wa.message WHERE id = $cancelled) = 'sent'");
+	$over->();
+	return;
+}
+
+# The worker leaves, so that what it counted is there, and another one begins.
+sub end_worker
+{
+	sql('ALTER SYSTEM SET sicantik_wa.enabled = off');
+	sql('SELECT pg_reload_conf()');
+	wait_for("NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker')");
+	sql('ALTER SYSTEM RESET sicantik_wa.enabled');
+	sql('SELECT pg_reload_conf()');
+	return;
+}
+
+load_odoo($node, 'odoo');
+$session = SicantikWa::Session->new($node, 'odoo');
+# this session is not to read much, either
+sql('SET enable_seqscan = off');
+sql('CREATE EXTENSION sicantik_wa; SELECT FROM wa_setup()');
+sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "'); SELECT * FROM wa_test_connection('fonnte')");
+no_pacing($node, 'odoo');
+sql("UPDATE wa.provider SET max_in_flight = 10; UPDATE wa.scenario SET max_per_hour = NULL, max_per_transaction = NULL,"
+	  . " max_per_day_and_number = NULL; SELECT wa_arm('odoo')");
+
+sql("SELECT wa_send_text('6285711111111', 'oke')");
+wait_for("(SELECT count(*) = 1 FROM wa.message WHERE state = 'sent')");
+sql('VACUUM ANALYZE');
+# all statements are planned in this one
+end_worker();
+traffic(3000);
+
+# And now there is much that waits, or has been said.
+my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => $behind } });
+sql("SELECT wa_send_text('$behind', 'oke')");
+wait_for("EXISTS (SELECT FROM wa.message WHERE number = '$behind' AND state = 'sending')");
+sql("CREATE TEMP TABLE filled AS SELECT nextval('wa.message_id_seq') AS id, n FROM generate_series(1, $many) AS n;"
+	  . " INSERT INTO wa.message (id, scenario, state, number, res_model, res_id, event_id, partner_id, body, change, due_at)"
+	  . " SELECT id, CASE WHEN n % 2 = 0 THEN 'status_update' END, 'queued', CASE WHEN n % 2 = 0 THEN '62859' || to_char(n, 'FM00000000') ELSE '$behind' END,"
+	  . " 'sicantik.permit', 1000000 + n, n, 1000000 + n, 'oke', '{}', CASE WHEN n % 2 = 0 THEN now() + interval '1 year' END FROM filled;"
+	  . " INSERT INTO wa.attempt (message_id, attempt, provider, started_at, outcome) SELECT id, 1, 'fonnte', now(), 'accepted' FROM filled;"
+	  . " INSERT INTO wa.announced (key, message_id) SELECT 'announced:sicantik.permit:' || n || ':', id FROM filled;"
+	  . " INSERT INTO wa.event_outcome (event_id, relation, record_id, scenario, outcome)"
+	  . " SELECT n, 'public.sicantik_permit', 1000000 + n, 'status_update', 'suppressed' FROM filled;"
+	  . " INSERT INTO wa.due (message_id, due_at) SELECT id, now() + interval '1 year' FROM filled WHERE n % 2 = 0;"
+	  . " INSERT INTO wa.ready (message_id) SELECT id FROM filled WHERE n % 2 = 1");
+traffic(4000);
+sql('SELECT wa_pause()');
+$sim->release($hold);
+wait_for("NOT EXISTS (SELECT FROM wa.message WHERE number = '$behind' AND state = 'sending')");
+end_worker();
+
+# Once read into memory they are read no more, however many rounds there are.
+my $looked = sql("SELECT string_agg(relname || ' ' || n, ', ' ORDER BY relname) FROM (SELECT relname, sum(idx_tup_read) AS n"
+	  . " FROM pg_stat_user_indexes WHERE schemaname = 'wa' GROUP BY relname HAVING sum(idx_tup_read) > $many * 4) AS t");
+is($looked, '', 'what waits is not read in each round');
+$session->close;
+$node->stop;
+done_testing();
