@@ -12,6 +12,8 @@
 #   make bench                              figures
 #   make reference                          docs/reference.md anew, from the comments in the database,
 #                                           and the states in docs/architecture.md, from their table
+#   make format                             C files as PostgreSQL's pgindent would have them
+#   make coverage                           which lines of the pure parts and of the queue the tests reach
 #
 # Two modules: sicantik_wa is preloaded into the server and links libc and
 # json-c only; sicantik_wa_worker holds src/deliver/ and links libcurl.
@@ -63,7 +65,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme bench reference
+SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme bench reference format coverage
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -84,6 +86,12 @@ $(EXTENSION)--%--$(EXTVERSION).sql: src/upgrade/%--$(EXTVERSION).sql src/upgrade
 # it carries the stamps
 src/pg/build.o src/pg/build.bc: override CPPFLAGS += -DWA_SQL_BUILD=\"$(WA_SQL_BUILD)\" -DWA_SOURCE_BUILD=\"$(WA_SOURCE_BUILD)\"
 src/pg/build.o src/pg/build.bc: $(sort $(wildcard src/*.[ch] src/*/*.[ch] src/*/*.def src/*.sql src/*/*.sql)) Makefile
+
+# make coverage
+ifdef WA_COVERAGE
+src/queue/%.o: override CFLAGS += --coverage -fprofile-update=atomic -O0
+SHLIB_LINK += --coverage
+endif
 
 sicantik_wa_worker.so: $(WORKER_OBJS)
 	$(CC) $(CFLAGS) $(CFLAGS_SL) $(CFLAGS_SL_MOD) -shared -o $@ $(WORKER_OBJS) $(LDFLAGS) $(LDFLAGS_SL) -lcurl
@@ -121,5 +129,9 @@ bench:
 reference:
 	docs/reference.sh
 	docs/states.sh
+format:
+	test/format/format.pl
+coverage:
+	test/coverage.sh
 
 .PHONY: $(SCRIPT_GOALS)

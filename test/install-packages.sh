@@ -71,6 +71,11 @@ for package in "${packages[@]}"; do
 	any_installed "$package" || missing+=("${package%%|*}")
 done
 
+# The formatter comes with the headers of newer servers.
+if [ -z "$headers" ] && ! command -v pg_bsd_indent /usr/lib/postgresql/*/bin/pg_bsd_indent >/dev/null; then
+	missing+=(pg-bsd-indent)
+fi
+
 server=
 development=
 if [ -z "${PG_CONFIG:-}" ]; then
@@ -118,10 +123,12 @@ if [ "$(id -u)" -eq 0 ]; then
 	quietly apt-get update -q
 fi
 
-# Releases in which the sanitizers come with the compiler have no such package.
-if [ -z "$headers" ] && ! apt-cache show libclang-rt-dev >/dev/null 2>&1; then
-	missing=("${missing[@]/#libclang-rt-dev/}")
-fi
+# Releases in which these come with the compiler, or the server, have no such package.
+for package in libclang-rt-dev pg-bsd-indent; do
+	if [ -z "$headers" ] && ! apt-cache show $package >/dev/null 2>&1; then
+		missing=("${missing[@]/#$package/}")
+	fi
+done
 
 if [ -z "$server" ] && [ -z "${PG_CONFIG:-}" ]; then
 	server=$(apt-cache depends postgresql | sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)

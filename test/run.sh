@@ -3,6 +3,7 @@
 # run.sh [PART ...]: all tests, from an empty machine to one line that counts
 # them.  Parts, in this order; without arguments all of them:
 #
+#	format		C files are as pgindent would have them (make format)
 #	build		both modules with clang, warnings as errors (gcc builds them for
 #				the parts below in any case)
 #	unit		the pure parts as ordinary programs, with gcc, and with clang and
@@ -148,6 +149,16 @@ wanted()
 	[[ " ${parts[*]} " == *" $1 "* ]]
 }
 
+test_format()
+{
+	local status
+
+	heading 'format'
+	test/format/format.pl --check
+	status=$?
+	count 'format' $((status == 0)) $((status != 0))
+}
+
 #
 # Both modules with clang, for its warnings: they do not need its optimizer.
 #
@@ -285,6 +296,9 @@ installcheck()
 	count "$1" "$passed" $(($2 - passed))
 	if [ "$passed" -ne "$2" ]; then
 		cat regression.diffs output_iso/regression.diffs 2>/dev/null | tee "$log.diffs"
+		if grep -q '^+++ .*/names.out' "$log.diffs"; then
+			echo 'names are frozen: sql/names.sql says how one is added, and what another one needs'
+		fi
 	fi
 	rm -rf regression.diffs regression.out results output_iso
 }
@@ -342,6 +356,9 @@ test_tap()
 	count_line "TAP, ${#files[@]} files" "$status" "$B/log/tap"
 }
 
+if wanted format; then
+	test_format
+fi
 if wanted build; then
 	test_build
 fi

@@ -65,7 +65,8 @@ wa_queue_wake_hours(void)
  * The server's clock was set by so many microseconds: waits of ours go on as if
  * it had not been; what a person asked for, or the hours say, follows the
  * clock.  A wait that is longer than any of ours can be (in doubt:
- * longest_doubt_us) is cut short.  With by_us 0 that is all.
+ * longest_doubt_us) is cut short.  With by_us 0 that is all.  (A person may
+ * hold the message's row: the time that counts is the one in wa.due.)
  */
 void
 wa_queue_shift(int64 by_us, int64 longest_doubt_us)
@@ -81,7 +82,6 @@ wa_queue_shift(int64 by_us, int64 longest_doubt_us)
 					 " AND ($1 <> 0 OR d.due_at > clock_timestamp() + CASE m.state WHEN " WA_SQL_STATE(UNKNOWN)
 					 " THEN $2 * interval '1 microsecond' ELSE " LONGEST_WAIT " END)"
 					 " RETURNING d.message_id, d.due_at),"
-					 /* a person may hold the row; the time that counts is the other one */
 					 " m AS MATERIALIZED (SELECT id FROM wa.message WHERE id IN (SELECT message_id FROM d)"
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
 					 " UPDATE wa.message AS w SET due_at = d.due_at FROM m JOIN d ON d.message_id = m.id"
