@@ -25,7 +25,7 @@ read_language(void *argument)
 {
 	WaStory    *check = argument;
 
-	check->indonesian = strcmp(wa_office_get("language"), "en") != 0;
+	check->language = strcmp(wa_office_get("language"), "en") == 0 ? WA_ENGLISH : WA_INDONESIAN;
 	return true;
 }
 
@@ -36,7 +36,7 @@ read_language(void *argument)
 static void
 say_difference(FunctionCallInfo fcinfo, const WaBuildDifference *difference)
 {
-	WaStory		check = {.fcinfo = fcinfo, .indonesian = true, .full = true};
+	WaStory		check = {.fcinfo = fcinfo, .language = WA_INDONESIAN, .full = true};
 	WaActing	acting;
 
 	wa_pg_act_as_owner(&acting);

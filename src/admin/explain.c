@@ -29,18 +29,12 @@
 
 PG_FUNCTION_INFO_V1(wa_sql_explain);
 
-static void
-tell(WaStory *story, WaSentence sentence, const char *first, const char *second)
-{
-	wa_story_tell(story, 0, wa_story_words(story, sentence, first, second, NULL));
-}
-
 /*
  * Something stands in the way: the first of these is the verdict, what comes
  * after it is told at once.
  */
 static void
-hinder(WaStory *story, const char **obstacle, const char *sentence)
+hinder(WaStory *story, WaSaid *obstacle, WaSaid sentence)
 {
 	if (*obstacle)
 		wa_story_tell(story, 0, sentence);
@@ -50,7 +44,7 @@ hinder(WaStory *story, const char **obstacle, const char *sentence)
 
 /* The template; NULL, with the obstacle, if there is something wrong with it. */
 static WaTemplate *
-explain_template(WaStory *story, const char *key, const char **obstacle)
+explain_template(WaStory *story, const char *key, WaSaid *obstacle)
 {
 	static WaStatement list =
 		WA_STATEMENT("SELECT coalesce(string_agg(key, ', ' ORDER BY key), '-') FROM wa.template WHERE active");
@@ -61,14 +55,14 @@ explain_template(WaStory *story, const char *key, const char **obstacle)
 	if (template == NULL)
 		wa_query(&list, NULL);
 	hinder(story, obstacle, template ?
-		   wa_story_words(story, WA_SAY_TEMPLATE_INACTIVE, key, NULL, NULL) :
-		   wa_story_words(story, WA_SAY_TEMPLATE_MISSING, key, wa_row_text(0, 1), NULL));
+		   wa_say(WA_SAY_TEMPLATE_INACTIVE, key) :
+		   wa_say(WA_SAY_TEMPLATE_MISSING, key, wa_row_text(0, 1)));
 	return NULL;
 }
 
 /* Which provider, and whether the person wants messages. */
 static void
-explain_route(WaStory *story, WaBatch *batch, WaRoute *route, const char **obstacle)
+explain_route(WaStory *story, WaBatch *batch, WaRoute *route, WaSaid *obstacle)
 {
 	WaProviders providers;
 	const char *locked = NULL;
@@ -78,20 +72,20 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route, const char **obsta
 		wa_call_table_locked(locked ? locked : "res_partner");
 	if (route->refusal)
 	{
-		hinder(story, obstacle, wa_story_phrase(story, route->refusal));
+		hinder(story, obstacle, wa_said_quote(wa_story_phrase(story, route->refusal)));
 		return;
 	}
-	tell(story, route->in_window ? WA_SAY_WINDOW_OPEN : WA_SAY_WINDOW_CLOSED, NULL, NULL);
+	wa_story_tell(story, 0, route->in_window ? wa_say(WA_SAY_WINDOW_OPEN) : wa_say(WA_SAY_WINDOW_CLOSED));
 	wa_route_decide(route, &providers, batch->mappings, batch->nmappings, NULL);
-	tell(story, WA_SAY_ROUTE, route->reason, NULL);
+	wa_story_tell(story, 0, wa_say(WA_SAY_ROUTE, wa_story_phrase(story, route->reason)));
 	if (route->provider && route->use_window)
-		tell(story, WA_SAY_WINDOW_USED, NULL, NULL);
+		wa_story_tell(story, 0, wa_say(WA_SAY_WINDOW_USED));
 }
 
 /* The parameters in the provider's own form. */
 static void
 explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template, const WaValues *values,
-			   const char **obstacle)
+			   WaSaid *obstacle)
 {
 	const WaMapping *mapping = route->mapping;
 	char	  **names = mapping && mapping->parameters ? mapping->parameters : template->parameters;
@@ -103,7 +97,7 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 		return;
 	if (!route->as_template)
 	{
-		tell(story, WA_SAY_AS_TEXT, NULL, NULL);
+		wa_story_tell(story, 0, wa_say(WA_SAY_AS_TEXT));
 		return;
 	}
 	for (int i = 0; i < n; i++)
@@ -112,7 +106,7 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 
 		if (value == NULL || value->value == NULL)
 		{
-			hinder(story, obstacle, wa_story_words(story, WA_SAY_VALUES_MISSING, names[i], NULL, NULL));
+			hinder(story, obstacle, wa_say(WA_SAY_VALUES_MISSING, names[i]));
 			return;
 		}
 		pairs[i].name = names[i];
@@ -125,40 +119,40 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	tell(story, WA_SAY_PARAMS, mapping->name, pstrdup(json));
+	wa_story_tell(story, 0, wa_say(WA_SAY_PARAMS, mapping->name, pstrdup(json)));
 	free(json);
 }
 
 /* The end of the story. */
 static void
-tell_verdict(WaStory *story, const char *obstacle, const WaRoute *route)
+tell_verdict(WaStory *story, WaSaid obstacle, const WaRoute *route)
 {
 	WaIdentity	identity;
 
 	wa_identity_check(&identity);
 	if (obstacle)
 	{
-		tell(story, WA_SAY_NOT_SENT, obstacle, NULL);
+		wa_story_tell(story, 0, wa_say(WA_SAY_NOT_SENT, obstacle));
 		return;
 	}
 	if (route->provider == NULL && identity.mode != WA_MODE_STOPPED)
 	{
-		tell(story, WA_SAY_WOULD_WAIT, NULL, NULL);
+		wa_story_tell(story, 0, wa_say(WA_SAY_WOULD_WAIT));
 		return;
 	}
 	switch (identity.mode)
 	{
 		case WA_MODE_STOPPED:
-			tell(story, WA_SAY_MODE_STOPPED, identity.why, NULL);
+			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_STOPPED, wa_story_phrase(story, identity.why)));
 			break;
 		case WA_MODE_OBSERVE:
-			tell(story, WA_SAY_MODE_OBSERVE, NULL, NULL);
+			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_OBSERVE));
 			break;
 		case WA_MODE_TEST:
-			tell(story, WA_SAY_MODE_TEST, identity.test_number, NULL);
+			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_TEST, identity.test_number));
 			break;
 		case WA_MODE_LIVE:
-			tell(story, WA_SAY_MODE_LIVE, NULL, NULL);
+			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_LIVE));
 			break;
 	}
 }
@@ -166,7 +160,7 @@ tell_verdict(WaStory *story, const char *obstacle, const WaRoute *route)
 static void
 explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 permit_id)
 {
-	const char *obstacle = NULL;
+	WaSaid		obstacle = NULL;
 	WaBatch		batch = {0};
 	WaValues	values = {0};
 	WaRoute		route = {0};
@@ -191,23 +185,24 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	if (recipient == NULL)
 	{
 		hinder(story, &obstacle,
-			   wa_story_words(story, WA_SAY_PARTNER_MISSING, psprintf(INT64_FORMAT, partner_id), NULL, NULL));
+			   wa_say(WA_SAY_PARTNER_MISSING, WA_NUMBER(partner_id)));
 		tell_verdict(story, obstacle, &route);
 		return;
 	}
 	if (recipient->note)
-		tell(story, WA_SAY_NOTE, recipient->note, NULL);
+		wa_story_tell(story, 0, wa_say(WA_SAY_NOTE, wa_story_phrase(story, recipient->note)));
 	route.number = recipient->number;
 	route.partner_id = partner_id;
 	route.template_key = key;
 	route.requires_opt_in = true;
 	if (recipient->number)
 	{
-		tell(story, WA_SAY_NUMBER_CHOSEN, recipient->number, recipient->number_source);
+		wa_story_tell(story, 0, wa_say(WA_SAY_NUMBER_CHOSEN, recipient->number,
+									   wa_story_phrase(story, recipient->number_source)));
 		explain_route(story, &batch, &route, &obstacle);
 	}
 	else
-		hinder(story, &obstacle, wa_story_words(story, WA_SAY_NO_NUMBER, recipient->tried, NULL, NULL));
+		hinder(story, &obstacle, wa_say(WA_SAY_NO_NUMBER, wa_story_phrase(story, recipient->tried)));
 
 	wa_compose_values_from_json(&values, params);
 	wa_compose_values_add(&values, "timestamp", wa_compose_value_time(GetCurrentTimestamp(), batch.time_zone));
@@ -220,7 +215,7 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 			wa_compose_permit_values(&batch, &values, permit, recipient);
 		else
 			hinder(story, &obstacle,
-				   wa_story_words(story, WA_SAY_PERMIT_MISSING, psprintf(INT64_FORMAT, permit_id), NULL, NULL));
+				   wa_say(WA_SAY_PERMIT_MISSING, WA_NUMBER(permit_id)));
 	}
 	if (recipient->name)
 		wa_compose_values_add(&values, "partner_name", recipient->name);
@@ -228,13 +223,13 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	text = wa_compose_template_render(template, &values, &missing, &setting);
 	if (text)
 	{
-		tell(story, WA_SAY_TEXT, text, NULL);
+		wa_story_tell(story, 0, wa_say(WA_SAY_TEXT, text));
 		explain_params(story, &route, template, &values, &obstacle);
 	}
 	else
 		hinder(story, &obstacle, setting ?
-			   wa_story_words(story, WA_SAY_SETTING_MISSING, missing, setting, NULL) :
-			   wa_story_words(story, WA_SAY_VALUES_MISSING, missing, NULL, NULL));
+			   wa_say(WA_SAY_SETTING_MISSING, missing, setting) :
+			   wa_say(WA_SAY_VALUES_MISSING, missing));
 	tell_verdict(story, obstacle, &route);
 }
 

@@ -57,9 +57,9 @@ static void
 tell_locked(WaSearch *search, const char *name, const char *why)
 {
 	wa_story_tell(&search->story, 0,
-				  wa_story_words(&search->story, WA_SAY_NOTE,
-								 why ? psprintf("%s: could not be searched: %s", name, why) :
-								 psprintf("%s: locked, not searched", name), NULL, NULL));
+				  wa_say(WA_SAY_NOTE, wa_story_phrase(&search->story, why ?
+											  psprintf("%s: could not be searched: %s", name, why) :
+											  psprintf("%s: locked, not searched", name))));
 }
 
 /* A part of the search that reads a table of the application. */
@@ -95,8 +95,8 @@ wa_admin_history_look(WaSearch *search, const char *table, void (*find) (WaSearc
 	if (!wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
 	wa_story_tell(&search->story, 0,
-				  wa_story_words(&search->story, WA_SAY_NOTE,
-								 psprintf("%s: could not be searched: %s", table, error->message), NULL, NULL));
+				  wa_say(WA_SAY_NOTE, wa_story_phrase(&search->story,
+											  psprintf("%s: could not be searched: %s", table, error->message))));
 }
 
 /*
@@ -183,9 +183,8 @@ found_permit(WaSearch *search, char **row)
 {
 	add_id(&search->permits, row[0]);
 	wa_story_tell(&search->story, 0,
-				  wa_story_words(&search->story, WA_SAY_FOUND,
-								 psprintf("sicantik_permit %s (%s)", row[0] ? row[0] : "-", row[1] ? row[1] : "-"),
-								 NULL, NULL));
+				  wa_say(WA_SAY_FOUND,
+						 psprintf("sicantik_permit %s (%s)", row[0] ? row[0] : "-", row[1] ? row[1] : "-")));
 }
 
 /*
@@ -265,9 +264,8 @@ find_document(WaSearch *search, const void *argument)
 	{
 		add_id(&search->documents, rows.values[r][0]);
 		wa_story_tell(&search->story, 0,
-					  wa_story_words(&search->story, WA_SAY_FOUND,
-									 psprintf("sicantik_document %s (%s)", rows.values[r][0] ? rows.values[r][0] : "-",
-											  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
+					  wa_say(WA_SAY_FOUND,
+							 psprintf("sicantik_document %s (%s)", rows.values[r][0] ? rows.values[r][0] : "-", rows.values[r][1] ? rows.values[r][1] : "-")));
 	}
 }
 
@@ -360,10 +358,8 @@ find_in_own(WaSearch *search, const void *argument)
 	{
 		add_own(search, own->relation, rows.values[r][0]);
 		wa_story_tell(&search->story, 0,
-					  wa_story_words(&search->story, WA_SAY_FOUND,
-									 psprintf("%s %s (%s)", own->relation,
-											  rows.values[r][0] ? rows.values[r][0] : "-", search->wanted),
-									 NULL, NULL));
+					  wa_say(WA_SAY_FOUND,
+							 psprintf("%s %s (%s)", own->relation, rows.values[r][0] ? rows.values[r][0] : "-", search->wanted)));
 	}
 }
 
@@ -405,9 +401,8 @@ tell_partners(WaSearch *search, const void *argument)
 					  search->partners.list, search->partners.n);
 	for (uint64 r = 0; r < rows.n; r++)
 		wa_story_tell(&search->story, 0,
-					  wa_story_words(&search->story, WA_SAY_FOUND,
-									 psprintf("res_partner %s (%s)", rows.values[r][0],
-											  rows.values[r][1] ? rows.values[r][1] : "-"), NULL, NULL));
+					  wa_say(WA_SAY_FOUND,
+							 psprintf("res_partner %s (%s)", rows.values[r][0], rows.values[r][1] ? rows.values[r][1] : "-")));
 }
 
 static void
@@ -416,19 +411,23 @@ tell_consent(WaSearch *search)
 	static WaStatement read =
 		WA_STATEMENT("SELECT opted_in_at, opted_out_at, last_inbound_at, coalesce(source, '-')"
 					 " FROM wa.contact WHERE number = $1");
-	static const WaSentence sentences[] = {WA_SAY_CONSENT_IN, WA_SAY_CONSENT_OUT, WA_SAY_INBOUND};
 	WaArgs		args = {0};
+	char	   *source;
 
 	if (search->number == NULL)
 		return;
 	wa_arg_text(&args, search->number);
 	if (wa_query(&read, &args) == 0)
 		return;
-	for (int i = 0; i < 3; i++)
-		if (!wa_row_isnull(0, i + 1))
-			wa_story_tell(&search->story, wa_row_timestamptz(0, i + 1),
-						  wa_story_words(&search->story, sentences[i], search->number,
-										 wa_row_text(0, 4), NULL));
+	source = wa_row_text(0, 4);
+	if (!wa_row_isnull(0, 1))
+		wa_story_tell(&search->story, wa_row_timestamptz(0, 1), wa_say(WA_SAY_CONSENT_IN, search->number,
+																	   source));
+	if (!wa_row_isnull(0, 2))
+		wa_story_tell(&search->story, wa_row_timestamptz(0, 2), wa_say(WA_SAY_CONSENT_OUT, search->number,
+																	   source));
+	if (!wa_row_isnull(0, 3))
+		wa_story_tell(&search->story, wa_row_timestamptz(0, 3), wa_say(WA_SAY_INBOUND, search->number));
 }
 
 /* So many contacts of one search are asked about. */
@@ -474,11 +473,13 @@ tell_refusals(WaSearch *search, const void *argument)
 	}
 	for (int i = 0; i < n; i++)
 		if (routes[i].refusal)
-			wa_story_tell(&search->story, 0,
-						  wa_story_words(&search->story,
-										 search->number ? WA_SAY_NUMBER_REFUSED : WA_SAY_PARTNER_REFUSED,
-										 search->number ? search->number : psprintf(INT64_FORMAT, routes[i].partner_id),
-										 wa_story_phrase(&search->story, routes[i].refusal), NULL));
+		{
+			const char *refusal = wa_story_phrase(&search->story, routes[i].refusal);
+
+			wa_story_tell(&search->story, 0, search->number ?
+						  wa_say(WA_SAY_NUMBER_REFUSED, search->number, refusal) :
+						  wa_say(WA_SAY_PARTNER_REFUSED, WA_NUMBER(routes[i].partner_id), refusal));
+		}
 }
 
 /* What was not said up to this time, from place "next" on; where it ends. */
@@ -549,7 +550,8 @@ tell_happenings(WaSearch *search, List *unsaid)
 		char	   *second = wa_row_text(i, 5);
 		const char *fifth = wa_row_isnull(i, 8) ? NULL : wa_story_phrase(story, wa_row_text(i, 8));
 		const char *cause;
-		char	   *what;
+		const char *what;
+		WaSaid		said;
 
 		next = tell_unsaid(search, unsaid, next, at);
 		switch (wa_row_text(i, 2)[0])
@@ -559,22 +561,21 @@ tell_happenings(WaSearch *search, List *unsaid)
 				what = psprintf("%s, %s: %s%s%s", wa_row_text(i, 6),
 								wa_row_isnull(i, 7) ? "-" : wa_row_text(i, 7),
 								wa_story_state(story, first), cause ? ", " : "", cause ? cause : "");
-				what = wa_story_words(story, WA_SAY_MESSAGE, id, what, NULL);
+				said = wa_say(WA_SAY_MESSAGE, id, what);
 				break;
 			case 'o':
 				what = psprintf("%s%s%s%s%s (%s %s)", second ? second : "", second ? ": " : "",
 								wa_story_phrase(story, first),
 								fifth ? ", " : "", fifth ? fifth : "", wa_row_text(i, 6), wa_row_text(i, 7));
-				what = wa_story_words(story, WA_SAY_OUTCOME, id, what, NULL);
+				said = wa_say(WA_SAY_OUTCOME, id, what);
 				break;
 			case 'd':
-				what = wa_story_words(story, WA_SAY_DEAD_LETTER, id, first, NULL);
+				said = wa_say(WA_SAY_DEAD_LETTER, id, wa_story_phrase(story, first));
 				break;
 			default:
-				what = wa_story_words(story, WA_SAY_UNREAD, id,
-									  psprintf("%s %s", wa_row_text(i, 6), wa_row_text(i, 7)), NULL);
+				said = wa_say(WA_SAY_UNREAD, id, psprintf("%s %s", wa_row_text(i, 6), wa_row_text(i, 7)));
 		}
-		wa_story_tell(story, at, what);
+		wa_story_tell(story, at, said);
 	}
 	(void) tell_unsaid(search, unsaid, next, DT_NOEND);
 }
@@ -625,7 +626,7 @@ wa_sql_history(PG_FUNCTION_ARGS)
 		wa_admin_named_tell(&search);
 	if (search.story.rows == 0)
 		wa_story_tell(&search.story, 0,
-					  wa_story_words(&search.story, WA_SAY_NOTHING, wanted, NULL, NULL));
+					  wa_say(WA_SAY_NOTHING, wanted));
 	wa_call_end(&call);
 	return (Datum) 0;
 }

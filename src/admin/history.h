@@ -45,7 +45,7 @@ extern void wa_admin_history_look(WaSearch *search, const char *table,
 typedef struct WaUnsaid
 {
 	TimestampTz at;
-	const char *what;
+	WaSaid		what;
 } WaUnsaid;
 
 /* unsaid.c */

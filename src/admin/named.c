@@ -27,12 +27,11 @@ typedef struct Named
 	const char *table;
 	const char *key;			/* column with the name */
 	const char *second;			/* another one to be told, or NULL */
-	WaSentence	sentence;
 } Named;
 
 static const Named places[] = {
-	{"res_partner", "name", NULL, WA_SAY_NAMED_CONTACT},
-	{"sicantik_permit", "applicant_name", "registration_id", WA_SAY_NAMED_APPLICANT},
+	{"res_partner", "name", NULL},
+	{"sicantik_permit", "applicant_name", "registration_id"},
 };
 
 static void
@@ -52,12 +51,12 @@ tell_named(WaSearch *search, const void *argument)
 		char	  **row = rows.values[r];
 
 		wa_story_tell(&search->story, 0,
-					  wa_story_words(&search->story, place->sentence, row[0], row[1],
-									 ncolumns == 3 && row[2] ? row[2] : "-"));
+					  place->second ? wa_say(WA_SAY_NAMED_APPLICANT, row[0], row[1], row[2]) :
+					  wa_say(WA_SAY_NAMED_CONTACT, row[0], row[1]));
 	}
 	if (rows.n > MOST_NAMES)
 		wa_story_tell(&search->story, 0,
-					  wa_story_words(&search->story, WA_SAY_NAMED_MORE, NULL, NULL, NULL));
+					  wa_say(WA_SAY_NAMED_MORE));
 }
 
 /*

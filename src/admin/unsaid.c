@@ -83,7 +83,7 @@ add(List **list, WaSearch *search, const WaEvent *event, const WaScenario *scena
 								wa_story_phrase(&search->story, why), event->relation, event->record_id);
 
 	one->at = event->at;
-	one->what = wa_story_words(&search->story, WA_SAY_OUTCOME, psprintf(INT64_FORMAT, event->id), what, NULL);
+	one->what = wa_say(WA_SAY_OUTCOME, psprintf(INT64_FORMAT, event->id), what);
 	*list = lappend(*list, one);
 }
 
@@ -242,8 +242,8 @@ tell_as_it_is(const Asking *asking, const WaEvent *event)
 				continue;
 			any = true;
 			wa_story_tell(story, 0, why ?
-						  wa_story_words(story, WA_SAY_AS_IT_IS, scenario.key, why, NULL) :
-						  wa_story_words(story, WA_SAY_WOULD_SAY, scenario.key, scenario.template_key, NULL));
+						  wa_say(WA_SAY_AS_IT_IS, scenario.key, wa_story_phrase(story, why)) :
+						  wa_say(WA_SAY_WOULD_SAY, scenario.key, scenario.template_key));
 		}
 }
 
@@ -286,11 +286,9 @@ tell_unseen(WaSearch *search, const void *argument)
 			else if (event.new[c] && strcmp(event.new[c], "false") == 0)
 				event.new[c] = "f";
 		wa_story_tell(&search->story, 0,
-					  wa_story_words(&search->story, WA_SAY_UNSEEN,
-									 psprintf("%s %s", unseen->table, rows.values[r][0] ? rows.values[r][0] : "-"),
-									 why ? why :
-									 "none was made within 7 days, or none of a column that is watched; or it was made before wa_setup(), or with the triggers switched off",
-									 NULL));
+					  wa_say(WA_SAY_UNSEEN,
+							 psprintf("%s %s", unseen->table, rows.values[r][0] ? rows.values[r][0] : "-"),
+							 wa_story_phrase(&search->story, why ? why : "none was made within 7 days, or none of a column that is watched; or it was made before wa_setup(), or with the triggers switched off")));
 		tell_as_it_is(unseen->asking, &event);
 	}
 }

@@ -28,6 +28,15 @@ enum
 	M_ADRIFT, M_UNWRITTEN
 };
 
+/* Where a number was taken from, in words; NULL: nobody knows. */
+static const char *
+source_words(const WaStory *story, const char *source)
+{
+	if (source && story->language == WA_ENGLISH && strcmp(source, "given") == 0)
+		return "what the sender gave";
+	return source ? wa_story_phrase(story, source) : NULL;
+}
+
 static void
 tell_origin(WaStory *story)
 {
@@ -37,27 +46,22 @@ tell_origin(WaStory *story)
 	char	   *source = wa_row_text(0, M_NUMBER_SOURCE);
 
 	if (wa_row_isnull(0, M_SCENARIO) && wa_row_isnull(0, M_TEMPLATE))
-		wa_story_tell(story, at, wa_story_words(story, WA_SAY_TEXT_BY_HAND,
-												wa_row_text(0, M_CREATED_BY), NULL, NULL));
+		wa_story_tell(story, at, wa_say(WA_SAY_TEXT_BY_HAND, wa_row_text(0, M_CREATED_BY)));
 	else if (wa_row_isnull(0, M_SCENARIO))
-		wa_story_tell(story, at, wa_story_words(story, WA_SAY_MADE_BY_HAND,
-												wa_row_text(0, M_CREATED_BY), wa_row_text(0, M_TEMPLATE), NULL));
+		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_HAND, wa_row_text(0, M_CREATED_BY),
+										wa_row_text(0, M_TEMPLATE)));
 	else
-		wa_story_tell(story, at, wa_story_words(story, WA_SAY_MADE_BY_SCENARIO,
-												wa_row_text(0, M_SCENARIO), wa_row_text(0, M_TEMPLATE),
-												wa_row_text(0, M_EVENT_ID)));
+		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_SCENARIO, wa_row_text(0, M_SCENARIO),
+										wa_row_text(0, M_TEMPLATE), wa_row_text(0, M_EVENT_ID)));
 	if (!wa_row_isnull(0, M_RES_ID))
-		wa_story_tell(story, at, wa_story_words(story, WA_SAY_ABOUT, wa_row_text(0, M_RES_MODEL),
-												wa_row_text(0, M_RES_ID), NULL));
+		wa_story_tell(story, at, wa_say(WA_SAY_ABOUT, wa_row_text(0, M_RES_MODEL), wa_row_text(0, M_RES_ID)));
 	if (partner)
-		wa_story_tell(story, at, wa_story_words(story, WA_SAY_TO_PARTNER, partner, NULL, NULL));
+		wa_story_tell(story, at, wa_say(WA_SAY_TO_PARTNER, partner));
 	if (number)
-		wa_story_tell(story, at, wa_story_words(story, WA_SAY_TO_NUMBER, number,
-												source && !story->indonesian && strcmp(source, "given") == 0 ?
-												"what the sender gave" : source, NULL));
+		wa_story_tell(story, at, wa_say(WA_SAY_TO_NUMBER, number, source_words(story, source)));
 	else
-		wa_story_tell(story, at, wa_story_words(story, wa_row_bool(0, M_PURGED) ?
-												WA_SAY_NUMBER_PURGED : WA_SAY_TO_NOBODY, NULL, NULL, NULL));
+		wa_story_tell(story, at, wa_row_bool(0, M_PURGED) ?
+					  wa_say(WA_SAY_NUMBER_PURGED) : wa_say(WA_SAY_TO_NOBODY));
 }
 
 /*
@@ -78,7 +82,8 @@ why_refused(const char *kind, const char *status, const char *answer, const char
 	reply.body = answer;
 	reply.body_len = strlen(answer);
 	gateway->judge(&reply, &verdict);
-	return verdict.outcome == WA_OUTCOME_ACCEPTED || strcmp(wa_gateway_outcome_name(verdict.outcome), outcome) != 0 ? NULL : wa_said_english(WA_SAID_IN(&verdict.said));
+	return verdict.outcome == WA_OUTCOME_ACCEPTED || strcmp(wa_gateway_outcome_name(verdict.outcome), outcome) != 0 ?
+		NULL : wa_said_english(WA_SAID_IN(&verdict.said));
 }
 
 static void
@@ -106,7 +111,8 @@ tell_attempts(WaStory *story, int64 id)
 		if (provider[0] == '\0')
 		{
 			wa_story_tell(story, wa_row_timestamptz(i, 3),
-						  wa_story_words(story, WA_SAY_ATTEMPT_ELSEWHERE, wa_row_text(i, 1), answer, NULL));
+						  wa_say(WA_SAY_ATTEMPT_ELSEWHERE, wa_row_text(i, 1),
+								 answer ? wa_story_phrase(story, answer) : NULL));
 			continue;
 		}
 		/* without an HTTP status the answer is a sentence of ours */
@@ -119,10 +125,10 @@ tell_attempts(WaStory *story, int64 id)
 						why ? ": " : "", why ? why : "");
 
 		wa_story_tell(story, wa_row_timestamptz(i, 3),
-					  wa_story_words(story, WA_SAY_ATTEMPT, wa_row_text(i, 1), provider, what));
+					  wa_say(WA_SAY_ATTEMPT, wa_row_text(i, 1), provider, what));
 		if (status && answer && answer[0])
 			wa_story_tell(story, wa_row_isnull(i, 4) ? 0 : wa_row_timestamptz(i, 4),
-						  wa_story_words(story, WA_SAY_ANSWER, answer, NULL, NULL));
+						  wa_say(WA_SAY_ANSWER, wa_story_phrase(story, answer)));
 	}
 }
 
@@ -138,8 +144,7 @@ tell_requests(WaStory *story, int64 id)
 	n = wa_query(&read, &args);
 	for (uint64 i = 0; i < n; i++)
 		wa_story_tell(story, wa_row_timestamptz(i, 3),
-					  wa_story_words(story, WA_SAY_REQUESTED,
-									 wa_story_action(story, wa_row_text(i, 1)), wa_row_text(i, 2), NULL));
+					  wa_say(WA_SAY_REQUESTED, wa_story_action(story, wa_row_text(i, 1)), wa_row_text(i, 2)));
 }
 
 /* The providers that a message which waits could have, if they were well. */
@@ -157,22 +162,23 @@ tell_providers_in_trouble(WaStory *story)
 		char	   *name = wa_row_text(i, 1);
 
 		wa_story_tell(story, wa_row_isnull(i, 3) ? 0 : wa_row_timestamptz(i, 3),
-					  wa_story_words(story, WA_SAY_PROVIDER_TROUBLE, name, wa_row_text(i, 2), NULL));
+					  wa_say(WA_SAY_PROVIDER_TROUBLE, name, wa_story_phrase(story, wa_row_text(i, 2))));
 		if (!wa_row_isnull(i, 4))
 			wa_story_tell(story, wa_row_timestamptz(i, 4),
-						  wa_story_words(story, WA_SAY_PROVIDER_TEST, name, NULL, NULL));
+						  wa_say(WA_SAY_PROVIDER_TEST, name));
 	}
 }
 
 /* What is done with a message in doubt when nobody tells more. */
-static WaSentence
+static WaSaid
 end_of_doubt(void)
 {
 	char	   *policy = wa_row_text(0, M_UNKNOWN_POLICY);
 
 	if (wa_row_int4(0, M_REPEATS) > 0 || strcmp(policy, "give up") == 0)
-		return WA_SAY_DOUBT_END;
-	return strcmp(policy, "hold") == 0 ? WA_SAY_DOUBT_HOLD : WA_SAY_DOUBT_RESEND;
+		return wa_say(WA_SAY_DOUBT_END);
+	return strcmp(policy, "hold") == 0 ?
+		wa_say(WA_SAY_DOUBT_HOLD) : wa_say(WA_SAY_DOUBT_RESEND);
 }
 
 /* Is it in the detail already, with the name of who did it? */
@@ -201,8 +207,8 @@ tell_end_of_hold(WaStory *story)
 	TimestampTz end = time_of(M_CREATED_AT) + wa_office_get_interval("retention");
 
 	if (wa_row_bool(0, M_UNWRITTEN) && time_of(M_EXPIRES_AT))
-		wa_story_tell(story, time_of(M_EXPIRES_AT), wa_story_words(story, WA_SAY_UNWRITTEN_UNTIL, NULL, NULL, NULL));
-	wa_story_tell(story, end, wa_story_words(story, WA_SAY_HELD_UNTIL, NULL, NULL, NULL));
+		wa_story_tell(story, time_of(M_EXPIRES_AT), wa_say(WA_SAY_UNWRITTEN_UNTIL));
+	wa_story_tell(story, end, wa_say(WA_SAY_HELD_UNTIL));
 }
 
 /*
@@ -252,52 +258,50 @@ wa_sql_why(PG_FUNCTION_ARGS)
 
 	tell_origin(&story);
 	if (!wa_row_isnull(0, M_ROUTE))
-		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_ROUTE, wa_row_text(0, M_ROUTE), NULL, NULL));
+		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_phrase(&story, wa_row_text(0, M_ROUTE))));
 	tell_attempts(&story, id);
 	SPI_tuptable = message;
 	if (time_of(M_SENT_AT))
 		wa_story_tell(&story, time_of(M_SENT_AT),
-					  wa_story_words(&story, wa_row_isnull(0, M_PROVIDER_MESSAGE_ID) ?
-									 WA_SAY_SENT_WITHOUT_ID : WA_SAY_SENT, wa_row_text(0, M_PROVIDER),
-									 wa_row_text(0, M_PROVIDER_MESSAGE_ID), NULL));
+					  wa_row_isnull(0, M_PROVIDER_MESSAGE_ID) ?
+					  wa_say(WA_SAY_SENT_WITHOUT_ID, wa_row_text(0, M_PROVIDER)) :
+					  wa_say(WA_SAY_SENT, wa_row_text(0, M_PROVIDER), wa_row_text(0, M_PROVIDER_MESSAGE_ID)));
 	if (time_of(M_DELIVERED_AT))
 		wa_story_tell(&story, time_of(M_DELIVERED_AT),
-					  wa_story_words(&story, WA_SAY_DELIVERED, NULL, NULL, NULL));
+					  wa_say(WA_SAY_DELIVERED));
 	if (time_of(M_READ_AT))
-		wa_story_tell(&story, time_of(M_READ_AT), wa_story_words(&story, WA_SAY_READ, NULL, NULL, NULL));
+		wa_story_tell(&story, time_of(M_READ_AT), wa_say(WA_SAY_READ));
 	wa_story_tell(&story, time_of(M_FINISHED_AT),
-				  wa_story_words(&story, WA_SAY_STATE, wa_story_state(&story, state), NULL, NULL));
+				  wa_say(WA_SAY_STATE, wa_story_state(&story, state)));
 	if (reason == NULL && detail && time_of(M_SENT_AT))
-		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_NOTE, wa_row_text(0, M_DETAIL), NULL, NULL));
+		wa_story_tell(&story, 0, wa_say(WA_SAY_NOTE, detail));
 	else if (reason || detail)
 		wa_story_tell(&story, 0,
-					  wa_story_words(&story, WA_SAY_REASON,
-									 detail && says_who(reason) ? detail :
-									 wa_story_cause(&story, reason, detail, ": "), NULL, NULL));
+					  wa_say(WA_SAY_REASON,
+							 detail && says_who(reason) ? detail : wa_story_cause(&story, reason, detail, ": ")));
 	if (adrift)
-		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_ADRIFT, NULL, NULL, NULL));
+		wa_story_tell(&story, 0, wa_say(WA_SAY_ADRIFT));
 	else if (is == WA_STATE_HELD)
 		tell_end_of_hold(&story);
 	else if (in_doubt)
-		wa_story_tell(&story, time_of(M_DUE_AT), wa_story_words(&story, end_of_doubt(), NULL, NULL, NULL));
+		wa_story_tell(&story, time_of(M_DUE_AT), end_of_doubt());
 	else if (is == WA_STATE_QUEUED)
 	{
 		if (time_of(M_DUE_AT))
 			wa_story_tell(&story, time_of(M_DUE_AT),
-						  wa_story_words(&story, wa_row_int4(0, M_ATTEMPTS) > 0 ?
-										 WA_SAY_NEXT_ATTEMPT : WA_SAY_NOT_BEFORE, NULL, NULL, NULL));
+						  wa_row_int4(0, M_ATTEMPTS) > 0 ?
+						  wa_say(WA_SAY_NEXT_ATTEMPT) : wa_say(WA_SAY_NOT_BEFORE));
 		if (time_of(M_EXPIRES_AT))
-			wa_story_tell(&story, time_of(M_EXPIRES_AT), wa_story_words(&story, WA_SAY_NOT_AFTER, NULL, NULL, NULL));
+			wa_story_tell(&story, time_of(M_EXPIRES_AT), wa_say(WA_SAY_NOT_AFTER));
 	}
 	tell_requests(&story, id);
 	if (is == WA_STATE_QUEUED && !adrift)
 		tell_providers_in_trouble(&story);
-	advice = adrift || in_doubt ?
-		wa_story_words(&story, adrift ? WA_SAY_ADRIFT_ADVICE : WA_SAY_DOUBT_ADVICE,
-					   psprintf(INT64_FORMAT, id), NULL, NULL) :
+	advice = adrift ? wa_story_words(&story, wa_say(WA_SAY_ADRIFT_ADVICE, WA_NUMBER(id))) :
+		in_doubt ? wa_story_words(&story, wa_say(WA_SAY_DOUBT_ADVICE, WA_NUMBER(id))) :
 		wa_story_advice(&story, id, state, reason);
 	if (advice)
-		wa_story_tell(&story, 0, wa_story_words(&story, WA_SAY_ADVICE, advice, NULL, NULL));
+		wa_story_tell(&story, 0, wa_say(WA_SAY_ADVICE, advice));
 	wa_call_end(&call);
 	return (Datum) 0;
 }

@@ -239,7 +239,8 @@ read_entry(const char **list, const WaGateway **gateway, Place *place,
 	}
 	if (!place->loopback && place->port != -1 && place->port != HTTPS_PORT)
 	{
-		wa_gateway_say(err, WA_SAY_ALLOWED_HOST_FOR_HAS_PORT_BUT_ONLY, place->host, (*gateway)->kind, WA_NUMBER(place->port), WA_NUMBER(HTTPS_PORT));
+		wa_gateway_say(err, WA_SAY_ALLOWED_HOST_FOR_HAS_PORT_BUT_ONLY, place->host, (*gateway)->kind,
+					   WA_NUMBER(place->port), WA_NUMBER(HTTPS_PORT));
 		return false;
 	}
 	return true;
@@ -357,7 +358,8 @@ wa_gateway_url_allowed(const char *kind, const char *url, const char *allowed,
 		return false;
 	if (!found)
 	{
-		wa_gateway_say(err, WA_SAY_NOT_AMONG_ALLOWED_HOSTS_FOR, plain ? "http" : "https", want.host, WA_NUMBER(want.port), kind);
+		wa_gateway_say(err, WA_SAY_NOT_AMONG_ALLOWED_HOSTS_FOR, plain ? "http" : "https", want.host,
+					   WA_NUMBER(want.port), kind);
 		return false;
 	}
 	return true;

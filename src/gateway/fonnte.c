@@ -311,7 +311,8 @@ fonnte_judge_test(const WaPair *settings, size_t nsettings,
 		else if (health->ok)
 			wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_CONNECTED, wa_gateway_or(quota, WA_SAY_NOT_GIVEN));
 		else
-			wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_NOT_CONNECTED, wa_gateway_or(state, WA_SAY_NO_STATE_GIVEN));
+			wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_NOT_CONNECTED,
+						   wa_gateway_or(state, WA_SAY_NO_STATE_GIVEN));
 	}
 	else
 		wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_NOT_CONFIRMED, WA_NUMBER(reply->http_status),

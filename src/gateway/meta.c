@@ -514,7 +514,8 @@ meta_judge_test(const WaPair *settings, size_t nsettings,
 							   sizeof(number_keys) / sizeof(number_keys[0]));
 		health->ok = (number_id != NULL && strcmp(id, number_id) == 0);
 		if (health->ok)
-			wa_gateway_say(&health->said, WA_SAY_META_KNOWS_TOKEN_AND_PHONE_NUMBER, wa_gateway_or(quality, WA_SAY_NOT_GIVEN));
+			wa_gateway_say(&health->said, WA_SAY_META_KNOWS_TOKEN_AND_PHONE_NUMBER,
+						   wa_gateway_or(quality, WA_SAY_NOT_GIVEN));
 		else
 			wa_gateway_say(&health->said, WA_SAY_META_ANSWERED_FOR_ANOTHER_PHONE);
 	}

@@ -256,7 +256,8 @@ wa_gateway_check_settings(const WaGateway *gateway,
 		}
 		if (!is_plain(value))
 		{
-			wa_gateway_say(err, WA_SAY_SETTING_MUST_BE_PRINTABLE_ASCII, known->name, WA_NUMBER(MAX_SETTING_BYTES));
+			wa_gateway_say(err, WA_SAY_SETTING_MUST_BE_PRINTABLE_ASCII, known->name,
+						   WA_NUMBER(MAX_SETTING_BYTES));
 			return false;
 		}
 	}
@@ -302,7 +303,8 @@ wa_gateway_check_message(const WaGateway *gateway, const WaOutbound *msg,
 		}
 		if (chars > gateway->max_text_chars)
 		{
-			wa_gateway_say(err, WA_SAY_TEXT_HAS_CHARACTERS_BUT_TAKES_AT, WA_NUMBER(chars), gateway->kind, WA_NUMBER(gateway->max_text_chars));
+			wa_gateway_say(err, WA_SAY_TEXT_HAS_CHARACTERS_BUT_TAKES_AT, WA_NUMBER(chars), gateway->kind,
+						   WA_NUMBER(gateway->max_text_chars));
 			return false;
 		}
 		return true;

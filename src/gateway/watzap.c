@@ -223,7 +223,8 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 	{
 		/* Not the documented success, but not a refusal either. */
 		wa_gateway_verdict(verdict, WA_OUTCOME_UNKNOWN);
-		wa_gateway_say(&verdict->said, WA_SAY_WATZAP_ANSWER_HTTP_STATUS_STATUS, WA_NUMBER(reply->http_status), status);
+		wa_gateway_say(&verdict->said, WA_SAY_WATZAP_ANSWER_HTTP_STATUS_STATUS, WA_NUMBER(reply->http_status),
+					   status);
 	}
 	else if (wa_gateway_status_tells(reply))
 		wa_gateway_judge_gateway_status("Watzap", reply,

@@ -30,17 +30,26 @@ wa_said_quote(const char *text)
 	return text ? wa_say(WA_SAY_QUOTE, text) : NULL;
 }
 
-/* In English, palloc()ed; NULL for NULL. */
+/*
+ * In words, palloc()ed; NULL for NULL.
+ */
 char *
-wa_said_english(WaSaid said)
+wa_said_words(WaSaid said, WaLanguage language)
 {
 	size_t		size;
 	char	   *words;
 
 	if (said == NULL)
 		return NULL;
-	size = wa_text_say_words(NULL, 0, said, WA_ENGLISH) + 1;
+	size = wa_text_say_words(NULL, 0, said, language) + 1;
 	words = palloc(size);
-	(void) wa_text_say_words(words, size, said, WA_ENGLISH);
+	(void) wa_text_say_words(words, size, said, language);
 	return words;
+}
+
+/* In English, palloc()ed; NULL for NULL. */
+char *
+wa_said_english(WaSaid said)
+{
+	return wa_said_words(said, WA_ENGLISH);
 }

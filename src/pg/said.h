@@ -20,6 +20,7 @@
 
 extern PGDLLEXPORT WaSaid wa_said_make(WaSay key, int n, const void *const *values);
 extern PGDLLEXPORT WaSaid wa_said_quote(const char *text);
+extern PGDLLEXPORT char *wa_said_words(WaSaid said, WaLanguage language);
 extern PGDLLEXPORT char *wa_said_english(WaSaid said);
 
 #endif							/* SICANTIK_WA_PG_SAID_H */

@@ -61,6 +61,17 @@ const WaChangeKind wa_queue_changes[WA_NCHANGES] = {
 /* Why one that was refused fails. */
 #define REFUSED (R(TEMPLATE) | R(POLICY) | R(REQUEST) | R(RETRIES_EXHAUSTED))
 
+/* A reason without words does not compile, nor do words without a reason. */
+enum
+{
+#define REASON(name, english, indonesian, advice, nasihat) WORDS_OF_##name = WA_REASON_##name,
+#include "text/words_reasons.def"
+};
+#define REASON(name, english, indonesian, advice, nasihat) + 1
+_Static_assert(1
+#include "text/words_reasons.def"
+			   == WA_NREASONS, "each reason has words in text/words_reasons.def, once");
+
 const WaLaw wa_queue_laws[] = {
 	{WA_CHANGE_MAKE, S(NONE), S(QUEUED), R(NONE) | R(OUTSIDE_HOURS)},
 	{WA_CHANGE_MAKE, S(NONE), S(HELD), R(SETTING_MISSING) | R(COPY) | R(NAME_MISMATCH) | R(BULK) | R(DAILY_LIMIT)},

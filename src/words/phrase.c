@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 
 #include "words/phrase.h"
@@ -36,6 +37,12 @@
 
 /* A phrase inside a phrase inside a phrase ... */
 #define MAX_DEPTH		12
+
+typedef struct WaPhraseValue
+{
+	const char *text;
+	size_t		len;
+} WaPhraseValue;
 
 static const WaPhrase *const tables[] = {
 	wa_words_ledger_phrases, wa_words_provider_phrases, wa_words_meta_phrases, wa_words_check_phrases
@@ -285,15 +292,4 @@ wa_words_phrase_in_indonesian(const char *english)
 	asked = 0;
 	translate(&words, english, len, 0);
 	return words.data;
-}
-
-/*
- * Append a sentence of which the values are known: {1} as it is, <1> in
- * Indonesian.
- */
-void
-wa_words_phrase_fill(StringInfo words, const char *form, const WaPhraseValue *values, int nvalues)
-{
-	asked = 0;
-	fill(words, form, values, nvalues, 0);
 }

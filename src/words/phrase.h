@@ -10,8 +10,6 @@
 
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 /*
  * One sentence, or a part of one between two "; ".
  *
@@ -35,14 +33,6 @@ extern const WaPhrase wa_words_meta_phrases[];	/* phrase_meta.c */
 extern const WaPhrase wa_words_check_phrases[];	/* phrase_check.c */
 
 /* phrase.c */
-typedef struct WaPhraseValue
-{
-	const char *text;
-	size_t		len;
-} WaPhraseValue;
-
 extern PGDLLEXPORT char *wa_words_phrase_in_indonesian(const char *english);
-extern void wa_words_phrase_fill(StringInfo words, const char *form,
-						   const WaPhraseValue *values, int nvalues);
 
 #endif							/* SICANTIK_WA_PHRASE_H */
