@@ -22,6 +22,15 @@
 	"(m.state = " WA_SQL_STATE(CANCELLED) " OR (m.state = " WA_SQL_STATE(SKIPPED) \
 	" AND m.reason IN (" WA_SQL_REASON(NO_NUMBER) ", " WA_SQL_REASON(NO_RECIPIENT) ")))"
 
+static int
+by_value(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
 /*
  * Claim keys that may be announced once for ever, or, where again_after_us[i]
  * is above 0, once in that time (microseconds); fresh[i] tells whether this
@@ -45,18 +54,20 @@ wa_queue_announce_many(const char *const *keys, const int64 *ids,
 					 " RETURNING message_id");
 	WaArgs		args = {0};
 	uint64		inserted;
+	int64	   *firsts;
 
 	wa_arg_text_array(&args, keys, n);
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_int8_array(&args, again_after_us, n);
 	inserted = wa_query(&insert, &args);
-	for (int i = 0; i < n; i++)
-	{
-		fresh[i] = keys[i] == NULL;
-		for (uint64 j = 0; !fresh[i] && j < inserted; j++)
-			fresh[i] = wa_row_int8(j, 1) == ids[i];
-	}
+	firsts = palloc(sizeof(int64) * Max(inserted, 1));
+	for (uint64 j = 0; j < inserted; j++)
+		firsts[j] = wa_row_int8(j, 1);
 	SPI_freetuptable(SPI_tuptable);
+	qsort(firsts, inserted, sizeof(int64), by_value);
+	for (int i = 0; i < n; i++)
+		fresh[i] = keys[i] == NULL ||
+			bsearch(&ids[i], firsts, inserted, sizeof(int64), by_value) != NULL;
 }
 
 /*
