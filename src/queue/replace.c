@@ -24,7 +24,8 @@
 	" ELSE " WA_SQL_STATE(SUPERSEDED) " END"
 
 /*
- * These messages end; successors[i] is sent instead, and why[i] says why.
+ * These messages end; successors[i] is sent instead, and why[i] says why.  One
+ * that has ended otherwise in this moment stays so.
  */
 void
 wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *why, int n)
@@ -35,7 +36,7 @@ wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *w
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM e))"
 					 " UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(REPLACED) ", due_at = NULL,"
 					 " detail = 'message ' || e.successor || ' took its place: ' || e.why, finished_at = clock_timestamp()"
-					 " FROM e WHERE m.id = e.id");
+					 " FROM e WHERE m.id = e.id AND m.state IN " WA_SQL_STATES(WA_REPLACEABLE));
 	WaArgs		args = {0};
 
 	wa_arg_int8_array(&args, ids, n);

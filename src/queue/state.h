@@ -190,6 +190,8 @@ extern uint32_t wa_queue_from(WaStateChange change, WaState to);
 #define WA_NEVER_SENT(first, next)		first(FAILED) next(SKIPPED) next(CANCELLED) next(EXPIRED)
 /* Has ended badly. */
 #define WA_WRONG(first, next)			first(FAILED) next(UNKNOWN) next(EXPIRED)
+/* Another one may take its place. */
+#define WA_REPLACEABLE(first, next)		first(QUEUED) next(HELD) next(SKIPPED)
 /* Taken back, or another one stands for it. */
 #define WA_SAYS_NOTHING(first, next)	first(CANCELLED) next(SUPERSEDED)
 /* Counts for what one number gets. */
