@@ -250,7 +250,7 @@ find_candidates(const int64 *ids, int n, Candidate *candidates)
 	static WaStatement find =
 		WA_STATEMENT("SELECT m.id, m.res_id, m.event_id, m.xmin,"
 					 " EXISTS (SELECT FROM wa.announced AS o WHERE o.message_id = m.id)"
-					 " FROM wa.message AS m WHERE m.id = ANY ($1) AND m.state = 'queued' AND m.res_model = 'sicantik.permit'"
+					 " FROM wa.message AS m WHERE m.id = ANY ($1) AND m.state = " WA_SQL_STATE(QUEUED) " AND m.res_model = 'sicantik.permit'"
 					 " AND m.change IS NOT NULL");
 	TimestampTz now = GetCurrentTimestamp();
 	WaArgs		args = {0};
