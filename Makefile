@@ -76,10 +76,10 @@ all: sicantik_wa_worker.so
 
 WA_STAMPS = sed 's/@WA_SQL_BUILD@/$(WA_SQL_BUILD)/; s/@EXTVERSION@/$(EXTVERSION)/'
 $(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) $(EXTENSION).control Makefile
-	cat $(SQL_PARTS) | $(WA_STAMPS) > $@
+	@cat $(SQL_PARTS) | $(WA_STAMPS) > $@
 $(EXTENSION)--%--$(EXTVERSION).sql: src/upgrade/%--$(EXTVERSION).sql src/upgrade/begin.sql src/upgrade/again.sed \
 		$(SQL_PARTS) $(EXTENSION).control Makefile
-	{ sed -E -e '/^CREATE SCHEMA /r src/upgrade/begin.sql' -f src/upgrade/again.sed $(firstword $(SQL_PARTS)); \
+	@{ sed -E -e '/^CREATE SCHEMA /r src/upgrade/begin.sql' -f src/upgrade/again.sed $(firstword $(SQL_PARTS)); \
 	  cat $(wordlist 2,$(words $(SQL_PARTS)),$(SQL_PARTS)) | sed -E -f src/upgrade/again.sed | \
 		sed -e '/^@INSTALL_SCRIPT@$$/{r /dev/stdin' -e 'd}' $<; } | $(WA_STAMPS) > $@
 
