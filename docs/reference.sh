@@ -1,7 +1,7 @@
 #!/bin/bash
 #
 # reference.sh: writes the parts of docs/reference.md anew that come from the
-# comments in the database (make reference).
+# comments in the database, and from the catalogue of words (make reference).
 #
 # docs/reference.sql prints them, on a server of our own that is gone
 # afterwards; what stands outside the marks in docs/reference.md stays as it is.
@@ -38,6 +38,7 @@ as_postgres "$bin/pg_ctl" -D "$work/data" -l "$work/log" -w \
 export PGHOST=$work PGUSER=postgres PGDATABASE=postgres
 "$bin/psql" -Xqc 'SET client_min_messages = warning' -c 'CREATE EXTENSION sicantik_wa'
 "$bin/psql" -XAtq -f "$top/docs/reference.sql" > "$work/parts"
+perl "$top/docs/words.pl" >> "$work/parts"
 
 awk '
 	/^<!-- begin / { part = $3; sub(/:$/, "", part) }

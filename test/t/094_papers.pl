@@ -35,12 +35,12 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION sicantik_wa');
 my ($code, $out, $err) = $node->psql('postgres', slurp_file("$top/docs/reference.sql"));
 is($code, 0, 'docs/reference.sql runs') or diag($err);
-my %said = parts("$out\n");
+my %said = (parts("$out\n"), parts(scalar `"$^X" "$top/docs/words.pl"`));
 my %written = parts(slurp_file("$top/docs/reference.md"));
-is(join(' ', sort keys %said), 'functions settings tables views', 'it prints four parts');
+is(join(' ', sort keys %said), 'functions settings tables views words', 'there are five parts');
 foreach my $part (sort keys %said)
 {
-	is($written{$part}, $said{$part}, "$part in docs/reference.md are those of the database; else: make reference");
+	is($written{$part}, $said{$part}, "$part in docs/reference.md are those of the database, or the catalogue; else: make reference");
 }
 is( $node->safe_psql('postgres', q{SELECT string_agg(format('%s.%s', c.oid::regclass, a.attname), ' ' ORDER BY 1)
 	  FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
