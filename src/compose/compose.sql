@@ -43,7 +43,7 @@ CREATE TABLE wa.scenario (
 );
 COMMENT ON TABLE wa.scenario IS 'notifications and their policy; wa_set_scenario() changes it, or a plain UPDATE by the owner';
 COMMENT ON COLUMN wa.scenario.watch IS 'table it listens to, named without schema like Odoo''s (the schema is the setting odoo_schema); for a composer of your own with its schema, as in wa.watch. For a daily one of your own: the table that it is about, or NULL';
-COMMENT ON COLUMN wa.scenario.composer IS 'built-in composer, named like its scenario; or a function of your own, with its schema: f(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb), and if wanted res_model text, res_id bigint, once text, still jsonb; a daily one is called with NULL, NULL and {"day": "YYYY-MM-DD"}';
+COMMENT ON COLUMN wa.scenario.composer IS 'built-in composer, named like its scenario; or a function of your own, with its schema: f(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb), and if wanted res_model text, res_id bigint, once text, precondition jsonb; a daily one is called with NULL, NULL and {"day": "YYYY-MM-DD"}';
 COMMENT ON COLUMN wa.scenario.time_limit IS 'a composer of your own that takes longer is canceled';
 COMMENT ON COLUMN wa.scenario.on_insert IS 'a row that is born with the condition fires too';
 COMMENT ON COLUMN wa.scenario.exclusive IS 'gives way to a more specific scenario for the same person, record and transaction';

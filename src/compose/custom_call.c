@@ -116,7 +116,7 @@ static const struct
 	[O_RES_MODEL] = {"res_model", TEXTOID},
 	[O_RES_ID] = {"res_id", INT8OID},
 	[O_ONCE] = {"once", TEXTOID},
-	[O_STILL] = {"still", JSONBOID}
+	[O_STILL] = {"precondition", JSONBOID}
 };
 
 /* A call in the making. */
@@ -228,7 +228,7 @@ find_columns(const WaScenario *scenario, TupleDesc desc, int *places)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("composer of scenario \"%s\" returns a column \"%s\" that is none of"
-							" res_model text, res_id bigint, once text, still jsonb",
+							" res_model text, res_id bigint, once text, precondition jsonb",
 							scenario->key, name)));
 	}
 }
@@ -283,7 +283,7 @@ jsonb_of(uint64 row, int column)
 	return isnull ? NULL : DatumGetJsonbPCopy(value);
 }
 
-/* Columns with their values as text: as wa.message.still has them. */
+/* Columns with their values as text: as wa.message.precondition has them. */
 static char *
 still_of(Jsonb *given)
 {

@@ -11,7 +11,7 @@
  * never told, so it is news when it becomes true again.
  *
  * A scenario of the DBA's own cannot be asked twice; it may have said which
- * columns of the record must still have which values (wa.message.still).  That
+ * columns of the record must still have which values (wa.message.precondition).  That
  * names tables and columns, in a row that anybody may have written who may
  * write there, so they are read with the rights of the database's owner, which
  * are those of the scenario's function.  Columns or tables that are not there any more cannot speak against a
@@ -323,7 +323,7 @@ static void
 read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaStill *results)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT m.id, m.res_model, m.res_id, m.still::text, m.scenario, m.number, m.number_source,"
+		WA_STATEMENT("SELECT m.id, m.res_model, m.res_id, m.precondition::text, m.scenario, m.number, m.number_source,"
 					 " m.partner_id, m.change::text, m.params::text, m.expires_at, m.event_id,"
 					 " (SELECT min(o.announced_at) FROM wa.announced AS o WHERE o.message_id = m.id),"
 					 " m.repeats > 0, ARRAY(SELECT o.key FROM wa.announced AS o WHERE o.message_id = m.id ORDER BY o.key),"

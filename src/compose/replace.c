@@ -630,7 +630,7 @@ wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT scenario, template_key, partner_id, params::text, body, res_model, res_id, priority,"
-					 " requires_opt_in, unknown_policy, fallback, fallback_when_paced, expires_at, event_id, still::text"
+					 " requires_opt_in, unknown_policy, fallback, fallback_when_paced, expires_at, event_id, precondition::text"
 					 " FROM wa.message WHERE id = $1 AND state = " WA_SQL_STATE(QUEUED));
 	Successor	successor = {.old = id, .why = why, .keeps_keys = true};
 	WaNewMessage *message = &successor.message;

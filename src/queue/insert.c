@@ -71,18 +71,18 @@ insert_rows(WaNewMessage *messages, int n)
 		WA_STATEMENT("INSERT INTO wa.message (id, scenario, template_key, partner_id, number, number_source,"
 					 " params, body, res_model, res_id, wanted_provider, state, reason, detail, priority,"
 					 " requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by, dedupe_key,"
-					 " event_id, still, fallback_when_paced, send_at, change, finished_at, tried)"
+					 " event_id, precondition, fallback_when_paced, send_at, change, finished_at, refused_by)"
 					 " SELECT id, scenario, template_key, nullif(partner_id, 0), number, number_source,"
 					 " params::jsonb, body, res_model, nullif(res_id, 0), wanted_provider, state, reason, detail,"
 					 " coalesce(priority, 'normal'), requires_opt_in <> 0, coalesce(unknown_policy, 'resend'),"
-					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0), still::jsonb,"
+					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0), precondition::jsonb,"
 					 " fallback_when_paced <> 0, send_at, change::jsonb, CASE WHEN state = " WA_SQL_STATE(SKIPPED) " THEN clock_timestamp() END,"
 					 " CASE WHEN avoids IS NOT NULL THEN ARRAY[avoids] END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
 					 " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) AS m(id, scenario, template_key, partner_id, number,"
 					 " number_source, params, body, res_model, res_id, wanted_provider, state, reason, detail,"
 					 " priority, requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by,"
-					 " dedupe_key, event_id, still, fallback_when_paced, send_at, change, avoids)");
+					 " dedupe_key, event_id, precondition, fallback_when_paced, send_at, change, avoids)");
 	WaArgs		args = {0};
 	int64	   *ids;
 	int32	   *flags;

@@ -101,7 +101,7 @@ wa_queue_purge(void)
 					 " FROM wa.message WHERE id = ANY ((SELECT unpurged FROM p)::bigint[])),"
 					 " every AS (SELECT id, waits FROM old UNION ALL SELECT id, waits FROM noted),"
 					 " m AS (UPDATE wa.message AS m SET number = NULL, params = NULL, body = NULL, change = NULL,"
-					 " detail = NULL, route = NULL, still = NULL, provider_message_id = NULL,"
+					 " detail = NULL, route = NULL, precondition = NULL, provider_message_id = NULL,"
 					 " state = CASE WHEN m.state = " WA_SQL_STATE(HELD) " THEN " WA_SQL_STATE(EXPIRED) " ELSE m.state END,"
 					 " reason = CASE WHEN m.state = " WA_SQL_STATE(HELD) " THEN " WA_SQL_REASON(RETENTION) " ELSE m.reason END,"
 					 " finished_at = coalesce(m.finished_at, clock_timestamp())"

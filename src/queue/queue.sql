@@ -31,8 +31,8 @@ CREATE TABLE wa.message (
     unknown_policy      text NOT NULL DEFAULT 'resend',
     fallback            boolean NOT NULL DEFAULT true,
     fallback_when_paced boolean NOT NULL DEFAULT false,
-    tried               text[],
-    waits               integer NOT NULL DEFAULT 0,
+    refused_by          text[],
+    backoffs            integer NOT NULL DEFAULT 0,
     repeats             integer NOT NULL DEFAULT 0,
     due_at              timestamptz,
     send_at             timestamptz,
@@ -46,7 +46,7 @@ CREATE TABLE wa.message (
     finished_at         timestamptz,
     dedupe_key          text,
     event_id            bigint,
-    still               jsonb,
+    precondition        jsonb,
     change              jsonb,
     CONSTRAINT message_pkey PRIMARY KEY (id),
     CONSTRAINT message_state_check CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'read', 'failed',
@@ -71,14 +71,14 @@ COMMENT ON COLUMN wa.message.detail IS 'the reason as a sentence';
 COMMENT ON COLUMN wa.message.route IS 'why this provider, and which candidates were refused';
 COMMENT ON COLUMN wa.message.fallback IS 'another provider may take it over after a refusal';
 COMMENT ON COLUMN wa.message.fallback_when_paced IS 'it does not wait for the pacing of one provider where another has room';
-COMMENT ON COLUMN wa.message.tried IS 'providers that have refused it since the last back-off wait';
-COMMENT ON COLUMN wa.message.waits IS 'back-off waits so far';
+COMMENT ON COLUMN wa.message.refused_by IS 'providers that have refused it since the last back-off wait';
+COMMENT ON COLUMN wa.message.backoffs IS 'back-off waits so far';
 COMMENT ON COLUMN wa.message.repeats IS 'how often it was sent again although an earlier attempt may have been accepted';
 COMMENT ON COLUMN wa.message.unknown_policy IS 'what to do where it is not known whether the provider took it: resend, give up or hold';
 COMMENT ON COLUMN wa.message.due_at IS 'not before this time (state unknown: when the policy for it is carried out); NULL: at once';
 COMMENT ON COLUMN wa.message.send_at IS 'not before this time, whatever happens meanwhile: the wish of the sender; NULL: none';
 COMMENT ON COLUMN wa.message.expires_at IS 'not sent after this time';
-COMMENT ON COLUMN wa.message.still IS 'of a scenario of your own: columns of the record with the values that they must still have when the message goes out';
+COMMENT ON COLUMN wa.message.precondition IS 'of a scenario of your own: columns of the record with the values that they must still have when the message goes out';
 COMMENT ON COLUMN wa.message.change IS 'of a built-in scenario: the change of the record that it was made for; before the message goes out its scenario is asked again about this change and the record as it is by then; "later": changes that made no message because this one was about to say it, asked about with it';
 COMMENT ON COLUMN wa.message.dedupe_key IS 'a second message with the same key is skipped';
 COMMENT ON COLUMN wa.message.id IS 'in the order in which they were made, with gaps';

@@ -77,7 +77,7 @@ wa_queue_revive_refused(const char *provider, const char *words, int64 **ids)
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
 					 " UPDATE wa.message AS m SET state = " WA_SQL_STATE(QUEUED) ", reason = " WA_SQL_REASON(REFUSES_ALL) ","
 					 " detail = 'the provider refused others for the same reason: tried again',"
-					 " tried = NULL, due_at = NULL, finished_at = NULL"
+					 " refused_by = NULL, due_at = NULL, finished_at = NULL"
 					 " WHERE m.id IN (SELECT id FROM mine) RETURNING m.id");
 	static WaStatement ready =
 		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1) ON CONFLICT DO NOTHING");

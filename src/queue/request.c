@@ -339,7 +339,7 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 					 " number_source = coalesce(v.source, m.number_source),"
 					 " due_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND m.send_at > clock_timestamp() THEN m.send_at END,"
 					 " finished_at = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " THEN clock_timestamp() END,"
-					 " tried = NULL, waits = 0, repeats = m.repeats"
+					 " refused_by = NULL, backoffs = 0, repeats = m.repeats"
 					 " + CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
 					 " expires_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " THEN greatest(m.expires_at, clock_timestamp() + '1 day',"
 					 " m.send_at + '1 day') ELSE m.expires_at END"

@@ -27,7 +27,7 @@
 	"m.id, r.claimed_at, r.provider, r.attempt, m.scenario, m.priority," \
 	" m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in," \
 	" m.expires_at, m.dedupe_key, m.attempts, m.created_at, m.state, m.reason, m.provider," \
-	" m.unknown_policy, m.fallback, m.fallback_when_paced, m.tried, m.waits, m.repeats," \
+	" m.unknown_policy, m.fallback, m.fallback_when_paced, m.refused_by, m.backoffs, m.repeats," \
 	" starts_with(m.number_source, 'res_partner.'), m.due_at IS NOT NULL"
 
 static int
@@ -339,8 +339,8 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 					 " provider_message_id = coalesce(v.provider_message_id, m.provider_message_id),"
 					 " provider = coalesce(v.provider, m.provider), route = coalesce(v.route, m.route),"
 					 " due_at = v.due_at, sent_at = coalesce(v.sent_at, m.sent_at),"
-					 " tried = CASE v.tried WHEN 0 THEN m.tried WHEN 1 THEN array_append(m.tried, m.provider) END,"
-					 " waits = m.waits + v.waits, repeats = m.repeats + v.repeats,"
+					 " refused_by = CASE v.tried WHEN 0 THEN m.refused_by WHEN 1 THEN array_append(m.refused_by, m.provider) END,"
+					 " backoffs = m.backoffs + v.waits, repeats = m.repeats + v.repeats,"
 					 " finished_at = CASE WHEN v.state IN " WA_SQL_STATES(WA_WAITING) " OR v.due_at IS NOT NULL THEN NULL"
 					 " ELSE clock_timestamp() END"
 					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS v(id, state, reason, detail,"

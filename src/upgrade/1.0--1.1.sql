@@ -24,6 +24,9 @@ ALTER TABLE wa.unassigned RENAME CONSTRAINT waiting_pkey TO unassigned_pkey;
 ALTER TABLE wa.once RENAME TO announced;
 ALTER TABLE wa.announced RENAME CONSTRAINT once_pkey TO announced_pkey;
 ALTER TABLE wa.announced RENAME COLUMN made_at TO announced_at;
+ALTER TABLE wa.message RENAME COLUMN tried TO refused_by;
+ALTER TABLE wa.message RENAME COLUMN waits TO backoffs;
+ALTER TABLE wa.message RENAME COLUMN still TO precondition;
 
 -- Which address of Odoo's a link was made from is not known of those that are there.
 ALTER TABLE wa.setting ADD COLUMN base_url text;

@@ -267,7 +267,7 @@ ok( wait_sql(
 between(due_in($id), 7.9, 14, 'second step of the backoff');
 
 # A provider that cannot be reached does not use up a message's attempts.
-sql("UPDATE wa.message SET attempts = 20, waits = 20 WHERE id = $id");
+sql("UPDATE wa.message SET attempts = 20, backoffs = 20 WHERE id = $id");
 hurry($id);
 ok( wait_sql(
 		$node, 'odoo', "SELECT attempts, state FROM wa.message WHERE id = $id",
@@ -477,7 +477,7 @@ works('meta');
 $sim->fault({ kind => 'meta_error', provider => 'meta', code => 131000, times => 2 });
 ($id, $number) = text('meta');
 ok(wait_reason($id, 'retry'), 'Meta 131000: tried again');
-sql("UPDATE wa.message SET attempts = 7, waits = 7 WHERE id = $id");
+sql("UPDATE wa.message SET attempts = 7, backoffs = 7 WHERE id = $id");
 hurry($id);
 ok(wait_state($node, 'odoo', $id, 'failed'), 'Meta 131000: for the last time');
 is(story($id), 'failed retries_exhausted', 'with its reason');

@@ -168,7 +168,7 @@ foreach my $asks ([ 'remaining_days', 'error template "permit_ready" meminta nil
 # What must still be so when the message goes out
 as_odoo(<<'SQL');
 CREATE FUNCTION office.still(record_id bigint, old jsonb, new jsonb)
-RETURNS TABLE (partner_id bigint, number text, params jsonb, still jsonb)
+RETURNS TABLE (partner_id bigint, number text, params jsonb, precondition jsonb)
 LANGUAGE sql STABLE AS $$
     SELECT 18, NULL, '{"invoice": 1, "amount": 2}'::jsonb, '{"state": "overdue", "phone": null}'::jsonb
      WHERE new ->> 'state' = 'overdue'

@@ -84,7 +84,7 @@ INSERT INTO wa.watch (relation, owner, columns) VALUES ('public.account_move', '
 SELECT * FROM wa_setup();                        -- attaches the table; owner: the role that owns it
 END_OF_FIRST
 CREATE FUNCTION office.invoice_reminder(record_id bigint, old jsonb, new jsonb)
-RETURNS TABLE (partner_id bigint, number text, params jsonb, res_id bigint, once text, still jsonb)
+RETURNS TABLE (partner_id bigint, number text, params jsonb, res_id bigint, once text, precondition jsonb)
 LANGUAGE sql STABLE AS $$
     SELECT i.partner_id, NULL, jsonb_build_object('invoice', i.name, 'amount', i.amount_total), i.id,
            i.id || ', due ' || i.invoice_date_due,          -- once for each date
@@ -109,7 +109,7 @@ is(made('invoice_overdue'), '1 18', 'the first one works as it stands');
 
 is(run_daily('invoice_reminder'), '1 queued', 'the second one is run by the calendar');
 is(made('invoice_reminder'), '1 18', 'and tells whom the function returned');
-is( sql("SELECT concat_ws(' ', res_model, still, event_id IS NULL, params ->> 'invoice') FROM wa.message WHERE scenario = 'invoice_reminder'"),
+is( sql("SELECT concat_ws(' ', res_model, precondition, event_id IS NULL, params ->> 'invoice') FROM wa.message WHERE scenario = 'invoice_reminder'"),
 	'public.account_move {"payment_state": "overdue"} t INV/1', 'about that record, with what must still be so');
 run_daily('invoice_reminder');
 is(made('invoice_reminder'), '1 18', 'once for each key, on whatever day');

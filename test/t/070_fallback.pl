@@ -97,7 +97,7 @@ is(chain($number), 'meta fonnte', 'the next provider takes over at once');
 is(attempts($id), 'meta:retry fonnte:accepted', 'both are on the ledger');
 is(col($id, 'provider'), 'fonnte', 'the message names who took it');
 like(col($id, 'route'), qr/^fonnte: .*not meta: has refused it just now/, 'and why');
-is(col($id, 'tried, waits'), '{meta}|0', 'no back-off wait');
+is(col($id, 'refused_by, backoffs'), '{meta}|0', 'no back-off wait');
 
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131000, times => 1 });
 $sim->fault({ provider => 'fonnte', kind => 'fonnte_reason', reason => 'url unreachable', times => 1 });
@@ -106,7 +106,7 @@ $sim->fault({ provider => 'watzap', kind => 'watzap_status', status => '1005', t
 ok(end_wait($id, 'retry'), 'refused by all: waits');
 ok(wait_state($node, 'odoo', $id, 'sent'), 'and is sent in the end');
 is(chain($number), 'meta fonnte watzap meta', 'each is tried once between two waits');
-is(col($id, 'tried, waits, attempts'), '|1|4', 'the list begins anew behind the wait');
+is(col($id, 'refused_by, backoffs, attempts'), '|1|4', 'the list begins anew behind the wait');
 
 # One says "later", and nobody can use the other one: that is no refusal.
 sql("UPDATE wa.provider SET active = false WHERE name = 'watzap'");
@@ -159,7 +159,7 @@ is(col($id, 'reason'), 'request', 'its reason');
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131000, times => 1 });
 $sim->fault({ provider => 'fonnte', kind => 'fonnte_reason', reason => 'url unreachable', times => 1 });
 $sim->fault({ provider => 'watzap', kind => 'watzap_status', status => '1005', times => 1 });
-($id, $number) = text(waits => 7);
+($id, $number) = text(backoffs => 7);
 ok(wait_state($node, 'odoo', $id, 'failed'), 'after the last wait it ends');
 is(col($id, 'reason'), 'retries_exhausted', 'its reason');
 is(chain($number), 'meta fonnte watzap', 'after one more round');
@@ -297,7 +297,7 @@ ok(wait_sql($node, 'odoo', "SELECT reason = 'throttled' OR state = 'sent' AND at
 	'throttled: waits');
 ok(wait_state($node, 'odoo', $id, 'sent'), 'and is sent');
 is(chain($number), 'meta meta', 'by the provider that asked to wait');
-is(col($id, 'waits, tried'), '0|', 'which is no failure');
+is(col($id, 'backoffs, refused_by'), '0|', 'which is no failure');
 
 # many at one time tell it once: the wait must not double with each of them
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 130429, times => 15 });

@@ -123,7 +123,7 @@ comes_true("state = 'queued' AND attempts = 1 AND due_at IS NOT NULL FROM wa.mes
 sql("UPDATE wa.due SET due_at = now() + interval '1 hour' WHERE message_id = $waiting");
 is(sql("SELECT wa_retry($waiting)"), '1', 'wa_retry() of a message that waits for another attempt');
 becomes($waiting, 'sent', 'sends it at once');
-is(col($waiting, "waits || ' ' || (tried IS NULL)::text"), '0 true', 'afresh');
+is(col($waiting, "backoffs || ' ' || (refused_by IS NULL)::text"), '0 true', 'afresh');
 
 # The number is looked up again
 

@@ -19,7 +19,7 @@ sub sql { return $node->safe_psql('odoo', $_[0]); }
 # What is left of a message, its attempts included.
 my $left = q{concat_ws(' ', CASE WHEN number IS NOT NULL THEN 'number' END, CASE WHEN params IS NOT NULL THEN 'params' END,
 	CASE WHEN body IS NOT NULL THEN 'body' END, CASE WHEN detail IS NOT NULL THEN 'detail' END,
-	CASE WHEN route IS NOT NULL THEN 'route' END, CASE WHEN still IS NOT NULL THEN 'still' END,
+	CASE WHEN route IS NOT NULL THEN 'route' END, CASE WHEN precondition IS NOT NULL THEN 'precondition' END,
 	CASE WHEN provider_message_id IS NOT NULL THEN 'provider_message_id' END, CASE WHEN change IS NOT NULL THEN 'change' END,
 	(SELECT 'response' FROM wa.attempt AS a WHERE a.message_id = m.id AND response IS NOT NULL LIMIT 1))};
 

@@ -89,7 +89,7 @@ unlike(as('office', 'SELECT * FROM wa_import_odoo()'), qr/\|added|\|changed/, ' 
 
 my %names = (
 	# tables and columns
-	'message.res_model' => 'table', 'message.still' => 'columns', 'message.change' => 'columns', 'scenario.watch' => 'table',
+	'message.res_model' => 'table', 'message.precondition' => 'columns', 'message.change' => 'columns', 'scenario.watch' => 'table',
 	'watch.relation' => 'table', 'watch.columns' => 'columns', 'watch.optional' => 'columns', 'setting.value' => 'schema',
 	'event.relation' => 'table', 'event.columns' => 'columns', 'dead_letter.relation' => 'table',
 	'dead_letter.columns' => 'columns', 'waiting.relation' => 'table', 'event_outcome.relation' => 'table',
@@ -166,7 +166,7 @@ sub waits
 	my (%row) = @_;
 
 	$message++;
-	as('office', "INSERT INTO wa.message (id, state, scenario, number, template_key, body, params, created_at, res_model, res_id, still, change, partner_id, number_source)"
+	as('office', "INSERT INTO wa.message (id, state, scenario, number, template_key, body, params, created_at, res_model, res_id, precondition, change, partner_id, number_source)"
 		  . " VALUES ($message, 'queued', '$row{scenario}', '6281200000010', 'status_update', 'x', '{}', now() - interval '1 minute',"
 		  . " '$row{model}', $row{id}, " . (defined $row{still} ? "'$row{still}'" : 'NULL') . ', ' . (defined $row{change} ? "'$row{change}'" : 'NULL') . ', ' . ($row{partner} // 'NULL') . ", 'res_partner.phone');"
 		  . " INSERT INTO wa.ready (message_id) VALUES ($message); UPDATE wa.provider SET tested_at = now()");
