@@ -22,7 +22,8 @@ use SicantikWa::Test;
 # whose values the update changes: their content is compared under the old name.
 my %table = ('wa.calendar' => 'wa.daily_run', 'wa.once' => 'wa.announced', 'wa.passed' => 'wa.message_rate',
 	'wa.position' => 'wa.read_position', 'wa.waiting' => 'wa.unassigned');
-my %column = ('wa.once' => { made_at => 'announced_at' }, 'wa.ready' => { xact => undef });
+my %column = ('wa.once' => { made_at => 'announced_at' }, 'wa.message' => { tried => 'refused_by', waits => 'backoffs', still => 'precondition' },
+	'wa.ready' => { xact => undef });
 my %changed = ('wa.contact' => { number => 1 });
 
 my $top = dirname(__FILE__) . '/../..';

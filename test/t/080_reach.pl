@@ -92,7 +92,7 @@ my %names = (
 	'message.res_model' => 'table', 'message.precondition' => 'columns', 'message.change' => 'columns', 'scenario.watch' => 'table',
 	'watch.relation' => 'table', 'watch.columns' => 'columns', 'watch.optional' => 'columns', 'setting.value' => 'schema',
 	'event.relation' => 'table', 'event.columns' => 'columns', 'dead_letter.relation' => 'table',
-	'dead_letter.columns' => 'columns', 'waiting.relation' => 'table', 'event_outcome.relation' => 'table',
+	'dead_letter.columns' => 'columns', 'unassigned.relation' => 'table', 'event_outcome.relation' => 'table',
 	'event_aside.relation' => 'table', 'event_aside.columns' => 'columns',
 	'watch_copy.relation' => 'table', 'watch_copy.columns' => 'columns',
 	# functions
@@ -104,20 +104,20 @@ my %names = (
 my %words = map { $_ => 1 } qw(
 	access.system_identifier attempt.unlisted event_aside.new event_aside.old setting.base_url unwritten.setting
 	access.level attempt.outcome attempt.provider attempt.provider_code attempt.response
-	calendar.detail calendar.error calendar.scenario capture_gap.reason contact.number contact.source
+	daily_run.detail daily_run.error daily_run.scenario capture_gap.reason contact.number contact.source
 	dead_letter.error dead_letter.new dead_letter.old dead_letter.scenario event.new event.old
 	event_outcome.detail event_outcome.outcome event_outcome.scenario identity.instance identity.odoo_uuid
 	identity.stamped_by identity.system_identifier message.body message.created_by message.dedupe_key
 	message.detail message.number message.number_source message.params message.priority message.provider
 	message.provider_message_id message.reason message.route message.scenario message.state
-	message.template_key message.tried message.unknown_policy message.wanted_provider once.key passed.scenario
+	message.template_key message.refused_by message.unknown_policy message.wanted_provider announced.key message_rate.scenario
 	provider.kind provider.last_error provider.name provider.paused_by provider.state ready.provider
 	request.action request.detail request.requested_by scenario.approver_group scenario.key scenario.name
 	scenario.priority scenario.staff_group scenario.template_key scenario.unknown_policy secret.name
 	secret.provider secret.value setting.name template.body template.category template.key template.language
 	template.name template.parameters template_mapping.format template_mapping.language
 	template_mapping.last_error template_mapping.mode template_mapping.name template_mapping.parameters
-	template_mapping.provider template_mapping.status template_mapping.template_key waiting.scenario);
+	template_mapping.provider template_mapping.status template_mapping.template_key unassigned.scenario);
 my @columns = split /\n/, sql(q{SELECT c.relname || '.' || a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 	WHERE c.relnamespace = 'wa'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
 	AND a.atttypid IN ('text'::regtype, 'text[]'::regtype, 'jsonb'::regtype, 'json'::regtype, 'name'::regtype) ORDER BY 1});
