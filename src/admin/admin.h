@@ -3,6 +3,15 @@
  * admin.h
  *		What the files of src/admin share.
  *
+ * The functions with which people set the extension up, configure it and ask
+ * it: it is above all other folders, and none calls it.  setup.c and attach.c
+ * put triggers on Odoo's tables, arm.c lets the database send, configure.c,
+ * set.c, templates.c and set_scenario.c write configuration after checking it,
+ * import.c takes over Odoo's; findings.c asks everybody who looks at something
+ * (find_*.c) what is amiss, for wa_status(), wa_check() and wa_arm(); why.c,
+ * history.c and explain.c tell.  Begin with findings.h and the SQL pieces
+ * (admin.sql, explain.sql).
+ *
  * All functions need SPI connected and the database's owner acting, unless
  * they say otherwise.  Results are palloc()ed in the current context.
  *

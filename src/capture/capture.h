@@ -3,6 +3,17 @@
  * capture.h
  *		Face of capture, and what its files share.
  *
+ * What runs inside Odoo's transactions: two triggers on each watched table
+ * write what changed into wa.event.  Promises the second law: it makes no
+ * write of Odoo's fail, waits for no lock, and raises no error of its own;
+ * what cannot be recorded is dropped, counted and said (wa.capture_gap). Reads
+ * wa.watch (or its copy, while it is locked), writes wa.event (or
+ * wa.event_aside).
+ *
+ * trigger.c compares and gathers, event.c writes, watch.c remembers what is
+ * watched, judge.c says whether a table may be, off.c is the setting that
+ * switches it off.  Begin with trigger.c.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef SICANTIK_WA_CAPTURE_H

@@ -4,6 +4,22 @@
  *		Face of compose: events become messages, and messages that wait are asked
  *		about again.
  *
+ * Reads wa.event, wa.scenario and Odoo's tables, and makes drafts, which the
+ * guards judge and src/queue writes; why an event made none is in
+ * wa.event_outcome.  Composing and moving the reader's position are one
+ * transaction: each event is read once and none is lost.  What cannot be done
+ * now because a table of Odoo's is locked is done later; what fails is a dead
+ * letter.
+ *
+ * The way of an event: reader.c takes the changes since its position, event.c
+ * makes one net change of each record, scenario.c asks each scenario about it
+ * (permit_scenarios.c and the like, which use permit.c, people.c, values.c),
+ * draft.c writes the text and chooses between several, guards.c limits.
+ * calendar.c does the same once a day without an event.  Before a message that
+ * has waited goes out, recheck.c asks its scenario once more.  Inside, batch.h
+ * is what is composed at one time, draft.h a message in the making, scenario.h
+ * what a scenario is.  Begin with scenario.h, then permit_scenarios.c.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef SICANTIK_WA_COMPOSE_H

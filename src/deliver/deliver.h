@@ -5,8 +5,16 @@
  *
  * Everything that needs libcurl is here, in a module of its own, so that the
  * preloaded one loads on a server without it.  The worker (and a session that
- * tests a connection) loads this one on demand and calls it through the table
- * below.
+ * tests a connection) loads this one on demand (module.h) and calls it through
+ * the table below.
+ *
+ * Takes what is ready in the ledger into memory (intake.c, schedule.c),
+ * chooses what may go now (claim.c: asked again, consent, hours, route,
+ * pacing.c, circuit.c), commits the claim, and only then puts it on the wire
+ * (transfer.c, and http.c, which knows nothing of messages). An answer becomes
+ * the next state in outcome.c.  Never is a request sent again whose earlier
+ * one may have arrived, but by the policy for unknown outcomes.  Begin with
+ * round.c, which calls the others in order.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,6 +3,15 @@
  * identity.h
  *		Is this the database that may send?
  *
+ * Face of src/identity, and the fifth law: never from a copy.  wa_arm() in
+ * src/admin writes the stamp (wa.identity, never dumped); wa_identity_check()
+ * compares it with what this database is now, and with what Odoo says of it,
+ * each time before anything is composed or sent.  Whatever does not fit, or
+ * cannot be told, stops it, with a sentence.  identity.c is the judgement,
+ * timeline.c tells a failover from a recovery to a point in the past,
+ * standbys.c keeps wa.identity.synchronous right, by which a promoted standby
+ * knows whether it misses a claim.  Begin with identity.c.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef SICANTIK_WA_IDENTITY_H
@@ -58,15 +67,18 @@ extern void wa_identity_read_odoo(WaOdooFacts *facts);
 /* timeline.c */
 extern bool wa_identity_same_history(TimeLineID stamped, TimeLineID now);
 
-/*
+/*----------
  * standbys.c
  *
- * wa_identity_standbys_note		called before messages are claimed, in no transaction:
- *						keeps wa.identity.synchronous right.  False: nothing may
- *						be claimed yet, ask again in a moment.
- * wa_identity_standbys_reload	the stamp may have been written anew.
- * wa_identity_standbys_have_commit	after the commit of claims: may they go on the
- *						wire?
+ * wa_identity_standbys_note
+ *		called before messages are claimed, in no transaction: keeps
+ *		wa.identity.synchronous right.  False: nothing may be claimed yet, ask
+ *		again in a moment.
+ * wa_identity_standbys_reload
+ *		the stamp may have been written anew.
+ * wa_identity_standbys_have_commit
+ *		after the commit of claims: may they go on the wire?
+ *----------
  */
 extern bool wa_identity_standbys_note(void);
 extern void wa_identity_standbys_reload(void);

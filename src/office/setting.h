@@ -3,6 +3,14 @@
  * setting.h
  *		The office's own settings, kept in wa.setting.
  *
+ * Face of src/office: what an office says of itself, rows because it belongs
+ * to the database and travels with its backup.  Beside the settings: its time
+ * zone (time_zone.c), in which people are told all times, and hours in which
+ * it wants messages to go (hours.h). Reads wa.setting; who writes and checks
+ * it is wa_set() in src/admin.  A row may hold anything: whoever asks checks,
+ * and a wrong interval or time zone counts as not set.  Begin with the list in
+ * setting.c.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef SICANTIK_WA_SETTING_H

@@ -3,6 +3,15 @@
  * query.h
  *		Statements with parameters, prepared once per process.
  *
+ * The first of the helpers in src/pg, where everything is that must be done in
+ * one way only when one works inside PostgreSQL. To read in this order:
+ * query.h (statements: WaStatement, WaArgs, rows), call.h (the frame of an SQL
+ * function: whose rights, which level), frame.h (of a transaction of the
+ * worker's), acting.h (being another role for a moment), subtransaction.h
+ * (what may fail), app_table.h (reading Odoo's tables, which may be locked,
+ * missing, changed, or somebody's trap), pg_compat.h (versions of PostgreSQL,
+ * told apart here and nowhere else). Nothing here knows what a message is.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef SICANTIK_WA_QUERY_H

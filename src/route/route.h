@@ -3,6 +3,14 @@
  * route.h
  *		Face of routing: which provider, and why.
  *
+ * Reads wa.provider, wa.template, wa.template_mapping, the credentials,
+ * wa.contact and Odoo's res_partner; writes only what a provider told of its
+ * quota, and what wa_pause() does.  provider.c reads a provider as configured,
+ * and checks each row, for anybody may have written it: what is wrong is its
+ * "problem", not an error.  facts.c asks whether the person wants messages,
+ * decide.c chooses and gives the reason in words, which the ledger keeps.
+ * Credentials are in secret.c only.  Begin with decide.c.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef SICANTIK_WA_ROUTE_H

@@ -4,8 +4,13 @@
  *		Face of the text core: phone numbers, template text, links.
  *
  * Pure C: neither PostgreSQL nor sockets.  Everything returned as char * is
- * malloc()ed and belongs to the caller (free()).  NULL means "out of memory"
+ * malloc()ed and belongs to the caller (free()). NULL means "out of memory"
  * unless a function says otherwise.
+ *
+ * It reads what people have typed into a field, whatever it is, and never
+ * fails on it: number.c finds the phone numbers in a text, template.c fills a
+ * text, nothing.c knows when a value says nothing.  Begin with number.c; what
+ * it must understand is test/unit/numbers.tsv.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,8 +3,16 @@
  * wake.h
  *		Waking the worker, and what sessions and workers know of each other.
  *
- * Everything is in shared memory, and may be called in every process, also where
- * nothing is preloaded: then it does nothing, or says so.
+ * Everything is in shared memory, and may be called in every process, also
+ * where nothing is preloaded: then it does nothing, or says so.  One slot for
+ * each database (slot.h): is there work, who serves it, since when, what did
+ * capture drop.  None of it is more than a hint about what the tables say, for
+ * a crash of any process throws it away.
+ *
+ * A commit that left work sets a bit and a latch and goes on (wake.c): it
+ * waits for nobody.  What is done in a slot's life is drawn in
+ * docs/architecture.md, "States of a slot"; the launcher and the workers in
+ * src/worker do it.  Begin with wake.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,6 +3,10 @@
  * story.h
  *		Stories for people, in the language of the office.
  *
+ * Face of src/words.  Reads the settings language and time_zone, writes
+ * nothing but the rows of a function's result.  Numbers are masked below the
+ * level admin.
+ *
  * SPI connected, the database's owner acting; strings are palloc()ed in the
  * current context.
  *

@@ -3,6 +3,14 @@
  * worker.h
  *		Face of the background processes: launcher, and one worker a database.
  *
+ * The launcher (launcher.c, pool.c, roster.c) compares its slots with the
+ * databases there are and starts a worker where there is work; a worker
+ * (worker.c) connects as the database's owner, works until it is idle, and
+ * leaves at once when somebody wants the database for himself
+ * (utility_hook.c). What it does in a pass is in round.c, which calls every
+ * stage.  Before a pass: has the server been promoted (failover.c), was its
+ * clock set (clock_step.c)? Begin with the head of launcher.c, then round.c.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef SICANTIK_WA_WORKER_H
@@ -15,30 +23,37 @@
 /* init.c */
 extern void wa_worker_init(void);
 
-/*
+/*----------
  * The work of one worker; worker.c calls these between transactions, round.c
  * defines them.  Each may raise an error: worker.c reports it, aborts the
  * transaction, waits (1 s, then 5 s) and goes on; after the third error in a
  * row the process ends.  None may keep a transaction, a lock or a snapshot
  * when it returns, and none may sleep.
  *
- * wa_worker_round_open		once, connected, settings pinned, before the first run
- * wa_worker_round_run			one bounded step: read what is new, claim and start
- *						requests (only if may_send), record what has ended.
- *						Called when woken, when next_due has come, after each
- *						wa_worker_round_drive(), and again at once while it returns
- *						true (more can be done right now), so it must be cheap
- *						where nothing is to do.  Sets *next_due to the time of
- *						the next work known, 0 if there is none.
- * wa_worker_round_fd			becomes readable when wa_worker_round_drive() has something to
- *						do, its time-outs included; PGINVALID_SOCKET if nothing
- *						will.  Must not be closed while it is the current one
- *						and requests are in flight.
- * wa_worker_round_drive		moves requests forward without waiting
- * wa_worker_round_in_flight	requests on the wire; must not raise errors
- * wa_worker_round_unrecorded	answers that no transaction has recorded yet; likewise
- * wa_worker_round_reload		settings or configuration have changed
- * wa_worker_round_close		the grace is over: record what is left as in doubt
+ * wa_worker_round_open
+ *		once, connected, settings pinned, before the first run
+ * wa_worker_round_run
+ *		one bounded step: read what is new, claim and start requests (only if
+ *		may_send), record what has ended.  Called when woken, when next_due
+ *		has come, after each wa_worker_round_drive(), and again at once while
+ *		it returns true (more can be done right now), so it must be cheap
+ *		where nothing is to do.  Sets *next_due to the time of the next work
+ *		known, 0 if there is none.
+ * wa_worker_round_fd
+ *		becomes readable when wa_worker_round_drive() has something to do, its
+ *		time-outs included; PGINVALID_SOCKET if nothing will.  Must not be
+ *		closed while it is the current one and requests are in flight.
+ * wa_worker_round_drive
+ *		moves requests forward without waiting
+ * wa_worker_round_in_flight
+ *		requests on the wire; must not raise errors
+ * wa_worker_round_unrecorded
+ *		answers that no transaction has recorded yet; likewise
+ * wa_worker_round_reload
+ *		settings or configuration have changed
+ * wa_worker_round_close
+ *		the grace is over: record what is left as in doubt
+ *----------
  */
 extern void wa_worker_round_open(void);
 extern bool wa_worker_round_run(bool may_send, TimestampTz *next_due);
