@@ -57,7 +57,7 @@ check_allowed_hosts(char **newval, void **extra, GucSource source)
 }
 
 static bool
-check_directory(char **newval, void **extra, GucSource source)
+check_absolute_path(char **newval, void **extra, GucSource source)
 {
 	if (**newval == '\0' || is_absolute_path(*newval))
 		return true;
@@ -80,7 +80,7 @@ define_settings(void)
 	DefineCustomStringVariable("sicantik_wa.ca_file",
 							   "File of certificate authorities for TLS; empty means libcurl's own.",
 							   NULL, &wa_guc_ca_file, "",
-							   PGC_SUSET, 0, check_directory, NULL, NULL);
+							   PGC_SUSET, 0, check_absolute_path, NULL, NULL);
 	DefineCustomStringVariable("sicantik_wa.proxy",
 							   "HTTP proxy for requests to providers; empty means none.",
 							   NULL, &wa_guc_proxy, "",
@@ -88,7 +88,7 @@ define_settings(void)
 	DefineCustomStringVariable("sicantik_wa.secrets_directory",
 							   "Directory with one folder per database for credential files.",
 							   NULL, &wa_guc_secrets_directory, "",
-							   PGC_SUSET, 0, check_directory, NULL, NULL);
+							   PGC_SUSET, 0, check_absolute_path, NULL, NULL);
 	DefineCustomStringVariable("sicantik_wa.instance",
 							   "Name of this server, to tell it from a physical clone; empty means not compared.",
 							   "Set it outside the data directory, not with ALTER SYSTEM, whose file a copy takes along: wa_check() tells.",

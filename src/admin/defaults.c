@@ -143,9 +143,9 @@ const WaDefaultScenario wa_admin_default_scenarios[] = {
 	{"approval_required", "Dokumen Perlu Approval", "sicantik_document", true,
 	"2 days", "resend", "high", false},
 	{"reminder", "Reminder Dokumen Pending", NULL, false,
-	"8 hours", "give up", "low", false, true, "10:00"},
+	"8 hours", "give up", "low", false, true, "10:00", true},
 	{"permit_expiry_warning", "Peringatan Masa Berlaku Izin", NULL, false,
-	"3 days", "resend", "normal", true, false, "09:00"},
+	"3 days", "resend", "normal", true, false, "09:00", true},
 	{NULL}
 };
 

@@ -32,8 +32,11 @@ typedef struct WaDefaultScenario
 	const char *unknown_policy;
 	const char *priority;
 	bool		requires_opt_in;
-	bool		office_hours;	/* for staff: Monday to Friday, 07:00 to 18:00 */
+	bool		office_hours;	/* staff are left alone when the office is
+								 * closed: Monday to Friday, 07:00 to 18:00 */
 	const char *daily_at;		/* NULL: listens to its table */
+	bool		no_limits;		/* on messages made at once: it is no accident,
+								 * however many permits expire */
 } WaDefaultScenario;
 
 /* One of the links that wa_setup() proposes from the base URL of Odoo. */

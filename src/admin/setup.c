@@ -133,20 +133,8 @@ setup_scenarios(FunctionCallInfo fcinfo)
 					 " CASE WHEN $9 THEN '{1,2,3,4,5}'::integer[] END,"
 					 " CASE WHEN $9 THEN time '18:00' ELSE time '20:00' END, $10::time)"
 					 " ON CONFLICT (key) DO NOTHING");
-
-	/*
-	 * Where it is not the columns' defaults: staff are left alone when the
-	 * office is closed, and a daily run is no accident, however many permits
-	 * expire.
-	 */
-	static WaStatement policy =
-		WA_STATEMENT("UPDATE wa.scenario SET"
-					 " hours_to = CASE WHEN key IN ('document_pending', 'reminder') THEN '18:00' ELSE hours_to END,"
-					 " weekdays = CASE WHEN key IN ('document_pending', 'reminder') THEN '{1,2,3,4,5}' ELSE weekdays END,"
-					 " max_per_transaction = CASE WHEN key NOT IN ('permit_expiry_warning', 'reminder')"
-					 " THEN max_per_transaction END,"
-					 " max_per_hour = CASE WHEN key NOT IN ('permit_expiry_warning', 'reminder') THEN max_per_hour END"
-					 " WHERE key = $1");
+	static WaStatement no_limits =
+		WA_STATEMENT("UPDATE wa.scenario SET max_per_transaction = NULL, max_per_hour = NULL WHERE key = $1");
 
 	for (const WaDefaultScenario *s = wa_admin_default_scenarios; s->key; s++)
 	{
@@ -165,8 +153,8 @@ setup_scenarios(FunctionCallInfo fcinfo)
 		wa_arg_text(&args, s->daily_at);
 		added = wa_query(&add, &args) > 0;
 		args.n = 1;
-		if (added)
-			wa_query(&policy, &args);
+		if (added && s->no_limits)
+			wa_query(&no_limits, &args);
 		wa_call_say(fcinfo, psprintf("scenario %s", s->key), added ? "added" : "present",
 			added ? s->name : NULL);
 	}

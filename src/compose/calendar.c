@@ -235,7 +235,7 @@ start(WaDaily *daily, WaBatch *common, const WaScenario *scenario, TimestampTz n
 		elog(ERROR, "unexpected date \"%s\"", day);
 	daily->today_julian = date2j(year, month, mday);
 
-	/* a run counts for itself, by hand as by the worker */
+	/* a run counts for itself, by hand (this session may have run it before) as by the worker */
 	wa_compose_guards_start();
 }
 
@@ -462,8 +462,6 @@ run_by_hand(const char *key)
 	wa_query(&today, &args);
 	start(&daily, &common, scenario, now, wa_row_text(0, 1));
 	daily.by_hand = true;
-	/* this session may have run it before */
-	wa_compose_guards_start();
 	if (!compose(&daily))
 		wa_call_table_locked(common.locked_table);
 	/* it is the run of this day, also where one has failed before */

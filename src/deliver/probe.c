@@ -24,6 +24,7 @@
 #include "deliver/http.h"
 #include "pg/query.h"
 #include "sicantik_wa.h"
+#include "wake/wake.h"
 
 /* Where the row was locked, or the engine is not ready. */
 #define SOON_US			(250 * 1000)
@@ -55,13 +56,6 @@ typedef struct WaProbe
 } WaProbe;
 
 static WaProbe *probes = NULL;
-
-static void
-sooner(TimestampTz *due, TimestampTz at)
-{
-	if (*due == 0 || at < *due)
-		*due = at;
-}
 
 static TimestampTz
 in_us(int64 us)
@@ -255,14 +249,14 @@ is_due(WaPace *pace, TimestampTz *next_due)
 			pace->quota_probe_us = now + QUOTA_PROBE_US;
 			return true;
 		}
-		sooner(next_due, in_us(pace->quota_probe_us - now));
+		wa_wake_sooner(next_due, in_us(pace->quota_probe_us - now));
 		return false;
 	}
 	if (!p->active || p->paused || p->problem || p->state != WA_PROVIDER_ERROR || pace->probe_at == 0)
 		return false;
 	if (pace->probe_at <= GetCurrentTimestamp())
 		return true;
-	sooner(next_due, pace->probe_at);
+	wa_wake_sooner(next_due, pace->probe_at);
 	return false;
 }
 
@@ -286,7 +280,7 @@ wa_deliver_circuit_run(const WaProviders *providers, TimestampTz *next_due)
 	if (changed)
 	{
 		/* what is due is to be seen in the rows as they are now */
-		sooner(next_due, GetCurrentTimestamp());
+		wa_wake_sooner(next_due, GetCurrentTimestamp());
 		return true;
 	}
 	for (int i = 0; i < providers->n; i++)
@@ -302,9 +296,9 @@ wa_deliver_circuit_run(const WaProviders *providers, TimestampTz *next_due)
 	for (WaProbe *probe = probes; probe; probe = probe->next)
 	{
 		if (probe->state != PROBE_ON_WIRE)
-			sooner(next_due, in_us(SOON_US));
+			wa_wake_sooner(next_due, in_us(SOON_US));
 		else
-			sooner(next_due, in_us(wa_guc_request_timeout * INT64CONST(1000)));
+			wa_wake_sooner(next_due, in_us(wa_guc_request_timeout * INT64CONST(1000)));
 	}
 	return changed;
 }

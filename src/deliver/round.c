@@ -37,7 +37,6 @@ WA_MODULE_MAGIC("sicantik_wa_worker");
 
 #define REQUEST_BATCH	1000
 #define MAX_TRANSFERS	256
-#define LOCKED_RETRY_US (250 * 1000)
 #define STOPPED_RETRY_US (120 * USECS_PER_SEC)
 #define CLOSE_RETRY_MS	50
 #define CLOSE_RETRIES	20
@@ -367,13 +366,6 @@ wall_time(int64 monotonic)
 	return GetCurrentTimestamp() + Max(monotonic - wa_deliver_clock(), 0);
 }
 
-static void
-sooner(TimestampTz *due, TimestampTz at)
-{
-	if (at != 0 && (*due == 0 || at < *due))
-		*due = at;
-}
-
 static bool
 run(bool may_send, TimestampTz *next_due)
 {
@@ -399,7 +391,7 @@ run(bool may_send, TimestampTz *next_due)
 	if (kept_out)
 	{
 		/* a table of ours, or the extension, is locked */
-		*next_due = GetCurrentTimestamp() + LOCKED_RETRY_US;
+		*next_due = GetCurrentTimestamp() + WA_LOCKED_RETRY_US;
 		return false;
 	}
 	after_error = start_round();
@@ -455,7 +447,7 @@ run(bool may_send, TimestampTz *next_due)
 		if (identity.is_copy)
 			more = hold_waiting(&conclusions, identity.why) || more;
 		else if (wa_deliver_schedule_size() > 0)
-			sooner(next_due, GetCurrentTimestamp() + (identity.locked ? LOCKED_RETRY_US : STOPPED_RETRY_US));
+			wa_wake_sooner(next_due, GetCurrentTimestamp() + (identity.locked ? WA_LOCKED_RETRY_US : STOPPED_RETRY_US));
 	}
 	else if (wa_wake_reload_waits())
 	{
@@ -492,13 +484,13 @@ run(bool may_send, TimestampTz *next_due)
 	/* numbers were busy until just now */
 	if (nrecorded > 0 && wa_deliver_schedule_behind())
 		more = true;
-	sooner(next_due, next_due_row);
+	wa_wake_sooner(next_due, next_due_row);
 	if (unrecorded || wa_deliver_any_put_off())
-		sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
+		wa_wake_sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
-		sooner(next_due, wall_time(again));
+		wa_wake_sooner(next_due, wall_time(again));
 	if (requests_left)
-		sooner(next_due, GetCurrentTimestamp() + LOCKED_RETRY_US);
+		wa_wake_sooner(next_due, GetCurrentTimestamp() + WA_LOCKED_RETRY_US);
 	/* an answer may have come at once, or a request failed to start */
 	return more || wa_deliver_transfer_any_finished();
 }

@@ -16,59 +16,25 @@
 #include <string.h>
 
 #include "gateway/provider.h"
+#include "text/utf8.h"
 
 /*
  * The length in bytes of the valid UTF-8 sequence at s (len bytes, at least
- * one), its code point in *code_point; 0 if there is none.  Overlong forms,
- * surrogates and values above U+10FFFF are not valid (RFC 3629).
+ * one), its code point in *code_point; 0 if there is none.  A NUL is one, too.
  */
 size_t
 wa_gateway_utf8_next(const char *s, size_t len, unsigned long *code_point)
 {
-	static const unsigned long least[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char lead = (unsigned char) s[0];
-	unsigned long value;
-	size_t		need;
-	size_t		i;
+	char		bytes[5] = {0};
+	size_t		n;
+	uint32_t	decoded;
 
-	if (lead < 0x80)
-	{
-		*code_point = lead;
-		return 1;
-	}
-	if (lead >= 0xc2 && lead <= 0xdf)
-	{
-		need = 2;
-		value = lead & 0x1fUL;
-	}
-	else if (lead >= 0xe0 && lead <= 0xef)
-	{
-		need = 3;
-		value = lead & 0x0fUL;
-	}
-	else if (lead >= 0xf0 && lead <= 0xf4)
-	{
-		need = 4;
-		value = lead & 0x07UL;
-	}
-	else
+	memcpy(bytes, s, len < 4 ? len : 4);
+	decoded = wa_text_utf8_next(bytes, &n);
+	if (decoded == WA_TEXT_UTF8_INVALID)
 		return 0;
-
-	if (len < need)
-		return 0;
-	for (i = 1; i < need; i++)
-	{
-		unsigned char c = (unsigned char) s[i];
-
-		if ((c & 0xc0) != 0x80)
-			return 0;
-		value = (value << 6) | (c & 0x3fUL);
-	}
-	if (value < least[need] || value > 0x10ffffUL ||
-		(value >= 0xd800UL && value <= 0xdfffUL))
-		return 0;
-	*code_point = value;
-	return need;
+	*code_point = decoded;
+	return n > 0 ? n : 1;
 }
 
 /*

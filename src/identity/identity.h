@@ -67,19 +67,7 @@ extern void wa_identity_read_odoo(WaOdooFacts *facts);
 /* timeline.c */
 extern bool wa_identity_same_history(TimeLineID stamped, TimeLineID now);
 
-/*----------
- * standbys.c
- *
- * wa_identity_standbys_note
- *		called before messages are claimed, in no transaction: keeps
- *		wa.identity.synchronous right.  False: nothing may be claimed yet, ask
- *		again in a moment.
- * wa_identity_standbys_reload
- *		the stamp may have been written anew.
- * wa_identity_standbys_have_commit
- *		after the commit of claims: may they go on the wire?
- *----------
- */
+/* standbys.c */
 extern bool wa_identity_standbys_note(void);
 extern void wa_identity_standbys_reload(void);
 extern PGDLLEXPORT bool wa_identity_standbys_have_commit(void);

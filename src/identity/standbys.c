@@ -186,7 +186,9 @@ write_down(bool synchronous)
 }
 
 /*
- * See identity.h.  Costs nothing where nothing has changed.
+ * Called before messages are claimed, in no transaction: keeps
+ * wa.identity.synchronous right.  False: nothing may be claimed yet, ask again
+ * in a moment.  Costs nothing where nothing has changed.
  */
 bool
 wa_identity_standbys_note(void)
@@ -209,6 +211,9 @@ wa_identity_standbys_note(void)
 	return true;
 }
 
+/*
+ * The stamp may have been written anew.
+ */
 void
 wa_identity_standbys_reload(void)
 {
@@ -216,9 +221,9 @@ wa_identity_standbys_reload(void)
 }
 
 /*
- * See identity.h.  Waiting for a standby can be broken off (by the end of the
- * grace at shutdown, or by a person), and another standby may have connected
- * in between.
+ * After the commit of claims: may they go on the wire?  Waiting for a standby
+ * can be broken off (by the end of the grace at shutdown, or by a person), and
+ * another standby may have connected in between.
  */
 bool
 wa_identity_standbys_have_commit(void)

@@ -25,8 +25,10 @@
 #include "pg/acting.h"
 
 /*
- * Settings that our statements rely on.  A session may have changed any of
- * them; a function must not depend on its caller's choice.
+ * Settings that our statements rely on in a session of somebody's, for as long
+ * as one of our functions runs.  The session may have changed any of them; a
+ * function must not depend on its caller's choice.  (A worker's session is ours
+ * for its whole life: what is set there is in worker/session.c.)
  */
 static const struct
 {

@@ -90,7 +90,7 @@ wa_arg_text_array(WaArgs *args, const char *const *values, int n)
 	wa_arg_datum(args, TEXTARRAYOID,
 				 PointerGetDatum(construct_md_array(elements, nulls, 1, dims, lbs,
 													TEXTOID, -1, false, TYPALIGN_INT)),
-				 values == NULL);
+				 false);
 }
 
 void

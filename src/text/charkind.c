@@ -12,14 +12,14 @@
  */
 #include <stddef.h>
 
-#include "charkind.h"
-#include "utf8.h"
+#include "text/charkind.h"
+#include "text/utf8.h"
 
 /*
  * wa_text_classify_char
  *		What does this character mean?
  *
- * cp: a code point, or TEXT_UTF8_INVALID.  For a digit, *digit becomes '0' to
+ * cp: a code point, or WA_TEXT_UTF8_INVALID.  For a digit, *digit becomes '0' to
  * '9'; else it is left alone.
  */
 WaCharKind
@@ -140,7 +140,7 @@ wa_text_peek_char(const char *s, WaCharKind skip)
 	size_t		len;
 	uint32_t	cp;
 
-	for (; (cp = text_utf8_next(s, &len)) != 0; s += len)
+	for (; (cp = wa_text_utf8_next(s, &len)) != 0; s += len)
 	{
 		kind = wa_text_classify_char(cp, &digit);
 		if (kind != WA_CHAR_IGNORE && kind != skip)

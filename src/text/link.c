@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "text.h"
+#include "text/text.h"
 
 #define MAX_HOST	253			/* RFC 1035, without the final dot */
 

@@ -24,10 +24,10 @@
  */
 #include <string.h>
 
-#include "charkind.h"
-#include "numbering.h"
-#include "text.h"
-#include "utf8.h"
+#include "text/charkind.h"
+#include "text/numbering.h"
+#include "text/text.h"
+#include "text/utf8.h"
 
 /* A segment with more than this is no phone number, nor a list of some. */
 #define MAX_DIGITS		128
@@ -394,7 +394,7 @@ read_field(const char *input, WaNumberFn each, void *arg, char out[WA_NUMBER_SIZ
 	seg->each = each;
 	seg->arg = arg;
 
-	for (; (cp = text_utf8_next(p, &len)) != 0; p += len)
+	for (; (cp = wa_text_utf8_next(p, &len)) != 0; p += len)
 	{
 		char		digit = '0';
 		WaCharKind	kind = wa_text_classify_char(cp, &digit);

@@ -14,7 +14,7 @@
  */
 #include <string.h>
 
-#include "numbering.h"
+#include "text/numbering.h"
 
 #define E164_MIN		7
 #define E164_MAX		15

@@ -8,7 +8,7 @@
 #ifndef SICANTIK_WA_NUMBERING_H
 #define SICANTIK_WA_NUMBERING_H
 
-#include "text.h"
+#include "text/text.h"
 
 /* Shortest and longest Indonesian mobile number, without 0 or 62. */
 #define WA_TEXT_NSN_MIN		9

@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text.h"
-#include "utf8.h"
+#include "text/text.h"
+#include "text/utf8.h"
 
 /* What is shown for a value that is empty. */
 #define STAND_IN	"-"
@@ -312,14 +312,14 @@ wa_text_clean_value(const char *value)
 
 	if (value == NULL)
 		value = "";
-	for (p = value; (cp = text_utf8_next(p, &len)) != 0; p += len)
-		size += cp == TEXT_UTF8_INVALID ? 3 : len;
+	for (p = value; (cp = wa_text_utf8_next(p, &len)) != 0; p += len)
+		size += cp == WA_TEXT_UTF8_INVALID ? 3 : len;
 
 	result = malloc(size);
 	if (result == NULL)
 		return NULL;
 	to = result;
-	for (p = value; (cp = text_utf8_next(p, &len)) != 0; p += len)
+	for (p = value; (cp = wa_text_utf8_next(p, &len)) != 0; p += len)
 	{
 		if (is_blank(cp))
 		{
@@ -331,7 +331,7 @@ wa_text_clean_value(const char *value)
 		gap = false;
 		if (!is_invisible(cp))
 			visible = true;
-		if (cp == TEXT_UTF8_INVALID)
+		if (cp == WA_TEXT_UTF8_INVALID)
 		{
 			memcpy(to, "\xef\xbf\xbd", 3);
 			to += 3;
@@ -362,7 +362,7 @@ wa_text_length(const char *utf8)
 
 	if (utf8 == NULL)
 		return 0;
-	for (; (void) text_utf8_next(utf8, &len), len > 0; utf8 += len)
+	for (; (void) wa_text_utf8_next(utf8, &len), len > 0; utf8 += len)
 		count++;
 	return count;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * utf8.h
- *		Decoder for untrusted UTF-8, shared by the files of this folder.
+ *		Decoder for untrusted UTF-8.
  *
  * Any bytes may come in: a value copied from a web form, half a character
  * cut off by a varchar limit, Latin-1 from an old import.  So decoding never
@@ -16,16 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What text_utf8_next() gives for a byte that is not UTF-8. */
-#define TEXT_UTF8_INVALID	UINT32_MAX
+/* What wa_text_utf8_next() gives for a byte that is not UTF-8. */
+#define WA_TEXT_UTF8_INVALID	UINT32_MAX
 
 /*
  * Decode the character at s.  Stores its length in bytes in *len: 0 only at
  * the final NUL, 1 for an invalid byte.  Returns the code point, or
- * TEXT_UTF8_INVALID.
+ * WA_TEXT_UTF8_INVALID.
  */
 static inline uint32_t
-text_utf8_next(const char *s, size_t *len)
+wa_text_utf8_next(const char *s, size_t *len)
 {
 	const unsigned char *p = (const unsigned char *) s;
 	uint32_t	cp;
@@ -65,12 +65,12 @@ text_utf8_next(const char *s, size_t *len)
 			high = 0x8f;		/* beyond U+10FFFF */
 	}
 	else
-		return TEXT_UTF8_INVALID;
+		return WA_TEXT_UTF8_INVALID;
 
 	for (i = 1; i <= need; i++)
 	{
 		if (p[i] < low || p[i] > high)
-			return TEXT_UTF8_INVALID;	/* the NUL ends up here, too */
+			return WA_TEXT_UTF8_INVALID;	/* the NUL ends up here, too */
 		cp = (cp << 6) | (p[i] & 0x3f);
 		low = 0x80;
 		high = 0xbf;

@@ -87,4 +87,15 @@ extern void wa_wake_reload_at_commit(void);
 extern bool wa_wake_reload_take(void);
 extern PGDLLEXPORT bool wa_wake_reload_waits(void);
 
+/* When to come again, after a lock was in the way. */
+#define WA_LOCKED_RETRY_US	(250 * 1000)
+
+/* The earlier of *due and "at"; 0 is never. */
+static inline void
+wa_wake_sooner(TimestampTz *due, TimestampTz at)
+{
+	if (at != 0 && (*due == 0 || at < *due))
+		*due = at;
+}
+
 #endif							/* SICANTIK_WA_WAKE_H */

@@ -36,6 +36,9 @@
 /* Less than that is how clocks are slewed, or how long we were not running. */
 #define STEP_US		(3 * USECS_PER_SEC)
 
+/*
+ * Wall clock minus monotonic clock, in microseconds; never 0.
+ */
 int64
 wa_worker_clock_offset(void)
 {
@@ -48,6 +51,9 @@ wa_worker_clock_offset(void)
 	return offset != 0 ? offset : 1;
 }
 
+/*
+ * Is that another clock, rather than one that drifts?
+ */
 bool
 wa_worker_clock_differs(int64 a, int64 b)
 {
@@ -63,6 +69,9 @@ kept_offset(void)
 	return index < 0 ? NULL : &wa_wake_shared->slots[index].clock_offset;
 }
 
+/*
+ * Has the clock been set since this database's waits were last looked at?
+ */
 bool
 wa_worker_clock_stepped(void)
 {
@@ -88,7 +97,9 @@ shift(int64 by)
 }
 
 /*
- * See clock_step.h.  Costs nothing while the clock goes as it should.
+ * Called before each pass of work, in no transaction: shifts the waits if the
+ * clock was set.  False: ask again in a moment.  *stepped: it was so; times kept
+ * elsewhere are void.  Costs nothing while the clock goes as it should.
  */
 bool
 wa_worker_clock_follow(bool *stepped)

@@ -96,7 +96,9 @@ stamp(TimeLineID timeline, TimestampTz switched)
 }
 
 /*
- * See failover.h.
+ * Called before each pass of work, in no transaction: treats the queue once
+ * after a failover.  False while that is not done; nothing may be composed or
+ * sent then.  *again: it has more to do at once.
  */
 bool
 wa_worker_failover_run(bool *again)

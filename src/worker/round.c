@@ -26,7 +26,6 @@
 #include "worker/failover.h"
 #include "worker/worker.h"
 
-#define LOCKED_RETRY_US	(250 * 1000)
 #define STANDBYS_RETRY_US (50 * 1000)
 #define PURGE_US		(10 * 60 * USECS_PER_SEC)
 
@@ -126,13 +125,6 @@ keep_drops(void)
 		give_back(dropped);
 }
 
-static void
-sooner(TimestampTz *due, TimestampTz at)
-{
-	if (at != 0 && (*due == 0 || at < *due))
-		*due = at;
-}
-
 /*
  * Was wa_setup() ever run here, or where this database comes from?  Before
  * that there is nothing to do, and nothing may be written: rows of ours would
@@ -173,12 +165,12 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	if (!is_set_up(&locked))
 	{
 		if (locked)
-			*next_due = now + LOCKED_RETRY_US;
+			*next_due = now + WA_LOCKED_RETRY_US;
 		return false;
 	}
 	if (!wa_worker_failover_run(&more) || !wa_worker_clock_follow(&stepped))
 	{
-		*next_due = now + LOCKED_RETRY_US;
+		*next_due = now + WA_LOCKED_RETRY_US;
 		return more && may_send;
 	}
 	if (stepped)
@@ -194,17 +186,17 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		composed = wa_compose_run();
 		if (!wa_compose_calendar_run(&due))
 			composed = false;
-		sooner(next_due, due);
+		wa_wake_sooner(next_due, due);
 		due = 0;
 		if (!wa_compose_approver_run(&due))
 			composed = false;
-		sooner(next_due, due);
+		wa_wake_sooner(next_due, due);
 		wa_compose_unreached_run(&due);
-		sooner(next_due, due);
+		wa_wake_sooner(next_due, due);
 		due = 0;
 		if (!wa_compose_unwritten_run(&due))
 			composed = false;
-		sooner(next_due, due);
+		wa_wake_sooner(next_due, due);
 		due = 0;
 	}
 	if (deliver)
@@ -213,14 +205,14 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 
 		more = deliver->run(claim, &due);
 		if (may_send && !claim)
-			sooner(next_due, now + STANDBYS_RETRY_US);
+			wa_wake_sooner(next_due, now + STANDBYS_RETRY_US);
 	}
-	sooner(next_due, due);
+	wa_wake_sooner(next_due, due);
 	/* somebody has just asked for it */
 	if (may_send && composed && wa_compose_unwritten_wanted())
 		more = true;
 	if (!composed)
-		sooner(next_due, now + LOCKED_RETRY_US);
+		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
 	if (may_send && !more && now >= next_purge)
 	{
 		/* set first: a wrong retention in wa.setting raises an error each time */

@@ -31,6 +31,11 @@
 #define LOCK_KEY_LOW	0x6e74696b	/* "ntik" */
 #define LOCK_KEY_CLASS	7
 
+/*
+ * What a worker's session has, for its whole life.  More than what is set for a
+ * function in a session of somebody's (pg/acting.c), which must leave alone how
+ * that session plans, locks and ends.
+ */
 static const struct
 {
 	const char *name;
