@@ -23,6 +23,7 @@
 
 #include "admin/findings.h"
 #include "pg/app_limit.h"
+#include "pg/grow.h"
 #include "wake/wake.h"
 
 /*
@@ -36,13 +37,7 @@ wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
 	WaFinding  *finding;
 
 	Assert(sentence || rank == WA_FINE);
-	if (findings->n == findings->space)
-	{
-		findings->space = Max(findings->space * 2, 32);
-		findings->list = findings->list == NULL ?
-			palloc(sizeof(WaFinding) * findings->space) :
-			repalloc(findings->list, sizeof(WaFinding) * findings->space);
-	}
+	WA_ROOM_FOR(findings->list, findings->n, 1);
 	finding = &findings->list[findings->n++];
 	finding->rank = rank;
 	finding->item = item;

@@ -89,7 +89,6 @@ typedef struct WaFindings
 {
 	const WaStory *story;		/* for words of the office's language */
 	int			n;
-	int			space;
 	WaFinding  *list;			/* in the order of wa_check() */
 	List	   *shown;			/* of WaShown, in the order of wa_status() */
 

@@ -26,6 +26,7 @@
 #include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
+#include "pg/grow.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 #include "route/route.h"
@@ -43,12 +44,7 @@ add_id(WaIds *ids, const char *text)
 	for (int i = 0; i < ids->n; i++)
 		if (ids->list[i] == id)
 			return;
-	if (ids->n == ids->size)
-	{
-		ids->size = Max(16, 2 * ids->size);
-		ids->list = ids->list ? repalloc(ids->list, sizeof(int64) * ids->size) :
-			palloc(sizeof(int64) * ids->size);
-	}
+	WA_ROOM_FOR(ids->list, ids->n, 1);
 	ids->list[ids->n++] = id;
 }
 
@@ -294,14 +290,8 @@ add_own(WaSearch *search, char *relation, const char *text)
 	for (int i = 0; i < search->own.n; i++)
 		if (search->own.list[i] == id && strcmp(search->own_relations[i], relation) == 0)
 			return;
-	if (search->own.n == search->own.size)
-	{
-		search->own.size = Max(16, 2 * search->own.size);
-		search->own.list = search->own.n == 0 ? palloc(sizeof(int64) * search->own.size) :
-			repalloc(search->own.list, sizeof(int64) * search->own.size);
-		search->own_relations = search->own.n == 0 ? palloc(sizeof(char *) * search->own.size) :
-			repalloc(search->own_relations, sizeof(char *) * search->own.size);
-	}
+	WA_ROOM_FOR(search->own.list, search->own.n, 1);
+	WA_ROOM_FOR(search->own_relations, search->own.n, 1);
 	search->own_relations[search->own.n] = relation;
 	search->own.list[search->own.n++] = id;
 }

@@ -18,7 +18,6 @@
 typedef struct WaIds
 {
 	int			n;
-	int			size;
 	int64	   *list;
 } WaIds;
 

@@ -12,6 +12,7 @@
 #include "compose/guards.h"
 #include "compose/known.h"
 #include "compose/scenario.h"
+#include "pg/grow.h"
 #include "pg/query.h"
 #include "queue/once.h"
 #include "queue/queue.h"
@@ -28,11 +29,7 @@ template_of(WaBatch *batch, const WaScenario *scenario)
 	template = wa_route_load_template(scenario->template_key);
 	if (template == NULL || !template->active)
 		return NULL;
-	if (batch->templates == NULL)
-		batch->templates = palloc(sizeof(WaTemplate *));
-	else
-		batch->templates = repalloc(batch->templates,
-									sizeof(WaTemplate *) * (batch->ntemplates + 1));
+	WA_ROOM_FOR(batch->templates, batch->ntemplates, 1);
 	batch->templates[batch->ntemplates++] = template;
 	return template;
 }

@@ -148,9 +148,9 @@ facts_of(WaBatch *batch, int64 record_id, const char *group)
 	foreach(cell, wa_compose_people_staff(batch, "sicantik.permit", record_id, group))
 		facts = add_recipient(facts, lfirst(cell));
 	if (batch->no_contacts)
-		facts = wa_compose_facts_add(facts, "no contacts");
+		facts = wa_compose_facts_add(facts, "no_contacts");
 	if (group && wa_compose_people_group_known(batch, group))
-		facts = wa_compose_facts_add(facts, "the group is known");
+		facts = wa_compose_facts_add(facts, "group_known");
 	return facts ? facts : 1;
 }
 

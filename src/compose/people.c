@@ -16,6 +16,7 @@
 #include "lib/stringinfo.h"
 
 #include "compose/people.h"
+#include "pg/grow.h"
 #include "text/text.h"
 
 typedef struct Follower
@@ -143,11 +144,7 @@ wa_compose_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 	if (table.state != WA_APP_READY || n == 0)
 		return true;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", ids, n);
-	if (people->partners == NULL)
-		people->partners = palloc(sizeof(WaRecipient) * Max(rows.n, 1));
-	else
-		people->partners = repalloc(people->partners,
-									sizeof(WaRecipient) * (people->npartners + rows.n + 1));
+	WA_ROOM_FOR(people->partners, people->npartners, (int) rows.n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		WaRecipient *recipient = &people->partners[people->npartners];
@@ -245,11 +242,7 @@ load_followers(struct WaPeople *people, const WaAppTable *table, const WaAppTabl
 		if (rows.values[r][2] && strcmp(rows.values[r][2], model) == 0 && rows.values[r][1])
 			partners[npartners++] = as_int8(rows.values[r][1]);
 	ninternal = internal_partners(users, "partner_id", partners, npartners, &internal);
-	if (people->followers == NULL)
-		people->followers = palloc(sizeof(Follower) * Max(rows.n, 1));
-	else
-		people->followers = repalloc(people->followers,
-									 sizeof(Follower) * (people->nfollowers + rows.n + 1));
+	WA_ROOM_FOR(people->followers, people->nfollowers, (int) rows.n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		int64		partner = as_int8(rows.values[r][1]);
@@ -403,10 +396,7 @@ wa_compose_people_load_group(WaBatch *batch, const char *group)
 		for (int i = 0; i < loaded.n; i++)
 			loaded.members[i] = list[i].partner_id;
 	}
-	if (people->groups == NULL)
-		people->groups = palloc(sizeof(StaffGroup));
-	else
-		people->groups = repalloc(people->groups, sizeof(StaffGroup) * (people->ngroups + 1));
+	WA_ROOM_FOR(people->groups, people->ngroups, 1);
 	people->groups[people->ngroups++] = loaded;
 	return wa_compose_people_load_partners(batch, loaded.members, loaded.n);
 }
@@ -432,10 +422,7 @@ wa_compose_people_load_users(WaBatch *batch, const int64 *ids, int n)
 		return true;
 	wa_app_read_by_id(&rows, &users, user_columns, lengthof(user_columns), "id", ids, n);
 	count = internal_users(&rows, &list);
-	if (people->users == NULL)
-		people->users = palloc(sizeof(User) * Max(count, 1));
-	else
-		people->users = repalloc(people->users, sizeof(User) * (people->nusers + count + 1));
+	WA_ROOM_FOR(people->users, people->nusers, count);
 	partners = palloc(sizeof(int64) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{

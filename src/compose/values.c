@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "compose/values.h"
+#include "pg/grow.h"
 #include "text/text.h"
 
 /*
@@ -28,14 +29,7 @@ void
 wa_compose_values_add_setting(WaValues *values, const char *name, const char *value,
 					  const char *setting)
 {
-	if (values->n == values->size)
-	{
-		values->size = Max(32, values->size * 2);
-		if (values->list == NULL)
-			values->list = palloc(sizeof(WaValue) * values->size);
-		else
-			values->list = repalloc(values->list, sizeof(WaValue) * values->size);
-	}
+	WA_ROOM_FOR(values->list, values->n, 1);
 	values->list[values->n].name = name;
 	if (value && wa_text_is_nothing(value))
 		value = setting ? NULL : "";

@@ -25,7 +25,6 @@ typedef struct WaValue
 typedef struct WaValues
 {
 	int			n;
-	int			size;
 	WaValue    *list;
 } WaValues;
 

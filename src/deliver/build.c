@@ -11,6 +11,7 @@
 
 #include "deliver/send.h"
 #include "gateway/gateway.h"
+#include "pg/grow.h"
 #include "sicantik_wa.h"
 
 static WaTemplate *
@@ -26,11 +27,7 @@ template_of(WaSendConfig *config, const char *key)
 	template = wa_route_load_template(key);
 	if (template)
 	{
-		if (config->templates == NULL)
-			config->templates = palloc(sizeof(WaTemplate *));
-		else
-			config->templates = repalloc(config->templates,
-										 sizeof(WaTemplate *) * (config->ntemplates + 1));
+		WA_ROOM_FOR(config->templates, config->ntemplates, 1);
 		config->templates[config->ntemplates++] = template;
 	}
 	MemoryContextSwitchTo(old);

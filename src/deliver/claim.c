@@ -18,6 +18,7 @@
 #include "deliver/facts.h"
 #include "deliver/outcome.h"
 #include "deliver/send.h"
+#include "pg/grow.h"
 #include "queue/once.h"
 
 #define BATCH			256
@@ -61,15 +62,7 @@ wa_deliver_conclude(WaConclusions *conclusions, int64 id,
 {
 	WaVerdictRow *row;
 
-	if (conclusions->n == conclusions->size)
-	{
-		conclusions->size = Max(64, conclusions->size * 2);
-		if (conclusions->rows == NULL)
-			conclusions->rows = palloc(sizeof(WaVerdictRow) * conclusions->size);
-		else
-			conclusions->rows = repalloc(conclusions->rows,
-										 sizeof(WaVerdictRow) * conclusions->size);
-	}
+	WA_ROOM_FOR(conclusions->rows, conclusions->n, 1);
 	row = &conclusions->rows[conclusions->n++];
 	memset(row, 0, sizeof(*row));
 	row->id = id;

@@ -45,7 +45,6 @@ typedef struct WaConclusions
 {
 	WaVerdictRow *rows;
 	int			n;
-	int			size;
 } WaConclusions;
 
 /* intake.c */

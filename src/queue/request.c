@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "office/setting.h"
+#include "pg/grow.h"
 #include "pg/query.h"
 #include "queue/law.h"
 #include "queue/queue.h"
@@ -57,10 +58,7 @@ add(int64 **list, int *n, const int64 *more, int nmore)
 {
 	if (nmore == 0)
 		return;
-	if (*list == NULL)
-		*list = palloc(sizeof(int64) * nmore);
-	else
-		*list = repalloc(*list, sizeof(int64) * (*n + nmore));
+	WA_ROOM_FOR(*list, *n, nmore);
 	memcpy(*list + *n, more, sizeof(int64) * nmore);
 	*n += nmore;
 }
