@@ -168,10 +168,11 @@ static const struct Known
 	bool		(*proves) (json_object *root, const WaVerdict *verdict);
 	bool		is_form;		/* its requests are forms, not JSON */
 	const char *text[2];		/* where a request carries the text */
+	const char *hidden;			/* what it fills in by itself and must not */
 }			known[] = {
-	{"meta", "graph.facebook.com", meta_proves, false, {"text", "body"}},
-	{"watzap", "api.watzap.id", watzap_proves, false, {"message"}},
-	{"fonnte", "api.fonnte.com", fonnte_proves, true, {"message"}},
+	{"meta", "graph.facebook.com", meta_proves, false, {"text", "body"}, NULL},
+	{"watzap", "api.watzap.id", watzap_proves, false, {"message"}, NULL},
+	{"fonnte", "api.fonnte.com", fonnte_proves, true, {"message"}, "{name}"},
 };
 
 static const struct Known *
@@ -428,8 +429,8 @@ check_carried(const WaGateway *gateway, WaRequest *req, const char *text)
 		*end = '\0';
 		MUST(strpbrk(begin, "=+ ") == NULL);
 		MUST(form_decode(begin));
-		MUST(strstr(begin, "{name}") == NULL);
-		if (strchr(text, '{') == NULL)
+		MUST(what->hidden == NULL || strstr(begin, what->hidden) == NULL);
+		if (what->hidden == NULL || strchr(text, what->hidden[0]) == NULL)
 			MUST(strcmp(begin, text) == 0);
 		return;
 	}

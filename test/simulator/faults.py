@@ -12,7 +12,7 @@ import itertools
 
 import meta_errors
 from wire import Reply
-from world import ConfigError, digits
+from world import DEFAULTS, ConfigError, digits
 
 # kind -> (settings with defaults, does the provider act on the request?)
 KINDS = {
@@ -80,7 +80,7 @@ class Fault:
                 and {"number", "contains"} & set(self.match):
             raise ConfigError("cut_before_read cannot look into the body")
         self.provider = spec.get("provider")
-        if self.provider not in (None, "meta", "fonnte", "watzap"):
+        if self.provider is not None and self.provider not in DEFAULTS:
             raise ConfigError("unknown provider: %s" % self.provider)
         self.times = spec.get("times", 1)
         self.acts = spec.get("accepted", acts)

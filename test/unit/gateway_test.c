@@ -41,6 +41,17 @@ static const WaPair watzap_settings[] = {
 	{"number_key", "NUMBER\"KEY"},
 };
 
+static const struct
+{
+	const char *kind;
+	const WaPair *settings;
+	size_t		count;
+}			kinds[] = {
+	{"meta", meta_settings, LENGTH(meta_settings)},
+	{"fonnte", fonnte_settings, LENGTH(fonnte_settings)},
+	{"watzap", watzap_settings, LENGTH(watzap_settings)},
+};
+
 /* Judge one answer.  body may hold a NUL byte if len says so. */
 static void
 judge_bytes(const char *kind, int http_status, const char *body, size_t len,
@@ -133,7 +144,7 @@ test_table(void)
 		ROW(gateway->kind, nsecrets >= 1 &&
 			nsecrets <= WA_GATEWAY_MAX_SECRETS);
 	}
-	CHECK_INT(i, 3);
+	CHECK_INT(i, LENGTH(kinds));
 	CHECK(wa_gateway_at((size_t) -1) == NULL);
 	CHECK(wa_gateway_find("") == NULL);
 	CHECK(wa_gateway_find(NULL) == NULL);
@@ -1333,18 +1344,19 @@ static const RequestCase requests[] = {
 static const WaPair *
 settings_of(const char *kind, size_t *count)
 {
-	if (strcmp(kind, "meta") == 0)
+	size_t		i;
+
+	for (i = 0; i < LENGTH(kinds); i++)
 	{
-		*count = LENGTH(meta_settings);
-		return meta_settings;
+		if (strcmp(kinds[i].kind, kind) == 0)
+		{
+			*count = kinds[i].count;
+			return kinds[i].settings;
+		}
 	}
-	if (strcmp(kind, "fonnte") == 0)
-	{
-		*count = LENGTH(fonnte_settings);
-		return fonnte_settings;
-	}
-	*count = LENGTH(watzap_settings);
-	return watzap_settings;
+	ROW("a provider has no settings here", false);
+	*count = 0;
+	return NULL;
 }
 
 static void

@@ -73,7 +73,7 @@ sub allowed_hosts
 		map {
 			my $kind = $_;
 			map { "$kind=$_->[0]:$_->[1]" } @ports
-		} qw(meta fonnte watzap));
+		} sort keys %{ $simulator->config });
 }
 
 # provider_settings($simulator, $kind): settings for wa_configure(), as JSON
