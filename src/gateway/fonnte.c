@@ -210,7 +210,7 @@ judge_refusal(const WaReply *reply, const char *reason, WaVerdict *verdict)
 	{
 		/* Refused means not queued, whatever the wording. */
 		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
-		wa_gateway_say(&verdict->said, WA_SAY_FONNTE_REFUSED_UNKNOWN,
+		wa_gateway_say(&verdict->said, WA_SAY_PROVIDER_REFUSED_UNKNOWN, wa_gateway_fonnte.name,
 					   wa_gateway_or(reason, WA_SAY_NONE_GIVEN));
 		wa_gateway_unlisted(verdict, reason[0] != '\0' ? reason : "none given");
 	}
@@ -315,7 +315,8 @@ fonnte_judge_test(const WaPair *settings, size_t nsettings,
 						   wa_gateway_or(state, WA_SAY_NO_STATE_GIVEN));
 	}
 	else
-		wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_NOT_CONFIRMED, WA_NUMBER(reply->http_status),
+		wa_gateway_say(&health->said, WA_SAY_PROVIDER_TEST_NOT_CONFIRMED, wa_gateway_fonnte.name,
+					   WA_NUMBER(reply->http_status),
 					   wa_gateway_details(&details, reason));
 	json_object_put(root);
 	wa_gateway_health_finish(&wa_gateway_fonnte, settings, nsettings, detail,

@@ -405,7 +405,7 @@ judge_message(json_object *message, const char *id, WaVerdict *verdict)
 						   wa_gateway_same_word(status, "accepted")))
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_ACCEPTED);
-		wa_gateway_say(&verdict->said, WA_SAY_META_ACCEPTED_MESSAGE);
+		wa_gateway_say(&verdict->said, WA_SAY_PROVIDER_ACCEPTED, wa_gateway_meta.name);
 	}
 	else if (wa_gateway_same_word(status, "held_for_quality_assessment"))
 	{

@@ -213,7 +213,7 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 	else if (strcmp(status, "200") == 0 && wa_gateway_is_2xx(reply))
 	{
 		wa_gateway_verdict(verdict, WA_OUTCOME_ACCEPTED);
-		wa_gateway_say(&verdict->said, WA_SAY_WATZAP_ACCEPTED_MESSAGE);
+		wa_gateway_say(&verdict->said, WA_SAY_PROVIDER_ACCEPTED, wa_gateway_watzap.name);
 	}
 	else if (status[0] == '\0')
 		wa_gateway_judge_gateway_status("Watzap", reply,
@@ -389,7 +389,7 @@ watzap_judge_test(const WaPair *settings, size_t nsettings,
 	else if (license == NULL)
 		wa_gateway_say(&health->said, WA_SAY_API_KEY_GOOD_BUT_NUMBER_KEY_NOT);
 	else if (!says_yes(wa_gateway_member(license, "is_connected")))
-		wa_gateway_say(&health->said, WA_SAY_WATZAP_DEVICE_NOT_CONNECTED);
+		wa_gateway_say(&health->said, WA_SAY_PROVIDER_NOT_CONNECTED, wa_gateway_watzap.name);
 	else if (is_past(until, time(NULL)))
 		wa_gateway_say(&health->said, WA_SAY_WATZAP_LICENSE_ENDED_ON, until);
 	else
@@ -398,7 +398,7 @@ watzap_judge_test(const WaPair *settings, size_t nsettings,
 		health->daily_limit = wa_gateway_health_count(wa_gateway_member(license, "limit_message_per_day"));
 		if (health->daily_limit == 0)
 			health->daily_limit = -1;	/* their own sample has 0, for no limit */
-		wa_gateway_say(&health->said, WA_SAY_WATZAP_DEVICE_CONNECTED_WHATSAPP);
+		wa_gateway_say(&health->said, WA_SAY_PROVIDER_CONNECTED, wa_gateway_watzap.name);
 	}
 	json_object_put(root);
 	wa_gateway_health_finish(&wa_gateway_watzap, settings, nsettings, detail,

@@ -14,7 +14,6 @@
 
 const WaPhrase wa_words_meta_phrases[] = {
 	{"%S (Meta's error %S).", "<1> (kesalahan Meta {2})."},
-	{"Meta accepted the message.", "Meta menerima pesan."},
 	{"Meta accepted the message but holds it until the quality of the template is assessed.",
 	"Meta menerima pesan tetapi menahannya sampai mutu template dinilai."},
 	{"Meta took the message but does not send it: the template is paused.",

@@ -35,10 +35,16 @@ const WaPhrase wa_words_provider_phrases[] = {
 	{"none given", "tidak disebutkan"},
 	{"no state given", "keadaannya tidak disebutkan"},
 
+	{"%s accepted the message.", "{1} menerima pesan."},
+	{"%s refused the message for a reason we do not know: %S.",
+	"{1} menolak pesan dengan alasan yang tidak kami kenal: <2>."},
+	{"The %s device is connected to WhatsApp.", "Perangkat {1} tersambung ke WhatsApp."},
+	{"The %s device is not connected to WhatsApp.", "Perangkat {1} tidak tersambung ke WhatsApp."},
+	{"%s did not confirm the device (HTTP status %S).",
+	"{1} tidak membenarkan perangkat ini (status HTTP {2})."},
+
 	/* Fonnte */
 	{"%s (Fonnte: %S).", "<1> (Fonnte: {2})."},
-	{"Fonnte refused the message for a reason we do not know: %S.",
-	"Fonnte menolak pesan dengan alasan yang tidak kami kenal: <1>."},
 	{"Fonnte queued the message (request %s).", "Pesan masuk antrean Fonnte (permintaan {1})."},
 	{"Fonnte queued the message.", "Pesan masuk antrean Fonnte."},
 	{"Fonnte's answer (HTTP status %s) neither proves nor denies that the message was queued.",
@@ -48,8 +54,6 @@ const WaPhrase wa_words_provider_phrases[] = {
 	{"The quota of the Fonnte device is used up.", "Kuota perangkat Fonnte habis."},
 	{"The Fonnte device is not connected to WhatsApp (%s).",
 	"Perangkat Fonnte tidak tersambung ke WhatsApp (<1>)."},
-	{"Fonnte did not confirm the device (HTTP status %S).",
-	"Fonnte tidak membenarkan perangkat ini (status HTTP {1})."},
 	{"The token is unknown to Fonnte or is not a device token",
 	"Token tidak dikenal Fonnte atau bukan token perangkat"},
 	{"The account token is not valid", "Token akun tidak sah"},
@@ -73,7 +77,6 @@ const WaPhrase wa_words_provider_phrases[] = {
 
 	/* Watzap */
 	{"%s (Watzap's status %S).", "<1> (status Watzap {2})."},
-	{"Watzap accepted the message.", "Watzap menerima pesan."},
 	{"Watzap's answer (HTTP status %s, status \"%s\") neither proves nor denies that the message was accepted.",
 	"Jawaban Watzap (status HTTP {1}, status \"{2}\") tidak memastikan apakah pesan diterima."},
 	{"Watzap refused the message with the unknown status \"%s\"%S.",
@@ -82,10 +85,7 @@ const WaPhrase wa_words_provider_phrases[] = {
 	"Watzap tidak membenarkan kunci API (status HTTP {1})."},
 	{"The API key is good, but the number key is not among its licenses.",
 	"Kunci API benar, tetapi kunci nomor tidak ada dalam lisensinya."},
-	{"The Watzap device is not connected to WhatsApp.",
-	"Perangkat Watzap tidak tersambung ke WhatsApp."},
 	{"The Watzap license ended on %s.", "Lisensi Watzap berakhir tanggal {1}."},
-	{"The Watzap device is connected to WhatsApp.", "Perangkat Watzap tersambung ke WhatsApp."},
 	{"Watzap refuses the account or the device", "Watzap menolak akun atau perangkat ini"},
 	{"The API key is not valid", "Kunci API tidak sah"},
 	{"The number key is not valid", "Kunci nomor tidak sah"},
