@@ -71,16 +71,16 @@ COMMENT ON COLUMN wa.scenario.template_key IS 'wa.template.key';
 COMMENT ON COLUMN wa.scenario.active IS 'false: makes no messages';
 COMMENT ON COLUMN wa.scenario.priority IS 'of its messages: high, normal or low';
 
-CREATE TABLE wa.message_rate (
+CREATE TABLE wa.scenario_rate (
     scenario text NOT NULL,
     minute   timestamptz NOT NULL,
     messages integer NOT NULL,
-    CONSTRAINT message_rate_pkey PRIMARY KEY (scenario, minute)
+    CONSTRAINT scenario_rate_pkey PRIMARY KEY (scenario, minute)
 );
-COMMENT ON TABLE wa.message_rate IS 'messages of the last hour that were not held, by scenario and minute: what max_per_hour is compared with';
-COMMENT ON COLUMN wa.message_rate.scenario IS 'wa.scenario.key';
-COMMENT ON COLUMN wa.message_rate.minute IS 'beginning of the minute';
-COMMENT ON COLUMN wa.message_rate.messages IS 'how many there were';
+COMMENT ON TABLE wa.scenario_rate IS 'messages of the last hour that were not held, by scenario and minute: what max_per_hour is compared with';
+COMMENT ON COLUMN wa.scenario_rate.scenario IS 'wa.scenario.key';
+COMMENT ON COLUMN wa.scenario_rate.minute IS 'beginning of the minute';
+COMMENT ON COLUMN wa.scenario_rate.messages IS 'how many there were';
 
 CREATE TABLE wa.read_position (
     one      boolean NOT NULL DEFAULT true,

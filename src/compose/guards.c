@@ -350,7 +350,7 @@ static int64
 passed_in_hour(const char *scenario)
 {
 	static WaStatement count =
-		WA_STATEMENT("SELECT coalesce(sum(messages), 0)::bigint FROM wa.message_rate"
+		WA_STATEMENT("SELECT coalesce(sum(messages), 0)::bigint FROM wa.scenario_rate"
 					 " WHERE scenario = $1 AND minute > clock_timestamp() - interval '1 hour'");
 	WaArgs		args = {0};
 
@@ -363,11 +363,11 @@ static void
 note_passed(const char *scenario, int messages)
 {
 	static WaStatement add =
-		WA_STATEMENT("INSERT INTO wa.message_rate AS p (scenario, minute, messages)"
+		WA_STATEMENT("INSERT INTO wa.scenario_rate AS p (scenario, minute, messages)"
 					 " VALUES ($1, date_trunc('minute', clock_timestamp()), $2)"
 					 " ON CONFLICT (scenario, minute) DO UPDATE SET messages = p.messages + excluded.messages");
 	static WaStatement purge =
-		WA_STATEMENT("DELETE FROM wa.message_rate WHERE minute < clock_timestamp() - interval '2 hours'");
+		WA_STATEMENT("DELETE FROM wa.scenario_rate WHERE minute < clock_timestamp() - interval '2 hours'");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, scenario);

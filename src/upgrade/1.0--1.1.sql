@@ -15,8 +15,8 @@ DROP FUNCTION wa._calendar_due(timestamptz, text, time, integer[], timestamptz, 
 -- Other names.
 ALTER TABLE wa.calendar RENAME TO daily_run;
 ALTER TABLE wa.daily_run RENAME CONSTRAINT calendar_pkey TO daily_run_pkey;
-ALTER TABLE wa.passed RENAME TO message_rate;
-ALTER TABLE wa.message_rate RENAME CONSTRAINT passed_pkey TO message_rate_pkey;
+ALTER TABLE wa.passed RENAME TO scenario_rate;
+ALTER TABLE wa.scenario_rate RENAME CONSTRAINT passed_pkey TO scenario_rate_pkey;
 ALTER TABLE wa.position RENAME TO read_position;
 ALTER TABLE wa.read_position RENAME CONSTRAINT position_pkey TO read_position_pkey;
 ALTER TABLE wa.waiting RENAME TO unassigned;

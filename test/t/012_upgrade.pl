@@ -20,7 +20,7 @@ use SicantikWa::Test;
 
 # Tables and columns of 1.0 that have another name now, or (undef) have gone, or
 # whose values the update changes: their content is compared under the old name.
-my %table = ('wa.calendar' => 'wa.daily_run', 'wa.once' => 'wa.announced', 'wa.passed' => 'wa.message_rate',
+my %table = ('wa.calendar' => 'wa.daily_run', 'wa.once' => 'wa.announced', 'wa.passed' => 'wa.scenario_rate',
 	'wa.position' => 'wa.read_position', 'wa.waiting' => 'wa.unassigned');
 my %column = ('wa.once' => { made_at => 'announced_at' }, 'wa.message' => { tried => 'refused_by', waits => 'backoffs', still => 'precondition' },
 	'wa.ready' => { xact => undef });

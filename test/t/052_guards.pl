@@ -122,7 +122,7 @@ my $second = drafts(4);
 make_ready($second);
 is( ledger("id IN ($first, $second)"),
 	'2 permit_ready held bulk, 5 permit_ready passed', 'five in an hour');
-sql("UPDATE wa.message_rate SET minute = minute - interval '61 minutes'");
+sql("UPDATE wa.scenario_rate SET minute = minute - interval '61 minutes'");
 my $third = drafts(1);
 make_ready($third);
 is(ledger("id IN ($third)"), '1 permit_ready passed', 'an hour later one passes');

@@ -57,7 +57,7 @@ is( sql("SELECT key || ' ' || coalesce(max_per_transaction::text, '-') || ' ' ||
 is(split_up(make_ready(25)), '25 passed, 0 held', 'a transaction');
 is(split_up(make_ready(25)), '25 passed, 0 held', 'another one');
 $node->restart;
-is(sql("SELECT sum(messages) FROM wa.message_rate WHERE scenario = 'permit_ready'"), '50', 'a restart forgets nothing');
+is(sql("SELECT sum(messages) FROM wa.scenario_rate WHERE scenario = 'permit_ready'"), '50', 'a restart forgets nothing');
 is(split_up(make_ready(4)), '4 passed, 0 held', 'a few more');
 
 # a crash right after the commit: composed before it, or after it, but once
@@ -68,11 +68,11 @@ $node->start;
 wait_read($node, 'odoo');
 is(split_up($taken), '4 passed, 0 held', 'a crash');
 is(sql("SELECT count(*) FROM wa.message WHERE res_id IN ($taken)"), '4', 'makes each message once');
-is(sql("SELECT sum(messages) FROM wa.message_rate WHERE scenario = 'permit_ready'"), '58', 'and counts it once');
+is(sql("SELECT sum(messages) FROM wa.scenario_rate WHERE scenario = 'permit_ready'"), '58', 'and counts it once');
 # the worker alone is killed, and with it the server's memory
 sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
 is(split_up(make_ready(6)), '2 passed, 4 held', 'so two are left for this hour');
-is(sql("SELECT sum(messages) FROM wa.message_rate WHERE scenario = 'permit_ready'"), '60', 'sixty passed');
+is(sql("SELECT sum(messages) FROM wa.scenario_rate WHERE scenario = 'permit_ready'"), '60', 'sixty passed');
 
 # per transaction: read in two runs of the reader, or after a crash in between
 sql("UPDATE wa.scenario SET max_per_hour = NULL");

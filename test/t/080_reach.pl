@@ -110,7 +110,7 @@ my %words = map { $_ => 1 } qw(
 	identity.stamped_by identity.system_identifier message.body message.created_by message.dedupe_key
 	message.detail message.number message.number_source message.params message.priority message.provider
 	message.provider_message_id message.reason message.route message.scenario message.state
-	message.template_key message.refused_by message.unknown_policy message.wanted_provider announced.key message_rate.scenario
+	message.template_key message.refused_by message.unknown_policy message.wanted_provider announced.key scenario_rate.scenario
 	provider.kind provider.last_error provider.name provider.paused_by provider.state ready.provider
 	request.action request.detail request.requested_by scenario.approver_group scenario.key scenario.name
 	scenario.priority scenario.staff_group scenario.template_key scenario.unknown_policy secret.name
