@@ -7,7 +7,7 @@
  * not as its words, of which there are two languages.  So nobody can put words
  * of his own where one is expected:
  *
- *		wa_say(WA_SAY_NO_USABLE_NUMBER, tried)
+ *		wa_say(WA_SAY_TEMPLATE_GONE, key)
  *
  * The catalogue, words.def, has for each key the English and the Indonesian
  * form, with {1}, {2} and so on for the values, so that each language has an

@@ -190,8 +190,8 @@ foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,histor
 	}
 }
 
-# What gateways say is a key of the catalogue, but the ledger keeps its words.
-foreach my $file (glob("$src/text/words_{provider,meta}.def"))
+# What gateways and links say is a key of the catalogue, but the ledger keeps its words.
+foreach my $file (glob("$src/text/words_{ledger,provider,meta}.def"))
 {
 	my $catalogue = slurp_file($file);
 
