@@ -46,6 +46,7 @@
 #include "utils/timestamp.h"
 
 #include "admin/findings.h"
+#include "compose/compose.h"
 #include "office/setting.h"
 #include "pg/app_table.h"
 #include "pg/query.h"
@@ -56,8 +57,8 @@
 #define MOST_EVENTS		10000
 #define MOST_NAMED		10
 
-/* Events are deleted after 7 days (wa_compose_purge). */
-#define REACH_US		(6 * USECS_PER_DAY)
+/* Older events may have been deleted already. */
+#define REACH_US		((WA_COMPOSE_EVENT_DAYS - 1) * USECS_PER_DAY)
 
 /* wa_setup() may wait for a writer that began before it. */
 #define ATTACHED_US		USECS_PER_MINUTE

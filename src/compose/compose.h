@@ -31,6 +31,12 @@
 
 #include "queue/queue.h"
 
+/*
+ * So many days a handled event stays.  A sentence of src/admin/unsaid.c says it
+ * as well.
+ */
+#define WA_COMPOSE_EVENT_DAYS	7
+
 /* reader.c */
 extern bool wa_compose_run(void);
 extern int	wa_compose_purge(void);

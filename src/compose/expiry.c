@@ -34,7 +34,6 @@
 #include "pg/query.h"
 #include "queue/once.h"
 
-#define RANK_EXPIRY		40
 #define CHUNK			500
 #define MODEL			"sicantik.permit"
 
@@ -222,7 +221,7 @@ warn(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, int64 id,
 	wa_compose_values_add(&values, "remaining_days", remaining);
 	wa_compose_values_add(&values, "days_remaining", remaining);
 	wa_compose_permit_values(batch, &values, permit, recipient);
-	return wa_compose_message(batch, event, scenario, recipient, &values, MODEL, key, RANK_EXPIRY);
+	return wa_compose_message(batch, event, scenario, recipient, &values, MODEL, key, WA_RANK_EXPIRY);
 }
 
 /* Permits without a contact: told once for each threshold. */

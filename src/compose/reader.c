@@ -354,10 +354,12 @@ wa_compose_run(void)
 /* What is handled and old, a small batch of each of the two tables. */
 #define PURGE(table) \
 	"DELETE FROM ONLY " table " WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM ONLY " table " AS e, wa.read_position AS p" \
-	" WHERE e.xact < pg_snapshot_xmin(p.snapshot) AND e.at < now() - interval '7 days' LIMIT 1000))"
+	" WHERE e.xact < pg_snapshot_xmin(p.snapshot)" \
+	" AND e.at < now() - interval '" CppAsString2(WA_COMPOSE_EVENT_DAYS) " days' LIMIT 1000))"
 
 /*
- * Delete handled events after the retention, a small batch.  Returns how many.
+ * Delete handled events after WA_COMPOSE_EVENT_DAYS, a small batch.  Returns
+ * how many.
  */
 int
 wa_compose_purge(void)

@@ -19,7 +19,6 @@
 #include "compose/scenario.h"
 #include "pg/query.h"
 
-#define RANK_REMINDER	40
 #define MODEL			"sicantik.document"
 #define PENDING			"pending_signature"
 #define WAITED_US		USECS_PER_DAY
@@ -329,7 +328,7 @@ remind(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const P
 		wa_compose_office_values(batch, &values);
 	}
 	draft = wa_compose_message(batch, event, scenario, person->recipient, &values, MODEL,
-							   NULL, RANK_REMINDER);
+							   NULL, WA_RANK_REMINDER);
 	draft->message.res_id = person->oldest->id;
 	return draft;
 }

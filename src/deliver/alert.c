@@ -45,7 +45,10 @@ compose(const char *provider, const char *reason)
 }
 
 /*
- * See alert.h.
+ * Queue one text to the setting alert_number, unless there was one for the
+ * same provider and cause within the last hour, or the setting is empty.
+ * In a transaction.  provider: the one in trouble; cause: a short stable word
+ * (a reason code); reason: the sentence for people, without secrets.
  */
 void
 wa_deliver_alert(const char *provider, const char *cause, const char *reason)

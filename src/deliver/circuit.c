@@ -97,7 +97,7 @@ note(WaPace *pace, WaOutcome outcome, int http_status)
 }
 
 /*
- * An attempt is over: remember what it says of the provider.
+ * An attempt is over (transfer.c): remember what it says of the provider.
  */
 void
 wa_deliver_circuit_note(const WaTransfer *transfer)
@@ -194,7 +194,11 @@ wa_deliver_circuit_probe_wait(const WaPace *pace, int failed)
 }
 
 /*
- * Open the circuit: see circuit.h.
+ * In a transaction: stop using a provider whose row says configured, and tell
+ * people.  started_at: what has gone wrong began then, so a test that has
+ * succeeded since knows better.  first_probe_s: seconds until the first probe;
+ * 0: as usual.  Returns false if that was not to be done, or somebody is just
+ * editing the row.
  */
 bool
 wa_deliver_circuit_open(WaPace *pace, const char *cause, const char *reason,
@@ -264,7 +268,14 @@ refuses_all(const WaTransfer *transfer)
 }
 
 /*
- * See circuit.h.
+ * Called once for each attempt that is over, in the transaction that records
+ * it, when the ledger has it.  Opens the circuit where this verdict alone says
+ * so (PROVIDER, POLICY for the whole provider), where too many attempts in a
+ * row have failed for reasons that speak against the provider, or where it has
+ * refused several recipients in a row in the same words that are in no table
+ * (transfer->refuses_all, whether it was opened by this call or not).  Returns
+ * true if the circuit was opened by this call, so that the configuration is to
+ * be loaded again.
  */
 bool
 wa_deliver_circuit_count(WaTransfer *transfer)
@@ -305,7 +316,8 @@ wa_deliver_circuit_count(WaTransfer *transfer)
 }
 
 /*
- * See circuit.h.
+ * Are more than 5 of the provider's last 100 answered or unanswered attempts
+ * of unknown outcome?  Attempts that we broke off ourselves do not count.
  */
 bool
 wa_deliver_circuit_in_doubt(const char *provider)

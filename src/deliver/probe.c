@@ -261,7 +261,10 @@ is_due(WaPace *pace, TimestampTz *next_due)
 }
 
 /*
- * See circuit.h.
+ * In the round's transaction: note the results of probes that are over, and
+ * find those that are due.  *next_due is made sooner where a probe is due
+ * later.  Returns true if the configuration is to be loaded again.  Not to be
+ * called where nothing may be sent from.
  */
 bool
 wa_deliver_circuit_run(const WaProviders *providers, TimestampTz *next_due)
@@ -304,7 +307,7 @@ wa_deliver_circuit_run(const WaProviders *providers, TimestampTz *next_due)
 }
 
 /*
- * See circuit.h.
+ * After the commit: put due probes on the wire.
  */
 void
 wa_deliver_circuit_probe(void)
@@ -335,7 +338,7 @@ wa_deliver_circuit_probe(void)
 }
 
 /*
- * See circuit.h.
+ * Returns how many probes there are of which the result is not recorded yet.
  */
 int
 wa_deliver_circuit_probing(void)

@@ -6,8 +6,8 @@
  * After the retention (setting "retention") a message loses its number, text,
  * parameters, sentences, and the provider's id (Meta's contains the number),
  * and its attempts the provider's answer; what remains are figures, and those
- * go after two years.  Small batches by id, from a position
- * that is kept, so that neither a large ledger nor a restart costs anything.
+ * go after WA_QUEUE_ROWS_STAY.  Small batches by id, from a position that is
+ * kept, so that neither a large ledger nor a restart costs anything.
  * Work whose message is gone is cleaned up here as well.
  *
  *-------------------------------------------------------------------------
@@ -114,7 +114,7 @@ wa_queue_purge(void)
 					 " RETURNING (SELECT count(*) FROM old)");
 	static WaStatement remove =
 		WA_STATEMENT("WITH old AS (SELECT id FROM (SELECT id, created_at FROM wa.message ORDER BY id LIMIT 500) AS b"
-					 " WHERE created_at < clock_timestamp() - interval '2 years'),"
+					 " WHERE created_at < clock_timestamp() - interval '" WA_QUEUE_ROWS_STAY "'),"
 					 " a AS (DELETE FROM wa.attempt WHERE message_id IN (SELECT id FROM old))"
 					 " DELETE FROM wa.message WHERE id IN (SELECT id FROM old) AND state NOT IN " WA_SQL_STATES(WA_AT_WORK));
 	static WaStatement forget =

@@ -3,8 +3,23 @@
  * queue.h
  *		Face of the ledger: messages from their making to their end.
  *
+ * Promises that a message is in one of the states of state.h and changes only
+ * as the table in state.c says (law.c: the database refuses all else, whoever
+ * writes), that what is to go is in wa.ready or wa.due exactly then, and that a
+ * key is announced once.  Nothing is sent here, and no table of Odoo's is read.
+ * Alone writes wa.message, wa.attempt, wa.ready, wa.due, wa.announced and
+ * wa.request.
+ *
+ * insert.c makes messages, and once.c says what was announced already; work.h
+ * is what the sender does: load, claim, record.  due.c makes ready what waits
+ * for a time.  operator.c takes the wishes of people, and request.c carries
+ * them out.  replace.c puts one message in the place of another, settle.c notes
+ * what a provider tells later, copy.c and doubt.c deal with what waits after a
+ * copy, a restore or a failover, and purge.c ends it all.  Begin with state.h,
+ * then insert.c and work.c.
+ *
  * Everything here needs SPI connected and the database's owner acting, and
- * takes part in the caller's transaction.
+ * takes part in the caller's transaction, but for wa_queue_purge().
  *
  *-------------------------------------------------------------------------
  */
@@ -85,6 +100,12 @@ typedef struct WaTextRow
 	const char *why;			/* it can be written now */
 	const char *lacks;			/* the setting that it waits for from now on */
 } WaTextRow;
+
+/*
+ * So long a row of wa.message and wa.attempt stays, without a person's data
+ * after the setting "retention", whose description says it as well.
+ */
+#define WA_QUEUE_ROWS_STAY	"2 years"
 
 /* purge.c: transactions of its own */
 extern int	wa_queue_purge(void);
