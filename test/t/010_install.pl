@@ -167,7 +167,7 @@ sub dumped
 
 my $source = dumped('odoo');
 like($source, qr/^wa\.$_\|[1-9]/m, "there is something in wa.$_")
-  foreach qw(access attempt contact message once provider scenario setting template template_mapping watch);
+  foreach qw(access attempt contact message announced provider scenario setting template template_mapping watch);
 is($node->safe_psql('odoo', "SELECT count(*) > 0 FROM wa.secret WHERE provider <> ''"), 't', 'and in wa.secret');
 
 as('odoo', 'postgres', 'CREATE DATABASE plain TEMPLATE template0');

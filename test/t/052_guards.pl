@@ -217,7 +217,7 @@ like($err, qr/scenario "permit_redy" does not exist/, 'wa_mute() of nothing');
 # Sending hours: a zone in which it is noon now makes the test independent of
 # the time of day.
 
-my $noon = sql("SELECT name FROM pg_timezone_names WHERE name ~ '^(Africa|America|Asia|Europe|Pacific)/[A-Za-z_]+\$'"
+my $noon = sql("SELECT name FROM pg_timezone_names WHERE name ~ '^(Africa|America|Asia|Atlantic|Europe|Pacific)/[A-Za-z_]+\$'"
 	  . " AND extract(hour FROM now() AT TIME ZONE name) = 12 ORDER BY name LIMIT 1");
 sql("SELECT wa_set('time_zone', '$noon')");
 policy("hours_from = '02:00', hours_to = '03:00'");

@@ -134,7 +134,7 @@ my @connection = ('-h', $node->host, '-p', $node->port, '-d', 'odoo');
 my @wa = split /\n/, sql("SELECT relname FROM pg_class WHERE relnamespace = 'wa'::regnamespace AND relkind = 'r' ORDER BY relname");
 my @keyed = grep { !/^(event|event_aside|secret)$/ } @wa;
 # those of which a decision hangs first
-my @some = $ENV{MAINTENANCE_SECONDS} ? @keyed : qw(position watch identity once message);
+my @some = $ENV{MAINTENANCE_SECONDS} ? @keyed : qw(read_position watch identity announced message);
 
 start_traffic();
 maintain('VACUUM FULL', statement('VACUUM (FULL)'));
