@@ -55,10 +55,14 @@ typedef struct WaAppTest
 } WaAppTest;
 
 /* Results are palloc()ed in the current context.  SPI must be connected. */
+
+/* app_table.c */
 extern PGDLLEXPORT WaAppState wa_app_open(WaAppTable *table, const char *schema, const char *name);
 extern PGDLLEXPORT WaAppState wa_app_open_as(WaAppTable *table, const char *schema, const char *name, Oid role);
 extern PGDLLEXPORT void wa_app_require(const WaAppTable *table);
 extern PGDLLEXPORT bool wa_app_has_column(const WaAppTable *table, const char *column);
+
+/* app_rows.c */
 extern PGDLLEXPORT void wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
 										const char *const *columns, int ncolumns);
 extern PGDLLEXPORT void wa_app_read_where(WaAppRows *rows, const WaAppTable *table,
