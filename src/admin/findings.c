@@ -69,13 +69,10 @@ wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 			 WaSubtransaction look, void *argument)
 {
 	int			found = findings->n;
-	ErrorData  *error = wa_pg_subtransaction(look, argument);
+	ErrorData  *error = wa_pg_attempt(look, argument);
 
 	if (error == NULL)
 		return true;
-	/* a table that takes too long is theirs, too */
-	if (!wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
 	findings->n = found;
 	wa_admin_find(findings, rank, item, NULL,
 			psprintf("could not be looked at: %s; see what hangs on Odoo's tables, such as a policy (row level security)",

@@ -23,7 +23,6 @@
 #include "compose/people.h"
 #include "office/setting.h"
 #include "pg/acting.h"
-#include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/grow.h"
@@ -84,12 +83,10 @@ wa_admin_history_look(WaSearch *search, const char *table, void (*find) (WaSearc
 	 const void *argument)
 {
 	Part		part = {search, find, argument};
-	ErrorData  *error = wa_pg_subtransaction(find_part, &part);
+	ErrorData  *error = wa_pg_attempt(find_part, &part);
 
 	if (error == NULL)
 		return;
-	if (!wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_NOTE, wa_story_phrase(&search->story,
 											  psprintf("%s: could not be searched: %s", table, error->message))));

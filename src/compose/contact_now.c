@@ -76,14 +76,12 @@ wa_compose_look_up_contacts(const char *schema, WaContactNow *contacts, int n)
 
 	for (int i = 0; i < n; i++)
 		contacts[i].state = WA_CONTACT_NOT_READ;
-	error = wa_pg_subtransaction(look, &looking);
+	error = wa_pg_attempt(look, &looking);
 	if (error == NULL)
 		return looking.had;
 	/* it takes too long, so it counts as locked */
 	if (wa_app_limit_raised(error))
 		return false;
-	if (wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
 	for (int i = 0; i < n; i++)
 		contacts[i].state = WA_CONTACT_NOT_READ;
 	return true;

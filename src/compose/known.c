@@ -42,7 +42,6 @@
 #include "compose/people.h"
 #include "compose/permit.h"
 #include "compose/scenario.h"
-#include "pg/app_limit.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 
@@ -325,8 +324,6 @@ wa_compose_known_still(const char *odoo_schema, const int64 *ids, int n, int64 *
 
 	if (places == NULL || configuration == 0 || n == 0)
 		return 0;
-	error = wa_pg_subtransaction(look, &looking);
-	if (error && !wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
+	error = wa_pg_attempt(look, &looking);
 	return error ? 0 : looking.nstill;
 }

@@ -30,7 +30,6 @@
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/acting.h"
-#include "pg/app_limit.h"
 #include "pg/app_table.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
@@ -403,9 +402,7 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 	for (int i = 0; i < n; i++)
 		if (list[i].scenario->built_in->again == first->scenario->built_in->again)
 			asked.list[asked.n++] = &list[i];
-	error = wa_pg_subtransaction(ask, &asked);
-	if (error && !wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
+	error = wa_pg_attempt(ask, &asked);
 	for (int i = 0; i < asked.n && (error || !asked.had); i++)
 	{
 		results[asked.list[i]->place] = WA_STILL_LOCKED;

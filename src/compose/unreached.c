@@ -17,7 +17,6 @@
 
 #include "compose/waiting.h"
 #include "office/setting.h"
-#include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
@@ -124,10 +123,8 @@ static bool
 ask(const char *schema, const int64 *ids, int n)
 {
 	Asking		asking = {schema, ids, n, false};
-	ErrorData  *error = wa_pg_subtransaction(ask_some, &asking);
+	ErrorData  *error = wa_pg_attempt(ask_some, &asking);
 
-	if (error && !wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
 	return error == NULL && asking.had;
 }
 

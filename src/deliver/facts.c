@@ -103,15 +103,13 @@ ask_or_halve(Asking *asking, int first, int n)
 	asking->first = first;
 	asking->n = n;
 	asking->locked_table = asking->why = NULL;
-	error = wa_pg_subtransaction(ask_some, asking);
+	error = wa_pg_attempt(ask_some, asking);
 	if (error == NULL && asking->had)
 		asking->question->locked_since = 0;
 	else if (error == NULL)
 		put_off_locked(asking, first, n);
 	else if (wa_app_limit_raised(error))
 		put_off(asking, first, n, WA_UNREAD_LONG, error->message);
-	else if (wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
 	else if (n == 1)
 	{
 		asking->failures++;

@@ -76,12 +76,10 @@ wa_identity_read_odoo(WaOdooFacts *facts)
 	ErrorData  *error;
 
 	memset(facts, 0, sizeof(*facts));
-	error = wa_pg_subtransaction(read_parameters, facts);
+	error = wa_pg_attempt(read_parameters, facts);
 	if (error == NULL)
 		return;
 	facts->locked = wa_app_limit_raised(error);
-	if (!facts->locked && wa_pg_is_passing(error->sqlerrcode))
-		ReThrowError(error);
 	facts->why = error->message;
 }
 

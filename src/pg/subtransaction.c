@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "pg/app_limit.h"
 #include "pg/subtransaction.h"
 
 /*
@@ -70,4 +71,20 @@ wa_pg_is_passing(int sqlerrcode)
 		category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
 		category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
 		category == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR);
+}
+
+/*
+ * The same as wa_pg_subtransaction() for work that reads tables of the
+ * application's: an error of the moment is raised again, and an error that is
+ * returned tells of them.  It may be that one took too long, which counts as
+ * locked: see wa_app_limit_raised().
+ */
+ErrorData *
+wa_pg_attempt(WaSubtransaction work, void *argument)
+{
+	ErrorData  *error = wa_pg_subtransaction(work, argument);
+
+	if (error && !wa_app_limit_raised(error) && wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	return error;
 }
