@@ -201,16 +201,16 @@ wa_queue_is_legal(WaStateChange change, WaState from, WaState to, WaReason reaso
 }
 
 /*
- * The states from which this kind of change may lead to that one, for whatever
+ * The states from which this kind of change may lead to that one, for that
  * reason: bits of WA_IN().
  */
 uint32_t
-wa_queue_from(WaStateChange change, WaState to)
+wa_queue_from(WaStateChange change, WaState to, WaReason reason)
 {
 	uint32_t	from = 0;
 
-	for (size_t i = 0; i < wa_queue_nlaws; i++)
-		if (wa_queue_laws[i].change == change && (wa_queue_laws[i].to & WA_IN(to)))
-			from |= wa_queue_laws[i].from;
+	for (int state = 0; state < WA_NSTATES; state++)
+		if (wa_queue_is_legal(change, state, to, reason))
+			from |= WA_IN(state);
 	return from;
 }

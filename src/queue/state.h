@@ -163,7 +163,7 @@ extern const char *wa_queue_reason_name(WaReason reason);
 extern WaState wa_queue_state_read(const char *name, bool due);
 extern WA_EXPORT WaReason wa_queue_reason_read(const char *name);
 extern bool wa_queue_is_legal(WaStateChange change, WaState from, WaState to, WaReason reason);
-extern uint32_t wa_queue_from(WaStateChange change, WaState to);
+extern uint32_t wa_queue_from(WaStateChange change, WaState to, WaReason reason);
 
 /* ---- in statements ---- */
 

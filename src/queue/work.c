@@ -305,31 +305,35 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 	wa_query(&insert, &args);
 }
 
-/* The states that a message may be in, for a verdict to be its next state: the text of an array. */
+/*
+ * The states that a message may be in, for a verdict to be its next state, for
+ * that reason: the text of an array.
+ */
 static const char *
-legal_from(WaState to)
+legal_from(WaState to, WaReason reason)
 {
-	static char *known[WA_NSTATES];
+	static char *known[WA_NSTATES][WA_NREASONS];
 	StringInfoData list;
 	uint32_t	from;
 
-	if (known[to])
-		return known[to];
-	from = wa_queue_from(WA_CHANGE_CONCLUDE, to);
+	if (known[to][reason])
+		return known[to][reason];
+	from = wa_queue_from(WA_CHANGE_CONCLUDE, to, reason);
 	initStringInfo(&list);
 	for (int state = 1; state < WA_NSTATES; state++)
 		if (from & WA_IN(state))
 			appendStringInfo(&list, "%c%s", list.len == 0 ? '{' : ',',
 							 state == WA_STATE_DOUBT ? WA_STATE_NAME_DOUBT : wa_queue_state_name(state));
 	appendStringInfoString(&list, list.len == 0 ? "{}" : "}");
-	known[to] = MemoryContextStrdup(TopMemoryContext, list.data);
-	return known[to];
+	known[to][reason] = MemoryContextStrdup(TopMemoryContext, list.data);
+	return known[to][reason];
 }
 
 /*
  * Set how messages go on: at an end, ready again (queued, due_at 0), or due
- * later (queued or in doubt, due_at set).  One that has ended otherwise (a
- * person has written its state) stays so, unless it has been sent.
+ * later (queued or in doubt, due_at set).  One from whose state that is no legal
+ * change any more (a person has written it meanwhile, or made the row anew)
+ * stays as it is, and those beside it go on; sent is told of all.
  */
 void
 wa_queue_conclude(const WaVerdictRow *verdicts, int n)
@@ -391,7 +395,7 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 		texts[3][i] = v->provider_message_id;
 		texts[4][i] = v->provider;
 		texts[5][i] = v->route;
-		texts[6][i] = legal_from(v->state);
+		texts[6][i] = legal_from(v->state, v->reason);
 		times[0][i] = v->due_at;
 		times[1][i] = v->sent_at;
 		counts[0][i] = v->tried;

@@ -3,6 +3,14 @@
 -- step).  Where it comes in is marked.  No lock here on wa.event, wa.event_aside
 -- or their sequence: capture would lose what it has to record meanwhile.
 
+-- Every lock that may have to wait for somebody's transaction comes first, and
+-- wa.watch last: while that is locked, a session that has not read it yet
+-- cannot record what it changes.
+LOCK TABLE wa.access, wa.attempt, wa.calendar, wa.capture_gap, wa.contact, wa.dead_letter, wa.due, wa.event_outcome,
+    wa.identity, wa.message, wa.once, wa.passed, wa.position, wa.provider, wa.ready, wa.request, wa.scenario, wa.secret,
+    wa.setting, wa.template, wa.template_mapping, wa.waiting IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE wa.watch IN ACCESS EXCLUSIVE MODE;
+
 -- Another result, or more arguments.
 DROP FUNCTION pg_catalog.wa_why(bigint);
 DROP FUNCTION pg_catalog.wa_history(text);

@@ -358,6 +358,20 @@ is(scalar(@wrong), 0, 'what is sent was sent once, what is cancelled never');
 note(join ', ', map { my $s = $_; "$s " . grep { $_ eq $s } values %ledger } ('sent', 'cancelled'));
 $_->close foreach @people;
 
+# A row that somebody has made anew while its message is on the wire: what its
+# answer says is no change that can be made of it, and keeps no other one back.
+{
+	my ($lost, $beside) = (number(), number());
+	fault($lost, 'fonnte_reason', reason => 'target invalid', delay_ms => 3000);
+	my $anew = sql("SELECT wa_send_text('$lost', 'x')");
+	becomes($anew, 'sending', 'a message is on the wire');
+	sql("BEGIN; DELETE FROM wa.message WHERE id = $anew; INSERT INTO wa.message (id, number, state, body) VALUES ($anew, '$lost', 'queued', 'x'); COMMIT");
+	my $other = sql("SELECT wa_send_text('$beside', 'x')");
+	becomes($other, 'sent', 'and its row is made anew: another message is sent and recorded');
+	comes_true("EXISTS (SELECT FROM wa.adrift WHERE id = $anew)", 'that one is said to be carried out by nobody');
+	is(sql("SELECT count(*) FROM wa.attempt WHERE message_id = $anew"), 1, 'and what its provider answered is kept');
+}
+
 # Work whose message is gone
 
 sql("INSERT INTO wa.ready (message_id) VALUES (987654321); INSERT INTO wa.due (message_id, due_at) VALUES (987654322, now() + interval '1 day')");
