@@ -21,7 +21,7 @@ extern char *wa_guc_instance;
 extern bool wa_guc_enabled;
 extern int	wa_guc_max_workers;
 extern int	wa_guc_worker_idle_timeout; /* seconds */
-extern WA_EXPORT int wa_guc_request_timeout; /* milliseconds */
+extern WA_EXPORT int wa_guc_request_timeout;	/* milliseconds */
 extern WA_EXPORT int wa_guc_max_in_flight;
 extern int	wa_guc_shutdown_grace;	/* milliseconds */
 extern int	wa_guc_read_timeout;	/* milliseconds */

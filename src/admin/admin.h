@@ -41,7 +41,8 @@ typedef struct WaProviderChange
 	bool		access_changed; /* must be tested again */
 	bool		literal_secret;
 	bool		names_file;		/* a file for a credential was given */
-	const char *put_names[WA_MAX_KNOWN_SETTINGS];	/* open settings to be stored */
+	const char *put_names[WA_MAX_KNOWN_SETTINGS];	/* open settings to be
+													 * stored */
 	const char *put_values[WA_MAX_KNOWN_SETTINGS];
 	int			nput;
 	const char *drop_names[WA_MAX_KNOWN_SETTINGS];	/* and to be removed */

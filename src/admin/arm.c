@@ -86,7 +86,7 @@ stamp_identity(bool hold)
 					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.message), 0) ELSE 0 END,"
 					 " CASE WHEN $7 THEN pg_current_snapshot() END,"
 					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.event), 0) ELSE 0 END, $8");
-	WaOdooFacts	odoo;
+	WaOdooFacts odoo;
 	WaArgs		args = {0};
 
 	wa_identity_read_odoo(&odoo);

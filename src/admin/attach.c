@@ -40,8 +40,8 @@
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 
-#define LOCK_TIMEOUT		"100ms"	/* one attempt to get a lock */
-#define LOCK_PAUSE_MS		100		/* and between two of them */
+#define LOCK_TIMEOUT		"100ms" /* one attempt to get a lock */
+#define LOCK_PAUSE_MS		100 /* and between two of them */
 #define LOCK_PATIENCE_MS	3000	/* all attempts together */
 
 /* The two triggers: AFTER INSERT OR UPDATE, no columns, no condition. */

@@ -36,7 +36,7 @@ read_language(void *argument)
 static void
 say_difference(FunctionCallInfo fcinfo, const WaBuildDifference *difference)
 {
-	WaStory		check = {.fcinfo = fcinfo, .language = WA_INDONESIAN, .full = true};
+	WaStory		check = {.fcinfo = fcinfo,.language = WA_INDONESIAN,.full = true};
 	WaActing	acting;
 
 	wa_pg_act_as_owner(&acting);

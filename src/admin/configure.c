@@ -164,7 +164,7 @@ check_known(const WaProviderChange *change)
 			known[n++] = file;
 	}
 	wa_admin_options_check_known(change->options, known, n,
-						   psprintf("a provider of kind %s", change->gateway->kind));
+								 psprintf("a provider of kind %s", change->gateway->kind));
 }
 
 /* The base URL, checked; NULL: the one of the kind. */

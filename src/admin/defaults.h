@@ -35,8 +35,8 @@ typedef struct WaDefaultScenario
 	bool		office_hours;	/* staff are left alone when the office is
 								 * closed: Monday to Friday, 07:00 to 18:00 */
 	const char *daily_at;		/* NULL: listens to its table */
-	bool		no_limits;		/* on messages made at once: it is no accident,
-								 * however many permits expire */
+	bool		no_limits;		/* on messages made at once: it is no
+								 * accident, however many permits expire */
 } WaDefaultScenario;
 
 /* One of the links that wa_setup() proposes from the base URL of Odoo. */
@@ -53,6 +53,6 @@ extern const WaDefaultTemplate wa_admin_default_templates[];
 extern const WaDefaultScenario wa_admin_default_scenarios[];
 extern const WaDefaultLink wa_admin_default_links[];
 extern char *wa_admin_default_body(const WaDefaultTemplate *template,
-							 const char *office_name);
+								   const char *office_name);
 
 #endif							/* SICANTIK_WA_DEFAULTS_H */

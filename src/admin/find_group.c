@@ -53,7 +53,7 @@ find_groups(void *argument)
 
 		if (problem)
 			wa_admin_find(findings, WA_ERROR_SETTING, "groups", rows[i * 2 + 1],
-					psprintf("%s, so nobody of it is told: %s", problem, rows[i * 2 + 1]));
+						  psprintf("%s, so nobody of it is told: %s", problem, rows[i * 2 + 1]));
 	}
 	if (findings->n == before)
 		wa_admin_find(findings, WA_FINE, "groups", NULL, NULL);

@@ -75,11 +75,11 @@ find_messages(WaFindings *findings)
 		bool		fine = wa_row_bool(i, 5);
 
 		wa_admin_find(findings, is == WA_STATE_HELD ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
-				psprintf("log: messages %s", state),
-				psprintf("SELECT * FROM wa_why(%s)", wa_row_text(i, 4)),
-				psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
-						 wa_row_text(i, 3), reason ? reason_in_words(findings, reason) : "-", wa_row_text(i, 4),
-						 fine ? "" : what_to_do(is, reason, wa_row_text(i, 6))));
+					  psprintf("log: messages %s", state),
+					  psprintf("SELECT * FROM wa_why(%s)", wa_row_text(i, 4)),
+					  psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
+							   wa_row_text(i, 3), reason ? reason_in_words(findings, reason) : "-", wa_row_text(i, 4),
+							   fine ? "" : what_to_do(is, reason, wa_row_text(i, 6))));
 	}
 	if (n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages", NULL, "nothing failed in the last 24 hours, nothing is held");
@@ -98,7 +98,7 @@ find_waiting(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: messages waiting", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_WARNING_WAITING, "log: messages waiting", NULL,
-				psprintf("%s messages wait for a provider, one of them: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
+					  psprintf("%s messages wait for a provider, one of them: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
 }
 
 /*
@@ -116,8 +116,8 @@ find_adrift(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: messages adrift", "SELECT wa_retry(id) FROM wa.adrift",
-				psprintf("%s messages say that they wait, but nobody carries them out: SELECT wa_retry(id) FROM wa.adrift",
-						 wa_row_text(0, 1)));
+					  psprintf("%s messages say that they wait, but nobody carries them out: SELECT wa_retry(id) FROM wa.adrift",
+							   wa_row_text(0, 1)));
 }
 
 /* What waits because a table of Odoo's cannot be read. */
@@ -133,8 +133,8 @@ find_unreadable(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_ERROR_UNREADABLE, "log: Odoo's tables",
-				psprintf("mend what messages wait for: %s", wa_row_text(0, 2)),
-				psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
+					  psprintf("mend what messages wait for: %s", wa_row_text(0, 2)),
+					  psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
 }
 
 /* What was made today, what waits, and for what. */
@@ -195,7 +195,7 @@ find_unread(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: events", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_WARNING_EVENTS, "log: events", NULL,
-				psprintf(INT64_FORMAT " events have waited for more than 10 minutes: see worker above, and the server's log", late));
+					  psprintf(INT64_FORMAT " events have waited for more than 10 minutes: see worker above, and the server's log", late));
 }
 
 /*
@@ -230,8 +230,8 @@ find_gaps(WaFindings *findings)
 					  psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
 							   wa_row_text(0, 3), wa_row_text(0, 4)));
 		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", "SELECT * FROM wa.capture_gap",
-				psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then UPDATE wa.capture_gap SET reason = 'known'",
-						 total));
+					  psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then UPDATE wa.capture_gap SET reason = 'known'",
+							   total));
 	}
 	else if (fresh > 0)
 	{
@@ -240,8 +240,8 @@ find_gaps(WaFindings *findings)
 		wa_admin_show(findings, "capture gaps", total,
 					  psprintf("events were dropped since %s; see the server's log", since));
 		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", NULL,
-				psprintf("%s events were dropped since %s so as not to disturb Odoo, and will be noted in wa.capture_gap: see the server's log",
-						 total, since));
+					  psprintf("%s events were dropped since %s so as not to disturb Odoo, and will be noted in wa.capture_gap: see the server's log",
+							   total, since));
 	}
 	else
 	{
@@ -268,8 +268,8 @@ find_dead_letters(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: dead letters", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters", "SELECT * FROM wa.dead_letter ORDER BY id",
-				psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
-						 n, wa_row_text(0, 2)));
+					  psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
+							   n, wa_row_text(0, 2)));
 }
 
 /* The owner may set the sequence, also to its end. */
@@ -284,8 +284,8 @@ find_event_numbers(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: event numbers", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_WARNING_EVENTS, "log: event numbers",
-				"SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))",
-				"wa.event_id_seq is at its end, so changes are numbered by the clock: SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000)) mends it");
+					  "SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))",
+					  "wa.event_id_seq is at its end, so changes are numbered by the clock: SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000)) mends it");
 }
 
 /* Daily scenarios of which the latest run has failed. */
@@ -300,9 +300,9 @@ find_calendar(WaFindings *findings)
 
 	for (uint64 i = 0; i < n; i++)
 		wa_admin_find(findings, WA_ERROR_CALENDAR, "log: calendar",
-				psprintf("SELECT wa_run_scenario('%s')", wa_row_text(i, 1)),
-				psprintf("scenario %s failed on %s: %s; mend the cause, then SELECT wa_run_scenario('%s')",
-						 wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3), wa_row_text(i, 1)));
+					  psprintf("SELECT wa_run_scenario('%s')", wa_row_text(i, 1)),
+					  psprintf("scenario %s failed on %s: %s; mend the cause, then SELECT wa_run_scenario('%s')",
+							   wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3), wa_row_text(i, 1)));
 	if (n == 0)
 		wa_admin_find(findings, WA_FINE, "log: calendar", NULL, NULL);
 }

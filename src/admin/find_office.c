@@ -24,9 +24,9 @@ find_time_zone(WaFindings *findings)
 
 	if (row && wa_office_time_zone_read(row) == NULL)
 		wa_admin_find(findings, WA_ERROR_SETTING, "time zone",
-				psprintf("SELECT wa_set('time_zone', '%s')", zone),
-				psprintf("\"%s\" is no time zone that can be understood, so %s is taken, where it is %s now: SELECT wa_set('time_zone', '...')",
-						 row, zone, now));
+					  psprintf("SELECT wa_set('time_zone', '%s')", zone),
+					  psprintf("\"%s\" is no time zone that can be understood, so %s is taken, where it is %s now: SELECT wa_set('time_zone', '...')",
+							   row, zone, now));
 	else
 		wa_admin_find(findings, WA_FINE, "time zone", NULL, psprintf("%s, where it is %s now", zone, now));
 }
@@ -63,14 +63,14 @@ find_links(void *argument)
 
 		if (why)
 			wa_admin_find(findings, WA_ERROR_SETTING, "links", psprintf("SELECT wa_set('%s', 'https://...')", name),
-					psprintf("a telephone cannot open %s, the setting %s: %s; SELECT wa_set('%s', 'https://...')",
-							 value, name, why, name));
+						  psprintf("a telephone cannot open %s, the setting %s: %s; SELECT wa_set('%s', 'https://...')",
+								   value, name, why, name));
 		else if (moved && from && wa_admin_lies_below(value, from) &&
 				 !wa_admin_lies_below(value, base))
 			wa_admin_find(findings, WA_WARNING_LINK, "links",
-					psprintf("SELECT wa_set('%s', '%s%s')", name, base, value + strlen(from)),
-					psprintf("Odoo's address (web.base.url) was %s and is %s now, and the setting %s is still %s: SELECT wa_set('%s', '%s%s'), or the old value once more if it is right; web.base.url.freeze in Odoo's parameters keeps the address as it is",
-							 from, base, name, value, name, base, value + strlen(from)));
+						  psprintf("SELECT wa_set('%s', '%s%s')", name, base, value + strlen(from)),
+						  psprintf("Odoo's address (web.base.url) was %s and is %s now, and the setting %s is still %s: SELECT wa_set('%s', '%s%s'), or the old value once more if it is right; web.base.url.freeze in Odoo's parameters keeps the address as it is",
+								   from, base, name, value, name, base, value + strlen(from)));
 	}
 	if (findings->n == before)
 		wa_admin_find(findings, WA_FINE, "links", NULL, NULL);

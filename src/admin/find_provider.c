@@ -84,27 +84,27 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 	{
 		candidates->paused = p->name;
 		wa_admin_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", p->name),
-				psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
+					  psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
 	}
 	else if (p->problem)
 	{
 		if (candidates->incomplete == NULL)
 			candidates->incomplete = p->name;
 		wa_admin_find(findings, WA_ERROR_PROVIDER, item, psprintf("SELECT wa_configure('%s', '...')", p->name),
-				psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
-						 p->problem, p->name));
+					  psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
+							   p->problem, p->name));
 	}
 	else
 	{
 		if (p->exposed)
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
-					psprintf("its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",
-							 p->exposed));
+						  psprintf("its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",
+								   p->exposed));
 		if (!wa_route_is_usable(p) && candidates->draft == NULL)
 			candidates->draft = p->name;
 		if (wa_route_is_usable(p) && p->quota_left == 0)
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
-					"its quota is used up: buy more, or wait; it is asked again every 15 minutes");
+						  "its quota is used up: buy more, or wait; it is asked again every 15 minutes");
 		else if (wa_route_is_usable(p))
 		{
 			findings->usable++;
@@ -112,11 +112,11 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 		}
 		else if (p->state == WA_PROVIDER_ERROR)
 			wa_admin_find(findings, WA_ERROR_PROVIDER, item, test,
-					psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
-							 trouble.error, trouble.again, p->name));
+						  psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
+								   trouble.error, trouble.again, p->name));
 		else
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, test,
-					psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
+						  psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
 	}
 }
 
@@ -144,9 +144,9 @@ find_default(WaFindings *findings)
 	}
 	if (first && official && !first->gateway->official)
 		wa_admin_find(findings, WA_WARNING_PROVIDER, "default provider",
-				psprintf("SELECT wa_configure('%s', '{\"is_default\": false}')", first->name),
-				psprintf("%s is the default and takes every message, so %s is not asked, whoever has consented: SELECT wa_configure('%s', '{\"is_default\": false}')",
-						 first->name, official->name, first->name));
+					  psprintf("SELECT wa_configure('%s', '{\"is_default\": false}')", first->name),
+					  psprintf("%s is the default and takes every message, so %s is not asked, whoever has consented: SELECT wa_configure('%s', '{\"is_default\": false}')",
+							   first->name, official->name, first->name));
 	else
 		wa_admin_find(findings, WA_FINE, "default provider", NULL, NULL);
 }
@@ -174,6 +174,6 @@ wa_admin_find_providers(WaFindings *findings)
 		next = psprintf("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
 						candidates.incomplete ? candidates.incomplete : wa_gateway_proposed(0)->kind);
 	wa_admin_find(findings, WA_ERROR_PROVIDERS, "providers", next,
-			candidates.paused ? "no provider can be used, since those that could are paused: their messages wait, and expire at the end of their time-to-live" :
-			"no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");
+				  candidates.paused ? "no provider can be used, since those that could are paused: their messages wait, and expire at the end of their time-to-live" :
+				  "no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");
 }

@@ -74,11 +74,12 @@ typedef struct Recorded
 {
 	TimestampTz now;
 	TimestampTz since;			/* rows written from then on are looked at */
-	TimestampTz known;			/* of losses until then somebody knows; 0: none */
+	TimestampTz known;			/* of losses until then somebody knows; 0:
+								 * none */
 	TimestampTz fired;			/* the triggers have not fired later; 0: not
 								 * known */
-	bool		partly;			/* for want of an index, not the whole table was
-								 * looked at */
+	bool		partly;			/* for want of an index, not the whole table
+								 * was looked at */
 	bool		many;			/* or not all rows */
 	int			lost;			/* rows that were not recorded */
 	TimestampTz first;			/* when they were written */
@@ -329,8 +330,8 @@ report(const Looking *looking, const WaAppTable *table, const Recorded *recorded
 	if (recorded->lost == 0)
 	{
 		wa_admin_find(looking->findings, WA_FINE, looking->item, NULL, recorded->partly ?
-				psprintf("it is large, and not all that was written lately was compared with what was recorded: to have more compared, CREATE INDEX ON %s (write_date)",
-						 table->relation) : NULL);
+					  psprintf("it is large, and not all that was written lately was compared with what was recorded: to have more compared, CREATE INDEX ON %s (write_date)",
+							   table->relation) : NULL);
 		return;
 	}
 	initStringInfo(&ids);
@@ -339,13 +340,13 @@ report(const Looking *looking, const WaAppTable *table, const Recorded *recorded
 	look = psprintf("SELECT * FROM %s WHERE id IN (%s)", table->relation, ids.data);
 	first = wa_office_time_words(recorded->first, zone);
 	wa_admin_find(looking->findings, WA_WARNING_GAP, looking->item, look,
-			psprintf("%d records, written between %s and %s, are not as they were last recorded:"
-					 " the triggers did not fire for whoever wrote them (session_replication_role = replica, triggers switched off for a while, rows copied back)%s;"
-					 " look at them: %s; send by hand what is missing;"
-					 " then INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES ('%s %s', now(), %d, 'known')",
-					 recorded->lost, first, wa_office_time_words(recorded->last, zone),
-					 recorded->partly || recorded->many ? "; there may be more" : "",
-					 look, first, zone, recorded->lost));
+				  psprintf("%d records, written between %s and %s, are not as they were last recorded:"
+						   " the triggers did not fire for whoever wrote them (session_replication_role = replica, triggers switched off for a while, rows copied back)%s;"
+						   " look at them: %s; send by hand what is missing;"
+						   " then INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES ('%s %s', now(), %d, 'known')",
+						   recorded->lost, first, wa_office_time_words(recorded->last, zone),
+						   recorded->partly || recorded->many ? "; there may be more" : "",
+						   look, first, zone, recorded->lost));
 }
 
 static bool

@@ -20,8 +20,8 @@ find_publications(WaFindings *findings)
 
 	for (int i = 0; i < n; i++)
 		wa_admin_find(findings, WA_WARNING_SERVER, "publication", cures[i],
-				psprintf("\"%s\" publishes the tables of this extension, citizens' data among them: %s; then on each subscriber: ALTER SUBSCRIPTION ... REFRESH PUBLICATION",
-						 names[i], cures[i]));
+					  psprintf("\"%s\" publishes the tables of this extension, citizens' data among them: %s; then on each subscriber: ALTER SUBSCRIPTION ... REFRESH PUBLICATION",
+							   names[i], cures[i]));
 }
 
 static void

@@ -30,10 +30,10 @@ find_refused(WaFindings *findings, const WaMapping *mappings, int nmappings)
 
 		if (p && p->active && mapping->status == WA_MAPPING_ERROR)
 			wa_admin_find(findings, WA_ERROR_MAPPING, "mappings", mend,
-					psprintf("%s has refused template \"%s\", so its notices go by others, or wait: %s Mend it there, then SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
-							 mapping->provider, mapping->template_key,
-							 mapping->last_error ? mapping->last_error : "it is not known why.",
-							 mapping->template_key, mapping->provider));
+						  psprintf("%s has refused template \"%s\", so its notices go by others, or wait: %s Mend it there, then SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
+								   mapping->provider, mapping->template_key,
+								   mapping->last_error ? mapping->last_error : "it is not known why.",
+								   mapping->template_key, mapping->provider));
 	}
 	if (findings->n == before)
 		wa_admin_find(findings, WA_FINE, "mappings", NULL, NULL);
@@ -105,36 +105,36 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 		lacking = wa_admin_unsupplied(scenario->composer, template);
 	if (template == NULL)
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
-				psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));
+					  psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));
 	else if (!template->active)
 	{
 		next = psprintf("SELECT wa_set_template('%s', '{\"active\": true}')", key);
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, next,
-				psprintf("template \"%s\" is not active: SELECT wa_set_template('%s', '{\"active\": true}')", key, key));
+					  psprintf("template \"%s\" is not active: SELECT wa_set_template('%s', '{\"active\": true}')", key, key));
 	}
 	else if (lacking)
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
-				psprintf("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
-						 key, scenario->key, lacking));
+					  psprintf("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
+							   key, scenario->key, lacking));
 	else if (setting)
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, psprintf("SELECT wa_set('%s', '...')", setting),
-				psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",
-						 setting, setting));
+					  psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",
+							   setting, setting));
 	else if (findings->usable == 0 ||
 			 any_takes(&findings->providers, mappings, nmappings, key, &paused, &refused))
 		wa_admin_find(findings, WA_FINE, item, NULL, NULL);
 	else if (paused)
 		wa_admin_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", paused),
-				psprintf("its messages wait, since %s is paused: SELECT wa_resume('%s') when it is to be used again",
-						 paused, paused));
+					  psprintf("its messages wait, since %s is paused: SELECT wa_resume('%s') when it is to be used again",
+							   paused, paused));
 	else if (refused)
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
-				psprintf("its messages wait, since %s has refused its template \"%s\" and no other usable provider takes it: see mappings",
-						 refused, key));
+					  psprintf("its messages wait, since %s has refused its template \"%s\" and no other usable provider takes it: see mappings",
+							   refused, key));
 	else
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
-				psprintf("no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
-						 key, key));
+					  psprintf("no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
+							   key, key));
 }
 
 void
@@ -147,7 +147,7 @@ wa_admin_find_scenarios(WaFindings *findings)
 
 	if (n == 0)
 		wa_admin_find(findings, WA_ERROR_SETUP, "scenarios", "SELECT * FROM wa_setup()",
-				"there are none: SELECT * FROM wa_setup()");
+					  "there are none: SELECT * FROM wa_setup()");
 	for (int i = 0; i < n; i++)
 		find_scenario(findings, &scenarios[i], mappings, nmappings);
 	find_refused(findings, mappings, nmappings);

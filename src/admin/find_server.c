@@ -200,28 +200,28 @@ find_mode(WaFindings *findings)
 			if (detail == NULL)
 				detail = psprintf("everything goes to %s", identity->test_number);
 			wa_admin_find(findings, WA_WARNING_MODE, "mode", psprintf("look at wa.message, then SELECT wa_arm('%s')", database),
-					psprintf("mode test: everything goes to %s; SELECT wa_arm('%s') when that is over",
-							 identity->test_number ? identity->test_number : "nobody", database));
+						  psprintf("mode test: everything goes to %s; SELECT wa_arm('%s') when that is over",
+								   identity->test_number ? identity->test_number : "nobody", database));
 			break;
 		case WA_MODE_OBSERVE:
 			if (detail == NULL)
 				detail = "only messages by hand go out";
 			wa_admin_find(findings, WA_WARNING_MODE, "mode", psprintf("look at wa.message, then SELECT wa_arm('%s')", database),
-					psprintf("mode observe: only messages by hand go out; look at wa.message, then SELECT wa_arm('%s')",
-							 database));
+						  psprintf("mode observe: only messages by hand go out; look at wa.message, then SELECT wa_arm('%s')",
+								   database));
 			break;
 		case WA_MODE_STOPPED:
 			if (findings->standby)
 				wa_admin_find(findings, WA_FINE, "mode", NULL, identity->why);
 			else if (identity->is_copy)
 				wa_admin_find(findings, WA_ERROR_IDENTITY, "mode",
-						psprintf("SELECT wa_arm('%s'), if this database is really the one that is to send", database),
-						identity->why);
+							  psprintf("SELECT wa_arm('%s'), if this database is really the one that is to send", database),
+							  identity->why);
 			else if (wa_query(&has_mode, NULL) == 0)
 				wa_admin_find(findings, WA_ERROR_SETUP, "mode", "SELECT * FROM wa_setup()", identity->why);
 			else
 				wa_admin_find(findings, identity->locked ? WA_ERROR_ODOO : WA_ERROR_IDENTITY, "mode", NULL,
-						identity->why ? identity->why : "nothing is sent");
+							  identity->why ? identity->why : "nothing is sent");
 			break;
 	}
 	wa_admin_show(findings, "mode", modes[identity->mode], detail);
@@ -235,11 +235,11 @@ find_instance(WaFindings *findings)
 
 	if (wa_guc_instance == NULL || wa_guc_instance[0] == '\0')
 		wa_admin_find(findings, WA_WARNING_SERVER, "instance", NULL,
-				"sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again");
+					  "sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again");
 	else if (instance_is_cloned(&where))
 		wa_admin_find(findings, WA_WARNING_SERVER, "instance", NULL,
-				psprintf("sicantik_wa.instance is set in %s, which a physical copy of this server takes along, so the copy would send too: set it in a file outside the data directory instead",
-						 where));
+					  psprintf("sicantik_wa.instance is set in %s, which a physical copy of this server takes along, so the copy would send too: set it in a file outside the data directory instead",
+							   where));
 	else
 		wa_admin_find(findings, WA_FINE, "instance", NULL, NULL);
 }

@@ -52,7 +52,7 @@ wa_admin_find_watched(WaFindings *findings)
 		wa_admin_show(findings, "watched", "none", NULL);
 	if (!any)
 		wa_admin_find(findings, WA_ERROR_CAPTURE, "watched", "SELECT * FROM wa_setup(), when Odoo's tables are there",
-				"no table is watched: SELECT * FROM wa_setup()");
+					  "no table is watched: SELECT * FROM wa_setup()");
 	for (int i = 0; any && i < findings->nwatched; i++)
 	{
 		const WaWatched *w = &findings->watched[i];

@@ -32,7 +32,7 @@
  */
 void
 wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
-		const char *next, const char *sentence)
+			  const char *next, const char *sentence)
 {
 	WaFinding  *finding;
 
@@ -66,7 +66,7 @@ wa_admin_show(WaFindings *findings, const char *item, const char *value, const c
  */
 bool
 wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
-			 WaSubtransaction look, void *argument)
+				   WaSubtransaction look, void *argument)
 {
 	int			found = findings->n;
 	ErrorData  *error = wa_pg_attempt(look, argument);
@@ -75,8 +75,8 @@ wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 		return true;
 	findings->n = found;
 	wa_admin_find(findings, rank, item, NULL,
-			psprintf("could not be looked at: %s; see what hangs on Odoo's tables, such as a policy (row level security)",
-					 error->message));
+				  psprintf("could not be looked at: %s; see what hangs on Odoo's tables, such as a policy (row level security)",
+						   error->message));
 	return false;
 }
 

@@ -33,7 +33,8 @@ typedef enum WaRank
 {
 	/* errors */
 	WA_ERROR_SETUP,				/* wa_setup() has not been run */
-	WA_ERROR_LIBRARY,			/* not preloaded, switched off, another version */
+	WA_ERROR_LIBRARY,			/* not preloaded, switched off, another
+								 * version */
 	WA_ERROR_IDENTITY,			/* a copy, or for another reason stopped */
 	WA_ERROR_CAPTURE,			/* changes in Odoo are not recorded */
 	WA_ERROR_WORKER,			/* it cannot run, or does not come round */
@@ -104,11 +105,11 @@ typedef struct WaFindings
 /* findings.c */
 extern void wa_admin_findings_look(WaFindings *findings, const WaStory *story);
 extern void wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
-					const char *next, const char *sentence);
+						  const char *next, const char *sentence);
 extern void wa_admin_show(WaFindings *findings, const char *item,
 						  const char *value, const char *detail);
 extern bool wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
-						 WaSubtransaction look, void *argument);
+							   WaSubtransaction look, void *argument);
 extern const WaFinding *wa_admin_findings_worst(const WaFindings *findings);
 extern const char *wa_admin_finding_state(const WaFinding *finding);
 
@@ -119,16 +120,16 @@ extern char *wa_admin_armed(void);
  * Those who look, each once at its subject; each adds a finding for every item,
  * also where all is well, and shows how it is.
  */
-extern void wa_admin_find_server(WaFindings *findings);	/* find_server.c */
+extern void wa_admin_find_server(WaFindings *findings); /* find_server.c */
 extern void wa_admin_find_providers(WaFindings *findings);	/* find_provider.c */
 extern void wa_admin_find_scenarios(WaFindings *findings);	/* find_scenario.c */
 extern void wa_admin_find_watched(WaFindings *findings);	/* find_watched.c */
-extern void wa_admin_find_recorded(WaFindings *findings); /* find_recorded.c */
-extern void wa_admin_find_rights(WaFindings *findings);	/* find_rights.c */
-extern void wa_admin_find_office(WaFindings *findings);	/* find_office.c */
-extern void wa_admin_find_groups(WaFindings *findings);	/* find_group.c */
+extern void wa_admin_find_recorded(WaFindings *findings);	/* find_recorded.c */
+extern void wa_admin_find_rights(WaFindings *findings); /* find_rights.c */
+extern void wa_admin_find_office(WaFindings *findings); /* find_office.c */
+extern void wa_admin_find_groups(WaFindings *findings); /* find_group.c */
 extern void wa_admin_find_reach(WaFindings *findings);	/* reach.c */
-extern void wa_admin_find_ledger(WaFindings *findings);	/* find_ledger.c */
+extern void wa_admin_find_ledger(WaFindings *findings); /* find_ledger.c */
 extern void wa_admin_find_other_senders(WaFindings *findings);	/* senders.c */
 
 #endif							/* SICANTIK_WA_FINDINGS_H */

@@ -53,14 +53,14 @@ tell_locked(WaSearch *search, const char *name, const char *why)
 {
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_NOTE, wa_story_phrase(&search->story, why ?
-											  psprintf("%s: could not be searched: %s", name, why) :
-											  psprintf("%s: locked, not searched", name))));
+													  psprintf("%s: could not be searched: %s", name, why) :
+													  psprintf("%s: locked, not searched", name))));
 }
 
 /* A part of the search that reads a table of the application. */
 typedef struct Part
 {
-	WaSearch	   *search;
+	WaSearch   *search;
 	void		(*find) (WaSearch *search, const void *argument);
 	const void *argument;
 } Part;
@@ -80,7 +80,7 @@ find_part(void *argument)
  */
 void
 wa_admin_history_look(WaSearch *search, const char *table, void (*find) (WaSearch *search, const void *argument),
-	 const void *argument)
+					  const void *argument)
 {
 	Part		part = {search, find, argument};
 	ErrorData  *error = wa_pg_attempt(find_part, &part);
@@ -89,7 +89,7 @@ wa_admin_history_look(WaSearch *search, const char *table, void (*find) (WaSearc
 		return;
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_NOTE, wa_story_phrase(&search->story,
-											  psprintf("%s: could not be searched: %s", table, error->message))));
+													  psprintf("%s: could not be searched: %s", table, error->message))));
 }
 
 /*
@@ -222,8 +222,8 @@ typedef struct Belonging
 {
 	const char *table;
 	const char *key;
-	const WaIds  *of;
-	WaIds		   *found;
+	const WaIds *of;
+	WaIds	   *found;
 } Belonging;
 
 static void
@@ -428,7 +428,7 @@ static void
 tell_refusals(WaSearch *search, const void *argument)
 {
 	WaBatch		batch = {0};
-	WaRoute	   *routes = palloc0(sizeof(WaRoute) * (MAX_ASKED + 1));
+	WaRoute    *routes = palloc0(sizeof(WaRoute) * (MAX_ASKED + 1));
 	const char *locked = NULL;
 	const char *why = NULL;
 	int			n = 0;

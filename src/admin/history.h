@@ -38,7 +38,7 @@ typedef struct WaSearch
 /* history.c */
 extern bool wa_admin_history_open(WaSearch *search, WaAppTable *table, const char *name);
 extern void wa_admin_history_look(WaSearch *search, const char *table,
-							void (*find) (WaSearch *search, const void *argument), const void *argument);
+								  void (*find) (WaSearch *search, const void *argument), const void *argument);
 
 /* What one change did not say, in the order of time. */
 typedef struct WaUnsaid

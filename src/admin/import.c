@@ -214,7 +214,7 @@ sort_by_id(FunctionCallInfo fcinfo, const WaAppTable *table, WaAppRows *rows)
 			rows->values[n++] = rows->values[r];
 	if (n < rows->n)
 		wa_call_say(fcinfo, psprintf("table %s", table->relation), "not taken",
-					 psprintf(UINT64_FORMAT " rows without an id", rows->n - n));
+					psprintf(UINT64_FORMAT " rows without an id", rows->n - n));
 	rows->n = n;
 	if (n > 1)
 		qsort(rows->values, n, sizeof(char **), by_id);
@@ -234,10 +234,10 @@ leave_out_unknown_kinds(FunctionCallInfo fcinfo, WaAppRows *rows)
 			rows->values[n++] = row;
 		else
 			wa_call_say(fcinfo, psprintf("provider %s of Odoo", row[P_ID]), "not taken",
-						 psprintf("\"%s\" has %s; known are meta, watzap and fonnte",
-								  row[P_NAME] ? row[P_NAME] : "-",
-								  row[P_TYPE] ? psprintf("the provider_type \"%s\"", row[P_TYPE]) :
-								  "no provider_type"));
+						psprintf("\"%s\" has %s; known are meta, watzap and fonnte",
+								 row[P_NAME] ? row[P_NAME] : "-",
+								 row[P_TYPE] ? psprintf("the provider_type \"%s\"", row[P_TYPE]) :
+								 "no provider_type"));
 	}
 	rows->n = n;
 }
@@ -275,7 +275,7 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 		/* the first of a kind has the name of the kind */
 		foreach(cell, taken)
 			if (strcmp(lfirst(cell), row[P_TYPE]) == 0)
-				name = psprintf("%s_%s", row[P_TYPE], row[P_ID]);
+			name = psprintf("%s_%s", row[P_TYPE], row[P_ID]);
 		taken = lappend(taken, row[P_TYPE]);
 		item = psprintf("provider %s", name);
 		if (!is_untouched(name))
@@ -291,10 +291,10 @@ import_providers(FunctionCallInfo fcinfo, const char *schema, WaAppRows *rows)
 		}
 		problem = wa_admin_import_attempt(wa_sql_configure, name, NULL, json);
 		wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
-					 problem ? problem :
-					 psprintf("Odoo's \"%s\"%s; now SELECT * FROM wa_test_connection('%s')",
-							  row[P_NAME] ? row[P_NAME] : "-",
-							  is_default && !have_default ? ", the default" : "", name));
+					problem ? problem :
+					psprintf("Odoo's \"%s\"%s; now SELECT * FROM wa_test_connection('%s')",
+							 row[P_NAME] ? row[P_NAME] : "-",
+							 is_default && !have_default ? ", the default" : "", name));
 		if (is_default && have_default)
 			wa_call_say(fcinfo, "default provider", "kept", "one was chosen here already");
 	}
@@ -356,9 +356,9 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 		if (other || !is_untouched(name))
 		{
 			wa_call_say(fcinfo, item, "kept",
-						 other && strcmp(other, name) != 0 ?
-						 psprintf("provider %s sends from the same number", other) :
-						 "it was configured here already");
+						other && strcmp(other, name) != 0 ?
+						psprintf("provider %s sends from the same number", other) :
+						"it was configured here already");
 			continue;
 		}
 		initStringInfo(&json);
@@ -369,9 +369,9 @@ import_accounts(FunctionCallInfo fcinfo, const char *schema, const WaAppRows *pr
 		if (problem == NULL)
 			problem = wa_admin_import_attempt(wa_sql_configure, name, NULL, json.data);
 		wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
-					 problem ? problem :
-					 psprintf("Odoo's account \"%s\", which no provider of Odoo's names; now SELECT * FROM wa_test_connection('%s')",
-							  row[A_NAME] ? row[A_NAME] : "-", name));
+					problem ? problem :
+					psprintf("Odoo's account \"%s\", which no provider of Odoo's names; now SELECT * FROM wa_test_connection('%s')",
+							 row[A_NAME] ? row[A_NAME] : "-", name));
 	}
 }
 

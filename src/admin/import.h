@@ -20,12 +20,12 @@
 extern bool wa_admin_import_filled(const char *text);
 extern void wa_admin_import_add_member(StringInfo json, const char *name, const char *value, bool quoted);
 extern char *wa_admin_import_attempt(PGFunction function, const char *first, const char *second,
-							   const char *json);
+									 const char *json);
 extern bool wa_admin_import_open_table(FunctionCallInfo fcinfo, WaAppTable *table,
-								 const char *schema, const char *name);
+									   const char *schema, const char *name);
 
 extern void wa_admin_import_translate(const WaAppTable *table, WaAppRows *rows,
-								const char *const *columns, int ncolumns);
+									  const char *const *columns, int ncolumns);
 
 /* import_templates.c */
 extern void wa_admin_import_templates(FunctionCallInfo fcinfo, const char *schema);

@@ -57,7 +57,7 @@ static const char *const value_aliases[][2] = {
 };
 
 static const char *
-alias_of(const char *const (*aliases)[2], size_t n, const char *name)
+alias_of(const char *const(*aliases)[2], size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(aliases[i][0], name) == 0)
@@ -241,7 +241,7 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 		/* a gateway sends the text and needs none */
 		if (columns == &meta_columns)
 			wa_call_say(fcinfo, item, "not taken",
-						 psprintf("Odoo's \"%s\" is not configured or approved at Meta", row[T_KEY]));
+						psprintf("Odoo's \"%s\" is not configured or approved at Meta", row[T_KEY]));
 		return;
 	}
 	if (exists(key, provider))
@@ -254,19 +254,19 @@ import_mapping(FunctionCallInfo fcinfo, char **row, const MappingColumns *column
 	wa_admin_import_add_member(&json, "name", name, true);
 	wa_admin_import_add_member(&json, "status", status, true);
 	wa_admin_import_add_member(&json, "language",
-						 wa_admin_import_filled(row[T_LANGUAGE]) ? row[T_LANGUAGE] : NULL, true);
+							   wa_admin_import_filled(row[T_LANGUAGE]) ? row[T_LANGUAGE] : NULL, true);
 	if (parameters)
 		wa_admin_import_add_member(&json, "parameters", parameters, false);
 	appendStringInfoChar(&json, '}');
 	problem = wa_admin_import_attempt(wa_sql_map_template, key, provider, json.data);
 	lacking = columns == &meta_columns ? unsupplied(key, row[T_PARAMETERS]) : NULL;
 	wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
-				 problem ? problem :
-				 columns == &meta_columns ?
-				 psprintf("as %s, parameters %s%s%s%s", name, parameters ? parameters : "as in the template",
-						  lacking ? "; but nobody supplies " : "", lacking ? lacking : "",
-						  lacking ? ", so Meta's template cannot be filled: give the values in params, or another order with wa_map_template()" : "") :
-				 psprintf("%s is noted; a gateway is sent the text, which needs no template there", name));
+				problem ? problem :
+				columns == &meta_columns ?
+				psprintf("as %s, parameters %s%s%s%s", name, parameters ? parameters : "as in the template",
+						 lacking ? "; but nobody supplies " : "", lacking ? lacking : "",
+						 lacking ? ", so Meta's template cannot be filled: give the values in params, or another order with wa_map_template()" : "") :
+				psprintf("%s is noted; a gateway is sent the text, which needs no template there", name));
 }
 
 /*
@@ -306,8 +306,8 @@ import_text(FunctionCallInfo fcinfo, char **row)
 	appendStringInfoChar(&json, '}');
 	problem = wa_admin_import_attempt(wa_sql_set_template, key, NULL, json.data);
 	wa_call_say(fcinfo, item, problem ? "not taken" : "taken",
-				 problem ? problem : !standard ? NULL :
-				 psprintf("as %s, inactive: the text of %s here stays, wa_set_template() changes it", key, ours));
+				problem ? problem : !standard ? NULL :
+				psprintf("as %s, inactive: the text of %s here stays, wa_set_template() changes it", key, ours));
 }
 
 /* Does Odoo's dispatcher take this record first for Meta? */
@@ -331,7 +331,7 @@ leave_out_inactive(FunctionCallInfo fcinfo, WaAppRows *rows)
 			rows->values[n++] = row;
 		else
 			wa_call_say(fcinfo, psprintf("template %s", row[T_KEY] ? row[T_KEY] : "-"), "not taken",
-						 "it is not active in Odoo");
+						"it is not active in Odoo");
 	}
 	rows->n = n;
 }

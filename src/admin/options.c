@@ -143,7 +143,7 @@ wa_admin_options_enumerate(const char *const *names, int n)
  */
 void
 wa_admin_options_check_known(const WaOptions *options, const char *const *known,
-					   int nknown, const char *of)
+							 int nknown, const char *of)
 {
 	for (int i = 0; i < options->n; i++)
 	{

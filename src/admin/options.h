@@ -42,10 +42,10 @@ typedef struct WaOptions
 /* Results are palloc()ed in the current context. */
 extern void wa_admin_options_read(WaOptions *options, Jsonb *settings);
 extern const WaOption *wa_admin_options_find(const WaOptions *options,
-									   const char *name);
+											 const char *name);
 extern void wa_admin_options_check_known(const WaOptions *options,
-								   const char *const *known, int nknown,
-								   const char *of);
+										 const char *const *known, int nknown,
+										 const char *of);
 
 /* What an option says; an error that names it if it is of another type. */
 extern bool wa_admin_option_is_null(const WaOption *option);
@@ -57,7 +57,7 @@ extern int	wa_admin_option_integers(const WaOption *option, int low, int high, i
 extern int64 wa_admin_option_duration(const WaOption *option);
 extern void wa_admin_option_refuse(const WaOption *option, const char *expected, const char *hint);
 extern const char *wa_admin_option_word(const WaOption *option,
-								  const char *const *words, int nwords);
+										const char *const *words, int nwords);
 
 /* '"a", "b", "c"' */
 extern char *wa_admin_options_enumerate(const char *const *names, int n);

@@ -235,7 +235,7 @@ wa_admin_change_settings(WaProviderChange *change)
 		const WaGatewaySetting *setting = &change->gateway->settings[i];
 		const WaOption *option = wa_admin_options_find(change->options, setting->name);
 		const WaOption *file = wa_admin_options_find(change->options,
-											   wa_admin_file_setting(setting->name));
+													 wa_admin_file_setting(setting->name));
 
 		if (!setting->secret)
 		{
@@ -246,7 +246,7 @@ wa_admin_change_settings(WaProviderChange *change)
 		if (primary && strcmp(setting->name, primary) == 0)
 		{
 			const WaOption *token_file = wa_admin_options_find(change->options,
-														 WA_SECRET_TOKEN_FILE);
+															   WA_SECRET_TOKEN_FILE);
 
 			if (file && token_file && file != token_file)
 				exclude(file, token_file);

@@ -25,8 +25,8 @@ wa_admin_publications(char ***names, char ***cures)
 {
 	/*
 	 * FOR ALL TABLES can have exceptions where the catalog has a column for
-	 * them.  Elsewhere the publication has to be made anew; in one transaction
-	 * its subscribers do not notice.
+	 * them.  Elsewhere the publication has to be made anew; in one
+	 * transaction its subscribers do not notice.
 	 */
 	static WaStatement find =
 		WA_STATEMENT("SELECT p.pubname::text, CASE"

@@ -202,14 +202,14 @@ find_reach(void *argument)
 	}
 	/* some without a number there will always be */
 	wa_admin_find(findings, reach.active > 0 && reach.reachable == 0 ? WA_WARNING_ODOO : WA_FINE, "reach", NULL,
-			psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
-					 INT64_FORMAT " without partner, " INT64_FORMAT " without number, "
-					 INT64_FORMAT " name mismatch, " INT64_FORMAT " opted out or blacklisted%s",
-					 reach.active, reach.reachable, reach.without_partner,
-					 reach.without_number, reach.name_mismatch, reach.refused,
-					 reach.reachable == reach.active ? "" :
-					 reach.reachable == 0 ? "; link contacts and correct their numbers in Odoo" :
-					 "; linking contacts and correcting their numbers in Odoo makes it more"));
+				  psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
+						   INT64_FORMAT " without partner, " INT64_FORMAT " without number, "
+						   INT64_FORMAT " name mismatch, " INT64_FORMAT " opted out or blacklisted%s",
+						   reach.active, reach.reachable, reach.without_partner,
+						   reach.without_number, reach.name_mismatch, reach.refused,
+						   reach.reachable == reach.active ? "" :
+						   reach.reachable == 0 ? "; link contacts and correct their numbers in Odoo" :
+						   "; linking contacts and correcting their numbers in Odoo makes it more"));
 	return true;
 }
 

@@ -18,7 +18,8 @@
 typedef struct Job
 {
 	const char *name;			/* as installed, of ir_cron.cron_name */
-	const char *sends;			/* what it does, and what is lost by stopping it */
+	const char *sends;			/* what it does, and what is lost by stopping
+								 * it */
 } Job;
 
 /*

@@ -49,7 +49,7 @@ check_publications(FunctionCallInfo fcinfo, bool despite)
 					 errhint("Take them out: %s; and on each subscriber: ALTER SUBSCRIPTION ... REFRESH PUBLICATION. If they are to be replicated all the same: SELECT * FROM wa_setup(despite_publication => true).",
 							 cures[i])));
 		wa_call_say(fcinfo, "publication", "warning",
-			psprintf("%s publishes the tables of this extension; its subscribers need it too", names[i]));
+					psprintf("%s publishes the tables of this extension; its subscribers need it too", names[i]));
 	}
 }
 
@@ -68,12 +68,12 @@ setup_mode(FunctionCallInfo fcinfo)
 		wa_call_say(fcinfo, "mode", "present", wa_row_text(0, 1));
 		if (!wa_row_bool(0, 2))
 			wa_call_say(fcinfo, "identity", "warning",
-				"this database was restored from a backup and sends nothing before wa_arm()");
+						"this database was restored from a backup and sends nothing before wa_arm()");
 		return;
 	}
 	wa_admin_put_setting("mode", "observe");
 	wa_call_say(fcinfo, "mode", "added",
-		stamped ? "observe: everything is composed and shown, only messages by hand go out" : "observe");
+				stamped ? "observe: everything is composed and shown, only messages by hand go out" : "observe");
 }
 
 static void
@@ -83,7 +83,7 @@ setup_access(FunctionCallInfo fcinfo)
 
 	if (roles)
 		wa_call_say(fcinfo, "rights", "changed",
-			psprintf("granted in another cluster, to the roles of these names here now: %s", roles));
+					psprintf("granted in another cluster, to the roles of these names here now: %s", roles));
 }
 
 static void
@@ -156,7 +156,7 @@ setup_scenarios(FunctionCallInfo fcinfo)
 		if (added && s->no_limits)
 			wa_query(&no_limits, &args);
 		wa_call_say(fcinfo, psprintf("scenario %s", s->key), added ? "added" : "present",
-			added ? s->name : NULL);
+					added ? s->name : NULL);
 	}
 }
 
@@ -176,12 +176,12 @@ setup_providers(FunctionCallInfo fcinfo)
 		if (wa_query(&find, &args) > 0)
 		{
 			wa_call_say(fcinfo, psprintf("provider %s", wa_row_text(0, 1)), "present",
-				psprintf("state %s", wa_row_text(0, 2)));
+						psprintf("state %s", wa_row_text(0, 2)));
 			continue;
 		}
 		wa_admin_insert_provider(gateway->kind, gateway, gateway->sequence);
 		wa_call_say(fcinfo, psprintf("provider %s", gateway->kind), "added",
-			"state draft: it needs wa_configure() and wa_test_connection()");
+					"state draft: it needs wa_configure() and wa_test_connection()");
 	}
 }
 
@@ -200,23 +200,23 @@ setup_links(FunctionCallInfo fcinfo)
 		{
 			(void) wa_admin_check_setting(wa_office_find_setting(link->setting), value, &problem);
 			wa_call_say(fcinfo, item, problem ? "warning" : "present",
-				problem ? psprintf("%s: %s SELECT wa_set('%s', 'https://...%s')",
-								   value, problem, link->setting, link->path) : value);
+						problem ? psprintf("%s: %s SELECT wa_set('%s', 'https://...%s')",
+										   value, problem, link->setting, link->path) : value);
 			continue;
 		}
 		if (base == NULL)
 		{
 			wa_call_say(fcinfo, item, "not set",
-				psprintf("Odoo's web.base.url is not known; SELECT wa_set('%s', 'https://...%s')",
-						 link->setting, link->path));
+						psprintf("Odoo's web.base.url is not known; SELECT wa_set('%s', 'https://...%s')",
+								 link->setting, link->path));
 			continue;
 		}
 		value = wa_admin_check_setting(wa_office_find_setting(link->setting),
 									   psprintf("%s%s", base, link->path), &problem);
 		if (problem)
 			wa_call_say(fcinfo, item, "not set",
-				psprintf("Odoo's web.base.url (%s) makes no usable link. %s SELECT wa_set('%s', 'https://...%s')",
-						 base, problem, link->setting, link->path));
+						psprintf("Odoo's web.base.url (%s) makes no usable link. %s SELECT wa_set('%s', 'https://...%s')",
+								 base, problem, link->setting, link->path));
 		else
 		{
 			wa_admin_put_setting(link->setting, value);
@@ -242,8 +242,8 @@ setup_needs(FunctionCallInfo fcinfo)
 			told = told || strcmp(link->setting, missing[i].name) == 0;
 		if (!told)
 			wa_call_say(fcinfo, psprintf("setting %s", missing[i].name), "not set",
-				psprintf("needed by %s, whose messages are held until then: SELECT wa_set('%s', '...')",
-						 missing[i].scenarios, missing[i].name));
+						psprintf("needed by %s, whose messages are held until then: SELECT wa_set('%s', '...')",
+								 missing[i].scenarios, missing[i].name));
 	}
 }
 
@@ -266,21 +266,21 @@ report_surroundings(FunctionCallInfo fcinfo)
 
 		if (!superuser_arg(owner) && !has_privs_of_role(owner, database_owner))
 			wa_call_say(fcinfo, "backup", "warning",
-				psprintf("role %s owns Odoo's tables but not this database, so a backup that it makes fails at the tables in schema wa; let role %s make it, or give the database to %s",
-						 GetUserNameFromId(owner, false), name,
-						 GetUserNameFromId(owner, false)));
+						psprintf("role %s owns Odoo's tables but not this database, so a backup that it makes fails at the tables in schema wa; let role %s make it, or give the database to %s",
+								 GetUserNameFromId(owner, false), name,
+								 GetUserNameFromId(owner, false)));
 	}
 	if (superuser_arg(database_owner))
 		wa_call_say(fcinfo, "database owner", "warning",
-			psprintf("role %s is a superuser; an owner without that right would be safer", name));
+					psprintf("role %s is a superuser; an owner without that right would be safer", name));
 	if (GetDatabaseEncoding() != PG_UTF8)
 		wa_call_say(fcinfo, "encoding", "warning",
-			"the encoding of this database is not UTF8; messages with other than ASCII characters cannot be sent");
+					"the encoding of this database is not UTF8; messages with other than ASCII characters cannot be sent");
 	if (wa_wake_preloaded())
 		wa_call_say(fcinfo, "library", "present", "preloaded");
 	else
 		wa_call_say(fcinfo, "library", "warning",
-			"not preloaded, so nothing is sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
+					"not preloaded, so nothing is sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
 }
 
 /* Other modules that send the same, and how to silence them. */
@@ -293,7 +293,7 @@ report_other_senders(FunctionCallInfo fcinfo)
 	for (int i = 0; i < findings.n; i++)
 		if (findings.list[i].rank != WA_FINE)
 			wa_call_say(fcinfo, findings.list[i].item, wa_admin_finding_state(&findings.list[i]),
-				findings.list[i].sentence);
+						findings.list[i].sentence);
 }
 
 /*

@@ -36,8 +36,8 @@ report_next(FunctionCallInfo fcinfo, const WaFindings *found)
 		wa_call_say(fcinfo, "next", "nothing", NULL);
 	else
 		wa_call_say(fcinfo, "next", worst->next ? wa_story_phrase(found->story, worst->next) : "SELECT * FROM wa_check()",
-			psprintf("%s: %s", worst->item,
-					 wa_story_masked(found->story, wa_story_phrase(found->story, worst->sentence))));
+					psprintf("%s: %s", worst->item,
+							 wa_story_masked(found->story, wa_story_phrase(found->story, worst->sentence))));
 }
 
 /*

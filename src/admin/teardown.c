@@ -81,9 +81,9 @@ wa_sql_teardown(PG_FUNCTION_ARGS)
 
 		if (!wa_admin_may_alter(call.acting.user, t))
 			wa_call_say(fcinfo, item, "refused",
-				psprintf("role %s is not a member of %s, which owns the table",
-						 GetUserNameFromId(call.acting.user, false),
-						 GetUserNameFromId(t->owner, false)));
+						psprintf("role %s is not a member of %s, which owns the table",
+								 GetUserNameFromId(call.acting.user, false),
+								 GetUserNameFromId(t->owner, false)));
 		else if (!t->locked)
 			wa_call_say(fcinfo, item, "locked", "the table is in use; call wa_teardown() again");
 		else if (wa_admin_detach(t, &problem))

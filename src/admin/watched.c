@@ -392,6 +392,7 @@ wa_admin_watched_surroundings(const WaWatched *watched, int n)
 		WA_STATEMENT("SELECT FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang"
 					 " WHERE p.oid = to_regprocedure('wa.capture()') AND l.lanname = 'c'"
 					 " AND p.prosrc = 'wa_sql_capture' AND p.probin = '$libdir/sicantik_wa' AND p.proconfig IS NULL");
+
 	/* their authors mean it, so these are worth a word */
 	static WaStatement functions =
 		WA_STATEMENT("SELECT p.oid::regprocedure::text, c FROM pg_proc AS p, unnest(p.proconfig) AS c"

@@ -50,7 +50,7 @@ typedef struct WaWatched
 extern WaWatched *wa_admin_watched_look(int *n);
 extern List *wa_admin_watched_surroundings(const WaWatched *watched, int n);
 extern char *wa_admin_watched_scenario_problem(const WaWatched *watched, int n,
-										 const WaScenario *scenario);
+											   const WaScenario *scenario);
 extern const WaFound *wa_admin_watched_worst(const List *found);
 extern char *wa_admin_watched_sentences(const List *found);
 

@@ -98,7 +98,7 @@ wa_capture_dropped(int reason, uint64 events)
 	ereport(LOG,
 			(errmsg("sicantik_wa could not record changes of a watched table"),
 			 errdetail("Reason: %s.", why[reason]),
-			 /* the statement at work is the application's, with citizens' data */
+	/* the statement at work is the application's, with citizens' data */
 			 errhidestmt(true), errhidecontext(true),
 			 errhint("The application was not disturbed; wa_status() shows the time span to scan again.")));
 }

@@ -53,7 +53,7 @@ wa_capture_warn_off(void)
 	ereport(WARNING,
 			(errmsg("sicantik_wa.capture is off in this session"),
 			 errdetail("Changes of watched tables are counted, but not recorded, and nobody is notified of them. Behind a connection pool the session will be somebody else's."),
-			 /* the statement at work is the application's, with citizens' data */
+	/* the statement at work is the application's, with citizens' data */
 			 errhidestmt(true), errhidecontext(true),
 			 errhint("RESET sicantik_wa.capture ends it. SET LOCAL in a transaction ends by itself.")));
 }

@@ -171,7 +171,11 @@ value_as_text(WaWatchColumn *column, Datum value, bool isnull)
 			length = strlen(string);
 			break;
 		default:
-			/* text of a huge bytea or array may be more than the server can hold */
+
+			/*
+			 * text of a huge bytea or array may be more than the server can
+			 * hold
+			 */
 			if (column->len == -1 && toast_raw_datum_size(value) > WA_CAPTURE_OUTPUT_BYTES)
 				string = "(too large)";
 			else
@@ -355,7 +359,10 @@ wa_sql_changed(PG_FUNCTION_ARGS)
 	/* anybody may hang this function on a table of his own */
 	if (RelationGetNamespace(trigger->tg_relation) == get_namespace_oid("wa", true))
 	{
-		/* replication brings the rows of both tables, and must not find them there */
+		/*
+		 * replication brings the rows of both tables, and must not find them
+		 * there
+		 */
 		if (strcmp(RelationGetRelationName(trigger->tg_relation), "watch") == 0 &&
 			!IsLogicalWorker())
 			wa_capture_watch_copy();

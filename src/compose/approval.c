@@ -358,12 +358,12 @@ say_how_many(WaBatch *batch, WaDraft *draft, int ndocuments)
 		return;
 	wa_compose_values_add(values, "jumlah", psprintf("%d", ndocuments));
 	wa_compose_values_add(values, "permit_number",
-				  psprintf("%s (dan %d dokumen lain)",
-						   number && number->value && number->value[0] ? number->value : "-",
-						   ndocuments - 1));
+						  psprintf("%s (dan %d dokumen lain)",
+								   number && number->value && number->value[0] ? number->value : "-",
+								   ndocuments - 1));
 	for (int i = 0; i < draft->values->n; i++)
 		wa_compose_values_add_setting(values, draft->values->list[i].name, draft->values->list[i].value,
-							  draft->values->list[i].setting);
+									  draft->values->list[i].setting);
 	wa_compose_draft_write_text(batch, draft, values);
 }
 

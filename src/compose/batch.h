@@ -37,7 +37,7 @@ typedef struct WaScenario
 	char	   *priority;
 	bool		fallback;
 	bool		fallback_when_paced;
-	char	   *approver_group;	/* or NULL */
+	char	   *approver_group; /* or NULL */
 	char	   *own_group;		/* staff_group of its row */
 	char	   *staff_group;	/* the same, else the office's setting */
 	WaHours		hours;			/* see guards.c for what follows */
@@ -76,8 +76,8 @@ typedef struct WaBatch
 	int			ntemplates;
 	WaMapping  *mappings;
 	int			nmappings;
-	uint64		configuration;	/* of the rows that it is made by; 0: what is made
-								 * is not remembered, see known.c */
+	uint64		configuration;	/* of the rows that it is made by; 0: what is
+								 * made is not remembered, see known.c */
 	bool		hold_all;		/* this database is a copy */
 	bool		doubt_all;		/* was due before a failover */
 	bool		observe;		/* nothing is sent, so nothing waits for hours */
@@ -86,7 +86,8 @@ typedef struct WaBatch
 	struct WaPermits *permits;
 	struct WaDocuments *documents;
 	struct WaPeople *people;
-	List	   *own;			/* what own scenarios' functions said, see own.c */
+	List	   *own;			/* what own scenarios' functions said, see
+								 * own.c */
 	List	   *failures;		/* of WaFailure: own scenarios' */
 	bool		strict;			/* an own scenario's failure is an error */
 	bool		again;			/* asked about what waits: nothing is written,

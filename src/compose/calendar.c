@@ -235,7 +235,10 @@ start(WaDaily *daily, WaBatch *common, const WaScenario *scenario, TimestampTz n
 		elog(ERROR, "unexpected date \"%s\"", day);
 	daily->today_julian = date2j(year, month, mday);
 
-	/* a run counts for itself, by hand (this session may have run it before) as by the worker */
+	/*
+	 * a run counts for itself, by hand (this session may have run it before)
+	 * as by the worker
+	 */
 	wa_compose_guards_start();
 }
 
@@ -312,7 +315,7 @@ run_and_note(void *argument)
 static bool
 run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const Entry *entry)
 {
-	Run			run = {.entry = entry, .done = false};
+	Run			run = {.entry = entry,.done = false};
 	ErrorData  *error;
 
 	start(&run.daily, common, scenario, now, entry->day);

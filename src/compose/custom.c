@@ -163,7 +163,7 @@ recipient_of(WaBatch *batch, const WaOwnAnswer *answer)
  */
 void
 wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
-			   const WaOwnAnswer *answer, const char *once)
+						  const WaOwnAnswer *answer, const char *once)
 {
 	WaRecipient *recipient = recipient_of(batch, answer);
 	WaValues	values = {0};
@@ -194,8 +194,8 @@ compose_part(void *argument)
 
 		if (answer->event == part->event && answer->scenario == part->scenario)
 			wa_compose_custom_message(part->batch, part->scenario, part->event, answer->said,
-						   answer->said->once ?
-						   psprintf("own:%s:%s", part->scenario->key, answer->said->once) : NULL);
+									  answer->said->once ?
+									  psprintf("own:%s:%s", part->scenario->key, answer->said->once) : NULL);
 	}
 	return true;
 }

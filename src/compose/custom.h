@@ -34,12 +34,12 @@ typedef enum WaOwnResult
 /* custom_call.c */
 extern char *wa_compose_custom_problem(const WaScenario *scenario);
 extern WaOwnResult wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day,
-							   bool strict, WaOwnAnswer **answers, int *n, char **error);
+										  bool strict, WaOwnAnswer **answers, int *n, char **error);
 
 /* custom.c */
 extern bool wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n);
 extern void wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
-						   const WaOwnAnswer *answer, const char *once);
+									  const WaOwnAnswer *answer, const char *once);
 
 extern bool wa_compose_load_own(WaBatch *batch);
 extern void wa_compose_own(WaBatch *batch, const WaScenario *scenario, const WaEvent *event);

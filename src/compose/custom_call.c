@@ -268,7 +268,11 @@ char *
 wa_compose_custom_problem(const WaScenario *scenario)
 {
 	Look		looking = {scenario, NULL};
-	/* a text that can be no name at all raises an error, and so do wrong columns */
+
+	/*
+	 * a text that can be no name at all raises an error, and so do wrong
+	 * columns
+	 */
 	ErrorData  *error = wa_pg_subtransaction(look, &looking);
 
 	return error ? error->message : looking.problem;
@@ -502,7 +506,7 @@ pause_calls(Health *health, const WaScenario *scenario, const char *why)
  */
 WaOwnResult
 wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day, bool strict,
-			WaOwnAnswer **answers, int *n, char **error)
+					   WaOwnAnswer **answers, int *n, char **error)
 {
 	Health	   *health = health_of(scenario);
 	Call		call = {scenario, event, day, NULL, 0};

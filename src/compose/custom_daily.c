@@ -66,6 +66,7 @@ compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *fai
 	const WaScenario *scenario = daily->scenario;
 	const char *relation = scenario->watch ? scenario->watch : scenario->composer;
 	WaBatch		batch = *daily->common;
+
 	/* their places are the order of the messages: that of the function */
 	WaEvent    *events = palloc(sizeof(WaEvent) * n);
 

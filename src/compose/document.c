@@ -128,7 +128,7 @@ read_workflows(struct WaDocuments *documents, const WaAppTable *table)
  */
 bool
 wa_compose_documents_load(WaBatch *batch, const int64 *ids, int n,
-				  const int64 *workflow_ids, int nworkflows)
+						  const int64 *workflow_ids, int nworkflows)
 {
 	struct WaDocuments *documents = palloc0(sizeof(struct WaDocuments));
 	int64	   *all = palloc(sizeof(int64) * Max(n + nworkflows, 1));
@@ -255,7 +255,7 @@ number_or(const char *number, const char *otherwise)
  */
 void
 wa_compose_document_values(WaBatch *batch, WaValues *values, const WaDocument *document,
-				   const WaWorkflow *workflow, const WaRecipient *recipient)
+						   const WaWorkflow *workflow, const WaRecipient *recipient)
 {
 	static const WaPermit none = {0};
 	const WaPermit *permit = wa_compose_permit_find(batch, document->permit_id);
@@ -268,7 +268,7 @@ wa_compose_document_values(WaBatch *batch, WaValues *values, const WaDocument *d
 	wa_compose_values_add(values, "document_number", number);
 	wa_compose_values_add(values, "document_name", document->name ? document->name : "");
 	wa_compose_values_add(values, "permit_number",
-				  number_or(permit->permit_number, number_or(document->permit_number, NULL)));
+						  number_or(permit->permit_number, number_or(document->permit_number, NULL)));
 	if (recipient)
 	{
 		wa_compose_values_add(values, "nama_pejabat", recipient->name ? recipient->name : "");
@@ -283,7 +283,7 @@ wa_compose_document_values(WaBatch *batch, WaValues *values, const WaDocument *d
 	for (int i = 0; i < values->n; i++)
 		wa_compose_values_add(&fields, values->list[i].name, values->list[i].value);
 	wa_compose_values_add_setting(values, "approval_link",
-						  wa_compose_value_link(wa_compose_office_setting(batch, "approval_link"), &fields),
-						  "approval_link");
+								  wa_compose_value_link(wa_compose_office_setting(batch, "approval_link"), &fields),
+								  "approval_link");
 	wa_compose_permit_values(batch, values, permit, recipient);
 }

@@ -34,13 +34,13 @@ typedef struct WaWorkflow
 } WaWorkflow;
 
 extern bool wa_compose_documents_load(WaBatch *batch, const int64 *ids, int n,
-							  const int64 *workflow_ids, int nworkflows);
+									  const int64 *workflow_ids, int nworkflows);
 extern WaDocument *wa_compose_document_find(WaBatch *batch, int64 id);
 extern int	wa_compose_document_all(WaBatch *batch, WaDocument **list);
 extern int	wa_compose_document_workflows(WaBatch *batch, WaWorkflow **list);
 extern WaWorkflow *wa_compose_document_find_workflow(WaBatch *batch, int64 id);
 extern int	wa_compose_documents_count_pending(WaBatch *batch);
 extern void wa_compose_document_values(WaBatch *batch, WaValues *values, const WaDocument *document,
-							   const WaWorkflow *workflow, const WaRecipient *recipient);
+									   const WaWorkflow *workflow, const WaRecipient *recipient);
 
 #endif							/* SICANTIK_WA_DOCUMENT_H */

@@ -335,7 +335,7 @@ find_person(List *staff, int64 partner_id)
 
 	foreach(cell, staff)
 		if (((WaRecipient *) lfirst(cell))->partner_id == partner_id)
-			return lfirst(cell);
+		return lfirst(cell);
 	return NULL;
 }
 

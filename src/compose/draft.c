@@ -301,7 +301,7 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 /*
  * The drafts of the batch in the order in which they are judged; palloc()ed.
  */
-WaDraft **
+WaDraft   **
 wa_compose_drafts_in_order(WaBatch *batch, int *n)
 {
 	WaDraft   **drafts = palloc(sizeof(WaDraft *) * Max(list_length(batch->messages), 1));

@@ -20,23 +20,27 @@ typedef struct WaDraft
 	const WaEvent *event;
 	const WaScenario *scenario;
 	const char *once;			/* key in wa.announced, or NULL */
-	const char *unless;			/* key that must not have been announced, or NULL */
+	const char *unless;			/* key that must not have been announced, or
+								 * NULL */
 	int64		again_after_us; /* that may come again; 0: never */
 	int			rank;			/* more specific scenarios are lower */
 	const WaRecipient *recipient;	/* NULL: the contact is gone */
 	const WaValues *values;
 	bool		is_staff;
-	bool		muted;			/* goes nowhere, but less specific ones neither */
+	bool		muted;			/* goes nowhere, but less specific ones
+								 * neither */
 	bool		joins;			/* several to one person are one message */
-	const char *problem;		/* its text cannot be written (asked again only) */
+	const char *problem;		/* its text cannot be written (asked again
+								 * only) */
 	bool		dropped;
-	const char *said;			/* dropped: this key of another message says it */
+	const char *said;			/* dropped: this key of another message says
+								 * it */
 } WaDraft;
 
 /* draft.c */
 extern WaDraft *wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
-							   const WaRecipient *recipient, const WaValues *values,
-							   const char *res_model, const char *once, int rank);
+								   const WaRecipient *recipient, const WaValues *values,
+								   const char *res_model, const char *once, int rank);
 extern void wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values);
 extern WaDraft **wa_compose_drafts_in_order(WaBatch *batch, int *n);
 extern void wa_compose_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n);

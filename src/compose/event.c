@@ -32,18 +32,18 @@ enum
  * $4: the snapshot of a failover, or NULL.
  */
 WaStatement wa_compose_event_net_changes = WA_STATEMENT(
-"SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold, in_doubt FROM ("
-" SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
-" first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
-" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
-" coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) OR e.id <= $3 AS hold,"
-" coalesce(pg_visible_in_snapshot(e.xact, $4::pg_snapshot), false) AS in_doubt,"
-" row_number() OVER w AS place"
-" FROM wa.event AS e"
-" WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
-" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
-" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS n"
-" WHERE place = 1 ORDER BY id");
+														"SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold, in_doubt FROM ("
+														" SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
+														" first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
+														" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
+														" coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) OR e.id <= $3 AS hold,"
+														" coalesce(pg_visible_in_snapshot(e.xact, $4::pg_snapshot), false) AS in_doubt,"
+														" row_number() OVER w AS place"
+														" FROM wa.event AS e"
+														" WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
+														" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
+														" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS n"
+														" WHERE place = 1 ORDER BY id");
 
 static const char *
 value_of(char *const *columns, int ncolumns, char *const *values, const char *column)

@@ -319,7 +319,7 @@ warn_once(const WaScenario *scenario, int nheld, const char *detail)
 	{
 		char		scenario[NAMEDATALEN];
 		TimestampTz at;
-	} Warned;
+	}			Warned;
 	Warned	   *entry;
 	TimestampTz now = GetCurrentTimestamp();
 	bool		found;

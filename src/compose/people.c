@@ -67,7 +67,7 @@ enum
 };
 
 static const char *const number_columns[] = {
-	[C_WHATSAPP] = "whatsapp_number", [C_MOBILE] = "mobile", [C_PHONE] = "phone",
+	[C_WHATSAPP] = "whatsapp_number",[C_MOBILE] = "mobile",[C_PHONE] = "phone",
 	[C_SANITIZED] = "phone_sanitized"
 };
 
@@ -439,7 +439,7 @@ wa_compose_people_load_users(WaBatch *batch, const int64 *ids, int n)
  */
 bool
 wa_compose_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
-					 const char *group)
+							 const char *group)
 {
 	struct WaPeople *people = people_of(batch);
 	WaAppTable	followers;

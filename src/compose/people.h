@@ -14,7 +14,7 @@
 
 extern bool wa_compose_people_load_partners(WaBatch *batch, const int64 *ids, int n);
 extern bool wa_compose_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
-								 const char *group);
+										 const char *group);
 extern bool wa_compose_people_load_group(WaBatch *batch, const char *group);
 extern bool wa_compose_people_load_users(WaBatch *batch, const int64 *ids, int n);
 extern WaRecipient *wa_compose_people_user(WaBatch *batch, int64 user_id);

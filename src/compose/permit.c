@@ -157,7 +157,7 @@ load_labels(WaBatch *batch, const WaAppTable *fields, const WaAppTable *selectio
 		ids[r] = as_int8(rows.values[r][2]);
 	if (!translated)
 		indonesian = wa_compose_translations_read(translations, "ir.model.fields.selection,name",
-										  ids, rows.n);
+												  ids, rows.n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		char	   *status = rows.values[r][0];
@@ -322,7 +322,7 @@ static void
 add_link(WaBatch *batch, WaValues *values, const char *name)
 {
 	wa_compose_values_add_setting(values, name,
-						  wa_compose_value_link(wa_compose_office_setting(batch, name), values), name);
+								  wa_compose_value_link(wa_compose_office_setting(batch, name), values), name);
 }
 
 /*
@@ -349,7 +349,7 @@ first_of(const char *a, const char *b)
  */
 void
 wa_compose_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
-				 const WaRecipient *recipient)
+						 const WaRecipient *recipient)
 {
 	const char *issue = first_of(wa_compose_value_date(permit->issue_date), NULL);
 	const char *expiry = first_of(wa_compose_value_date(permit->expiry_date), NULL);
@@ -358,7 +358,7 @@ wa_compose_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permi
 	const char *status = wa_compose_permit_status_label(batch, permit->status);
 
 	wa_compose_values_add(values, "partner_name",
-				  first_of(permit->applicant_name, recipient ? recipient->name : NULL));
+						  first_of(permit->applicant_name, recipient ? recipient->name : NULL));
 	wa_compose_values_add(values, "applicant_name", first_of(permit->applicant_name, NULL));
 	wa_compose_values_add(values, "nama_pemohon", first_of(permit->applicant_name, NULL));
 	wa_compose_values_add(values, "permit_type", first_of(permit->permit_type, permit->permit_type_name));
@@ -376,7 +376,7 @@ wa_compose_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permi
 	wa_compose_values_add(values, "expiry_date", expiry);
 	wa_compose_values_add(values, "received_date", first_of(wa_compose_value_date(permit->received_date), NULL));
 	wa_compose_values_add(values, "validity_period",
-				  first_of(wa_compose_value_span(permit->issue_date, permit->expiry_date), NULL));
+						  first_of(wa_compose_value_span(permit->issue_date, permit->expiry_date), NULL));
 	add_link(batch, values, "download_link");
 	add_link(batch, values, "detail_link");
 	add_link(batch, values, "renewal_link");

@@ -35,13 +35,13 @@ extern WaPermit *wa_compose_permit_find(WaBatch *batch, int64 id);
 extern uint64 wa_compose_facts_add(uint64 facts, const char *text);
 extern uint64 wa_compose_permit_facts(const WaBatch *batch, const WaPermit *permit);
 extern void wa_compose_permit_values(WaBatch *batch, WaValues *values, const WaPermit *permit,
-							 const WaRecipient *recipient);
+									 const WaRecipient *recipient);
 extern const char *wa_compose_permit_status_label(WaBatch *batch, const char *status);
 extern void wa_compose_office_values(WaBatch *batch, WaValues *values);
 extern const char *wa_compose_office_setting(WaBatch *batch, const char *name);
 
 /* translation.c: palloc()s in the current context; a table that is not there has none */
 extern char **wa_compose_translations_read(const WaAppTable *translations, const char *column,
-								   const int64 *ids, int n);
+										   const int64 *ids, int n);
 
 #endif							/* SICANTIK_WA_PERMIT_H */

@@ -226,7 +226,7 @@ check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const 
 		}
 		else if (contact && strcmp(contact->number, claim->number) != 0 &&
 				 wa_compose_replace_number(claim->id, contact,
-								   psprintf("the contact has another number now (%s)", contact->number_source)))
+										   psprintf("the contact has another number now (%s)", contact->number_source)))
 			results[claim->place] = WA_STILL_ENDED;
 	}
 }
@@ -353,7 +353,7 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 		results[place] = WA_STILL_TRUE;
 		if (scenario && scenario->built_in)
 			waiting->event = wa_compose_change_read(wa_row_text(r, M_CHANGE), wa_row_int8(r, M_EVENT),
-											&waiting->to_applicant);
+													&waiting->to_applicant);
 		if (waiting->event)
 		{
 			waiting->scenario = scenario;
@@ -395,7 +395,7 @@ static void
 ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 		 WaStill *results, const char **details)
 {
-	Asked		asked = {.batch = *common, .n = 0, .had = false};
+	Asked		asked = {.batch = *common,.n = 0,.had = false};
 	ErrorData  *error;
 
 	asked.list = palloc(sizeof(WaWaiting *) * n);

@@ -218,12 +218,12 @@ anybody(WaBatch *batch)
 
 	for (int with_number = 1; with_number >= 0 && some == NIL; with_number--)
 		foreach(cell, all)
-		{
-			WaRecipient *recipient = lfirst(cell);
+	{
+		WaRecipient *recipient = lfirst(cell);
 
-			if (list_length(some) < ANYBODY && (!with_number || recipient->number))
-				some = lappend(some, recipient);
-		}
+		if (list_length(some) < ANYBODY && (!with_number || recipient->number))
+			some = lappend(some, recipient);
+	}
 	return some;
 }
 

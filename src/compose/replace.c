@@ -161,7 +161,7 @@ wa_compose_change_read(const char *text, int64 event_id, bool *to_applicant)
 /*
  * The later changes that are kept with it, palloc()ed.
  */
-WaEvent **
+WaEvent   **
 wa_compose_change_read_later(const char *text, int *n)
 {
 	struct json_object *object = text ? json_tokener_parse(text) : NULL;
@@ -324,7 +324,8 @@ difference(const WaWaiting *waiting)
 /* A message that takes the place of another one. */
 typedef struct Successor
 {
-	int64		old;			/* 0: that one has a successor, or ends, by itself */
+	int64		old;			/* 0: that one has a successor, or ends, by
+								 * itself */
 	WaNewMessage message;
 	const char *why;
 	const char *once;			/* what it announces anew, or NULL */
@@ -541,7 +542,7 @@ wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, co
 /* Another message that this one is to stand for. */
 static void
 add_joined(WaWaiting *waiting, int64 id, int64 record_id, int64 event_id,
-			   char **keys, int nkeys)
+		   char **keys, int nkeys)
 {
 	WaJoined   *joined = palloc(sizeof(WaJoined));
 
@@ -590,7 +591,7 @@ wa_compose_waiting_join(WaWaiting **list, int n)
 			{
 				list[i]->joined_to = list[j];
 				add_joined(list[j], list[i]->id, list[i]->record_id, list[i]->event_id,
-							   list[i]->keys, list[i]->nkeys);
+						   list[i]->keys, list[i]->nkeys);
 			}
 		numbers[i] = list[i]->joined_to ? NULL : list[i]->number;
 		scenarios[i] = list[i]->scenario->key;
@@ -607,7 +608,7 @@ wa_compose_waiting_join(WaWaiting **list, int n)
 		char	  **keys = wa_row_text_array(r, 5, &nkeys);
 
 		add_joined(list[wa_row_int8(r, 1) - 1], wa_row_int8(r, 2), wa_row_int8(r, 3),
-					   wa_row_int8(r, 4), keys, nkeys);
+				   wa_row_int8(r, 4), keys, nkeys);
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -632,7 +633,7 @@ wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
 		WA_STATEMENT("SELECT scenario, template_key, partner_id, params::text, body, res_model, res_id, priority,"
 					 " requires_opt_in, unknown_policy, fallback, fallback_when_paced, expires_at, event_id, precondition::text"
 					 " FROM wa.message WHERE id = $1 AND state = " WA_SQL_STATE(QUEUED));
-	Successor	successor = {.old = id, .why = why, .keeps_keys = true};
+	Successor	successor = {.old = id,.why = why,.keeps_keys = true};
 	WaNewMessage *message = &successor.message;
 	WaArgs		args = {0};
 

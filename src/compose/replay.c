@@ -111,7 +111,7 @@ wa_sql_replay(PG_FUNCTION_ARGS)
 	wa_wake_reload_at_commit();
 	foreach(cell, batch.messages)
 		if (!((WaDraft *) lfirst(cell))->dropped)
-			made++;
+		made++;
 	wa_call_end(&call);
 	PG_RETURN_INT64(made);
 }

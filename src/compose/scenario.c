@@ -26,32 +26,32 @@
 static const WaComposer composers[] =
 {
 	{
-		.name = "permit_ready", .table = "sicantik_permit",
-		.compose = wa_compose_permit_ready, .silent = wa_compose_permit_ready_silent,
-		.again = wa_compose_permits_again, .old_news = wa_compose_permit_old_news
+		.name = "permit_ready",.table = "sicantik_permit",
+		.compose = wa_compose_permit_ready,.silent = wa_compose_permit_ready_silent,
+		.again = wa_compose_permits_again,.old_news = wa_compose_permit_old_news
 	},
 	{
-		.name = "permit_renewal_approved", .table = "sicantik_permit",
-		.compose = wa_compose_permit_renewal_approved, .silent = wa_compose_permit_renewal_silent,
-		.again = wa_compose_permits_again, .old_news = wa_compose_permit_old_news
+		.name = "permit_renewal_approved",.table = "sicantik_permit",
+		.compose = wa_compose_permit_renewal_approved,.silent = wa_compose_permit_renewal_silent,
+		.again = wa_compose_permits_again,.old_news = wa_compose_permit_old_news
 	},
 	{
-		.name = "status_update", .table = "sicantik_permit",
-		.compose = wa_compose_status_update, .silent = wa_compose_status_silent,
-		.again = wa_compose_permits_again, .old_news = wa_compose_status_old_news, .of_status = true
+		.name = "status_update",.table = "sicantik_permit",
+		.compose = wa_compose_status_update,.silent = wa_compose_status_silent,
+		.again = wa_compose_permits_again,.old_news = wa_compose_status_old_news,.of_status = true
 	},
 	{
-		.name = "document_pending", .table = "sicantik_document",
-		.compose = wa_compose_document_pending, .silent = wa_compose_pending_silent,
+		.name = "document_pending",.table = "sicantik_document",
+		.compose = wa_compose_document_pending,.silent = wa_compose_pending_silent,
 		.again = wa_compose_pending_again
 	},
 	{
-		.name = "approval_required", .table = "sicantik_document", .also = "signature_workflow",
-		.compose = wa_compose_approval_required, .silent = wa_compose_approval_silent,
+		.name = "approval_required",.table = "sicantik_document",.also = "signature_workflow",
+		.compose = wa_compose_approval_required,.silent = wa_compose_approval_silent,
 		.again = wa_compose_approvals_again
 	},
-	{.name = "permit_expiry_warning", .daily = wa_compose_expiry, .again = wa_compose_expiry_again},
-	{.name = "reminder", .daily = wa_compose_reminder, .again = wa_compose_reminders_again},
+	{.name = "permit_expiry_warning",.daily = wa_compose_expiry,.again = wa_compose_expiry_again},
+	{.name = "reminder",.daily = wa_compose_reminder,.again = wa_compose_reminders_again},
 };
 
 static const WaComposer *
@@ -154,7 +154,7 @@ wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario)
 
 	foreach(cell, batch->only)
 		if (strcmp(lfirst(cell), scenario->key) == 0)
-			return true;
+		return true;
 	return batch->only == NIL;
 }
 

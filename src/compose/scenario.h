@@ -43,9 +43,9 @@ typedef struct WaComposer
 	bool		(*daily) (WaDaily *daily);
 
 	/*
-	 * Why the scenario has nothing to say of a change, by what the change says
-	 * of itself: a sentence; NULL: it has something to say.  *nearly: it lacks
-	 * one thing.
+	 * Why the scenario has nothing to say of a change, by what the change
+	 * says of itself: a sentence; NULL: it has something to say.  *nearly: it
+	 * lacks one thing.
 	 */
 	const char *(*silent) (const WaScenario *scenario, const WaEvent *event, bool *nearly);
 
@@ -58,8 +58,8 @@ typedef struct WaComposer
 
 	/* why a message is no news any more, or NULL */
 	char	   *(*old_news) (const WaBatch *batch, const WaDraft *draft);
-	bool		of_status;		/* a newer change of the record's status makes it
-								 * pointless */
+	bool		of_status;		/* a newer change of the record's status makes
+								 * it pointless */
 } WaComposer;
 
 /* permit_scenarios.c */

@@ -43,7 +43,7 @@ take(char *string)
  */
 char *
 wa_compose_template_render(const WaTemplate *template, const WaValues *values,
-				   char **missing, const char **setting)
+						   char **missing, const char **setting)
 {
 	WaPair	   *pairs = palloc(sizeof(WaPair) * Max(values->n, 1));
 	char	  **cleaned = palloc(sizeof(char *) * Max(values->n, 1));
@@ -106,7 +106,7 @@ add_param(StringInfo json, WaValues *written, const WaValues *values, const char
  */
 char *
 wa_compose_template_params(const WaTemplate *template, const WaMapping *mappings, int nmappings,
-				   const WaValues *values)
+						   const WaValues *values)
 {
 	StringInfoData json;
 	WaValues	written = {0};

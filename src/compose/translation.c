@@ -21,7 +21,7 @@
  */
 char	  **
 wa_compose_translations_read(const WaAppTable *translations, const char *column,
-					 const int64 *ids, int n)
+							 const int64 *ids, int n)
 {
 	static const char *const columns[] = {"res_id", "name", "lang", "type", "value"};
 	char	  **values = palloc0(sizeof(char *) * Max(n, 1));

@@ -27,7 +27,7 @@
  */
 void
 wa_compose_values_add_setting(WaValues *values, const char *name, const char *value,
-					  const char *setting)
+							  const char *setting)
 {
 	WA_ROOM_FOR(values->list, values->n, 1);
 	values->list[values->n].name = name;

@@ -40,8 +40,8 @@ extern char *wa_compose_value_span(const char *from_iso, const char *to_iso);
 
 /* template.c */
 extern char *wa_compose_template_render(const WaTemplate *template, const WaValues *values,
-								char **missing, const char **setting);
+										char **missing, const char **setting);
 extern char *wa_compose_template_params(const WaTemplate *template, const WaMapping *mappings, int nmappings,
-								const WaValues *values);
+										const WaValues *values);
 
 #endif							/* SICANTIK_WA_VALUES_H */

@@ -20,7 +20,7 @@ typedef struct WaWaiting
 	int64		id;
 	int			place;			/* in the caller's arrays */
 	const WaScenario *scenario;
-	WaEvent	   *event;			/* for which it was made */
+	WaEvent    *event;			/* for which it was made */
 	bool		to_applicant;
 	int64		partner_id;		/* 0: none */
 	const char *number;
@@ -29,15 +29,17 @@ typedef struct WaWaiting
 	int64		record_id;
 	int64		event_id;
 	TimestampTz expires_at;
-	TimestampTz told_at;		/* when that began to be announced; 0: nothing is */
+	TimestampTz told_at;		/* when that began to be announced; 0: nothing
+								 * is */
 	bool		in_doubt;		/* may have arrived */
 	bool		unreached;		/* was skipped for want of a number */
 	char	  **keys;			/* in wa.announced: what it announces */
 	int			nkeys;
-	WaEvent   **later;			/* changes that made no message since this one waited, */
+	WaEvent   **later;			/* changes that made no message since this one
+								 * waited, */
 	int			nlater;			/* see later.c */
-	char	  **others;			/* scenarios that have told the applicant of the
-								 * same change */
+	char	  **others;			/* scenarios that have told the applicant of
+								 * the same change */
 	int			nothers;
 
 	/* the answer */
@@ -60,7 +62,7 @@ typedef struct WaJoined
 
 /* recheck.c */
 extern void wa_compose_recheck_skipped(const char *schema, const int64 *ids, int n,
-							   WaStill *results, const char **details);
+									   WaStill *results, const char **details);
 
 /* replace.c */
 extern char *wa_compose_change_write(const WaDraft *draft);
@@ -69,7 +71,7 @@ extern WaEvent **wa_compose_change_read_later(const char *text, int *n);
 extern const char *wa_compose_waiting_difference(const WaWaiting *waiting, const WaPermit *permit);
 extern void wa_compose_waiting_join(WaWaiting **list, int n);
 extern void wa_compose_replace(WaBatch *batch, WaWaiting **list, int n,
-					   WaStill *results, const char **details);
+							   WaStill *results, const char **details);
 extern bool wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why);
 
 /* later.c */

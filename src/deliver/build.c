@@ -76,7 +76,7 @@ may_be_plain(const WaProvider *provider)
  */
 bool
 wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
-			  WaTransfer *transfer, WaSaidText *err)
+				 WaTransfer *transfer, WaSaidText *err)
 {
 	const WaProvider *provider = route->provider;
 	WaOutbound	out = {0};

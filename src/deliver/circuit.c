@@ -202,7 +202,7 @@ wa_deliver_circuit_probe_wait(const WaPace *pace, int failed)
  */
 bool
 wa_deliver_circuit_open(WaPace *pace, const char *cause, const char *reason,
-				TimestampTz started_at, int first_probe_s)
+						TimestampTz started_at, int first_probe_s)
 {
 	static WaStatement open =
 		WA_STATEMENT("UPDATE wa.provider SET state = 'error', last_error = $2, last_error_at = clock_timestamp(),"
@@ -294,24 +294,24 @@ wa_deliver_circuit_count(WaTransfer *transfer)
 		transfer->refuses_all = true;
 		transfer->opened =
 			wa_deliver_circuit_open(pace, "refusals",
-							psprintf("it refuses everybody for a reason that sicantik_wa does not know: %s", why),
-							transfer->started_at, 0);
+									psprintf("it refuses everybody for a reason that sicantik_wa does not know: %s", why),
+									transfer->started_at, 0);
 		return transfer->opened;
 	}
 	if (verdict->outcome == WA_OUTCOME_PROVIDER)
 		return wa_deliver_circuit_open(pace, verdict->code[0] ? verdict->code : psprintf("http %d", transfer->http_status),
-							   why, transfer->started_at, 0);
+									   why, transfer->started_at, 0);
 	if (verdict->outcome == WA_OUTCOME_POLICY && verdict->scope == WA_SCOPE_PROVIDER)
 		return wa_deliver_circuit_open(pace, verdict->code, why, transfer->started_at, POLICY_PROBE_S);
 	if (pace->against >= AGAINST_IN_A_ROW)
 		return wa_deliver_circuit_open(pace, "attempts",
-							   psprintf("%d attempts in a row have failed, the last one so: %s",
-										pace->against, why),
-							   transfer->started_at, 0);
+									   psprintf("%d attempts in a row have failed, the last one so: %s",
+												pace->against, why),
+									   transfer->started_at, 0);
 	if (on_trial && speaks_against(verdict->outcome, transfer->http_status))
 		return wa_deliver_circuit_open(pace, "attempts",
-							   psprintf("its connection test succeeded, but the first message did not: %s", why),
-							   transfer->started_at, 0);
+									   psprintf("its connection test succeeded, but the first message did not: %s", why),
+									   transfer->started_at, 0);
 	return false;
 }
 

@@ -58,7 +58,7 @@
  */
 WaVerdictRow *
 wa_deliver_conclude(WaConclusions *conclusions, int64 id,
-				 WaState state, WaReason reason, const char *detail)
+					WaState state, WaReason reason, const char *detail)
 {
 	WaVerdictRow *row;
 
@@ -494,16 +494,16 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
  */
 void
 wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
-			   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
-			   int64 *again)
+				  WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
+				  int64 *again)
 {
 	int64		now = wa_deliver_clock();
 	TimestampTz wall = GetCurrentTimestamp();
 	WaItem	   *items[BATCH];
 	WaItem	   *chosen[BATCH];
-	WaRoute	   *chosen_routes[BATCH];
+	WaRoute    *chosen_routes[BATCH];
 	WaRoute    *routes;
-	WaRoute	   *stand_in = NULL;
+	WaRoute    *stand_in = NULL;
 	Routing		routing;
 	WaUnread   *unread;
 	bool		locked = false;
@@ -541,7 +541,10 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 	if (identity->mode == WA_MODE_TEST)
 		stand_in = palloc(sizeof(WaRoute));
 	unread = palloc(sizeof(WaUnread) * left);
-	routing = (Routing) {config->schema, items, routes, stand_in, identity->test_number};
+	routing = (Routing)
+	{
+		config->schema, items, routes, stand_in, identity->test_number
+	};
 	wa_deliver_facts_ask(&what_is_known, &routing, left, unread);
 	wa_deliver_facts_say(unread, left);
 

@@ -64,7 +64,7 @@ wait_for_answer(WaHttp *http, WaHttpAnswer *answer)
  */
 bool
 wa_deliver_transfer_build_test(const WaProvider *provider, WaRequest *request,
-					   WaSaidText *why)
+							   WaSaidText *why)
 {
 	return wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts,
 								  why) &&
@@ -89,7 +89,7 @@ no_health(WaHealth *health, WaSaid why)
  */
 void
 wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
-					   const WaHttpAnswer *answer, WaHealth *health)
+							   const WaHttpAnswer *answer, WaHealth *health)
 {
 	WaReply		reply = {0};
 
@@ -137,7 +137,7 @@ wa_deliver_transfer_test(const WaProvider *provider, WaHealth *health)
 		{
 			wait_for_answer(http, &answer);
 			wa_deliver_transfer_judge_test(provider->gateway, provider->settings, provider->nsettings,
-								   &answer, health);
+										   &answer, health);
 		}
 	}
 	PG_FINALLY();

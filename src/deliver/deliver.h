@@ -49,7 +49,10 @@ typedef struct WaDeliver
 	/* give up what is in flight, and record it as in doubt */
 	void		(*close) (void);
 
-	/* the provider's status call; waits, interruptible; wa_gateway_health_free() */
+	/*
+	 * the provider's status call; waits, interruptible;
+	 * wa_gateway_health_free()
+	 */
 	void		(*test) (const WaProvider *provider, WaHealth *health);
 
 	const char *(*library) (void);

@@ -222,7 +222,7 @@ wa_deliver_facts_say(const WaUnread *unread, int n)
 void
 wa_deliver_facts_ask(WaFactsQuestion *question, void *about, int n, WaUnread *unread)
 {
-	Asking		asking = {.question = question, .about = about, .unread = unread};
+	Asking		asking = {.question = question,.about = about,.unread = unread};
 
 	memset(unread, 0, sizeof(WaUnread) * n);
 	ask_or_halve(&asking, 0, n);

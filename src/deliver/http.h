@@ -27,7 +27,8 @@ typedef struct WaHttpOptions
 	long		connect_timeout_ms;
 	long		max_connections;	/* all hosts together */
 	long		max_host_connections;
-	size_t		max_reply_bytes;	/* body kept at most; more ends the transfer */
+	size_t		max_reply_bytes;	/* body kept at most; more ends the
+									 * transfer */
 } WaHttpOptions;
 
 /* What is certain about a transfer that is over. */

@@ -142,7 +142,10 @@ take_in(const WaSendConfig *config, WaConclusions *conclusions, WaReadyRow *rows
 			continue;
 		if (item)
 		{
-			/* just back from the wire: it is forgotten when this round commits */
+			/*
+			 * just back from the wire: it is forgotten when this round
+			 * commits
+			 */
 			if (item->on_wire && !rows[i].claimed)
 				put_message_off(rows[i].id);
 			continue;
@@ -258,7 +261,7 @@ take_these(const WaSendConfig *config, WaConclusions *conclusions, const int64 *
  */
 void
 wa_deliver_take_again(const WaSendConfig *config, WaConclusions *conclusions,
-				   const int64 *revived, int nrevived)
+					  const int64 *revived, int nrevived)
 {
 	int64	   *ids = palloc(sizeof(int64) * Max(nrevived + nput_off, 1));
 	int			n = 0;

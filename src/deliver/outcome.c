@@ -197,8 +197,8 @@ note_mapping(const WaTransfer *transfer)
 			 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
 					 transfer->template_key, transfer->pace->name)));
 	wa_deliver_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
-			 psprintf("template \"%s\" is not used with it any more: %s",
-					  transfer->template_key, why));
+					 psprintf("template \"%s\" is not used with it any more: %s",
+							  transfer->template_key, why));
 	return true;
 }
 
@@ -303,7 +303,10 @@ template_trouble(WaTransfer *transfer, const WaItem *item, WaVerdictRow *row)
 	{
 		bool		noted = note_mapping(transfer);
 
-		/* not noted: somebody is editing the mapping, or another one was first */
+		/*
+		 * not noted: somebody is editing the mapping, or another one was
+		 * first
+		 */
 		if (noted)
 			go_on(transfer, row, WA_REASON_TEMPLATE, false, -1);
 		else
@@ -355,7 +358,7 @@ in_doubt(const WaItem *item, WaVerdictRow *row, WaReason reason, int64 unknown_w
  */
 bool
 wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us,
-				 WaVerdictRow *row)
+						 WaVerdictRow *row)
 {
 	const WaVerdict *verdict = &transfer->verdict;
 	bool		changed = wa_deliver_circuit_count(transfer);

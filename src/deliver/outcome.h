@@ -14,7 +14,7 @@
 #include "deliver/transfer.h"
 
 extern bool wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us,
-							 WaVerdictRow *row);
+									 WaVerdictRow *row);
 extern void wa_deliver_outcome_exhausted(const WaItem *item, WaVerdictRow *row);
 extern bool wa_deliver_outcome_of_doubt(const WaReadyRow *message, WaVerdictRow *row);
 

@@ -32,7 +32,8 @@ typedef struct WaPace
 	int64		day;			/* office's day of sent_today */
 	int			planned;		/* chosen in this round, not yet on the wire */
 	bool		spent;			/* no budget left when this round began */
-	int			most;			/* requests at one time, so that others have room */
+	int			most;			/* requests at one time, so that others have
+								 * room */
 	int64		quota_left;		/* as the provider says, less what it took
 								 * since; -1: no limit */
 	int64		quota_told;		/* what it said, and when */

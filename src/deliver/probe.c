@@ -93,7 +93,7 @@ probe_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted)
 		return;
 	}
 	wa_deliver_transfer_judge_test(probe->gateway, probe->settings, probe->nsettings,
-						   answer, &probe->health);
+								   answer, &probe->health);
 	probe->state = PROBE_OVER;
 }
 
@@ -325,7 +325,7 @@ wa_deliver_circuit_probe(void)
 		probe->started_at = GetCurrentTimestamp();
 		any = true;
 		if (wa_deliver_transfer_put(&probe->wire, &probe->request, probe->plain, wa_guc_request_timeout,
-							&why))
+									&why))
 			probe->state = PROBE_ON_WIRE;
 		else
 		{

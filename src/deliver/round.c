@@ -247,8 +247,8 @@ forget_recorded(void)
 		if (item && transfer->goes_on)
 		{
 			wa_deliver_schedule_refused(item, transfer->pace->name, transfer->tried, transfer->goes_on,
-								wa_said_english(WA_SAID_IN(&transfer->verdict.said)),
-								transfer->wait_s);
+										wa_said_english(WA_SAID_IN(&transfer->verdict.said)),
+										transfer->wait_s);
 			any = true;
 		}
 		else if (item)
@@ -451,7 +451,10 @@ run(bool may_send, TimestampTz *next_due)
 	}
 	else if (wa_wake_reload_waits())
 	{
-		/* a pause that was there before a message must be known before it goes */
+		/*
+		 * a pause that was there before a message must be known before it
+		 * goes
+		 */
 		more = true;
 	}
 	else if (may_send && !holding)
@@ -468,7 +471,7 @@ run(bool may_send, TimestampTz *next_due)
 			reload_wanted = more = true;
 		if (room > 0 && wa_deliver_transfer_ready())
 			wa_deliver_choose(&config, &identity, room, any_due, &conclusions,
-						   claimed, &nclaimed, &again);
+							  claimed, &nclaimed, &again);
 		more = more || nclaimed == MAX_TRANSFERS;
 	}
 	wa_queue_conclude(conclusions.rows, conclusions.n);

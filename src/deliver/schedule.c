@@ -399,7 +399,7 @@ wa_deliver_schedule_behind(void)
  */
 void
 wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
-					WaReason reason, const char *detail, double wait_s)
+							WaReason reason, const char *detail, double wait_s)
 {
 	off_wire(item);
 	item->attempts++;

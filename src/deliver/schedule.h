@@ -73,7 +73,7 @@ extern int	wa_deliver_schedule_pick(WaItem **items, int max, int64 now, int64 *a
 extern bool wa_deliver_schedule_is_last(const WaItem *item);
 extern bool wa_deliver_schedule_behind(void);
 extern void wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
-								WaReason reason, const char *detail, double wait_s);
+										WaReason reason, const char *detail, double wait_s);
 extern void wa_deliver_schedule_on_wire(WaItem *item, int64 recipient_gap_us);
 extern void wa_deliver_schedule_hold_number(const char *number, int64 until);
 extern int	wa_deliver_schedule_waiting(WaItem **items, int max);

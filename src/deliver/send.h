@@ -51,21 +51,21 @@ typedef struct WaConclusions
 extern void wa_deliver_read_again(void);
 extern bool wa_deliver_take_ready(const WaSendConfig *config, WaConclusions *conclusions);
 extern bool wa_deliver_take_due(const WaSendConfig *config, WaConclusions *conclusions,
-							 TimestampTz *next_due);
+								TimestampTz *next_due);
 extern void wa_deliver_take_again(const WaSendConfig *config, WaConclusions *conclusions,
-							   const int64 *revived, int nrevived);
+								  const int64 *revived, int nrevived);
 extern void wa_deliver_put_off(const int64 *ids, int n);
 extern bool wa_deliver_any_put_off(void);
 
 /* claim.c */
 extern void wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
-						   WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
-						   int64 *again);
+							  WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
+							  int64 *again);
 extern WaVerdictRow *wa_deliver_conclude(WaConclusions *conclusions, int64 id,
-									  WaState state, WaReason reason, const char *detail);
+										 WaState state, WaReason reason, const char *detail);
 
 /* build.c */
 extern bool wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
-						  WaTransfer *transfer, WaSaidText *err);
+							 WaTransfer *transfer, WaSaidText *err);
 
 #endif							/* SICANTIK_WA_SEND_H */

@@ -310,7 +310,7 @@ collect(void)
  */
 bool
 wa_deliver_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
-				WaSaidText *why)
+						WaSaidText *why)
 {
 	return wa_http_submit(http, (uint64) (uintptr_t) wire, request, timeout_ms, plain,
 						  why);
@@ -327,7 +327,7 @@ wa_deliver_transfer_submit(WaTransfer *transfer, long timeout_ms)
 
 	transfer->started_at = GetCurrentTimestamp();
 	if (wa_deliver_transfer_put(&transfer->wire, &transfer->request, transfer->plain, timeout_ms,
-						&why))
+								&why))
 		messages_in_flight++;
 	else
 	{

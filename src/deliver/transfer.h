@@ -71,7 +71,7 @@ extern int	wa_deliver_transfer_in_flight(void);
 extern WaTransfer *wa_deliver_transfer_new(const WaProvider *provider, int64 message_id, int attempt);
 extern void wa_deliver_transfer_submit(WaTransfer *transfer, long timeout_ms);
 extern bool wa_deliver_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
-							WaSaidText *why);
+									WaSaidText *why);
 extern void wa_deliver_transfer_refuse(WaTransfer *transfer, WaSaid why);
 extern WaTransfer *wa_deliver_transfer_finished(void);
 extern bool wa_deliver_transfer_any_finished(void);
@@ -81,9 +81,9 @@ extern const char *wa_deliver_transfer_library(void);
 
 /* test.c */
 extern bool wa_deliver_transfer_build_test(const WaProvider *provider, WaRequest *request,
-								   WaSaidText *why);
+										   WaSaidText *why);
 extern void wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
-								   const struct WaHttpAnswer *answer, WaHealth *health);
+										   const struct WaHttpAnswer *answer, WaHealth *health);
 extern void wa_deliver_transfer_test(const WaProvider *provider, WaHealth *health);
 
 #endif							/* SICANTIK_WA_TRANSFER_H */

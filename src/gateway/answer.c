@@ -165,7 +165,7 @@ wa_gateway_parse(const WaReply *reply)
 
 /* A member of an object, borrowed; NULL if parent is none, or has none. */
 json_object *
-wa_gateway_member(json_object *parent, const char *key)
+wa_gateway_member(json_object * parent, const char *key)
 {
 	json_object *value;
 
@@ -177,7 +177,7 @@ wa_gateway_member(json_object *parent, const char *key)
 
 /* An element of an array, borrowed; NULL if array is none, or has none. */
 json_object *
-wa_gateway_element(json_object *array, size_t index)
+wa_gateway_element(json_object * array, size_t index)
 {
 	if (!json_object_is_type(array, json_type_array) ||
 		index >= json_object_array_length(array))
@@ -190,7 +190,7 @@ wa_gateway_element(json_object *array, size_t index)
  * an array, or a text with nothing in it.
  */
 bool
-wa_gateway_text(json_object *value, char *dst, size_t size)
+wa_gateway_text(json_object * value, char *dst, size_t size)
 {
 	const char *text;
 	size_t		len;
@@ -217,7 +217,7 @@ wa_gateway_text(json_object *value, char *dst, size_t size)
  * since no later report could be matched to it.
  */
 bool
-wa_gateway_id(json_object *value, char *dst, size_t size)
+wa_gateway_id(json_object * value, char *dst, size_t size)
 {
 	const char *text;
 	size_t		len;

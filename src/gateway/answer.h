@@ -13,11 +13,11 @@
 #include "gateway/gateway.h"
 
 /* answer.c */
-extern json_object *wa_gateway_parse(const WaReply *reply);
-extern json_object *wa_gateway_member(json_object *parent, const char *key);
-extern json_object *wa_gateway_element(json_object *array, size_t index);
-extern bool wa_gateway_text(json_object *value, char *dst, size_t size);
-extern bool wa_gateway_id(json_object *value, char *dst, size_t size);
+extern json_object * wa_gateway_parse(const WaReply *reply);
+extern json_object * wa_gateway_member(json_object * parent, const char *key);
+extern json_object * wa_gateway_element(json_object * array, size_t index);
+extern bool wa_gateway_text(json_object * value, char *dst, size_t size);
+extern bool wa_gateway_id(json_object * value, char *dst, size_t size);
 extern bool wa_gateway_is_2xx(const WaReply *reply);
 extern void wa_gateway_verdict(WaVerdict *verdict, WaOutcome outcome);
 extern void wa_gateway_unlisted(WaVerdict *verdict, const char *words);

@@ -156,7 +156,7 @@ fonnte_write_params(const WaPair *params, size_t nparams, bool named)
 
 /* The member "status"; some answers write it with a capital. */
 static json_object *
-status_member(json_object *root)
+status_member(json_object * root)
 {
 	json_object *status = wa_gateway_member(root, "status");
 
@@ -165,7 +165,7 @@ status_member(json_object *root)
 
 /* Does the status say this word ("true" or "false"), as boolean or text? */
 static bool
-status_says(json_object *status, const char *word)
+status_says(json_object * status, const char *word)
 {
 	char		text[16];
 
@@ -178,7 +178,7 @@ status_says(json_object *status, const char *word)
 
 /* The text of a refusal; "" if there is none. */
 static void
-read_reason(json_object *root, char *dst, size_t size)
+read_reason(json_object * root, char *dst, size_t size)
 {
 	if (wa_gateway_text(wa_gateway_member(root, "reason"), dst, size) ||
 		wa_gateway_text(wa_gateway_member(root, "detail"), dst, size))
@@ -205,7 +205,7 @@ judge_refusal(const WaReply *reply, const char *reason, WaVerdict *verdict)
 	}
 	else if (wa_gateway_status_tells(reply))
 		wa_gateway_judge_gateway_status("Fonnte", reply,
-								reason[0] != '\0' ? reason : NULL, verdict);
+										reason[0] != '\0' ? reason : NULL, verdict);
 	else
 	{
 		/* Refused means not queued, whatever the wording. */
@@ -255,7 +255,7 @@ fonnte_judge(const WaReply *reply, WaVerdict *verdict)
 	}
 	else
 		wa_gateway_judge_gateway_status("Fonnte", reply,
-								reason[0] != '\0' ? reason : NULL, verdict);
+										reason[0] != '\0' ? reason : NULL, verdict);
 	json_object_put(root);
 }
 

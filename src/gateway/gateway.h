@@ -131,7 +131,7 @@ typedef struct WaVerdict
 	char		code[WA_CODE_SIZE]; /* provider's own code or "" */
 	WaSaidText	said;			/* for people */
 	char		message_id[WA_MESSAGE_ID_SIZE]; /* provider's id or ""; may be
-											 * there without acceptance */
+												 * there without acceptance */
 
 	/*
 	 * CALLER: refused for a reason that is in no table of ours; the
@@ -200,8 +200,9 @@ typedef struct WaGateway
 	/*
 	 * Build the request for a message.  base_url NULL or "" means the one
 	 * above; whether the URL may be reached is wa_gateway_url_allowed()'s
-	 * question.  Returns false, with *req empty and the cause in err, if the message
-	 * or the settings cannot make a request.  err never holds a secret.
+	 * question.  Returns false, with *req empty and the cause in err, if the
+	 * message or the settings cannot make a request.  err never holds a
+	 * secret.
 	 */
 	bool		(*build) (const char *base_url,
 						  const WaPair *settings, size_t nsettings,

@@ -74,7 +74,7 @@ wa_gateway_health_begin(const WaReply *reply, WaHealth *health)
 void
 wa_gateway_health_copy(const WaGateway *gateway,
 					   const WaPair *settings, size_t nsettings,
-					   json_object *detail, json_object *from,
+					   json_object * detail, json_object * from,
 					   const char *const *keys, size_t nkeys)
 {
 	WaPair		secrets[WA_GATEWAY_MAX_SECRETS];
@@ -119,7 +119,7 @@ wa_gateway_health_copy(const WaGateway *gateway,
  * anything else, such as the word "unlimited".
  */
 long
-wa_gateway_health_count(json_object *value)
+wa_gateway_health_count(json_object * value)
 {
 	char		text[16];
 
@@ -136,7 +136,7 @@ wa_gateway_health_count(json_object *value)
 void
 wa_gateway_health_finish(const WaGateway *gateway,
 						 const WaPair *settings, size_t nsettings,
-						 json_object *detail, WaHealth *health)
+						 json_object * detail, WaHealth *health)
 {
 	WaPair		secrets[WA_GATEWAY_MAX_SECRETS];
 	size_t		nsecrets;

@@ -250,7 +250,7 @@ meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
  * string.  False if there is none.
  */
 static bool
-read_code(json_object *value, long *code)
+read_code(json_object * value, long *code)
 {
 	char		text[WA_CODE_SIZE];
 	char	   *end;
@@ -269,7 +269,7 @@ read_code(json_object *value, long *code)
 
 /* The most telling text of an error object; "" if there is none. */
 static void
-read_details(json_object *error, char *dst, size_t size)
+read_details(json_object * error, char *dst, size_t size)
 {
 	json_object *data = wa_gateway_member(error, "error_data");
 
@@ -329,7 +329,7 @@ regain_wait(const char *usage_header)
 
 /* Class an answer that has an error object. */
 static void
-judge_error(const WaReply *reply, json_object *error, WaVerdict *verdict)
+judge_error(const WaReply *reply, json_object * error, WaVerdict *verdict)
 {
 	const WaMetaCode *row;
 	json_object *transient;
@@ -396,7 +396,7 @@ judge_error(const WaReply *reply, json_object *error, WaVerdict *verdict)
 
 /* Class an answer with a message id. */
 static void
-judge_message(json_object *message, const char *id, WaVerdict *verdict)
+judge_message(json_object * message, const char *id, WaVerdict *verdict)
 {
 	json_object *member = wa_gateway_member(message, "message_status");
 	char		status[WA_CODE_SIZE];

@@ -97,15 +97,15 @@ extern bool wa_gateway_request(WaRequest *req, const char *method,
 							   WaSaidText *err);
 
 /* health.c */
-extern json_object *wa_gateway_health_begin(const WaReply *reply,
-											WaHealth *health);
+extern json_object * wa_gateway_health_begin(const WaReply *reply,
+											 WaHealth *health);
 extern void wa_gateway_health_copy(const WaGateway *gateway,
 								   const WaPair *settings, size_t nsettings,
-								   json_object *detail, json_object *from,
+								   json_object * detail, json_object * from,
 								   const char *const *keys, size_t nkeys);
-extern long wa_gateway_health_count(json_object *value);
+extern long wa_gateway_health_count(json_object * value);
 extern void wa_gateway_health_finish(const WaGateway *gateway,
 									 const WaPair *settings, size_t nsettings,
-									 json_object *detail, WaHealth *health);
+									 json_object * detail, WaHealth *health);
 
 #endif							/* SICANTIK_WA_GATEWAY_PROVIDER_H */

@@ -228,7 +228,8 @@ mark_base64(const char *text, size_t len, const char *secret, size_t before,
 			const char *alphabet, char *form, unsigned char *marks)
 {
 	size_t		bits = 8 * strlen(secret);
-	size_t		skipped = (6 - 8 * before % 6) % 6; /* bits of a shared character */
+	size_t		skipped = (6 - 8 * before % 6) % 6; /* bits of a shared
+													 * character */
 	size_t		n = 0;
 	size_t		i;
 

@@ -165,7 +165,7 @@ watzap_build(const char *base_url, const WaPair *settings, size_t nsettings,
  * boolean for the key check.  "" if there is none.
  */
 static void
-read_status(json_object *root, char *dst, size_t size)
+read_status(json_object * root, char *dst, size_t size)
 {
 	wa_gateway_text(wa_gateway_member(root, "status"), dst, size);
 }
@@ -217,7 +217,7 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 	}
 	else if (status[0] == '\0')
 		wa_gateway_judge_gateway_status("Watzap", reply,
-								message[0] != '\0' ? message : NULL, verdict);
+										message[0] != '\0' ? message : NULL, verdict);
 	else if (strcmp(status, "200") == 0 || wa_gateway_same_word(status, "true") ||
 			 sounds_like_success(status) || sounds_like_success(ack))
 	{
@@ -228,8 +228,8 @@ watzap_judge(const WaReply *reply, WaVerdict *verdict)
 	}
 	else if (wa_gateway_status_tells(reply))
 		wa_gateway_judge_gateway_status("Watzap", reply,
-								message[0] != '\0' ? message : status,
-								verdict);
+										message[0] != '\0' ? message : status,
+										verdict);
 	else
 	{
 		char		words[WA_REASON_SIZE];
@@ -305,7 +305,7 @@ is_past(const char *text, time_t now)
 
 /* Does a flag say yes: true, 1, "1", "true", "yes", "connected"? */
 static bool
-says_yes(json_object *value)
+says_yes(json_object * value)
 {
 	char		text[16];
 
@@ -318,7 +318,7 @@ says_yes(json_object *value)
 
 /* The license with our number key, or NULL. */
 static json_object *
-find_license(json_object *data, const char *number_key)
+find_license(json_object * data, const char *number_key)
 {
 	json_object *licenses = wa_gateway_member(data, "licenses_key");
 	json_object *license;
@@ -397,7 +397,8 @@ watzap_judge_test(const WaPair *settings, size_t nsettings,
 		health->ok = true;
 		health->daily_limit = wa_gateway_health_count(wa_gateway_member(license, "limit_message_per_day"));
 		if (health->daily_limit == 0)
-			health->daily_limit = -1;	/* their own sample has 0, for no limit */
+			health->daily_limit = -1;	/* their own sample has 0, for no
+										 * limit */
 		wa_gateway_say(&health->said, WA_SAY_PROVIDER_CONNECTED, wa_gateway_watzap.name);
 	}
 	json_object_put(root);

@@ -36,7 +36,7 @@
 static bool
 read_parameters(void *argument)
 {
-	WaOdooFacts  *facts = argument;
+	WaOdooFacts *facts = argument;
 	static const char *const columns[] = {"key", "value"};
 	static const char *const keys[] = {"database.uuid", "database.is_neutralized"};
 	WaAppTable	table;
@@ -131,7 +131,7 @@ wa_identity_check(WaIdentity *identity)
 					 " synchronous, doubt_snapshot::text, doubt_until FROM wa.identity");
 	static WaStatement has_mode =
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
-	WaOdooFacts	odoo;
+	WaOdooFacts odoo;
 	char	   *subscription;
 	char	   *why;
 	char	   *mode;

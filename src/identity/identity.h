@@ -34,8 +34,8 @@ typedef enum WaMode
 typedef struct WaIdentity
 {
 	WaMode		mode;
-	bool		is_copy;		/* an identity is stamped (or was dumped) and it
-								 * is not ours */
+	bool		is_copy;		/* an identity is stamped (or was dumped) and
+								 * it is not ours */
 	bool		locked;			/* could not be told now; ask again soon */
 	bool		unreadable;		/* what Odoo says of it cannot be read */
 	char	   *why;			/* sentence for people; NULL while it may send */
@@ -43,8 +43,8 @@ typedef struct WaIdentity
 	int64		hold_message_id;
 	char	   *hold_snapshot;	/* text form, or NULL */
 	int64		hold_event_id;
-	bool		switched;		/* there was a failover, and the queue has not been
-								 * treated yet */
+	bool		switched;		/* there was a failover, and the queue has not
+								 * been treated yet */
 	bool		synchronous;	/* the primary waited for its standbys */
 	char	   *doubt_snapshot; /* events visible in it were there at the last
 								 * failover; text form, or NULL */

@@ -61,7 +61,7 @@ wa_office_hours_opening(const WaHours *hours, const char *time_zone, TimestampTz
 	for (int day = 0; day <= 7; day++)
 	{
 		int			weekday = j2day(today + day);	/* 0 Sunday */
-		TimestampTz opening;
+			TimestampTz opening;
 
 		if ((hours->weekdays & (1 << (weekday == 0 ? 7 : weekday))) == 0)
 			continue;

@@ -28,6 +28,6 @@ typedef struct WaHours
 
 extern PGDLLEXPORT void wa_office_hours_read(WaHours *hours, uint64 row, int column);
 extern PGDLLEXPORT TimestampTz wa_office_hours_opening(const WaHours *hours, const char *time_zone,
-												TimestampTz at);
+													   TimestampTz at);
 
 #endif							/* SICANTIK_WA_HOURS_H */

@@ -16,9 +16,11 @@ typedef enum WaAppState
 {
 	WA_APP_READY,				/* locked against changes, may be read */
 	WA_APP_MISSING,				/* no such table */
-	WA_APP_LOCKED,				/* somebody is changing it, or has since our snapshot; come back later */
+	WA_APP_LOCKED,				/* somebody is changing it, or has since our
+								 * snapshot; come back later */
 	WA_APP_REFUSED,				/* not a table: a view or something else */
-	WA_APP_FORBIDDEN			/* a table that we have no right to read; "why" says it */
+	WA_APP_FORBIDDEN			/* a table that we have no right to read;
+								 * "why" says it */
 } WaAppState;
 
 /* One table of the application, locked until the end of the transaction. */
@@ -29,8 +31,9 @@ typedef struct WaAppTable
 	Oid			owner;			/* or who else it is read as */
 	char	   *relation;		/* schema-qualified, quoted */
 	const char *const *columns; /* no others may be read; NULL: all */
-	char	   *why;			/* WA_APP_FORBIDDEN: a sentence with what to do;
-								 * WA_APP_LOCKED: one if it only counts as that */
+	char	   *why;			/* WA_APP_FORBIDDEN: a sentence with what to
+								 * do; WA_APP_LOCKED: one if it only counts as
+								 * that */
 } WaAppTable;
 
 /* Rows as text; values[row][column], NULL for SQL NULL or no such column. */

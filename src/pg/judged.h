@@ -29,6 +29,6 @@ extern void wa_pg_judged_init(WaJudged *judged, Oid relation, Oid function, cons
 extern SPIPlanPtr wa_pg_judged_prepare(const char *sql, WaJudged *judged);
 extern int	wa_pg_judged_execute_plan(SPIPlanPtr plan, const WaArgs *args, bool read_only);
 extern int	wa_pg_judged_execute(const char *sql, WaJudged *judged, const WaArgs *args, bool read_only,
-							  long limit);
+								 long limit);
 
 #endif							/* SICANTIK_WA_JUDGED_H */

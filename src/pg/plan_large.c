@@ -40,7 +40,7 @@ is_ours(Oid relid)
 }
 
 static void
-as_large(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
+as_large(PlannerInfo * root, Oid relid, bool inhparent, RelOptInfo * rel)
 {
 	ListCell   *cell;
 
@@ -63,7 +63,7 @@ as_large(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
 
 /* True: there are statistics or, as here, none. */
 static bool
-without_statistics(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum, VariableStatData *data)
+without_statistics(PlannerInfo * root, RangeTblEntry *rte, AttrNumber attnum, VariableStatData * data)
 {
 	if (rte->rtekind == RTE_RELATION && is_ours(rte->relid))
 		return true;
@@ -71,7 +71,7 @@ without_statistics(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum, Var
 }
 
 static bool
-without_index_statistics(PlannerInfo *root, Oid index, AttrNumber attnum, VariableStatData *data)
+without_index_statistics(PlannerInfo * root, Oid index, AttrNumber attnum, VariableStatData * data)
 {
 	if (is_ours(index))
 		return true;

@@ -86,7 +86,11 @@ wa_queue_shift(int64 by_us, int64 longest_doubt_us)
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
 					 " UPDATE wa.message AS w SET due_at = d.due_at FROM m JOIN d ON d.message_id = m.id"
 					 " WHERE w.id = m.id");
-	/* what was announced in what is the future now would count as new for too long */
+
+	/*
+	 * what was announced in what is the future now would count as new for too
+	 * long
+	 */
 	static WaStatement once =
 		WA_STATEMENT("UPDATE wa.announced SET announced_at = clock_timestamp() WHERE announced_at > clock_timestamp()");
 	WaArgs		args = {0};

@@ -222,7 +222,10 @@ wa_queue_claim_dedupe(const char *key, int64 message_id)
 void
 wa_queue_keep_later(const char *const *keys, const int64 *events, const char *const *changes, int n)
 {
-	/* a permit that is changed all day long is not to make a row that has no end */
+	/*
+	 * a permit that is changed all day long is not to make a row that has no
+	 * end
+	 */
 	static WaStatement keep =
 		WA_STATEMENT("WITH k AS MATERIALIZED (SELECT o.message_id AS id, k.event, k.place,"
 					 " k.change::jsonb || jsonb_build_object('event', k.event::text) AS change"

@@ -85,8 +85,8 @@ wa_queue_purge(void)
 	/*
 	 * A message that somebody holds for so long is not wanted any more.  One
 	 * that still waits keeps what it needs, and must not keep the data of all
-	 * that were made after it: it is noted, and loses its data when it has been
-	 * over for as long.
+	 * that were made after it: it is noted, and loses its data when it has
+	 * been over for as long.
 	 */
 	static WaStatement blank =
 		WA_STATEMENT("WITH p AS (SELECT purged_message_id, unpurged FROM wa.read_position),"
@@ -130,10 +130,11 @@ wa_queue_purge(void)
 		return 0;
 
 	/*
-	 * A worker that has just started comes here first, maybe before autovacuum
-	 * has seen what piled up.  A plan made for an empty table reads all of
-	 * wa.message for each row of a batch, for half a minute with some thousand
-	 * messages, and what is on the wire meanwhile ends without an answer.
+	 * A worker that has just started comes here first, maybe before
+	 * autovacuum has seen what piled up.  A plan made for an empty table
+	 * reads all of wa.message for each row of a batch, for half a minute with
+	 * some thousand messages, and what is on the wire meanwhile ends without
+	 * an answer.
 	 */
 	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);

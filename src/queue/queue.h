@@ -84,15 +84,16 @@ typedef struct WaNewMessage
 	const char *still;			/* JSON object: what must still be so */
 	const char *change;			/* JSON object: for which it was made */
 	bool		in_doubt;		/* may have been sent before a failover */
-	const char *avoids;			/* provider that is not to get it, as if it had
-								 * refused it; or NULL */
+	const char *avoids;			/* provider that is not to get it, as if it
+								 * had refused it; or NULL */
 } WaNewMessage;
 
 /* What becomes of a message whose text waited for a setting. */
 typedef struct WaTextRow
 {
 	int64		id;
-	WaState		state;			/* with a text: of the one that takes its place */
+	WaState		state;			/* with a text: of the one that takes its
+								 * place */
 	WaReason	reason;
 	const char *detail;
 	const char *body;			/* NULL: it has none */

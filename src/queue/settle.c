@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(wa_sql_settle);
  */
 static bool
 settle(int64 message, int attempt, const char *provider_message_id,
-				bool accepted, const char *detail)
+	   bool accepted, const char *detail)
 {
 	static WaStatement put =
 		WA_STATEMENT("INSERT INTO wa.request (action, message_id, requested_by, detail)"
@@ -71,7 +71,7 @@ wa_sql_settle(PG_FUNCTION_ARGS)
 				 errmsg("attempts are numbered from 1")));
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	noted = settle(PG_GETARG_INT64(0), PG_GETARG_INT32(1), provider_message_id,
-							PG_GETARG_BOOL(3), detail);
+				   PG_GETARG_BOOL(3), detail);
 	wa_call_end(&call);
 	PG_RETURN_BOOL(noted);
 }

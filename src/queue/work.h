@@ -108,7 +108,8 @@ typedef struct WaAttemptRow
 /* What the ledger tells of a refusal for a reason that is in no table. */
 typedef struct WaRefusals
 {
-	int			recipients;		/* refused so since the provider took a message */
+	int			recipients;		/* refused so since the provider took a
+								 * message */
 	bool		own;			/* this one was refused so before that already */
 } WaRefusals;
 

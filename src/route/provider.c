@@ -109,7 +109,7 @@ static void
 try_request(WaProvider *provider)
 {
 	static const WaOutbound sample = {
-		.number = "628110000000", .form = WA_FORM_TEXT, .body = "-"
+		.number = "628110000000",.form = WA_FORM_TEXT,.body = "-"
 	};
 	WaRequest	request = {0};
 	WaSaidText	err = {""};
@@ -263,7 +263,7 @@ load_row(WaProvider *provider, uint64 row, RawSettings *raw)
 	if (!wa_row_isnull(row, COL_PAUSED_AT))
 		provider->paused = psprintf("paused by %s since %s", wa_row_text(row, COL_PAUSED_BY),
 									wa_office_time_words(wa_row_timestamptz(row, COL_PAUSED_AT),
-												  wa_office_get("time_zone")));
+														 wa_office_get("time_zone")));
 	provider->probe_at = wa_row_timestamptz(row, COL_PROBE_AT);
 	provider->failed_probes = Max(wa_row_int4(row, COL_FAILED_PROBES), 0);
 	provider->quota_left = wa_row_isnull(row, COL_QUOTA_LEFT) ? -1 :
@@ -321,7 +321,7 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 		if (!wa_gateway_base_url_ok(provider->base_url, &err))
 			add_problem(provider, wa_said_english(WA_SAID_IN(&err)));
 		else if (!wa_gateway_url_allowed(provider->kind, provider->base_url,
-									wa_guc_allowed_hosts, &err))
+										 wa_guc_allowed_hosts, &err))
 			add_problem(provider,
 						psprintf("its base_url may not be used: %s (setting sicantik_wa.allowed_hosts)",
 								 wa_said_english(WA_SAID_IN(&err))));

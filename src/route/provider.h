@@ -55,8 +55,8 @@ typedef struct WaProvider
 	bool		untouched;		/* as wa_setup() left it: nobody has begun to
 								 * configure it */
 	char	   *problem;		/* why it cannot be used, or NULL */
-	bool		unfit;			/* that is so because no request can be made of
-								 * its settings */
+	bool		unfit;			/* that is so because no request can be made
+								 * of its settings */
 } WaProvider;
 
 typedef struct WaProviders

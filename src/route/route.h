@@ -45,14 +45,16 @@ typedef struct WaRoute
 	char	  **tried;			/* have refused it just now */
 	int			ntried;
 	bool		later;			/* it is asked once more before it goes: who
-								 * else has the number need not be found out now */
-	TimestampTz seen_at;		/* the message was first seen then; 0: there is
-								 * none, somebody asks */
+								 * else has the number need not be found out
+								 * now */
+	TimestampTz seen_at;		/* the message was first seen then; 0: there
+								 * is none, somebody asks */
 
 	/* what is known of the person (wa_route_load_facts) */
 	bool		opted_in;
 	bool		in_window;		/* wrote to us within 24 hours */
-	bool		other_number;	/* the contact does not have this number any more */
+	bool		other_number;	/* the contact does not have this number any
+								 * more */
 	const char *refusal;		/* gets nothing from any provider, and why */
 	WaNobody	nobody;			/* the same as a code */
 
@@ -62,7 +64,8 @@ typedef struct WaRoute
 	bool		as_template;	/* the provider's own template */
 	bool		use_window;		/* possible only inside the 24-hour window */
 	bool		exhausted;		/* none, but only because all have refused */
-	char	   *reason;			/* why this one, and who was refused, palloc()ed */
+	char	   *reason;			/* why this one, and who was refused,
+								 * palloc()ed */
 } WaRoute;
 
 /* Why a provider is to be left out for now; NULL: it is not. */

@@ -47,7 +47,8 @@ typedef struct SaidNo
 	Numbers		in_odoo;
 	Numbers		blacklisted;
 	instr_time	begun;			/* when it was read, */
-	TimestampTz begun_at;		/* not later, by the clock of those times that are compared, */
+	TimestampTz begun_at;		/* not later, by the clock of those times that
+								 * are compared, */
 	double		took;			/* for how many seconds, */
 	TimestampTz statement;		/* and by what */
 	CommandId	command;

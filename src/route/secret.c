@@ -314,7 +314,11 @@ read_file(int fd, char *buffer, char **why, bool *exposed)
 		*why = "is not a regular file";
 		return false;
 	}
-	/* as PostgreSQL wants it of the key of its certificate: root may let us read */
+
+	/*
+	 * as PostgreSQL wants it of the key of its certificate: root may let us
+	 * read
+	 */
 	*exposed = (st.st_mode & (st.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO)) != 0;
 	while (len <= WA_SECRET_BYTES)
 	{

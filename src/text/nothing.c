@@ -20,10 +20,11 @@
  * them, the latter in Indonesian too, and as people fill in a form that must
  * not stay empty.  Compared without case.
  */
-static const char words[][sizeof("undefined")] = {
+static const char words[][sizeof("undefined")] =
+{
 	"false", "none", "null", "nil", "undefined", "nan", "nat", "n/a", "#n/a", "n.a.",
-	"<na>", "<null>", "(null)", "(none)", "[null]", "#null!", "#value!", "#ref!", "#name?",
-	"salah", "kosong", "nihil", "tidak ada", "belum ada"
+		"<na>", "<null>", "(null)", "(none)", "[null]", "#null!", "#value!", "#ref!", "#name?",
+		"salah", "kosong", "nihil", "tidak ada", "belum ada"
 };
 
 /* Blanks, and the quotes and dashes that may stand around nothing. */

@@ -186,7 +186,10 @@ choose_number(const Segment *seg, char out[WA_NUMBER_SIZE])
 			return false;
 	}
 
-	/* 0812-3456-789 2: likewise, where the rest is a whole number, and the tail is no group like the others */
+	/*
+	 * 0812-3456-789 2: likewise, where the rest is a whole number, and the
+	 * tail is no group like the others
+	 */
 	else if (n > 2 && seg->group[n - 1].len <= 2 && seg->group[n - 1].len < seg->group[n - 2].len &&
 			 wa_text_read_number(seg->digits, seg->group[n - 1].start, seg->plus, found) == WA_TEXT_MOBILE &&
 			 strlen(found) >= strlen("62") + WA_TEXT_NSN_MIN + 1)

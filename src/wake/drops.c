@@ -13,7 +13,8 @@
 
 #include "wake/slot.h"
 
-#define DROP_EPISODE	60000	/* milliseconds; quiet for so long: say it anew */
+#define DROP_EPISODE	60000	/* milliseconds; quiet for so long: say it
+								 * anew */
 
 /* Drops counted while the database has no slot yet. */
 static uint64 uncounted[WA_DROP_COUNT];
@@ -73,7 +74,7 @@ wa_wake_count_drop(WaDropReason reason, uint64 events)
  */
 bool
 wa_wake_take_drops(uint64 dropped[WA_DROP_COUNT],
-					 TimestampTz *first, TimestampTz *last)
+				   TimestampTz *first, TimestampTz *last)
 {
 	WaSlot	   *slot;
 	bool		any = false;

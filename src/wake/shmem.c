@@ -352,7 +352,7 @@ wa_wake_slot_running(int index)
  */
 void
 wa_wake_slot_detach(int index, WaExit how, bool stay_away, bool visit,
-			   TimestampTz next_due)
+					TimestampTz next_due)
 {
 	WaSlot	   *slot = &wa_wake_shared->slots[index];
 	TimestampTz now = GetCurrentTimestamp();
@@ -479,7 +479,7 @@ wa_wake_slot_info(Oid database, WaSlotInfo *info)
 	info->next_due = slot->next_due;
 	info->hold_off_until =
 		wa_wake_time_ahead(slot->hold_off_until, GetCurrentTimestamp(),
-					  WA_HOLD_OFF) ? slot->hold_off_until : 0;
+						   WA_HOLD_OFF) ? slot->hold_off_until : 0;
 	for (int i = 0; i < WA_DROP_COUNT; i++)
 		info->dropped[i] = pg_atomic_read_u64(&slot->dropped[i]);
 	info->first_drop = (TimestampTz) pg_atomic_read_u64(&slot->first_drop);

@@ -65,14 +65,14 @@ typedef struct WaSlot
 								 * step */
 	pg_atomic_uint64 asked_at;	/* TimestampTz at which "pending" was set */
 	pg_atomic_uint64 progress_at;	/* TimestampTz at which the worker's step
-									 * began, or last made progress; 0: between
-									 * two steps */
+									 * began, or last made progress; 0:
+									 * between two steps */
 	pg_atomic_uint64 first_drop;	/* TimestampTz; 0: none */
 	pg_atomic_uint64 last_drop; /* TimestampTz; 0: none */
 	pg_atomic_uint64 dropped[WA_DROP_COUNT];
 	pg_atomic_uint64 drop_said[WA_DROP_COUNT];	/* TimestampTz of the last one */
-	pg_atomic_uint64 clock_offset;	/* wa_worker_clock_offset() that the database's
-									 * waits go by; 0: not known */
+	pg_atomic_uint64 clock_offset;	/* wa_worker_clock_offset() that the
+									 * database's waits go by; 0: not known */
 	pg_atomic_uint64 taken_at;	/* TimestampTz */
 	WaFired		fired[WA_FIRED_TABLES];
 	pg_atomic_uint32 pending;	/* work was committed, no worker has looked */
@@ -94,8 +94,8 @@ typedef struct WaSlot
 	uint64		start_serial;	/* the start that may attach */
 	TimestampTz started_at;		/* of the last start, 0: never */
 	TimestampTz waiting_since;	/* for a place in the pool; 0: it does not */
-	TimestampTz pressed_at;		/* when the worker, which is stuck, was told to
-								 * leave at once, since others wait; 0: not */
+	TimestampTz pressed_at;		/* when the worker, which is stuck, was told
+								 * to leave at once, since others wait; 0: not */
 	TimestampTz ended_at;		/* and when it was ended; 0: not */
 	TimestampTz next_due;		/* 0: nothing */
 	TimestampTz hold_off_until; /* 0: none */
@@ -117,8 +117,10 @@ typedef struct WaShared
 								 * ran: all before it are older than the last
 								 * promotion; 0: it has not run */
 
-	/* databases[i] is the oid that slots[i] is for, 0 if free; set under
-	 * wa_wake_lock, read without */
+	/*
+	 * databases[i] is the oid that slots[i] is for, 0 if free; set under
+	 * wa_wake_lock, read without
+	 */
 	pg_atomic_uint32 databases[WA_SLOTS];
 	WaSlot		slots[WA_SLOTS];
 } WaShared;
@@ -144,7 +146,7 @@ extern void wa_wake_slot_raise_leave(WaSlot *slot, WaLeave leave);
 extern bool wa_wake_slot_attach(int index, const WaWorkerArgs *args);
 extern bool wa_wake_slot_running(int index);
 extern void wa_wake_slot_detach(int index, WaExit how, bool stay_away, bool visit,
-						   TimestampTz next_due);
+								TimestampTz next_due);
 extern bool wa_wake_time_ahead(TimestampTz until, TimestampTz now, int at_most_ms);
 
 /* wake.c */

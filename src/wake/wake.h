@@ -75,7 +75,7 @@ extern PGDLLEXPORT bool wa_wake_new_reason(const char *why);
 /* drops.c */
 extern bool wa_wake_count_drop(WaDropReason reason, uint64 events);
 extern bool wa_wake_take_drops(uint64 dropped[WA_DROP_COUNT],
-								 TimestampTz *first, TimestampTz *last);
+							   TimestampTz *first, TimestampTz *last);
 
 /* fired.c */
 extern void wa_wake_note_fired(Oid relid);

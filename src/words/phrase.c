@@ -79,7 +79,7 @@ match(const char *form, const char *text, size_t len, WaPhraseValue *values, int
 {
 	const char *end = text + len;
 	const char *value = NULL;	/* where the value in course begins */
-	bool		any = false;	/* it may contain BETWEEN */
+		bool		any = false;	/* it may contain BETWEEN */
 	int			own = 0;
 
 	*nvalues = 0;

@@ -120,7 +120,7 @@ sweep(TimestampTz now)
 		last_sweep = now;		/* all are unknown anyway */
 	if (!all &&
 		wa_wake_time_ahead(TimestampTzPlusMilliseconds(last_sweep, SWEEP_EVERY),
-					  now, SWEEP_EVERY))
+						   now, SWEEP_EVERY))
 		return false;
 
 	last_sweep = now;
@@ -193,7 +193,7 @@ wa_worker_launcher_main(Datum main_arg)
 							U64FromFullTransactionId(ReadNextFullTransactionId()));
 	was_enabled = wa_guc_enabled;
 	if (wa_wake_time_ahead(wa_wake_shared->start_after, GetCurrentTimestamp(),
-					  WA_LONGEST_CRASH_WAIT))
+						   WA_LONGEST_CRASH_WAIT))
 		ereport(LOG,
 				(errmsg("sicantik_wa launcher started; workers wait %ld ms because the server has just recovered from a crash",
 						TimestampDifferenceMilliseconds(GetCurrentTimestamp(),

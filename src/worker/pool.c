@@ -112,8 +112,8 @@ wa_worker_pool_check_starts(TimestampTz now)
 		{
 			if (handles[i] == NULL && !lost)
 				lost = !wa_wake_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
-																  START_GIVEN_UP),
-									  now, START_GIVEN_UP);
+																	   START_GIVEN_UP),
+										   now, START_GIVEN_UP);
 			else if (lost)
 				lost = slot->start_serial == handle_serials[i];
 			if (lost)
@@ -200,8 +200,8 @@ choose(TimestampTz now, int *waiting, int *active)
 		if ((slot->state == WA_SLOT_RUNNING && !is_lost(slot, now)) ||
 			(slot->state == WA_SLOT_STARTING &&
 			 wa_wake_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
-													   START_COUNTS),
-						   now, START_COUNTS)))
+															START_COUNTS),
+								now, START_COUNTS)))
 			(*active)++;
 		if (slot->state == WA_SLOT_RUNNING || slot->state == WA_SLOT_STARTING)
 			continue;
@@ -280,8 +280,8 @@ static void
 no_place(Oid database, TimestampTz now)
 {
 	if (!wa_wake_time_ahead(TimestampTzPlusMilliseconds(register_failed_at,
-												   REGISTER_EPISODE),
-					   now, REGISTER_EPISODE))
+														REGISTER_EPISODE),
+							now, REGISTER_EPISODE))
 		ereport(LOG,
 				(errmsg("could not register a sicantik_wa worker for database %u: all background worker slots of the server are in use",
 						database),
@@ -461,7 +461,7 @@ wa_worker_pool_ask_to_leave(int waiting, TimestampTz now)
 				continue;
 			if (pass == 0 ? since != 0 :
 				wa_wake_time_ahead(TimestampTzPlusMilliseconds(since, DRAIN_LIMIT),
-							  now, DRAIN_LIMIT))
+								   now, DRAIN_LIMIT))
 				continue;
 			wa_wake_slot_raise_leave(slot, WA_LEAVE_DONE);
 			wa_wake_slot_wake(slot);

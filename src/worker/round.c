@@ -215,7 +215,10 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
 	if (may_send && !more && now >= next_purge)
 	{
-		/* set first: a wrong retention in wa.setting raises an error each time */
+		/*
+		 * set first: a wrong retention in wa.setting raises an error each
+		 * time
+		 */
 		next_purge = now + PURGE_US;
 		more = wa_compose_purge() + wa_queue_purge() > 0;
 		if (more)

@@ -66,6 +66,7 @@ static const struct
 	{"array_nulls", "on"},
 	{"row_security", "on"},
 	{"client_min_messages", "warning"},
+
 	/*
 	 * Our tables are usually empty when a statement is planned and large when
 	 * it runs: every one of them is written for one index (see plan_large.c).
@@ -77,9 +78,11 @@ static const struct
 	{"enable_mergejoin", "off"},
 	{"jit", "off"},
 	{"max_parallel_workers_per_gather", "0"},
+
 	/*
 	 * Modules that log statements: the worker's are always the same few, and
-	 * their parameters, also those in a plan, are citizens' numbers and texts.
+	 * their parameters, also those in a plan, are citizens' numbers and
+	 * texts.
 	 */
 	{"pgaudit.log", "none"},
 	{"pgaudit.log_parameter", "off"},

@@ -163,7 +163,7 @@ static void
 leave_slot(int code, Datum arg)
 {
 	wa_wake_slot_detach(my_index, exit_how, terminated || ProcDiePending,
-				   exit_visit, next_due);
+						exit_visit, next_due);
 }
 
 /*
@@ -425,7 +425,7 @@ serve(void)
 	TimestampTz idle_since = GetCurrentTimestamp();
 	TimestampTz retry_at = 0;
 	bool		look = true;	/* a run is wanted at the next chance */
-	bool		reload = false;
+		bool		reload = false;
 	int			errors = 0;
 
 	(void) wa_wake_reload_take();

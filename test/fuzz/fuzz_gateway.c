@@ -123,7 +123,7 @@ fits(const char *s, size_t size)
 
 /* The proofs of acceptance in an answer, looked for with json-c alone. */
 static bool
-meta_proves(json_object *root, const WaVerdict *verdict)
+meta_proves(json_object * root, const WaVerdict *verdict)
 {
 	json_object *value;
 
@@ -135,7 +135,7 @@ meta_proves(json_object *root, const WaVerdict *verdict)
 }
 
 static bool
-fonnte_proves(json_object *root, const WaVerdict *verdict)
+fonnte_proves(json_object * root, const WaVerdict *verdict)
 {
 	json_object *value;
 	json_object *status;
@@ -151,7 +151,7 @@ fonnte_proves(json_object *root, const WaVerdict *verdict)
 }
 
 static bool
-watzap_proves(json_object *root, const WaVerdict *verdict)
+watzap_proves(json_object * root, const WaVerdict *verdict)
 {
 	json_object *value;
 
@@ -165,7 +165,7 @@ static const struct Known
 {
 	const char *kind;
 	const char *host;
-	bool		(*proves) (json_object *root, const WaVerdict *verdict);
+	bool		(*proves) (json_object * root, const WaVerdict *verdict);
 	bool		is_form;		/* its requests are forms, not JSON */
 	const char *text[2];		/* where a request carries the text */
 	const char *hidden;			/* what it fills in by itself and must not */

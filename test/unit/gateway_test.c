@@ -1285,58 +1285,58 @@ static const RequestCase requests[] = {
 		{.number = "6281234567890",.form = WA_FORM_POSITIONAL,
 			.template_name = "izin_selesai_diproses",.params = three,
 		.nparams = 3,.callback = "swa:1:42"},
-	META_HEAD("https://graph.facebook.com")
+		META_HEAD("https://graph.facebook.com")
 	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"6281234567890\",\"type\":\"template\",\"biz_opaque_callback_data\":\"swa:1:42\",\"template\":{\"name\":\"izin_selesai_diproses\",\"language\":{\"code\":\"id\"},\"components\":[{\"type\":\"body\",\"parameters\":[{\"type\":\"text\",\"text\":\"Budi \\\"Santoso\\\"\"},{\"type\":\"text\",\"text\":\"SIUP / A\"},{\"type\":\"text\",\"text\":\"-\"}]}]}}"},
 	{"meta", "",
 		{.number = "6281234567890",.form = WA_FORM_NAMED,
 			.template_name = "izin_selesai_bernama",.language = "en_US",
 		.params = three,.nparams = 1},
-	META_HEAD("https://graph.facebook.com")
+		META_HEAD("https://graph.facebook.com")
 	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"6281234567890\",\"type\":\"template\",\"template\":{\"name\":\"izin_selesai_bernama\",\"language\":{\"code\":\"en_US\"},\"components\":[{\"type\":\"body\",\"parameters\":[{\"type\":\"text\",\"parameter_name\":\"partner_name\",\"text\":\"Budi \\\"Santoso\\\"\"}]}]}}"},
 	{"meta", "http://127.0.0.1:8080/",
 		{.number = "6281234567890",.form = WA_FORM_POSITIONAL,
 		.template_name = "hello_world",.language = "",.callback = ""},
-	META_HEAD("http://127.0.0.1:8080")
+		META_HEAD("http://127.0.0.1:8080")
 	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"6281234567890\",\"type\":\"template\",\"template\":{\"name\":\"hello_world\",\"language\":{\"code\":\"id\"}}}"},
 	{"meta", NULL,
 		{.number = "6281234567890",.form = WA_FORM_TEXT,
 		.body = "Yth. \"Budi\"\\,\r\n\tizin \xc3\xa9 \xf0\x9f\x98\x80 </b> \x01\x7f",.callback = "swa:1:42"},
-	META_HEAD("https://graph.facebook.com")
+		META_HEAD("https://graph.facebook.com")
 	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"6281234567890\",\"type\":\"text\",\"biz_opaque_callback_data\":\"swa:1:42\",\"text\":{\"body\":\"Yth. \\\"Budi\\\"\\\\,\\r\\n\\tizin \xc3\xa9 \xf0\x9f\x98\x80 </b> \\u0001\\u007f\",\"preview_url\":false}}"},
 	{"fonnte", NULL,
 		{.number = "6281234567890",.form = WA_FORM_TEXT,
 		.body = "Yth. Budi, izin SIUP Anda selesai."},
-	FONNTE_HEAD
+		FONNTE_HEAD
 	"target=6281234567890&message=Yth.%20Budi%2C%20izin%20SIUP%20Anda%20selesai.&countryCode=62&connectOnly=true&preview=false"},
 	{"fonnte", NULL,
 		{.number = "12025550123",.form = WA_FORM_TEXT,
 		.body = "a&b=c+d%~-_.\n\xc3\xa9|,"},
-	FONNTE_HEAD
+		FONNTE_HEAD
 	"target=12025550123&message=a%26b%3Dc%2Bd%25~-_.%0A%C3%A9%7C%2C&countryCode=0&connectOnly=true&preview=false"},
 	{"fonnte", NULL,
 		{.number = "6281",.form = WA_FORM_TEXT,
 		.body = "{name}{VAR12} {{Name}} {var} {names} {nam {var1 {var1} {"},
-	FONNTE_HEAD
+		FONNTE_HEAD
 	"target=6281&message=%7B%E2%80%8Bname%7D%7B%E2%80%8BVAR12%7D%20%7B%7B%E2%80%8BName%7D%7D%20%7Bvar%7D%20%7Bnames%7D%20%7Bnam%20%7Bvar1%20%7B%E2%80%8Bvar1%7D%20%7B&countryCode=62&connectOnly=true&preview=false"},
 	{"fonnte", NULL,
 		{.number = "6281234567890",.form = WA_FORM_POSITIONAL,
 		.template_name = "template_fonnte_001",.params = three,.nparams = 3},
-	FONNTE_HEAD
+		FONNTE_HEAD
 	"target=6281234567890&template=template_fonnte_001&var1=Budi%20%22Santoso%22&var2=SIUP%20%2F%20A&var3=-&countryCode=62&connectOnly=true&preview=false"},
 	{"watzap", NULL,
 		{.number = "6281234567890",.form = WA_FORM_TEXT,
 		.body = "Yth. Budi,\nizin \"SIUP\""},
-	WATZAP_HEAD("send_message")
+		WATZAP_HEAD("send_message")
 	WATZAP_KEYS "\"phone_no\":\"6281234567890\",\"message\":\"Yth. Budi,\\nizin \\\"SIUP\\\"\"}"},
 	{"watzap", NULL,
 		{.number = "6281234567890",.form = WA_FORM_POSITIONAL,
 		.template_name = "template_watzap_001",.params = three,.nparams = 3},
-	WATZAP_HEAD("message/sendTemplate")
+		WATZAP_HEAD("message/sendTemplate")
 	WATZAP_KEYS "\"phone_no\":\"6281234567890\",\"template_id\":\"template_watzap_001\",\"params\":{\"1\":\"Budi \\\"Santoso\\\"\",\"2\":\"SIUP / A\",\"3\":\"-\"}}"},
 	{"watzap", NULL,
 		{.number = "6281234567890",.form = WA_FORM_POSITIONAL,
 		.template_name = "t"},
-	WATZAP_HEAD("message/sendTemplate")
+		WATZAP_HEAD("message/sendTemplate")
 	WATZAP_KEYS "\"phone_no\":\"6281234567890\",\"template_id\":\"t\",\"params\":{}}"},
 };
 
@@ -1370,7 +1370,7 @@ test_requests(void)
 		const WaPair *settings;
 		size_t		nsettings;
 		WaRequest	req;
-		WaSaidText		err = {""};
+		WaSaidText	err = {""};
 		char		flat[4096];
 
 		memset(&req, 0xff, sizeof(req));
@@ -1409,7 +1409,7 @@ test_request_settings(void)
 	};
 	WaOutbound	msg = {.number = "62811",.form = WA_FORM_TEXT,.body = "x"};
 	WaRequest	req;
-	WaSaidText		err = {""};
+	WaSaidText	err = {""};
 	size_t		i;
 
 	CHECK(wa_gateway_find("meta")->build(NULL, version, 3, &msg, &req, &err));
@@ -1440,7 +1440,7 @@ check_refused(const char *kind, const char *base_url,
 			  const WaOutbound *msg, const char *part)
 {
 	WaRequest	req;
-	WaSaidText		err = {""};
+	WaSaidText	err = {""};
 	bool		built;
 
 	memset(&req, 0xff, sizeof(req));
@@ -1497,7 +1497,7 @@ test_requests_refused(void)
 		const WaPair *settings;
 		size_t		nsettings;
 		WaRequest	req;
-		WaSaidText		err = {""};
+		WaSaidText	err = {""};
 		WaPair		own[8];
 		char		name[64];
 
@@ -1679,7 +1679,7 @@ test_test_requests(void)
 		const WaPair *settings;
 		size_t		nsettings;
 		WaRequest	req;
-		WaSaidText		err = {""};
+		WaSaidText	err = {""};
 		char		flat[1024];
 
 		settings = settings_of(cases[i].kind, &nsettings);
@@ -2037,7 +2037,7 @@ test_hosts(void)
 		{"meta", "http://[]:8081/", false},
 	};
 	char		url[2100];
-	WaSaidText		err = {""};
+	WaSaidText	err = {""};
 	size_t		i;
 
 	for (i = 0; i < LENGTH(cases); i++)
@@ -2127,7 +2127,7 @@ test_host_lists(void)
 		{"meta=x\n", false},
 	};
 	char		long_label[80] = "meta=";
-	WaSaidText		err = {""};
+	WaSaidText	err = {""};
 	size_t		i;
 
 	for (i = 0; i < LENGTH(cases); i++)

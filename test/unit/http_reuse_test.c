@@ -337,7 +337,8 @@ test_early(Wire *w)
 {
 	WaHttp	   *http = wire_engine(w, 8);
 	WaHttpAnswer a;
-	size_t		len = (size_t) 48 << 20;	/* more than all buffers on the way */
+	size_t		len = (size_t) 48 << 20;	/* more than all buffers on the
+											 * way */
 	char	   *big = malloc(len + 1);
 
 	if (big == NULL)

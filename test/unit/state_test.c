@@ -364,7 +364,10 @@ test_promises(void)
 		{
 			uint32_t	from = from_any(change, to);
 
-			/* nothing is on the wire but what was claimed, and a claim is of what waits */
+			/*
+			 * nothing is on the wire but what was claimed, and a claim is of
+			 * what waits
+			 */
 			if (to == WA_STATE_SENDING)
 				CHECK_INT(from, change == WA_CHANGE_CLAIM ? WA_IN(WA_STATE_QUEUED) : 0);
 			/* only a person takes back that it was sent */
