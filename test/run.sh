@@ -32,7 +32,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 started=$SECONDS
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(build unit fuzz simulator regress isolation tap)
+[ ${#parts[@]} -gt 0 ] || parts=(build format unit fuzz simulator regress isolation tap)
 
 # Nothing of the caller's world: connections, languages, directories.
 for name in $(compgen -e); do
