@@ -68,7 +68,7 @@ refuse_by_hand(int64 id, WaState from, WaState to)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("state \"%s\" of message " INT64_FORMAT " cannot be written by hand", shown(to), id),
+			 errmsg("state \"%s\" of message " INT64_FORMAT " cannot be written by hand", wa_queue_state_name(to), id),
 			 errdetail("What waits to be sent is in a queue of the worker's; the state alone would wait for ever."),
 			 from == WA_STATE_HELD ? errhint("SELECT wa_release(" INT64_FORMAT ") lets it go.", id) :
 			 from == WA_STATE_QUEUED ? errhint("It goes by itself when its turn comes.") :
@@ -131,7 +131,7 @@ wa_sql_law(PG_FUNCTION_ARGS)
 	if (from == WA_STATE_NONE || to == WA_STATE_NONE)
 		return PointerGetDatum(data->tg_newtuple);
 	/* whatever a person writes beside the state is his */
-	if (under_way == WA_CHANGE_HAND && from == to)
+	if (under_way == WA_CHANGE_HAND && strcmp(wa_queue_state_name(from), wa_queue_state_name(to)) == 0)
 		return PointerGetDatum(data->tg_newtuple);
 	reason = wa_queue_reason_read(column_of(data, data->tg_newtuple, "reason"));
 	if (from != to || reason != wa_queue_reason_read(column_of(data, data->tg_trigtuple, "reason")))
