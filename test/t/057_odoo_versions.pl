@@ -36,7 +36,8 @@ sub announce
 
 	sql("UPDATE sicantik_permit SET status = 'draft', permit_number = NULL WHERE id = 1");
 	sql("UPDATE sicantik_permit SET status = 'active', permit_number = '$number', issue_date = NULL, received_date = NULL, is_renewal = NULL WHERE id = 1");
-	my $where = "scenario = 'permit_ready' AND params ->> 'permit_number' = '$number'";
+	# one that nobody could be told before may be told first, and give way to this one
+	my $where = "scenario = 'permit_ready' AND params ->> 'permit_number' = '$number' AND state <> 'superseded'";
 	ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE $where AND finished_at IS NOT NULL", '1'),
 		"permit $number is announced");
 	return sql("SELECT $columns FROM wa.message WHERE $where");
