@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "admin/admin.h"
-#include "pg/app_table.h"
+#include "odoo/odoo.h"
 
 /*
  * Odoo's own address, without a slash at its end, palloc()ed; NULL if it has
@@ -20,22 +20,9 @@
 char *
 wa_admin_odoo_base_url(void)
 {
-	static const char *const columns[] = {"value"};
-	static const char *const keys[] = {"web.base.url"};
-	WaAppTable	table;
-	WaAppRows	rows;
-	char	   *url;
-	size_t		len;
+	char	   *url = wa_odoo_parameter(wa_office_get("odoo_schema"), "web.base.url");
 
-	if (wa_app_open(&table, wa_office_get("odoo_schema"),
-					"ir_config_parameter") != WA_APP_READY)
-		return NULL;
-	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key",
-						keys, lengthof(keys));
-	if (rows.n == 0 || rows.values[0][0] == NULL || rows.values[0][0][0] == '\0')
-		return NULL;
-	url = rows.values[0][0];
-	for (len = strlen(url); len > 0 && url[len - 1] == '/'; len--)
+	for (size_t len = url ? strlen(url) : 0; len > 0 && url[len - 1] == '/'; len--)
 		url[len - 1] = '\0';
 	return url;
 }

@@ -13,7 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
-#include "compose/people.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -30,23 +30,25 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 	int64		partner_id = PG_GETARG_INT64(0);
 	char	   *template_key = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	WaCall		call;
-	WaBatch		batch = {0};
+	WaOdoo		odoo = {0};
 	WaRoute		route = {0};
 	WaProviders providers;
+	WaMapping  *mappings;
+	int			nmappings;
 	WaRecipient *recipient;
 	const char *locked = NULL;
 	Datum		values[4] = {0};
 	bool		nulls[4] = {true, true, false, false};
 
 	wa_call_begin(&call, WA_LEVEL_VIEW);
-	batch.schema = wa_office_get("odoo_schema");
+	odoo.schema = wa_office_get("odoo_schema");
 	if (wa_route_load_template(template_key) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("template \"%s\" does not exist", template_key)));
-	if (!wa_compose_people_load_partners(&batch, &partner_id, 1))
-		wa_call_table_locked(batch.locked_table);
-	recipient = wa_compose_people_partner(&batch, partner_id);
+	if (!wa_odoo_load_partners(&odoo, &partner_id, 1))
+		wa_call_table_locked(odoo.locked_table);
+	recipient = wa_odoo_partner(&odoo, partner_id);
 	if (recipient == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -56,16 +58,16 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 	route.partner_id = partner_id;
 	route.template_key = template_key;
 	route.requires_opt_in = true;
-	batch.mappings = wa_route_load_mappings(&batch.nmappings);
+	mappings = wa_route_load_mappings(&nmappings);
 	wa_route_load_providers(&providers, false);
-	if (!wa_route_load_facts(&route, 1, batch.schema, &locked, NULL))
+	if (!wa_route_load_facts(&route, 1, odoo.schema, &locked, NULL))
 		wa_call_table_locked(locked);
 	if (route.number == NULL)
 		route.reason = psprintf("no message: no usable number in %s", recipient->tried);
 	else if (route.refusal)
 		route.reason = psprintf("no message: %s", route.refusal);
 	else
-		wa_route_decide(&route, &providers, batch.mappings, batch.nmappings, NULL);
+		wa_route_decide(&route, &providers, mappings, nmappings, NULL);
 	if (route.provider)
 	{
 		nulls[0] = nulls[1] = false;

@@ -17,9 +17,9 @@
 #include "utils/timestamp.h"
 
 #include "compose/json_values.h"
-#include "compose/people.h"
-#include "compose/permit.h"
+#include "compose/record_values.h"
 #include "identity/identity.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -68,7 +68,7 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route, WaSaid *obstacle)
 	const char *locked = NULL;
 
 	wa_route_load_providers(&providers, false);
-	if (!wa_route_load_facts(route, 1, batch->schema, &locked, NULL))
+	if (!wa_route_load_facts(route, 1, batch->odoo.schema, &locked, NULL))
 		wa_call_table_locked(locked ? locked : "res_partner");
 	if (route->refusal)
 	{
@@ -176,12 +176,12 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 		tell_verdict(story, obstacle, &route);
 		return;
 	}
-	batch.schema = wa_office_get("odoo_schema");
+	batch.odoo.schema = wa_office_get("odoo_schema");
 	batch.time_zone = wa_office_get("time_zone");
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
-	if (!wa_compose_people_load_partners(&batch, &partner_id, 1))
-		wa_call_table_locked(batch.locked_table ? batch.locked_table : "res_partner");
-	recipient = wa_compose_people_partner(&batch, partner_id);
+	if (!wa_odoo_load_partners(&batch.odoo, &partner_id, 1))
+		wa_call_table_locked(batch.odoo.locked_table ? batch.odoo.locked_table : "res_partner");
+	recipient = wa_odoo_partner(&batch.odoo, partner_id);
 	if (recipient == NULL)
 	{
 		hinder(story, &obstacle,
@@ -208,9 +208,9 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	wa_compose_values_add(&values, "timestamp", wa_compose_value_time(GetCurrentTimestamp(), batch.time_zone));
 	if (permit_id != 0)
 	{
-		if (!wa_compose_permits_load(&batch, &permit_id, 1))
-			wa_call_table_locked(batch.locked_table ? batch.locked_table : "res_partner");
-		permit = wa_compose_permit_find(&batch, permit_id);
+		if (!wa_odoo_load_permits(&batch.odoo, &permit_id, 1))
+			wa_call_table_locked(batch.odoo.locked_table ? batch.odoo.locked_table : "res_partner");
+		permit = wa_odoo_permit(&batch.odoo, permit_id);
 		if (permit)
 			wa_compose_permit_values(&batch, &values, permit, recipient);
 		else

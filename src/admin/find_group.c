@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "admin/findings.h"
-#include "compose/people.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/query.h"
 
@@ -19,14 +19,13 @@
 static char *
 group_problem(const char *group)
 {
-	WaBatch		batch = {0};
+	WaOdoo		odoo = {.schema = wa_office_get("odoo_schema")};
 
-	batch.schema = wa_office_get("odoo_schema");
-	if (!wa_compose_people_load_group(&batch, group))
+	if (!wa_odoo_load_group(&odoo, group))
 		return NULL;
-	if (!wa_compose_people_group_known(&batch, group))
+	if (!wa_odoo_group_known(&odoo, group))
 		return psprintf("the group %s does not exist in Odoo", group);
-	if (wa_compose_people_group(&batch, group) == NIL)
+	if (wa_odoo_group(&odoo, group) == NIL)
 		return psprintf("no internal user is in the group %s", group);
 	return NULL;
 }

@@ -20,7 +20,7 @@
 #include "utils/builtins.h"
 
 #include "admin/history.h"
-#include "compose/people.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/acting.h"
 #include "pg/app_table.h"
@@ -427,20 +427,19 @@ tell_consent(WaSearch *search)
 static void
 tell_refusals(WaSearch *search, const void *argument)
 {
-	WaBatch		batch = {0};
+	WaOdoo		odoo = {.schema = search->schema};
 	WaRoute    *routes = palloc0(sizeof(WaRoute) * (MAX_ASKED + 1));
 	const char *locked = NULL;
 	const char *why = NULL;
 	int			n = 0;
 
-	batch.schema = search->schema;
 	if (search->number)
 		routes[n++].number = search->number;
-	else if (wa_compose_people_load_partners(&batch, search->partners.list, Min(search->partners.n, MAX_ASKED)))
+	else if (wa_odoo_load_partners(&odoo, search->partners.list, Min(search->partners.n, MAX_ASKED)))
 	{
 		for (int i = 0; i < Min(search->partners.n, MAX_ASKED); i++)
 		{
-			WaRecipient *contact = wa_compose_people_partner(&batch, search->partners.list[i]);
+			WaRecipient *contact = wa_odoo_partner(&odoo, search->partners.list[i]);
 
 			if (contact == NULL)
 				continue;
@@ -450,8 +449,8 @@ tell_refusals(WaSearch *search, const void *argument)
 	}
 	else
 	{
-		locked = batch.locked_table;
-		why = batch.locked_why;
+		locked = odoo.locked_table;
+		why = odoo.locked_why;
 	}
 	if (locked || !wa_route_load_facts(routes, n, search->schema, &locked, &why))
 	{

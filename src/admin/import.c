@@ -26,6 +26,7 @@
 
 #include "admin/admin.h"
 #include "admin/import.h"
+#include "odoo/odoo.h"
 #include "pg/app_table.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -179,15 +180,7 @@ default_chosen(void)
 static int64
 odoo_default(const char *schema)
 {
-	static const char *const columns[] = {"value"};
-	static const char *const keys[] = {"sicantik_whatsapp.default_provider_id"};
-	WaAppTable	table;
-	WaAppRows	rows;
-
-	if (wa_app_open(&table, schema, "ir_config_parameter") != WA_APP_READY)
-		return 0;
-	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key", keys, lengthof(keys));
-	return rows.n > 0 && wa_admin_import_filled(rows.values[0][0]) ? strtoll(rows.values[0][0], NULL, 10) : 0;
+	return wa_odoo_id(wa_odoo_parameter(schema, "sicantik_whatsapp.default_provider_id"));
 }
 
 /* By the id in the first column: each call finds the same order and names. */

@@ -15,6 +15,7 @@
 
 #include "admin/import.h"
 #include "compose/values.h"
+#include "odoo/odoo.h"
 #include "pg/call.h"
 #include "pg/subtransaction.h"
 
@@ -42,7 +43,7 @@ wa_admin_import_translate(const WaAppTable *table, WaAppRows *rows, const char *
 			continue;
 		for (uint64 r = 0; r < rows->n; r++)
 			if (rows->values[r][c] && rows->values[r][c][0] == '{')
-				rows->values[r][c] = wa_compose_value_translated(rows->values[r][c], true);
+				rows->values[r][c] = wa_odoo_translated(rows->values[r][c], true);
 	}
 }
 

@@ -17,7 +17,7 @@
 
 #include "admin/findings.h"
 #include "compose/guards.h"
-#include "compose/people.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/app_table.h"
 #include "route/route.h"
@@ -63,25 +63,24 @@ not_to_be_had(const char *table, const char *why)
 static bool
 count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, const char **problem)
 {
-	WaBatch		batch = {0};
+	WaOdoo		odoo = {.schema = schema};
 	int64	   *ids = palloc(sizeof(int64) * n);
 	WaRoute    *routes = palloc0(sizeof(WaRoute) * n);
 	int			nids = 0;
 	const char *locked;
 	const char *why;
 
-	batch.schema = schema;
 	for (int i = 0; i < n; i++)
 		if (nids == 0 || ids[nids - 1] != permits[i].partner_id)
 			ids[nids++] = permits[i].partner_id;
-	if (!wa_compose_people_load_partners(&batch, ids, nids))
+	if (!wa_odoo_load_partners(&odoo, ids, nids))
 	{
-		*problem = not_to_be_had(batch.locked_table, batch.locked_why);
+		*problem = not_to_be_had(odoo.locked_table, odoo.locked_why);
 		return false;
 	}
 	for (int i = 0; i < nids; i++)
 	{
-		WaRecipient *recipient = wa_compose_people_partner(&batch, ids[i]);
+		WaRecipient *recipient = wa_odoo_partner(&odoo, ids[i]);
 
 		routes[i].partner_id = ids[i];
 		routes[i].number = recipient ? recipient->number : NULL;
@@ -97,7 +96,7 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 
 		while (routes[r].partner_id != permits[i].partner_id)
 			r++;
-		recipient = wa_compose_people_partner(&batch, permits[i].partner_id);
+		recipient = wa_odoo_partner(&odoo, permits[i].partner_id);
 		if (recipient == NULL)
 			reach->without_partner++;
 		else if (recipient->number == NULL)

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "admin/findings.h"
+#include "odoo/odoo.h"
 #include "office/setting.h"
 #include "pg/app_table.h"
 
@@ -127,17 +128,9 @@ static bool
 say_default_provider(void *argument)
 {
 	Look	   *look = argument;
-	static const char *const columns[] = {"value"};
-	static const char *const keys[] = {"sicantik_whatsapp.default_provider_id"};
-	WaAppTable	table;
-	WaAppRows	rows;
-	const char *value;
+	const char *value = wa_odoo_parameter(look->schema, "sicantik_whatsapp.default_provider_id");
 
-	if (wa_app_open(&table, look->schema, "ir_config_parameter") != WA_APP_READY)
-		return true;
-	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "key", keys, lengthof(keys));
-	value = rows.n > 0 ? rows.values[0][0] : NULL;
-	if (value == NULL || value[0] == '\0' || strcmp(value, "False") == 0 || strcmp(value, "0") == 0)
+	if (value == NULL || strcmp(value, "0") == 0)
 		return true;
 	found(look, psprintf("Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
 						 value));

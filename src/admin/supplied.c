@@ -14,7 +14,7 @@
 #include "route/provider.h"
 #include "text/text.h"
 
-/* What there is for any text about a permit; see compose/permit.c and draft.c. */
+/* What there is for any text about a permit; see compose/record_values.c and draft.c. */
 static const char *const permit_values[] = {
 	"partner_name", "applicant_name", "nama_pemohon", "permit_type", "jenis_izin", "permit_number",
 	"permit_number_new", "registration_id", "pendaftaran_id", "id", "status", "status_baru",

@@ -51,7 +51,7 @@ listens(const WaScenario *scenario, const WaEvent *event)
 		return false;
 	if (wa_compose_is_built_in(scenario))
 		return strcmp(scenario->watch, event->table) == 0 ||
-			wa_compose_is(scenario->built_in->also, event->table);
+			wa_odoo_is(scenario->built_in->also, event->table);
 	return strcmp(scenario->watch, event->relation) == 0;
 }
 
@@ -236,7 +236,7 @@ tell_as_it_is(const Asking *asking, const WaEvent *event)
 			scenario.on_insert = true;
 			why = silent(&scenario, event, &nearly);
 			if (why == NULL && strcmp(event->table, "sicantik_permit") == 0 &&
-				!wa_compose_filled(wa_compose_event_new(event, "partner_id")))
+				!wa_odoo_filled(wa_compose_event_new(event, "partner_id")))
 				why = "the permit has no contact";
 			else if (why && !nearly && pass == 0)
 				continue;

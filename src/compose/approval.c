@@ -19,9 +19,9 @@
 #include "postgres.h"
 
 #include "compose/approval.h"
-#include "compose/document.h"
-#include "compose/people.h"
+#include "compose/record_values.h"
 #include "compose/scenario.h"
+#include "odoo/people.h"
 #include "queue/once.h"
 
 #define WORKFLOWS		"signature_workflow"
@@ -91,7 +91,7 @@ static void
 ask(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	const WaDocument *document, const WaWorkflow *workflow)
 {
-	WaRecipient *approver = wa_compose_people_user(batch, workflow->approver_id);
+	WaRecipient *approver = wa_odoo_user(&batch->odoo, workflow->approver_id);
 
 	if (approver == NULL)
 	{
@@ -113,7 +113,7 @@ static void
 take_back_all(WaBatch *batch, int64 document_id)
 {
 	WaWorkflow *list;
-	int			n = wa_compose_document_workflows(batch, &list);
+	int			n = wa_odoo_workflows(&batch->odoo, &list);
 	const char **keys = palloc(sizeof(char *) * Max(n, 1));
 	int			nkeys = 0;
 
@@ -127,11 +127,11 @@ take_back_all(WaBatch *batch, int64 document_id)
 static void
 approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
-	WaDocument *document = wa_compose_document_find(batch, event->record_id);
-	bool		now = wa_compose_is_pending(wa_compose_event_new(event, "state"));
-	bool		before = wa_compose_is_pending(wa_compose_event_old(event, "state"));
+	WaDocument *document = wa_odoo_document(&batch->odoo, event->record_id);
+	bool		now = wa_odoo_is_pending(wa_compose_event_new(event, "state"));
+	bool		before = wa_odoo_is_pending(wa_compose_event_old(event, "state"));
 	WaWorkflow *list;
-	int			n = wa_compose_document_workflows(batch, &list);
+	int			n = wa_odoo_workflows(&batch->odoo, &list);
 	bool		anybody = false;
 
 	if (before && !now)
@@ -148,14 +148,14 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 	}
 	if (document->asks_approval && watches(event, "requires_approval"))
 	{
-		now = wa_compose_is(wa_compose_event_new(event, "requires_approval"), "t");
-		before = before && wa_compose_is(wa_compose_event_old(event, "requires_approval"), "t");
+		now = wa_odoo_is(wa_compose_event_new(event, "requires_approval"), "t");
+		before = before && wa_odoo_is(wa_compose_event_old(event, "requires_approval"), "t");
 	}
 	if (before && !now)
 		take_back_all(batch, event->record_id);
 	if (!now || before)
 		return;
-	if (!wa_compose_is_pending(document->state) ||
+	if (!wa_odoo_is_pending(document->state) ||
 		(document->asks_approval && !document->requires_approval))
 	{
 		wa_compose_outcome(batch, event, scenario, "no longer true",
@@ -187,14 +187,14 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 {
 	const char *approver = wa_compose_event_new(event, "approver_id");
 	const char *former = wa_compose_event_old(event, "approver_id");
-	bool		now = wa_compose_is(wa_compose_event_new(event, "state"), "pending") &&
-		wa_compose_filled(approver);
-	bool		before = wa_compose_is(wa_compose_event_old(event, "state"), "pending") &&
-		wa_compose_filled(former);
+	bool		now = wa_odoo_is(wa_compose_event_new(event, "state"), "pending") &&
+		wa_odoo_filled(approver);
+	bool		before = wa_odoo_is(wa_compose_event_old(event, "state"), "pending") &&
+		wa_odoo_filled(former);
 	bool		same = now && before && strcmp(approver, former) == 0;
 	bool		nearly;
-	WaWorkflow *workflow = wa_compose_document_find_workflow(batch, event->record_id);
-	WaDocument *document = workflow ? wa_compose_document_find(batch, workflow->document_id) : NULL;
+	WaWorkflow *workflow = wa_odoo_workflow(&batch->odoo, event->record_id);
+	WaDocument *document = workflow ? wa_odoo_document(&batch->odoo, workflow->document_id) : NULL;
 
 	/* he may be asked again later */
 	if (before && !same && workflow)
@@ -211,7 +211,7 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 	else if (!workflow->pending || workflow->approver_id != strtoll(approver, NULL, 10))
 		wa_compose_outcome(batch, event, scenario, "no longer true",
 						   "the workflow has changed again since");
-	else if (!wa_compose_is_pending(document->state))
+	else if (!wa_odoo_is_pending(document->state))
 		wa_compose_outcome(batch, event, scenario, "not yet",
 						   "the document does not wait for a signature; when it does, the message is sent");
 	else if (!document->requires_approval)
@@ -226,17 +226,17 @@ document_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	const char *required = wa_compose_event_new(event, "requires_approval");
 
-	if (!wa_compose_is_pending(wa_compose_event_new(event, "state")))
-		return psprintf("the state is %s, not pending_signature", wa_compose_shown(wa_compose_event_new(event, "state")));
-	if (required && !wa_compose_is(required, "t"))
+	if (!wa_odoo_is_pending(wa_compose_event_new(event, "state")))
+		return psprintf("the state is %s, not pending_signature", wa_odoo_shown(wa_compose_event_new(event, "state")));
+	if (required && !wa_odoo_is(required, "t"))
 		return "the document requires no approval";
 	if (event->insert && !scenario->on_insert)
 	{
 		*nearly = true;
 		return "the record was created like this, and on_insert of the scenario is off";
 	}
-	return wa_compose_is_pending(wa_compose_event_old(event, "state")) &&
-		(required == NULL || wa_compose_is(wa_compose_event_old(event, "requires_approval"), "t")) ?
+	return wa_odoo_is_pending(wa_compose_event_old(event, "state")) &&
+		(required == NULL || wa_odoo_is(wa_compose_event_old(event, "requires_approval"), "t")) ?
 		"it was so before this change" : NULL;
 }
 
@@ -246,15 +246,15 @@ workflow_silent(const WaEvent *event, bool *nearly)
 	const char *state = wa_compose_event_new(event, "state");
 	const char *approver = wa_compose_event_new(event, "approver_id");
 
-	if (!wa_compose_is(state, "pending"))
-		return psprintf("the state of the workflow is %s, not pending", wa_compose_shown(state));
-	if (!wa_compose_filled(approver))
+	if (!wa_odoo_is(state, "pending"))
+		return psprintf("the state of the workflow is %s, not pending", wa_odoo_shown(state));
+	if (!wa_odoo_filled(approver))
 	{
 		*nearly = true;
 		return "no approver is named yet; naming one sends the message";
 	}
-	return wa_compose_is(wa_compose_event_old(event, "state"), "pending") &&
-		wa_compose_is(wa_compose_event_old(event, "approver_id"), approver) ? "it was so before this change" : NULL;
+	return wa_odoo_is(wa_compose_event_old(event, "state"), "pending") &&
+		wa_odoo_is(wa_compose_event_old(event, "approver_id"), approver) ? "it was so before this change" : NULL;
 }
 
 /*
@@ -288,14 +288,14 @@ static bool
 nobody_approves(WaBatch *batch, const WaDocument *document, WaWorkflow **unnamed)
 {
 	WaWorkflow *list;
-	int			n = wa_compose_document_workflows(batch, &list);
+	int			n = wa_odoo_workflows(&batch->odoo, &list);
 
 	*unnamed = NULL;
 	for (int i = 0; i < n; i++)
 	{
 		if (list[i].document_id != document->id || !list[i].pending)
 			continue;
-		if (wa_compose_people_user(batch, list[i].approver_id))
+		if (wa_odoo_user(&batch->odoo, list[i].approver_id))
 			return false;
 		*unnamed = &list[i];
 	}
@@ -318,17 +318,17 @@ wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario)
 
 	if (!wa_compose_load_documents(batch))
 		return false;
-	document = wa_compose_document_find(batch, event->record_id);
-	if (document == NULL || !wa_compose_is_pending(document->state) || !document->requires_approval ||
+	document = wa_odoo_document(&batch->odoo, event->record_id);
+	if (document == NULL || !wa_odoo_is_pending(document->state) || !document->requires_approval ||
 		!nobody_approves(batch, document, &unnamed))
 		return true;
-	if (!wa_compose_permits_load(batch, &document->permit_id, 1) ||
-		!wa_compose_people_load_group(batch, scenario->approver_group))
+	if (!wa_odoo_load_permits(&batch->odoo, &document->permit_id, 1) ||
+		!wa_odoo_load_group(&batch->odoo, scenario->approver_group))
 		return false;
-	group = wa_compose_people_group(batch, scenario->approver_group);
+	group = wa_odoo_group(&batch->odoo, scenario->approver_group);
 	if (group == NIL)
 		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   psprintf(wa_compose_people_group_known(batch, scenario->approver_group) ?
+						   psprintf(wa_odoo_group_known(&batch->odoo, scenario->approver_group) ?
 									"no internal user is in the group %s" :
 									"the group %s does not exist in Odoo", scenario->approver_group));
 	foreach(cell, group)
@@ -469,21 +469,21 @@ load_requests(WaBatch *batch, WaWaiting **list, int n)
 				documents[ndocuments++] = request.document_id;
 		}
 	}
-	if (!wa_compose_documents_load(batch, documents, ndocuments, NULL, 0))
+	if (!wa_odoo_load_documents(&batch->odoo, documents, ndocuments, NULL, 0))
 		return false;
-	nworkflows = wa_compose_document_workflows(batch, &workflows);
+	nworkflows = wa_odoo_workflows(&batch->odoo, &workflows);
 	users = palloc(sizeof(int64) * Max(nworkflows, 1));
 	for (int i = 0; i < nworkflows; i++)
 		users[i] = workflows[i].approver_id;
-	ndocuments = wa_compose_document_all(batch, &all);
+	ndocuments = wa_odoo_documents(&batch->odoo, &all);
 	permits = palloc(sizeof(int64) * Max(ndocuments, 1));
 	for (int i = 0; i < ndocuments; i++)
 		permits[i] = all[i].permit_id;
-	if (!wa_compose_people_load_users(batch, users, nworkflows) || !wa_compose_permits_load(batch, permits, ndocuments))
+	if (!wa_odoo_load_users(&batch->odoo, users, nworkflows) || !wa_odoo_load_permits(&batch->odoo, permits, ndocuments))
 		return false;
 	for (int i = 0; i < n; i++)
 		if (list[i]->scenario->approver_group &&
-			!wa_compose_people_load_group(batch, list[i]->scenario->approver_group))
+			!wa_odoo_load_group(&batch->odoo, list[i]->scenario->approver_group))
 			return false;
 	return true;
 }
@@ -495,20 +495,20 @@ asked_person(WaBatch *batch, const WaScenario *scenario, const Request *request,
 {
 	ListCell   *cell;
 
-	*document = wa_compose_document_find(batch, request->document_id);
-	if (*document == NULL || !wa_compose_is_pending((*document)->state) || !(*document)->requires_approval)
+	*document = wa_odoo_document(&batch->odoo, request->document_id);
+	if (*document == NULL || !wa_odoo_is_pending((*document)->state) || !(*document)->requires_approval)
 		return NULL;
 	if (!request->of_group)
 	{
-		*workflow = wa_compose_document_find_workflow(batch, request->workflow_id);
+		*workflow = wa_odoo_workflow(&batch->odoo, request->workflow_id);
 		if (*workflow == NULL || !(*workflow)->pending || (*workflow)->document_id != (*document)->id ||
 			(*workflow)->approver_id != request->user_id)
 			return NULL;
-		return wa_compose_people_user(batch, request->user_id);
+		return wa_odoo_user(&batch->odoo, request->user_id);
 	}
 	if (scenario->approver_group == NULL || !nobody_approves(batch, *document, workflow))
 		return NULL;
-	foreach(cell, wa_compose_people_group(batch, scenario->approver_group))
+	foreach(cell, wa_odoo_group(&batch->odoo, scenario->approver_group))
 	{
 		WaRecipient *person = lfirst(cell);
 
@@ -522,11 +522,11 @@ asked_person(WaBatch *batch, const WaScenario *scenario, const Request *request,
 static const char *
 why_not_asked(WaBatch *batch, const WaWaiting *waiting)
 {
-	const WaDocument *document = wa_compose_document_find(batch, waiting->record_id);
+	const WaDocument *document = wa_odoo_document(&batch->odoo, waiting->record_id);
 
 	if (document == NULL)
 		return "no longer true: the record does not exist any more";
-	if (!wa_compose_is_pending(document->state))
+	if (!wa_odoo_is_pending(document->state))
 		return psprintf("no longer true: state is %s, the message says pending_signature",
 						document->state ? document->state : "empty");
 	if (!document->requires_approval)

@@ -14,7 +14,6 @@
 
 /* document_scenarios.c */
 extern bool wa_compose_load_documents(WaBatch *batch);
-extern bool wa_compose_is_pending(const char *state);
 extern bool wa_compose_became_pending(const WaEvent *event);
 extern bool wa_compose_pending_instead(const WaBatch *common, WaWaiting **list, int n);
 

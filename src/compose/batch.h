@@ -16,8 +16,8 @@
 #include "compose/event.h"
 #include "compose/values.h"
 #include "identity/identity.h"
+#include "odoo/people.h"
 #include "office/hours.h"
-#include "pg/app_table.h"
 #include "route/provider.h"
 
 /* One scenario as configured. */
@@ -50,18 +50,6 @@ typedef struct WaScenario
 	int			time_limit_ms;	/* of a function of the DBA's own */
 } WaScenario;
 
-/* Somebody who is to get a message. */
-typedef struct WaRecipient
-{
-	int64		partner_id;
-	bool		is_staff;
-	char	   *name;
-	char	   *number;			/* NULL: none usable */
-	char	   *number_source;
-	char	   *tried;			/* columns that were looked at */
-	char	   *note;			/* or NULL */
-} WaRecipient;
-
 /* What a batch of events has in common; lives in the batch's context. */
 typedef struct WaBatch
 {
@@ -69,7 +57,7 @@ typedef struct WaBatch
 	int			nevents;
 	WaScenario *scenarios;
 	int			nscenarios;
-	const char *schema;			/* of Odoo's tables */
+	WaOdoo		odoo;			/* what has been read of its tables */
 	const char *time_zone;
 	WaValues	office;			/* settings read so far */
 	WaTemplate **templates;		/* templates read so far */
@@ -83,9 +71,6 @@ typedef struct WaBatch
 	bool		observe;		/* nothing is sent, so nothing waits for hours */
 	List	   *messages;		/* of WaDraft */
 	List	   *outcomes;		/* of WaOutcomeRow */
-	struct WaPermits *permits;
-	struct WaDocuments *documents;
-	struct WaPeople *people;
 	List	   *own;			/* what own scenarios' functions said, see
 								 * own.c */
 	List	   *failures;		/* of WaFailure: own scenarios' */
@@ -93,10 +78,6 @@ typedef struct WaBatch
 	bool		again;			/* asked about what waits: nothing is written,
 								 * muted or raised */
 	List	   *only;			/* keys: no other scenario is asked; NIL: all */
-	bool		no_contacts;	/* there is no table res_partner */
-	bool		locked;			/* a table could not be had: try later */
-	const char *locked_table;
-	const char *locked_why;		/* a sentence, if it only counts as locked */
 } WaBatch;
 
 /* An own scenario that failed for an event; the others go on. */
@@ -133,12 +114,5 @@ extern bool wa_compose_load_permit_people(WaBatch *batch, const int64 *ids, int 
 extern void wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
 							   const char *outcome, const char *detail);
 extern void wa_compose_write_outcomes(WaBatch *batch);
-
-/* fact.c: what composers ask of a value of Odoo's */
-extern bool wa_compose_filled(const char *given);
-extern bool wa_compose_is(const char *given, const char *value);
-extern const char *wa_compose_shown(const char *given);
-extern bool wa_compose_numbered(const char *number);
-extern bool wa_compose_add_locked(WaBatch *batch, const WaAppTable *table, const char *name);
 
 #endif							/* SICANTIK_WA_BATCH_H */

@@ -466,7 +466,7 @@ run_by_hand(const char *key)
 	start(&daily, &common, scenario, now, wa_row_text(0, 1));
 	daily.by_hand = true;
 	if (!compose(&daily))
-		wa_call_table_locked(common.locked_table);
+		wa_call_table_locked(common.odoo.locked_table);
 	/* it is the run of this day, also where one has failed before */
 	write_done(key, daily.today, daily.queued, psprintf("by hand: %s", in_words(&daily)), NULL);
 	wa_wake_at_commit();

@@ -13,7 +13,7 @@
  *
  * The way of an event: reader.c takes the changes since its position, event.c
  * makes one net change of each record, scenario.c asks each scenario about it
- * (permit_scenarios.c and the like, which use permit.c, people.c, values.c),
+ * (permit_scenarios.c and the like, of facts that src/odoo reads),
  * draft.c writes the text and chooses between several, guards.c limits.
  * calendar.c does the same once a day without an event.  Before a message that
  * has waited goes out, recheck.c asks its scenario once more.  Inside, batch.h
@@ -28,7 +28,6 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-
 #include "queue/queue.h"
 
 /*
@@ -76,8 +75,5 @@ typedef enum WaStill
 extern PGDLLEXPORT void wa_compose_recheck(const char *schema, const int64 *ids, int n,
 										   WaStill *results, const char **details);
 extern PGDLLEXPORT void wa_compose_recheck_keep_unreached(const int64 *ids, int n);
-
-/* contact_now.c */
-extern PGDLLEXPORT bool wa_compose_look_up_contacts(const char *schema, WaContactNow *contacts, int n);
 
 #endif							/* SICANTIK_WA_COMPOSE_H */

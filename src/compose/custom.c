@@ -17,8 +17,9 @@
 
 #include "compose/custom.h"
 #include "compose/json_values.h"
-#include "compose/people.h"
+#include "compose/record_values.h"
 #include "compose/scenario.h"
+#include "odoo/people.h"
 #include "pg/subtransaction.h"
 #include "text/text.h"
 
@@ -83,8 +84,8 @@ call(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 			}
 			break;
 		case WA_OWN_LATER:
-			batch->locked = true;
-			batch->locked_table = scenario->composer;
+			batch->odoo.locked = true;
+			batch->odoo.locked_table = scenario->composer;
 			return false;
 		case WA_OWN_FAILED:
 			note_failure(batch, scenario, event, error);
@@ -106,7 +107,7 @@ wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answer
 	for (int i = 0; i < n; i++)
 		if (answers[i]->partner_id != 0)
 			partners[npartners++] = answers[i]->partner_id;
-	return npartners == 0 || wa_compose_people_load_partners(batch, partners, npartners);
+	return npartners == 0 || wa_odoo_load_partners(&batch->odoo, partners, npartners);
 }
 
 /*
@@ -139,7 +140,7 @@ static WaRecipient *
 recipient_of(WaBatch *batch, const WaOwnAnswer *answer)
 {
 	WaRecipient *contact = answer->partner_id != 0 ?
-		wa_compose_people_partner(batch, answer->partner_id) : NULL;
+		wa_odoo_partner(&batch->odoo, answer->partner_id) : NULL;
 	WaRecipient *recipient;
 	char		number[WA_NUMBER_SIZE];
 

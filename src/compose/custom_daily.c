@@ -72,7 +72,7 @@ compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *fai
 
 	if (!wa_compose_custom_load_partners(&batch, answers, n))
 	{
-		daily->common->locked_table = batch.locked_table;
+		daily->common->odoo.locked_table = batch.odoo.locked_table;
 		return false;
 	}
 	for (int i = 0; i < n; i++)
@@ -118,7 +118,7 @@ wa_compose_own_daily(WaDaily *daily)
 		case WA_OWN_ANSWERED:
 			break;
 		case WA_OWN_LATER:
-			daily->common->locked_table = scenario->composer;
+			daily->common->odoo.locked_table = scenario->composer;
 			return false;
 		case WA_OWN_FAILED:
 			ereport(ERROR,

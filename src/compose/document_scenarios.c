@@ -15,9 +15,9 @@
 #include "utils/timestamp.h"
 
 #include "compose/approval.h"
-#include "compose/document.h"
-#include "compose/people.h"
+#include "compose/record_values.h"
 #include "compose/scenario.h"
+#include "odoo/people.h"
 #include "pg/query.h"
 #include "queue/once.h"
 
@@ -28,23 +28,14 @@
 #define WORKFLOWS		"signature_workflow"
 
 /*
- * Is this the state of a document that waits for a signature?
- */
-bool
-wa_compose_is_pending(const char *state)
-{
-	return wa_compose_is(state, "pending_signature");
-}
-
-/*
  * Is this the change with which a document began to wait?
  */
 bool
 wa_compose_became_pending(const WaEvent *event)
 {
 	return strcmp(event->table, DOCUMENTS) == 0 &&
-		wa_compose_is_pending(wa_compose_event_new(event, "state")) &&
-		!wa_compose_is_pending(wa_compose_event_old(event, "state"));
+		wa_odoo_is_pending(wa_compose_event_new(event, "state")) &&
+		!wa_odoo_is_pending(wa_compose_event_old(event, "state"));
 }
 
 /*
@@ -54,8 +45,8 @@ const char *
 wa_compose_pending_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
-	if (!wa_compose_is_pending(wa_compose_event_new(event, "state")))
-		return psprintf("the state is %s, not pending_signature", wa_compose_shown(wa_compose_event_new(event, "state")));
+	if (!wa_odoo_is_pending(wa_compose_event_new(event, "state")))
+		return psprintf("the state is %s, not pending_signature", wa_odoo_shown(wa_compose_event_new(event, "state")));
 	if (!wa_compose_became_pending(event))
 		return "it was so before this change";
 	if (!event->insert || scenario->on_insert)
@@ -69,12 +60,12 @@ static bool
 load_approvers(WaBatch *batch)
 {
 	WaWorkflow *list;
-	int			n = wa_compose_document_workflows(batch, &list);
+	int			n = wa_odoo_workflows(&batch->odoo, &list);
 	int64	   *users = palloc(sizeof(int64) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
 		users[i] = list[i].approver_id;
-	return wa_compose_people_load_users(batch, users, n);
+	return wa_odoo_load_users(&batch->odoo, users, n);
 }
 
 /*
@@ -101,14 +92,14 @@ wa_compose_load_documents(WaBatch *batch)
 		else if (strcmp(event->table, WORKFLOWS) == 0)
 			workflows[nworkflows++] = event->record_id;
 	}
-	if (!wa_compose_documents_load(batch, documents, ndocuments, workflows, nworkflows))
+	if (!wa_odoo_load_documents(&batch->odoo, documents, ndocuments, workflows, nworkflows))
 		return false;
 	if (ndocuments + nworkflows == 0)
 		return true;
 	if (!load_approvers(batch))
 		return false;
 	return scenario == NULL || ndocuments == 0 ||
-		wa_compose_people_load_group(batch, scenario->own_group);
+		wa_odoo_load_group(&batch->odoo, scenario->own_group);
 }
 
 /*
@@ -120,7 +111,7 @@ is_asked(WaBatch *batch, const WaScenario *scenario, const WaDocument *document,
 		 const WaRecipient *person)
 {
 	WaWorkflow *list;
-	int			n = wa_compose_document_workflows(batch, &list);
+	int			n = wa_odoo_workflows(&batch->odoo, &list);
 
 	if (!scenario->exclusive || !document->requires_approval ||
 		wa_compose_scenario_of(batch, "approval_required") == NULL)
@@ -131,9 +122,9 @@ is_asked(WaBatch *batch, const WaScenario *scenario, const WaDocument *document,
 
 		if (list[i].document_id != document->id || !list[i].pending)
 			continue;
-		approver = wa_compose_people_user(batch, list[i].approver_id);
+		approver = wa_odoo_user(&batch->odoo, list[i].approver_id);
 		if (approver && (approver->partner_id == person->partner_id ||
-						 wa_compose_is(approver->number, person->number)))
+						 wa_odoo_is(approver->number, person->number)))
 			return true;
 	}
 	return false;
@@ -147,7 +138,7 @@ tell(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	WaValues	values = {0};
 	WaDraft    *draft;
 
-	wa_compose_values_add(&values, "jumlah", psprintf("%d", wa_compose_documents_count_pending(batch)));
+	wa_compose_values_add(&values, "jumlah", psprintf("%d", wa_odoo_count_pending(&batch->odoo)));
 	wa_compose_document_values(batch, &values, document, NULL, person);
 	draft = wa_compose_message(batch, event, scenario, person, &values, "sicantik.document",
 							   psprintf("told:%s:" INT64_FORMAT, scenario->key, person->partner_id),
@@ -201,7 +192,7 @@ wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario, const Wa
 	for (const WaEvent *later = event + 1; later < batch->events + batch->nevents; later++)
 		if (later->has_record && strcmp(later->table, event->table) == 0)
 			return;
-	staff = wa_compose_people_group(batch, scenario->own_group);
+	staff = wa_odoo_group(&batch->odoo, scenario->own_group);
 	told = palloc0(sizeof(bool) * Max(list_length(staff), 1));
 	for (int i = 0; i < list_length(staff); i++)
 		anybody = anybody || ((WaRecipient *) list_nth(staff, i))->number != NULL;
@@ -214,16 +205,16 @@ wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario, const Wa
 		if (!event->has_record || strcmp(event->table, DOCUMENTS) != 0 ||
 			wa_compose_pending_silent(scenario, event, &nearly))
 			continue;
-		document = wa_compose_document_find(batch, event->record_id);
+		document = wa_odoo_document(&batch->odoo, event->record_id);
 		if (document == NULL)
 			wa_compose_outcome(batch, event, scenario, "gone", "the document does not exist any more");
-		else if (!wa_compose_is_pending(document->state))
+		else if (!wa_odoo_is_pending(document->state))
 			wa_compose_outcome(batch, event, scenario, "no longer true",
 							   "the document does not wait for a signature any more");
 		else if (!anybody)
 			wa_compose_outcome(batch, event, scenario, "no recipient",
 							   scenario->own_group == NULL ? "no internal user has a number" :
-							   !wa_compose_people_group_known(batch, scenario->own_group) ?
+							   !wa_odoo_group_known(&batch->odoo, scenario->own_group) ?
 							   psprintf("the group %s does not exist in Odoo", scenario->own_group) :
 							   "no internal user of the group has a number");
 		else if (tell_staff(batch, scenario, event, document, staff, told))
@@ -242,28 +233,6 @@ typedef struct Silent
 	TimestampTz at;
 	const char *scenario;
 } Silent;
-
-/* The documents that wait now; in *ids, palloc()ed.  False: they cannot be had. */
-static bool
-pending_ids(WaBatch *batch, int64 **ids, int *n)
-{
-	static const char *const columns[] = {"id"};
-	static const char *const state[] = {"pending_signature"};
-	WaAppTable	table;
-	WaAppRows	rows = {0};
-
-	*n = 0;
-	wa_app_open(&table, batch->schema, DOCUMENTS);
-	if (wa_compose_add_locked(batch, &table, DOCUMENTS))
-		return false;
-	if (table.state == WA_APP_READY)
-		wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "state", state, 1);
-	*ids = palloc(sizeof(int64) * Max(rows.n, 1));
-	for (uint64 r = 0; r < rows.n; r++)
-		if (rows.values[r][0])
-			(*ids)[(*n)++] = strtoll(rows.values[r][0], NULL, 10);
-	return true;
-}
 
 /* Of the documents that wait, those of which somebody did not hear. */
 static int
@@ -302,7 +271,7 @@ load_pending(WaBatch *batch, WaWaiting **list, int n, Silent **silent, int *nsil
 	int			ndocuments = 0;
 	int			size = 0;
 
-	if (!pending_ids(batch, &documents, &npending))
+	if (!wa_odoo_pending_documents(&batch->odoo, &documents, &npending))
 		return false;
 	*nsilent = read_silent(documents, npending, silent);
 	for (int i = 0; i < n; i++)
@@ -319,13 +288,13 @@ load_pending(WaBatch *batch, WaWaiting **list, int n, Silent **silent, int *nsil
 	}
 	for (int i = 0; i < *nsilent; i++)
 		documents[ndocuments++] = (*silent)[i].document_id;
-	if (!wa_compose_documents_load(batch, documents, ndocuments, NULL, 0) || !load_approvers(batch))
+	if (!wa_odoo_load_documents(&batch->odoo, documents, ndocuments, NULL, 0) || !load_approvers(batch))
 		return false;
-	ndocuments = wa_compose_document_all(batch, &all);
+	ndocuments = wa_odoo_documents(&batch->odoo, &all);
 	permits = palloc(sizeof(int64) * Max(ndocuments, 1));
 	for (int i = 0; i < ndocuments; i++)
 		permits[i] = all[i].permit_id;
-	return wa_compose_permits_load(batch, permits, ndocuments);
+	return wa_odoo_load_permits(&batch->odoo, permits, ndocuments);
 }
 
 static WaRecipient *
@@ -351,9 +320,9 @@ static void
 consider(WaBatch *batch, const WaScenario *scenario, const WaRecipient *person,
 		 int64 document_id, int64 event_id, Newest *newest)
 {
-	WaDocument *document = wa_compose_document_find(batch, document_id);
+	WaDocument *document = wa_odoo_document(&batch->odoo, document_id);
 
-	if (document == NULL || !wa_compose_is_pending(document->state) ||
+	if (document == NULL || !wa_odoo_is_pending(document->state) ||
 		is_asked(batch, scenario, document, person) ||
 		(newest->document && newest->event_id >= event_id))
 		return;
@@ -389,13 +358,13 @@ newest_document(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *per
 static const char *
 why_not(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *person)
 {
-	const WaDocument *document = wa_compose_document_find(batch, waiting->record_id);
+	const WaDocument *document = wa_odoo_document(&batch->odoo, waiting->record_id);
 
 	if (person == NULL)
 		return "no longer true: this person is no active internal user any more";
 	if (document == NULL)
 		return "no longer true: the record does not exist any more";
-	if (!wa_compose_is_pending(document->state))
+	if (!wa_odoo_is_pending(document->state))
 		return psprintf("no longer true: state is %s, the message says pending_signature",
 						document->state ? document->state : "empty");
 	return "no longer true: this person is asked to approve it";
@@ -421,9 +390,9 @@ wa_compose_pending_again(WaBatch *batch, WaWaiting **list, int n)
 
 		if (waiting->joined_to)
 			continue;
-		if (!wa_compose_people_load_group(batch, waiting->scenario->own_group))
+		if (!wa_odoo_load_group(&batch->odoo, waiting->scenario->own_group))
 			return false;
-		person = find_person(wa_compose_people_group(batch, waiting->scenario->own_group), waiting->partner_id);
+		person = find_person(wa_odoo_group(&batch->odoo, waiting->scenario->own_group), waiting->partner_id);
 		document = person ? newest_document(batch, waiting, person, silent, nsilent) : NULL;
 		if (document)
 			waiting->now = tell(batch, waiting->scenario, waiting->event, document, person);
@@ -450,12 +419,12 @@ wa_compose_pending_instead(const WaBatch *common, WaWaiting **list, int n)
 	if (scenario == NULL)
 		return true;
 	if (!load_pending(&batch, list, n, &silent, &nsilent) ||
-		!wa_compose_people_load_group(&batch, scenario->own_group))
+		!wa_odoo_load_group(&batch.odoo, scenario->own_group))
 		return false;
 	for (int i = 0; i < n; i++)
 	{
 		WaWaiting  *waiting = list[i];
-		WaRecipient *person = find_person(wa_compose_people_group(&batch, scenario->own_group), waiting->partner_id);
+		WaRecipient *person = find_person(wa_odoo_group(&batch.odoo, scenario->own_group), waiting->partner_id);
 		Newest		newest = {NULL, 0};
 		WaDraft    *draft;
 		int64		pause = PENDING_PAUSE;

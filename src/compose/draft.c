@@ -142,7 +142,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	{
 		message->state = WA_STATE_SKIPPED;
 		message->reason = WA_REASON_NO_RECIPIENT;
-		message->detail = batch->no_contacts ? "there is no table res_partner" :
+		message->detail = batch->odoo.no_contacts ? "there is no table res_partner" :
 			"the contact does not exist any more";
 	}
 	else if (recipient->number == NULL)

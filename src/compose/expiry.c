@@ -28,8 +28,9 @@
 #include "utils/memutils.h"
 
 #include "compose/guards.h"
-#include "compose/people.h"
+#include "compose/record_values.h"
 #include "compose/scenario.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/query.h"
 #include "queue/once.h"
@@ -210,14 +211,14 @@ static WaDraft *
 warn(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, int64 id,
 	 int remaining_days, const char *key)
 {
-	WaPermit   *permit = wa_compose_permit_find(batch, id);
+	WaPermit   *permit = wa_odoo_permit(&batch->odoo, id);
 	WaRecipient *recipient;
 	WaValues	values = {0};
 	const char *remaining = psprintf("%d", remaining_days);
 
-	if (permit == NULL || !wa_compose_is(permit->status, "active"))
+	if (permit == NULL || !wa_odoo_is(permit->status, "active"))
 		return NULL;
-	recipient = wa_compose_people_partner(batch, permit->partner_id);
+	recipient = wa_odoo_partner(&batch->odoo, permit->partner_id);
 	wa_compose_values_add(&values, "remaining_days", remaining);
 	wa_compose_values_add(&values, "days_remaining", remaining);
 	wa_compose_permit_values(batch, &values, permit, recipient);
@@ -258,16 +259,16 @@ compose_chunk(WaDaily *daily, const char *relation, const Candidate *list, int n
 	for (int i = 0; i < n; i++)
 		if (list[i].has_partner)
 			permits[npermits++] = list[i].id;
-	loaded = wa_compose_permits_load(&batch, permits, npermits);
+	loaded = wa_odoo_load_permits(&batch.odoo, permits, npermits);
 	for (int i = 0; loaded && i < npermits; i++)
 	{
-		WaPermit   *permit = wa_compose_permit_find(&batch, permits[i]);
+		WaPermit   *permit = wa_odoo_permit(&batch.odoo, permits[i]);
 
 		if (permit && permit->partner_id != 0)
 			partners[npartners++] = permit->partner_id;
 	}
-	loaded = loaded && wa_compose_people_load_partners(&batch, partners, npartners);
-	daily->common->locked_table = batch.locked_table;
+	loaded = loaded && wa_odoo_load_partners(&batch.odoo, partners, npartners);
+	daily->common->odoo.locked_table = batch.odoo.locked_table;
 	if (!loaded)
 		return false;
 	for (int i = 0; i < n; i++)
@@ -294,8 +295,7 @@ wa_compose_expiry(WaDaily *daily)
 	int			n;
 	bool		complete = true;
 
-	wa_app_open(&table, daily->common->schema, "sicantik_permit");
-	if (wa_compose_add_locked(daily->common, &table, "sicantik_permit"))
+	if (!wa_odoo_open(&daily->common->odoo, &table, "sicantik_permit"))
 		return false;
 	if (!wa_app_has_column(&table, "expiry_date"))
 	{
@@ -358,28 +358,28 @@ wa_compose_expiry_again(WaBatch *batch, WaWaiting **list, int n)
 
 	for (int i = 0; i < n; i++)
 		permits[i] = list[i]->record_id;
-	if (!wa_compose_permits_load(batch, permits, n))
+	if (!wa_odoo_load_permits(&batch->odoo, permits, n))
 		return false;
 	for (int i = 0; i < n; i++)
 	{
-		const WaPermit *permit = wa_compose_permit_find(batch, permits[i]);
+		const WaPermit *permit = wa_odoo_permit(&batch->odoo, permits[i]);
 
 		if (permit && permit->partner_id != 0)
 			partners[npartners++] = permit->partner_id;
 	}
-	if (!wa_compose_people_load_partners(batch, partners, npartners))
+	if (!wa_odoo_load_partners(&batch->odoo, partners, npartners))
 		return false;
 	for (int i = 0; i < n; i++)
 	{
 		WaWaiting  *waiting = list[i];
-		const WaPermit *permit = wa_compose_permit_find(batch, permits[i]);
+		const WaPermit *permit = wa_odoo_permit(&batch->odoo, permits[i]);
 		const char *then = date_of(waiting);
 		const char *now = permit && permit->expiry_date ? permit->expiry_date : "empty";
 
 		waiting->keeps_keys = true;
 		if (permit == NULL)
 			waiting->why = "no longer true: the record does not exist any more";
-		else if (!wa_compose_is(permit->status, "active"))
+		else if (!wa_odoo_is(permit->status, "active"))
 			waiting->why = psprintf("no longer true: status is %s, the message says active",
 									permit->status ? permit->status : "empty");
 		else if (then && strcmp(now, then) != 0)

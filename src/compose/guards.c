@@ -117,8 +117,8 @@ judge(WaBatch *batch, WaDraft *draft)
 	WaPermit   *permit = NULL;
 	char	   *why;
 
-	if (batch->permits && message->res_model && strcmp(message->res_model, "sicantik.permit") == 0)
-		permit = wa_compose_permit_find(batch, message->res_id);
+	if (wa_odoo_is(message->res_model, "sicantik.permit"))
+		permit = wa_odoo_permit(&batch->odoo, message->res_id);
 	if (permit == NULL)
 		return;
 	why = composer && composer->old_news && draft->scenario->news_days != PG_INT32_MAX &&

@@ -39,9 +39,9 @@
 
 #include "compose/compose.h"
 #include "compose/known.h"
-#include "compose/people.h"
-#include "compose/permit.h"
 #include "compose/scenario.h"
+#include "odoo/people.h"
+#include "odoo/permit.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 
@@ -123,33 +123,33 @@ static uint64
 add_recipient(uint64 facts, const WaRecipient *recipient)
 {
 	if (recipient == NULL)
-		return wa_compose_facts_add(facts, NULL);
+		return wa_odoo_add_fact(facts, NULL);
 	facts = hash_combine64(facts, (uint64) recipient->partner_id);
-	facts = wa_compose_facts_add(facts, recipient->name);
-	facts = wa_compose_facts_add(facts, recipient->number);
-	facts = wa_compose_facts_add(facts, recipient->number_source);
-	facts = wa_compose_facts_add(facts, recipient->tried);
-	return wa_compose_facts_add(facts, recipient->note);
+	facts = wa_odoo_add_fact(facts, recipient->name);
+	facts = wa_odoo_add_fact(facts, recipient->number);
+	facts = wa_odoo_add_fact(facts, recipient->number_source);
+	facts = wa_odoo_add_fact(facts, recipient->tried);
+	return wa_odoo_add_fact(facts, recipient->note);
 }
 
 /* All that was read for the change of this permit; 0: it is gone. */
 static uint64
 facts_of(WaBatch *batch, int64 record_id, const char *group)
 {
-	const WaPermit *permit = wa_compose_permit_find(batch, record_id);
+	const WaPermit *permit = wa_odoo_permit(&batch->odoo, record_id);
 	uint64		facts;
 	ListCell   *cell;
 
 	if (permit == NULL)
 		return 0;
-	facts = wa_compose_permit_facts(batch, permit);
-	facts = add_recipient(facts, wa_compose_people_partner(batch, permit->partner_id));
-	foreach(cell, wa_compose_people_staff(batch, "sicantik.permit", record_id, group))
+	facts = wa_odoo_permit_facts(&batch->odoo, permit);
+	facts = add_recipient(facts, wa_odoo_partner(&batch->odoo, permit->partner_id));
+	foreach(cell, wa_odoo_staff(&batch->odoo, "sicantik.permit", record_id, group))
 		facts = add_recipient(facts, lfirst(cell));
-	if (batch->no_contacts)
-		facts = wa_compose_facts_add(facts, "no_contacts");
-	if (group && wa_compose_people_group_known(batch, group))
-		facts = wa_compose_facts_add(facts, "group_known");
+	if (batch->odoo.no_contacts)
+		facts = wa_odoo_add_fact(facts, "no_contacts");
+	if (group && wa_odoo_group_known(&batch->odoo, group))
+		facts = wa_odoo_add_fact(facts, "group_known");
 	return facts ? facts : 1;
 }
 
@@ -177,7 +177,7 @@ set_configuration(const WaBatch *batch, const char *group)
 	if (staff_group)
 		pfree(staff_group);
 	staff_group = NULL;
-	schema = MemoryContextStrdup(TopMemoryContext, batch->schema);
+	schema = MemoryContextStrdup(TopMemoryContext, batch->odoo.schema);
 	if (group)
 		staff_group = MemoryContextStrdup(TopMemoryContext, group);
 	configuration = batch->configuration;
@@ -299,10 +299,10 @@ look(void *argument)
 		return true;
 	}
 	n = find_candidates(looking->ids, looking->n, candidates);
-	batch.schema = looking->schema;
+	batch.odoo.schema = looking->schema;
 	for (int i = 0; i < n; i++)
 		records[i] = candidates[i].known->record_id;
-	if (n == 0 || !wa_compose_permits_load(&batch, records, n) ||
+	if (n == 0 || !wa_odoo_load_permits(&batch.odoo, records, n) ||
 		!wa_compose_load_permit_people(&batch, records, n, staff_group))
 		return true;
 	for (int i = 0; i < n; i++)

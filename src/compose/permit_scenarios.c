@@ -16,8 +16,9 @@
 #include "utils/timestamp.h"
 
 #include "compose/guards.h"
-#include "compose/people.h"
+#include "compose/record_values.h"
 #include "compose/scenario.h"
+#include "odoo/people.h"
 #include "pg/query.h"
 #include "queue/once.h"
 
@@ -30,21 +31,21 @@
 static bool
 has_recipient(const char *partner_id)
 {
-	return wa_compose_filled(partner_id);
+	return wa_odoo_filled(partner_id);
 }
 
 /* Active and numbered. */
 static bool
 ready(const char *status, const char *permit_number)
 {
-	return wa_compose_is(status, "active") && wa_compose_numbered(permit_number);
+	return wa_odoo_is(status, "active") && wa_odoo_numbered(permit_number);
 }
 
 /* Active and the renewal of another. */
 static bool
 renewed(const char *status, const char *is_renewal)
 {
-	return wa_compose_is(status, "active") && wa_compose_is(is_renewal, "t");
+	return wa_odoo_is(status, "active") && wa_odoo_is(is_renewal, "t");
 }
 
 static bool
@@ -62,8 +63,8 @@ ready_before(const WaEvent *event)
 static bool
 numbered_now(const WaEvent *event)
 {
-	return wa_compose_numbered(wa_compose_event_new(event, "permit_number")) &&
-		!wa_compose_numbered(wa_compose_event_old(event, "permit_number"));
+	return wa_odoo_numbered(wa_compose_event_new(event, "permit_number")) &&
+		!wa_odoo_numbered(wa_compose_event_old(event, "permit_number"));
 }
 
 /* The permit had no contact before, and has one now. */
@@ -89,7 +90,7 @@ renewed_before(const WaEvent *event)
 static const char *
 not_active(const WaEvent *event)
 {
-	return psprintf("the status is %s, not active", wa_compose_shown(wa_compose_event_new(event, "status")));
+	return psprintf("the status is %s, not active", wa_odoo_shown(wa_compose_event_new(event, "status")));
 }
 
 /*
@@ -99,12 +100,12 @@ const char *
 wa_compose_permit_ready_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
-	if (!wa_compose_is(wa_compose_event_new(event, "status"), "active"))
+	if (!wa_odoo_is(wa_compose_event_new(event, "status"), "active"))
 		return not_active(event);
 	*nearly = true;
 	if (!ready_now(event))
 		return psprintf("the permit has no number yet (permit_number is %s); with one, the message is made",
-						wa_compose_shown(wa_compose_event_new(event, "permit_number")));
+						wa_odoo_shown(wa_compose_event_new(event, "permit_number")));
 	if (event->insert && !scenario->on_insert)
 		return "the record was created like this, and on_insert of the scenario is off";
 	*nearly = false;
@@ -118,7 +119,7 @@ const char *
 wa_compose_permit_renewal_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
-	if (!wa_compose_is(wa_compose_event_new(event, "is_renewal"), "t"))
+	if (!wa_odoo_is(wa_compose_event_new(event, "is_renewal"), "t"))
 		return "the permit is no renewal";
 	if (!renewed_now(event))
 		return not_active(event);
@@ -136,7 +137,7 @@ static const char *
 announced_key(const WaPermit *permit, const char *number)
 {
 	return psprintf("announced:sicantik.permit:" INT64_FORMAT ":%s", permit->id,
-					wa_compose_numbered(number) ? number : "");
+					wa_odoo_numbered(number) ? number : "");
 }
 
 /* Has the permit been waiting for a contact longer than we wait? */
@@ -198,11 +199,11 @@ announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 						   "the contact was linked more than 7 days after the permit was there");
 		return;
 	}
-	recipient = wa_compose_people_partner(batch, permit->partner_id);
+	recipient = wa_odoo_partner(&batch->odoo, permit->partner_id);
 	wa_compose_permit_values(batch, &values, permit, recipient);
 	draft = wa_compose_message(batch, event, scenario, recipient, &values, "sicantik.permit",
 							   announced_key(permit, permit->permit_number), rank);
-	if (!wa_compose_is(then, permit->permit_number ? permit->permit_number : ""))
+	if (!wa_odoo_is(then, permit->permit_number ? permit->permit_number : ""))
 		draft->unless = announced_key(permit, then);
 }
 
@@ -215,7 +216,7 @@ wa_compose_permit_ready(WaBatch *batch, const WaScenario *scenario, const WaEven
 
 	if (wa_compose_permit_ready_silent(scenario, event, &nearly))
 		return;
-	permit = wa_compose_permit_find(batch, event->record_id);
+	permit = wa_odoo_permit(&batch->odoo, event->record_id);
 	announce(batch, scenario, event, permit, was_true,
 			 permit && ready(permit->status, permit->permit_number), WA_RANK_READY);
 }
@@ -229,9 +230,9 @@ wa_compose_permit_renewal_approved(WaBatch *batch, const WaScenario *scenario, c
 
 	if (wa_compose_permit_renewal_silent(scenario, event, &nearly))
 		return;
-	permit = wa_compose_permit_find(batch, event->record_id);
+	permit = wa_odoo_permit(&batch->odoo, event->record_id);
 	announce(batch, scenario, event, permit, was_true && contact_came(event),
-			 permit && permit->is_renewal && wa_compose_is(permit->status, "active"),
+			 permit && permit->is_renewal && wa_odoo_is(permit->status, "active"),
 			 WA_RANK_RENEWAL);
 }
 
@@ -244,7 +245,7 @@ wa_compose_status_changed(const WaEvent *event)
 	const char *before = wa_compose_event_old(event, "status");
 	const char *after = wa_compose_event_new(event, "status");
 
-	return !event->insert && wa_compose_filled(before) && wa_compose_filled(after) &&
+	return !event->insert && wa_odoo_filled(before) && wa_odoo_filled(after) &&
 		strcmp(before, after) != 0;
 }
 
@@ -280,29 +281,29 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 
 	if (!wa_compose_status_changed(event))
 		return;
-	permit = wa_compose_permit_find(batch, event->record_id);
+	permit = wa_odoo_permit(&batch->odoo, event->record_id);
 	if (permit == NULL)
 	{
 		wa_compose_outcome(batch, event, scenario, "gone", "the permit does not exist any more");
 		return;
 	}
-	if (event->outdated || !wa_compose_is(permit->status, after))
+	if (event->outdated || !wa_odoo_is(permit->status, after))
 	{
 		wa_compose_outcome(batch, event, scenario, "no longer true",
 						   "the status has changed again since");
 		return;
 	}
-	wa_compose_values_add(&common, "status_lama", wa_compose_permit_status_label(batch, before));
-	wa_compose_values_add(&common, "status_baru", wa_compose_permit_status_label(batch, after));
+	wa_compose_values_add(&common, "status_lama", wa_odoo_status_label(&batch->odoo, before));
+	wa_compose_values_add(&common, "status_baru", wa_odoo_status_label(&batch->odoo, after));
 	wa_compose_values_add(&common, "timestamp", wa_compose_value_time(event->at, batch->time_zone));
 
 	if (permit->partner_id != 0 && has_recipient(wa_compose_event_new(event, "partner_id")))
-		recipients = lappend(recipients, wa_compose_people_partner(batch, permit->partner_id));
+		recipients = lappend(recipients, wa_odoo_partner(&batch->odoo, permit->partner_id));
 	recipients = list_concat(recipients,
-							 wa_compose_people_staff(batch, "sicantik.permit", permit->id, scenario->staff_group));
+							 wa_odoo_staff(&batch->odoo, "sicantik.permit", permit->id, scenario->staff_group));
 	if (recipients == NIL)
 		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   scenario->staff_group == NULL || wa_compose_people_group_known(batch, scenario->staff_group) ?
+						   scenario->staff_group == NULL || wa_odoo_group_known(&batch->odoo, scenario->staff_group) ?
 						   "the permit has no contact and no internal follower" :
 						   psprintf("the permit has no contact and no internal follower; the group %s does not exist in Odoo",
 									scenario->staff_group));
@@ -325,7 +326,7 @@ wa_compose_status_update(WaBatch *batch, const WaScenario *scenario, const WaEve
 char *
 wa_compose_permit_old_news(const WaBatch *batch, const WaDraft *draft)
 {
-	const WaPermit *permit = wa_compose_permit_find(unconstify(WaBatch *, batch), draft->message.res_id);
+	const WaPermit *permit = wa_odoo_permit(&batch->odoo, draft->message.res_id);
 	int			days = draft->scenario->news_days;
 
 	if (permit && wa_compose_guard_days_since(batch, permit->issue_date) > days)
@@ -341,9 +342,9 @@ wa_compose_permit_old_news(const WaBatch *batch, const WaDraft *draft)
 char *
 wa_compose_status_old_news(const WaBatch *batch, const WaDraft *draft)
 {
-	const WaPermit *permit = wa_compose_permit_find(unconstify(WaBatch *, batch), draft->message.res_id);
+	const WaPermit *permit = wa_odoo_permit(&batch->odoo, draft->message.res_id);
 
-	if (permit && wa_compose_is(wa_compose_event_new(draft->event, "status"), "expired") &&
+	if (permit && wa_odoo_is(wa_compose_event_new(draft->event, "status"), "expired") &&
 		wa_compose_guard_days_since(batch, permit->expiry_date) > draft->scenario->news_days)
 		return psprintf("the permit expired on %s", permit->expiry_date);
 	return NULL;
@@ -543,7 +544,7 @@ wa_compose_permits_again(WaBatch *batch, WaWaiting **list, int n)
 		list[i]->now = choose(list[i], drafts, ndrafts);
 		if (list[i]->now == NULL)
 		{
-			list[i]->why = wa_compose_waiting_difference(list[i], wa_compose_permit_find(batch, list[i]->record_id));
+			list[i]->why = wa_compose_waiting_difference(list[i], wa_odoo_permit(&batch->odoo, list[i]->record_id));
 			for (int j = 0; j < ndrafts; j++)
 				if (drafts[j]->dropped && drafts[j]->event == list[i]->event &&
 					drafts[j]->is_staff != list[i]->to_applicant)

@@ -92,10 +92,10 @@ compose_events(void *argument)
 	batch.events = some->events;
 	batch.nevents = some->n;
 	wa_compose_scenarios(&batch);
-	some->common->locked = batch.locked;
-	some->common->locked_table = batch.locked_table;
-	some->common->locked_why = batch.locked_why;
-	if (batch.locked)
+	some->common->odoo.locked = batch.odoo.locked;
+	some->common->odoo.locked_table = batch.odoo.locked_table;
+	some->common->odoo.locked_why = batch.odoo.locked_why;
+	if (batch.odoo.locked)
 		return true;
 	wa_compose_write(&batch);
 	foreach(cell, batch.failures)
@@ -123,8 +123,8 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	/* a table that counts as locked: all of it later */
 	if (wa_app_limit_raised(error))
 	{
-		common->locked = true;
-		common->locked_why = error->message;
+		common->odoo.locked = true;
+		common->odoo.locked_why = error->message;
 		return;
 	}
 	if (wa_pg_is_passing(error->sqlerrcode))
@@ -135,7 +135,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 		return;
 	}
 	compose_or_halve(common, events, n / 2);
-	if (!common->locked)
+	if (!common->odoo.locked)
 		compose_or_halve(common, events + n / 2, n - n / 2);
 }
 
@@ -235,7 +235,7 @@ void
 wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity)
 {
 	memset(batch, 0, sizeof(*batch));
-	batch->schema = wa_office_get("odoo_schema");
+	batch->odoo.schema = wa_office_get("odoo_schema");
 	batch->time_zone = wa_office_get("time_zone");
 	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
 	batch->mappings = wa_route_load_mappings(&batch->nmappings);
@@ -327,11 +327,11 @@ wa_compose_run(void)
 		SPI_freetuptable(SPI_tuptable);
 		compose_or_halve(&common, events, (int) n);
 		MemoryContextSwitchTo(outer);
-		if (common.locked)
+		if (common.odoo.locked)
 		{
 			ereport(DEBUG1,
-					(errmsg_internal("%s, composing later", common.locked_why ? common.locked_why :
-									 psprintf("table %s is locked", common.locked_table))));
+					(errmsg_internal("%s, composing later", common.odoo.locked_why ? common.odoo.locked_why :
+									 psprintf("table %s is locked", common.odoo.locked_table))));
 			wa_frame_abort();
 			return false;
 		}

@@ -26,8 +26,8 @@
 #include "utils/varlena.h"
 
 #include "compose/known.h"
-#include "compose/people.h"
 #include "compose/scenario.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/acting.h"
 #include "pg/app_table.h"
@@ -189,18 +189,17 @@ check_model(const char *schema, const Claim *first, Claim *claims, int n,
 static void
 check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const char **details)
 {
-	WaBatch		batch = {0};
+	WaOdoo		odoo = {.schema = schema};
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
 	int			nids = 0;
 	bool		had;
 
-	batch.schema = schema;
 	for (int i = 0; i < n; i++)
 		if (claims[i].partner_id != 0)
 			ids[nids++] = claims[i].partner_id;
 	if (nids == 0)
 		return;
-	had = wa_compose_people_load_partners(&batch, ids, nids);
+	had = wa_odoo_load_partners(&odoo, ids, nids);
 	for (int i = 0; i < n; i++)
 	{
 		Claim	   *claim = &claims[i];
@@ -208,13 +207,13 @@ check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const 
 
 		if (claim->partner_id == 0 || results[claim->place] != WA_STILL_TRUE)
 			continue;
-		contact = had ? wa_compose_people_partner(&batch, claim->partner_id) : NULL;
+		contact = had ? wa_odoo_partner(&odoo, claim->partner_id) : NULL;
 		if (!had)
 		{
 			results[claim->place] = WA_STILL_LOCKED;
-			details[claim->place] = batch.locked_why;
+			details[claim->place] = odoo.locked_why;
 		}
-		else if (contact == NULL && !batch.no_contacts)
+		else if (contact == NULL && !odoo.no_contacts)
 		{
 			results[claim->place] = WA_STILL_FALSE;
 			details[claim->place] = "the contact does not exist any more";
@@ -406,7 +405,7 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 	for (int i = 0; i < asked.n && (error || !asked.had); i++)
 	{
 		results[asked.list[i]->place] = WA_STILL_LOCKED;
-		details[asked.list[i]->place] = error ? error->message : asked.batch.locked_why;
+		details[asked.list[i]->place] = error ? error->message : asked.batch.odoo.locked_why;
 	}
 	if (error == NULL && asked.had)
 		wa_compose_replace(&asked.batch, asked.list, asked.n, results, details);
@@ -460,7 +459,7 @@ recheck(const char *schema, bool skipped, const int64 *ids, int n,
 	memcpy(asked, ids, sizeof(int64) * n);
 	if (!skipped && leave_out_known(schema, asked, n, results) == n)
 		return;
-	batch->schema = schema;
+	batch->odoo.schema = schema;
 	batch->time_zone = wa_office_get("time_zone");
 	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
 	batch->mappings = wa_route_load_mappings(&batch->nmappings);

@@ -15,8 +15,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "compose/people.h"
+#include "compose/record_values.h"
 #include "compose/scenario.h"
+#include "odoo/people.h"
 #include "pg/query.h"
 
 #define MODEL			"sicantik.document"
@@ -46,12 +47,6 @@ typedef struct Person
 	const Waiting *oldest;
 	const Waiting *last;		/* document that was counted last */
 } Person;
-
-static int64
-as_int8(const char *text)
-{
-	return text ? strtoll(text, NULL, 10) : 0;
-}
 
 /* UTC without zone; 0 if unknown. */
 static TimestampTz
@@ -96,10 +91,10 @@ read_documents(const WaAppTable *table, Waiting **list)
 	*list = palloc0(sizeof(Waiting) * Max(rows.n, 1));
 	for (uint64 r = 0; r < rows.n; r++)
 	{
-		(*list)[r].id = as_int8(rows.values[r][0]);
-		(*list)[r].permit_id = as_int8(rows.values[r][1]);
-		(*list)[r].signer_id = as_int8(rows.values[r][2]);
-		(*list)[r].uploader_id = as_int8(rows.values[r][3]);
+		(*list)[r].id = wa_odoo_id(rows.values[r][0]);
+		(*list)[r].permit_id = wa_odoo_id(rows.values[r][1]);
+		(*list)[r].signer_id = wa_odoo_id(rows.values[r][2]);
+		(*list)[r].uploader_id = wa_odoo_id(rows.values[r][3]);
 		(*list)[r].written_at = as_time(rows.values[r][4]);
 	}
 	qsort(*list, rows.n, sizeof(Waiting), by_id);
@@ -123,7 +118,7 @@ read_workflows(const WaAppTable *table, Waiting *list, int n)
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		char	  **row = rows.values[r];
-		Waiting    *document = find(list, n, as_int8(row[0]));
+		Waiting    *document = find(list, n, wa_odoo_id(row[0]));
 		TimestampTz at = as_time(row[3]);
 
 		if (document == NULL || row[2] == NULL || strcmp(row[2], "pending") != 0)
@@ -134,7 +129,7 @@ read_workflows(const WaAppTable *table, Waiting *list, int n)
 		{
 			int64	   *user = palloc(sizeof(int64));
 
-			*user = as_int8(row[1]);
+			*user = wa_odoo_id(row[1]);
 			document->approvers = lappend(document->approvers, user);
 		}
 	}
@@ -204,15 +199,15 @@ load_people(WaBatch *batch, const WaScenario *scenario, const Waiting *list, int
 		users[nusers++] = list[i].signer_id;
 		users[nusers++] = list[i].uploader_id;
 	}
-	return wa_compose_people_load_users(batch, users, nusers) &&
-		wa_compose_people_load_staff(batch, MODEL, ids, n, scenario->staff_group);
+	return wa_odoo_load_users(&batch->odoo, users, nusers) &&
+		wa_odoo_load_staff(&batch->odoo, MODEL, ids, n, scenario->staff_group);
 }
 
 /* Up to three internal users, of those with a number if there are any. */
 static List *
 anybody(WaBatch *batch)
 {
-	List	   *all = wa_compose_people_group(batch, NULL);
+	List	   *all = wa_odoo_group(&batch->odoo, NULL);
 	List	   *some = NIL;
 	ListCell   *cell;
 
@@ -242,25 +237,25 @@ responsible(WaBatch *batch, const WaScenario *scenario, const Waiting *document,
 
 	foreach(cell, document->approvers)
 	{
-		WaRecipient *recipient = wa_compose_people_user(batch, *(int64 *) lfirst(cell));
+		WaRecipient *recipient = wa_odoo_user(&batch->odoo, *(int64 *) lfirst(cell));
 
 		if (recipient)
 			list = lappend(list, recipient);
 	}
 	for (size_t i = 0; list == NIL && i < lengthof(others); i++)
 	{
-		WaRecipient *recipient = others[i] ? wa_compose_people_user(batch, others[i]) : NULL;
+		WaRecipient *recipient = others[i] ? wa_odoo_user(&batch->odoo, others[i]) : NULL;
 
 		if (recipient)
 			list = lappend(list, recipient);
 	}
 	if (list == NIL)
-		list = wa_compose_people_staff(batch, MODEL, document->id, NULL);
+		list = wa_odoo_staff(&batch->odoo, MODEL, document->id, NULL);
 	if (list == NIL && group)
-		list = wa_compose_people_group(batch, group);
+		list = wa_odoo_group(&batch->odoo, group);
 	if (list == NIL)
 	{
-		*locked = !wa_compose_people_load_group(batch, NULL);
+		*locked = !wa_odoo_load_group(&batch->odoo, NULL);
 		if (!*locked)
 			list = anybody(batch);
 	}
@@ -313,7 +308,7 @@ static WaDraft *
 remind(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const Person *person,
 	   TimestampTz now)
 {
-	WaPermit   *permit = wa_compose_permit_find(batch, person->oldest->permit_id);
+	WaPermit   *permit = wa_odoo_permit(&batch->odoo, person->oldest->permit_id);
 	WaValues	values = {0};
 	WaDraft    *draft;
 
@@ -357,10 +352,8 @@ find_people(WaBatch *batch, const WaScenario *scenario, TimestampTz now, Reminde
 	bool		locked;
 
 	memset(reminders, 0, sizeof(*reminders));
-	wa_app_open(&documents, batch->schema, "sicantik_document");
-	wa_app_open(&workflows, batch->schema, "signature_workflow");
-	if (wa_compose_add_locked(batch, &documents, "sicantik_document") ||
-		wa_compose_add_locked(batch, &workflows, "signature_workflow"))
+	if (!wa_odoo_open(&batch->odoo, &documents, "sicantik_document") ||
+		!wa_odoo_open(&batch->odoo, &workflows, "signature_workflow"))
 		return false;
 	reminders->has_state = wa_app_has_column(&documents, "state");
 	if (!reminders->has_state)
@@ -387,7 +380,7 @@ find_people(WaBatch *batch, const WaScenario *scenario, TimestampTz now, Reminde
 	permits = palloc(sizeof(int64) * Max(list_length(reminders->people), 1));
 	foreach(cell, reminders->people)
 		permits[npermits++] = ((Person *) lfirst(cell))->oldest->permit_id;
-	return !locked && wa_compose_permits_load(batch, permits, npermits);
+	return !locked && wa_odoo_load_permits(&batch->odoo, permits, npermits);
 }
 
 /*
@@ -403,7 +396,7 @@ wa_compose_reminder(WaDaily *daily)
 
 	if (!find_people(&batch, daily->scenario, daily->now, &reminders))
 	{
-		daily->common->locked_table = batch.locked_table;
+		daily->common->odoo.locked_table = batch.odoo.locked_table;
 		return false;
 	}
 	if (!reminders.has_state)

@@ -151,7 +151,7 @@ wa_compose_change_read(const char *text, int64 event_id, bool *to_applicant)
 	if (json_object_is_type(object, json_type_object))
 	{
 		event = read_change(object, event_id);
-		*to_applicant = wa_compose_is(member(object, "to"), "applicant");
+		*to_applicant = wa_odoo_is(member(object, "to"), "applicant");
 	}
 	if (object)
 		json_object_put(object);
@@ -222,7 +222,7 @@ wa_compose_waiting_difference(const WaWaiting *waiting, const WaPermit *permit)
 	now[0] = permit->status;
 	now[1] = boolean(permit->is_renewal);
 	now[2] = permit->permit_number;
-	if (!wa_compose_numbered(then[2]))
+	if (!wa_odoo_numbered(then[2]))
 		then[2] = NULL;
 	for (int i = 0; i < 3; i++)
 		if (then[i] && strcmp(or_empty(now[i]), then[i]) != 0)
@@ -297,7 +297,7 @@ difference(const WaWaiting *waiting)
 						now->partner_id, waiting->partner_id);
 	if (now->number && waiting->number == NULL)
 		return psprintf("the contact has a number now (%s)", now->number_source);
-	if (now->number && !wa_compose_is(now->number, waiting->number))
+	if (now->number && !wa_odoo_is(now->number, waiting->number))
 		return psprintf("the contact has another number now (%s)", now->number_source);
 	if (waiting->joined && waiting->now->scenario == waiting->scenario)
 		return "several that waited are one message now";
@@ -339,8 +339,8 @@ static void
 doubt_person(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *recipient,
 			 WaNewMessage *message)
 {
-	const WaPermit *permit = wa_compose_is(message->res_model, "sicantik.permit") ?
-		wa_compose_permit_find(batch, message->res_id) : NULL;
+	const WaPermit *permit = wa_odoo_is(message->res_model, "sicantik.permit") ?
+		wa_odoo_permit(&batch->odoo, message->res_id) : NULL;
 
 	if (permit == NULL || recipient == NULL || !waiting->to_applicant ||
 		message->partner_id == waiting->partner_id || message->state != WA_STATE_QUEUED ||

@@ -104,8 +104,8 @@ wa_sql_replay(PG_FUNCTION_ARGS)
 	batch.events = &event;
 	batch.nevents = 1;
 	wa_compose_scenarios(&batch);
-	if (batch.locked)
-		wa_call_table_locked(batch.locked_table);
+	if (batch.odoo.locked)
+		wa_call_table_locked(batch.odoo.locked_table);
 	wa_compose_write(&batch);
 	/* what the worker remembers of the record may not be so any more */
 	wa_wake_reload_at_commit();

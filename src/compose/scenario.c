@@ -16,9 +16,9 @@
 
 #include "compose/approval.h"
 #include "compose/custom.h"
-#include "compose/document.h"
-#include "compose/people.h"
 #include "compose/scenario.h"
+#include "odoo/document.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/query.h"
 #include "text/text.h"
@@ -223,13 +223,13 @@ wa_compose_load_permit_people(WaBatch *batch, const int64 *ids, int n, const cha
 
 	for (int i = 0; i < n; i++)
 	{
-		WaPermit   *permit = wa_compose_permit_find(batch, ids[i]);
+		WaPermit   *permit = wa_odoo_permit(&batch->odoo, ids[i]);
 
 		if (permit && permit->partner_id != 0)
 			partners[npartners++] = permit->partner_id;
 	}
-	return wa_compose_people_load_partners(batch, partners, npartners) &&
-		wa_compose_people_load_staff(batch, "sicantik.permit", ids, n, staff_group);
+	return wa_odoo_load_partners(&batch->odoo, partners, npartners) &&
+		wa_odoo_load_staff(&batch->odoo, "sicantik.permit", ids, n, staff_group);
 }
 
 /*
@@ -255,13 +255,13 @@ wa_compose_load_facts(WaBatch *batch)
 	/* the documents first: they name permits */
 	if (!wa_compose_load_documents(batch))
 		return false;
-	ndocuments = wa_compose_document_all(batch, &documents);
+	ndocuments = wa_odoo_documents(&batch->odoo, &documents);
 	nall = n;
 	all = palloc(sizeof(int64) * Max(n + ndocuments, 1));
 	memcpy(all, ids, sizeof(int64) * n);
 	for (int i = 0; i < ndocuments; i++)
 		all[nall++] = documents[i].permit_id;
-	if (!wa_compose_permits_load(batch, all, nall))
+	if (!wa_odoo_load_permits(&batch->odoo, all, nall))
 		return false;
 
 	return wa_compose_load_permit_people(batch, ids, n, update ? update->staff_group : NULL);
@@ -288,7 +288,7 @@ wa_compose_scenarios(WaBatch *batch)
 				continue;
 			if (wa_compose_is_built_in(scenario) &&
 				(strcmp(scenario->watch, event->table) == 0 ||
-				 wa_compose_is(scenario->built_in->also, event->table)))
+				 wa_odoo_is(scenario->built_in->also, event->table)))
 				scenario->built_in->compose(batch, scenario, event);
 			wa_compose_own(batch, scenario, event);
 		}

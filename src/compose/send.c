@@ -18,8 +18,8 @@
 
 #include "compose/draft.h"
 #include "compose/json_values.h"
-#include "compose/people.h"
-#include "compose/permit.h"
+#include "compose/record_values.h"
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/call.h"
 #include "route/route.h"
@@ -92,16 +92,16 @@ find_partner(WaBatch *batch, int64 partner_id)
 {
 	WaRecipient *recipient;
 
-	if (!wa_compose_people_load_partners(batch, &partner_id, 1))
-		wa_call_table_locked(batch->locked_table);
-	recipient = wa_compose_people_partner(batch, partner_id);
+	if (!wa_odoo_load_partners(&batch->odoo, &partner_id, 1))
+		wa_call_table_locked(batch->odoo.locked_table);
+	recipient = wa_odoo_partner(&batch->odoo, partner_id);
 	if (recipient == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("partner " INT64_FORMAT " does not exist", partner_id),
 				 looks_like_number(partner_id) ?
 				 errhint("If this is a phone number, quote it: wa_send('...', '0812...').") :
-				 errhint("It is an id of the table res_partner in schema \"%s\".", batch->schema)));
+				 errhint("It is an id of the table res_partner in schema \"%s\".", batch->odoo.schema)));
 	return recipient;
 }
 
@@ -193,14 +193,14 @@ gather_values(WaBatch *batch, const Request *request, const WaTemplate *template
 	{
 		WaPermit   *permit;
 
-		if (!wa_compose_permits_load(batch, &request->permit_id, 1))
-			wa_call_table_locked(batch->locked_table);
-		permit = wa_compose_permit_find(batch, request->permit_id);
+		if (!wa_odoo_load_permits(&batch->odoo, &request->permit_id, 1))
+			wa_call_table_locked(batch->odoo.locked_table);
+		permit = wa_odoo_permit(&batch->odoo, request->permit_id);
 		if (permit == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("permit " INT64_FORMAT " does not exist", request->permit_id),
-					 errhint("It is an id of the table sicantik_permit in schema \"%s\".", batch->schema)));
+					 errhint("It is an id of the table sicantik_permit in schema \"%s\".", batch->odoo.schema)));
 		wa_compose_permit_values(batch, values, permit, recipient);
 	}
 	if (recipient->name)
@@ -255,7 +255,7 @@ apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
 	route.number = message->number;
 	route.partner_id = message->partner_id;
 	route.later = true;
-	if (!wa_route_load_facts(&route, 1, batch->schema, &locked, NULL))
+	if (!wa_route_load_facts(&route, 1, batch->odoo.schema, &locked, NULL))
 		wa_call_table_locked(locked);
 	if (route.refusal == NULL)
 		return;
@@ -275,7 +275,7 @@ queue_message(const Request *request)
 	char	   *params = NULL;
 	const char *text;
 
-	batch.schema = wa_office_get("odoo_schema");
+	batch.odoo.schema = wa_office_get("odoo_schema");
 	batch.time_zone = wa_office_get("time_zone");
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
 

@@ -165,7 +165,7 @@ wa_compose_unreached_look_at(const WaBatch *batch)
 		return;
 	wa_arg_int8_array(&args, records, n);
 	n = read_ids(&find, &args, &ids);
-	if (n > 0 && !ask(batch->schema, ids, n))
+	if (n > 0 && !ask(batch->odoo.schema, ids, n))
 		next_look = 0;
 }
 

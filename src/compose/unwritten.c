@@ -24,10 +24,10 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
-#include "compose/document.h"
 #include "compose/json_values.h"
-#include "compose/people.h"
-#include "compose/permit.h"
+#include "compose/record_values.h"
+#include "odoo/people.h"
+#include "odoo/permit.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
@@ -187,21 +187,21 @@ load(WaBatch *batch, const Unwritten *list, int n)
 		if (list[i].partner_id != 0)
 			partners[npartners++] = list[i].partner_id;
 	}
-	if (ndocuments > 0 && !wa_compose_documents_load(batch, documents, ndocuments, NULL, 0))
+	if (ndocuments > 0 && !wa_odoo_load_documents(&batch->odoo, documents, ndocuments, NULL, 0))
 		return false;
-	nloaded = ndocuments > 0 ? wa_compose_document_all(batch, &loaded) : 0;
+	nloaded = ndocuments > 0 ? wa_odoo_documents(&batch->odoo, &loaded) : 0;
 	if (nloaded > 0)
 		permits = repalloc(permits, sizeof(int64) * (npermits + nloaded));
 	for (int i = 0; i < nloaded; i++)
 		permits[npermits++] = loaded[i].permit_id;
-	nworkflows = ndocuments > 0 ? wa_compose_document_workflows(batch, &workflows) : 0;
+	nworkflows = ndocuments > 0 ? wa_odoo_workflows(&batch->odoo, &workflows) : 0;
 	users = palloc(sizeof(int64) * Max(nworkflows, 1));
 	for (int i = 0; i < nworkflows; i++)
 		if (workflows[i].pending && workflows[i].approver_id != 0)
 			users[nusers++] = workflows[i].approver_id;
-	return wa_compose_permits_load(batch, permits, npermits) &&
-		(nusers == 0 || wa_compose_people_load_users(batch, users, nusers)) &&
-		wa_compose_people_load_partners(batch, partners, npartners);
+	return wa_odoo_load_permits(&batch->odoo, permits, npermits) &&
+		(nusers == 0 || wa_odoo_load_users(&batch->odoo, users, nusers)) &&
+		wa_odoo_load_partners(&batch->odoo, partners, npartners);
 }
 
 /* The request that the person is asked to approve; NULL: nobody is named. */
@@ -210,7 +210,7 @@ workflow_of(WaBatch *batch, const WaDocument *document, int64 partner_id)
 {
 	WaWorkflow *workflows;
 	WaWorkflow *any = NULL;
-	int			n = wa_compose_document_workflows(batch, &workflows);
+	int			n = wa_odoo_workflows(&batch->odoo, &workflows);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -218,7 +218,7 @@ workflow_of(WaBatch *batch, const WaDocument *document, int64 partner_id)
 
 		if (!workflows[i].pending || workflows[i].document_id != document->id)
 			continue;
-		approver = workflows[i].approver_id != 0 ? wa_compose_people_user(batch, workflows[i].approver_id) : NULL;
+		approver = workflows[i].approver_id != 0 ? wa_odoo_user(&batch->odoo, workflows[i].approver_id) : NULL;
 		if (approver && approver->partner_id == partner_id)
 			return &workflows[i];
 		if (any == NULL)
@@ -249,21 +249,21 @@ days_until(const WaBatch *batch, const char *iso)
 static bool
 gather(WaBatch *batch, const Unwritten *u, const WaScenario *scenario, WaValues *values)
 {
-	WaRecipient *recipient = u->partner_id != 0 ? wa_compose_people_partner(batch, u->partner_id) : NULL;
+	WaRecipient *recipient = u->partner_id != 0 ? wa_odoo_partner(&batch->odoo, u->partner_id) : NULL;
 
 	if (is_about(u, "sicantik.document"))
 	{
-		WaDocument *document = wa_compose_document_find(batch, u->record_id);
+		WaDocument *document = wa_odoo_document(&batch->odoo, u->record_id);
 
 		if (document == NULL)
 			return false;
 		if (scenario && strcmp(scenario->composer, "document_pending") == 0)
-			wa_compose_values_add(values, "jumlah", psprintf("%d", wa_compose_documents_count_pending(batch)));
+			wa_compose_values_add(values, "jumlah", psprintf("%d", wa_odoo_count_pending(&batch->odoo)));
 		wa_compose_document_values(batch, values, document, workflow_of(batch, document, u->partner_id), recipient);
 	}
 	else if (is_about(u, "sicantik.permit"))
 	{
-		WaPermit   *permit = wa_compose_permit_find(batch, u->record_id);
+		WaPermit   *permit = wa_odoo_permit(&batch->odoo, u->record_id);
 		const char *remaining;
 
 		if (permit == NULL)

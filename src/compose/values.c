@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include <json-c/json.h>
-
 #include "lib/stringinfo.h"
 #include "pgtime.h"
 #include "utils/datetime.h"
@@ -89,44 +87,6 @@ wa_compose_value_time(TimestampTz at, const char *time_zone)
 		return NULL;
 	return psprintf("%02d-%02d-%04d %02d:%02d", tm.tm_mday, tm.tm_mon, tm.tm_year,
 					tm.tm_hour, tm.tm_min);
-}
-
-/*
- * A name that may be translated: Odoo keeps {"en_US": .., "id_ID": ..} since
- * version 16, plain text before.  Indonesian first, then English, then any.
- */
-char *
-wa_compose_value_translated(const char *text, bool is_jsonb)
-{
-	static const char *const languages[] = {"id_ID", "en_US"};
-	struct json_object *object;
-	struct json_object *value = NULL;
-	char	   *result = NULL;
-
-	if (text == NULL || !is_jsonb)
-		return text ? pstrdup(text) : NULL;
-	object = json_tokener_parse(text);
-	if (json_object_is_type(object, json_type_object))
-	{
-		for (size_t i = 0; i < lengthof(languages) && value == NULL; i++)
-			(void) json_object_object_get_ex(object, languages[i], &value);
-		if (value == NULL)
-		{
-			json_object_object_foreach(object, key, any)
-			{
-				(void) key;
-				value = any;
-				break;
-			}
-		}
-	}
-	else if (json_object_is_type(object, json_type_string))
-		value = object;
-	if (value)
-		result = pstrdup(json_object_get_string(value));
-	if (object)
-		json_object_put(object);
-	return result;
 }
 
 /*

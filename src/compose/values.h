@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-
 #include "route/provider.h"
 
 /* A value that a template can take. */
@@ -34,7 +33,6 @@ extern void wa_compose_values_add_setting(WaValues *values, const char *name, co
 extern const WaValue *wa_compose_values_find(const WaValues *values, const char *name);
 extern char *wa_compose_value_date(const char *iso);
 extern char *wa_compose_value_time(TimestampTz at, const char *time_zone);
-extern char *wa_compose_value_translated(const char *text, bool is_jsonb);
 extern char *wa_compose_value_link(const char *pattern, const WaValues *fields);
 extern char *wa_compose_value_span(const char *from_iso, const char *to_iso);
 

@@ -12,7 +12,7 @@
 
 #include "compose/compose.h"
 #include "compose/draft.h"
-#include "compose/permit.h"
+#include "odoo/permit.h"
 
 /* A message that waits, as its scenario is asked about it. */
 typedef struct WaWaiting

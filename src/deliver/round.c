@@ -29,8 +29,8 @@
 #include "pg/frame.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"
-#include "sicantik_wa.h"
 #include "queue/queue.h"
+#include "sicantik_wa.h"
 #include "wake/wake.h"
 
 WA_MODULE_MAGIC("sicantik_wa_worker");
@@ -422,7 +422,7 @@ run(bool may_send, TimestampTz *next_due)
 	if (!holding)
 	{
 		nbusy = wa_deliver_schedule_busy(&busy);
-		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, wa_compose_look_up_contacts,
+		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy,
 								 &forgotten, &nforgotten, &revived, &nrevived,
 								 &unwritten, &requests_left);
 		if (unwritten)

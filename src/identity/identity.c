@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 
 #include "identity/identity.h"
+#include "odoo/odoo.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/app_table.h"
@@ -37,31 +38,16 @@ static bool
 read_parameters(void *argument)
 {
 	WaOdooFacts *facts = argument;
-	static const char *const columns[] = {"key", "value"};
 	static const char *const keys[] = {"database.uuid", "database.is_neutralized"};
 	WaAppTable	table;
-	WaAppRows	rows;
+	char	   *values[lengthof(keys)];
 
-	if (wa_app_open(&table, wa_office_get("odoo_schema"),
-					"ir_config_parameter") == WA_APP_LOCKED)
-		facts->locked = true;
+	facts->locked = wa_odoo_parameters(&table, wa_office_get("odoo_schema"), keys, lengthof(keys),
+									   values) == WA_APP_LOCKED;
 	facts->why = table.why;
-	if (table.state != WA_APP_READY)
-		return true;
-	wa_app_read_by_text(&rows, &table, columns, lengthof(columns),
-						"key", keys, lengthof(keys));
-	for (uint64 i = 0; i < rows.n; i++)
-	{
-		const char *key = rows.values[i][0];
-		char	   *value = rows.values[i][1];
-
-		if (key == NULL || value == NULL)
-			continue;
-		if (strcmp(key, "database.uuid") == 0)
-			facts->uuid = value;
-		else if (!parse_bool(value, &facts->neutralized))
-			facts->neutralized = true;	/* an odd value is no permission */
-	}
+	facts->uuid = values[0];
+	if (values[1] && !parse_bool(values[1], &facts->neutralized))
+		facts->neutralized = true;	/* an odd value is no permission */
 	return true;
 }
 

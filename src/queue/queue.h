@@ -29,7 +29,6 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-
 #include "queue/state.h"
 #include "route/route.h"
 
@@ -139,33 +138,8 @@ extern int64 wa_queue_doubt_waiting(int32 timeline, TimestampTz due, TimestampTz
 									int limit, int64 *ndoubtful);
 extern int64 wa_queue_doubt_requested(TimestampTz requested, TimestampTz until);
 
-/* A contact as it is now. */
-typedef enum WaContactState
-{
-	WA_CONTACT_NOT_READ,		/* no table of contacts, or it cannot be read */
-	WA_CONTACT_GONE,
-	WA_CONTACT_NO_NUMBER,
-	WA_CONTACT_HAS_NUMBER
-} WaContactState;
-
-typedef struct WaContactNow
-{
-	int64		partner_id;		/* given; the rest is filled in */
-	WaContactState state;
-	const char *number;			/* NULL: none usable */
-	const char *source;			/* column that it came from */
-	const char *tried;			/* without a number: what was looked at */
-} WaContactNow;
-
-/*
- * Fills in what is known now of n contacts, whose partner_id is given.  False,
- * with nothing filled in, if the table of contacts is locked: nobody waits for
- * it.
- */
-typedef bool (*WaLookUp) (const char *schema, WaContactNow *contacts, int n);
-
 /* request.c */
-extern PGDLLEXPORT bool wa_queue_requests(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
+extern PGDLLEXPORT bool wa_queue_requests(int limit, const int64 *busy, int nbusy,
 										  int64 **forgotten, int *nforgotten,
 										  int64 **revived, int *nrevived,
 										  bool *unwritten, bool *left);

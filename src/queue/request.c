@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/grow.h"
 #include "pg/query.h"
@@ -409,7 +410,7 @@ why_no_number(const WaContactNow *contact)
  * a composer gave it; while the table of contacts is locked, it stays.
  */
 static bool
-let_go(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
+let_go(int limit, const int64 *busy, int nbusy,
 	   const int64 *forgotten, int nforgotten,
 	   int64 **revived, int *nrevived, bool *to_be_written)
 {
@@ -462,7 +463,7 @@ let_go(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
 		}
 	}
 	read_contacts = ncontacts == 0 ||
-		look_up(wa_office_get("odoo_schema"), contacts, ncontacts);
+		wa_odoo_contacts_now(wa_office_get("odoo_schema"), contacts, ncontacts);
 
 	revivals.ids = palloc(sizeof(int64) * requests.n);
 	revivals.states = palloc(sizeof(char *) * requests.n);
@@ -514,7 +515,7 @@ let_go(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
  * Takes part in the caller's transaction; waits for no lock.
  */
 bool
-wa_queue_requests(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
+wa_queue_requests(int limit, const int64 *busy, int nbusy,
 				  int64 **forgotten, int *nforgotten,
 				  int64 **revived, int *nrevived,
 				  bool *unwritten, bool *left)
@@ -534,7 +535,7 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy, WaLookUp look_up,
 	drop_orphans();
 	more = settle(limit, busy, nbusy, forgotten, nforgotten);
 	more = cancel(limit, busy, nbusy, forgotten, nforgotten) || more;
-	more = let_go(limit, busy, nbusy, look_up, *forgotten, *nforgotten,
+	more = let_go(limit, busy, nbusy, *forgotten, *nforgotten,
 				  revived, nrevived, unwritten) || more;
 	*left = wa_query(&any, NULL) > 0;
 	return more;

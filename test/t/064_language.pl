@@ -166,7 +166,7 @@ my %seen;
 my @rows;
 my $id = 1000000;
 
-foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,history,unsaid}.c $src/compose/*.c $src/route/*.c"
+foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,history,unsaid}.c $src/compose/*.c $src/odoo/*.c $src/route/*.c"
 	  . " $src/queue/state.h $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/text/link.c $src/{identity/identity,worker/failover,admin/arm}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * look_up.c
+ * contact_now.c
  *		The numbers of contacts as they are now.
  *
  * For a message that is tried again: what was wrong may have been its number,
@@ -10,8 +10,7 @@
  */
 #include "postgres.h"
 
-#include "compose/compose.h"
-#include "compose/people.h"
+#include "odoo/people.h"
 #include "pg/app_limit.h"
 #include "pg/subtransaction.h"
 
@@ -28,13 +27,12 @@ look(void *argument)
 {
 	Look	   *looking = argument;
 	int64	   *ids = palloc(sizeof(int64) * Max(looking->n, 1));
-	WaBatch		batch = {0};
+	WaOdoo		odoo = {.schema = looking->schema};
 	WaAppTable	table;
 
-	batch.schema = looking->schema;
 	for (int i = 0; i < looking->n; i++)
 		ids[i] = looking->contacts[i].partner_id;
-	if (!wa_compose_people_load_partners(&batch, ids, looking->n))
+	if (!wa_odoo_load_partners(&odoo, ids, looking->n))
 		return true;
 
 	/* locked by now, or not there: no waiting */
@@ -46,7 +44,7 @@ look(void *argument)
 	for (int i = 0; i < looking->n; i++)
 	{
 		WaContactNow *contact = &looking->contacts[i];
-		const WaRecipient *recipient = wa_compose_people_partner(&batch, ids[i]);
+		const WaRecipient *recipient = wa_odoo_partner(&odoo, ids[i]);
 
 		contact->state = WA_CONTACT_GONE;
 		if (recipient == NULL)
@@ -69,7 +67,7 @@ look(void *argument)
  * sender, who reads it too, says what is wrong with it.
  */
 bool
-wa_compose_look_up_contacts(const char *schema, WaContactNow *contacts, int n)
+wa_odoo_contacts_now(const char *schema, WaContactNow *contacts, int n)
 {
 	Look		looking = {schema, contacts, n, false};
 	ErrorData  *error;

@@ -14,8 +14,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-
-#include "compose/people.h"
+#include "odoo/people.h"
 #include "pg/grow.h"
 #include "text/text.h"
 
@@ -71,24 +70,12 @@ static const char *const number_columns[] = {
 	[C_SANITIZED] = "phone_sanitized"
 };
 
-static int64
-as_int8(const char *text)
-{
-	return text ? strtoll(text, NULL, 10) : 0;
-}
-
-static bool
-is_true(const char *text)
-{
-	return text && text[0] == 't';
-}
-
 static struct WaPeople *
-people_of(WaBatch *batch)
+people_of(WaOdoo *odoo)
 {
-	if (batch->people == NULL)
-		batch->people = palloc0(sizeof(struct WaPeople));
-	return batch->people;
+	if (odoo->people == NULL)
+		odoo->people = palloc0(sizeof(struct WaPeople));
+	return odoo->people;
 }
 
 /*
@@ -128,19 +115,18 @@ choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
  * table could not be had now.
  */
 bool
-wa_compose_people_load_partners(WaBatch *batch, const int64 *ids, int n)
+wa_odoo_load_partners(WaOdoo *odoo, const int64 *ids, int n)
 {
 	static const char *const columns[] = {
 		"whatsapp_number", "mobile", "phone", "phone_sanitized", "id", "name", "active"
 	};
-	struct WaPeople *people = people_of(batch);
+	struct WaPeople *people = people_of(odoo);
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	wa_app_open(&table, batch->schema, "res_partner");
-	if (wa_compose_add_locked(batch, &table, "res_partner"))
+	if (!wa_odoo_open(odoo, &table, "res_partner"))
 		return false;
-	batch->no_contacts = table.state != WA_APP_READY;
+	odoo->no_contacts = table.state != WA_APP_READY;
 	if (table.state != WA_APP_READY || n == 0)
 		return true;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", ids, n);
@@ -149,13 +135,13 @@ wa_compose_people_load_partners(WaBatch *batch, const int64 *ids, int n)
 	{
 		WaRecipient *recipient = &people->partners[people->npartners];
 
-		if (wa_compose_people_partner(batch, as_int8(rows.values[r][4])))
+		if (wa_odoo_partner(odoo, wa_odoo_id(rows.values[r][4])))
 			continue;
 		memset(recipient, 0, sizeof(*recipient));
-		recipient->partner_id = as_int8(rows.values[r][4]);
+		recipient->partner_id = wa_odoo_id(rows.values[r][4]);
 		recipient->name = wa_text_is_nothing(rows.values[r][5]) ? NULL : rows.values[r][5];
 		choose_number(recipient, &table, rows.values[r]);
-		if (rows.values[r][6] && !is_true(rows.values[r][6]))
+		if (rows.values[r][6] && !wa_odoo_is_true(rows.values[r][6]))
 		{
 			/* beside the number, since the route overwrites the note */
 			recipient->note = "the contact is archived";
@@ -172,9 +158,9 @@ wa_compose_people_load_partners(WaBatch *batch, const int64 *ids, int n)
  * The partner of this id, or NULL.
  */
 WaRecipient *
-wa_compose_people_partner(WaBatch *batch, int64 partner_id)
+wa_odoo_partner(WaOdoo *odoo, int64 partner_id)
 {
-	struct WaPeople *people = people_of(batch);
+	struct WaPeople *people = people_of(odoo);
 
 	for (int i = 0; i < people->npartners; i++)
 		if (people->partners[i].partner_id == partner_id)
@@ -195,10 +181,10 @@ internal_users(const WaAppRows *rows, User **list)
 	{
 		char	  **row = rows->values[r];
 
-		if (!is_true(row[2]) || is_true(row[3]) || row[1] == NULL)
+		if (!wa_odoo_is_true(row[2]) || wa_odoo_is_true(row[3]) || row[1] == NULL)
 			continue;
-		(*list)[count].id = as_int8(row[0]);
-		(*list)[count++].partner_id = as_int8(row[1]);
+		(*list)[count].id = wa_odoo_id(row[0]);
+		(*list)[count++].partner_id = wa_odoo_id(row[1]);
 	}
 	return count;
 }
@@ -240,12 +226,12 @@ load_followers(struct WaPeople *people, const WaAppTable *table, const WaAppTabl
 	partners = palloc(sizeof(int64) * Max(rows.n, 1));
 	for (uint64 r = 0; r < rows.n; r++)
 		if (rows.values[r][2] && strcmp(rows.values[r][2], model) == 0 && rows.values[r][1])
-			partners[npartners++] = as_int8(rows.values[r][1]);
+			partners[npartners++] = wa_odoo_id(rows.values[r][1]);
 	ninternal = internal_partners(users, "partner_id", partners, npartners, &internal);
 	WA_ROOM_FOR(people->followers, people->nfollowers, (int) rows.n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
-		int64		partner = as_int8(rows.values[r][1]);
+		int64		partner = wa_odoo_id(rows.values[r][1]);
 
 		if (rows.values[r][2] == NULL || strcmp(rows.values[r][2], model) != 0)
 			continue;
@@ -254,7 +240,7 @@ load_followers(struct WaPeople *people, const WaAppTable *table, const WaAppTabl
 			if (internal[i] != partner)
 				continue;
 			people->followers[people->nfollowers].model = model;
-			people->followers[people->nfollowers].record_id = as_int8(rows.values[r][0]);
+			people->followers[people->nfollowers].record_id = wa_odoo_id(rows.values[r][0]);
 			people->followers[people->nfollowers++].partner_id = partner;
 			break;
 		}
@@ -281,7 +267,7 @@ find_group(const WaAppTable *names, const char *group)
 		if (row[0] && strlen(row[0]) == (size_t) (dot - group) &&
 			strncmp(row[0], group, dot - group) == 0 &&
 			row[1] && strcmp(row[1], "res.groups") == 0)
-			return as_int8(row[2]);
+			return wa_odoo_id(row[2]);
 	}
 	return 0;
 }
@@ -303,7 +289,7 @@ add_implying(const WaAppTable *implied, int64 *groups, int n, int max)
 		done = before;
 		for (uint64 r = 0; r < rows.n && n < max; r++)
 		{
-			int64		group = as_int8(rows.values[r][0]);
+			int64		group = wa_odoo_id(rows.values[r][0]);
 			bool		known = false;
 
 			for (int i = 0; i < n; i++)
@@ -337,7 +323,7 @@ read_members(WaAppTable *tables, const WaAppTable *users, const char *group,
 	wa_app_read_by_id(&rows, &tables[2], columns, lengthof(columns), "gid", groups, ngroups);
 	uids = palloc(sizeof(int64) * Max(rows.n, 1));
 	for (uint64 r = 0; r < rows.n; r++)
-		uids[r] = as_int8(rows.values[r][0]);
+		uids[r] = wa_odoo_id(rows.values[r][0]);
 	return internal_partners(users, "id", uids, (int) rows.n, members);
 }
 
@@ -356,31 +342,27 @@ find_loaded(const struct WaPeople *people, const char *group)
 
 /*
  * Read the internal users of a group "module.name", or all if group is NULL;
- * the string must live as long as the batch.  Returns false if a table could
+ * the string must live as long as the odoo.  Returns false if a table could
  * not be had now.
  */
 bool
-wa_compose_people_load_group(WaBatch *batch, const char *group)
+wa_odoo_load_group(WaOdoo *odoo, const char *group)
 {
 	static const char *const names[] = {
 		"ir_model_data", "res_groups_implied_rel", "res_groups_users_rel"
 	};
-	struct WaPeople *people = people_of(batch);
+	struct WaPeople *people = people_of(odoo);
 	WaAppTable	users;
 	WaAppTable	tables[lengthof(names)] = {0};
 	StaffGroup	loaded = {0};
 
 	if (find_loaded(people, group))
 		return true;
-	wa_app_open(&users, batch->schema, "res_users");
-	if (wa_compose_add_locked(batch, &users, "res_users"))
+	if (!wa_odoo_open(odoo, &users, "res_users"))
 		return false;
 	for (size_t i = 0; group && i < lengthof(names); i++)
-	{
-		wa_app_open(&tables[i], batch->schema, names[i]);
-		if (wa_compose_add_locked(batch, &tables[i], names[i]))
+		if (!wa_odoo_open(odoo, &tables[i], names[i]))
 			return false;
-	}
 	loaded.name = group;
 	if (group)
 		loaded.n = read_members(tables, &users, group, &loaded.members, &loaded.known);
@@ -398,7 +380,7 @@ wa_compose_people_load_group(WaBatch *batch, const char *group)
 	}
 	WA_ROOM_FOR(people->groups, people->ngroups, 1);
 	people->groups[people->ngroups++] = loaded;
-	return wa_compose_people_load_partners(batch, loaded.members, loaded.n);
+	return wa_odoo_load_partners(odoo, loaded.members, loaded.n);
 }
 
 /*
@@ -406,17 +388,16 @@ wa_compose_people_load_group(WaBatch *batch, const char *group)
  * could not be had now.
  */
 bool
-wa_compose_people_load_users(WaBatch *batch, const int64 *ids, int n)
+wa_odoo_load_users(WaOdoo *odoo, const int64 *ids, int n)
 {
-	struct WaPeople *people = people_of(batch);
+	struct WaPeople *people = people_of(odoo);
 	WaAppTable	users;
 	WaAppRows	rows;
 	User	   *list;
 	int64	   *partners;
 	int			count;
 
-	wa_app_open(&users, batch->schema, "res_users");
-	if (wa_compose_add_locked(batch, &users, "res_users"))
+	if (!wa_odoo_open(odoo, &users, "res_users"))
 		return false;
 	if (users.state != WA_APP_READY || n == 0)
 		return true;
@@ -429,7 +410,7 @@ wa_compose_people_load_users(WaBatch *batch, const int64 *ids, int n)
 		people->users[people->nusers++] = list[i];
 		partners[i] = list[i].partner_id;
 	}
-	return wa_compose_people_load_partners(batch, partners, count);
+	return wa_odoo_load_partners(odoo, partners, count);
 }
 
 /*
@@ -438,33 +419,31 @@ wa_compose_people_load_users(WaBatch *batch, const int64 *ids, int n)
  * not be had now.
  */
 bool
-wa_compose_people_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
-							 const char *group)
+wa_odoo_load_staff(WaOdoo *odoo, const char *model, const int64 *ids, int n,
+				   const char *group)
 {
-	struct WaPeople *people = people_of(batch);
+	struct WaPeople *people = people_of(odoo);
 	WaAppTable	followers;
 	WaAppTable	users;
 	int64	   *partners;
 	int			before = people->nfollowers;
 
-	wa_app_open(&followers, batch->schema, "mail_followers");
-	wa_app_open(&users, batch->schema, "res_users");
-	if (wa_compose_add_locked(batch, &followers, "mail_followers") ||
-		wa_compose_add_locked(batch, &users, "res_users"))
+	if (!wa_odoo_open(odoo, &followers, "mail_followers") ||
+		!wa_odoo_open(odoo, &users, "res_users"))
 		return false;
-	if (group && !wa_compose_people_load_group(batch, group))
+	if (group && !wa_odoo_load_group(odoo, group))
 		return false;
 	load_followers(people, &followers, &users, model, ids, n);
 	partners = palloc(sizeof(int64) * Max(people->nfollowers - before, 1));
 	for (int i = before; i < people->nfollowers; i++)
 		partners[i - before] = people->followers[i].partner_id;
-	return wa_compose_people_load_partners(batch, partners, people->nfollowers - before);
+	return wa_odoo_load_partners(odoo, partners, people->nfollowers - before);
 }
 
 static List *
-add_person(WaBatch *batch, List *list, int64 partner_id)
+add_person(WaOdoo *odoo, List *list, int64 partner_id)
 {
-	WaRecipient *known = wa_compose_people_partner(batch, partner_id);
+	WaRecipient *known = wa_odoo_partner(odoo, partner_id);
 	WaRecipient *copy;
 	ListCell   *cell;
 
@@ -483,26 +462,26 @@ add_person(WaBatch *batch, List *list, int64 partner_id)
 
 /*
  * The internal users of a group, or all if group is NULL, each person once;
- * wa_compose_people_load_group() must have read it.
+ * wa_odoo_load_group() must have read it.
  */
 List *
-wa_compose_people_group(WaBatch *batch, const char *group)
+wa_odoo_group(WaOdoo *odoo, const char *group)
 {
-	const StaffGroup *loaded = find_loaded(people_of(batch), group);
+	const StaffGroup *loaded = find_loaded(people_of(odoo), group);
 	List	   *list = NIL;
 
 	for (int i = 0; loaded && i < loaded->n; i++)
-		list = add_person(batch, list, loaded->members[i]);
+		list = add_person(odoo, list, loaded->members[i]);
 	return list;
 }
 
 /*
- * Does Odoo know a group of this name?  As for wa_compose_people_group().
+ * Does Odoo know a group of this name?  As for wa_odoo_group().
  */
 bool
-wa_compose_people_group_known(WaBatch *batch, const char *group)
+wa_odoo_group_known(WaOdoo *odoo, const char *group)
 {
-	const StaffGroup *loaded = find_loaded(people_of(batch), group);
+	const StaffGroup *loaded = find_loaded(people_of(odoo), group);
 
 	return loaded && loaded->known;
 }
@@ -512,14 +491,14 @@ wa_compose_people_group_known(WaBatch *batch, const char *group)
  * is inactive or a portal user.
  */
 WaRecipient *
-wa_compose_people_user(WaBatch *batch, int64 user_id)
+wa_odoo_user(WaOdoo *odoo, int64 user_id)
 {
-	struct WaPeople *people = people_of(batch);
+	struct WaPeople *people = people_of(odoo);
 	List	   *list = NIL;
 
 	for (int i = 0; i < people->nusers && list == NIL; i++)
 		if (people->users[i].id == user_id)
-			list = add_person(batch, list, people->users[i].partner_id);
+			list = add_person(odoo, list, people->users[i].partner_id);
 	return list ? linitial(list) : NULL;
 }
 
@@ -527,17 +506,17 @@ wa_compose_people_user(WaBatch *batch, int64 user_id)
  * The staff concerned by one record, each person once.
  */
 List *
-wa_compose_people_staff(WaBatch *batch, const char *model, int64 id, const char *group)
+wa_odoo_staff(WaOdoo *odoo, const char *model, int64 id, const char *group)
 {
-	struct WaPeople *people = people_of(batch);
+	struct WaPeople *people = people_of(odoo);
 	const StaffGroup *loaded = group ? find_loaded(people, group) : NULL;
 	List	   *list = NIL;
 
 	for (int i = 0; i < people->nfollowers; i++)
 		if (people->followers[i].record_id == id &&
 			strcmp(people->followers[i].model, model) == 0)
-			list = add_person(batch, list, people->followers[i].partner_id);
+			list = add_person(odoo, list, people->followers[i].partner_id);
 	for (int i = 0; loaded && i < loaded->n; i++)
-		list = add_person(batch, list, loaded->members[i]);
+		list = add_person(odoo, list, loaded->members[i]);
 	return list;
 }
