@@ -72,6 +72,9 @@ PG_CONFIG  ?= pg_config
 PGXS       := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# until they are converted: pg/query.h
+src/compose/%.o src/odoo/%.o src/compose/%.bc src/odoo/%.bc: CPPFLAGS += -DWA_ROWS_OF_ALL
+
 all: sicantik_wa_worker.so
 
 WA_STAMPS = sed 's/@WA_SQL_BUILD@/$(WA_SQL_BUILD)/; s/@EXTVERSION@/$(EXTVERSION)/'

@@ -74,10 +74,11 @@ wa_admin_access_adopt(void)
 					 " RETURNING a.role || ' (' || a.level || ')' AS what)"
 					 " SELECT string_agg(what, ', ' ORDER BY what) FROM taken");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
-	wa_query(&adopt, &args);
-	return wa_row_text(0, 1);
+	rows = wa_query(&adopt, &args);
+	return wa_row_text(rows, 0, 1);
 }
 
 /*
@@ -96,16 +97,18 @@ wa_admin_access_idle(char ***roles, char ***why)
 					 " WHERE r.oid IS NULL OR a.system_identifier IS DISTINCT FROM $1 OR a.role_oid IS DISTINCT FROM r.oid::bigint"
 					 " ORDER BY a.role");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int			n;
 
 	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
-	n = (int) wa_query(&idle, &args);
+	rows = wa_query(&idle, &args);
+	n = (int) rows.n;
 	*roles = palloc(sizeof(char *) * Max(n, 1));
 	*why = palloc(sizeof(char *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		(*roles)[i] = wa_row_text(i, 1);
-		(*why)[i] = wa_row_text(i, 2);
+		(*roles)[i] = wa_row_text(rows, i, 1);
+		(*why)[i] = wa_row_text(rows, i, 2);
 	}
 	return n;
 }
@@ -126,7 +129,7 @@ wa_sql_revoke(PG_FUNCTION_ARGS)
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	wa_arg_text(&args, role);
-	if (wa_query(&drop, &args) > 0)
+	if (wa_query(&drop, &args).n > 0)
 		said = psprintf("role %s has no level any more", role);
 	else
 	{

@@ -121,7 +121,7 @@ wa_admin_stamp_first(void)
 	static WaStatement known =
 		WA_STATEMENT("SELECT FROM wa.identity UNION ALL SELECT FROM wa.setting WHERE name = 'mode'");
 
-	if (wa_query(&known, NULL) > 0)
+	if (wa_query(&known, NULL).n > 0)
 		return false;
 	stamp_identity(false);
 	return true;
@@ -184,9 +184,9 @@ count_waiting(void)
 		WA_STATEMENT("SELECT count(*) FROM (SELECT message_id FROM wa.ready WHERE claimed_at IS NULL"
 					 " UNION ALL SELECT message_id FROM wa.due) AS w JOIN wa.message AS m ON m.id = w.message_id"
 					 " WHERE m.scenario IS NOT NULL AND m.state = " WA_SQL_STATE(QUEUED));
+	WaRows		rows = wa_query(&count, NULL);
 
-	wa_query(&count, NULL);
-	return wa_row_int8(0, 1);
+	return wa_row_int8(rows, 0, 1);
 }
 
 /*

@@ -80,23 +80,23 @@ look(Presence *presence, Oid relid)
 	WaArgs		args = {0};
 	bool		disabled = false;
 	bool		all = true;
-	uint64		n;
+	WaRows		rows;
 
 	memset(presence, 0, sizeof(*presence));
 	presence->always = true;
 	wa_arg_datum(&args, OIDOID, ObjectIdGetDatum(relid), false);
-	n = wa_query(&triggers, &args);
-	for (uint64 row = 0; row < n; row++)
+	rows = wa_query(&triggers, &args);
+	for (uint64 row = 0; row < rows.n; row++)
 	{
-		char	   *name = wa_row_text(row, 1);
-		char	   *enabled = wa_row_text(row, 3);
+		char	   *name = wa_row_text(rows, row, 1);
+		char	   *enabled = wa_row_text(rows, row, 3);
 
 		for (int i = 0; i < lengthof(our_triggers); i++)
 		{
 			if (strcmp(name, our_triggers[i].name) != 0)
 				continue;
 			presence->there[i] = true;
-			if (!wa_row_bool(row, 4) || wa_row_int4(row, 2) != our_triggers[i].type)
+			if (!wa_row_bool(rows, row, 4) || wa_row_int4(rows, row, 2) != our_triggers[i].type)
 				presence->foreign = our_triggers[i].name;
 			if (enabled[0] != TRIGGER_FIRES_ON_ORIGIN && enabled[0] != TRIGGER_FIRES_ALWAYS)
 				disabled = true;

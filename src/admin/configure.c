@@ -101,16 +101,18 @@ find_kind(WaProviderChange *change)
 	const WaOption *option = wa_admin_options_find(change->options, "kind");
 	const char *given = option ? wa_admin_option_string(option) : NULL;
 	WaArgs		args = {0};
+	WaRows		rows;
 	char	   *kind;
 
 	wa_arg_text(&args, change->name);
-	change->is_new = wa_query(&find, &args) == 0;
+	rows = wa_query(&find, &args);
+	change->is_new = rows.n == 0;
 	if (change->is_new && given == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("provider \"%s\" does not exist", change->name),
 				 errhint("To create it, give its kind as well: %s.", known_kinds())));
-	kind = change->is_new ? pstrdup(given) : wa_row_text(0, 1);
+	kind = change->is_new ? pstrdup(given) : wa_row_text(rows, 0, 1);
 	if (given && strcmp(given, kind) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -308,8 +310,7 @@ update_row(WaProviderChange *change)
 
 		new_url = new_base_url(change, url);
 		wa_arg_text(&args, change->name);
-		wa_query(&known_url, &args);
-		known = wa_row_text(0, 1);
+		known = wa_row_text(wa_query(&known_url, &args), 0, 1);
 		if (same_url(change, known, new_url))
 			new_url = known;
 		else
@@ -387,7 +388,6 @@ describe(const WaProviderChange *change, char **missing, char **unfit)
 	int			nopen = 0;
 	int			nstored = 0;
 	WaArgs		args = {0};
-	bool		isnull;
 
 	wa_route_load_providers(&providers, true);
 	provider = wa_route_find_provider(&providers, change->name);
@@ -412,8 +412,7 @@ describe(const WaProviderChange *change, char **missing, char **unfit)
 	wa_arg_text_array(&args, stored, nstored);
 	wa_arg_text_array(&args, provider->missing, provider->nmissing);
 	wa_arg_text(&args, provider->problem);
-	wa_query(&describe_row, &args);
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return wa_row_datum(wa_query(&describe_row, &args), 0, 1);
 }
 
 /*

@@ -52,11 +52,9 @@ explain_template(WaStory *story, const char *key, WaSaid *obstacle)
 
 	if (template && template->active)
 		return template;
-	if (template == NULL)
-		wa_query(&list, NULL);
 	hinder(story, obstacle, template ?
 		   wa_say(WA_SAY_TEMPLATE_INACTIVE, key) :
-		   wa_say(WA_SAY_TEMPLATE_MISSING, key, wa_row_text(0, 1)));
+		   wa_say(WA_SAY_TEMPLATE_MISSING, key, wa_row_text(wa_query(&list, NULL), 0, 1)));
 	return NULL;
 }
 

@@ -40,19 +40,16 @@ find_groups(void *argument)
 					 " WHERE active AND g.name IS NOT NULL ORDER BY 2, 1");
 	WaFindings *findings = argument;
 	int			before = findings->n;
-	uint64		n = wa_query(&groups, NULL);
-	char	  **rows = palloc(sizeof(char *) * Max(n, 1) * 2);
+	WaRows		rows = wa_query(&groups, NULL);
 
-	for (uint64 i = 0; i < n; i++)
-		for (int column = 0; column < 2; column++)
-			rows[i * 2 + column] = wa_row_text(i, column + 1);
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char	   *problem = group_problem(rows[i * 2]);
+		char	   *problem = group_problem(wa_row_text(rows, i, 1));
+		char	   *cure = wa_row_text(rows, i, 2);
 
 		if (problem)
-			wa_admin_find(findings, WA_ERROR_SETTING, "groups", rows[i * 2 + 1],
-						  psprintf("%s, so nobody of it is told: %s", problem, rows[i * 2 + 1]));
+			wa_admin_find(findings, WA_ERROR_SETTING, "groups", cure,
+						  psprintf("%s, so nobody of it is told: %s", problem, cure));
 	}
 	if (findings->n == before)
 		wa_admin_find(findings, WA_FINE, "groups", NULL, NULL);

@@ -65,23 +65,23 @@ find_messages(WaFindings *findings)
 					 " WHERE " NOT_PURGED " AND (state IN " WA_SQL_STATES(WA_WRONG)
 					 " AND created_at > now() - interval '24 hours' OR state = " WA_SQL_STATE(HELD) ")"
 					 " GROUP BY state, reason ORDER BY state, reason");
-	uint64		n = wa_query(&ends, NULL);
+	WaRows		rows = wa_query(&ends, NULL);
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char	   *state = wa_row_text(i, 1);
-		char	   *reason = wa_row_text(i, 2);
+		char	   *state = wa_row_text(rows, i, 1);
+		char	   *reason = wa_row_text(rows, i, 2);
 		WaState		is = wa_queue_state_read(state, false);
-		bool		fine = wa_row_bool(i, 5);
+		bool		fine = wa_row_bool(rows, i, 5);
 
 		wa_admin_find(findings, is == WA_STATE_HELD ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
 					  psprintf("log: messages %s", state),
-					  psprintf("SELECT * FROM wa_why(%s)", wa_row_text(i, 4)),
+					  psprintf("SELECT * FROM wa_why(%s)", wa_row_text(rows, i, 4)),
 					  psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
-							   wa_row_text(i, 3), reason ? reason_in_words(findings, reason) : "-", wa_row_text(i, 4),
-							   fine ? "" : what_to_do(is, reason, wa_row_text(i, 6))));
+							   wa_row_text(rows, i, 3), reason ? reason_in_words(findings, reason) : "-", wa_row_text(rows, i, 4),
+							   fine ? "" : what_to_do(is, reason, wa_row_text(rows, i, 6))));
 	}
-	if (n == 0)
+	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages", NULL, "nothing failed in the last 24 hours, nothing is held");
 }
 
@@ -93,12 +93,13 @@ find_waiting(WaFindings *findings)
 		WA_STATEMENT("SELECT count(*)::text, min(m.detail) FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
 					 " JOIN wa.message AS m ON m.id = r.message_id"
 					 " WHERE m.reason = " WA_SQL_REASON(NO_PROVIDER) " AND m.detail IS NOT NULL HAVING count(*) > 0");
+	WaRows		rows = wa_query(&stuck, NULL);
 
-	if (wa_query(&stuck, NULL) == 0)
+	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages waiting", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_WARNING_WAITING, "log: messages waiting", NULL,
-					  psprintf("%s messages wait for a provider, one of them: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
+					  psprintf("%s messages wait for a provider, one of them: %s", wa_row_text(rows, 0, 1), wa_row_text(rows, 0, 2)));
 }
 
 /*
@@ -111,13 +112,14 @@ find_adrift(WaFindings *findings)
 	static WaStatement adrift =
 		WA_STATEMENT("SELECT count(*)::text FROM wa.message AS m WHERE " NOT_PURGED
 					 " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
+	WaRows		rows = wa_query(&adrift, NULL);
 
-	if (findings->identity.is_copy || wa_query(&adrift, NULL) == 0)
+	if (findings->identity.is_copy || rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: messages adrift", "SELECT wa_retry(id) FROM wa.adrift",
 					  psprintf("%s messages say that they wait, but nobody carries them out: SELECT wa_retry(id) FROM wa.adrift",
-							   wa_row_text(0, 1)));
+							   wa_row_text(rows, 0, 1)));
 }
 
 /* What waits because a table of Odoo's cannot be read. */
@@ -128,13 +130,14 @@ find_unreadable(WaFindings *findings)
 		WA_STATEMENT("SELECT count(*)::text, min(m.detail) FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
 					 " JOIN wa.message AS m ON m.id = r.message_id"
 					 " WHERE m.state = " WA_SQL_STATE(QUEUED) " AND m.reason = " WA_SQL_REASON(FACTS_UNREADABLE) " HAVING count(*) > 0");
+	WaRows		rows = wa_query(&stuck, NULL);
 
-	if (wa_query(&stuck, NULL) == 0)
+	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_ERROR_UNREADABLE, "log: Odoo's tables",
-					  psprintf("mend what messages wait for: %s", wa_row_text(0, 2)),
-					  psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(0, 1), wa_row_text(0, 2)));
+					  psprintf("mend what messages wait for: %s", wa_row_text(rows, 0, 2)),
+					  psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(rows, 0, 1), wa_row_text(rows, 0, 2)));
 }
 
 /* What was made today, what waits, and for what. */
@@ -153,18 +156,18 @@ show_messages(WaFindings *findings)
 					 " (SELECT count(*) FROM wa.due)::text,"
 					 " (SELECT " WA_SQL_TIME("min(due_at)", "$1") " FROM wa.due)");
 	WaArgs		args = {0};
-	uint64		n = wa_query(&recent, NULL);
+	WaRows		rows = wa_query(&recent, NULL);
 
-	for (uint64 i = 0; i < n; i++)
-		wa_admin_show(findings, psprintf("messages %s", wa_row_text(i, 1)), wa_row_text(i, 2), "of the last 24 hours");
-	if (n == 0)
+	for (uint64 i = 0; i < rows.n; i++)
+		wa_admin_show(findings, psprintf("messages %s", wa_row_text(rows, i, 1)), wa_row_text(rows, i, 2), "of the last 24 hours");
+	if (rows.n == 0)
 		wa_admin_show(findings, "messages", "0", "of the last 24 hours");
 	wa_arg_text(&args, findings->story->time_zone);
-	wa_query(&waiting, &args);
-	wa_admin_show(findings, "waiting now", wa_row_text(0, 1), wa_row_text(0, 2));
-	wa_admin_show(findings, "on the wire", wa_row_text(0, 3), NULL);
-	wa_admin_show(findings, "waiting for a time", wa_row_text(0, 4),
-				  wa_row_isnull(0, 5) ? NULL : psprintf("next %s", wa_row_text(0, 5)));
+	rows = wa_query(&waiting, &args);
+	wa_admin_show(findings, "waiting now", wa_row_text(rows, 0, 1), wa_row_text(rows, 0, 2));
+	wa_admin_show(findings, "on the wire", wa_row_text(rows, 0, 3), NULL);
+	wa_admin_show(findings, "waiting for a time", wa_row_text(rows, 0, 4),
+				  wa_row_isnull(rows, 0, 5) ? NULL : psprintf("next %s", wa_row_text(rows, 0, 5)));
 }
 
 /* Changes that were recorded and that nobody has read. */
@@ -177,15 +180,16 @@ find_unread(WaFindings *findings)
 					 " WHERE NOT EXISTS (SELECT FROM wa.read_position AS p"
 					 " WHERE pg_visible_in_snapshot(e.xact, p.snapshot))");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int64		n;
 	int64		late;
 	char	   *oldest;
 
 	wa_arg_text(&args, findings->story->time_zone);
-	wa_query(&unread, &args);
-	n = wa_row_int8(0, 1);
-	oldest = wa_row_text(0, 2);
-	late = wa_row_int8(0, 3);
+	rows = wa_query(&unread, &args);
+	n = wa_row_int8(rows, 0, 1);
+	oldest = wa_row_text(rows, 0, 2);
+	late = wa_row_int8(rows, 0, 3);
 	wa_admin_show(findings, "events unread", psprintf(INT64_FORMAT, n),
 				  !wa_wake_preloaded() && n >= wa_guc_max_unread ?
 				  psprintf("the oldest of %s; no more are recorded (sicantik_wa.max_unread), until the library is preloaded",
@@ -210,6 +214,7 @@ find_gaps(WaFindings *findings)
 					 " " WA_SQL_TIME("min(first_at)", "$1") ","
 					 " " WA_SQL_TIME("max(last_at)", "$1") " FROM wa.capture_gap WHERE reason <> ALL ('{off,known}')");
 	WaArgs		args = {0};
+	WaRows		rows;
 	WaSlotInfo	slot;
 	int64		lost;
 	int64		fresh = 0;
@@ -217,9 +222,9 @@ find_gaps(WaFindings *findings)
 	char	   *total;
 
 	wa_arg_text(&args, findings->story->time_zone);
-	wa_query(&gaps, &args);
-	lost = wa_row_int8(0, 1);
-	written = wa_row_int8(0, 2) > 0;
+	rows = wa_query(&gaps, &args);
+	lost = wa_row_int8(rows, 0, 1);
+	written = wa_row_int8(rows, 0, 2) > 0;
 	if (wa_wake_slot_info(MyDatabaseId, &slot))
 		for (int i = 0; i < WA_DROP_COUNT; i++)
 			fresh += i == WA_DROP_OFF ? 0 : (int64) slot.dropped[i];
@@ -228,7 +233,7 @@ find_gaps(WaFindings *findings)
 	{
 		wa_admin_show(findings, "capture gaps", total,
 					  psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
-							   wa_row_text(0, 3), wa_row_text(0, 4)));
+							   wa_row_text(rows, 0, 3), wa_row_text(rows, 0, 4)));
 		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", "SELECT * FROM wa.capture_gap",
 					  psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then UPDATE wa.capture_gap SET reason = 'known'",
 							   total));
@@ -258,9 +263,9 @@ find_dead_letters(WaFindings *findings)
 					 " FROM wa.dead_letter");
 	char	   *n;
 	bool		none;
+	WaRows		rows = wa_query(&dead, NULL);
 
-	wa_query(&dead, NULL);
-	n = wa_row_text(0, 1);
+	n = wa_row_text(rows, 0, 1);
 	none = strcmp(n, "0") == 0;
 	wa_admin_show(findings, "dead letters", n,
 				  none ? NULL : "events that could not be composed, with the error: table wa.dead_letter");
@@ -269,7 +274,7 @@ find_dead_letters(WaFindings *findings)
 	else
 		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters", "SELECT * FROM wa.dead_letter ORDER BY id",
 					  psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
-							   n, wa_row_text(0, 2)));
+							   n, wa_row_text(rows, 0, 2)));
 }
 
 /* The owner may set the sequence, also to its end. */
@@ -280,7 +285,7 @@ find_event_numbers(WaFindings *findings)
 		WA_STATEMENT("SELECT FROM pg_sequence WHERE seqrelid = to_regclass('wa.event_id_seq')"
 					 " AND pg_sequence_last_value(seqrelid) > seqmax - 1000");
 
-	if (wa_query(&at_end, NULL) == 0)
+	if (wa_query(&at_end, NULL).n == 0)
 		wa_admin_find(findings, WA_FINE, "log: event numbers", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_WARNING_EVENTS, "log: event numbers",
@@ -296,14 +301,14 @@ find_calendar(WaFindings *findings)
 		WA_STATEMENT("SELECT s.key, c.day::text, c.error FROM wa.scenario AS s, LATERAL"
 					 " (SELECT day, error FROM wa.daily_run WHERE scenario = s.key ORDER BY day DESC LIMIT 1) AS c"
 					 " WHERE s.active AND s.daily_at IS NOT NULL AND c.error IS NOT NULL ORDER BY s.key COLLATE \"C\"");
-	uint64		n = wa_query(&failed, NULL);
+	WaRows		rows = wa_query(&failed, NULL);
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 		wa_admin_find(findings, WA_ERROR_CALENDAR, "log: calendar",
-					  psprintf("SELECT wa_run_scenario('%s')", wa_row_text(i, 1)),
+					  psprintf("SELECT wa_run_scenario('%s')", wa_row_text(rows, i, 1)),
 					  psprintf("scenario %s failed on %s: %s; mend the cause, then SELECT wa_run_scenario('%s')",
-							   wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3), wa_row_text(i, 1)));
-	if (n == 0)
+							   wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3), wa_row_text(rows, i, 1)));
+	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: calendar", NULL, NULL);
 }
 

@@ -48,17 +48,17 @@ find_links(void *argument)
 	char	   *base = wa_admin_odoo_base_url();
 	bool		moved = base && wa_text_link_problem(base) == NULL;
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 
 	for (const WaDefaultLink *link = wa_admin_default_links; link->setting; link++)
 		names[nnames++] = link->setting;
 	wa_arg_text_array(&args, names, nnames);
-	n = wa_query(&links, &args);
-	for (uint64 i = 0; i < n; i++)
+	rows = wa_query(&links, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char	   *name = wa_row_text(i, 1);
-		char	   *value = wa_row_text(i, 2);
-		char	   *from = wa_row_text(i, 3);
+		char	   *name = wa_row_text(rows, i, 1);
+		char	   *value = wa_row_text(rows, i, 2);
+		char	   *from = wa_row_text(rows, i, 3);
 		const char *why = wa_said_english(wa_text_link_problem(value));
 
 		if (why)

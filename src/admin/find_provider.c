@@ -41,14 +41,16 @@ read_trouble(Trouble *trouble, const WaProvider *p, const char *time_zone)
 					 " coalesce(CASE WHEN probe_at > now() THEN 'at ' || " WA_SQL_TIME("probe_at", "$2") " END, 'soon')"
 					 " FROM wa.provider WHERE name = $1");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, p->name);
 	wa_arg_text(&args, time_zone);
-	if (wa_query(&read, &args) == 0)
+	rows = wa_query(&read, &args);
+	if (rows.n == 0)
 		return;
-	trouble->remarks = wa_row_text(0, 1);
-	trouble->error = wa_row_text(0, 2);
-	trouble->again = wa_row_text(0, 3);
+	trouble->remarks = wa_row_text(rows, 0, 1);
+	trouble->error = wa_row_text(rows, 0, 2);
+	trouble->again = wa_row_text(rows, 0, 3);
 }
 
 static void

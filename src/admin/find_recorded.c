@@ -105,15 +105,17 @@ find_reach(Recorded *recorded, const WaWatched *w, bool standby)
 		WA_STATEMENT("SELECT w.attached_at, i.stamped_at, (SELECT max(last_at) FROM wa.capture_gap)"
 					 " FROM wa.watch AS w, wa.identity AS i WHERE w.relation = $1");
 	WaArgs		args = {0};
+	WaRows		rows;
 	WaSlotInfo	slot;
 
 	wa_arg_text(&args, w->relation);
-	if (wa_query_snapshot(&reach, &args) == 0 || wa_row_isnull(0, 1) || wa_row_isnull(0, 2))
+	rows = wa_query_snapshot(&reach, &args);
+	if (rows.n == 0 || wa_row_isnull(rows, 0, 1) || wa_row_isnull(rows, 0, 2))
 		return false;
 	recorded->now = GetCurrentTimestamp();
-	recorded->since = Max(wa_row_timestamptz(0, 1) + ATTACHED_US, wa_row_timestamptz(0, 2) + STAMPED_US);
+	recorded->since = Max(wa_row_timestamptz(rows, 0, 1) + ATTACHED_US, wa_row_timestamptz(rows, 0, 2) + STAMPED_US);
 	recorded->since = Max(recorded->since, recorded->now - REACH_US);
-	recorded->known = wa_row_timestamptz(0, 3);
+	recorded->known = wa_row_timestamptz(rows, 0, 3);
 	if (wa_wake_slot_info(MyDatabaseId, &slot))
 		recorded->known = Max(recorded->known, slot.last_drop);
 	/* on a standby none fires */
@@ -198,13 +200,15 @@ find_beginning(TimestampTz *at)
 	static WaStatement beginning =
 		WA_STATEMENT("SELECT xact::text, at FROM wa.event ORDER BY xact DESC OFFSET $1 LIMIT 1");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	*at = 0;
 	wa_arg_int8(&args, MOST_EVENTS);
-	if (wa_query_snapshot(&beginning, &args) == 0)
+	rows = wa_query_snapshot(&beginning, &args);
+	if (rows.n == 0)
 		return "0";
-	*at = wa_row_timestamptz(0, 2);
-	return wa_row_text(0, 1);
+	*at = wa_row_timestamptz(rows, 0, 2);
+	return wa_row_text(rows, 0, 1);
 }
 
 /*
@@ -223,21 +227,23 @@ read_last_events(const WaWatched *w, const char *beginning, const int64 *ids, in
 					 " WHERE e.xact > $3::xid8) AS e"
 					 " ORDER BY e.record_id, e.last_id DESC, e.command DESC");
 	WaArgs		args = {0};
+	WaRows		rows;
 	LastEvent  *events;
 
 	wa_arg_text(&args, w->relation);
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_text(&args, beginning);
-	*nevents = (int) wa_query_snapshot(&last, &args);
+	rows = wa_query_snapshot(&last, &args);
+	*nevents = (int) rows.n;
 	events = palloc0(sizeof(LastEvent) * Max(*nevents, 1));
 	for (int i = 0; i < *nevents; i++)
 	{
 		int			nvalues;
 
-		events[i].record_id = wa_row_int8(i, 1);
-		events[i].at = wa_row_timestamptz(i, 2);
-		events[i].columns = wa_row_text_array(i, 3, &events[i].ncolumns);
-		events[i].values = wa_row_text_array(i, 4, &nvalues);
+		events[i].record_id = wa_row_int8(rows, i, 1);
+		events[i].at = wa_row_timestamptz(rows, i, 2);
+		events[i].columns = wa_row_text_array(rows, i, 3, &events[i].ncolumns);
+		events[i].values = wa_row_text_array(rows, i, 4, &nvalues);
 		events[i].ncolumns = Min(events[i].ncolumns, nvalues);
 	}
 	return events;

@@ -217,7 +217,7 @@ find_mode(WaFindings *findings)
 				wa_admin_find(findings, WA_ERROR_IDENTITY, "mode",
 							  psprintf("SELECT wa_arm('%s'), if this database is really the one that is to send", database),
 							  identity->why);
-			else if (wa_query(&has_mode, NULL) == 0)
+			else if (wa_query(&has_mode, NULL).n == 0)
 				wa_admin_find(findings, WA_ERROR_SETUP, "mode", "SELECT * FROM wa_setup()", identity->why);
 			else
 				wa_admin_find(findings, identity->locked ? WA_ERROR_ODOO : WA_ERROR_IDENTITY, "mode", NULL,

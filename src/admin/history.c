@@ -143,12 +143,12 @@ find_partners_of_number(WaSearch *search, const void *argument)
 	static const char *const keys[] = {"phone_sanitized", "whatsapp_number", "mobile", "phone"};
 	WaArgs		args = {0};
 	WaAppTable	table;
-	uint64		n;
+	WaRows		rows;
 
 	wa_arg_text(&args, search->number);
-	n = wa_query(&known, &args);
-	for (uint64 i = 0; i < n; i++)
-		add_id(&search->partners, wa_row_text(i, 1));
+	rows = wa_query(&known, &args);
+	for (uint64 i = 0; i < rows.n; i++)
+		add_id(&search->partners, wa_row_text(rows, i, 1));
 	if (!wa_admin_history_open(search, &table, "res_partner"))
 		return;
 	for (size_t k = 0; k < lengthof(keys); k++)
@@ -359,16 +359,16 @@ find_own(WaSearch *search)
 					 " FROM wa.scenario AS s, pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
 					 " WHERE strpos(s.composer, '.') > 0 AND s.watch = format('%I.%I', n.nspname, c.relname)"
 					 " ORDER BY 1");
-	uint64		n = wa_query(&find, NULL);
-	OwnTable   *tables = palloc(sizeof(OwnTable) * Max(n, 1));
+	WaRows		rows = wa_query(&find, NULL);
+	OwnTable   *tables = palloc(sizeof(OwnTable) * Max(rows.n, 1));
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		tables[i].relation = wa_row_text(i, 1);
-		tables[i].schema = wa_row_text(i, 2);
-		tables[i].name = wa_row_text(i, 3);
+		tables[i].relation = wa_row_text(rows, i, 1);
+		tables[i].schema = wa_row_text(rows, i, 2);
+		tables[i].name = wa_row_text(rows, i, 3);
 	}
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
 		find_own_by_id(search, tables[i].relation, tables[i].name);
 		wa_admin_history_look(search, tables[i].relation, find_in_own, &tables[i]);
@@ -399,22 +399,24 @@ tell_consent(WaSearch *search)
 		WA_STATEMENT("SELECT opted_in_at, opted_out_at, last_inbound_at, coalesce(source, '-')"
 					 " FROM wa.contact WHERE number = $1");
 	WaArgs		args = {0};
+	WaRows		rows;
 	char	   *source;
 
 	if (search->number == NULL)
 		return;
 	wa_arg_text(&args, search->number);
-	if (wa_query(&read, &args) == 0)
+	rows = wa_query(&read, &args);
+	if (rows.n == 0)
 		return;
-	source = wa_row_text(0, 4);
-	if (!wa_row_isnull(0, 1))
-		wa_story_tell(&search->story, wa_row_timestamptz(0, 1), wa_say(WA_SAY_CONSENT_IN, search->number,
-																	   source));
-	if (!wa_row_isnull(0, 2))
-		wa_story_tell(&search->story, wa_row_timestamptz(0, 2), wa_say(WA_SAY_CONSENT_OUT, search->number,
-																	   source));
-	if (!wa_row_isnull(0, 3))
-		wa_story_tell(&search->story, wa_row_timestamptz(0, 3), wa_say(WA_SAY_INBOUND, search->number));
+	source = wa_row_text(rows, 0, 4);
+	if (!wa_row_isnull(rows, 0, 1))
+		wa_story_tell(&search->story, wa_row_timestamptz(rows, 0, 1), wa_say(WA_SAY_CONSENT_IN, search->number,
+																			 source));
+	if (!wa_row_isnull(rows, 0, 2))
+		wa_story_tell(&search->story, wa_row_timestamptz(rows, 0, 2), wa_say(WA_SAY_CONSENT_OUT, search->number,
+																			 source));
+	if (!wa_row_isnull(rows, 0, 3))
+		wa_story_tell(&search->story, wa_row_timestamptz(rows, 0, 3), wa_say(WA_SAY_INBOUND, search->number));
 }
 
 /* So many contacts of one search are asked about. */
@@ -515,7 +517,7 @@ tell_happenings(WaSearch *search, List *unsaid)
 					 " ORDER BY at, id");
 	WaStory    *story = &search->story;
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 	int			next = 0;
 
 	wa_arg_text(&args, search->number);
@@ -527,39 +529,39 @@ tell_happenings(WaSearch *search, List *unsaid)
 	wa_arg_text_array(&args, (const char *const *) search->own_relations, search->own.n);
 	wa_arg_int8_array(&args, search->own.list, search->own.n);
 	wa_arg_int8_array(&args, search->workflows.list, search->workflows.n);
-	n = wa_query(&read, &args);
-	for (uint64 i = 0; i < n; i++)
+	rows = wa_query(&read, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		TimestampTz at = wa_row_timestamptz(i, 1);
-		char	   *id = wa_row_text(i, 3);
-		char	   *first = wa_row_text(i, 4);
-		char	   *second = wa_row_text(i, 5);
-		const char *fifth = wa_row_isnull(i, 8) ? NULL : wa_story_phrase(story, wa_row_text(i, 8));
+		TimestampTz at = wa_row_timestamptz(rows, i, 1);
+		char	   *id = wa_row_text(rows, i, 3);
+		char	   *first = wa_row_text(rows, i, 4);
+		char	   *second = wa_row_text(rows, i, 5);
+		const char *fifth = wa_row_isnull(rows, i, 8) ? NULL : wa_story_phrase(story, wa_row_text(rows, i, 8));
 		const char *cause;
 		const char *what;
 		WaSaid		said;
 
 		next = tell_unsaid(search, unsaid, next, at);
-		switch (wa_row_text(i, 2)[0])
+		switch (wa_row_text(rows, i, 2)[0])
 		{
 			case 'm':
 				cause = wa_story_cause(story, second, fifth, ", ");
-				what = psprintf("%s, %s: %s%s%s", wa_row_text(i, 6),
-								wa_row_isnull(i, 7) ? "-" : wa_row_text(i, 7),
+				what = psprintf("%s, %s: %s%s%s", wa_row_text(rows, i, 6),
+								wa_row_isnull(rows, i, 7) ? "-" : wa_row_text(rows, i, 7),
 								wa_story_state(story, first), cause ? ", " : "", cause ? cause : "");
 				said = wa_say(WA_SAY_MESSAGE, id, what);
 				break;
 			case 'o':
 				what = psprintf("%s%s%s%s%s (%s %s)", second ? second : "", second ? ": " : "",
 								wa_story_phrase(story, first),
-								fifth ? ", " : "", fifth ? fifth : "", wa_row_text(i, 6), wa_row_text(i, 7));
+								fifth ? ", " : "", fifth ? fifth : "", wa_row_text(rows, i, 6), wa_row_text(rows, i, 7));
 				said = wa_say(WA_SAY_OUTCOME, id, what);
 				break;
 			case 'd':
 				said = wa_say(WA_SAY_DEAD_LETTER, id, wa_story_phrase(story, first));
 				break;
 			default:
-				said = wa_say(WA_SAY_UNREAD, id, psprintf("%s %s", wa_row_text(i, 6), wa_row_text(i, 7)));
+				said = wa_say(WA_SAY_UNREAD, id, psprintf("%s %s", wa_row_text(rows, i, 6), wa_row_text(rows, i, 7)));
 		}
 		wa_story_tell(story, at, said);
 	}

@@ -161,7 +161,7 @@ is_untouched(const char *name)
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, name);
-	if (wa_query(&changed, &args) > 0)
+	if (wa_query(&changed, &args).n > 0)
 		return false;
 	wa_route_load_providers(&providers, true);
 	provider = wa_route_find_provider(&providers, name);
@@ -174,7 +174,7 @@ default_chosen(void)
 	static WaStatement find =
 		WA_STATEMENT("SELECT FROM wa.provider WHERE is_default");
 
-	return wa_query(&find, NULL) > 0;
+	return wa_query(&find, NULL).n > 0;
 }
 
 static int64
@@ -302,9 +302,11 @@ sends_from(const char *phone_uid)
 	static WaStatement find =
 		WA_STATEMENT("SELECT name FROM wa.provider WHERE settings ->> 'phone_number_id' = $1");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, phone_uid);
-	return phone_uid && wa_query(&find, &args) > 0 ? wa_row_text(0, 1) : NULL;
+	rows = wa_query(&find, &args);
+	return rows.n > 0 ? wa_row_text(rows, 0, 1) : NULL;
 }
 
 /*

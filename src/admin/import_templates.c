@@ -106,9 +106,9 @@ exists(const char *key, const char *provider)
 
 	wa_arg_text(&args, key);
 	if (provider == NULL)
-		return wa_query(&template, &args) > 0;
+		return wa_query(&template, &args).n > 0;
 	wa_arg_text(&args, provider);
-	return wa_query(&mapping, &args) > 0;
+	return wa_query(&mapping, &args).n > 0;
 }
 
 /* Odoo's list of parameters, with our names if translate; NULL if it is none. */
@@ -120,12 +120,14 @@ parameter_names(const char *list, bool translate, int *n)
 					 " FROM (SELECT CASE WHEN $1 ~ '^\\s*\\[\\s*(\"[A-Za-z0-9_]+\"\\s*(,\\s*\"[A-Za-z0-9_]+\"\\s*)*)?\\]\\s*$'"
 					 " THEN $1::jsonb END AS j) AS t");
 	WaArgs		args = {0};
+	WaRows		rows;
 	char	  **names;
 
 	wa_arg_text(&args, list);
-	if (wa_query(&split, &args) == 0 || wa_row_isnull(0, 1))
+	rows = wa_query(&split, &args);
+	if (rows.n == 0 || wa_row_isnull(rows, 0, 1))
 		return NULL;
-	names = wa_row_text_array(0, 1, n);
+	names = wa_row_text_array(rows, 0, 1, n);
 	for (int i = 0; translate && i < *n; i++)
 		names[i] = pstrdup(alias_of(value_aliases, lengthof(value_aliases), names[i]));
 	return names;

@@ -45,10 +45,12 @@ stored(const WaProviderChange *change, const char *name)
 	static WaStatement read =
 		WA_STATEMENT("SELECT settings->>$2 FROM wa.provider WHERE name = $1 AND jsonb_typeof(settings) = 'object'");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, change->name);
 	wa_arg_text(&args, name);
-	return wa_query(&read, &args) > 0 ? wa_row_text(0, 1) : NULL;
+	rows = wa_query(&read, &args);
+	return rows.n > 0 ? wa_row_text(rows, 0, 1) : NULL;
 }
 
 static bool

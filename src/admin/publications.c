@@ -56,14 +56,15 @@ wa_admin_publications(char ***names, char ***cures)
 					 " WHERE r.prpubid = p.oid AND n.nspname = 'wa' HAVING count(*) > 0)) END"
 					 " FROM pg_publication AS p WHERE EXISTS (SELECT FROM pg_publication_tables AS t"
 					 " WHERE t.pubname = p.pubname AND t.schemaname = 'wa') ORDER BY p.pubname");
-	int			n = (int) wa_query(&find, NULL);
+	WaRows		rows = wa_query(&find, NULL);
+	int			n = (int) rows.n;
 
 	*names = palloc(sizeof(char *) * Max(n, 1));
 	*cures = palloc(sizeof(char *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		(*names)[i] = wa_row_text(i, 1);
-		(*cures)[i] = wa_row_text(i, 2);
+		(*names)[i] = wa_row_text(rows, i, 1);
+		(*cures)[i] = wa_row_text(rows, i, 2);
 	}
 	return n;
 }

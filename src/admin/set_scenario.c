@@ -142,7 +142,7 @@ check_daily(const WaOption *option, const char *key)
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, key);
-	if (wa_query(&daily, &args) == 0)
+	if (wa_query(&daily, &args).n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("scenario \"%s\" is not a daily one", key),
@@ -284,14 +284,16 @@ require_scenario(const char *key)
 		WA_STATEMENT("SELECT (SELECT string_agg(key, ', ' ORDER BY key COLLATE \"C\") FROM wa.scenario)"
 					 " WHERE NOT EXISTS (SELECT FROM wa.scenario WHERE key = $1)");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, key);
-	if (wa_query(&find, &args) > 0)
+	rows = wa_query(&find, &args);
+	if (rows.n > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("scenario \"%s\" does not exist", key ? key : "NULL"),
-				 wa_row_isnull(0, 1) ? errhint("There is none yet: SELECT * FROM wa_setup().") :
-				 errhint("Scenarios: %s.", wa_row_text(0, 1))));
+				 wa_row_isnull(rows, 0, 1) ? errhint("There is none yet: SELECT * FROM wa_setup().") :
+				 errhint("Scenarios: %s.", wa_row_text(rows, 0, 1))));
 }
 
 /* What an administrator must not name is the owner's. */
@@ -367,7 +369,6 @@ wa_sql_set_scenario(PG_FUNCTION_ARGS)
 	ErrorData  *error = NULL;
 	WaArgs		args = {0};
 	Datum		result;
-	bool		isnull;
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	wa_admin_options_read(&options, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1));
@@ -395,8 +396,7 @@ wa_sql_set_scenario(PG_FUNCTION_ARGS)
 		ReThrowError(error);
 	}
 	wa_arg_text(&args, key);
-	wa_query(&read, &args);
-	result = wa_call_datum(&call, SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull), false, -1);
+	result = wa_call_datum(&call, wa_row_datum(wa_query(&read, &args), 0, 1), false, -1);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }

@@ -62,11 +62,12 @@ setup_mode(FunctionCallInfo fcinfo)
 	static WaStatement find =
 		WA_STATEMENT("SELECT value, EXISTS (SELECT FROM wa.identity) FROM wa.setting WHERE name = 'mode'");
 	bool		stamped = wa_admin_stamp_first();
+	WaRows		rows = wa_query(&find, NULL);
 
-	if (wa_query(&find, NULL) > 0)
+	if (rows.n > 0)
 	{
-		wa_call_say(fcinfo, "mode", "present", wa_row_text(0, 1));
-		if (!wa_row_bool(0, 2))
+		wa_call_say(fcinfo, "mode", "present", wa_row_text(rows, 0, 1));
+		if (!wa_row_bool(rows, 0, 2))
 			wa_call_say(fcinfo, "identity", "warning",
 						"this database was restored from a backup and sends nothing before wa_arm()");
 		return;
@@ -106,7 +107,7 @@ setup_templates(FunctionCallInfo fcinfo)
 		wa_arg_text(&args, t->name);
 		wa_arg_text(&args, body);
 		wa_arg_text_array(&args, t->parameters, t->nparameters);
-		if (wa_query(&add, &args) > 0)
+		if (wa_query(&add, &args).n > 0)
 		{
 			wa_call_say(fcinfo, item, "added", t->name);
 			continue;
@@ -116,7 +117,7 @@ setup_templates(FunctionCallInfo fcinfo)
 		wa_arg_text(&args, t->key);
 		wa_arg_text(&args, body);
 		wa_arg_text(&args, wa_admin_default_body(t, NULL));
-		if (wa_query(&rename, &args) > 0)
+		if (wa_query(&rename, &args).n > 0)
 			wa_call_say(fcinfo, item, "changed", "it ends with the name of the office now");
 		else
 			wa_call_say(fcinfo, item, "present", NULL);
@@ -151,7 +152,7 @@ setup_scenarios(FunctionCallInfo fcinfo)
 		wa_arg_bool(&args, s->requires_opt_in);
 		wa_arg_bool(&args, s->office_hours);
 		wa_arg_text(&args, s->daily_at);
-		added = wa_query(&add, &args) > 0;
+		added = wa_query(&add, &args).n > 0;
 		args.n = 1;
 		if (added && s->no_limits)
 			wa_query(&no_limits, &args);
@@ -171,12 +172,14 @@ setup_providers(FunctionCallInfo fcinfo)
 	for (int i = 0; (gateway = wa_gateway_proposed(i)) != NULL; i++)
 	{
 		WaArgs		args = {0};
+		WaRows		rows;
 
 		wa_arg_text(&args, gateway->kind);
-		if (wa_query(&find, &args) > 0)
+		rows = wa_query(&find, &args);
+		if (rows.n > 0)
 		{
-			wa_call_say(fcinfo, psprintf("provider %s", wa_row_text(0, 1)), "present",
-						psprintf("state %s", wa_row_text(0, 2)));
+			wa_call_say(fcinfo, psprintf("provider %s", wa_row_text(rows, 0, 1)), "present",
+						psprintf("state %s", wa_row_text(rows, 0, 2)));
 			continue;
 		}
 		wa_admin_insert_provider(gateway->kind, gateway, gateway->sequence);
@@ -258,11 +261,11 @@ report_surroundings(FunctionCallInfo fcinfo)
 					 " WHERE n.oid = c.relnamespace AND format('%I.%I', n.nspname, c.relname) = w.relation");
 	Oid			database_owner = wa_pg_database_owner();
 	char	   *name = GetUserNameFromId(database_owner, false);
-	uint64		n = wa_query(&owners, NULL);
+	WaRows		rows = wa_query(&owners, NULL);
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		Oid			owner = (Oid) wa_row_int8(i, 1);
+		Oid			owner = (Oid) wa_row_int8(rows, i, 1);
 
 		if (!superuser_arg(owner) && !has_privs_of_role(owner, database_owner))
 			wa_call_say(fcinfo, "backup", "warning",

@@ -35,13 +35,13 @@ find_carriers(WaTarget *targets)
 		WA_STATEMENT("SELECT DISTINCT tgrelid::bigint FROM pg_trigger"
 					 " WHERE tgfoid = to_regprocedure('wa.capture()') AND NOT tgisinternal"
 					 " AND tgname IN ('00_sicantik_wa_row', '00_sicantik_wa_statement') ORDER BY 1");
-	uint64		n = wa_query(&carriers, NULL);
-	Oid		   *oids = palloc(sizeof(Oid) * Max(n, 1));
+	WaRows		rows = wa_query(&carriers, NULL);
+	Oid		   *oids = palloc(sizeof(Oid) * Max(rows.n, 1));
 	int			found = 0;
 
-	for (uint64 i = 0; i < n; i++)
-		oids[i] = (Oid) wa_row_int8(i, 1);
-	for (uint64 i = 0; i < n && found < WA_MAX_TARGETS; i++)
+	for (uint64 i = 0; i < rows.n; i++)
+		oids[i] = (Oid) wa_row_int8(rows, i, 1);
+	for (uint64 i = 0; i < rows.n && found < WA_MAX_TARGETS; i++)
 	{
 		wa_admin_find_target_by_oid(&targets[found], oids[i]);
 		if (OidIsValid(targets[found].relid))

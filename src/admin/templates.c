@@ -212,14 +212,6 @@ choose_parameters(const WaOptions *options, const Names *used,
 		*parameters = *used;
 }
 
-static Datum
-first_datum(void)
-{
-	bool		isnull;
-
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-}
-
 /*
  * wa_set_template(): see admin.sql.
  */
@@ -285,8 +277,7 @@ wa_sql_set_template(PG_FUNCTION_ARGS)
 	wa_arg_text(&args, language ? checked_language(language) : NULL);
 	wa_arg_datum(&args, BOOLOID,
 				 BoolGetDatum(active ? wa_admin_option_boolean(active) : false), active == NULL);
-	wa_query(&store, &args);
-	result = wa_call_datum(&call, first_datum(), false, -1);
+	result = wa_call_datum(&call, wa_row_datum(wa_query(&store, &args), 0, 1), false, -1);
 	if (active == NULL || wa_admin_option_boolean(active))
 		warn_of_objections(key, new_body);
 	wa_call_end(&call);
@@ -306,24 +297,24 @@ provider_gateway(const char *provider)
 		WA_STATEMENT("SELECT string_agg(name, ', ' ORDER BY name COLLATE \"C\") FROM wa.provider");
 	const WaGateway *gateway;
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, provider);
-	if (provider == NULL || wa_query(&find, &args) == 0)
+	rows = wa_query(&find, &args);
+	if (rows.n == 0)
 	{
-		char	   *names;
+		char	   *names = wa_row_text(wa_query(&list, NULL), 0, 1);
 
-		wa_query(&list, NULL);
-		names = wa_row_text(0, 1);
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("provider \"%s\" does not exist", provider ? provider : ""),
 				 names ? errhint("Known providers: %s.", names) :
 				 errhint("There are none yet: run wa_setup() or wa_configure().")));
 	}
-	gateway = wa_gateway_find(wa_row_text(0, 1));
+	gateway = wa_gateway_find(wa_row_text(rows, 0, 1));
 	if (gateway == NULL)
 		refuse(psprintf("provider \"%s\" is of unknown kind \"%s\"", provider,
-						wa_row_text(0, 1)), NULL);
+						wa_row_text(rows, 0, 1)), NULL);
 	return gateway;
 }
 
@@ -332,12 +323,13 @@ check_template_exists(const char *key)
 {
 	static WaStatement list =
 		WA_STATEMENT("SELECT string_agg(key, ', ' ORDER BY key COLLATE \"C\") FROM wa.template");
+	WaRows		rows;
 	char	   *keys;
 
 	if (key && wa_route_load_template(key))
 		return;
-	wa_query(&list, NULL);
-	keys = wa_row_text(0, 1);
+	rows = wa_query(&list, NULL);
+	keys = wa_row_text(rows, 0, 1);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("template \"%s\" does not exist", key ? key : ""),
@@ -370,13 +362,12 @@ check_name(const WaGateway *gateway, const char *name)
 }
 
 /*
- * Say what the mapping, as it is stored now (row 0), means for this kind of
- * provider.
+ * Say what the mapping, as it is stored now, means for this kind of provider.
  */
 static void
-warn_of_mapping(const char *key, const char *provider, const WaGateway *gateway)
+warn_of_mapping(WaRows rows, const char *key, const char *provider, const WaGateway *gateway)
 {
-	bool		is_text = strcmp(wa_row_text(0, 2), "text") == 0;
+	bool		is_text = strcmp(wa_row_text(rows, 0, 2), "text") == 0;
 
 	if (is_text && gateway->official)
 		ereport(WARNING,
@@ -388,7 +379,7 @@ warn_of_mapping(const char *key, const char *provider, const WaGateway *gateway)
 				(errmsg("the interface of provider \"%s\" has no templates", provider),
 				 errdetail("The template's name and parameters are sent as they are; what the recipient sees is uncertain."),
 				 errhint("Use mode \"text\".")));
-	if (!is_text && wa_row_isnull(0, 3))
+	if (!is_text && wa_row_isnull(rows, 0, 3))
 		ereport(WARNING,
 				(errmsg("the mapping of template \"%s\" for provider \"%s\" has no name",
 						key, provider),
@@ -458,6 +449,7 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 	const char *form;
 	Names	   *parameters = palloc0(sizeof(Names));
 	WaArgs		args = {0};
+	WaRows		rows;
 	Datum		result;
 
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
@@ -496,9 +488,9 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 					  parameters->n);
 	wa_arg_text(&args, status ? wa_admin_option_word(status, wa_route_mapping_states, WA_MAPPING_STATES) : NULL);
 	wa_arg_text(&args, gateway->has_templates ? "template" : "text");
-	wa_query(&store, &args);
-	result = wa_call_datum(&call, first_datum(), false, -1);
-	warn_of_mapping(key, provider, gateway);
+	rows = wa_query(&store, &args);
+	result = wa_call_datum(&call, wa_row_datum(rows, 0, 1), false, -1);
+	warn_of_mapping(rows, key, provider, gateway);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }

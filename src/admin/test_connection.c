@@ -39,7 +39,6 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 	WaProviders providers;
 	WaProvider *provider;
 	WaArgs		args = {0};
-	bool		isnull;
 	WaHealth	health = {0};
 	char	   *reason;
 	Datum		detail;
@@ -78,8 +77,7 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 	wa_arg_text(&args, health.detail ? health.detail : "{}");
 	wa_arg_text(&args, health.ok ? NULL : reason);
 	wa_arg_text(&args, provider->exposed);
-	wa_query(&describe, &args);
-	detail = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	detail = wa_row_datum(wa_query(&describe, &args), 0, 1);
 	values[0] = BoolGetDatum(health.ok);
 	values[1] = wa_call_text(&call, wa_route_state_names[health.ok ? WA_PROVIDER_CONFIGURED : WA_PROVIDER_ERROR]);
 	values[2] = wa_call_datum(&call, detail, false, -1);

@@ -156,7 +156,7 @@ wa_admin_unsaid_changes(WaSearch *search)
 	List	   *list = NIL;
 	Asking		asking = {search};
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 
 	if (search->permits.n + search->documents.n + search->workflows.n + search->own.n == 0)
 		return NIL;
@@ -167,12 +167,12 @@ wa_admin_unsaid_changes(WaSearch *search)
 	wa_arg_int8_array(&args, search->workflows.list, search->workflows.n);
 	wa_arg_text_array(&args, (const char *const *) search->own_relations, search->own.n);
 	wa_arg_int8_array(&args, search->own.list, search->own.n);
-	n = wa_query(&read, &args);
-	for (uint64 i = 0; i < n; i++)
+	rows = wa_query(&read, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 	{
 		WaEvent		event;
 		int			nspoke;
-		char	  **spoke = wa_row_text_array(i, 12, &nspoke);
+		char	  **spoke = wa_row_text_array(rows, i, 12, &nspoke);
 
 		wa_compose_event_read(&event, i);
 		ask_about(&list, &asking, &event, spoke, nspoke);
@@ -195,7 +195,7 @@ why_unseen(WaSearch *search, const char *relation)
 	List	   *surroundings = wa_admin_watched_surroundings(watched, n);
 	char	   *words = surroundings ? wa_admin_watched_sentences(surroundings) : NULL;
 	WaArgs		args = {0};
-	uint64		ngaps;
+	WaRows		rows;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -208,12 +208,12 @@ why_unseen(WaSearch *search, const char *relation)
 			words = psprintf("%s%s%s", worst->what, words ? "; " : "", words ? words : "");
 	}
 	wa_arg_text(&args, search->story.time_zone);
-	ngaps = wa_query(&gaps, &args);
-	for (uint64 i = 0; i < ngaps; i++)
-		words = psprintf(wa_row_bool(i, 4) ?
+	rows = wa_query(&gaps, &args);
+	for (uint64 i = 0; i < rows.n; i++)
+		words = psprintf(wa_row_bool(rows, i, 4) ?
 						 "%s%s%s changes between %s and %s are known not to have been recorded" :
 						 "%s%s%s changes between %s and %s were dropped so as not to disturb Odoo", words ? words : "",
-						 words ? "; " : "", wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3));
+						 words ? "; " : "", wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3));
 	return words;
 }
 
@@ -325,7 +325,7 @@ wa_admin_unsaid_records(WaSearch *search)
 	{
 		Unseen		what = {&asking, kinds[k].table};
 		WaArgs		args = {0};
-		uint64		n;
+		WaRows		rows;
 		int64	   *ids;
 
 		if (kinds[k].ids->n == 0)
@@ -339,12 +339,12 @@ wa_admin_unsaid_records(WaSearch *search)
 		wa_arg_text(&args, kinds[k].model);
 		wa_arg_text(&args, what.relation);
 		wa_arg_int4(&args, MOST_RECORDS);
-		n = wa_query(&unseen, &args);
-		what.ids = ids = palloc(sizeof(int64) * Max(n, 1));
-		what.n = (int) n;
-		for (uint64 i = 0; i < n; i++)
-			ids[i] = wa_row_int8(i, 1);
-		if (n > 0)
+		rows = wa_query(&unseen, &args);
+		what.ids = ids = palloc(sizeof(int64) * Max(rows.n, 1));
+		what.n = (int) rows.n;
+		for (uint64 i = 0; i < rows.n; i++)
+			ids[i] = wa_row_int8(rows, i, 1);
+		if (rows.n > 0)
 			wa_admin_history_look(search, what.table, tell_unseen, &what);
 	}
 }

@@ -182,20 +182,23 @@ judge_rows(WaWatched *w)
 		WA_STATEMENT("SELECT s.subname::text FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid"
 					 " WHERE r.srrelid = $1 ORDER BY 1 LIMIT 1");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_datum(&args, OIDOID, ObjectIdGetDatum(w->target.relid), false);
-	if (wa_query(&children, &args) > 0)
+	rows = wa_query(&children, &args);
+	if (rows.n > 0)
 	{
-		char	   *child = wa_row_text(0, 1);
+		char	   *child = wa_row_text(rows, 0, 1);
 
 		find(&w->found, WA_FOUND_ERROR, "inherited", NULL,
 			 psprintf("table %s inherits from it, and changes of its rows are not seen: move them into %s itself, then ALTER TABLE %s NO INHERIT %s",
 					  child, w->relation, child, w->relation));
 	}
-	if (!w->target.always && wa_query(&subscriptions, &args) > 0)
+	rows = wa_query(&subscriptions, &args);
+	if (!w->target.always && rows.n > 0)
 		find(&w->found, WA_FOUND_ERROR, "replicated", enable_triggers(&w->target, "ALWAYS "),
 			 psprintf("subscription %s writes into it, which fires no trigger, so those changes are not seen: %s",
-					  wa_row_text(0, 1), enable_triggers(&w->target, "ALWAYS ")));
+					  wa_row_text(rows, 0, 1), enable_triggers(&w->target, "ALWAYS ")));
 }
 
 static void
@@ -263,29 +266,29 @@ judge(WaWatched *w)
 WaWatched *
 wa_admin_watched_look(int *n)
 {
-	static WaStatement rows =
+	static WaStatement read =
 		WA_STATEMENT("SELECT w.relation, w.owner, w.columns, w.optional, coalesce(c.oid, 0)::bigint FROM wa.watch AS w"
 					 " LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace)"
 					 " ON format('%I.%I', n.nspname, c.relname) = w.relation ORDER BY w.relation COLLATE \"C\"");
 	char	   *schema = wa_office_get("odoo_schema");
 	int			nbuilt_in = 0;
-	uint64		nrows = wa_query(&rows, NULL);
+	WaRows		rows = wa_query(&read, NULL);
 	WaWatched  *watched;
-	Oid		   *oids = palloc(sizeof(Oid) * Max(nrows, 1));
+	Oid		   *oids = palloc(sizeof(Oid) * Max(rows.n, 1));
 	int			built_in = 0;
 
 	while (wa_capture_built_in[nbuilt_in].table)
 		nbuilt_in++;
-	watched = palloc0(sizeof(WaWatched) * (nbuilt_in + nrows));
-	for (uint64 row = 0; row < nrows; row++)
+	watched = palloc0(sizeof(WaWatched) * (nbuilt_in + rows.n));
+	for (uint64 row = 0; row < rows.n; row++)
 	{
 		WaWatched  *w = &watched[nbuilt_in + row];
 
-		w->relation = wa_row_text(row, 1);
-		w->owner = wa_row_text(row, 2);
-		w->columns = wa_row_text_array(row, 3, &w->ncolumns);
-		w->optional = wa_row_text_array(row, 4, &w->noptional);
-		oids[row] = (Oid) wa_row_int8(row, 5);
+		w->relation = wa_row_text(rows, row, 1);
+		w->owner = wa_row_text(rows, row, 2);
+		w->columns = wa_row_text_array(rows, row, 3, &w->ncolumns);
+		w->optional = wa_row_text_array(rows, row, 4, &w->noptional);
+		oids[row] = (Oid) wa_row_int8(rows, row, 5);
 	}
 
 	/* the row of a built-in one moves to its place, the others close up */
@@ -298,7 +301,7 @@ wa_admin_watched_look(int *n)
 		w->relation = w->target.relation;
 	}
 	*n = nbuilt_in;
-	for (uint64 row = 0; row < nrows; row++)
+	for (uint64 row = 0; row < rows.n; row++)
 	{
 		WaWatched	found = watched[nbuilt_in + row];
 		int			k = 0;
@@ -337,19 +340,20 @@ find_passed_over(List **found)
 					 " FROM wa.capture_gap AS g WHERE g.reason IN ('off')");
 	WaSlotInfo	slot;
 	WaArgs		args = {0};
+	WaRows		rows;
 	uint64		fresh = wa_wake_slot_info(MyDatabaseId, &slot) ? slot.dropped[WA_DROP_OFF] : 0;
 
 	wa_arg_int8(&args, (int64) fresh);
 	wa_arg_timestamptz(&args, fresh > 0 ? slot.first_drop : 0);
 	wa_arg_timestamptz(&args, fresh > 0 ? slot.last_drop : 0);
 	wa_arg_text(&args, wa_office_get("time_zone"));
-	wa_query(&passed_over, &args);
-	if (wa_row_int8(0, 1) == 0)
+	rows = wa_query(&passed_over, &args);
+	if (wa_row_int8(rows, 0, 1) == 0)
 		return;
-	find(found, wa_row_bool(0, 4) ? WA_FOUND_WARNING : WA_FOUND_NOTE, "was off", NULL,
+	find(found, wa_row_bool(rows, 0, 4) ? WA_FOUND_WARNING : WA_FOUND_NOTE, "was off", NULL,
 		 psprintf(INT64_FORMAT " changes between %s and %s were not recorded, because sicantik_wa.capture was off in their sessions:"
 				  " if that was not meant, send by hand what is missing, and use SET LOCAL instead of SET; then UPDATE wa.capture_gap SET reason = 'known' WHERE reason IN ('off')",
-				  wa_row_int8(0, 1), wa_row_text(0, 2), wa_row_text(0, 3)));
+				  wa_row_int8(rows, 0, 1), wa_row_text(rows, 0, 2), wa_row_text(rows, 0, 3)));
 }
 
 /* A setting (name=value) that keeps changes from being recorded; $1: the
@@ -402,7 +406,7 @@ wa_admin_watched_surroundings(const WaWatched *watched, int n)
 	int64	   *oids = palloc(sizeof(int64) * Max(n, 1));
 	int			noids = 0;
 	bool		always = true;
-	uint64		rows;
+	WaRows		rows;
 
 	for (int i = 0; i < n; i++)
 		if (OidIsValid(watched[i].target.relid) && watched[i].owner)
@@ -414,22 +418,23 @@ wa_admin_watched_surroundings(const WaWatched *watched, int n)
 		return NIL;
 
 	wa_arg_bool(&args, always);
-	if (wa_query(&server, &args) > 0)
+	rows = wa_query(&server, &args);
+	if (rows.n > 0)
 		find(&found, WA_FOUND_ERROR, "off", NULL,
 			 psprintf("the configuration of the server says %s, so changes are not recorded: take it out and reload the configuration",
-					  wa_row_text(0, 1)));
+					  wa_row_text(rows, 0, 1)));
 	rows = wa_query(&functions, &args);
-	for (uint64 i = 0; i < rows; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 		find(&found, WA_FOUND_NOTE, "function", NULL,
 			 psprintf("changes that function %s makes are not recorded, because it has the setting %s",
-					  wa_row_text(i, 1), wa_row_text(i, 2)));
+					  wa_row_text(rows, i, 1), wa_row_text(rows, i, 2)));
 	wa_arg_int8_array(&args, oids, noids);
 	rows = wa_query(&settings, &args);
-	for (uint64 i = 0; i < rows; i++)
-		find(&found, WA_FOUND_ERROR, "off", wa_row_text(i, 3),
+	for (uint64 i = 0; i < rows.n; i++)
+		find(&found, WA_FOUND_ERROR, "off", wa_row_text(rows, i, 3),
 			 psprintf("%s has the setting %s, so changes that it makes are not recorded: %s",
-					  wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3)));
-	if (wa_query(&function, NULL) == 0)
+					  wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3)));
+	if (wa_query(&function, NULL).n == 0)
 		find(&found, WA_FOUND_ERROR, "replaced", NULL,
 			 "function wa.capture() is not ours any more, so changes are not recorded: DROP EXTENSION sicantik_wa CASCADE, CREATE EXTENSION sicantik_wa and SELECT * FROM wa_setup() bring it back");
 	find_passed_over(&found);

@@ -38,29 +38,29 @@ source_words(const WaStory *story, const char *source)
 }
 
 static void
-tell_origin(WaStory *story)
+tell_origin(WaStory *story, WaRows rows)
 {
-	TimestampTz at = wa_row_timestamptz(0, M_CREATED_AT);
-	char	   *number = wa_row_text(0, M_NUMBER);
-	char	   *partner = wa_row_text(0, M_PARTNER);
-	char	   *source = wa_row_text(0, M_NUMBER_SOURCE);
+	TimestampTz at = wa_row_timestamptz(rows, 0, M_CREATED_AT);
+	char	   *number = wa_row_text(rows, 0, M_NUMBER);
+	char	   *partner = wa_row_text(rows, 0, M_PARTNER);
+	char	   *source = wa_row_text(rows, 0, M_NUMBER_SOURCE);
 
-	if (wa_row_isnull(0, M_SCENARIO) && wa_row_isnull(0, M_TEMPLATE))
-		wa_story_tell(story, at, wa_say(WA_SAY_TEXT_BY_HAND, wa_row_text(0, M_CREATED_BY)));
-	else if (wa_row_isnull(0, M_SCENARIO))
-		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_HAND, wa_row_text(0, M_CREATED_BY),
-										wa_row_text(0, M_TEMPLATE)));
+	if (wa_row_isnull(rows, 0, M_SCENARIO) && wa_row_isnull(rows, 0, M_TEMPLATE))
+		wa_story_tell(story, at, wa_say(WA_SAY_TEXT_BY_HAND, wa_row_text(rows, 0, M_CREATED_BY)));
+	else if (wa_row_isnull(rows, 0, M_SCENARIO))
+		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_HAND, wa_row_text(rows, 0, M_CREATED_BY),
+										wa_row_text(rows, 0, M_TEMPLATE)));
 	else
-		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_SCENARIO, wa_row_text(0, M_SCENARIO),
-										wa_row_text(0, M_TEMPLATE), wa_row_text(0, M_EVENT_ID)));
-	if (!wa_row_isnull(0, M_RES_ID))
-		wa_story_tell(story, at, wa_say(WA_SAY_ABOUT, wa_row_text(0, M_RES_MODEL), wa_row_text(0, M_RES_ID)));
+		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_SCENARIO, wa_row_text(rows, 0, M_SCENARIO),
+										wa_row_text(rows, 0, M_TEMPLATE), wa_row_text(rows, 0, M_EVENT_ID)));
+	if (!wa_row_isnull(rows, 0, M_RES_ID))
+		wa_story_tell(story, at, wa_say(WA_SAY_ABOUT, wa_row_text(rows, 0, M_RES_MODEL), wa_row_text(rows, 0, M_RES_ID)));
 	if (partner)
 		wa_story_tell(story, at, wa_say(WA_SAY_TO_PARTNER, partner));
 	if (number)
 		wa_story_tell(story, at, wa_say(WA_SAY_TO_NUMBER, number, source_words(story, source)));
 	else
-		wa_story_tell(story, at, wa_row_bool(0, M_PURGED) ?
+		wa_story_tell(story, at, wa_row_bool(rows, 0, M_PURGED) ?
 					  wa_say(WA_SAY_NUMBER_PURGED) : wa_say(WA_SAY_TO_NOBODY));
 }
 
@@ -94,40 +94,40 @@ tell_attempts(WaStory *story, int64 id)
 					 " outcome, response, (SELECT p.kind FROM wa.provider AS p WHERE p.name = a.provider)"
 					 " FROM wa.attempt AS a WHERE message_id = $1 ORDER BY attempt");
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 
 	wa_arg_int8(&args, id);
-	n = wa_query(&read, &args);
-	for (uint64 i = 0; i < n; i++)
+	rows = wa_query(&read, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char	   *status = wa_row_text(i, 5);
-		char	   *code = wa_row_text(i, 6);
-		char	   *answer = wa_row_text(i, 8);
-		char	   *provider = wa_row_text(i, 2);
+		char	   *status = wa_row_text(rows, i, 5);
+		char	   *code = wa_row_text(rows, i, 6);
+		char	   *answer = wa_row_text(rows, i, 8);
+		char	   *provider = wa_row_text(rows, i, 2);
 		const char *why;
 		char	   *what;
 
 		/* before a failover: only that it may have happened is known */
 		if (provider[0] == '\0')
 		{
-			wa_story_tell(story, wa_row_timestamptz(i, 3),
-						  wa_say(WA_SAY_ATTEMPT_ELSEWHERE, wa_row_text(i, 1),
+			wa_story_tell(story, wa_row_timestamptz(rows, i, 3),
+						  wa_say(WA_SAY_ATTEMPT_ELSEWHERE, wa_row_text(rows, i, 1),
 								 answer ? wa_story_phrase(story, answer) : NULL));
 			continue;
 		}
 		/* without an HTTP status the answer is a sentence of ours */
-		why = status ? why_refused(wa_row_text(i, 9), status, answer, wa_row_text(i, 7)) : answer;
+		why = status ? why_refused(wa_row_text(rows, i, 9), status, answer, wa_row_text(rows, i, 7)) : answer;
 		if (why)
 			why = wa_story_phrase(story, why);
-		what = psprintf("%s%s%s%s%s%s%s", wa_story_outcome(story, wa_row_text(i, 7)),
+		what = psprintf("%s%s%s%s%s%s%s", wa_story_outcome(story, wa_row_text(rows, i, 7)),
 						status ? ", HTTP " : "", status ? status : "",
 						code ? ", " : "", code ? code : "",
 						why ? ": " : "", why ? why : "");
 
-		wa_story_tell(story, wa_row_timestamptz(i, 3),
-					  wa_say(WA_SAY_ATTEMPT, wa_row_text(i, 1), provider, what));
+		wa_story_tell(story, wa_row_timestamptz(rows, i, 3),
+					  wa_say(WA_SAY_ATTEMPT, wa_row_text(rows, i, 1), provider, what));
 		if (status && answer && answer[0])
-			wa_story_tell(story, wa_row_isnull(i, 4) ? 0 : wa_row_timestamptz(i, 4),
+			wa_story_tell(story, wa_row_isnull(rows, i, 4) ? 0 : wa_row_timestamptz(rows, i, 4),
 						  wa_say(WA_SAY_ANSWER, wa_story_phrase(story, answer)));
 	}
 }
@@ -138,13 +138,13 @@ tell_requests(WaStory *story, int64 id)
 	static WaStatement read =
 		WA_STATEMENT("SELECT action, requested_by, requested_at FROM wa.request WHERE message_id = $1 ORDER BY id");
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 
 	wa_arg_int8(&args, id);
-	n = wa_query(&read, &args);
-	for (uint64 i = 0; i < n; i++)
-		wa_story_tell(story, wa_row_timestamptz(i, 3),
-					  wa_say(WA_SAY_REQUESTED, wa_story_action(story, wa_row_text(i, 1)), wa_row_text(i, 2)));
+	rows = wa_query(&read, &args);
+	for (uint64 i = 0; i < rows.n; i++)
+		wa_story_tell(story, wa_row_timestamptz(rows, i, 3),
+					  wa_say(WA_SAY_REQUESTED, wa_story_action(story, wa_row_text(rows, i, 1)), wa_row_text(rows, i, 2)));
 }
 
 /* The providers that a message which waits could have, if they were well. */
@@ -155,27 +155,27 @@ tell_providers_in_trouble(WaStory *story)
 		WA_STATEMENT("SELECT name, last_error, last_error_at, probe_at FROM wa.provider"
 					 " WHERE active AND state = 'error' AND paused_at IS NULL AND last_error IS NOT NULL"
 					 " ORDER BY sequence, name COLLATE \"C\"");
-	uint64		n = wa_query(&read, NULL);
+	WaRows		rows = wa_query(&read, NULL);
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char	   *name = wa_row_text(i, 1);
+		char	   *name = wa_row_text(rows, i, 1);
 
-		wa_story_tell(story, wa_row_isnull(i, 3) ? 0 : wa_row_timestamptz(i, 3),
-					  wa_say(WA_SAY_PROVIDER_TROUBLE, name, wa_story_phrase(story, wa_row_text(i, 2))));
-		if (!wa_row_isnull(i, 4))
-			wa_story_tell(story, wa_row_timestamptz(i, 4),
+		wa_story_tell(story, wa_row_isnull(rows, i, 3) ? 0 : wa_row_timestamptz(rows, i, 3),
+					  wa_say(WA_SAY_PROVIDER_TROUBLE, name, wa_story_phrase(story, wa_row_text(rows, i, 2))));
+		if (!wa_row_isnull(rows, i, 4))
+			wa_story_tell(story, wa_row_timestamptz(rows, i, 4),
 						  wa_say(WA_SAY_PROVIDER_TEST, name));
 	}
 }
 
 /* What is done with a message in doubt when nobody tells more. */
 static WaSaid
-end_of_doubt(void)
+end_of_doubt(WaRows rows)
 {
-	char	   *policy = wa_row_text(0, M_UNKNOWN_POLICY);
+	char	   *policy = wa_row_text(rows, 0, M_UNKNOWN_POLICY);
 
-	if (wa_row_int4(0, M_REPEATS) > 0 || strcmp(policy, "give up") == 0)
+	if (wa_row_int4(rows, 0, M_REPEATS) > 0 || strcmp(policy, "give up") == 0)
 		return wa_say(WA_SAY_DOUBT_END);
 	return strcmp(policy, "hold") == 0 ?
 		wa_say(WA_SAY_DOUBT_HOLD) : wa_say(WA_SAY_DOUBT_RESEND);
@@ -190,24 +190,17 @@ says_who(const char *reason)
 	return code == WA_REASON_CANCELLED || code == WA_REASON_RETRIED || code == WA_REASON_RELEASED;
 }
 
-/* A time of the row, 0 where it is NULL. */
-static TimestampTz
-time_of(int column)
-{
-	return wa_row_isnull(0, column) ? 0 : wa_row_timestamptz(0, column);
-}
-
 /*
  * What is held does not expire: a person decides, or the retention ends it.
  * What waits for a setting is news no longer than its time-to-live.
  */
 static void
-tell_end_of_hold(WaStory *story)
+tell_end_of_hold(WaStory *story, WaRows rows)
 {
-	TimestampTz end = time_of(M_CREATED_AT) + wa_office_get_interval("retention");
+	TimestampTz end = wa_row_timestamptz(rows, 0, M_CREATED_AT) + wa_office_get_interval("retention");
 
-	if (wa_row_bool(0, M_UNWRITTEN) && time_of(M_EXPIRES_AT))
-		wa_story_tell(story, time_of(M_EXPIRES_AT), wa_say(WA_SAY_UNWRITTEN_UNTIL));
+	if (wa_row_bool(rows, 0, M_UNWRITTEN) && wa_row_timestamptz(rows, 0, M_EXPIRES_AT))
+		wa_story_tell(story, wa_row_timestamptz(rows, 0, M_EXPIRES_AT), wa_say(WA_SAY_UNWRITTEN_UNTIL));
 	wa_story_tell(story, end, wa_say(WA_SAY_HELD_UNTIL));
 }
 
@@ -228,7 +221,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	WaCall		call;
 	WaStory		story;
 	WaArgs		args = {0};
-	SPITupleTable *message;
+	WaRows		rows;
 	char	   *state;
 	char	   *reason;
 	const char *detail;
@@ -241,39 +234,38 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	wa_call_begin(&call, WA_LEVEL_VIEW);
 	wa_story_begin(&story, fcinfo, call.acting.user);
 	wa_arg_int8(&args, id);
-	if (wa_query(&read, &args) == 0)
+	rows = wa_query(&read, &args);
+	if (rows.n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("message " INT64_FORMAT " does not exist", id),
 				 errhint("SELECT * FROM wa_history('...') finds messages by number, permit number or partner.")));
-	message = SPI_tuptable;
-	state = wa_row_text(0, M_STATE);
-	reason = wa_row_text(0, M_REASON);
-	detail = wa_row_text(0, M_DETAIL);
+	state = wa_row_text(rows, 0, M_STATE);
+	reason = wa_row_text(rows, 0, M_REASON);
+	detail = wa_row_text(rows, 0, M_DETAIL);
 	if (detail)
 		detail = wa_story_phrase(&story, detail);
-	adrift = wa_row_bool(0, M_ADRIFT);
-	is = wa_queue_state_read(state, time_of(M_DUE_AT) != 0);
+	adrift = wa_row_bool(rows, 0, M_ADRIFT);
+	is = wa_queue_state_read(state, wa_row_timestamptz(rows, 0, M_DUE_AT) != 0);
 	in_doubt = is == WA_STATE_DOUBT && !adrift;
 
-	tell_origin(&story);
-	if (!wa_row_isnull(0, M_ROUTE))
-		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_phrase(&story, wa_row_text(0, M_ROUTE))));
+	tell_origin(&story, rows);
+	if (!wa_row_isnull(rows, 0, M_ROUTE))
+		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_phrase(&story, wa_row_text(rows, 0, M_ROUTE))));
 	tell_attempts(&story, id);
-	SPI_tuptable = message;
-	if (time_of(M_SENT_AT))
-		wa_story_tell(&story, time_of(M_SENT_AT),
-					  wa_row_isnull(0, M_PROVIDER_MESSAGE_ID) ?
-					  wa_say(WA_SAY_SENT_WITHOUT_ID, wa_row_text(0, M_PROVIDER)) :
-					  wa_say(WA_SAY_SENT, wa_row_text(0, M_PROVIDER), wa_row_text(0, M_PROVIDER_MESSAGE_ID)));
-	if (time_of(M_DELIVERED_AT))
-		wa_story_tell(&story, time_of(M_DELIVERED_AT),
+	if (wa_row_timestamptz(rows, 0, M_SENT_AT))
+		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_SENT_AT),
+					  wa_row_isnull(rows, 0, M_PROVIDER_MESSAGE_ID) ?
+					  wa_say(WA_SAY_SENT_WITHOUT_ID, wa_row_text(rows, 0, M_PROVIDER)) :
+					  wa_say(WA_SAY_SENT, wa_row_text(rows, 0, M_PROVIDER), wa_row_text(rows, 0, M_PROVIDER_MESSAGE_ID)));
+	if (wa_row_timestamptz(rows, 0, M_DELIVERED_AT))
+		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_DELIVERED_AT),
 					  wa_say(WA_SAY_DELIVERED));
-	if (time_of(M_READ_AT))
-		wa_story_tell(&story, time_of(M_READ_AT), wa_say(WA_SAY_READ));
-	wa_story_tell(&story, time_of(M_FINISHED_AT),
+	if (wa_row_timestamptz(rows, 0, M_READ_AT))
+		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_READ_AT), wa_say(WA_SAY_READ));
+	wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_FINISHED_AT),
 				  wa_say(WA_SAY_STATE, wa_story_state(&story, state)));
-	if (reason == NULL && detail && time_of(M_SENT_AT))
+	if (reason == NULL && detail && wa_row_timestamptz(rows, 0, M_SENT_AT))
 		wa_story_tell(&story, 0, wa_say(WA_SAY_NOTE, detail));
 	else if (reason || detail)
 		wa_story_tell(&story, 0,
@@ -282,17 +274,17 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	if (adrift)
 		wa_story_tell(&story, 0, wa_say(WA_SAY_ADRIFT));
 	else if (is == WA_STATE_HELD)
-		tell_end_of_hold(&story);
+		tell_end_of_hold(&story, rows);
 	else if (in_doubt)
-		wa_story_tell(&story, time_of(M_DUE_AT), end_of_doubt());
+		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_DUE_AT), end_of_doubt(rows));
 	else if (is == WA_STATE_QUEUED)
 	{
-		if (time_of(M_DUE_AT))
-			wa_story_tell(&story, time_of(M_DUE_AT),
-						  wa_row_int4(0, M_ATTEMPTS) > 0 ?
+		if (wa_row_timestamptz(rows, 0, M_DUE_AT))
+			wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_DUE_AT),
+						  wa_row_int4(rows, 0, M_ATTEMPTS) > 0 ?
 						  wa_say(WA_SAY_NEXT_ATTEMPT) : wa_say(WA_SAY_NOT_BEFORE));
-		if (time_of(M_EXPIRES_AT))
-			wa_story_tell(&story, time_of(M_EXPIRES_AT), wa_say(WA_SAY_NOT_AFTER));
+		if (wa_row_timestamptz(rows, 0, M_EXPIRES_AT))
+			wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_EXPIRES_AT), wa_say(WA_SAY_NOT_AFTER));
 	}
 	tell_requests(&story, id);
 	if (is == WA_STATE_QUEUED && !adrift)

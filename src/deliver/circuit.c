@@ -122,15 +122,15 @@ wa_deliver_circuit_read_ledger(WaPace *pace)
 					 " ORDER BY finished_at NULLS FIRST, message_id");
 	WaOutcome	outcome = WA_OUTCOME_ACCEPTED;
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 
 	wa_arg_text(&args, pace->name);
 	wa_arg_int4(&args, WA_PACE_RECENT);
-	n = wa_query(&history, &args);
-	for (uint64 i = 0; i < n; i++)
-		if (wa_gateway_outcome_from_name(wa_row_text(i, 1), &outcome))
-			note(pace, outcome, wa_row_int4(i, 2));
-	SPI_freetuptable(SPI_tuptable);
+	rows = wa_query(&history, &args);
+	for (uint64 i = 0; i < rows.n; i++)
+		if (wa_gateway_outcome_from_name(wa_row_text(rows, i, 1), &outcome))
+			note(pace, outcome, wa_row_int4(rows, i, 2));
+	wa_rows_free(rows);
 
 	/* it was just tried again when the earlier worker ended, or is open still */
 	if (outcome == WA_OUTCOME_PROVIDER || pace->against >= AGAINST_IN_A_ROW)
@@ -218,7 +218,7 @@ wa_deliver_circuit_open(WaPace *pace, const char *cause, const char *reason,
 	wa_arg_text(&args, reason);
 	wa_arg_int4(&args, first_probe_s);
 	wa_arg_timestamptz(&args, started_at);
-	if (wa_query(&open, &args) == 0)
+	if (wa_query(&open, &args).n == 0)
 		return false;
 	pace->openings++;
 	ereport(WARNING,

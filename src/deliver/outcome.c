@@ -189,7 +189,7 @@ note_mapping(const WaTransfer *transfer)
 	wa_arg_text(&args, transfer->pace->name);
 	wa_arg_text(&args, transfer->template_key);
 	wa_arg_text(&args, why);
-	if (wa_query(&note, &args) == 0)
+	if (wa_query(&note, &args).n == 0)
 		return false;
 	ereport(WARNING,
 			(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",

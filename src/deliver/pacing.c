@@ -75,20 +75,21 @@ read_ledger(WaPace *pace, int64 now)
 					 " FROM wa.attempt WHERE provider = $1"
 					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int64		since;
 
 	wa_arg_text(&args, pace->name);
 	wa_arg_text(&args, zone_name && pg_tzset(zone_name) ? zone_name : "UTC");
 	wa_arg_timestamptz(&args, pace->quota_at);
-	wa_query(&history, &args);
-	pace->sent_today = (int) wa_row_int8(0, 1);
+	rows = wa_query(&history, &args);
+	pace->sent_today = (int) wa_row_int8(rows, 0, 1);
 	pace->day = today();
-	since = wa_row_isnull(0, 2) ? PG_INT64_MAX : wa_row_int8(0, 2);
+	since = wa_row_isnull(rows, 0, 2) ? PG_INT64_MAX : wa_row_int8(rows, 0, 2);
 	if (since < pace->provider->min_gap_us)
 		pace->next_us = now + pace->provider->min_gap_us - Max(since, 0);
 	if (pace->quota_left > 0)
-		pace->quota_left = Max(pace->quota_left - wa_row_int8(0, 3), 0);
-	SPI_freetuptable(SPI_tuptable);
+		pace->quota_left = Max(pace->quota_left - wa_row_int8(rows, 0, 3), 0);
+	wa_rows_free(rows);
 }
 
 /* What the provider says of its quota counts from the moment it said it. */

@@ -146,7 +146,7 @@ close_circuit(const WaProbe *probe)
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, probe->pace->name);
-	if (wa_query(&close, &args) == 0)
+	if (wa_query(&close, &args).n == 0)
 		return false;
 	ereport(LOG,
 			(errmsg("sicantik_wa uses provider \"%s\" again: its connection test succeeded",
@@ -180,7 +180,7 @@ postpone(const WaProbe *probe)
 	wa_arg_text(&args, why);
 	ereport(DEBUG1,
 			(errmsg_internal("connection test of provider \"%s\" failed: %s", pace->name, why)));
-	return wa_query(&later, &args) > 0;
+	return wa_query(&later, &args).n > 0;
 }
 
 /*
@@ -229,7 +229,7 @@ plan(WaPace *pace)
 		return false;
 	wa_arg_text(&args, pace->name);
 	wa_arg_int4(&args, WA_FIRST_PROBE_S);
-	return wa_query(&put, &args) > 0;
+	return wa_query(&put, &args).n > 0;
 }
 
 /* Is a probe due?  If not yet, *next_due is made sooner. */

@@ -60,16 +60,16 @@ load_hours(WaSendConfig *fresh)
 {
 	static WaStatement load =
 		WA_STATEMENT("SELECT key, " WA_HOURS_COLUMNS " FROM wa.scenario ORDER BY key");
-	uint64		n = wa_query(&load, NULL);
+	WaRows		rows = wa_query(&load, NULL);
 
-	fresh->hours = palloc0(sizeof(WaScenarioHours) * Max(n, 1));
-	for (uint64 i = 0; i < n; i++)
+	fresh->hours = palloc0(sizeof(WaScenarioHours) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		fresh->hours[i].scenario = wa_row_text(i, 1);
-		wa_office_hours_read(&fresh->hours[i].hours, i, 2);
+		fresh->hours[i].scenario = wa_row_text(rows, i, 1);
+		wa_office_hours_read(&fresh->hours[i].hours, rows, i, 2);
 	}
-	fresh->nhours = (int) n;
-	SPI_freetuptable(SPI_tuptable);
+	fresh->nhours = (int) rows.n;
+	wa_rows_free(rows);
 }
 
 /*

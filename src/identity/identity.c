@@ -82,13 +82,13 @@ stop(WaIdentity *identity, bool is_copy, char *why)
  * else the difference as a clause.
  */
 static char *
-difference(const WaOdooFacts *odoo)
+difference(WaRows rows, const WaOdooFacts *odoo)
 {
-	char	   *system_identifier = wa_row_text(0, 1);
-	int64		database_oid = wa_row_int8(0, 2);
-	int32		timeline = wa_row_int4(0, 3);
-	char	   *uuid = wa_row_text(0, 4);
-	char	   *instance = wa_row_text(0, 5);
+	char	   *system_identifier = wa_row_text(rows, 0, 1);
+	int64		database_oid = wa_row_int8(rows, 0, 2);
+	int32		timeline = wa_row_int4(rows, 0, 3);
+	char	   *uuid = wa_row_text(rows, 0, 4);
+	char	   *instance = wa_row_text(rows, 0, 5);
 
 	if (strcmp(system_identifier, psprintf(UINT64_FORMAT, GetSystemIdentifier())) != 0)
 		return "it was armed in another cluster (or before pg_upgrade)";
@@ -118,6 +118,7 @@ wa_identity_check(WaIdentity *identity)
 	static WaStatement has_mode =
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
 	WaOdooFacts odoo;
+	WaRows		rows;
 	char	   *subscription;
 	char	   *why;
 	char	   *mode;
@@ -138,29 +139,30 @@ wa_identity_check(WaIdentity *identity)
 		return;
 	}
 	wa_identity_read_odoo(&odoo);
-	if (wa_query(&stamp, NULL) == 0)
+	rows = wa_query(&stamp, NULL);
+	if (rows.n == 0)
 	{
-		if (wa_query(&has_mode, NULL) > 0)
+		if (wa_query(&has_mode, NULL).n > 0)
 			stop(identity, true, "this database was restored from a backup; wa_arm() lets it send");
 		else
 			stop(identity, false, "wa_setup() has not been run in this database");
 		return;
 	}
-	identity->hold_message_id = wa_row_int8(0, 7);
-	identity->hold_snapshot = wa_row_text(0, 8);
-	identity->hold_event_id = wa_row_int8(0, 9);
-	identity->synchronous = wa_row_bool(0, 10);
-	identity->doubt_snapshot = wa_row_text(0, 11);
-	identity->doubt_until = wa_row_timestamptz(0, 12);
-	switched = wa_row_int4(0, 3) != (int32) GetWALInsertionTimeLine();
-	why = difference(&odoo);
+	identity->hold_message_id = wa_row_int8(rows, 0, 7);
+	identity->hold_snapshot = wa_row_text(rows, 0, 8);
+	identity->hold_event_id = wa_row_int8(rows, 0, 9);
+	identity->synchronous = wa_row_bool(rows, 0, 10);
+	identity->doubt_snapshot = wa_row_text(rows, 0, 11);
+	identity->doubt_until = wa_row_timestamptz(rows, 0, 12);
+	switched = wa_row_int4(rows, 0, 3) != (int32) GetWALInsertionTimeLine();
+	why = difference(rows, &odoo);
 	if (why)
 	{
 		stop(identity, true,
 			 psprintf("this database may not send: %s; wa_arm() lets it send", why));
 		return;
 	}
-	if (odoo.neutralized && !wa_row_bool(0, 6))
+	if (odoo.neutralized && !wa_row_bool(rows, 0, 6))
 	{
 		stop(identity, true,
 			 "Odoo has neutralized this database (database.is_neutralized); wa_arm() lets it send all the same");

@@ -174,7 +174,7 @@ write_down(bool synchronous)
 	if (!wa_frame_begin("noting the standbys"))
 		return false;
 	wa_arg_bool(&args, synchronous);
-	changed = wa_query(&update, &args) > 0;
+	changed = wa_query(&update, &args).n > 0;
 	wa_frame_commit(changed);
 	if (changed && !synchronous)
 	{

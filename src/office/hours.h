@@ -12,6 +12,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "pg/rows.h"
+
 /* When messages of a scenario may be sent. */
 typedef struct WaHours
 {
@@ -26,7 +28,10 @@ typedef struct WaHours
 	"(extract(epoch FROM hours_from) * 1000000)::bigint, (extract(epoch FROM hours_to) * 1000000)::bigint," \
 	" (SELECT sum(DISTINCT 1 << d)::integer FROM unnest(weekdays) AS d)"
 
-extern PGDLLEXPORT void wa_office_hours_read(WaHours *hours, uint64 row, int column);
+extern PGDLLEXPORT void wa_office_hours_read(WaHours *hours, WaRows rows, uint64 row, int column);
+#ifdef WA_ROWS_OF_ALL
+#define wa_office_hours_read(hours, row, column)	wa_office_hours_read(hours, wa_rows_of_spi(), row, column)
+#endif
 extern PGDLLEXPORT TimestampTz wa_office_hours_opening(const WaHours *hours, const char *time_zone,
 													   TimestampTz at);
 

@@ -77,11 +77,13 @@ wa_office_get_row(const char *name)
 	uint64		processed = SPI_processed;
 	char	   *value = NULL;
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, name);
-	if (wa_query(&get, &args) > 0)
-		value = wa_row_text(0, 1);
-	SPI_freetuptable(SPI_tuptable);
+	rows = wa_query(&get, &args);
+	if (rows.n > 0)
+		value = wa_row_text(rows, 0, 1);
+	wa_rows_free(rows);
 
 	/* the caller may be in the middle of a result of its own */
 	SPI_tuptable = callers;

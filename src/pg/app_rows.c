@@ -195,6 +195,7 @@ run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumn
 	WaActing	acting;
 	WaJudged	judged;
 	MemoryContext context = CurrentMemoryContext;
+	WaRows		found;
 	int			result;
 
 	wa_pg_act_as_role(&acting, table->owner);
@@ -229,15 +230,16 @@ run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumn
 		elog(ERROR, "could not read %s: %s", table->relation,
 			 SPI_result_code_string(result));
 
-	rows->n = SPI_processed;
+	found = wa_rows_of_spi();
+	rows->n = found.n;
 	rows->values = palloc(sizeof(char **) * Max(rows->n, 1));
 	for (uint64 row = 0; row < rows->n; row++)
 	{
 		rows->values[row] = palloc(sizeof(char *) * ncolumns);
 		for (int i = 0; i < ncolumns; i++)
-			rows->values[row][i] = wa_row_text(row, i + 1);
+			rows->values[row][i] = wa_row_text(found, row, i + 1);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(found);
 	pfree(sql->data);
 }
 

@@ -45,18 +45,18 @@ wa_call_level(Oid role)
 		WA_STATEMENT("SELECT role, level, role_oid FROM wa.access WHERE system_identifier = $1");
 	WaLevel		level = WA_LEVEL_NONE;
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 
 	if (superuser_arg(role) || has_privs_of_role(role, wa_pg_database_owner()))
 		return WA_LEVEL_ADMIN;
 	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));
-	n = wa_query(&grants, &args);
-	for (uint64 i = 0; i < n; i++)
+	rows = wa_query(&grants, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		Oid			granted = get_role_oid(wa_row_text(i, 1), true);
-		char	   *name = wa_row_text(i, 2);
+		Oid			granted = get_role_oid(wa_row_text(rows, i, 1), true);
+		char	   *name = wa_row_text(rows, i, 2);
 
-		if (!OidIsValid(granted) || wa_row_int8(i, 3) != (int64) granted ||
+		if (!OidIsValid(granted) || wa_row_int8(rows, i, 3) != (int64) granted ||
 			!has_privs_of_role(role, granted))
 			continue;
 		for (int l = WA_LEVEL_VIEW; l <= WA_LEVEL_ADMIN; l++)

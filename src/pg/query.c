@@ -155,28 +155,32 @@ prepare(WaStatement *statement, WaArgs *args)
 	statement->plan = plan;
 }
 
-static uint64
-run(WaStatement *statement, WaArgs *args, bool read_only)
+/* What SPI has come to; it leaves its own context current. */
+static WaRows
+come_to(int result, MemoryContext context)
 {
-	MemoryContext context = CurrentMemoryContext;
-	int			result;
-
-	prepare(statement, args);
-	result = SPI_execute_plan(statement->plan, args ? args->values : NULL,
-							  args ? args->nulls : NULL, read_only, 0);
-	/* SPI leaves its own context current */
 	MemoryContextSwitchTo(context);
 	if (result < 0)
 		elog(ERROR, "could not run a statement: %s",
 			 SPI_result_code_string(result));
-	return SPI_processed;
+	return wa_rows_of_spi();
+}
+
+static WaRows
+run(WaStatement *statement, WaArgs *args, bool read_only)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	prepare(statement, args);
+	return come_to(SPI_execute_plan(statement->plan, args ? args->values : NULL,
+									args ? args->nulls : NULL, read_only, 0), context);
 }
 
 /*
  * Run a statement with a snapshot of its own, as SQL would.  SPI must be
- * connected.  Returns the number of rows; they are in SPI_tuptable.
+ * connected.
  */
-uint64
+WaRows
 wa_query(WaStatement *statement, WaArgs *args)
 {
 	return run(statement, args, false);
@@ -186,7 +190,7 @@ wa_query(WaStatement *statement, WaArgs *args)
  * Run a reading statement under the active snapshot, so that several of them
  * see the same state of the database.
  */
-uint64
+WaRows
 wa_query_snapshot(WaStatement *statement, WaArgs *args)
 {
 	return run(statement, args, true);
@@ -196,21 +200,15 @@ wa_query_snapshot(WaStatement *statement, WaArgs *args)
  * Run a writing statement that sees the rows which the active snapshot shows,
  * and none that came later.
  */
-uint64
+WaRows
 wa_query_what_was_read(WaStatement *statement, WaArgs *args)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			result;
 
 	prepare(statement, args);
-	result = SPI_execute_snapshot(statement->plan, args ? args->values : NULL,
-								  args ? args->nulls : NULL, GetActiveSnapshot(),
-								  InvalidSnapshot, false, true, 0);
-	MemoryContextSwitchTo(context);
-	if (result < 0)
-		elog(ERROR, "could not run a statement: %s",
-			 SPI_result_code_string(result));
-	return SPI_processed;
+	return come_to(SPI_execute_snapshot(statement->plan, args ? args->values : NULL,
+										args ? args->nulls : NULL, GetActiveSnapshot(),
+										InvalidSnapshot, false, true, 0), context);
 }
 
 /*
@@ -227,120 +225,4 @@ wa_query_cursor(WaStatement *statement, WaArgs *args)
 	portal = SPI_cursor_open(NULL, statement->plan, args->values, args->nulls, true);
 	MemoryContextSwitchTo(context);
 	return portal;
-}
-
-static Datum
-value(uint64 row, int column, bool *isnull)
-{
-	Assert(SPI_tuptable != NULL && row < SPI_tuptable->numvals);
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
-						 column, isnull);
-}
-
-bool
-wa_row_isnull(uint64 row, int column)
-{
-	bool		isnull;
-
-	(void) value(row, column, &isnull);
-	return isnull;
-}
-
-/* palloc()ed in the current context; NULL for SQL NULL. */
-char *
-wa_row_text(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		datum = value(row, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(datum);
-}
-
-/* 0 for SQL NULL, like the following ones */
-int64
-wa_row_int8(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		datum = value(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt64(datum);
-}
-
-int32
-wa_row_int4(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		datum = value(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt32(datum);
-}
-
-bool
-wa_row_bool(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		datum = value(row, column, &isnull);
-
-	return isnull ? false : DatumGetBool(datum);
-}
-
-double
-wa_row_float8(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		datum = value(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetFloat8(datum);
-}
-
-TimestampTz
-wa_row_timestamptz(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		datum = value(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(datum);
-}
-
-/* An oid, or the id of a transaction. */
-Oid
-wa_row_oid(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		datum = value(row, column, &isnull);
-
-	return isnull ? InvalidOid : DatumGetObjectId(datum);
-}
-
-/* Where a row lies; not NULL. */
-ItemPointer
-wa_row_tid(uint64 row, int column)
-{
-	bool		isnull;
-
-	return (ItemPointer) DatumGetPointer(value(row, column, &isnull));
-}
-
-/*
- * A text[] as palloc()ed array of strings, elements NULL for SQL NULLs.
- * SQL NULL gives NULL and *n = 0.
- */
-char	  **
-wa_row_text_array(uint64 row, int column, int *n)
-{
-	bool		isnull;
-	Datum		datum = value(row, column, &isnull);
-	Datum	   *elements;
-	bool	   *nulls;
-	char	  **strings;
-
-	*n = 0;
-	if (isnull)
-		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(datum), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elements, &nulls, n);
-	strings = palloc(sizeof(char *) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-		strings[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
-	return strings;
 }

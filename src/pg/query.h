@@ -5,12 +5,13 @@
  *
  * The first of the helpers in src/pg, where everything is that must be done in
  * one way only when one works inside PostgreSQL. To read in this order:
- * query.h (statements: WaStatement, WaArgs, rows), call.h (the frame of an SQL
- * function: whose rights, which level), frame.h (of a transaction of the
- * worker's), acting.h (being another role for a moment), subtransaction.h
- * (what may fail), app_table.h (reading Odoo's tables, which may be locked,
- * missing, changed, or somebody's trap), pg_compat.h (versions of PostgreSQL,
- * told apart here and nowhere else). Nothing here knows what a message is.
+ * query.h (statements: WaStatement, WaArgs), rows.h (what they come to), call.h
+ * (the frame of an SQL function: whose rights, which level), frame.h (of a
+ * transaction of the worker's), acting.h (being another role for a moment),
+ * subtransaction.h (what may fail), app_table.h (reading Odoo's tables, which
+ * may be locked, missing, changed, or somebody's trap), pg_compat.h (versions of
+ * PostgreSQL, told apart here and nowhere else). Nothing here knows what a
+ * message is.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +22,8 @@
 
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
+
+#include "pg/rows.h"
 
 #define WA_MAX_ARGS		40
 
@@ -55,22 +58,15 @@ extern PGDLLEXPORT void wa_arg_int8_array(WaArgs *args, const int64 *values, int
 extern PGDLLEXPORT void wa_arg_int4_array(WaArgs *args, const int32 *values, int n);
 extern PGDLLEXPORT void wa_arg_timestamptz_array(WaArgs *args, const TimestampTz *values, int n);
 
-/* Running; results are in SPI_tuptable as after SPI_execute. */
-extern PGDLLEXPORT uint64 wa_query(WaStatement *statement, WaArgs *args);
-extern PGDLLEXPORT uint64 wa_query_snapshot(WaStatement *statement, WaArgs *args);
-extern PGDLLEXPORT uint64 wa_query_what_was_read(WaStatement *statement, WaArgs *args);
+/* Running. */
+extern PGDLLEXPORT WaRows wa_query(WaStatement *statement, WaArgs *args);
+extern PGDLLEXPORT WaRows wa_query_snapshot(WaStatement *statement, WaArgs *args);
+extern PGDLLEXPORT WaRows wa_query_what_was_read(WaStatement *statement, WaArgs *args);
 extern PGDLLEXPORT Portal wa_query_cursor(WaStatement *statement, WaArgs *args);
 
-/* Reading row "row", column "column" (from 1) of SPI_tuptable. */
-extern PGDLLEXPORT char *wa_row_text(uint64 row, int column);
-extern PGDLLEXPORT int64 wa_row_int8(uint64 row, int column);
-extern PGDLLEXPORT int32 wa_row_int4(uint64 row, int column);
-extern PGDLLEXPORT bool wa_row_bool(uint64 row, int column);
-extern PGDLLEXPORT double wa_row_float8(uint64 row, int column);
-extern PGDLLEXPORT TimestampTz wa_row_timestamptz(uint64 row, int column);
-extern Oid	wa_row_oid(uint64 row, int column);
-extern ItemPointer wa_row_tid(uint64 row, int column);
-extern PGDLLEXPORT bool wa_row_isnull(uint64 row, int column);
-extern PGDLLEXPORT char **wa_row_text_array(uint64 row, int column, int *n);
+#ifdef WA_ROWS_OF_ALL
+#define wa_query(statement, args)			wa_rows_n(wa_query(statement, args))
+#define wa_query_snapshot(statement, args)	wa_rows_n(wa_query_snapshot(statement, args))
+#endif
 
 #endif							/* SICANTIK_WA_QUERY_H */

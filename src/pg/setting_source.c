@@ -26,14 +26,16 @@ wa_pg_setting_source(WaSettingSource *source, const char *name)
 					 " FROM pg_catalog.pg_settings WHERE name = $1");
 	WaActing	acting;
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	memset(source, 0, sizeof(*source));
 	wa_arg_text(&args, name);
 	wa_pg_act_as_role(&acting, BOOTSTRAP_SUPERUSERID);
-	if (wa_query(&find, &args) > 0)
+	rows = wa_query(&find, &args);
+	if (rows.n > 0)
 	{
-		source->in_catalog = wa_row_bool(0, 1);
-		source->file = wa_row_text(0, 2);
+		source->in_catalog = wa_row_bool(rows, 0, 1);
+		source->file = wa_row_text(rows, 0, 2);
 	}
 	wa_pg_act_end(&acting);
 }

@@ -39,8 +39,7 @@ wa_queue_hold_before(int64 id, int limit)
 
 	wa_arg_int8(&args, id);
 	wa_arg_int4(&args, limit);
-	wa_queue_change(WA_CHANGE_HOLD, &hold, &args);
-	n = (int) wa_row_int8(0, 1);
+	n = (int) wa_row_int8(wa_queue_change(WA_CHANGE_HOLD, &hold, &args), 0, 1);
 	args.n = 1;
 	if (n == 0)
 		wa_query(&done, &args);

@@ -45,14 +45,15 @@ wa_queue_doubt_waiting(int32 timeline, TimestampTz due, TimestampTz until, int l
 					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at, timeline = excluded.timeline)"
 					 " SELECT (SELECT count(*) FROM w), (SELECT count(*) FROM m)");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_int4(&args, timeline);
 	wa_arg_timestamptz(&args, due);
 	wa_arg_timestamptz(&args, until);
 	wa_arg_int4(&args, limit);
-	wa_queue_change(WA_CHANGE_DOUBT, &doubt, &args);
-	*ndoubtful = wa_row_int8(0, 2);
-	return wa_row_int8(0, 1);
+	rows = wa_queue_change(WA_CHANGE_DOUBT, &doubt, &args);
+	*ndoubtful = wa_row_int8(rows, 0, 2);
+	return wa_row_int8(rows, 0, 1);
 }
 
 /*
@@ -82,9 +83,10 @@ wa_queue_doubt_requested(TimestampTz requested, TimestampTz until)
 					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at)"
 					 " SELECT count(*) FROM m");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_timestamptz(&args, requested);
 	wa_arg_timestamptz(&args, until);
-	wa_queue_change(WA_CHANGE_DOUBT, &doubt, &args);
-	return wa_row_int8(0, 1);
+	rows = wa_queue_change(WA_CHANGE_DOUBT, &doubt, &args);
+	return wa_row_int8(rows, 0, 1);
 }

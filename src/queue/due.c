@@ -33,17 +33,20 @@ wa_queue_wake_due(int64 **ids, TimestampTz *next_due)
 					 " RETURNING message_id");
 	static WaStatement next =
 		WA_STATEMENT("SELECT due_at FROM wa.due ORDER BY due_at LIMIT 1");
+	WaRows		rows = wa_query(&next, NULL);
 	int			n;
 
 	*ids = NULL;
-	*next_due = wa_query(&next, NULL) > 0 ? wa_row_timestamptz(0, 1) : 0;
+	*next_due = rows.n > 0 ? wa_row_timestamptz(rows, 0, 1) : 0;
 	if (*next_due == 0 || *next_due > GetCurrentTimestamp())
 		return 0;
-	n = (int) wa_query(&wake, NULL);
+	rows = wa_query(&wake, NULL);
+	n = (int) rows.n;
 	*ids = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
-		(*ids)[i] = wa_row_int8(i, 1);
-	*next_due = wa_query(&next, NULL) > 0 ? wa_row_timestamptz(0, 1) : 0;
+		(*ids)[i] = wa_row_int8(rows, i, 1);
+	rows = wa_query(&next, NULL);
+	*next_due = rows.n > 0 ? wa_row_timestamptz(rows, 0, 1) : 0;
 	return n;
 }
 

@@ -47,6 +47,7 @@ wa_queue_assign_ids(WaNewMessage *messages, int n)
 	static WaStatement next =
 		WA_STATEMENT("SELECT nextval('wa.message_id_seq') FROM generate_series(1, $1)");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	if (n == 0)
 		return;
@@ -58,10 +59,10 @@ wa_queue_assign_ids(WaNewMessage *messages, int n)
 	 */
 	(void) GetTopTransactionId();
 	wa_arg_int4(&args, n);
-	wa_query(&next, &args);
+	rows = wa_query(&next, &args);
 	for (int i = 0; i < n; i++)
-		messages[i].id = wa_row_int8(i, 1);
-	SPI_freetuptable(SPI_tuptable);
+		messages[i].id = wa_row_int8(rows, i, 1);
+	wa_rows_free(rows);
 }
 
 static void

@@ -36,23 +36,23 @@ static WaStateChange under_way = WA_CHANGE_HAND;
  * Run a statement that changes states of messages, all by this kind of change.
  * As wa_query(); raises an error if a change is not legal.
  */
-uint64
+WaRows
 wa_queue_change(WaStateChange change, WaStatement *statement, WaArgs *args)
 {
 	WaStateChange before = under_way;
-	uint64		n;
+	WaRows		rows;
 
 	under_way = change;
 	PG_TRY();
 	{
-		n = wa_query(statement, args);
+		rows = wa_query(statement, args);
 	}
 	PG_FINALLY();
 	{
 		under_way = before;
 	}
 	PG_END_TRY();
-	return n;
+	return rows;
 }
 
 /* As the table in docs/architecture.md calls it. */

@@ -13,7 +13,7 @@
 #include "pg/query.h"
 #include "queue/state.h"
 
-extern uint64 wa_queue_change(WaStateChange change, WaStatement *statement, WaArgs *args);
+extern WaRows wa_queue_change(WaStateChange change, WaStatement *statement, WaArgs *args);
 extern void wa_queue_require(WaStateChange change, int64 id, WaState from, WaState to, WaReason reason);
 
 #endif							/* SICANTIK_WA_LAW_H */

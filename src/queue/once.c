@@ -53,21 +53,21 @@ wa_queue_announce_many(const char *const *keys, const int64 *ids,
 					 " OR EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND " TOLD_NOTHING ")"
 					 " RETURNING message_id");
 	WaArgs		args = {0};
-	uint64		inserted;
+	WaRows		rows;
 	int64	   *firsts;
 
 	wa_arg_text_array(&args, keys, n);
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_int8_array(&args, again_after_us, n);
-	inserted = wa_query(&insert, &args);
-	firsts = palloc(sizeof(int64) * Max(inserted, 1));
-	for (uint64 j = 0; j < inserted; j++)
-		firsts[j] = wa_row_int8(j, 1);
-	SPI_freetuptable(SPI_tuptable);
-	qsort(firsts, inserted, sizeof(int64), by_value);
+	rows = wa_query(&insert, &args);
+	firsts = palloc(sizeof(int64) * Max(rows.n, 1));
+	for (uint64 j = 0; j < rows.n; j++)
+		firsts[j] = wa_row_int8(rows, j, 1);
+	wa_rows_free(rows);
+	qsort(firsts, rows.n, sizeof(int64), by_value);
 	for (int i = 0; i < n; i++)
 		fresh[i] = keys[i] == NULL ||
-			bsearch(&ids[i], firsts, inserted, sizeof(int64), by_value) != NULL;
+			bsearch(&ids[i], firsts, rows.n, sizeof(int64), by_value) != NULL;
 }
 
 /*
@@ -89,7 +89,7 @@ wa_queue_announced_by_others(const char *const *keys, const int64 *ids, const in
 					 " AND NOT EXISTS (SELECT FROM wa.message AS m WHERE m.id = o.message_id AND (" TOLD_NOTHING
 					 " OR (m.state = " WA_SQL_STATE(QUEUED) " AND m.attempts = 0 AND m.event_id > k.event)))");
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 
 	memset(taken, 0, sizeof(bool) * n);
 	if (n == 0)
@@ -101,9 +101,9 @@ wa_queue_announced_by_others(const char *const *keys, const int64 *ids, const in
 	/* none is an empty array, not NULL */
 	wa_arg_int8_array(&args, but ? but : ids, nbut);
 	rows = wa_query(&find, &args);
-	for (uint64 r = 0; r < rows; r++)
-		taken[wa_row_int8(r, 1) - 1] = true;
-	SPI_freetuptable(SPI_tuptable);
+	for (uint64 r = 0; r < rows.n; r++)
+		taken[wa_row_int8(rows, r, 1) - 1] = true;
+	wa_rows_free(rows);
 }
 
 /*
@@ -205,13 +205,15 @@ wa_queue_claim_dedupe(const char *key, int64 message_id)
 	static WaStatement whose =
 		WA_STATEMENT("SELECT message_id FROM wa.announced WHERE key = " WA_QUEUE_INDEXABLE("'dedupe:' || $1"));
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, key);
 	wa_arg_int8(&args, message_id);
-	if (wa_query(&claim, &args) > 0)
+	if (wa_query(&claim, &args).n > 0)
 		return true;
 	args.n = 1;
-	return wa_query(&whose, &args) > 0 && wa_row_int8(0, 1) == message_id;
+	rows = wa_query(&whose, &args);
+	return rows.n > 0 && wa_row_int8(rows, 0, 1) == message_id;
 }
 
 /*

@@ -59,22 +59,24 @@ wa_sql_result(PG_FUNCTION_ARGS)
 	WaCall		call;
 	WaStory		story;
 	WaArgs		args = {0};
+	WaRows		rows;
 	Datum		result = (Datum) 0;
 	bool		isnull = true;
 
 	wa_call_begin(&call, WA_LEVEL_VIEW);
 	wa_story_begin(&story, fcinfo, call.acting.user);
 	wa_arg_int8(&args, PG_GETARG_INT64(0));
-	if (wa_query(&read, &args) > 0)
+	rows = wa_query(&read, &args);
+	if (rows.n > 0)
 	{
-		char	   *message_id = wa_row_text(0, 4);
-		char	   *error = wa_row_text(0, 5);
+		char	   *message_id = wa_row_text(rows, 0, 4);
+		char	   *error = wa_row_text(rows, 0, 5);
 		StringInfoData json;
 
 		initStringInfo(&json);
-		appendStringInfo(&json, "{\"success\": %s", wa_row_text(0, 1));
-		add_text(&json, "state", wa_row_text(0, 2));
-		add_text(&json, "provider", wa_row_text(0, 3));
+		appendStringInfo(&json, "{\"success\": %s", wa_row_text(rows, 0, 1));
+		add_text(&json, "state", wa_row_text(rows, 0, 2));
+		add_text(&json, "provider", wa_row_text(rows, 0, 3));
 		/* a provider's id or sentence may contain the number */
 		add_text(&json, "message_id", message_id ? wa_story_masked(&story, message_id) : NULL);
 		add_text(&json, "error", error ? wa_story_masked(&story, error) : NULL);
@@ -228,6 +230,7 @@ static int64
 request(Wish *wish, int64 id)
 {
 	WaArgs		args = {0};
+	WaRows		rows;
 	char	   *state;
 	char	   *why;
 	char	   *setting;
@@ -235,22 +238,23 @@ request(Wish *wish, int64 id)
 
 	wa_arg_int8(&args, id);
 	wa_arg_text(&args, wa_call_role());
-	if (wa_query(&wish->put, &args) > 0)
+	if (wa_query(&wish->put, &args).n > 0)
 	{
 		wa_wake_at_commit();
 		return 1;
 	}
 	args.n = 1;
-	if (wa_query(&wish->look, &args) == 0)
+	rows = wa_query(&wish->look, &args);
+	if (rows.n == 0)
 	{
 		ereport(NOTICE,
 				(errmsg("message " INT64_FORMAT " does not exist", id)));
 		return 0;
 	}
-	state = wa_row_text(0, 1);
-	why = wa_row_text(0, 2);
-	setting = wa_row_text(0, 4);
-	instead = what_instead(wish, id, state, wa_row_text(0, 3), setting);
+	state = wa_row_text(rows, 0, 1);
+	why = wa_row_text(rows, 0, 2);
+	setting = wa_row_text(rows, 0, 4);
+	instead = what_instead(wish, id, state, wa_row_text(rows, 0, 3), setting);
 	if (why && strncmp(why, "without the setting", strlen("without the setting")) == 0)
 		ereport(NOTICE,
 				(errmsg("message " INT64_FORMAT " is left alone: it is %s", id, why),
@@ -315,7 +319,7 @@ require_known(WaStatement *find, const char *what, const char *name)
 	if (name == NULL)
 		return;
 	wa_arg_text(&args, name);
-	if (wa_query(find, &args) == 0)
+	if (wa_query(find, &args).n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("%s \"%s\" does not exist", what, name),
@@ -335,7 +339,7 @@ require_known_reason(const char *reason)
 	if (reason == NULL || wa_story_knows_reason(reason))
 		return;
 	wa_arg_text(&args, reason);
-	if (wa_query(&find, &args) == 0)
+	if (wa_query(&find, &args).n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("reason \"%s\" does not exist", reason),
@@ -372,6 +376,7 @@ request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz un
 		WA_STATEMENT("SELECT FROM wa.provider WHERE name = $1"
 					 " UNION ALL (SELECT FROM wa.message WHERE provider = $1 LIMIT 1)");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int64		n;
 	int64		left;
 
@@ -385,16 +390,16 @@ request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz un
 	wa_arg_text(&args, reason);
 	wa_arg_text(&args, wa_call_role());
 	wa_arg_int8_or_null(&args, maximum, maximum < 0);
-	wa_query(&wish->put_many, &args);
-	n = wa_row_int8(0, 1);
+	rows = wa_query(&wish->put_many, &args);
+	n = wa_row_int8(rows, 0, 1);
 	if (n > 0)
 		wa_wake_at_commit();
-	left = wa_row_isnull(0, 2) ? 0 : wa_row_int8(0, 2);
+	left = wa_row_isnull(rows, 0, 2) ? 0 : wa_row_int8(rows, 0, 2);
 	if (left > 0)
 		ereport(NOTICE,
 				(errmsg_plural(INT64_FORMAT " message%s is left alone: %s",
 							   INT64_FORMAT " messages%s are left alone: %s",
-							   (unsigned long) left, left, named(scenario, provider, reason), wa_row_text(0, 3)),
+							   (unsigned long) left, left, named(scenario, provider, reason), wa_row_text(rows, 0, 3)),
 				 errdetail("%s", wish->what_many)));
 	else if (n == 0 && wish == &release && maximum != 0)
 		ereport(NOTICE,

@@ -36,13 +36,14 @@ static bool
 clean(WaStatement *statement, int64 *position)
 {
 	WaArgs		args = {0};
+	WaRows		rows;
 	bool		more;
 
 	wa_arg_int8(&args, *position);
 	wa_arg_int4(&args, CLEAN_BATCH);
-	wa_query(statement, &args);
-	more = wa_row_int8(0, 1) == CLEAN_BATCH;
-	*position = more ? wa_row_int8(0, 2) : 0;
+	rows = wa_query(statement, &args);
+	more = wa_row_int8(rows, 0, 1) == CLEAN_BATCH;
+	*position = more ? wa_row_int8(rows, 0, 2) : 0;
 	return more;
 }
 
@@ -124,6 +125,7 @@ wa_queue_purge(void)
 	static WaStatement gaps =
 		WA_STATEMENT("DELETE FROM wa.capture_gap WHERE last_at < clock_timestamp() - $1::interval");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int			n = 0;
 
 	if (!wa_frame_begin("purging old messages"))
@@ -140,11 +142,12 @@ wa_queue_purge(void)
 							 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	wa_arg_text(&args, wa_office_get("retention"));
 	wa_arg_int4(&args, MOST_UNPURGED);
-	if (wa_queue_change(WA_CHANGE_PURGE, &blank, &args) > 0)
-		n = (int) wa_row_int8(0, 1);
-	n += (int) wa_query(&forget, &args);
-	(void) wa_query(&gaps, &args);
-	n += (int) wa_query(&remove, NULL);
+	rows = wa_queue_change(WA_CHANGE_PURGE, &blank, &args);
+	if (rows.n > 0)
+		n = (int) wa_row_int8(rows, 0, 1);
+	n += (int) wa_query(&forget, &args).n;
+	wa_query(&gaps, &args);
+	n += (int) wa_query(&remove, NULL).n;
 	if (clean_work() && n == 0)
 		n = 1;
 	wa_frame_commit(false);

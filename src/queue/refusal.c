@@ -46,14 +46,15 @@ wa_queue_refusals(const char *provider, const char *words, int64 message, WaRefu
 					 " coalesce(bool_or(r.own) FILTER (WHERE m.id = $3), false)"
 					 " FROM refused AS r JOIN wa.message AS m ON m.id = r.message_id");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, provider);
 	wa_arg_text(&args, words);
 	wa_arg_int8(&args, message);
-	wa_query(&look, &args);
-	refusals->recipients = wa_row_int4(0, 1);
-	refusals->own = wa_row_bool(0, 2);
-	SPI_freetuptable(SPI_tuptable);
+	rows = wa_query(&look, &args);
+	refusals->recipients = wa_row_int4(rows, 0, 1);
+	refusals->own = wa_row_bool(rows, 0, 2);
+	wa_rows_free(rows);
 }
 
 /*
@@ -82,15 +83,17 @@ wa_queue_revive_refused(const char *provider, const char *words, int64 **ids)
 	static WaStatement ready =
 		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1) ON CONFLICT DO NOTHING");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int			n;
 
 	wa_arg_text(&args, provider);
 	wa_arg_text(&args, words);
-	n = (int) wa_queue_change(WA_CHANGE_TRY_OTHERS, &revive, &args);
+	rows = wa_queue_change(WA_CHANGE_TRY_OTHERS, &revive, &args);
+	n = (int) rows.n;
 	*ids = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
-		(*ids)[i] = wa_row_int8(i, 1);
-	SPI_freetuptable(SPI_tuptable);
+		(*ids)[i] = wa_row_int8(rows, i, 1);
+	wa_rows_free(rows);
 	if (n == 0)
 		return 0;
 	memset(&args, 0, sizeof(args));

@@ -73,24 +73,27 @@ contains(const int64 *list, int n, int64 id)
 	return false;
 }
 
-/* Read what FETCH selects; the result stays in SPI_tuptable for the rest. */
-static void
+/* Read what FETCH selects; returned are the rows, for the rest. */
+static WaRows
 fetch(WaStatement *statement, int limit, const int64 *busy, int nbusy, Requests *requests)
 {
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_int8(&args, limit);
 	wa_arg_int8_array(&args, busy, nbusy);
-	requests->n = (int) wa_query(statement, &args);
+	rows = wa_query(statement, &args);
+	requests->n = (int) rows.n;
 	requests->ids = palloc(sizeof(int64) * Max(requests->n, 1));
 	requests->messages = palloc(sizeof(int64) * Max(requests->n, 1));
 	requests->roles = palloc(sizeof(char *) * Max(requests->n, 1));
 	for (int i = 0; i < requests->n; i++)
 	{
-		requests->ids[i] = wa_row_int8(i, 1);
-		requests->messages[i] = wa_row_int8(i, 2);
-		requests->roles[i] = wa_row_text(i, 3);
+		requests->ids[i] = wa_row_int8(rows, i, 1);
+		requests->messages[i] = wa_row_int8(rows, i, 2);
+		requests->roles[i] = wa_row_text(rows, i, 3);
 	}
+	return rows;
 }
 
 static void
@@ -110,12 +113,13 @@ done(const int64 *ids, int n)
 static int
 returned_ids(WaStateChange change, WaStatement *statement, WaArgs *args, int64 **ids)
 {
-	int			n = (int) wa_queue_change(change, statement, args);
+	WaRows		rows = wa_queue_change(change, statement, args);
+	int			n = (int) rows.n;
 
 	*ids = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
-		(*ids)[i] = wa_row_int8(i, 1);
-	SPI_freetuptable(SPI_tuptable);
+		(*ids)[i] = wa_row_int8(rows, i, 1);
+	wa_rows_free(rows);
 	return n;
 }
 
@@ -189,10 +193,9 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 					 " AND " LAST_IN_DOUBT " RETURNING m.id");
 	WaStatement *statements[] = {&accepted, &refused};
 	Requests	requests;
-	SPITupleTable *table;
+	WaRows		rows;
 
-	fetch(&read, limit, busy, nbusy, &requests);
-	table = SPI_tuptable;
+	rows = fetch(&read, limit, busy, nbusy, &requests);
 	for (size_t kind = 0; kind < lengthof(statements) && requests.n > 0; kind++)
 	{
 		int64	   *messages = palloc(sizeof(int64) * requests.n);
@@ -204,15 +207,14 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 		int			n = 0;
 		int			nended;
 
-		SPI_tuptable = table;
 		for (int i = 0; i < requests.n; i++)
 		{
-			if (wa_row_isnull(i, 4) || wa_row_isnull(i, 6) || wa_row_bool(i, 6) != (kind == 0))
+			if (wa_row_isnull(rows, i, 4) || wa_row_isnull(rows, i, 6) || wa_row_bool(rows, i, 6) != (kind == 0))
 				continue;
 			messages[n] = requests.messages[i];
-			attempts[n] = wa_row_int4(i, 4);
-			ids[n] = wa_row_text(i, 5);
-			details[n++] = wa_row_text(i, 7);
+			attempts[n] = wa_row_int4(rows, i, 4);
+			ids[n] = wa_row_text(rows, i, 5);
+			details[n++] = wa_row_text(rows, i, 7);
 		}
 		if (n == 0)
 			continue;
@@ -279,7 +281,7 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 	int64	   *ended;
 	int			n;
 
-	fetch(&read, limit, busy, nbusy, &requests);
+	(void) fetch(&read, limit, busy, nbusy, &requests);
 	if (requests.n == 0)
 		return false;
 	wa_arg_int8_array(&args, requests.messages, requests.n);
@@ -425,6 +427,7 @@ let_go(int limit, const int64 *busy, int nbusy,
 						   " THEN m.partner_id END, m.body IS NULL AND m.scenario IS NOT NULL AND m.number IS NOT NULL",
 						   "r.action IN ('release', 'retry')"));
 	Requests	requests;
+	WaRows		rows;
 	WaContactNow *contacts;
 	int		   *contact_of;
 	int64	   *finished;
@@ -439,7 +442,7 @@ let_go(int limit, const int64 *busy, int nbusy,
 	int			nto_write = 0;
 	bool		read_contacts;
 
-	fetch(&read, limit, busy, nbusy, &requests);
+	rows = fetch(&read, limit, busy, nbusy, &requests);
 	if (requests.n == 0)
 		return false;
 	contacts = palloc0(sizeof(WaContactNow) * requests.n);
@@ -452,14 +455,14 @@ let_go(int limit, const int64 *busy, int nbusy,
 	why_written = palloc(sizeof(char *) * requests.n);
 	for (int i = 0; i < requests.n; i++)
 	{
-		retry[i] = wa_row_bool(i, 4);
-		wanted[i] = wa_row_bool(i, 5);
-		unwritten[i] = wa_row_bool(i, 7);
+		retry[i] = wa_row_bool(rows, i, 4);
+		wanted[i] = wa_row_bool(rows, i, 5);
+		unwritten[i] = wa_row_bool(rows, i, 7);
 		contact_of[i] = -1;
-		if (retry[i] && wanted[i] && !wa_row_isnull(i, 6))
+		if (retry[i] && wanted[i] && !wa_row_isnull(rows, i, 6))
 		{
 			contact_of[i] = ncontacts;
-			contacts[ncontacts++].partner_id = wa_row_int8(i, 6);
+			contacts[ncontacts++].partner_id = wa_row_int8(rows, i, 6);
 		}
 	}
 	read_contacts = ncontacts == 0 ||
@@ -530,13 +533,13 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy,
 	*nrevived = 0;
 	*unwritten = false;
 	*left = false;
-	if (wa_query(&any, NULL) == 0)
+	if (wa_query(&any, NULL).n == 0)
 		return false;
 	drop_orphans();
 	more = settle(limit, busy, nbusy, forgotten, nforgotten);
 	more = cancel(limit, busy, nbusy, forgotten, nforgotten) || more;
 	more = let_go(limit, busy, nbusy, *forgotten, *nforgotten,
 				  revived, nrevived, unwritten) || more;
-	*left = wa_query(&any, NULL) > 0;
+	*left = wa_query(&any, NULL).n > 0;
 	return more;
 }

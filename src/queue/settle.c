@@ -44,7 +44,7 @@ settle(int64 message, int attempt, const char *provider_message_id,
 	wa_arg_text(&args, provider_message_id);
 	wa_arg_bool(&args, accepted);
 	wa_arg_text(&args, detail);
-	if (wa_query(&put, &args) == 0)
+	if (wa_query(&put, &args).n == 0)
 		return false;
 	wa_wake_at_commit();
 	return true;

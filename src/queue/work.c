@@ -31,49 +31,49 @@
 	" starts_with(m.number_source, 'res_partner.'), m.due_at IS NOT NULL"
 
 static int
-read_rows(uint64 n, WaReadyRow **rows)
+read_rows(WaRows rows, WaReadyRow **ready)
 {
-	WaReadyRow *list = palloc0(sizeof(WaReadyRow) * Max(n, 1));
+	WaReadyRow *list = palloc0(sizeof(WaReadyRow) * Max(rows.n, 1));
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
 		WaReadyRow *row = &list[i];
-		char	   *priority = wa_row_text(i, 6);
-		WaState		state = wa_queue_state_read(wa_row_text(i, 16), wa_row_bool(i, 26));
+		char	   *priority = wa_row_text(rows, i, 6);
+		WaState		state = wa_queue_state_read(wa_row_text(rows, i, 16), wa_row_bool(rows, i, 26));
 
-		row->id = wa_row_int8(i, 1);
-		row->claimed_at = wa_row_timestamptz(i, 2);
+		row->id = wa_row_int8(rows, i, 1);
+		row->claimed_at = wa_row_timestamptz(rows, i, 2);
 		row->claimed = row->claimed_at != 0 && state == WA_STATE_SENDING;
 		row->in_doubt = state == WA_STATE_DOUBT;
 		row->over = !row->claimed && !row->in_doubt && state != WA_STATE_QUEUED;
-		row->claimed_provider = wa_row_text(i, 3);
-		row->attempt = wa_row_int4(i, 4);
-		row->scenario = wa_row_text(i, 5);
+		row->claimed_provider = wa_row_text(rows, i, 3);
+		row->attempt = wa_row_int4(rows, i, 4);
+		row->scenario = wa_row_text(rows, i, 5);
 		row->by_hand = row->scenario == NULL;
 		row->high = strcmp(priority, "high") == 0;
 		row->low = strcmp(priority, "low") == 0;
-		row->number = wa_row_text(i, 7);
-		row->template_key = wa_row_text(i, 8);
-		row->wanted_provider = wa_row_text(i, 9);
-		row->partner_id = wa_row_int8(i, 10);
-		row->requires_opt_in = wa_row_bool(i, 11);
-		row->expires_at = wa_row_timestamptz(i, 12);
-		row->dedupe_key = wa_row_text(i, 13);
-		row->attempts = wa_row_int4(i, 14);
-		row->created_at = wa_row_timestamptz(i, 15);
-		row->reason = wa_queue_reason_read(wa_row_text(i, 17));
-		row->provider = wa_row_text(i, 18);
-		row->unknown_policy = wa_row_text(i, 19);
-		row->fallback = wa_row_bool(i, 20);
-		row->fallback_when_paced = wa_row_bool(i, 21);
-		row->tried = wa_row_text_array(i, 22, &row->ntried);
-		row->waits = wa_row_int4(i, 23);
-		row->repeats = wa_row_int4(i, 24);
-		row->of_contact = wa_row_bool(i, 25);
+		row->number = wa_row_text(rows, i, 7);
+		row->template_key = wa_row_text(rows, i, 8);
+		row->wanted_provider = wa_row_text(rows, i, 9);
+		row->partner_id = wa_row_int8(rows, i, 10);
+		row->requires_opt_in = wa_row_bool(rows, i, 11);
+		row->expires_at = wa_row_timestamptz(rows, i, 12);
+		row->dedupe_key = wa_row_text(rows, i, 13);
+		row->attempts = wa_row_int4(rows, i, 14);
+		row->created_at = wa_row_timestamptz(rows, i, 15);
+		row->reason = wa_queue_reason_read(wa_row_text(rows, i, 17));
+		row->provider = wa_row_text(rows, i, 18);
+		row->unknown_policy = wa_row_text(rows, i, 19);
+		row->fallback = wa_row_bool(rows, i, 20);
+		row->fallback_when_paced = wa_row_bool(rows, i, 21);
+		row->tried = wa_row_text_array(rows, i, 22, &row->ntried);
+		row->waits = wa_row_int4(rows, i, 23);
+		row->repeats = wa_row_int4(rows, i, 24);
+		row->of_contact = wa_row_bool(rows, i, 25);
 	}
-	SPI_freetuptable(SPI_tuptable);
-	*rows = list;
-	return (int) n;
+	wa_rows_free(rows);
+	*ready = list;
+	return (int) rows.n;
 }
 
 /*
@@ -124,11 +124,11 @@ wa_queue_horizon(uint64 *oldest_running, uint64 *next)
 {
 	static WaStatement horizon =
 		WA_STATEMENT("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::numeric::int8");
+	WaRows		rows = wa_query(&horizon, NULL);
 
-	wa_query(&horizon, NULL);
-	*oldest_running = (uint64) wa_row_int8(0, 1);
+	*oldest_running = (uint64) wa_row_int8(rows, 0, 1);
 	*next = U64FromFullTransactionId(ReadNextFullTransactionId());
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 }
 
 /*
@@ -144,16 +144,16 @@ wa_queue_locked_rows(const int64 *ids, int n, bool *locked)
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
 					 " SELECT id FROM wa.message WHERE id = ANY ($1) AND id NOT IN (SELECT id FROM free)");
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 
 	memset(locked, 0, sizeof(bool) * n);
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&look, &args);
-	for (uint64 r = 0; r < rows; r++)
+	for (uint64 r = 0; r < rows.n; r++)
 		for (int i = 0; i < n; i++)
-			locked[i] = locked[i] || ids[i] == wa_row_int8(r, 1);
-	SPI_freetuptable(SPI_tuptable);
-	return (int) rows;
+			locked[i] = locked[i] || ids[i] == wa_row_int8(rows, r, 1);
+	wa_rows_free(rows);
+	return (int) rows.n;
 }
 
 /*
@@ -173,17 +173,17 @@ wa_queue_behind(const int64 *ids, int n, TimestampTz *until)
 					 " AND (e.state IN " WA_SQL_STATES(WA_AT_WORK) " OR " WA_SQL_IN_DOUBT("e") ")"
 					 " GROUP BY m.id");
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 
 	memset(until, 0, sizeof(TimestampTz) * n);
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&look, &args);
-	for (uint64 r = 0; r < rows; r++)
+	for (uint64 r = 0; r < rows.n; r++)
 		for (int i = 0; i < n; i++)
-			if (ids[i] == wa_row_int8(r, 1))
-				until[i] = wa_row_timestamptz(r, 2);
-	SPI_freetuptable(SPI_tuptable);
-	return (int) rows;
+			if (ids[i] == wa_row_int8(rows, r, 1))
+				until[i] = wa_row_timestamptz(rows, r, 2);
+	wa_rows_free(rows);
+	return (int) rows.n;
 }
 
 /*
@@ -225,7 +225,7 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 					 " WHERE m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
 					 " RETURNING m.id, coalesce(c.number, m.number), m.template_key, m.params::text, m.body, m.attempts");
 	WaArgs		args = {0};
-	uint64		got;
+	WaRows		rows;
 	WaClaimed  *list;
 
 	wa_arg_int8_array(&args, ids, n);
@@ -233,20 +233,20 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 	wa_query(&mark, &args);
 	wa_arg_text_array(&args, routes, n);
 	wa_arg_text_array(&args, numbers, n);
-	got = wa_queue_change(WA_CHANGE_CLAIM, &claim, &args);
-	list = palloc0(sizeof(WaClaimed) * Max(got, 1));
-	for (uint64 i = 0; i < got; i++)
+	rows = wa_queue_change(WA_CHANGE_CLAIM, &claim, &args);
+	list = palloc0(sizeof(WaClaimed) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		list[i].id = wa_row_int8(i, 1);
-		list[i].number = wa_row_text(i, 2);
-		list[i].template_key = wa_row_text(i, 3);
-		list[i].params = wa_row_text(i, 4);
-		list[i].body = wa_row_text(i, 5);
-		list[i].attempt = wa_row_int4(i, 6);
+		list[i].id = wa_row_int8(rows, i, 1);
+		list[i].number = wa_row_text(rows, i, 2);
+		list[i].template_key = wa_row_text(rows, i, 3);
+		list[i].params = wa_row_text(rows, i, 4);
+		list[i].body = wa_row_text(rows, i, 5);
+		list[i].attempt = wa_row_int4(rows, i, 6);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 	*claimed = list;
-	return (int) got;
+	return (int) rows.n;
 }
 
 /*

@@ -262,7 +262,7 @@ apply_contacts(WaRoute *routes, int n)
 	const char **numbers = palloc(sizeof(char *) * n * 2);
 	int			nnumbers = 0;
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -274,12 +274,12 @@ apply_contacts(WaRoute *routes, int n)
 	}
 	wa_arg_text_array(&args, numbers, nnumbers);
 	rows = wa_query(&read, &args);
-	for (uint64 r = 0; r < rows; r++)
+	for (uint64 r = 0; r < rows.n; r++)
 	{
-		char	   *number = wa_row_text(r, 1);
-		bool		out = wa_row_bool(r, 2);
-		bool		in = wa_row_bool(r, 3);
-		bool		window = wa_row_bool(r, 4);
+		char	   *number = wa_row_text(rows, r, 1);
+		bool		out = wa_row_bool(rows, r, 2);
+		bool		in = wa_row_bool(rows, r, 3);
+		bool		window = wa_row_bool(rows, r, 4);
 
 		for (int i = 0; i < n; i++)
 		{
@@ -297,7 +297,7 @@ apply_contacts(WaRoute *routes, int n)
 			routes[i].in_window = routes[i].in_window || window;
 		}
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 }
 
 /* A day ago as Odoo writes a time, in UTC; such texts sort like the times. */

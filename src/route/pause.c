@@ -30,15 +30,17 @@ require_provider(const char *name)
 		WA_STATEMENT("SELECT (SELECT string_agg(name, ', ' ORDER BY name COLLATE \"C\") FROM wa.provider)"
 					 " WHERE NOT EXISTS (SELECT FROM wa.provider WHERE name = $1)");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, name);
-	if (name == NULL || wa_query(&find, &args) == 0)
+	rows = wa_query(&find, &args);
+	if (name == NULL || rows.n == 0)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("provider \"%s\" does not exist", name),
-			 wa_row_isnull(0, 1) ? errhint("There is none: wa_configure() creates one.") :
-			 errhint("Providers: %s.", wa_row_text(0, 1))));
+			 wa_row_isnull(rows, 0, 1) ? errhint("There is none: wa_configure() creates one.") :
+			 errhint("Providers: %s.", wa_row_text(rows, 0, 1))));
 }
 
 /*
@@ -58,7 +60,7 @@ wa_sql_pause(PG_FUNCTION_ARGS)
 	char	   *role = wa_call_role();
 	WaCall		call;
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 	int64		changed;
 
 	PreventCommandIfReadOnly("wa_pause()");
@@ -66,13 +68,13 @@ wa_sql_pause(PG_FUNCTION_ARGS)
 	require_provider(name);
 	wa_arg_text(&args, name);
 	wa_arg_text(&args, wa_office_get("time_zone"));
-	n = wa_query(&paused, &args);
-	for (uint64 i = 0; i < n; i++)
+	rows = wa_query(&paused, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 		ereport(NOTICE,
 				(errmsg("provider \"%s\" is paused already, by %s since %s",
-						wa_row_text(i, 1), wa_row_text(i, 2), wa_row_text(i, 3))));
+						wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3))));
 	wa_arg_text(&args, role);
-	changed = (int64) wa_query(&pause, &args);
+	changed = (int64) wa_query(&pause, &args).n;
 	wa_call_end(&call);
 	PG_RETURN_INT64(changed);
 }
@@ -93,30 +95,30 @@ wa_sql_resume(PG_FUNCTION_ARGS)
 	char	   *name = wa_call_arg_text(fcinfo, 0);
 	WaCall		call;
 	WaArgs		args = {0};
-	uint64		n;
+	WaRows		rows;
 
 	PreventCommandIfReadOnly("wa_resume()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	require_provider(name);
 	wa_arg_text(&args, name);
-	n = wa_query(&others, &args);
-	for (uint64 i = 0; i < n; i++)
+	rows = wa_query(&others, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 		ereport(NOTICE,
-				(errmsg("provider \"%s\" is not paused", wa_row_text(i, 1))));
-	n = wa_query(&resume, &args);
-	for (uint64 i = 0; i < n; i++)
+				(errmsg("provider \"%s\" is not paused", wa_row_text(rows, i, 1))));
+	rows = wa_query(&resume, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char	   *resumed = wa_row_text(i, 1);
-		WaProviderState state = wa_route_state(wa_row_text(i, 2));
+		char	   *resumed = wa_row_text(rows, i, 1);
+		WaProviderState state = wa_route_state(wa_row_text(rows, i, 2));
 
-		if (!wa_row_bool(i, 4))
+		if (!wa_row_bool(rows, i, 4))
 			ereport(NOTICE,
 					(errmsg("provider \"%s\" is not paused any more, but not active either", resumed),
 					 errhint("SELECT wa_configure('%s', '{\"active\": true}').", resumed)));
 		else if (state == WA_PROVIDER_ERROR)
 			ereport(NOTICE,
 					(errmsg("provider \"%s\" is not paused any more, but in state error: %s",
-							resumed, wa_row_isnull(i, 3) ? "see wa_status()" : wa_row_text(i, 3)),
+							resumed, wa_row_isnull(rows, i, 3) ? "see wa_status()" : wa_row_text(rows, i, 3)),
 					 errhint("It is used when its connection test succeeds: SELECT * FROM wa_test_connection('%s').",
 							 resumed)));
 		else if (state != WA_PROVIDER_CONFIGURED)
@@ -125,5 +127,5 @@ wa_sql_resume(PG_FUNCTION_ARGS)
 					 errhint("SELECT * FROM wa_test_connection('%s').", resumed)));
 	}
 	wa_call_end(&call);
-	PG_RETURN_INT64((int64) n);
+	PG_RETURN_INT64((int64) rows.n);
 }

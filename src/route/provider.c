@@ -236,41 +236,41 @@ wa_route_state(const char *name)
 }
 
 static void
-load_row(WaProvider *provider, uint64 row, RawSettings *raw)
+load_row(WaProvider *provider, WaRows rows, uint64 row, RawSettings *raw)
 {
 	int			n;
 
 	memset(provider, 0, sizeof(*provider));
-	provider->name = wa_row_text(row, COL_NAME);
-	provider->kind = wa_row_text(row, COL_KIND);
+	provider->name = wa_row_text(rows, row, COL_NAME);
+	provider->kind = wa_row_text(rows, row, COL_KIND);
 	provider->gateway = wa_gateway_find(provider->kind);
-	provider->base_url = wa_row_text(row, COL_BASE_URL);
-	provider->active = wa_row_bool(row, COL_ACTIVE);
-	provider->sequence = wa_row_int4(row, COL_SEQUENCE);
-	provider->is_default = wa_row_bool(row, COL_IS_DEFAULT);
-	provider->state = wa_route_state(wa_row_text(row, COL_STATE));
-	provider->max_in_flight = Min(Max(wa_row_int4(row, COL_MAX_IN_FLIGHT), 1), 1000);
-	provider->min_gap_us = Max(wa_row_int8(row, COL_MIN_GAP), 0);
-	provider->gap_jitter_us = Max(wa_row_int8(row, COL_GAP_JITTER), 0);
-	provider->recipient_gap_us = Max(wa_row_int8(row, COL_RECIPIENT_GAP), 0);
-	provider->rate_per_second = wa_row_float8(row, COL_RATE_PER_SECOND);
+	provider->base_url = wa_row_text(rows, row, COL_BASE_URL);
+	provider->active = wa_row_bool(rows, row, COL_ACTIVE);
+	provider->sequence = wa_row_int4(rows, row, COL_SEQUENCE);
+	provider->is_default = wa_row_bool(rows, row, COL_IS_DEFAULT);
+	provider->state = wa_route_state(wa_row_text(rows, row, COL_STATE));
+	provider->max_in_flight = Min(Max(wa_row_int4(rows, row, COL_MAX_IN_FLIGHT), 1), 1000);
+	provider->min_gap_us = Max(wa_row_int8(rows, row, COL_MIN_GAP), 0);
+	provider->gap_jitter_us = Max(wa_row_int8(rows, row, COL_GAP_JITTER), 0);
+	provider->recipient_gap_us = Max(wa_row_int8(rows, row, COL_RECIPIENT_GAP), 0);
+	provider->rate_per_second = wa_row_float8(rows, row, COL_RATE_PER_SECOND);
 	if (isnan(provider->rate_per_second))
 		add_problem(provider, "rate_per_second is not a number");
 	if (!(provider->rate_per_second > 0) || isinf(provider->rate_per_second))
 		provider->rate_per_second = 0;
-	provider->daily_cap = wa_row_isnull(row, COL_DAILY_CAP) ? -1 :
-		Max(wa_row_int4(row, COL_DAILY_CAP), 0);
-	if (!wa_row_isnull(row, COL_PAUSED_AT))
-		provider->paused = psprintf("paused by %s since %s", wa_row_text(row, COL_PAUSED_BY),
-									wa_office_time_words(wa_row_timestamptz(row, COL_PAUSED_AT),
+	provider->daily_cap = wa_row_isnull(rows, row, COL_DAILY_CAP) ? -1 :
+		Max(wa_row_int4(rows, row, COL_DAILY_CAP), 0);
+	if (!wa_row_isnull(rows, row, COL_PAUSED_AT))
+		provider->paused = psprintf("paused by %s since %s", wa_row_text(rows, row, COL_PAUSED_BY),
+									wa_office_time_words(wa_row_timestamptz(rows, row, COL_PAUSED_AT),
 														 wa_office_get("time_zone")));
-	provider->probe_at = wa_row_timestamptz(row, COL_PROBE_AT);
-	provider->failed_probes = Max(wa_row_int4(row, COL_FAILED_PROBES), 0);
-	provider->quota_left = wa_row_isnull(row, COL_QUOTA_LEFT) ? -1 :
-		Max(wa_row_int8(row, COL_QUOTA_LEFT), 0);
-	provider->quota_at = wa_row_timestamptz(row, COL_QUOTA_AT);
-	raw->names = wa_row_text_array(row, COL_SETTING_NAMES, &raw->n);
-	raw->values = wa_row_text_array(row, COL_SETTING_VALUES, &n);
+	provider->probe_at = wa_row_timestamptz(rows, row, COL_PROBE_AT);
+	provider->failed_probes = Max(wa_row_int4(rows, row, COL_FAILED_PROBES), 0);
+	provider->quota_left = wa_row_isnull(rows, row, COL_QUOTA_LEFT) ? -1 :
+		Max(wa_row_int8(rows, row, COL_QUOTA_LEFT), 0);
+	provider->quota_at = wa_row_timestamptz(rows, row, COL_QUOTA_AT);
+	raw->names = wa_row_text_array(rows, row, COL_SETTING_NAMES, &raw->n);
+	raw->values = wa_row_text_array(rows, row, COL_SETTING_VALUES, &n);
 	raw->n = Min(raw->n, n);
 	provider->untouched = raw->n == 0 && provider->base_url == NULL &&
 		provider->state == WA_PROVIDER_DRAFT;
@@ -298,16 +298,16 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 					 " THEN p.settings ELSE '{}' END) AS e"
 					 " WHERE octet_length(e.value) <= 8192) AS s"
 					 " ORDER BY sequence, name COLLATE \"C\"");
-	uint64		n = wa_query(&load, NULL);
-	RawSettings *raw = palloc0(sizeof(RawSettings) * Max(n, 1));
+	WaRows		rows = wa_query(&load, NULL);
+	RawSettings *raw = palloc0(sizeof(RawSettings) * Max(rows.n, 1));
 
-	providers->n = (int) n;
-	providers->list = palloc0(sizeof(WaProvider) * Max(n, 1));
-	for (uint64 i = 0; i < n; i++)
-		load_row(&providers->list[i], i, &raw[i]);
-	SPI_freetuptable(SPI_tuptable);
+	providers->n = (int) rows.n;
+	providers->list = palloc0(sizeof(WaProvider) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
+		load_row(&providers->list[i], rows, i, &raw[i]);
+	wa_rows_free(rows);
 
-	for (uint64 i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
 		WaProvider *provider = &providers->list[i];
 		WaSaidText	err;

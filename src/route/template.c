@@ -15,10 +15,10 @@
  * NULL.
  */
 static char **
-load_names(uint64 row, int column, int *n)
+load_names(WaRows rows, uint64 row, int column, int *n)
 {
 	int			all;
-	char	  **names = wa_row_text_array(row, column, &all);
+	char	  **names = wa_row_text_array(rows, row, column, &all);
 
 	*n = 0;
 	for (int i = 0; i < all; i++)
@@ -37,18 +37,20 @@ wa_route_load_template(const char *key)
 		WA_STATEMENT("SELECT key, body, language, active, parameters"
 					 " FROM wa.template WHERE key = $1");
 	WaArgs		args = {0};
+	WaRows		rows;
 	WaTemplate *template;
 
 	wa_arg_text(&args, key);
-	if (wa_query(&load, &args) == 0)
+	rows = wa_query(&load, &args);
+	if (rows.n == 0)
 		return NULL;
 	template = palloc0(sizeof(WaTemplate));
-	template->key = wa_row_text(0, 1);
-	template->body = wa_row_text(0, 2);
-	template->language = wa_row_text(0, 3);
-	template->active = wa_row_bool(0, 4);
-	template->parameters = load_names(0, 5, &template->nparameters);
-	SPI_freetuptable(SPI_tuptable);
+	template->key = wa_row_text(rows, 0, 1);
+	template->body = wa_row_text(rows, 0, 2);
+	template->language = wa_row_text(rows, 0, 3);
+	template->active = wa_row_bool(rows, 0, 4);
+	template->parameters = load_names(rows, 0, 5, &template->nparameters);
+	wa_rows_free(rows);
 	return template;
 }
 
@@ -80,24 +82,24 @@ wa_route_load_mappings(int *n)
 					 " format = 'named', parameters, status, last_error"
 					 " FROM wa.template_mapping"
 					 " ORDER BY template_key COLLATE \"C\", provider COLLATE \"C\"");
-	uint64		rows = wa_query(&load, NULL);
-	WaMapping  *mappings = palloc0(sizeof(WaMapping) * Max(rows, 1));
+	WaRows		rows = wa_query(&load, NULL);
+	WaMapping  *mappings = palloc0(sizeof(WaMapping) * Max(rows.n, 1));
 
-	*n = (int) rows;
-	for (uint64 i = 0; i < rows; i++)
+	*n = (int) rows.n;
+	for (uint64 i = 0; i < rows.n; i++)
 	{
 		WaMapping  *mapping = &mappings[i];
 
-		mapping->template_key = wa_row_text(i, 1);
-		mapping->provider = wa_row_text(i, 2);
-		mapping->is_text = wa_row_bool(i, 3);
-		mapping->name = wa_row_text(i, 4);
-		mapping->language = wa_row_text(i, 5);
-		mapping->named = wa_row_bool(i, 6);
-		mapping->parameters = load_names(i, 7, &mapping->nparameters);
-		mapping->status = mapping_state(wa_row_text(i, 8));
-		mapping->last_error = wa_row_text(i, 9);
+		mapping->template_key = wa_row_text(rows, i, 1);
+		mapping->provider = wa_row_text(rows, i, 2);
+		mapping->is_text = wa_row_bool(rows, i, 3);
+		mapping->name = wa_row_text(rows, i, 4);
+		mapping->language = wa_row_text(rows, i, 5);
+		mapping->named = wa_row_bool(rows, i, 6);
+		mapping->parameters = load_names(rows, i, 7, &mapping->nparameters);
+		mapping->status = mapping_state(wa_row_text(rows, i, 8));
+		mapping->last_error = wa_row_text(rows, i, 9);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 	return mappings;
 }

@@ -107,6 +107,7 @@ wa_worker_failover_run(bool *again)
 		WA_STATEMENT("SELECT timeline FROM wa.identity");
 	static bool fits = false;
 	WaIdentity	identity;
+	WaRows		rows;
 	TimeLineID	now;
 	TimestampTz switched;
 	TimestampTz until;
@@ -119,9 +120,10 @@ wa_worker_failover_run(bool *again)
 	if (!wa_frame_begin("looking for a failover"))
 		return false;
 	now = GetWALInsertionTimeLine();
-	if (wa_query(&stamped, NULL) == 0 || wa_row_int4(0, 1) == (int32) now)
+	rows = wa_query(&stamped, NULL);
+	if (rows.n == 0 || wa_row_int4(rows, 0, 1) == (int32) now)
 	{
-		fits = SPI_processed > 0;
+		fits = rows.n > 0;
 		wa_frame_commit(false);
 		return true;
 	}

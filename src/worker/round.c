@@ -141,7 +141,7 @@ is_set_up(bool *locked)
 	*locked = !set_up && !wa_frame_begin("looking for a setup");
 	if (!set_up && !*locked)
 	{
-		set_up = wa_query(&has_mode, NULL) > 0;
+		set_up = wa_query(&has_mode, NULL).n > 0;
 		wa_frame_commit(false);
 	}
 	return set_up;
