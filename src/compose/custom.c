@@ -180,7 +180,7 @@ wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEv
 							   once, WA_RANK_OWN);
 	if (answer->res_id != 0)
 		draft->message.res_id = answer->res_id;
-	draft->message.still = answer->still;
+	draft->message.precondition = answer->still;
 }
 
 static bool

@@ -654,7 +654,7 @@ wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
 	message->fallback_when_paced = wa_row_bool(0, M_WHEN_PACED);
 	message->expires_at = wa_row_timestamptz(0, M_EXPIRES);
 	message->event_id = wa_row_int8(0, M_EVENT);
-	message->still = wa_row_text(0, M_STILL);
+	message->precondition = wa_row_text(0, M_STILL);
 	message->state = WA_STATE_QUEUED;
 	message->number = contact->number;
 	message->number_source = contact->number_source;

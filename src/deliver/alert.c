@@ -83,6 +83,6 @@ wa_deliver_alert(const char *provider, const char *cause, const char *reason)
 	message.expires_at = GetCurrentTimestamp() + AGAIN_AFTER_US;
 	message.created_by = "sicantik_wa";
 	/* one that leaves requests without an answer may still be in use */
-	message.avoids = provider;
+	message.refused_by = provider;
 	wa_queue_insert(&message, 1);
 }

@@ -12,11 +12,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "pg/columns.h"
 #include "pg/query.h"
 
 void
@@ -72,72 +72,29 @@ wa_arg_timestamptz(WaArgs *args, TimestampTz value)
 void
 wa_arg_text_array(WaArgs *args, const char *const *values, int n)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
-	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
-	int			dims[1] = {n};
-	int			lbs[1] = {1};
-
-	if (values == NULL)
-	{
+	if (values)
+		wa_arg_members(args, &wa_row_type_text, values, sizeof(*values), n);
+	else
 		wa_arg_datum(args, TEXTARRAYOID, (Datum) 0, true);
-		return;
-	}
-	for (int i = 0; i < n; i++)
-	{
-		nulls[i] = values[i] == NULL;
-		elements[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(values[i]);
-	}
-	wa_arg_datum(args, TEXTARRAYOID,
-				 PointerGetDatum(construct_md_array(elements, nulls, 1, dims, lbs,
-													TEXTOID, -1, false, TYPALIGN_INT)),
-				 false);
 }
 
 void
 wa_arg_int8_array(WaArgs *args, const int64 *values, int n)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		elements[i] = Int64GetDatum(values[i]);
-	wa_arg_datum(args, INT8ARRAYOID,
-				 PointerGetDatum(construct_array(elements, n, INT8OID, 8,
-												 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
-				 false);
+	wa_arg_members(args, &wa_row_type_int8, values, sizeof(*values), n);
 }
 
 void
 wa_arg_int4_array(WaArgs *args, const int32 *values, int n)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		elements[i] = Int32GetDatum(values[i]);
-	wa_arg_datum(args, INT4ARRAYOID,
-				 PointerGetDatum(construct_array(elements, n, INT4OID, 4, true,
-												 TYPALIGN_INT)),
-				 false);
+	wa_arg_members(args, &wa_row_type_int4, values, sizeof(*values), n);
 }
 
 /* Elements that are 0 become SQL NULLs. */
 void
 wa_arg_timestamptz_array(WaArgs *args, const TimestampTz *values, int n)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
-	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
-	int			dims[1] = {n};
-	int			lbs[1] = {1};
-
-	for (int i = 0; i < n; i++)
-	{
-		nulls[i] = values[i] == 0;
-		elements[i] = TimestampTzGetDatum(values[i]);
-	}
-	wa_arg_datum(args, TIMESTAMPTZARRAYOID,
-				 PointerGetDatum(construct_md_array(elements, nulls, 1, dims, lbs,
-													TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL,
-													TYPALIGN_DOUBLE)),
-				 false);
+	wa_arg_members(args, &wa_row_type_time, values, sizeof(*values), n);
 }
 
 static void
@@ -147,7 +104,7 @@ prepare(WaStatement *statement, WaArgs *args)
 
 	if (statement->plan)
 		return;
-	plan = SPI_prepare(statement->sql, args ? args->n : 0,
+	plan = SPI_prepare(statement->row ? wa_row_statement(statement->row, statement->sql) : statement->sql, args ? args->n : 0,
 					   args ? args->types : NULL);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare a statement: %s",

@@ -5,7 +5,8 @@
  *
  * The first of the helpers in src/pg, where everything is that must be done in
  * one way only when one works inside PostgreSQL. To read in this order:
- * query.h (statements: WaStatement, WaArgs), rows.h (what they come to), call.h
+ * query.h (statements: WaStatement, WaArgs), rows.h (what they come to), columns.h
+ * (rows as structs), call.h
  * (the frame of an SQL function: whose rights, which level), frame.h (of a
  * transaction of the worker's), acting.h (being another role for a moment),
  * subtransaction.h (what may fail), app_table.h (reading Odoo's tables, which
@@ -41,9 +42,10 @@ typedef struct WaStatement
 {
 	const char *sql;
 	SPIPlanPtr	plan;
+	const struct WaRowType *row;	/* its rows are of this type: columns.h */
 } WaStatement;
 
-#define WA_STATEMENT(text)	{text, NULL}
+#define WA_STATEMENT(text)	{text, NULL, NULL}
 
 /* Binding; a NULL pointer or array binds SQL NULL. */
 extern PGDLLEXPORT void wa_arg_text(WaArgs *args, const char *value);

@@ -143,24 +143,31 @@ wa_row_tid(WaRows rows, uint64 row, int column)
 
 /*
  * A text[] as palloc()ed array of strings, elements NULL for SQL NULLs.
- * SQL NULL gives NULL and *n = 0.
+ */
+char	  **
+wa_row_texts_of(Datum array, int *n)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	char	  **strings;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, n);
+	strings = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		strings[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
+	return strings;
+}
+
+/*
+ * The same of a column.  SQL NULL gives NULL and *n = 0.
  */
 char	  **
 wa_row_text_array(WaRows rows, uint64 row, int column, int *n)
 {
 	bool		isnull;
 	Datum		datum = value(rows, row, column, &isnull);
-	Datum	   *elements;
-	bool	   *nulls;
-	char	  **strings;
 
 	*n = 0;
-	if (isnull)
-		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(datum), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elements, &nulls, n);
-	strings = palloc(sizeof(char *) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-		strings[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
-	return strings;
+	return isnull ? NULL : wa_row_texts_of(datum, n);
 }

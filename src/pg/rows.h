@@ -41,6 +41,7 @@ extern Oid	wa_row_oid(WaRows rows, uint64 row, int column);
 extern ItemPointer wa_row_tid(WaRows rows, uint64 row, int column);
 extern PGDLLEXPORT bool wa_row_isnull(WaRows rows, uint64 row, int column);
 extern PGDLLEXPORT char **wa_row_text_array(WaRows rows, uint64 row, int column, int *n);
+extern char **wa_row_texts_of(Datum array, int *n);
 extern Datum wa_row_datum(WaRows rows, uint64 row, int column);
 
 /* Before it was so: src/compose/ until it is converted. */

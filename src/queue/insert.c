@@ -17,26 +17,17 @@
 #include "utils/timestamp.h"
 
 #include "office/setting.h"
-#include "pg/query.h"
+#include "pg/columns.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 #include "wake/wake.h"
 
-/* Fill an array with one member of each message. */
-#define COLLECT(type, array, member) \
-	do { \
-		(array) = palloc(sizeof(type) * n); \
-		for (int i_ = 0; i_ < n; i_++) \
-			(array)[i_] = messages[i_].member; \
-	} while (0)
-
-/* The same of its name, as it is stored. */
-#define COLLECT_NAMES(array, of, member) \
-	do { \
-		(array) = palloc(sizeof(const char *) * n); \
-		for (int i_ = 0; i_ < n; i_++) \
-			(array)[i_] = of(messages[i_].member); \
-	} while (0)
+static const WaColumn message_columns[] = {
+#define KEPT_AS(type, name, sql)	WA_COLUMN_LINE(WaNewMessage, type, name, sql)
+#define OWN_AS(type, name, sql)		WA_COLUMN_LINE(WaNewMessage, type, name, sql)
+#include "queue/message.def"
+};
+static const WaRowType message_row = WA_ROW_TYPE(WaNewMessage, message_columns);
 
 /*
  * Draw ids; callers that need them before the rows are written call this first.
@@ -69,83 +60,12 @@ static void
 insert_rows(WaNewMessage *messages, int n)
 {
 	static WaStatement insert =
-		WA_STATEMENT("INSERT INTO wa.message (id, scenario, template_key, partner_id, number, number_source,"
-					 " params, body, res_model, res_id, wanted_provider, state, reason, detail, priority,"
-					 " requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by, dedupe_key,"
-					 " event_id, precondition, fallback_when_paced, send_at, change, finished_at, refused_by)"
-					 " SELECT id, scenario, template_key, nullif(partner_id, 0), number, number_source,"
-					 " params::jsonb, body, res_model, nullif(res_id, 0), wanted_provider, state, reason, detail,"
-					 " coalesce(priority, 'normal'), requires_opt_in <> 0, coalesce(unknown_policy, 'resend'),"
-					 " fallback <> 0, due_at, expires_at, created_by, dedupe_key, nullif(event_id, 0), precondition::jsonb,"
-					 " fallback_when_paced <> 0, send_at, change::jsonb, CASE WHEN state = " WA_SQL_STATE(SKIPPED) " THEN clock_timestamp() END,"
-					 " CASE WHEN avoids IS NOT NULL THEN ARRAY[avoids] END"
-					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-					 " $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28) AS m(id, scenario, template_key, partner_id, number,"
-					 " number_source, params, body, res_model, res_id, wanted_provider, state, reason, detail,"
-					 " priority, requires_opt_in, unknown_policy, fallback, due_at, expires_at, created_by,"
-					 " dedupe_key, event_id, precondition, fallback_when_paced, send_at, change, avoids)");
+		WA_STATEMENT_OF(&message_row, "INSERT INTO wa.message ({members}, finished_at)"
+						" SELECT {columns}, CASE WHEN state = " WA_SQL_STATE(SKIPPED) " THEN clock_timestamp() END"
+						" FROM unnest({arrays}) AS m({members})");
 	WaArgs		args = {0};
-	int64	   *ids;
-	int32	   *flags;
-	const char **texts;
-	TimestampTz *times;
 
-	COLLECT(int64, ids, id);
-	wa_arg_int8_array(&args, ids, n);
-	COLLECT(const char *, texts, scenario);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, template_key);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(int64, ids, partner_id);
-	wa_arg_int8_array(&args, ids, n);
-	COLLECT(const char *, texts, number);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, number_source);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, params);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, body);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, res_model);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(int64, ids, res_id);
-	wa_arg_int8_array(&args, ids, n);
-	COLLECT(const char *, texts, wanted_provider);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT_NAMES(texts, wa_queue_state_name, state);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT_NAMES(texts, wa_queue_reason_name, reason);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, detail);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, priority);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(int32, flags, requires_opt_in);
-	wa_arg_int4_array(&args, flags, n);
-	COLLECT(const char *, texts, unknown_policy);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(int32, flags, fallback);
-	wa_arg_int4_array(&args, flags, n);
-	COLLECT(TimestampTz, times, due_at);
-	wa_arg_timestamptz_array(&args, times, n);
-	COLLECT(TimestampTz, times, expires_at);
-	wa_arg_timestamptz_array(&args, times, n);
-	COLLECT(const char *, texts, created_by);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, dedupe_key);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(int64, ids, event_id);
-	wa_arg_int8_array(&args, ids, n);
-	COLLECT(const char *, texts, still);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(int32, flags, fallback_when_paced);
-	wa_arg_int4_array(&args, flags, n);
-	COLLECT(TimestampTz, times, send_at);
-	wa_arg_timestamptz_array(&args, times, n);
-	COLLECT(const char *, texts, change);
-	wa_arg_text_array(&args, texts, n);
-	COLLECT(const char *, texts, avoids);
-	wa_arg_text_array(&args, texts, n);
+	wa_arg_rows(&args, &message_row, messages, n);
 	wa_query(&insert, &args);
 }
 

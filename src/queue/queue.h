@@ -30,6 +30,7 @@
 
 #include "datatype/timestamp.h"
 #include "queue/state.h"
+#include "queue/stored.h"
 #include "route/route.h"
 
 /* SQL: a key in a form that fits into an index, however long it is. */
@@ -52,39 +53,13 @@
 #define WA_QUEUE_SETTING_OF(detail) \
 	"substring(" detail " FROM 'the setting \"([a-z_]+)\" is not set')"
 
-/* A message to be written; NULL or 0 where there is nothing to say. */
+/* A message to be written. */
+#define KEPT_AS(type, name, sql)	WA_C_##type name;
+#define OWN_AS(type, name, sql)		WA_C_##type name;
 typedef struct WaNewMessage
 {
-	int64		id;				/* filled in by wa_queue_insert */
-	const char *scenario;		/* NULL: by hand */
-	const char *template_key;	/* NULL: free text */
-	int64		partner_id;		/* 0: none */
-	const char *number;
-	const char *number_source;
-	const char *params;			/* JSON object */
-	const char *body;
-	const char *res_model;
-	int64		res_id;			/* 0: none */
-	const char *wanted_provider;
-	WaState		state;			/* queued, held or skipped */
-	WaReason	reason;
-	const char *detail;
-	const char *priority;
-	bool		requires_opt_in;
-	const char *unknown_policy;
-	bool		fallback;
-	bool		fallback_when_paced;
-	TimestampTz due_at;
-	TimestampTz send_at;		/* the sender's wish; 0: none */
-	TimestampTz expires_at;
-	const char *created_by;
-	const char *dedupe_key;
-	int64		event_id;		/* 0: none */
-	const char *still;			/* JSON object: what must still be so */
-	const char *change;			/* JSON object: for which it was made */
+#include "queue/message.def"
 	bool		in_doubt;		/* may have been sent before a failover */
-	const char *avoids;			/* provider that is not to get it, as if it
-								 * had refused it; or NULL */
 } WaNewMessage;
 
 /* What becomes of a message whose text waited for a setting. */
