@@ -85,14 +85,11 @@ wa_admin_access_adopt(void)
  * Grants that are not in force, one row each: *roles and *why, palloc()ed.
  */
 int
-wa_admin_access_idle(char ***roles, char ***why)
+wa_admin_access_idle(char ***roles, WaSaid **why)
 {
 	static WaStatement idle =
-		WA_STATEMENT("SELECT a.role, CASE WHEN r.oid IS NULL THEN format('there is no such role: SELECT wa_revoke(%L)', a.role)"
-					 " WHEN a.system_identifier = $1 THEN"
-					 " format('another role has this name now: SELECT wa_grant(%L, %L), if it is to have the level, or SELECT wa_revoke(%L)',"
-					 " a.role, a.level, a.role)"
-					 " ELSE 'it was granted in another cluster: SELECT * FROM wa_setup() takes the roles of these names here' END"
+		WA_STATEMENT("SELECT a.role, quote_literal(a.role), quote_literal(a.level),"
+					 " r.oid IS NULL, coalesce(a.system_identifier = $1, false)"
 					 " FROM wa.access AS a LEFT JOIN pg_roles AS r ON r.rolname = a.role"
 					 " WHERE r.oid IS NULL OR a.system_identifier IS DISTINCT FROM $1 OR a.role_oid IS DISTINCT FROM r.oid::bigint"
 					 " ORDER BY a.role");
@@ -104,11 +101,13 @@ wa_admin_access_idle(char ***roles, char ***why)
 	rows = wa_query(&idle, &args);
 	n = (int) rows.n;
 	*roles = palloc(sizeof(char *) * Max(n, 1));
-	*why = palloc(sizeof(char *) * Max(n, 1));
+	*why = palloc(sizeof(WaSaid) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
 		(*roles)[i] = wa_row_text(rows, i, 1);
-		(*why)[i] = wa_row_text(rows, i, 2);
+		(*why)[i] = wa_row_bool(rows, i, 4) ? wa_say(WA_SAY_GRANT_WITHOUT_ROLE, wa_row_text(rows, i, 2)) :
+			wa_row_bool(rows, i, 5) ? wa_say(WA_SAY_GRANT_OF_OTHER_ROLE, wa_row_text(rows, i, 2), wa_row_text(rows, i, 3)) :
+			wa_say(WA_SAY_GRANT_OF_OTHER_CLUSTER);
 	}
 	return n;
 }

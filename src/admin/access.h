@@ -10,8 +10,10 @@
 
 #include "postgres.h"
 
+#include "pg/said.h"
+
 /* Both need SPI connected, acting as the database's owner. */
 extern char *wa_admin_access_adopt(void);
-extern int	wa_admin_access_idle(char ***roles, char ***why);
+extern int	wa_admin_access_idle(char ***roles, WaSaid **why);
 
 #endif							/* SICANTIK_WA_ACCESS_H */

@@ -44,7 +44,7 @@ say_difference(FunctionCallInfo fcinfo, const WaBuildDifference *difference)
 		elog(ERROR, "could not connect to SPI");
 	(void) wa_pg_subtransaction(read_language, &check);
 	wa_story_advise(&check, "library", "error",
-					psprintf("%s: %s", difference->what, difference->what_to_do));
+					wa_say(WA_SAY_WITH_WHAT_TO_DO, difference->what, difference->what_to_do));
 	SPI_finish();
 	wa_pg_act_end(&acting);
 }

@@ -13,10 +13,10 @@
 #include "pg/query.h"
 
 /*
- * What is wrong with a group (module.name) as it is in Odoo now; palloc()ed,
- * NULL if nothing is, or if it cannot be told because a table is locked.
+ * What is wrong with a group (module.name) as it is in Odoo now; NULL if nothing
+ * is, or if it cannot be told because a table is locked.
  */
-static char *
+static WaSaid
 group_problem(const char *group)
 {
 	WaOdoo		odoo = {.schema = wa_office_get("odoo_schema")};
@@ -24,9 +24,9 @@ group_problem(const char *group)
 	if (!wa_odoo_load_group(&odoo, group))
 		return NULL;
 	if (!wa_odoo_group_known(&odoo, group))
-		return psprintf("the group %s does not exist in Odoo", group);
+		return wa_say(WA_SAY_GROUP_UNKNOWN, group);
 	if (wa_odoo_group(&odoo, group) == NIL)
-		return psprintf("no internal user is in the group %s", group);
+		return wa_say(WA_SAY_GROUP_WITHOUT_USERS, group);
 	return NULL;
 }
 
@@ -44,12 +44,11 @@ find_groups(void *argument)
 
 	for (uint64 i = 0; i < rows.n; i++)
 	{
-		char	   *problem = group_problem(wa_row_text(rows, i, 1));
-		char	   *cure = wa_row_text(rows, i, 2);
+		WaSaid		problem = group_problem(wa_row_text(rows, i, 1));
+		WaSaid		cure = wa_said_statement("%s", wa_row_text(rows, i, 2));
 
 		if (problem)
-			wa_admin_find(findings, WA_ERROR_SETTING, "groups", cure,
-						  psprintf("%s, so nobody of it is told: %s", problem, cure));
+			wa_admin_find(findings, WA_ERROR_SETTING, "groups", cure, wa_say(WA_SAY_GROUP_IS_NOT_TOLD, problem, cure));
 	}
 	if (findings->n == before)
 		wa_admin_find(findings, WA_FINE, "groups", NULL, NULL);

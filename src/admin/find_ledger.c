@@ -29,20 +29,20 @@ reason_in_words(const WaFindings *findings, const char *reason)
 #define NOT_PURGED "(id > coalesce((SELECT purged_message_id FROM wa.read_position), 0)" \
 	" OR id = ANY ((SELECT unpurged FROM wa.read_position)::bigint[]))"
 
-/* The statement that lets these messages go, or ends them, and no others. */
-static char *
+/*
+ * The statement that lets these messages go, or ends them, and no others;
+ * NULL: there is none.
+ */
+static WaSaid
 what_to_do(WaState state, const char *reason, const char *setting)
 {
 	if (state != WA_STATE_HELD)
-		return reason == NULL || state == WA_STATE_UNKNOWN ? "" :
-			psprintf("; mend the cause, then SELECT wa_retry(reason => '%s', since => now() - interval '24 hours')", reason);
+		return reason == NULL || state == WA_STATE_UNKNOWN ? NULL : wa_say(WA_SAY_MEND_AND_RETRY, reason);
 	if (reason == NULL)
-		return "; SELECT wa_release(id) FROM wa.message_view WHERE state = 'held' AND reason IS NULL";
+		return wa_say(WA_SAY_RELEASE_WITHOUT_REASON);
 	if (wa_queue_reason_read(reason) == WA_REASON_NAME_MISMATCH)
-		return "; look at each: SELECT id, detail FROM wa.message_view WHERE state = 'held' AND reason = 'name_mismatch'; then SELECT wa_release(id) or SELECT wa_cancel(id)";
-	if (setting)
-		return psprintf("; SELECT wa_set('%s', '...') has them written and sent", setting);
-	return psprintf("; look at them, then SELECT wa_release(reason => '%s') or SELECT wa_cancel(reason => '%s')", reason, reason);
+		return wa_say(WA_SAY_RELEASE_EACH);
+	return setting ? wa_say(WA_SAY_SET_TO_RELEASE, setting) : wa_say(WA_SAY_LOOK_AND_RELEASE, reason);
 }
 
 /*
@@ -76,13 +76,13 @@ find_messages(WaFindings *findings)
 
 		wa_admin_find(findings, is == WA_STATE_HELD ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
 					  psprintf("log: messages %s", state),
-					  psprintf("SELECT * FROM wa_why(%s)", wa_row_text(rows, i, 4)),
-					  psprintf("%s, reason %s; the latest: SELECT * FROM wa_why(%s)%s",
-							   wa_row_text(rows, i, 3), reason ? reason_in_words(findings, reason) : "-", wa_row_text(rows, i, 4),
-							   fine ? "" : what_to_do(is, reason, wa_row_text(rows, i, 6))));
+					  wa_said_statement("SELECT * FROM wa_why(%s)", wa_row_text(rows, i, 4)),
+					  wa_said_and(wa_say(WA_SAY_ENDED_SO, wa_row_text(rows, i, 3),
+										 reason ? reason_in_words(findings, reason) : "-", wa_row_text(rows, i, 4)),
+								  fine ? NULL : what_to_do(is, reason, wa_row_text(rows, i, 6))));
 	}
 	if (rows.n == 0)
-		wa_admin_find(findings, WA_FINE, "log: messages", NULL, "nothing failed in the last 24 hours, nothing is held");
+		wa_admin_find(findings, WA_FINE, "log: messages", NULL, wa_say(WA_SAY_NOTHING_FAILED));
 }
 
 /* What waits and no provider takes. */
@@ -99,7 +99,8 @@ find_waiting(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: messages waiting", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_WARNING_WAITING, "log: messages waiting", NULL,
-					  psprintf("%s messages wait for a provider, one of them: %s", wa_row_text(rows, 0, 1), wa_row_text(rows, 0, 2)));
+					  wa_say(WA_SAY_WAIT_FOR_PROVIDER, wa_row_text(rows, 0, 1),
+							 wa_story_kept(findings->story, wa_row_text(rows, 0, 2))));
 }
 
 /*
@@ -117,9 +118,8 @@ find_adrift(WaFindings *findings)
 	if (findings->identity.is_copy || rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
 	else
-		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: messages adrift", "SELECT wa_retry(id) FROM wa.adrift",
-					  psprintf("%s messages say that they wait, but nobody carries them out: SELECT wa_retry(id) FROM wa.adrift",
-							   wa_row_text(rows, 0, 1)));
+		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: messages adrift", wa_said_statement("SELECT wa_retry(id) FROM wa.adrift"),
+					  wa_say(WA_SAY_MESSAGES_ADRIFT, wa_row_text(rows, 0, 1)));
 }
 
 /* What waits because a table of Odoo's cannot be read. */
@@ -135,9 +135,13 @@ find_unreadable(WaFindings *findings)
 	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);
 	else
+	{
+		WaSaid		why = wa_story_kept(findings->story, wa_row_text(rows, 0, 2));
+
 		wa_admin_find(findings, WA_ERROR_UNREADABLE, "log: Odoo's tables",
-					  psprintf("mend what messages wait for: %s", wa_row_text(rows, 0, 2)),
-					  psprintf("%s messages wait until a table of Odoo's can be read: %s", wa_row_text(rows, 0, 1), wa_row_text(rows, 0, 2)));
+					  wa_say(WA_SAY_MEND_WHAT_THEY_WAIT_FOR, why),
+					  wa_say(WA_SAY_WAIT_FOR_TABLE, wa_row_text(rows, 0, 1), why));
+	}
 }
 
 /* What was made today, what waits, and for what. */
@@ -199,7 +203,7 @@ find_unread(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: events", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_WARNING_EVENTS, "log: events", NULL,
-					  psprintf(INT64_FORMAT " events have waited for more than 10 minutes: see worker above, and the server's log", late));
+					  wa_say(WA_SAY_EVENTS_UNREAD, WA_NUMBER(late)));
 }
 
 /*
@@ -234,9 +238,8 @@ find_gaps(WaFindings *findings)
 		wa_admin_show(findings, "capture gaps", total,
 					  psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
 							   wa_row_text(rows, 0, 3), wa_row_text(rows, 0, 4)));
-		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", "SELECT * FROM wa.capture_gap",
-					  psprintf("%s events were dropped so as not to disturb Odoo: compare the times in wa.capture_gap with Odoo's changes, and send by hand what is missing; then UPDATE wa.capture_gap SET reason = 'known'",
-							   total));
+		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", wa_said_statement("SELECT * FROM wa.capture_gap"),
+					  wa_say(WA_SAY_EVENTS_DROPPED, total));
 	}
 	else if (fresh > 0)
 	{
@@ -245,8 +248,7 @@ find_gaps(WaFindings *findings)
 		wa_admin_show(findings, "capture gaps", total,
 					  psprintf("events were dropped since %s; see the server's log", since));
 		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", NULL,
-					  psprintf("%s events were dropped since %s so as not to disturb Odoo, and will be noted in wa.capture_gap: see the server's log",
-							   total, since));
+					  wa_say(WA_SAY_EVENTS_DROPPED_SINCE, total, since));
 	}
 	else
 	{
@@ -272,9 +274,9 @@ find_dead_letters(WaFindings *findings)
 	if (none)
 		wa_admin_find(findings, WA_FINE, "log: dead letters", NULL, NULL);
 	else
-		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters", "SELECT * FROM wa.dead_letter ORDER BY id",
-					  psprintf("%s events could not be composed, the last with: %s; mend the cause, then SELECT wa_replay(event_id) FROM wa.dead_letter",
-							   n, wa_row_text(rows, 0, 2)));
+		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters",
+					  wa_said_statement("SELECT * FROM wa.dead_letter ORDER BY id"),
+					  wa_say(WA_SAY_DEAD_LETTERS, n, wa_story_kept(findings->story, wa_row_text(rows, 0, 2))));
 }
 
 /* The owner may set the sequence, also to its end. */
@@ -289,8 +291,8 @@ find_event_numbers(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: event numbers", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_WARNING_EVENTS, "log: event numbers",
-					  "SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))",
-					  "wa.event_id_seq is at its end, so changes are numbered by the clock: SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000)) mends it");
+					  wa_said_statement("SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))"),
+					  wa_say(WA_SAY_EVENT_NUMBERS_AT_END));
 }
 
 /* Daily scenarios of which the latest run has failed. */
@@ -305,9 +307,9 @@ find_calendar(WaFindings *findings)
 
 	for (uint64 i = 0; i < rows.n; i++)
 		wa_admin_find(findings, WA_ERROR_CALENDAR, "log: calendar",
-					  psprintf("SELECT wa_run_scenario('%s')", wa_row_text(rows, i, 1)),
-					  psprintf("scenario %s failed on %s: %s; mend the cause, then SELECT wa_run_scenario('%s')",
-							   wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3), wa_row_text(rows, i, 1)));
+					  wa_said_statement("SELECT wa_run_scenario('%s')", wa_row_text(rows, i, 1)),
+					  wa_say(WA_SAY_DAILY_RUN_FAILED, wa_row_text(rows, i, 1), wa_row_text(rows, i, 2),
+							 wa_story_kept(findings->story, wa_row_text(rows, i, 3))));
 	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: calendar", NULL, NULL);
 }

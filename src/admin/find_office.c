@@ -24,11 +24,10 @@ find_time_zone(WaFindings *findings)
 
 	if (row && wa_office_time_zone_read(row) == NULL)
 		wa_admin_find(findings, WA_ERROR_SETTING, "time zone",
-					  psprintf("SELECT wa_set('time_zone', '%s')", zone),
-					  psprintf("\"%s\" is no time zone that can be understood, so %s is taken, where it is %s now: SELECT wa_set('time_zone', '...')",
-							   row, zone, now));
+					  wa_said_statement("SELECT wa_set('time_zone', '%s')", zone),
+					  wa_say(WA_SAY_NO_TIME_ZONE, row, zone, now));
 	else
-		wa_admin_find(findings, WA_FINE, "time zone", NULL, psprintf("%s, where it is %s now", zone, now));
+		wa_admin_find(findings, WA_FINE, "time zone", NULL, wa_say(WA_SAY_TIME_ZONE_NOW, zone, now));
 }
 
 /*
@@ -59,18 +58,20 @@ find_links(void *argument)
 		char	   *name = wa_row_text(rows, i, 1);
 		char	   *value = wa_row_text(rows, i, 2);
 		char	   *from = wa_row_text(rows, i, 3);
-		const char *why = wa_said_english(wa_text_link_problem(value));
+		WaSaid		why = wa_text_link_problem(value);
 
 		if (why)
-			wa_admin_find(findings, WA_ERROR_SETTING, "links", psprintf("SELECT wa_set('%s', 'https://...')", name),
-						  psprintf("a telephone cannot open %s, the setting %s: %s; SELECT wa_set('%s', 'https://...')",
-								   value, name, why, name));
+			wa_admin_find(findings, WA_ERROR_SETTING, "links",
+						  wa_said_statement("SELECT wa_set('%s', 'https://...')", name),
+						  wa_say(WA_SAY_LINK_CANNOT_BE_OPENED, value, name, why));
 		else if (moved && from && wa_admin_lies_below(value, from) &&
 				 !wa_admin_lies_below(value, base))
-			wa_admin_find(findings, WA_WARNING_LINK, "links",
-						  psprintf("SELECT wa_set('%s', '%s%s')", name, base, value + strlen(from)),
-						  psprintf("Odoo's address (web.base.url) was %s and is %s now, and the setting %s is still %s: SELECT wa_set('%s', '%s%s'), or the old value once more if it is right; web.base.url.freeze in Odoo's parameters keeps the address as it is",
-								   from, base, name, value, name, base, value + strlen(from)));
+		{
+			char	   *fresh = psprintf("%s%s", base, value + strlen(from));
+
+			wa_admin_find(findings, WA_WARNING_LINK, "links", wa_said_statement("SELECT wa_set('%s', '%s')", name, fresh),
+						  wa_say(WA_SAY_ODOO_HAS_MOVED, from, base, name, value, fresh));
+		}
 	}
 	if (findings->n == before)
 		wa_admin_find(findings, WA_FINE, "links", NULL, NULL);

@@ -22,9 +22,9 @@ typedef struct Candidates
 /* What the row says went wrong, in the office's time. */
 typedef struct Trouble
 {
-	const char *remarks;		/* all that is worth a word, or NULL */
-	const char *error;			/* what was wrong last */
-	const char *again;			/* state error: when it is tested again */
+	char	   *remarks;		/* all that is worth a word, or NULL */
+	char	   *error;			/* what was wrong last, or NULL */
+	char	   *again_at;		/* when it is tested again; NULL: soon */
 } Trouble;
 
 static void
@@ -37,8 +37,7 @@ read_trouble(Trouble *trouble, const WaProvider *p, const char *time_zone)
 					 "CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END, 'soon') END,"
 					 " CASE WHEN failed_probes > 0 THEN failed_probes || ' tests have failed' END,"
 					 " 'quota ' || quota_left || ' as of ' || " WA_SQL_TIME("quota_at", "$2") "), ''),"
-					 " coalesce(last_error, 'in state error'),"
-					 " coalesce(CASE WHEN probe_at > now() THEN 'at ' || " WA_SQL_TIME("probe_at", "$2") " END, 'soon')"
+					 " last_error, CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END"
 					 " FROM wa.provider WHERE name = $1");
 	WaArgs		args = {0};
 	WaRows		rows;
@@ -50,7 +49,7 @@ read_trouble(Trouble *trouble, const WaProvider *p, const char *time_zone)
 		return;
 	trouble->remarks = wa_row_text(rows, 0, 1);
 	trouble->error = wa_row_text(rows, 0, 2);
-	trouble->again = wa_row_text(rows, 0, 3);
+	trouble->again_at = wa_row_text(rows, 0, 3);
 }
 
 static void
@@ -73,40 +72,41 @@ static void
 find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 {
 	char	   *item = psprintf("provider %s", p->name);
-	char	   *test = psprintf("SELECT * FROM wa_test_connection('%s')", p->name);
-	Trouble		trouble = {NULL, "in state error", "soon"};
+	WaSaid		test = wa_said_statement("SELECT * FROM wa_test_connection('%s')", p->name);
+	Trouble		trouble = {0};
 
 	read_trouble(&trouble, p, findings->story->time_zone);
 	show_provider(findings, item, p, &trouble);
 	if (!p->active)
-		wa_admin_find(findings, WA_FINE, item, NULL, "not active");
+		wa_admin_find(findings, WA_FINE, item, NULL, wa_say(WA_SAY_PROVIDER_NOT_ACTIVE));
 	else if (p->untouched)
-		wa_admin_find(findings, WA_FINE, item, NULL, "not configured, so not used");
+		wa_admin_find(findings, WA_FINE, item, NULL, wa_say(WA_SAY_PROVIDER_UNTOUCHED));
 	else if (p->paused)
 	{
 		candidates->paused = p->name;
-		wa_admin_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", p->name),
-					  psprintf("%s; SELECT wa_resume('%s') when it is to be used again", p->paused, p->name));
+		wa_admin_find(findings, WA_WARNING_PAUSED, item, wa_said_statement("SELECT wa_resume('%s')", p->name),
+					  wa_said_and(wa_story_kept(findings->story, p->paused),
+								  wa_say(WA_SAY_RESUME_WHEN_USED_AGAIN, p->name)));
 	}
 	else if (p->problem)
 	{
 		if (candidates->incomplete == NULL)
 			candidates->incomplete = p->name;
-		wa_admin_find(findings, WA_ERROR_PROVIDER, item, psprintf("SELECT wa_configure('%s', '...')", p->name),
-					  psprintf("%s; SELECT wa_configure('%s', '...'), or '{\"active\": false}' if it is not wanted",
-							   p->problem, p->name));
+		wa_admin_find(findings, WA_ERROR_PROVIDER, item,
+					  wa_said_statement("SELECT wa_configure('%s', '...')", p->name),
+					  wa_said_and(wa_story_kept(findings->story, p->problem),
+								  wa_say(WA_SAY_CONFIGURE_OR_SWITCH_OFF, p->name)));
 	}
 	else
 	{
 		if (p->exposed)
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
-						  psprintf("its credential file \"%s\" may be read or written by others on this server: chmod go-rwx",
-								   p->exposed));
+						  wa_say(WA_SAY_CREDENTIAL_EXPOSED, p->exposed));
 		if (!wa_route_is_usable(p) && candidates->draft == NULL)
 			candidates->draft = p->name;
 		if (wa_route_is_usable(p) && p->quota_left == 0)
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
-						  "its quota is used up: buy more, or wait; it is asked again every 15 minutes");
+						  wa_say(WA_SAY_QUOTA_IS_USED_UP));
 		else if (wa_route_is_usable(p))
 		{
 			findings->usable++;
@@ -114,11 +114,13 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 		}
 		else if (p->state == WA_PROVIDER_ERROR)
 			wa_admin_find(findings, WA_ERROR_PROVIDER, item, test,
-						  psprintf("%s; mend it: it is tested again %s, or now by SELECT * FROM wa_test_connection('%s')",
-								   trouble.error, trouble.again, p->name));
+						  wa_said_and(trouble.error ? wa_story_kept(findings->story, trouble.error) :
+									  wa_say(WA_SAY_IN_STATE_ERROR),
+									  trouble.again_at ? wa_say(WA_SAY_TESTED_AGAIN_AT, trouble.again_at, p->name) :
+									  wa_say(WA_SAY_TESTED_AGAIN_SOON, p->name)));
 		else
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, test,
-						  psprintf("not tested yet: SELECT * FROM wa_test_connection('%s')", p->name));
+						  wa_say(WA_SAY_NOT_TESTED_YET, p->name));
 	}
 }
 
@@ -146,9 +148,8 @@ find_default(WaFindings *findings)
 	}
 	if (first && official && !first->gateway->official)
 		wa_admin_find(findings, WA_WARNING_PROVIDER, "default provider",
-					  psprintf("SELECT wa_configure('%s', '{\"is_default\": false}')", first->name),
-					  psprintf("%s is the default and takes every message, so %s is not asked, whoever has consented: SELECT wa_configure('%s', '{\"is_default\": false}')",
-							   first->name, official->name, first->name));
+					  wa_said_statement("SELECT wa_configure('%s', '{\"is_default\": false}')", first->name),
+					  wa_say(WA_SAY_DEFAULT_TAKES_ALL, first->name, official->name));
 	else
 		wa_admin_find(findings, WA_FINE, "default provider", NULL, NULL);
 }
@@ -157,7 +158,7 @@ void
 wa_admin_find_providers(WaFindings *findings)
 {
 	Candidates	candidates = {0};
-	const char *next;
+	WaSaid		next;
 
 	for (int i = 0; i < findings->providers.n; i++)
 		find_provider(findings, &findings->providers.list[i], &candidates);
@@ -169,13 +170,12 @@ wa_admin_find_providers(WaFindings *findings)
 		return;
 	}
 	if (candidates.paused)
-		next = psprintf("SELECT wa_resume('%s') when it is to be used again", candidates.paused);
+		next = wa_say(WA_SAY_RESUME_WHEN_USED_AGAIN, candidates.paused);
 	else if (candidates.draft)
-		next = psprintf("SELECT * FROM wa_test_connection('%s')", candidates.draft);
+		next = wa_said_statement("SELECT * FROM wa_test_connection('%s')", candidates.draft);
 	else
-		next = psprintf("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
-						candidates.incomplete ? candidates.incomplete : wa_gateway_proposed(0)->kind);
+		next = wa_said_statement("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
+								 candidates.incomplete ? candidates.incomplete : wa_gateway_proposed(0)->kind);
 	wa_admin_find(findings, WA_ERROR_PROVIDERS, "providers", next,
-				  candidates.paused ? "no provider can be used, since those that could are paused: their messages wait, and expire at the end of their time-to-live" :
-				  "no provider can be used: configure one with wa_configure() and test it with wa_test_connection()");
+				  candidates.paused ? wa_say(WA_SAY_ALL_PAUSED) : wa_say(WA_SAY_CONFIGURE_A_PROVIDER));
 }

@@ -332,12 +332,12 @@ report(const Looking *looking, const WaAppTable *table, const Recorded *recorded
 	char	   *first;
 	StringInfoData ids;
 	char	   *look;
+	WaSaid		what;
 
 	if (recorded->lost == 0)
 	{
-		wa_admin_find(looking->findings, WA_FINE, looking->item, NULL, recorded->partly ?
-					  psprintf("it is large, and not all that was written lately was compared with what was recorded: to have more compared, CREATE INDEX ON %s (write_date)",
-							   table->relation) : NULL);
+		wa_admin_find(looking->findings, WA_FINE, looking->item, NULL,
+					  recorded->partly ? wa_say(WA_SAY_TABLE_LARGE, table->relation) : NULL);
 		return;
 	}
 	initStringInfo(&ids);
@@ -345,14 +345,11 @@ report(const Looking *looking, const WaAppTable *table, const Recorded *recorded
 		appendStringInfo(&ids, "%s" INT64_FORMAT, i > 0 ? ", " : "", recorded->ids[i]);
 	look = psprintf("SELECT * FROM %s WHERE id IN (%s)", table->relation, ids.data);
 	first = wa_office_time_words(recorded->first, zone);
-	wa_admin_find(looking->findings, WA_WARNING_GAP, looking->item, look,
-				  psprintf("%d records, written between %s and %s, are not as they were last recorded:"
-						   " the triggers did not fire for whoever wrote them (session_replication_role = replica, triggers switched off for a while, rows copied back)%s;"
-						   " look at them: %s; send by hand what is missing;"
-						   " then INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES ('%s %s', now(), %d, 'known')",
-						   recorded->lost, first, wa_office_time_words(recorded->last, zone),
-						   recorded->partly || recorded->many ? "; there may be more" : "",
-						   look, first, zone, recorded->lost));
+	what = wa_say(WA_SAY_NOT_AS_RECORDED, WA_NUMBER(recorded->lost), first, wa_office_time_words(recorded->last, zone));
+	if (recorded->partly || recorded->many)
+		what = wa_said_and(what, wa_say(WA_SAY_THERE_MAY_BE_MORE));
+	wa_admin_find(looking->findings, WA_WARNING_GAP, looking->item, wa_said_statement("%s", look),
+				  wa_said_and(what, wa_say(WA_SAY_LOOK_AND_SEND_MISSING, look, first, zone, WA_NUMBER(recorded->lost))));
 }
 
 static bool

@@ -19,16 +19,15 @@ find_publications(WaFindings *findings)
 	int			n = wa_admin_publications(&names, &cures);
 
 	for (int i = 0; i < n; i++)
-		wa_admin_find(findings, WA_WARNING_SERVER, "publication", cures[i],
-					  psprintf("\"%s\" publishes the tables of this extension, citizens' data among them: %s; then on each subscriber: ALTER SUBSCRIPTION ... REFRESH PUBLICATION",
-							   names[i], cures[i]));
+		wa_admin_find(findings, WA_WARNING_SERVER, "publication", wa_said_statement("%s", cures[i]),
+					  wa_say(WA_SAY_PUBLISHED, names[i], cures[i]));
 }
 
 static void
 find_idle_grants(WaFindings *findings)
 {
 	char	  **roles;
-	char	  **why;
+	WaSaid	   *why;
 	int			n = wa_admin_access_idle(&roles, &why);
 
 	for (int i = 0; i < n; i++)

@@ -25,15 +25,14 @@ find_refused(WaFindings *findings, const WaMapping *mappings, int nmappings)
 	{
 		const WaMapping *mapping = &mappings[m];
 		const WaProvider *p = wa_route_find_provider(&findings->providers, mapping->provider);
-		char	   *mend = psprintf("SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
-									mapping->template_key, mapping->provider);
+		WaSaid		mend = wa_said_statement("SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
+											 mapping->template_key, mapping->provider);
 
 		if (p && p->active && mapping->status == WA_MAPPING_ERROR)
 			wa_admin_find(findings, WA_ERROR_MAPPING, "mappings", mend,
-						  psprintf("%s has refused template \"%s\", so its notices go by others, or wait: %s Mend it there, then SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
-								   mapping->provider, mapping->template_key,
-								   mapping->last_error ? mapping->last_error : "it is not known why.",
-								   mapping->template_key, mapping->provider));
+						  wa_say(WA_SAY_TEMPLATE_REFUSED_BY, mapping->provider, mapping->template_key,
+								 mapping->last_error ? wa_story_kept(findings->story, mapping->last_error) :
+								 wa_say(WA_SAY_NOT_KNOWN_WHY)));
 	}
 	if (findings->n == before)
 		wa_admin_find(findings, WA_FINE, "mappings", NULL, NULL);
@@ -81,17 +80,17 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 	const char *setting;
 	const char *paused;
 	const char *refused;
-	char	   *problem;
-	char	   *next;
+	WaSaid		problem;
+	WaSaid		next;
 	char	   *lacking = NULL;
 	bool		built_in = wa_compose_is_built_in(scenario) || wa_compose_calendar_is_built_in(scenario);
 
 	if (!scenario->active)
 	{
-		wa_admin_find(findings, WA_FINE, item, NULL, "not active");
+		wa_admin_find(findings, WA_FINE, item, NULL, wa_say(WA_SAY_SCENARIO_NOT_ACTIVE));
 		return;
 	}
-	problem = built_in ? NULL : wa_compose_custom_problem(scenario);
+	problem = built_in ? NULL : wa_story_kept(findings->story, wa_compose_custom_problem(scenario));
 	if (problem == NULL)
 		problem = wa_admin_watched_scenario_problem(findings->watched, findings->nwatched, scenario);
 	if (problem)
@@ -105,36 +104,31 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 		lacking = wa_admin_unsupplied(scenario->composer, template);
 	if (template == NULL)
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
-					  psprintf("there is no template \"%s\": SELECT * FROM wa_setup() adds the standard ones, wa_set_template() others", key));
+					  wa_say(WA_SAY_TEMPLATE_UNKNOWN, key));
 	else if (!template->active)
 	{
-		next = psprintf("SELECT wa_set_template('%s', '{\"active\": true}')", key);
+		next = wa_said_statement("SELECT wa_set_template('%s', '{\"active\": true}')", key);
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, next,
-					  psprintf("template \"%s\" is not active: SELECT wa_set_template('%s', '{\"active\": true}')", key, key));
+					  wa_say(WA_SAY_TEMPLATE_NOT_ACTIVE, key));
 	}
 	else if (lacking)
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
-					  psprintf("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
-							   key, scenario->key, lacking));
+					  wa_say(WA_SAY_TEMPLATE_ASKS_TOO_MUCH, key, scenario->key, lacking));
 	else if (setting)
-		wa_admin_find(findings, WA_ERROR_SCENARIO, item, psprintf("SELECT wa_set('%s', '...')", setting),
-					  psprintf("its text needs the setting %s, until then its messages are held: SELECT wa_set('%s', '...')",
-							   setting, setting));
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, wa_said_statement("SELECT wa_set('%s', '...')", setting),
+					  wa_say(WA_SAY_TEXT_NEEDS_SETTING, setting));
 	else if (findings->usable == 0 ||
 			 any_takes(&findings->providers, mappings, nmappings, key, &paused, &refused))
 		wa_admin_find(findings, WA_FINE, item, NULL, NULL);
 	else if (paused)
-		wa_admin_find(findings, WA_WARNING_PAUSED, item, psprintf("SELECT wa_resume('%s')", paused),
-					  psprintf("its messages wait, since %s is paused: SELECT wa_resume('%s') when it is to be used again",
-							   paused, paused));
+		wa_admin_find(findings, WA_WARNING_PAUSED, item, wa_said_statement("SELECT wa_resume('%s')", paused),
+					  wa_say(WA_SAY_WAITS_FOR_PAUSED, paused));
 	else if (refused)
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
-					  psprintf("its messages wait, since %s has refused its template \"%s\" and no other usable provider takes it: see mappings",
-							   refused, key));
+					  wa_say(WA_SAY_WAITS_FOR_REFUSED, refused, key));
 	else
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
-					  psprintf("no usable provider knows its template \"%s\": SELECT wa_map_template('%s', '...', '{\"name\": \"...\", \"status\": \"approved\"}')",
-							   key, key));
+					  wa_say(WA_SAY_TEMPLATE_NOT_MAPPED, key));
 }
 
 void
@@ -146,8 +140,8 @@ wa_admin_find_scenarios(WaFindings *findings)
 	WaMapping  *mappings = wa_route_load_mappings(&nmappings);
 
 	if (n == 0)
-		wa_admin_find(findings, WA_ERROR_SETUP, "scenarios", "SELECT * FROM wa_setup()",
-					  "there are none: SELECT * FROM wa_setup()");
+		wa_admin_find(findings, WA_ERROR_SETUP, "scenarios", wa_said_statement("SELECT * FROM wa_setup()"),
+					  wa_say(WA_SAY_NO_SCENARIOS));
 	for (int i = 0; i < n; i++)
 		find_scenario(findings, &scenarios[i], mappings, nmappings);
 	find_refused(findings, mappings, nmappings);

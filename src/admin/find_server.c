@@ -49,15 +49,15 @@ find_worker(WaFindings *findings)
 	const char *zone = findings->story->time_zone;
 	const char *detail = NULL;
 	WaRank		rank = WA_FINE;
-	const char *next = NULL;
-	const char *sentence = NULL;
+	WaSaid		next = NULL;
+	WaSaid		sentence = NULL;
 	WaSlotInfo	slot = {0};
 
 	if (!wa_wake_slot_info(MyDatabaseId, &slot))
 	{
 		detail = "the launcher has not seen this database yet";
 		rank = WA_WARNING_WORKER;
-		sentence = "the launcher has not seen this database yet; it looks every 15 minutes and after every change";
+		sentence = wa_say(WA_SAY_DATABASE_NOT_SEEN);
 	}
 	else if (slot.silent_pid != 0)
 	{
@@ -65,16 +65,14 @@ find_worker(WaFindings *findings)
 
 		detail = psprintf("process %d has given no sign of life for %ld s", slot.silent_pid, silent);
 		rank = WA_ERROR_WORKER;
-		next = psprintf("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid);
-		sentence = psprintf("process %d has given no sign of life for %ld s, though it is waited for: it is stopped or hangs; look at it with ps (state T: kill -CONT %d), or end it: SELECT pg_terminate_backend(%d)",
-							slot.silent_pid, silent, slot.silent_pid, slot.silent_pid);
+		next = wa_said_statement("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid);
+		sentence = wa_say(WA_SAY_PROCESS_SILENT, WA_NUMBER(slot.silent_pid), WA_NUMBER(silent));
 	}
 	else if (slot.hold_off_until != 0)
 	{
 		detail = psprintf("stays away until %s", wa_office_time_words(slot.hold_off_until, zone));
 		rank = WA_WARNING_WORKER;
-		sentence = psprintf("it stays away until %s, after the database was being dropped, renamed or copied, or after errors: see the server's log",
-							wa_office_time_words(slot.hold_off_until, zone));
+		sentence = wa_say(WA_SAY_WORKER_STAYS_AWAY, wa_office_time_words(slot.hold_off_until, zone));
 	}
 	else if (slot.stuck_since != 0)
 	{
@@ -82,9 +80,8 @@ find_worker(WaFindings *findings)
 
 		detail = psprintf("PID %d has made no progress for %ld s", slot.pid, stuck);
 		rank = WA_ERROR_WORKER;
-		next = psprintf("SELECT * FROM pg_stat_activity WHERE pid = %d", slot.pid);
-		sentence = psprintf("the worker (PID %d) has made no progress for %ld s: see pg_stat_activity, and what hangs on Odoo's tables, such as a policy (row level security)",
-							slot.pid, stuck);
+		next = wa_said_statement("SELECT * FROM pg_stat_activity WHERE pid = %d", slot.pid);
+		sentence = wa_say(WA_SAY_WORKER_STUCK, WA_NUMBER(slot.pid), WA_NUMBER(stuck));
 	}
 	else if (slot.waiting_since != 0)
 	{
@@ -94,10 +91,8 @@ find_worker(WaFindings *findings)
 		rank = waiting >= Min(LONG_WAIT, wa_guc_worker_patience) ? WA_ERROR_WORKER : WA_FINE;
 		if (rank != WA_FINE)
 			sentence = slot.no_room ?
-				psprintf("this database has waited for a worker for %ld s: all background worker slots of the server are in use; increase max_worker_processes",
-						 waiting) :
-				psprintf("this database has waited for a worker for %ld s: all %d (sicantik_wa.max_workers) serve other databases; the server's log says if one of them makes no progress",
-						 waiting, wa_guc_max_workers);
+				wa_say(WA_SAY_NO_WORKER_SLOT, WA_NUMBER(waiting)) :
+				wa_say(WA_SAY_NO_WORKER_FREE, WA_NUMBER(waiting), WA_NUMBER(wa_guc_max_workers));
 	}
 	else if (slot.pending)
 		detail = "there is work to look at";
@@ -105,7 +100,7 @@ find_worker(WaFindings *findings)
 	{
 		rank = WA_ERROR_WORKER;
 		next = NULL;
-		sentence = "the launcher does not run: see the server's log; max_worker_processes may be too low";
+		sentence = wa_say(WA_SAY_NO_LAUNCHER);
 	}
 	wa_admin_show(findings, "launcher", launcher ? "running" : "not running", NULL);
 	wa_admin_show(findings, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state], detail);
@@ -116,7 +111,7 @@ find_worker(WaFindings *findings)
 		wa_admin_show(findings, "sender", "not loaded",
 					  "messages are composed, but not sent: the module sicantik_wa_worker could not be loaded, probably for want of libcurl; see the server's log");
 		wa_admin_find(findings, WA_ERROR_WORKER, "sender", NULL,
-					  "messages are composed, but not sent: the module sicantik_wa_worker could not be loaded; install libcurl (Debian: libcurl4) and see the server's log");
+					  wa_say(WA_SAY_NO_SENDER));
 	}
 	else
 		wa_admin_find(findings, WA_FINE, "sender", NULL, NULL);
@@ -134,19 +129,19 @@ find_library(WaFindings *findings)
 	{
 		wa_admin_show(findings, "library", "not preloaded",
 					  psprintf("nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server; %s", build));
-		wa_admin_find(findings, WA_ERROR_LIBRARY, "library", "preload the library and restart the server",
-					  "not preloaded, so nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server");
+		wa_admin_find(findings, WA_ERROR_LIBRARY, "library", wa_say(WA_SAY_PRELOAD_IT),
+					  wa_say(WA_SAY_NOT_PRELOADED));
 		return;
 	}
 	if (!wa_guc_enabled)
-		wa_admin_find(findings, WA_ERROR_LIBRARY, "library", "set sicantik_wa.enabled to on and reload the configuration",
-					  "sicantik_wa.enabled is off: set it to on and reload the configuration");
+		wa_admin_find(findings, WA_ERROR_LIBRARY, "library", wa_say(WA_SAY_SWITCH_IT_ON),
+					  wa_say(WA_SAY_SWITCHED_OFF));
 	else
 		wa_admin_find(findings, WA_FINE, "library", NULL, NULL);
 	wa_admin_show(findings, "library", "preloaded",
 				  wa_guc_enabled ? build : psprintf("sicantik_wa.enabled is off: nothing is composed or sent; %s", build));
 	if (findings->standby)
-		wa_admin_find(findings, WA_FINE, "worker", NULL, "this is a standby: ask the primary");
+		wa_admin_find(findings, WA_FINE, "worker", NULL, wa_say(WA_SAY_ASK_PRIMARY));
 	else
 		find_worker(findings);
 }
@@ -190,6 +185,7 @@ find_mode(WaFindings *findings)
 	const WaIdentity *identity = &findings->identity;
 	char	   *database = get_database_name(MyDatabaseId);
 	const char *detail = identity->why;
+	WaSaid		why = wa_story_kept(findings->story, identity->why);
 
 	switch (identity->mode)
 	{
@@ -199,29 +195,28 @@ find_mode(WaFindings *findings)
 		case WA_MODE_TEST:
 			if (detail == NULL)
 				detail = psprintf("everything goes to %s", identity->test_number);
-			wa_admin_find(findings, WA_WARNING_MODE, "mode", psprintf("look at wa.message, then SELECT wa_arm('%s')", database),
-						  psprintf("mode test: everything goes to %s; SELECT wa_arm('%s') when that is over",
-								   identity->test_number ? identity->test_number : "nobody", database));
+			wa_admin_find(findings, WA_WARNING_MODE, "mode", wa_say(WA_SAY_LOOK_AND_ARM, database),
+						  identity->test_number ?
+						  wa_say(WA_SAY_EVERYTHING_TO_TEST_NUMBER, identity->test_number, database) :
+						  wa_say(WA_SAY_EVERYTHING_TO_TEST_NUMBER, wa_say(WA_SAY_NOBODY), database));
 			break;
 		case WA_MODE_OBSERVE:
 			if (detail == NULL)
 				detail = "only messages by hand go out";
-			wa_admin_find(findings, WA_WARNING_MODE, "mode", psprintf("look at wa.message, then SELECT wa_arm('%s')", database),
-						  psprintf("mode observe: only messages by hand go out; look at wa.message, then SELECT wa_arm('%s')",
-								   database));
+			wa_admin_find(findings, WA_WARNING_MODE, "mode", wa_say(WA_SAY_LOOK_AND_ARM, database),
+						  wa_say(WA_SAY_ONLY_BY_HAND, database));
 			break;
 		case WA_MODE_STOPPED:
 			if (findings->standby)
-				wa_admin_find(findings, WA_FINE, "mode", NULL, identity->why);
+				wa_admin_find(findings, WA_FINE, "mode", NULL, why);
 			else if (identity->is_copy)
 				wa_admin_find(findings, WA_ERROR_IDENTITY, "mode",
-							  psprintf("SELECT wa_arm('%s'), if this database is really the one that is to send", database),
-							  identity->why);
+							  wa_say(WA_SAY_ARM_IF_REALLY_THIS, database), why);
 			else if (wa_query(&has_mode, NULL).n == 0)
-				wa_admin_find(findings, WA_ERROR_SETUP, "mode", "SELECT * FROM wa_setup()", identity->why);
+				wa_admin_find(findings, WA_ERROR_SETUP, "mode", wa_said_statement("SELECT * FROM wa_setup()"), why);
 			else
 				wa_admin_find(findings, identity->locked ? WA_ERROR_ODOO : WA_ERROR_IDENTITY, "mode", NULL,
-							  identity->why ? identity->why : "nothing is sent");
+							  why ? why : wa_say(WA_SAY_NOTHING_IS_SENT));
 			break;
 	}
 	wa_admin_show(findings, "mode", modes[identity->mode], detail);
@@ -235,11 +230,10 @@ find_instance(WaFindings *findings)
 
 	if (wa_guc_instance == NULL || wa_guc_instance[0] == '\0')
 		wa_admin_find(findings, WA_WARNING_SERVER, "instance", NULL,
-					  "sicantik_wa.instance is not set, so a physical copy of this server cannot be told apart and would send too: set it in a file outside the data directory, then wa_arm() again");
+					  wa_say(WA_SAY_NO_INSTANCE));
 	else if (instance_is_cloned(&where))
 		wa_admin_find(findings, WA_WARNING_SERVER, "instance", NULL,
-					  psprintf("sicantik_wa.instance is set in %s, which a physical copy of this server takes along, so the copy would send too: set it in a file outside the data directory instead",
-							   where));
+					  wa_say(WA_SAY_INSTANCE_IS_COPIED, where));
 	else
 		wa_admin_find(findings, WA_FINE, "instance", NULL, NULL);
 }

@@ -28,7 +28,7 @@ show(WaFindings *findings, const WaWatched *w)
 	const WaFound *worst = wa_admin_watched_worst(w->found);
 
 	wa_admin_show(findings, psprintf("watched %s", w->relation),
-				  worst ? worst->value : "present", wa_admin_watched_sentences(w->found));
+				  worst ? worst->value : "present", wa_said_english(wa_admin_watched_sentences(w->found)));
 }
 
 void
@@ -51,8 +51,8 @@ wa_admin_find_watched(WaFindings *findings)
 	if (!any)
 		wa_admin_show(findings, "watched", "none", NULL);
 	if (!any)
-		wa_admin_find(findings, WA_ERROR_CAPTURE, "watched", "SELECT * FROM wa_setup(), when Odoo's tables are there",
-					  "no table is watched: SELECT * FROM wa_setup()");
+		wa_admin_find(findings, WA_ERROR_CAPTURE, "watched", wa_say(WA_SAY_SETUP_WHEN_TABLES_ARE_THERE),
+					  wa_say(WA_SAY_NO_TABLE_WATCHED));
 	for (int i = 0; any && i < findings->nwatched; i++)
 	{
 		const WaWatched *w = &findings->watched[i];
@@ -68,5 +68,5 @@ wa_admin_find_watched(WaFindings *findings)
 	find_list(findings, "capture", surroundings);
 	foreach(cell, surroundings)
 		wa_admin_show(findings, "capture", ((const WaFound *) lfirst(cell))->value,
-					  ((const WaFound *) lfirst(cell))->what);
+					  wa_said_english(((const WaFound *) lfirst(cell))->what));
 }

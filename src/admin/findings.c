@@ -28,11 +28,11 @@
 
 /*
  * Add one.  next: what to type or to do, in short (NULL: the sentence says
- * it).  The sentence is English and needs its Indonesian form (phrase.h).
+ * it).
  */
 void
 wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
-			  const char *next, const char *sentence)
+			  WaSaid next, WaSaid sentence)
 {
 	WaFinding  *finding;
 
@@ -75,8 +75,7 @@ wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 		return true;
 	findings->n = found;
 	wa_admin_find(findings, rank, item, NULL,
-				  psprintf("could not be looked at: %s; see what hangs on Odoo's tables, such as a policy (row level security)",
-						   error->message));
+				  wa_say(WA_SAY_NOT_LOOKED_AT, error->message));
 	return false;
 }
 

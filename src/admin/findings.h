@@ -73,9 +73,9 @@ typedef struct WaFinding
 {
 	WaRank		rank;
 	const char *item;			/* the same in all languages */
-	const char *next;			/* the statement or deed that mends it; NULL:
+	WaSaid		next;			/* the statement or deed that mends it; NULL:
 								 * the sentence says it */
-	const char *sentence;		/* English; NULL only if fine */
+	WaSaid		sentence;		/* NULL only if fine */
 } WaFinding;
 
 /* How it is: what wa_status() prints, in short and in English. */
@@ -88,7 +88,7 @@ typedef struct WaShown
 
 typedef struct WaFindings
 {
-	const WaStory *story;		/* for words of the office's language */
+	const WaStory *story;		/* for what is stored in English */
 	int			n;
 	WaFinding  *list;			/* in the order of wa_check() */
 	List	   *shown;			/* of WaShown, in the order of wa_status() */
@@ -105,7 +105,7 @@ typedef struct WaFindings
 /* findings.c */
 extern void wa_admin_findings_look(WaFindings *findings, const WaStory *story);
 extern void wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
-						  const char *next, const char *sentence);
+						  WaSaid next, WaSaid sentence);
 extern void wa_admin_show(WaFindings *findings, const char *item,
 						  const char *value, const char *detail);
 extern bool wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,

@@ -52,9 +52,9 @@ static void
 tell_locked(WaSearch *search, const char *name, const char *why)
 {
 	wa_story_tell(&search->story, 0,
-				  wa_say(WA_SAY_NOTE, wa_story_phrase(&search->story, why ?
-													  psprintf("%s: could not be searched: %s", name, why) :
-													  psprintf("%s: locked, not searched", name))));
+				  wa_say(WA_SAY_NOTE, why ?
+						 wa_say(WA_SAY_SEARCH_FAILED, name, wa_story_kept(&search->story, why)) :
+						 wa_say(WA_SAY_NOT_SEARCHED, name)));
 }
 
 /* A part of the search that reads a table of the application. */
@@ -88,8 +88,8 @@ wa_admin_history_look(WaSearch *search, const char *table, void (*find) (WaSearc
 	if (error == NULL)
 		return;
 	wa_story_tell(&search->story, 0,
-				  wa_say(WA_SAY_NOTE, wa_story_phrase(&search->story,
-													  psprintf("%s: could not be searched: %s", table, error->message))));
+				  wa_say(WA_SAY_NOTE, wa_say(WA_SAY_SEARCH_FAILED, table,
+											 wa_story_kept(&search->story, error->message))));
 }
 
 /*

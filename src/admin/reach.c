@@ -50,10 +50,11 @@ by_partner(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-static const char *
-not_to_be_had(const char *table, const char *why)
+/* why: a sentence that is kept in English, or NULL. */
+static WaSaid
+not_to_be_had(const WaFindings *findings, const char *table, const char *why)
 {
-	return why ? why : psprintf("table %s is locked at the moment", table);
+	return why ? wa_story_kept(findings->story, why) : wa_say(WA_SAY_TABLE_IS_LOCKED, table);
 }
 
 /*
@@ -61,7 +62,8 @@ not_to_be_had(const char *table, const char *why)
  * sentence in *problem.
  */
 static bool
-count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, const char **problem)
+count_chunk(Reach *reach, const WaFindings *findings, const char *schema, const Permit *permits, int n,
+			WaSaid *problem)
 {
 	WaOdoo		odoo = {.schema = schema};
 	int64	   *ids = palloc(sizeof(int64) * n);
@@ -75,7 +77,7 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 			ids[nids++] = permits[i].partner_id;
 	if (!wa_odoo_load_partners(&odoo, ids, nids))
 	{
-		*problem = not_to_be_had(odoo.locked_table, odoo.locked_why);
+		*problem = not_to_be_had(findings, odoo.locked_table, odoo.locked_why);
 		return false;
 	}
 	for (int i = 0; i < nids; i++)
@@ -87,7 +89,7 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
 	}
 	if (!wa_route_load_facts(routes, nids, schema, &locked, &why))
 	{
-		*problem = not_to_be_had(locked, why);
+		*problem = not_to_be_had(findings, locked, why);
 		return false;
 	}
 	for (int i = 0, r = 0; i < n; i++)
@@ -116,7 +118,7 @@ count_chunk(Reach *reach, const char *schema, const Permit *permits, int n, cons
  * in *problem.
  */
 static bool
-count_reach(Reach *reach, const char *schema, const char **problem)
+count_reach(Reach *reach, const WaFindings *findings, const char *schema, WaSaid *problem)
 {
 	static const char *const columns[] = {"partner_id", "applicant_name"};
 	static const char *const active[] = {"active"};
@@ -138,9 +140,9 @@ count_reach(Reach *reach, const char *schema, const char **problem)
 	if (table.state != WA_APP_READY)
 	{
 		MemoryContextSwitchTo(old);
-		*problem = table.state == WA_APP_LOCKED ? not_to_be_had("sicantik_permit", table.why) :
-			table.state == WA_APP_FORBIDDEN ? table.why :
-			"there is no table sicantik_permit in the schema of the setting odoo_schema";
+		*problem = table.state == WA_APP_LOCKED ? not_to_be_had(findings, "sicantik_permit", table.why) :
+			table.state == WA_APP_FORBIDDEN ? wa_story_kept(findings->story, table.why) :
+			wa_say(WA_SAY_NO_PERMITS);
 		return false;
 	}
 	wa_app_read_by_text(&rows, &table, columns, lengthof(columns), "status", active, 1);
@@ -148,7 +150,7 @@ count_reach(Reach *reach, const char *schema, const char **problem)
 	if (contacts.state == WA_APP_MISSING || contacts.state == WA_APP_REFUSED)
 	{
 		MemoryContextSwitchTo(old);
-		*problem = "there is no table res_partner in the schema of the setting odoo_schema, so nobody can be notified";
+		*problem = wa_say(WA_SAY_NO_PARTNERS);
 		return false;
 	}
 	permits = palloc_extended(sizeof(Permit) * Max(rows.n, 1), MCXT_ALLOC_HUGE);
@@ -167,48 +169,46 @@ count_reach(Reach *reach, const char *schema, const char **problem)
 	MemoryContextSwitchTo(chunk);
 	for (int start = 0; start < n; start += CHUNK)
 	{
-		if (!count_chunk(reach, schema, permits + start, Min(CHUNK, n - start), problem))
+		if (!count_chunk(reach, findings, schema, permits + start, Min(CHUNK, n - start), problem))
 			break;
 		/* each of them may be quick enough, and all of them not */
 		if (TimestampDifferenceExceeds(began_at, GetCurrentTimestamp(), wa_guc_read_timeout))
 		{
-			*problem = psprintf("not counted: it takes longer than %g s (sicantik_wa.read_timeout); see what hangs on Odoo's tables, such as a policy (row level security)",
-								wa_guc_read_timeout / 1000.0);
+			*problem = wa_say(WA_SAY_NOT_COUNTED, psprintf("%g", wa_guc_read_timeout / 1000.0));
 			break;
 		}
 		MemoryContextReset(chunk);
 		CHECK_FOR_INTERRUPTS();
 	}
 	MemoryContextSwitchTo(old);
+	/* a problem stands in them */
 	if (*problem)
-		*problem = pstrdup(*problem);
+		return false;
 	MemoryContextDelete(chunk);
 	MemoryContextDelete(work);
-	return *problem == NULL;
+	return true;
 }
 
 static bool
 find_reach(void *argument)
 {
 	WaFindings *findings = argument;
-	const char *problem;
+	WaSaid		problem;
+	WaSaid		advice;
 	Reach		reach;
 
-	if (!count_reach(&reach, wa_office_get("odoo_schema"), &problem))
+	if (!count_reach(&reach, findings, wa_office_get("odoo_schema"), &problem))
 	{
 		wa_admin_find(findings, WA_WARNING_ODOO, "reach", NULL, problem);
 		return true;
 	}
+	advice = reach.reachable == reach.active ? NULL :
+		reach.reachable == 0 ? wa_say(WA_SAY_LINK_CONTACTS) : wa_say(WA_SAY_LINK_MORE_CONTACTS);
 	/* some without a number there will always be */
 	wa_admin_find(findings, reach.active > 0 && reach.reachable == 0 ? WA_WARNING_ODOO : WA_FINE, "reach", NULL,
-				  psprintf("of " INT64_FORMAT " active permits " INT64_FORMAT " can be notified: "
-						   INT64_FORMAT " without partner, " INT64_FORMAT " without number, "
-						   INT64_FORMAT " name mismatch, " INT64_FORMAT " opted out or blacklisted%s",
-						   reach.active, reach.reachable, reach.without_partner,
-						   reach.without_number, reach.name_mismatch, reach.refused,
-						   reach.reachable == reach.active ? "" :
-						   reach.reachable == 0 ? "; link contacts and correct their numbers in Odoo" :
-						   "; linking contacts and correcting their numbers in Odoo makes it more"));
+				  wa_said_and(wa_say(WA_SAY_REACH, WA_NUMBER(reach.active), WA_NUMBER(reach.reachable),
+									 WA_NUMBER(reach.without_partner), WA_NUMBER(reach.without_number),
+									 WA_NUMBER(reach.name_mismatch), WA_NUMBER(reach.refused)), advice));
 	return true;
 }
 

@@ -43,7 +43,7 @@ wa_admin_armed(void)
 		sends = sends && !stops_all(finding->rank);
 		if (finding->rank <= WA_LAST_ERROR || finding->rank == WA_WARNING_SENDER ||
 			finding->rank == WA_WARNING_LINK)
-			appendStringInfo(&reasons, "\n%s: %s", finding->item, finding->sentence);
+			appendStringInfo(&reasons, "\n%s: %s", finding->item, wa_said_english(finding->sentence));
 	}
 	return psprintf("database %s %s%s", get_database_name(MyDatabaseId),
 					sends ? "sends now (mode live)" : "is armed (mode live), but sends nothing yet",

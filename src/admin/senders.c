@@ -19,7 +19,7 @@
 typedef struct Job
 {
 	const char *name;			/* as installed, of ir_cron.cron_name */
-	const char *sends;			/* what it does, and what is lost by stopping
+	WaSay		sends;			/* what it does, and what is lost by stopping
 								 * it */
 } Job;
 
@@ -28,11 +28,11 @@ typedef struct Job
  * permits belongs to the connector, and sicantik_whatsapp makes it send.
  */
 static const Job jobs[] = {
-	{"SICANTIK: Check Expiring Permits", "it sends the expiry warnings, which permit_expiry_warning does here"},
-	{"SICANTIK: Reminder Dokumen Pending", "it sends the reminders to staff, which reminder does here"},
-	{"SICANTIK: Process Notification Queue", "it sends what sicantik_notification_automation has queued"},
-	{"SICANTIK: Process Campaign Batch", "it sends the campaigns of sicantik_notification_automation"},
-	{NULL, NULL}
+	{"SICANTIK: Check Expiring Permits", WA_SAY_ACTION_WARNS_OF_EXPIRY},
+	{"SICANTIK: Reminder Dokumen Pending", WA_SAY_ACTION_REMINDS_STAFF},
+	{"SICANTIK: Process Notification Queue", WA_SAY_ACTION_SENDS_QUEUE},
+	{"SICANTIK: Process Campaign Batch", WA_SAY_ACTION_SENDS_CAMPAIGNS},
+	{NULL}
 };
 
 /* What one look needs. */
@@ -43,7 +43,7 @@ typedef struct Look
 } Look;
 
 static void
-found(Look *look, const char *sentence)
+found(Look *look, WaSaid sentence)
 {
 	wa_admin_find(look->findings, WA_WARNING_SENDER, "other sender", NULL, sentence);
 }
@@ -55,15 +55,15 @@ is_true(const char *text)
 }
 
 /* What to click for a module, or NULL if it is not known to send. */
-static const char *
+static WaSaid
 advice_for(const char *module)
 {
 	if (strcmp(module, "sicantik_whatsapp") == 0)
-		return "module sicantik_whatsapp sends by itself: in Odoo, Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save; then no message leaves, and the synchronisation of permits goes on. Do not uninstall it before its data are taken over";
+		return wa_say(WA_SAY_SENDER_MODULE_WHATSAPP);
 	if (strcmp(module, "sicantik_notification_automation") == 0)
-		return "module sicantik_notification_automation sends by rules of its own: in Odoo, archive its notification rules and campaigns (list, select all, Action > Archive); the synchronisation is not part of it";
+		return wa_say(WA_SAY_SENDER_MODULE_AUTOMATION);
 	if (strcmp(module, "whatsapp") == 0)
-		return "Odoo Enterprise's module whatsapp is installed: it sends what people and automation rules start. In Odoo, Settings > Technical > Automation Rules, archive those that send WhatsApp messages about permits";
+		return wa_say(WA_SAY_SENDER_ENTERPRISE);
 	return NULL;
 }
 
@@ -117,8 +117,7 @@ say_jobs(void *argument)
 		{
 			if (strcmp(job->name, rows.values[i][0]) != 0)
 				continue;
-			found(look, psprintf("scheduled action \"%s\" is active: %s. In Odoo (developer mode), Settings > Technical > Scheduled Actions, open it and switch Active off; leave the other SICANTIK actions, which synchronise, as they are",
-								 job->name, job->sends));
+			found(look, wa_say(WA_SAY_SENDER_ACTION, job->name, wa_text_say_plain(job->sends)));
 		}
 	}
 	return true;
@@ -132,8 +131,7 @@ say_default_provider(void *argument)
 
 	if (value == NULL || strcmp(value, "0") == 0)
 		return true;
-	found(look, psprintf("Odoo's parameter sicantik_whatsapp.default_provider_id is %s, so its dispatcher sends: Settings > General Settings > WhatsApp Notifications, empty \"Default WhatsApp Provider\" and save",
-						 value));
+	found(look, wa_say(WA_SAY_SENDER_DEFAULT_PROVIDER, value));
 	return true;
 }
 

@@ -296,7 +296,7 @@ report_other_senders(FunctionCallInfo fcinfo)
 	for (int i = 0; i < findings.n; i++)
 		if (findings.list[i].rank != WA_FINE)
 			wa_call_say(fcinfo, findings.list[i].item, wa_admin_finding_state(&findings.list[i]),
-						findings.list[i].sentence);
+						wa_said_english(findings.list[i].sentence));
 }
 
 /*

@@ -83,7 +83,7 @@ decide(Work *work, const char *caller)
 	work->action = "refused";
 	if (first && (strcmp(first->value, "refused") == 0 || t->triggers == WA_TRIGGERS_FOREIGN))
 	{
-		work->detail = pstrdup(first->what);
+		work->detail = wa_said_english(first->what);
 		return false;
 	}
 	if (t->triggers == WA_TRIGGERS_MISSING && work->may_alter)
@@ -126,7 +126,7 @@ report(FunctionCallInfo fcinfo, const Work *works, int n)
 
 		for (int k = 0; k < nnow; k++)
 			if (strcmp(now[k].relation, work->watched->relation) == 0)
-				found = wa_admin_watched_sentences(now[k].found);
+				found = wa_said_english(wa_admin_watched_sentences(now[k].found));
 		if (found && (detail == NULL || strcmp(work->action, "attached") == 0 ||
 					  strcmp(work->action, "changed") == 0))
 			detail = detail ? psprintf("%s; %s", detail, found) : found;
@@ -137,7 +137,7 @@ report(FunctionCallInfo fcinfo, const Work *works, int n)
 		const WaFound *found = lfirst(cell);
 
 		if (found->grade != WA_FOUND_NOTE)
-			wa_call_say(fcinfo, "capture", "warning", found->what);
+			wa_call_say(fcinfo, "capture", "warning", wa_said_english(found->what));
 	}
 }
 

@@ -35,9 +35,9 @@ report_next(FunctionCallInfo fcinfo, const WaFindings *found)
 	else if (worst == NULL)
 		wa_call_say(fcinfo, "next", "nothing", NULL);
 	else
-		wa_call_say(fcinfo, "next", worst->next ? wa_story_phrase(found->story, worst->next) : "SELECT * FROM wa_check()",
+		wa_call_say(fcinfo, "next", worst->next ? wa_story_words(found->story, worst->next) : "SELECT * FROM wa_check()",
 					psprintf("%s: %s", worst->item,
-							 wa_story_masked(found->story, wa_story_phrase(found->story, worst->sentence))));
+							 wa_story_masked(found->story, wa_story_words(found->story, worst->sentence))));
 }
 
 /*
@@ -57,7 +57,7 @@ wa_sql_status(PG_FUNCTION_ARGS)
 	if (wa_pg_build_differs(&difference))
 	{
 		wa_call_say(fcinfo, "library", "other build", difference.detail);
-		wa_call_say(fcinfo, "next", difference.what_to_do, difference.what);
+		wa_call_say(fcinfo, "next", wa_said_english(difference.what_to_do), wa_said_english(difference.what));
 		return (Datum) 0;
 	}
 	wa_call_begin(&call, WA_LEVEL_VIEW);

@@ -56,31 +56,30 @@ listens(const WaScenario *scenario, const WaEvent *event)
 }
 
 /* Why this scenario says nothing, in a sentence; NULL: it would. */
-static const char *
-silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+static WaSaid
+silent(const WaStory *story, const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	const char *why = NULL;
 
 	*nearly = false;
 	if (scenario->built_in && scenario->built_in->silent)
 		why = scenario->built_in->silent(scenario, event, nearly);
-	if (why == NULL && !scenario->active)
+	if (why)
+		return wa_story_kept(story, why);
+	if (!scenario->active)
 	{
 		*nearly = true;
-		return psprintf("the scenario is not active: SELECT wa_set_scenario(%s, '{\"active\": true}')",
-						quote_literal_cstr(scenario->key));
+		return wa_say(WA_SAY_SCENARIO_SWITCHED_OFF, quote_literal_cstr(scenario->key));
 	}
-	if (why == NULL && scenario->built_in == NULL)
-		return psprintf("its function %s did not ask for a message", scenario->composer);
-	return why;
+	return scenario->built_in ? NULL : wa_say(WA_SAY_FUNCTION_WAS_SILENT, scenario->composer);
 }
 
 static void
-add(List **list, WaSearch *search, const WaEvent *event, const WaScenario *scenario, const char *why)
+add(List **list, WaSearch *search, const WaEvent *event, const WaScenario *scenario, WaSaid why)
 {
 	WaUnsaid   *one = palloc(sizeof(WaUnsaid));
 	char	   *what = psprintf("%s: %s (%s " INT64_FORMAT ")", scenario->key,
-								wa_story_phrase(&search->story, why), event->relation, event->record_id);
+								wa_story_words(&search->story, why), event->relation, event->record_id);
 
 	one->at = event->at;
 	one->what = wa_say(WA_SAY_OUTCOME, psprintf(INT64_FORMAT, event->id), what);
@@ -101,19 +100,18 @@ ask_about(List **list, const Asking *asking, const WaEvent *event, char **spoke,
 		{
 			const WaScenario *scenario = &asking->scenarios[i];
 			bool		nearly;
-			const char *why;
+			WaSaid		why;
 
 			if (!listens(scenario, event) || is_among(scenario->key, spoke, nspoke))
 				continue;
-			why = silent(scenario, event, &nearly);
+			why = silent(&asking->search->story, scenario, event, &nearly);
 			if (why && (nearly || pass == 1))
 			{
 				add(list, asking->search, event, scenario, why);
 				any = true;
 			}
 			else if (why == NULL && pass == 1)
-				add(list, asking->search, event, scenario,
-					"it would make a message now: the scenario was changed since, or another change of the same transaction made the message");
+				add(list, asking->search, event, scenario, wa_say(WA_SAY_WOULD_SAY_NOW));
 		}
 }
 
@@ -184,7 +182,7 @@ wa_admin_unsaid_changes(WaSearch *search)
 /* ---- records of which nothing is recorded ---- */
 
 /* What may have kept changes of this table from being recorded, or NULL. */
-static const char *
+static WaSaid
 why_unseen(WaSearch *search, const char *relation)
 {
 	static WaStatement gaps =
@@ -193,7 +191,7 @@ why_unseen(WaSearch *search, const char *relation)
 	int			n;
 	WaWatched  *watched = wa_admin_watched_look(&n);
 	List	   *surroundings = wa_admin_watched_surroundings(watched, n);
-	char	   *words = surroundings ? wa_admin_watched_sentences(surroundings) : NULL;
+	WaSaid		why = wa_admin_watched_sentences(surroundings);
 	WaArgs		args = {0};
 	WaRows		rows;
 
@@ -205,16 +203,15 @@ why_unseen(WaSearch *search, const char *relation)
 			continue;
 		worst = wa_admin_watched_worst(watched[i].found);
 		if (worst && worst->grade != WA_FOUND_NOTE)
-			words = psprintf("%s%s%s", worst->what, words ? "; " : "", words ? words : "");
+			why = wa_said_and(worst->what, why);
 	}
 	wa_arg_text(&args, search->story.time_zone);
 	rows = wa_query(&gaps, &args);
 	for (uint64 i = 0; i < rows.n; i++)
-		words = psprintf(wa_row_bool(rows, i, 4) ?
-						 "%s%s%s changes between %s and %s are known not to have been recorded" :
-						 "%s%s%s changes between %s and %s were dropped so as not to disturb Odoo", words ? words : "",
-						 words ? "; " : "", wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3));
-	return words;
+		why = wa_said_and(why, wa_row_bool(rows, i, 4) ?
+						  wa_say(WA_SAY_CHANGES_KNOWN_LOST, wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3)) :
+						  wa_say(WA_SAY_CHANGES_DROPPED, wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3)));
+	return why;
 }
 
 /* What the scenarios say of the record as it is, as if it were made now. */
@@ -229,20 +226,20 @@ tell_as_it_is(const Asking *asking, const WaEvent *event)
 		{
 			WaScenario	scenario = asking->scenarios[i];
 			bool		nearly;
-			const char *why;
+			WaSaid		why;
 
 			if (!listens(&scenario, event) || scenario.built_in == NULL)
 				continue;
 			scenario.on_insert = true;
-			why = silent(&scenario, event, &nearly);
+			why = silent(story, &scenario, event, &nearly);
 			if (why == NULL && strcmp(event->table, "sicantik_permit") == 0 &&
 				!wa_odoo_filled(wa_compose_event_new(event, "partner_id")))
-				why = "the permit has no contact";
+				why = wa_say(WA_SAY_PERMIT_WITHOUT_CONTACT);
 			else if (why && !nearly && pass == 0)
 				continue;
 			any = true;
 			wa_story_tell(story, 0, why ?
-						  wa_say(WA_SAY_AS_IT_IS, scenario.key, wa_story_phrase(story, why)) :
+						  wa_say(WA_SAY_AS_IT_IS, scenario.key, why) :
 						  wa_say(WA_SAY_WOULD_SAY, scenario.key, scenario.template_key));
 		}
 }
@@ -272,7 +269,7 @@ tell_unseen(WaSearch *search, const void *argument)
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		WaEvent		event = {0};
-		const char *why = why_unseen(search, unseen->relation);
+		WaSaid		why = why_unseen(search, unseen->relation);
 
 		event.relation = unconstify(char *, unseen->relation);
 		event.table = unconstify(char *, unseen->table);
@@ -288,7 +285,7 @@ tell_unseen(WaSearch *search, const void *argument)
 		wa_story_tell(&search->story, 0,
 					  wa_say(WA_SAY_UNSEEN,
 							 psprintf("%s %s", unseen->table, rows.values[r][0] ? rows.values[r][0] : "-"),
-							 wa_story_phrase(&search->story, why ? why : "none was made within 7 days, or none of a column that is watched; or it was made before wa_setup(), or with the triggers switched off")));
+							 why ? why : wa_say(WA_SAY_NO_CHANGE_KNOWN)));
 		tell_as_it_is(unseen->asking, &event);
 	}
 }

@@ -18,7 +18,6 @@
 #include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "commands/trigger.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -34,7 +33,7 @@
 #include "wake/wake.h"
 
 static void
-find(List **found, WaFoundGrade grade, const char *value, const char *next, const char *what)
+find(List **found, WaFoundGrade grade, const char *value, WaSaid next, WaSaid what)
 {
 	WaFound    *one = palloc(sizeof(WaFound));
 
@@ -45,21 +44,21 @@ find(List **found, WaFoundGrade grade, const char *value, const char *next, cons
 	*found = lappend(*found, one);
 }
 
-static const char *
+static WaSaid
 relkind_name(char relkind)
 {
 	switch (relkind)
 	{
 		case RELKIND_VIEW:
-			return "a view";
+			return wa_say(WA_SAY_KIND_VIEW);
 		case RELKIND_MATVIEW:
-			return "a materialized view";
+			return wa_say(WA_SAY_KIND_MATERIALIZED_VIEW);
 		case RELKIND_FOREIGN_TABLE:
-			return "a foreign table";
+			return wa_say(WA_SAY_KIND_FOREIGN_TABLE);
 		case RELKIND_PARTITIONED_TABLE:
-			return "a partitioned table";
+			return wa_say(WA_SAY_KIND_PARTITIONED_TABLE);
 		default:
-			return "not a table";
+			return wa_say(WA_SAY_KIND_NO_TABLE);
 	}
 }
 
@@ -73,19 +72,19 @@ is_among(const char *name, char **names, int n)
 }
 
 /* What to type where the owner of the database lacks a role's rights. */
-static char *
+static WaSaid
 grant_rights(Oid role)
 {
-	return psprintf("GRANT %s TO %s", quote_identifier(GetUserNameFromId(role, false)),
-					quote_identifier(GetUserNameFromId(wa_pg_database_owner(), false)));
+	return wa_said_statement("GRANT %s TO %s", quote_identifier(GetUserNameFromId(role, false)),
+							 quote_identifier(GetUserNameFromId(wa_pg_database_owner(), false)));
 }
 
 /* What to type to have our triggers fire again. */
-static char *
+static WaSaid
 enable_triggers(const WaTarget *t, const char *how)
 {
-	return psprintf("ALTER TABLE %s ENABLE %sTRIGGER \"%s\", ENABLE %sTRIGGER \"%s\"", t->relation,
-					how, WA_CAPTURE_ROW_TRIGGER, how, WA_CAPTURE_STATEMENT_TRIGGER);
+	return wa_said_statement("ALTER TABLE %s ENABLE %sTRIGGER \"%s\", ENABLE %sTRIGGER \"%s\"", t->relation,
+							 how, WA_CAPTURE_ROW_TRIGGER, how, WA_CAPTURE_STATEMENT_TRIGGER);
 }
 
 static void
@@ -111,27 +110,22 @@ judge_column(WaWatched *w, bool takes_all, const char *column)
 		case WA_COLUMN_MISSING:
 			if (is_among(column, w->optional, w->noptional))
 				find(&w->found, WA_FOUND_NOTE, "present", NULL,
-					 psprintf("this Odoo has no column %s there", column));
+					 wa_say(WA_SAY_COLUMN_NOT_THERE, column));
 			else
 				find(&w->found, WA_FOUND_ERROR, "column missing", NULL,
-					 psprintf("it has no column %s any more, so changes of it are not seen: give it back its name;"
-							  " or, if this Odoo has no such column: UPDATE wa.watch SET optional = optional || '{%s}' WHERE relation = %s",
-							  column, column, quote_literal_cstr(w->relation)));
+					 wa_say(WA_SAY_COLUMN_MISSING, column, quote_literal_cstr(w->relation)));
 			break;
 		case WA_COLUMN_VIRTUAL:
 			find(&w->found, WA_FOUND_ERROR, "column virtual", NULL,
-				 psprintf("column %s is computed when it is read, so no trigger sees it change: make it STORED, or watch the columns that it is computed from",
-						  column));
+				 wa_say(WA_SAY_COLUMN_VIRTUAL, column));
 			break;
 		case WA_COLUMN_TYPE:
 			find(&w->found, WA_FOUND_ERROR, "column of a foreign type", NULL,
-				 psprintf("column %s is of type %s, which is neither the server's own nor an enum nor a domain of those, so changes of it are not seen: give it another type",
-						  column, format_type_be_qualified(type)));
+				 wa_say(WA_SAY_COLUMN_OF_FOREIGN_TYPE, column, format_type_be_qualified(type)));
 			break;
 		case WA_COLUMN_NOT_OURS:
 			find(&w->found, WA_FOUND_ERROR, "column refused", grant_rights(t->owner),
-				 psprintf("column %s is not recorded, because the owner of this database has no rights of role %s, which owns the table: %s",
-						  column, GetUserNameFromId(t->owner, false), grant_rights(t->owner)));
+				 wa_say(WA_SAY_COLUMN_REFUSED, column, GetUserNameFromId(t->owner, false), grant_rights(t->owner)));
 			break;
 	}
 }
@@ -145,16 +139,14 @@ judge_columns(WaWatched *w)
 
 	if (w->ncolumns == 0)
 		find(&w->found, WA_FOUND_ERROR, "no column", NULL,
-			 psprintf("wa.watch names no column of it, so no change is seen: UPDATE wa.watch SET columns = '{...}' WHERE relation = %s",
-					  quote_literal_cstr(w->relation)));
+			 wa_say(WA_SAY_NO_COLUMN_WATCHED, quote_literal_cstr(w->relation)));
 	for (int i = 0; i < w->ncolumns; i++)
 		if (w->columns[i] && !is_among(w->columns[i], w->columns, i))
 			judge_column(w, takes_all, w->columns[i]);
 	for (int i = 0; w->wanted && i < w->wanted->ncolumns; i++)
 		if (!is_among(w->wanted->columns[i], w->columns, w->ncolumns))
-			find(&w->found, WA_FOUND_ERROR, "column not watched", "SELECT * FROM wa_setup()",
-				 psprintf("wa.watch does not name its column %s, so changes of it are not seen: SELECT * FROM wa_setup()",
-						  w->wanted->columns[i]));
+			find(&w->found, WA_FOUND_ERROR, "column not watched", wa_said_statement("SELECT * FROM wa_setup()"),
+				 wa_say(WA_SAY_COLUMN_NOT_WATCHED, w->wanted->columns[i]));
 
 	tuple = SearchSysCacheAttName(w->target.relid, "id");
 	if (HeapTupleIsValid(tuple))
@@ -164,7 +156,7 @@ judge_columns(WaWatched *w)
 	}
 	if (!has_id)
 		find(&w->found, WA_FOUND_ERROR, "no id", NULL,
-			 "it has no column id of an integer type, so no scenario is told of its changes");
+			 wa_say(WA_SAY_NO_COLUMN_ID));
 }
 
 /*
@@ -191,14 +183,12 @@ judge_rows(WaWatched *w)
 		char	   *child = wa_row_text(rows, 0, 1);
 
 		find(&w->found, WA_FOUND_ERROR, "inherited", NULL,
-			 psprintf("table %s inherits from it, and changes of its rows are not seen: move them into %s itself, then ALTER TABLE %s NO INHERIT %s",
-					  child, w->relation, child, w->relation));
+			 wa_say(WA_SAY_TABLE_HAS_CHILD, child, w->relation));
 	}
 	rows = wa_query(&subscriptions, &args);
 	if (!w->target.always && rows.n > 0)
 		find(&w->found, WA_FOUND_ERROR, "replicated", enable_triggers(&w->target, "ALWAYS "),
-			 psprintf("subscription %s writes into it, which fires no trigger, so those changes are not seen: %s",
-					  wa_row_text(rows, 0, 1), enable_triggers(&w->target, "ALWAYS ")));
+			 wa_say(WA_SAY_TABLE_HAS_SUBSCRIPTION, wa_row_text(rows, 0, 1), enable_triggers(&w->target, "ALWAYS ")));
 }
 
 static void
@@ -210,17 +200,14 @@ judge(WaWatched *w)
 	if (!OidIsValid(t->relid))
 	{
 		find(&w->found, WA_FOUND_ERROR, "missing", NULL,
-			 psprintf("there is no such table: SELECT * FROM wa_setup() when it is there again;"
-					  " or, if it will not be: DELETE FROM wa.watch WHERE relation = %s",
-					  quote_literal_cstr(w->relation)));
+			 wa_say(WA_SAY_TABLE_MISSING, quote_literal_cstr(w->relation)));
 		return;
 	}
 	verdict = wa_capture_judge_table(t->relkind, t->owner, w->owner);
 	if (verdict == WA_TABLE_KIND)
 	{
 		find(&w->found, WA_FOUND_ERROR, "refused", NULL,
-			 psprintf("it is %s, and only changes of an ordinary table can be captured",
-					  relkind_name(t->relkind)));
+			 wa_say(WA_SAY_TABLE_OF_OTHER_KIND, relkind_name(t->relkind)));
 		return;
 	}
 
@@ -231,30 +218,27 @@ judge(WaWatched *w)
 	if (w->wanted == NULL && !wa_capture_takes_all(t->owner))
 	{
 		find(&w->found, WA_FOUND_ERROR, "refused", NULL,
-			 psprintf("wa.watch names it, but the owner of this database has no rights of role %s, which owns the table: %s",
-					  GetUserNameFromId(t->owner, false), grant_rights(t->owner)));
+			 wa_say(WA_SAY_TABLE_OWNER_WITHOUT_RIGHTS, GetUserNameFromId(t->owner, false), grant_rights(t->owner)));
 		return;
 	}
 	if (t->triggers == WA_TRIGGERS_FOREIGN)
 		find(&w->found, WA_FOUND_ERROR, "trigger replaced", NULL,
-			 psprintf("it has a trigger with the name of ours that is not ours: DROP TRIGGER \"%s\" ON %s, then SELECT * FROM wa_setup()",
-					  t->foreign_trigger, w->relation));
+			 wa_say(WA_SAY_TRIGGER_REPLACED, t->foreign_trigger, w->relation));
 	else if (t->triggers == WA_TRIGGERS_MISSING)
-		find(&w->found, WA_FOUND_ERROR, "trigger missing", "SELECT * FROM wa_setup()",
-			 "its triggers are missing, so changes are not seen: SELECT * FROM wa_setup()");
+		find(&w->found, WA_FOUND_ERROR, "trigger missing", wa_said_statement("SELECT * FROM wa_setup()"),
+			 wa_say(WA_SAY_TRIGGERS_MISSING));
 	else if (t->triggers == WA_TRIGGERS_DISABLED)
 		find(&w->found, WA_FOUND_ERROR, "trigger disabled", enable_triggers(t, ""),
-			 psprintf("a trigger is disabled, so changes are not seen: %s", enable_triggers(t, "")));
+			 wa_say(WA_SAY_TRIGGER_DISABLED, enable_triggers(t, "")));
 	if (w->owner == NULL)
 	{
-		find(&w->found, WA_FOUND_ERROR, "not watched", "SELECT * FROM wa_setup()",
-			 "wa.watch does not name it, so changes are not seen: SELECT * FROM wa_setup()");
+		find(&w->found, WA_FOUND_ERROR, "not watched", wa_said_statement("SELECT * FROM wa_setup()"),
+			 wa_say(WA_SAY_TABLE_NOT_WATCHED));
 		return;
 	}
 	if (verdict == WA_TABLE_OWNER)
-		find(&w->found, WA_FOUND_ERROR, "owner changed", "SELECT * FROM wa_setup()",
-			 psprintf("it belongs to role %s now, and not to %s as when it was attached, so changes are not recorded: SELECT * FROM wa_setup()",
-					  GetUserNameFromId(t->owner, false), w->owner));
+		find(&w->found, WA_FOUND_ERROR, "owner changed", wa_said_statement("SELECT * FROM wa_setup()"),
+			 wa_say(WA_SAY_TABLE_OWNER_CHANGED, GetUserNameFromId(t->owner, false), w->owner));
 	judge_columns(w);
 	judge_rows(w);
 }
@@ -351,9 +335,7 @@ find_passed_over(List **found)
 	if (wa_row_int8(rows, 0, 1) == 0)
 		return;
 	find(found, wa_row_bool(rows, 0, 4) ? WA_FOUND_WARNING : WA_FOUND_NOTE, "was off", NULL,
-		 psprintf(INT64_FORMAT " changes between %s and %s were not recorded, because sicantik_wa.capture was off in their sessions:"
-				  " if that was not meant, send by hand what is missing, and use SET LOCAL instead of SET; then UPDATE wa.capture_gap SET reason = 'known' WHERE reason IN ('off')",
-				  wa_row_int8(rows, 0, 1), wa_row_text(rows, 0, 2), wa_row_text(rows, 0, 3)));
+		 wa_say(WA_SAY_CAPTURE_WAS_OFF, WA_NUMBER(wa_row_int8(rows, 0, 1)), wa_row_text(rows, 0, 2), wa_row_text(rows, 0, 3)));
 }
 
 /* A setting (name=value) that keeps changes from being recorded; $1: the
@@ -376,8 +358,7 @@ wa_admin_watched_surroundings(const WaWatched *watched, int n)
 					 " FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c"
 					 " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"
 					 " AND (" IS_OFF("c") "))"
-					 " SELECT CASE WHEN b.setrole = 0 THEN CASE WHEN b.setdatabase = 0 THEN 'every role' ELSE 'this database' END"
-					 " ELSE 'role ' || r.rolname END, b.c,"
+					 " SELECT r.rolname::text, b.setrole = 0, b.setdatabase = 0, b.c,"
 					 " CASE WHEN b.setrole = 0 AND b.setdatabase = 0 THEN format('ALTER ROLE ALL RESET %s', b.name)"
 					 " WHEN b.setrole = 0 THEN format('ALTER DATABASE %I RESET %s', current_database(), b.name)"
 					 " WHEN b.setdatabase = 0 THEN format('ALTER ROLE %I RESET %s', r.rolname, b.name)"
@@ -421,31 +402,33 @@ wa_admin_watched_surroundings(const WaWatched *watched, int n)
 	rows = wa_query(&server, &args);
 	if (rows.n > 0)
 		find(&found, WA_FOUND_ERROR, "off", NULL,
-			 psprintf("the configuration of the server says %s, so changes are not recorded: take it out and reload the configuration",
-					  wa_row_text(rows, 0, 1)));
+			 wa_say(WA_SAY_SERVER_IS_OFF, wa_row_text(rows, 0, 1)));
 	rows = wa_query(&functions, &args);
 	for (uint64 i = 0; i < rows.n; i++)
 		find(&found, WA_FOUND_NOTE, "function", NULL,
-			 psprintf("changes that function %s makes are not recorded, because it has the setting %s",
-					  wa_row_text(rows, i, 1), wa_row_text(rows, i, 2)));
+			 wa_say(WA_SAY_FUNCTION_IS_OFF, wa_row_text(rows, i, 1), wa_row_text(rows, i, 2)));
 	wa_arg_int8_array(&args, oids, noids);
 	rows = wa_query(&settings, &args);
 	for (uint64 i = 0; i < rows.n; i++)
-		find(&found, WA_FOUND_ERROR, "off", wa_row_text(rows, i, 3),
-			 psprintf("%s has the setting %s, so changes that it makes are not recorded: %s",
-					  wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3)));
+	{
+		WaSaid		next = wa_said_statement("%s", wa_row_text(rows, i, 5));
+		WaSaid		whose = !wa_row_bool(rows, i, 2) ? wa_say(WA_SAY_ROLE, wa_row_text(rows, i, 1)) :
+			wa_row_bool(rows, i, 3) ? wa_say(WA_SAY_EVERY_ROLE) : wa_say(WA_SAY_THIS_DATABASE);
+
+		find(&found, WA_FOUND_ERROR, "off", next, wa_say(WA_SAY_SETTING_IS_OFF, whose, wa_row_text(rows, i, 4), next));
+	}
 	if (wa_query(&function, NULL).n == 0)
 		find(&found, WA_FOUND_ERROR, "replaced", NULL,
-			 "function wa.capture() is not ours any more, so changes are not recorded: DROP EXTENSION sicantik_wa CASCADE, CREATE EXTENSION sicantik_wa and SELECT * FROM wa_setup() bring it back");
+			 wa_say(WA_SAY_CAPTURE_REPLACED));
 	find_passed_over(&found);
 	return found;
 }
 
 /*
- * What is wrong with the table that a scenario listens to, palloc()ed; NULL
- * if it is watched (whether it is seen, the row of the table tells).
+ * What is wrong with the table that a scenario listens to; NULL if it is
+ * watched (whether it is seen, the row of the table tells).
  */
-char *
+WaSaid
 wa_admin_watched_scenario_problem(const WaWatched *watched, int n, const WaScenario *scenario)
 {
 	bool		built_in = wa_compose_is_built_in(scenario);
@@ -454,19 +437,15 @@ wa_admin_watched_scenario_problem(const WaWatched *watched, int n, const WaScena
 	if (scenario->daily)
 		return NULL;
 	if (scenario->watch == NULL)
-		return psprintf("it listens to no table: UPDATE wa.scenario SET watch = '...' WHERE key = %s",
-						quote_literal_cstr(scenario->key));
+		return wa_say(WA_SAY_LISTENS_TO_NO_TABLE, quote_literal_cstr(scenario->key));
 	relation = built_in ?
 		quote_qualified_identifier(wa_office_get("odoo_schema"), scenario->watch) : scenario->watch;
 	for (int i = 0; i < n; i++)
 		if (watched[i].owner && strcmp(watched[i].relation, relation) == 0)
 			return NULL;
 	if (built_in)
-		return psprintf("its table %s is not watched: SELECT * FROM wa_setup() when it is there;"
-						" or, if this Odoo has none: UPDATE wa.scenario SET active = false WHERE key = %s",
-						relation, quote_literal_cstr(scenario->key));
-	return psprintf("its table %s is not watched: INSERT INTO wa.watch (relation, owner, columns) VALUES (%s, '...', '{...}'), then SELECT * FROM wa_setup()",
-					relation, quote_literal_cstr(relation));
+		return wa_say(WA_SAY_BUILT_IN_TABLE_NOT_WATCHED, relation, quote_literal_cstr(scenario->key));
+	return wa_say(WA_SAY_OWN_TABLE_NOT_WATCHED, relation, quote_literal_cstr(relation));
 }
 
 /*
@@ -489,19 +468,15 @@ wa_admin_watched_worst(const List *found)
 }
 
 /*
- * Everything found in one text, palloc()ed; NULL if there is nothing.
+ * Everything found, one after the other; NULL if there is nothing.
  */
-char *
+WaSaid
 wa_admin_watched_sentences(const List *found)
 {
-	StringInfoData text;
+	WaSaid		all = NULL;
 	ListCell   *cell;
 
-	if (found == NIL)
-		return NULL;
-	initStringInfo(&text);
 	foreach(cell, found)
-		appendStringInfo(&text, "%s%s", text.len > 0 ? "; " : "",
-						 ((const WaFound *) lfirst(cell))->what);
-	return text.data;
+		all = wa_said_and(all, ((const WaFound *) lfirst(cell))->what);
+	return all;
 }

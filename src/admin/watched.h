@@ -17,6 +17,7 @@
 #include "admin/target.h"
 #include "capture/capture.h"
 #include "compose/batch.h"
+#include "pg/said.h"
 
 typedef enum WaFoundGrade
 {
@@ -29,8 +30,8 @@ typedef struct WaFound
 {
 	WaFoundGrade grade;
 	const char *value;			/* in two words, for wa_status() */
-	const char *next;			/* what to type, or NULL: the sentence says it */
-	const char *what;			/* in a sentence, with what to do */
+	WaSaid		next;			/* what to type, or NULL: the sentence says it */
+	WaSaid		what;			/* in a sentence, with what to do */
 } WaFound;
 
 /* A table that is watched or should be. */
@@ -49,9 +50,9 @@ typedef struct WaWatched
 
 extern WaWatched *wa_admin_watched_look(int *n);
 extern List *wa_admin_watched_surroundings(const WaWatched *watched, int n);
-extern char *wa_admin_watched_scenario_problem(const WaWatched *watched, int n,
-											   const WaScenario *scenario);
+extern WaSaid wa_admin_watched_scenario_problem(const WaWatched *watched, int n,
+												const WaScenario *scenario);
 extern const WaFound *wa_admin_watched_worst(const List *found);
-extern char *wa_admin_watched_sentences(const List *found);
+extern WaSaid wa_admin_watched_sentences(const List *found);
 
 #endif							/* SICANTIK_WA_WATCHED_H */

@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "fmgr.h"
+#include "utils/memutils.h"
 
 #include "pg/build.h"
 #include "route/secret.h"
@@ -56,7 +57,7 @@ wa_sql_welcome(PG_FUNCTION_ARGS)
 		registered = true;
 	}
 	if (wa_pg_build_differs(&difference))
-		next_step = difference.what_to_do;
+		next_step = MemoryContextStrdup(TopTransactionContext, wa_said_english(difference.what_to_do));
 	else
 	{
 		next_step = "SELECT * FROM wa_setup()";

@@ -158,18 +158,18 @@ wa_pg_build_differs(WaBuildDifference *difference)
 				 WA_VERSION, WA_SQL_BUILD, WA_SOURCE_BUILD, version, stamp);
 	if (order < 0)
 	{
-		difference->what = "the library is newer than this database";
-		difference->what_to_do = "ALTER EXTENSION sicantik_wa UPDATE";
+		difference->what = wa_say(WA_SAY_LIBRARY_NEWER);
+		difference->what_to_do = wa_say(WA_SAY_UPDATE_EXTENSION);
 	}
 	else if (order > 0)
 	{
-		difference->what = "the library is older than this database";
-		difference->what_to_do = "install the package that this database needs, and restart the server";
+		difference->what = wa_say(WA_SAY_LIBRARY_OLDER);
+		difference->what_to_do = wa_say(WA_SAY_INSTALL_NEEDED_PACKAGE);
 	}
 	else
 	{
-		difference->what = "the library and this database are of different builds";
-		difference->what_to_do = "restart the server, if a package was installed since it was started; else install the package that this database was made with, and restart it";
+		difference->what = wa_say(WA_SAY_LIBRARY_OF_OTHER_BUILD);
+		difference->what_to_do = wa_say(WA_SAY_RESTART_OR_INSTALL_PACKAGE);
 	}
 	return true;
 }
@@ -185,7 +185,7 @@ wa_pg_build_check(void)
 	if (wa_pg_build_differs(&difference))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s: %s", difference.what, difference.what_to_do),
+				 errmsg("%s: %s", wa_said_english(difference.what), wa_said_english(difference.what_to_do)),
 				 errdetail("%s", difference.detail)));
 }
 

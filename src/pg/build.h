@@ -10,12 +10,14 @@
 
 #include "postgres.h"
 
-/* Why they do not, in words; palloc()ed. */
+#include "pg/said.h"
+
+/* Why they do not; the detail in English, palloc()ed. */
 typedef struct WaBuildDifference
 {
-	const char *what;
+	WaSaid		what;
 	const char *detail;			/* a whole sentence */
-	const char *what_to_do;
+	WaSaid		what_to_do;
 } WaBuildDifference;
 
 extern const char *wa_pg_build_of_library(void);

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+
 #include "pg/said.h"
 
 /* See wa_say(). */
@@ -28,6 +30,41 @@ WaSaid
 wa_said_quote(const char *text)
 {
 	return text ? wa_say(WA_SAY_QUOTE, text) : NULL;
+}
+
+/*
+ * A statement to type, the same in all languages.
+ */
+WaSaid
+wa_said_statement(const char *format,...)
+{
+	StringInfoData statement;
+	va_list		args;
+
+	initStringInfo(&statement);
+	for (;;)
+	{
+		int			needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&statement, format, args);
+		va_end(args);
+		if (needed == 0)
+			return wa_said_quote(statement.data);
+		enlargeStringInfo(&statement, needed);
+	}
+}
+
+/*
+ * One after the other, with "; " between them in words; each may be NULL.
+ * palloc()ed if both are there.
+ */
+WaSaid
+wa_said_and(WaSaid first, WaSaid second)
+{
+	if (first == NULL || second == NULL)
+		return first ? first : second;
+	return (WaSaid) (const void *) psprintf("%s%s", (const char *) first, (const char *) second);
 }
 
 /*

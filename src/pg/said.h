@@ -20,6 +20,8 @@
 
 extern PGDLLEXPORT WaSaid wa_said_make(WaSay key, int n, const void *const *values);
 extern PGDLLEXPORT WaSaid wa_said_quote(const char *text);
+extern PGDLLEXPORT WaSaid wa_said_statement(const char *format,...) pg_attribute_printf(1, 2);
+extern PGDLLEXPORT WaSaid wa_said_and(WaSaid first, WaSaid second);
 extern PGDLLEXPORT char *wa_said_words(WaSaid said, WaLanguage language);
 extern PGDLLEXPORT char *wa_said_english(WaSaid said);
 

@@ -45,7 +45,7 @@ typedef struct WaPhraseValue
 } WaPhraseValue;
 
 static const WaPhrase *const tables[] = {
-	wa_words_ledger_phrases, wa_words_provider_phrases, wa_words_meta_phrases, wa_words_check_phrases
+	wa_words_ledger_phrases, wa_words_provider_phrases, wa_words_meta_phrases
 };
 
 /*

@@ -30,7 +30,6 @@ typedef struct WaPhrase
 extern const WaPhrase wa_words_ledger_phrases[];	/* phrase_ledger.c */
 extern const WaPhrase wa_words_provider_phrases[];	/* phrase_provider.c */
 extern const WaPhrase wa_words_meta_phrases[];	/* phrase_meta.c */
-extern const WaPhrase wa_words_check_phrases[]; /* phrase_check.c */
 
 /* phrase.c */
 extern PGDLLEXPORT char *wa_words_phrase_in_indonesian(const char *english);

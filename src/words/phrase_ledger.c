@@ -45,19 +45,6 @@ const WaPhrase wa_words_ledger_phrases[] = {
 	{"the status has not changed", "statusnya tidak berubah"},
 	{"the state is %s, not pending_signature", "keadaan <1>, bukan pending_signature"},
 	{"the state of the workflow is %s, not pending", "keadaan alur kerja <1>, bukan pending"},
-	{"the scenario is not active: SELECT wa_set_scenario(%s, '{\"active\": true}')",
-	"skenario ini tidak aktif: SELECT wa_set_scenario({1}, '{\"active\": true}')"},
-	{"its function %s did not ask for a message", "fungsinya, {1}, tidak meminta pesan"},
-	{"it would make a message now: the scenario was changed since, or another change of the same transaction made the message",
-	"sekarang akan menjadi pesan: skenario sudah diubah sejak itu, atau pesannya dibuat dari perubahan lain dalam transaksi yang sama"},
-	{"%s changes between %s and %s are known not to have been recorded",
-	"{1} perubahan antara {2} dan {3} diketahui tidak direkam"},
-	{"%s changes between %s and %s were dropped so as not to disturb Odoo",
-	"{1} perubahan antara {2} dan {3} dilewatkan agar Odoo tidak terganggu"},
-	{"none was made within 7 days, or none of a column that is watched",
-	"tidak ada perubahan dalam 7 hari, atau bukan pada kolom yang diamati"},
-	{"or it was made before wa_setup(), or with the triggers switched off",
-	"atau dibuat sebelum wa_setup(), atau ketika trigger dimatikan"},
 
 	/* permits and documents */
 	{"the permit does not exist any more", "izin sudah tidak ada"},
@@ -391,6 +378,8 @@ const WaPhrase wa_words_ledger_phrases[] = {
 	"dipulihkan ke waktu lampau setelah diaktifkan"},
 	{"Odoo gave it another database.uuid after it was armed",
 	"Odoo memberinya database.uuid lain setelah diaktifkan"},
+	{"the tables of schema wa are filled by subscription \"%s\", so this database sends nothing",
+	"tabel skema wa diisi oleh langganan \"{1}\", jadi basis data ini tidak mengirim apa pun"},
 	{"this server is a standby", "server ini standby"},
 	{"this server has just been promoted, and what was waiting is being looked at",
 	"server ini baru saja menjadi server utama, dan pesan yang menunggu sedang diperiksa"},
@@ -408,6 +397,7 @@ const WaPhrase wa_words_ledger_phrases[] = {
 	"mode \"{1}\" bukan salah satu dari observe, test, live"},
 
 	/* tables that may not be read, or cannot be */
+	{"table %s is locked at the moment", "tabel {1} sedang terkunci"},
 	{"reading table %s failed: %S", "gagal membaca tabel {1}: {2}"},
 	{"table %s counts as locked: %S", "tabel {1} dianggap terkunci: <2>"},
 	{"reading it took longer than %s s (sicantik_wa.read_timeout)",
@@ -450,10 +440,6 @@ const WaPhrase wa_words_ledger_phrases[] = {
 	{"params must be a JSON object", "params harus berupa objek JSON"},
 	{"value of parameter \"%s\" must be a string or a number",
 	"nilai parameter \"{1}\" harus berupa teks atau angka"},
-
-	/* the search of wa_history() */
-	{"locked, not searched", "terkunci, tidak diperiksa"},
-	{"%s: could not be searched: %S", "{1}: gagal diperiksa: {2}"},
 
 	{NULL, NULL}
 };

@@ -164,13 +164,13 @@ wa_story_tell(WaStory *story, TimestampTz at, WaSaid what)
 
 /*
  * Add a row of advice.  Item and state are for programs too and always the
- * same; what to do (NULL: nothing) is given in English.
+ * same.  what_to_do: NULL if there is nothing.
  */
 void
-wa_story_advise(const WaStory *story, const char *item, const char *state, const char *what_to_do)
+wa_story_advise(const WaStory *story, const char *item, const char *state, WaSaid what_to_do)
 {
 	wa_call_say(story->fcinfo, item, state, what_to_do == NULL ? NULL :
-				wa_story_masked(story, wa_story_phrase(story, what_to_do)));
+				wa_story_masked(story, wa_story_words(story, what_to_do)));
 }
 
 /* A state in words, with its own name. */
@@ -201,6 +201,13 @@ const char *
 wa_story_phrase(const WaStory *story, const char *english)
 {
 	return english && story->language == WA_INDONESIAN ? wa_words_phrase_in_indonesian(english) : english;
+}
+
+/* The same, to stand in what is said. */
+WaSaid
+wa_story_kept(const WaStory *story, const char *english)
+{
+	return wa_said_quote(wa_story_phrase(story, english));
 }
 
 /*

@@ -37,13 +37,14 @@ typedef struct WaStory
 extern void wa_story_begin(WaStory *story, FunctionCallInfo fcinfo, Oid caller);
 extern void wa_story_tell(WaStory *story, TimestampTz at, WaSaid what);
 extern void wa_story_advise(const WaStory *story, const char *item, const char *state,
-							const char *what_to_do);
+							WaSaid what_to_do);
 extern char *wa_story_words(const WaStory *story, WaSaid said);
 extern char *wa_story_masked(const WaStory *story, const char *text);
 extern const char *wa_story_state(const WaStory *story, const char *state);
 extern const char *wa_story_outcome(const WaStory *story, const char *outcome);
 extern const char *wa_story_action(const WaStory *story, const char *action);
 extern const char *wa_story_phrase(const WaStory *story, const char *english);
+extern WaSaid wa_story_kept(const WaStory *story, const char *english);
 extern bool wa_story_knows_reason(const char *reason);
 extern const char *wa_story_reason(const WaStory *story, const char *reason);
 extern const char *wa_story_cause(const WaStory *story, const char *reason, const char *detail,

@@ -551,7 +551,7 @@ refuse_extension(const WaBuildDifference *difference)
 	else if (!said)
 		ereport(LOG,
 				(errmsg("sicantik_wa does not serve database %u: %s: %s",
-						MyDatabaseId, difference->what, difference->what_to_do),
+						MyDatabaseId, wa_said_english(difference->what), wa_said_english(difference->what_to_do)),
 				 errdetail("%s", difference->detail)));
 }
 

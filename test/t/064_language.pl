@@ -1,5 +1,5 @@
 # What people read comes in the language of the office: every sentence that the
-# sources can store in the ledger or say in wa_check() has its Indonesian form.
+# sources can store in the ledger has its Indonesian form.
 # The sentences are read from the sources, so a new one without it fails here:
 # add a line to src/words/phrase_*.c (or to the list of what nobody is shown).
 
@@ -22,23 +22,8 @@ my $words = join '|', map { ($_, ucfirst) } qw(the is are was were not of and to
   before after until because must another without);
 my $english = qr/(?<![\w.'-])(?:$words)(?![\w-])/;
 
-# Literals of several words that neither the ledger nor wa_check() shows in
-# words of ours.
+# Literals of several words that the ledger does not show in words of ours.
 my %not_shown = map { $_ => 1 } (
-	# items of wa_check(), the same in all languages
-	'provider %s', 'scenario %s', 'watched %s', 'recorded %s', 'grant %s', 'other sender', 'log: messages',
-	'log: messages %s', 'log: messages adrift', 'log: messages waiting', 'log: dead letters', 'log: capture gaps', 'log: events', 'log: event numbers',
-	'log: calendar',
-	'default provider', 'time zone', 'links', 'groups', 'mappings',
-	# items of wa_status(), which is English
-	'column missing', 'column virtual', 'column refused', 'column of a foreign type', 'column not watched', 'no column',
-	'trigger missing', 'trigger disabled', 'trigger replaced', 'owner changed', 'not watched', 'no id', 'was off',
-	'not looked at yet', 'extension not seen yet', 'build %s', 'stays away until %s', 'waits for a place for %s s',
-	'process %s has given no sign of life for %s s', 'PID %s has made no progress for %s s', 'there is work to look at',
-	'the launcher has not seen this database yet', 'everything goes to %s', 'only messages by hand go out',
-	'the oldest since ', 'tested again ', ' tests have failed', ' as of ',
-	# statements to type, the same in all languages
-	'GRANT %s TO %s', 'ALTER TABLE %s ENABLE %sTRIGGER "%s", ENABLE %sTRIGGER "%s"',
 	# names of records
 	'sicantik_permit %s (%s)', 'sicantik_document %s (%s)', 'res_partner %s (%s)', 'approver group %s', '%s:no contact',
 	'(bigint, jsonb, jsonb)',
@@ -71,7 +56,7 @@ my %not_shown = map { $_ => 1 } (
 	# where PostgreSQL has a setting from (pg_settings.source)
 	'configuration file', 'command line', 'environment variable',
 	# answers of wa_arm() and wa_disarm()
-	'database %s sends now (mode live)',
+	'database %s sends now (mode live)', 'mode observe: only messages by hand go out',
 	'%s; messages that wait now: %s. Each is skipped (reason observe) when its turn comes.'
 	  . " After wa_arm(), SELECT wa_retry(reason => 'observe') brings back those still within their time-to-live."
 	  . ' To stop for a while and lose nothing: SELECT wa_pause(), then SELECT wa_resume()',
@@ -166,12 +151,11 @@ my %seen;
 my @rows;
 my $id = 1000000;
 
-foreach my $file (glob("$src/admin/{findings,find_*,watched,reach,senders,history,unsaid}.c $src/compose/*.c $src/odoo/*.c $src/route/*.c"
+foreach my $file (glob("$src/compose/*.c $src/odoo/*.c $src/route/*.c"
 	  . " $src/queue/state.h $src/queue/*.c $src/deliver/*.c $src/feedback/*.c $src/gateway/*.c $src/text/link.c $src/{identity/identity,worker/failover,admin/arm}.c"))
 {
 	my %codes = $file =~ m{/gateway/} ? () : reasons_in($file);
 
-	next if $file =~ m{/admin/explain\.c$};	# speaks in sentences of the catalogue
 	next if $file =~ m{/queue/state\.c$};	# speaks in docs/architecture.md
 	next if $file =~ m{/queue/operator\.c$};	# notices of calls, English like all errors
 	foreach my $found (sentences_in($file, errors => scalar($file =~ $composing)),

@@ -551,6 +551,28 @@ placeholders(const char *form)
 	return bits;
 }
 
+/* Does a form have a word that no Indonesian sentence has? */
+static bool
+is_english(const char *form)
+{
+	static const char *const words[] = {
+		"the", "is", "are", "was", "were", "not", "of", "and", "to", "has", "have", "with", "from", "it", "its",
+		"this", "that", "by", "or", "may", "will", "cannot", "could", "which", "when", "only", "before", "after",
+		"until", "because", "another", "without"
+	};
+
+	for (const char *p = form; *p; p += *p != '\0')
+	{
+		size_t		len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.'-");
+
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (len == strlen(words[i]) && strncmp(p, words[i], len) == 0)
+				return true;
+		p += len;
+	}
+	return false;
+}
+
 static void
 test_say_catalogue(void)
 {
@@ -571,6 +593,9 @@ test_say_catalogue(void)
 				fprintf(stderr, "%s: %s\n", name, form);
 			CHECK_INT(placeholders(form), (1 << n) - 1);
 			CHECK(*form != '\0');
+			if (language == WA_INDONESIAN && is_english(form))
+				fprintf(stderr, "%s: %s\n", name, form);
+			CHECK(language == WA_ENGLISH || !is_english(form));
 		}
 	}
 }

@@ -1,6 +1,6 @@
-# The sentences in the C sources: what the ledger may store and what
-# wa_check() may say, read from the sources themselves, so that a new one
-# cannot be forgotten where they are translated.
+# The sentences in the C sources: what the ledger may store, read from the
+# sources themselves, so that a new one cannot be forgotten where they are
+# translated.
 #
 #	foreach my $found (sentences_in($file)) { $found->{text}, $found->{line} }
 #
@@ -20,7 +20,7 @@ our @EXPORT = qw(sentences_in reasons_in);
 my %elsewhere = map { $_ => 1 } qw(
   elog errdetail errdetail_internal errhint errmsg_internal strcmp strstr sscanf
   AllocSetContextCreate hash_create wa_frame_begin PreventCommandDuringRecovery
-  wa_compose_values_add wa_compose_office_setting add_member wa_admin_show);
+  wa_compose_values_add wa_compose_office_setting add_member);
 
 sub source_of
 {
