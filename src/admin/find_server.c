@@ -68,6 +68,22 @@ find_worker(WaFindings *findings)
 		next = wa_said_statement("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid);
 		sentence = wa_say(WA_SAY_PROCESS_SILENT, WA_NUMBER(slot.silent_pid), WA_NUMBER(silent));
 	}
+	else if (slot.trouble.n[WA_TROUBLE_ROUNDS] > 1)
+	{
+		detail = psprintf("work has ended in errors %d times: %s", slot.trouble.n[WA_TROUBLE_ROUNDS], slot.trouble.why);
+		rank = WA_ERROR_WORKER;
+		next = wa_say(WA_SAY_SEE_LOG);
+		sentence = wa_say(WA_SAY_WORKER_FAILS, WA_NUMBER(slot.trouble.n[WA_TROUBLE_ROUNDS]),
+						  wa_office_time_words(slot.trouble.since, zone), slot.trouble.why);
+	}
+	else if (slot.trouble.n[WA_TROUBLE_ROWS] > 0)
+	{
+		detail = psprintf("%d messages are set aside: %s", slot.trouble.n[WA_TROUBLE_ROWS], slot.trouble.why);
+		rank = WA_ERROR_WORKER;
+		next = wa_say(WA_SAY_SEE_LOG);
+		sentence = wa_say(WA_SAY_ROWS_REFUSED, WA_NUMBER(slot.trouble.n[WA_TROUBLE_ROWS]),
+						  wa_office_time_words(slot.trouble.since, zone), slot.trouble.why);
+	}
 	else if (slot.hold_off_until != 0)
 	{
 		detail = psprintf("stays away until %s", wa_office_time_words(slot.hold_off_until, zone));

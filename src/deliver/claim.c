@@ -310,7 +310,7 @@ leave_out_locked(WaItem **items, int n, int64 now, int64 *again)
 		return 0;
 	for (int i = 0; i < n; i++)
 		ids[i] = items[i]->id;
-	if (wa_queue_locked_rows(ids, n, locked) == 0)
+	if (!wa_deliver_aside_or_locked(ids, n, locked))
 		return n;
 	for (int i = 0; i < n; i++)
 	{
@@ -433,6 +433,29 @@ decide(const WaSendConfig *config, WaRoute *route, const WaItem *item)
 					wa_deliver_pacing_no_budget);
 }
 
+/* Messages that are being claimed. */
+typedef struct Claiming
+{
+	const int64 *ids;
+	const char **providers;
+	const char **reasons;
+	const char **numbers;
+	WaClaimed  *claimed;
+	int			nclaimed;
+} Claiming;
+
+static void
+claim_some(void *about, int first, int n)
+{
+	Claiming   *c = about;
+	WaClaimed  *some;
+	int			nsome = wa_queue_claim(c->ids + first, c->providers + first, c->reasons + first, c->numbers + first,
+									   n, &some);
+
+	memcpy(c->claimed + c->nclaimed, some, sizeof(WaClaimed) * nsome);
+	c->nclaimed += nsome;
+}
+
 /*
  * Claim what was chosen and build the requests.  A message that cannot be
  * built has failed; one that is not queued any more is forgotten.  Transfers
@@ -446,8 +469,8 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 	const char **providers = palloc(sizeof(char *) * n);
 	const char **reasons = palloc(sizeof(char *) * n);
 	const char **numbers = palloc(sizeof(char *) * n);
-	WaClaimed  *claimed;
-	int			nclaimed;
+	WaClaimed  *claimed = palloc(sizeof(WaClaimed) * n);
+	Claiming	claiming = {ids, providers, reasons, numbers, claimed, 0};
 
 	for (int i = 0; i < n; i++)
 	{
@@ -457,19 +480,21 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 			psprintf("%s; mode test: sent to test_number", routes[i]->reason) : routes[i]->reason;
 		numbers[i] = identity->mode == WA_MODE_TEST ? identity->test_number : NULL;
 	}
-	nclaimed = wa_queue_claim(ids, providers, reasons, numbers, n, &claimed);
+	wa_deliver_aside_write(claim_some, &claiming, ids, n);
 	for (int i = 0; i < n; i++)
 	{
 		WaClaimed  *c = NULL;
 		WaTransfer *transfer;
 		WaSaidText	why = {""};
 
-		for (int j = 0; j < nclaimed && c == NULL; j++)
+		for (int j = 0; j < claiming.nclaimed && c == NULL; j++)
 			if (claimed[j].id == ids[i])
 				c = &claimed[j];
 		if (c == NULL)
 		{
-			wa_deliver_schedule_set_gone(items[i]);
+			/* one that is set aside is picked again, and left out */
+			if (!wa_deliver_is_aside(ids[i]))
+				wa_deliver_schedule_set_gone(items[i]);
 			continue;
 		}
 		transfer = wa_deliver_transfer_new(routes[i]->provider, c->id, c->attempt);

@@ -33,13 +33,15 @@ static int64 *put_off = NULL;
 static int	nput_off = 0;
 
 /*
- * A message that was on the wire when its worker ended: nobody knows.
+ * A message that was on the wire when its worker ended: nobody knows, unless
+ * the answer could be written and what it came to could not.
  */
 static void
 recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow *row)
 {
 	static const char *const why = "the worker ended while the message was on the wire; the provider may have accepted it";
 	WaAttemptRow attempt = {0};
+	TimestampTz accepted_at;
 	WaVerdictRow *verdict;
 
 	attempt.message_id = row->id;
@@ -50,7 +52,14 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 	attempt.provider_code = "interrupted";
 	attempt.outcome = wa_gateway_outcome_name(WA_OUTCOME_UNKNOWN);
 	attempt.response = why;
-	wa_queue_record_attempts(&attempt, 1);
+	wa_deliver_aside_attempts(&attempt, 1);
+	if (wa_deliver_is_aside(row->id))
+		return;
+	if (wa_queue_was_accepted(row->id, row->attempt, &accepted_at))
+	{
+		wa_deliver_conclude(conclusions, row->id, WA_STATE_SENT, WA_REASON_NONE, NULL)->sent_at = accepted_at;
+		return;
+	}
 	verdict = wa_deliver_conclude(conclusions, row->id, WA_STATE_UNKNOWN, WA_REASON_INTERRUPTED, why);
 	if (row->repeats == 0)
 	{
@@ -112,7 +121,7 @@ find_locked(const WaReadyRow *rows, int n, bool *locked)
 	for (int i = 0; i < n; i++)
 		if (rows[i].claimed || rows[i].in_doubt)
 			ids[nids++] = rows[i].id;
-	if (nids == 0 || wa_queue_locked_rows(ids, nids, is_locked) == 0)
+	if (nids == 0 || !wa_deliver_aside_or_locked(ids, nids, is_locked))
 		return;
 	for (int i = 0, k = 0; i < n; i++)
 		if (rows[i].claimed || rows[i].in_doubt)

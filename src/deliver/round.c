@@ -128,7 +128,7 @@ postpone_locked(int n)
 
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
 		ids[i++] = transfer->message_id;
-	wa_queue_locked_rows(ids, n, locked);
+	wa_deliver_aside_or_locked(ids, n, locked);
 	i = 0;
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
 		transfer->postponed = locked[i++];
@@ -178,11 +178,12 @@ record_finished(WaConclusions *conclusions)
 		row->unlisted = transfer->verdict.unlisted;
 	}
 	/* written first: what one refusal means is read from the ledger */
-	wa_queue_record_attempts(attempts, n);
+	wa_deliver_aside_attempts(attempts, n);
 	for (transfer = unrecorded; transfer; transfer = transfer->next)
 	{
 		WaVerdictRow *verdict;
 
+		transfer->postponed = transfer->postponed || wa_deliver_is_aside(transfer->message_id);
 		if (transfer->postponed)
 			continue;
 		verdict = wa_deliver_conclude(conclusions, transfer->message_id, WA_STATE_SENT, WA_REASON_NONE, NULL);
@@ -203,13 +204,13 @@ record_finished(WaConclusions *conclusions)
 static void
 conclude_recorded(WaConclusions *conclusions)
 {
-	wa_queue_conclude(conclusions->rows, conclusions->n);
-	conclusions->n = 0;
+	wa_deliver_aside_conclude(conclusions);
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
 	{
 		int64	   *ids;
 		int			n;
 
+		transfer->postponed = transfer->postponed || wa_deliver_is_aside(transfer->message_id);
 		if (transfer->postponed || !transfer->opened)
 			continue;
 		n = wa_queue_revive_refused(transfer->pace->name, transfer->verdict.unlisted, &ids);
@@ -353,6 +354,7 @@ start_round(void)
 			reload_wanted = true;
 		}
 		wa_deliver_read_again();
+		wa_deliver_aside_begin();
 	}
 	round_open = true;
 	round_committed = false;
@@ -440,8 +442,7 @@ run(bool may_send, TimestampTz *next_due)
 			wa_deliver_schedule_set_gone(item);
 	}
 	/* what a doubt came to, before it is claimed again */
-	wa_queue_conclude(conclusions.rows, conclusions.n);
-	conclusions.n = 0;
+	wa_deliver_aside_conclude(&conclusions);
 	if (identity.mode == WA_MODE_STOPPED)
 	{
 		if (identity.is_copy)
@@ -474,7 +475,7 @@ run(bool may_send, TimestampTz *next_due)
 							  claimed, &nclaimed, &again);
 		more = more || nclaimed == MAX_TRANSFERS;
 	}
-	wa_queue_conclude(conclusions.rows, conclusions.n);
+	wa_deliver_aside_conclude(&conclusions);
 	nsending = nclaimed;
 	wa_frame_commit(nrecorded > 0 || nsending > 0);
 	round_committed = true;
@@ -483,12 +484,13 @@ run(bool may_send, TimestampTz *next_due)
 	wa_deliver_schedule_remove_gone();
 	put_on_wire();
 	wa_deliver_circuit_probe();
+	wa_deliver_aside_end();
 	round_open = false;
 	/* numbers were busy until just now */
 	if (nrecorded > 0 && wa_deliver_schedule_behind())
 		more = true;
 	wa_wake_sooner(next_due, next_due_row);
-	if (unrecorded || wa_deliver_any_put_off())
+	if (unrecorded || wa_deliver_any_put_off() || wa_deliver_any_aside())
 		wa_wake_sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		wa_wake_sooner(next_due, wall_time(again));
@@ -514,12 +516,15 @@ open_sender(void)
 {
 	wa_deliver_transfer_open();
 	wa_deliver_schedule_init();
+	/* of the worker before; this one will see */
+	wa_wake_note_trouble(WA_TROUBLE_ROWS, 0, NULL);
 }
 
 static void
 reload(void)
 {
 	reload_wanted = true;
+	wa_deliver_aside_retry();
 }
 
 /*
@@ -533,6 +538,7 @@ close_sender(void)
 	TimestampTz next_due;
 
 	wa_deliver_transfer_abort_all();
+	wa_deliver_aside_retry();
 	(void) run(false, &next_due);
 	for (int i = 0; kept_out && count_unrecorded() > 0 && i < CLOSE_RETRIES; i++)
 	{

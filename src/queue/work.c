@@ -306,6 +306,27 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 }
 
 /*
+ * Does the ledger know that the provider has taken this attempt of a message?
+ * *at: when.
+ */
+bool
+wa_queue_was_accepted(int64 id, int attempt, TimestampTz *at)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT finished_at FROM wa.attempt WHERE message_id = $1 AND attempt = $2 AND outcome = 'accepted'");
+	WaArgs		args = {0};
+	bool		found;
+
+	wa_arg_int8(&args, id);
+	wa_arg_int4(&args, attempt);
+	found = wa_query(&look, &args) > 0;
+	if (found)
+		*at = wa_row_timestamptz(0, 1);
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+/*
  * The states that a message may be in, for a verdict to be its next state, for
  * that reason: the text of an array.
  */

@@ -80,6 +80,7 @@ init_slot(WaSlot *slot)
 	pg_atomic_init_u32(&slot->generation, 0);
 	pg_atomic_init_u32(&slot->stopped_why, 0);
 	pg_atomic_init_u32(&slot->no_sender, 0);
+	memset(&slot->trouble, 0, sizeof(slot->trouble));
 	slot->state = WA_SLOT_FREE;
 }
 
@@ -492,6 +493,7 @@ wa_wake_slot_info(Oid database, WaSlotInfo *info)
 									wa_guc_worker_patience * 1000))
 		info->stuck_since = 0;
 	info->no_sender = pg_atomic_read_u32(&slot->no_sender) != 0;
+	info->trouble = slot->trouble;
 	find_silent(slot, info);
 	LWLockRelease(wa_wake_lock);
 	return true;

@@ -100,6 +100,7 @@ typedef struct WaSlot
 	TimestampTz next_due;		/* 0: nothing */
 	TimestampTz hold_off_until; /* 0: none */
 	TimestampTz retry_at;		/* 0: any time */
+	WaTrouble	trouble;
 } WaSlot;
 
 typedef struct WaShared

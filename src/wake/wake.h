@@ -44,6 +44,23 @@ typedef enum WaDropReason
 	WA_DROP_COUNT
 } WaDropReason;
 
+/* What a worker does not get over. */
+typedef enum WaTroubleKind
+{
+	WA_TROUBLE_ROUNDS,			/* in a row that ended in an error */
+	WA_TROUBLE_ROWS,			/* messages whose rows cannot be written */
+	WA_TROUBLE_COUNT
+} WaTroubleKind;
+
+#define WA_TROUBLE_BYTES	160
+
+typedef struct WaTrouble
+{
+	int			n[WA_TROUBLE_COUNT];
+	TimestampTz since;			/* 0: none */
+	char		why[WA_TROUBLE_BYTES];	/* the last error, perhaps shortened */
+} WaTrouble;
+
 /* A copy of a slot for status functions. */
 typedef struct WaSlotInfo
 {
@@ -62,6 +79,7 @@ typedef struct WaSlotInfo
 	TimestampTz waiting_since;	/* for a place in the pool; 0: it does not */
 	bool		no_room;		/* or rather in the server */
 	TimestampTz stuck_since;	/* its worker makes no progress; 0: it does */
+	WaTrouble	trouble;
 } WaSlotInfo;
 
 /* shmem.c */
@@ -71,6 +89,9 @@ extern bool wa_wake_slot_info(Oid database, WaSlotInfo *info);
 extern bool wa_wake_launcher_running(void);
 extern void wa_wake_note_sender(bool loaded);
 extern PGDLLEXPORT bool wa_wake_new_reason(const char *why);
+
+/* trouble.c */
+extern PGDLLEXPORT void wa_wake_note_trouble(WaTroubleKind kind, int n, const char *why);
 
 /* drops.c */
 extern bool wa_wake_count_drop(WaDropReason reason, uint64 events);

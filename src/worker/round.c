@@ -28,9 +28,12 @@
 
 #define STANDBYS_RETRY_US (50 * 1000)
 #define PURGE_US		(10 * 60 * USECS_PER_SEC)
+#define LEFT_OUT_US		(5 * USECS_PER_SEC)
 
 static const WaDeliver *deliver = NULL;
 static TimestampTz next_purge = 0;
+static bool composing = false;	/* or an error has ended that */
+static bool left_out = false;	/* the last round did not compose, for that */
 
 /*
  * Get ready; called once, in no transaction.
@@ -148,7 +151,36 @@ is_set_up(bool *locked)
 }
 
 /*
- * One pass.  Returns true if there is more to do at once; *next_due: when to
+ * All that makes messages.  Lowers *next_due to when to come again at the
+ * latest; false: a table was locked.
+ */
+static bool
+compose(TimestampTz *next_due)
+{
+	TimestampTz due = 0;
+	bool		composed;
+
+	keep_drops();
+	composed = wa_compose_run();
+	if (!wa_compose_calendar_run(&due))
+		composed = false;
+	wa_wake_sooner(next_due, due);
+	due = 0;
+	if (!wa_compose_approver_run(&due))
+		composed = false;
+	wa_wake_sooner(next_due, due);
+	wa_compose_unreached_run(&due);
+	wa_wake_sooner(next_due, due);
+	due = 0;
+	if (!wa_compose_unwritten_run(&due))
+		composed = false;
+	wa_wake_sooner(next_due, due);
+	return composed;
+}
+
+/*
+ * One pass.  Where composing has ended in an error the next pass does without
+ * it, so that sending goes on.  Returns true if there is more to do at once; *next_due: when to
  * come again at the latest, or 0.
  */
 bool
@@ -182,22 +214,12 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	}
 	if (may_send)
 	{
-		keep_drops();
-		composed = wa_compose_run();
-		if (!wa_compose_calendar_run(&due))
-			composed = false;
-		wa_wake_sooner(next_due, due);
-		due = 0;
-		if (!wa_compose_approver_run(&due))
-			composed = false;
-		wa_wake_sooner(next_due, due);
-		wa_compose_unreached_run(&due);
-		wa_wake_sooner(next_due, due);
-		due = 0;
-		if (!wa_compose_unwritten_run(&due))
-			composed = false;
-		wa_wake_sooner(next_due, due);
-		due = 0;
+		left_out = composing && deliver;
+		composing = !left_out;
+		composed = left_out || compose(next_due);
+		composing = false;
+		if (left_out)
+			wa_wake_sooner(next_due, now + LEFT_OUT_US);
 	}
 	if (deliver)
 	{
@@ -209,7 +231,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	}
 	wa_wake_sooner(next_due, due);
 	/* somebody has just asked for it */
-	if (may_send && composed && wa_compose_unwritten_wanted())
+	if (may_send && composed && !left_out && wa_compose_unwritten_wanted())
 		more = true;
 	if (!composed)
 		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
@@ -225,6 +247,15 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 			next_purge = now;
 	}
 	return more;
+}
+
+/*
+ * Was the last pass without composing, which has failed before it?
+ */
+bool
+wa_worker_round_left_out(void)
+{
+	return left_out;
 }
 
 pgsocket

@@ -82,6 +82,7 @@ static TimeoutId overdue_timeout;
 static TimestampTz asked_at = 0;	/* when a step first saw WA_LEAVE_NOW */
 static TimestampTz next_due = 0;
 static bool more_work = false;	/* the last run said so */
+static int	failed_steps = 0;	/* in a row, also of the worker before */
 static WaExtension extension = WA_EXTENSION_ABSENT;
 static TimestampTz extension_seen_at = 0;
 
@@ -182,6 +183,18 @@ look_for_extension(void)
 }
 
 /*
+ * A step has ended in this error; wa_check() names a worker that comes no
+ * further.  To be told to leave is none.
+ */
+static void
+note_failure(const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		return;
+	wa_wake_note_trouble(WA_TROUBLE_ROUNDS, ++failed_steps, error->message);
+}
+
+/*
  * Take one step.  False if it raised an error, which then has been reported
  * and its transaction rolled back.
  */
@@ -231,12 +244,18 @@ take_step(Step step)
 	}
 	PG_CATCH();
 	{
+		ErrorData  *error;
+
 		HOLD_INTERRUPTS();
 		disable_timeout(overdue_timeout, false);
 		EmitErrorReport();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
+		note_failure(error);
+		FreeErrorData(error);
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
@@ -413,7 +432,11 @@ look_for_work(void)
 	/* clear first: what is committed from now on sets it again */
 	pg_atomic_write_u32(&my_slot->pending, 0);
 	pg_memory_barrier();
-	return take_step(STEP_RUN);
+	if (!take_step(STEP_RUN))
+		return false;
+	if (failed_steps > 0 && !wa_worker_round_left_out())
+		wa_wake_note_trouble(WA_TROUBLE_ROUNDS, failed_steps = 0, NULL);
+	return true;
 }
 
 /*
@@ -576,6 +599,7 @@ wa_worker_main(Datum main_arg)
 	if (!wa_wake_slot_attach(my_index, &args))
 		proc_exit(0);
 	my_slot = &wa_wake_shared->slots[my_index];
+	failed_steps = my_slot->trouble.n[WA_TROUBLE_ROUNDS];
 	before_shmem_exit(leave_slot, (Datum) 0);
 	if (pg_atomic_read_u32(&my_slot->leave) != WA_LEAVE_NO)
 	{

@@ -57,6 +57,7 @@ extern void wa_worker_init(void);
  */
 extern void wa_worker_round_open(void);
 extern bool wa_worker_round_run(bool may_send, TimestampTz *next_due);
+extern bool wa_worker_round_left_out(void);
 extern pgsocket wa_worker_round_fd(void);
 extern void wa_worker_round_drive(void);
 extern int	wa_worker_round_in_flight(void);

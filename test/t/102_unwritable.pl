@@ -1,0 +1,121 @@
+# What the server refuses to write (a trigger of the DBA's, a damaged index):
+# it concerns those rows alone, no answer is lost, and wa_check() says so.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Test;
+
+my $sim = start_simulator();
+my $node = new_cluster('main', simulator => $sim);
+
+sub sql { return $node->safe_psql('odoo', $_[0]); }
+sub comes_true { my ($query, $name) = @_; return ok(wait_sql($node, 'odoo', "SELECT ($query)", 't'), $name); }
+sub state_of { my ($id) = @_; return sql("SELECT state FROM wa.message WHERE id = $id"); }
+sub worker_says { return sql("SELECT what_to_do FROM wa_check() WHERE item = 'worker'"); }
+
+# Rows of this table for which the condition holds are refused.
+sub refuse
+{
+	my ($when, $table, $condition) = @_;
+	sql("CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \$\$BEGIN RAISE 'the auditor says no'; END\$\$");
+	sql("CREATE TRIGGER refuse $when ON wa.$table FOR EACH ROW WHEN ($condition) EXECUTE FUNCTION refuse()");
+	return;
+}
+
+# Nobody refuses any more, and somebody says that something has been mended.
+sub allow
+{
+	my ($table) = @_;
+	sql("DROP TRIGGER refuse ON wa.$table");
+	sql("SELECT wa_set('time_zone', 'Asia/Jakarta')");
+	return;
+}
+
+my $number = 0;
+sub send_one { return sql("SELECT wa_send_text('0812-7000-" . sprintf('%04d', ++$number) . "', 'text')"); }
+
+load_odoo($node, 'odoo');
+sql('CREATE EXTENSION sicantik_wa');
+sql('SELECT FROM wa_setup()');
+sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
+sql("SELECT FROM wa_test_connection('fonnte')");
+no_pacing($node, 'odoo');
+sql("UPDATE wa.provider SET max_in_flight = 20");
+sql("SELECT wa_arm('odoo')");
+my $first = send_one();
+ok(wait_state($node, 'odoo', $first, 'sent'), 'everything works');
+
+# An answer that cannot be written: those beside it are, and it is not lost.
+my @fault = map { $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => sprintf('62812700000%02d', $number + $_) } }) } 1 .. 4;
+my @flying = map { send_one() } 1 .. 4;
+ok(wait_state($node, 'odoo', $_, 'sending'), "message $_ is on the wire") foreach @flying;
+refuse('BEFORE INSERT', 'attempt', "NEW.message_id = $flying[1]");
+$sim->release($_) foreach @fault;
+ok(wait_state($node, 'odoo', $_, 'sent'), "message $_ is recorded") foreach @flying[0, 2, 3];
+is(state_of($flying[1]), 'sending', 'the one that is refused is not');
+comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'wa_check() calls that an error');
+like(worker_says(), qr/^sejak .* server menolak menulis 1 pesan .*: message $flying[1]: the auditor says no$/, 'and says which one, and why');
+sql("SELECT wa_set('language', 'en')");
+like(worker_says(), qr/refuses to write 1 messages of the ledger.*: message $flying[1]: the auditor says no$/, 'in both languages');
+my $later = send_one();
+ok(wait_state($node, 'odoo', $later, 'sent'), 'later ones are sent meanwhile');
+like(slurp_file($node->logfile), qr/cannot write message $flying[1] of the ledger: the auditor says no/, 'the log says it');
+allow('attempt');
+ok(wait_state($node, 'odoo', $flying[1], 'sent'), 'it is recorded when that is over');
+is(sql("SELECT count(*) FROM wa.attempt WHERE message_id = $flying[1] AND outcome = 'accepted'"), '1', 'by the answer that it has had');
+comes_true("SELECT state = 'ok' FROM wa_check() WHERE item = 'worker'", 'and all is well');
+
+# A message that cannot be claimed: the others go.
+refuse('BEFORE UPDATE', 'message', "NEW.state = 'sending' AND NEW.body = 'text'");
+my $stays = send_one();
+my $goes = sql("SELECT wa_send_text('0812-7100-0001', 'another text')");
+ok(wait_state($node, 'odoo', $goes, 'sent'), 'what can be claimed goes');
+is(state_of($stays), 'queued', 'what cannot waits');
+is(scalar(grep { ($_->{to} // '') eq sprintf('62812700000%02d', $number) } $sim->sends), 0, 'and has not been on the wire');
+like(worker_says(), qr/: message $stays: the auditor says no$/, 'wa_check() says which one');
+allow('message');
+ok(wait_state($node, 'odoo', $stays, 'sent'), 'it goes when that is over');
+comes_true("SELECT state = 'ok' FROM wa_check() WHERE item = 'worker'", 'and all is well');
+
+# The worker leaves while what an answer came to cannot be written: the answer is
+# in the ledger, and the next worker reads it there.
+my $fault = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => sprintf('62812700000%02d', $number + 1) } });
+my $answered = send_one();
+ok(wait_state($node, 'odoo', $answered, 'sending'), 'a message is on the wire');
+refuse('BEFORE UPDATE', 'message', "NEW.id = $answered AND NEW.state <> OLD.state");
+$sim->release($fault);
+comes_true("SELECT count(*) = 1 FROM wa.attempt WHERE message_id = $answered AND outcome = 'accepted'", 'its answer is in the ledger');
+my $before = scalar $sim->sends;
+$node->restart;
+comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'the next worker cannot write it either, and says so');
+$goes = send_one();
+ok(wait_state($node, 'odoo', $goes, 'sent'), 'others go');
+allow('message');
+ok(wait_state($node, 'odoo', $answered, 'sent'), 'it is known that it was sent');
+is(scalar($sim->sends) - $before, 1, 'and nothing is sent twice');
+
+# One that is deleted is not spoken of any more.
+refuse('BEFORE UPDATE', 'message', "NEW.state = 'sending'");
+$stays = send_one();
+comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'set aside');
+sql("SELECT wa_cancel($stays)");
+ok(wait_state($node, 'odoo', $stays, 'cancelled'), 'it is cancelled');
+allow('message');
+comes_true("SELECT state = 'ok' FROM wa_check() WHERE item = 'worker'", 'and all is well');
+
+# Where making messages fails, what is made is sent all the same.
+refuse('BEFORE INSERT OR UPDATE', 'read_position', 'true');
+sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'U/' || id WHERE id = 1");
+comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'wa_check() names a worker whose rounds fail');
+like(worker_says(), qr/^its work has ended in an error \d+ times since .*: the auditor says no$/, 'with the error');
+$goes = send_one();
+ok(wait_state($node, 'odoo', $goes, 'sent'), 'a message is sent meanwhile');
+allow('read_position');
+comes_true("SELECT state = 'ok' FROM wa_check() WHERE item = 'worker'", 'and all is well when that is over');
+comes_true("SELECT count(*) > 0 FROM wa.message WHERE res_id = 1 AND scenario = 'permit_ready'", 'also for the permit');
+done_testing();
