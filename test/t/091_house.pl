@@ -75,7 +75,7 @@ sub declarations
 	$text =~ s/\(\*\s*(\w+)\)\s*\([^()]*\)/$1/g;    # a pointer to a function
 	1 while $text =~ s/\([^()]*\)/\x02/g;
 	$text =~ s/=\s*\x01//g;
-	foreach my $one (map { s/^\s+|\s+$//gr } $text =~ /((?:[^;\x01]|\b(?:struct|union|enum)\b\s*\w*\s*\x01)*(?:;|\x01))/g)
+	foreach my $one (map { s/^\s+|\s+$//gr } $text =~ /((?:\b(?:struct|union|enum)\b\s*\w*\s*\x01|[^;\x01])*(?:;|\x01))/g)
 	{
 		next if $one =~ /^(?:typedef|PG_|WA_|_Static_assert|StaticAssert)/ && $one !~ /^WA_EXPORT/;
 		my $function = $one =~ s/\s*\x02.*//sr;
