@@ -25,7 +25,8 @@
 #include "wake/wake.h"
 
 #define AGAIN_US		(60 * USECS_PER_SEC)
-#define NOT_TRIED_US	(5 * USECS_PER_SEC) /* what is due is tried every second */
+#define NOT_TRIED_US	(5 * USECS_PER_SEC) /* what is due is tried every
+											 * second */
 
 /* So many at most; should there be more, no message is the reason. */
 #define MOST_ASIDE	100
