@@ -90,7 +90,7 @@ CREATE TABLE wa.read_position (
     moved_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unpurged bigint[] NOT NULL DEFAULT '{}',
     CONSTRAINT read_position_pkey PRIMARY KEY (one),
-    CONSTRAINT position_one_check CHECK (one)
+    CONSTRAINT read_position_one_check CHECK (one)
 );
 COMMENT ON TABLE wa.read_position IS 'how far the event stream is read: events visible in this snapshot are handled';
 

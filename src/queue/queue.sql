@@ -186,7 +186,7 @@ CREATE TABLE wa.announced (
     announced_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT announced_pkey PRIMARY KEY (key)
 );
-CREATE INDEX once_message_idx ON wa.announced (message_id);
+CREATE INDEX announced_message_idx ON wa.announced (message_id);
 COMMENT ON TABLE wa.announced IS 'what has been announced and is not announced again, for ever or for a while; only the worker writes it';
 COMMENT ON COLUMN wa.announced.key IS 'what was announced';
 COMMENT ON COLUMN wa.announced.message_id IS 'message that announced it; 0: it counts as announced without one';
