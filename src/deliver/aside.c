@@ -154,7 +154,7 @@ set_aside(int64 id, ErrorData *error)
 	wa_wake_note_trouble(WA_TROUBLE_ROWS, naside, psprintf("message " INT64_FORMAT ": %s", id, error->message));
 	ereport(WARNING,
 			(errmsg("sicantik_wa cannot write message " INT64_FORMAT " of the ledger: %s", id, error->message),
-			 error->context ? errcontext("%s", error->context) : 0,
+			 error->context ? errdetail("It was raised in: %s.", error->context) : 0,
 			 errhint("The message is set aside, and tried again every minute; the others go on.")));
 }
 
