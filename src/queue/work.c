@@ -315,14 +315,16 @@ wa_queue_was_accepted(int64 id, int attempt, TimestampTz *at)
 	static WaStatement look =
 		WA_STATEMENT("SELECT finished_at FROM wa.attempt WHERE message_id = $1 AND attempt = $2 AND outcome = 'accepted'");
 	WaArgs		args = {0};
+	WaRows		rows;
 	bool		found;
 
 	wa_arg_int8(&args, id);
 	wa_arg_int4(&args, attempt);
-	found = wa_query(&look, &args) > 0;
+	rows = wa_query(&look, &args);
+	found = rows.n > 0;
 	if (found)
-		*at = wa_row_timestamptz(0, 1);
-	SPI_freetuptable(SPI_tuptable);
+		*at = wa_row_timestamptz(rows, 0, 1);
+	wa_rows_free(rows);
 	return found;
 }
 
