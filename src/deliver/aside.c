@@ -240,7 +240,7 @@ wa_deliver_aside_attempts(const WaAttemptRow *attempts, int n)
 static void
 write_conclusions(void *about, int first, int n)
 {
-	wa_queue_conclude((const WaVerdictRow *) about + first, n);
+	wa_queue_conclude((WaVerdictRow *) about + first, n);
 }
 
 /*

@@ -81,7 +81,7 @@ resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
 	if (!wa_deliver_outcome_of_doubt(row, verdict))
 		return false;
 	again.repeats++;
-	again.ntried = 0;
+	again.tried.n = 0;
 	return wa_deliver_schedule_add(&again);
 }
 

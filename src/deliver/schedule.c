@@ -162,10 +162,10 @@ wa_deliver_schedule_add(const WaReadyRow *row)
 	item->fallback = row->fallback;
 	item->fallback_when_paced = row->fallback_when_paced;
 	item->last_provider = keep(row->attempts > 0 ? row->provider : NULL);
-	for (int i = 0; i < row->ntried; i++)
-		if (row->tried[i])
-			add_tried(item, row->tried[i]);
-	item->refusal = row->ntried > 0 ? row->reason : WA_REASON_NONE;
+	for (int i = 0; i < row->tried.n; i++)
+		if (row->tried.list[i])
+			add_tried(item, row->tried.list[i]);
+	item->refusal = row->tried.n > 0 ? row->reason : WA_REASON_NONE;
 	item->wait_s = -1;
 	item->waits = row->waits;
 	item->repeats = row->repeats;

@@ -28,7 +28,7 @@
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/app_table.h"
-#include "pg/query.h"
+#include "pg/columns.h"
 #include "pg/subscribed.h"
 #include "pg/subtransaction.h"
 #include "sicantik_wa.h"
@@ -77,29 +77,38 @@ stop(WaIdentity *identity, bool is_copy, char *why)
 	identity->why = why;
 }
 
+#define STAMP(X, row) \
+	X(row, text, system_identifier, "system_identifier") \
+	X(row, int8, database_oid, "database_oid") \
+	X(row, int4, timeline, "timeline") \
+	X(row, text, odoo_uuid, "odoo_uuid") \
+	X(row, text, instance, "instance") \
+	X(row, boolean, odoo_neutralized, "odoo_neutralized") \
+	X(row, int8, hold_message_id, "hold_message_id") \
+	X(row, text, hold_snapshot, "hold_snapshot::text") \
+	X(row, int8, hold_event_id, "hold_event_id") \
+	X(row, boolean, synchronous, "synchronous") \
+	X(row, text, doubt_snapshot, "doubt_snapshot::text") \
+	X(row, time, doubt_until, "doubt_until")
+WA_DEFINE_ROW(Stamp, stamp_row, STAMP);
+
 /*
  * Compare the stamp with what this database is now.  Returns NULL if it fits,
  * else the difference as a clause.
  */
 static char *
-difference(WaRows rows, const WaOdooFacts *odoo)
+difference(const Stamp * stamp, const WaOdooFacts *odoo)
 {
-	char	   *system_identifier = wa_row_text(rows, 0, 1);
-	int64		database_oid = wa_row_int8(rows, 0, 2);
-	int32		timeline = wa_row_int4(rows, 0, 3);
-	char	   *uuid = wa_row_text(rows, 0, 4);
-	char	   *instance = wa_row_text(rows, 0, 5);
-
-	if (strcmp(system_identifier, psprintf(UINT64_FORMAT, GetSystemIdentifier())) != 0)
+	if (strcmp(stamp->system_identifier, psprintf(UINT64_FORMAT, GetSystemIdentifier())) != 0)
 		return "it was armed in another cluster (or before pg_upgrade)";
-	if (database_oid != (int64) MyDatabaseId)
+	if (stamp->database_oid != (int64) MyDatabaseId)
 		return "it is a copy of the database that was armed";
-	if (instance && instance[0] != '\0' && strcmp(instance, wa_guc_instance) != 0)
+	if (stamp->instance && stamp->instance[0] != '\0' && strcmp(stamp->instance, wa_guc_instance) != 0)
 		return psprintf("it was armed on instance \"%s\", and this is instance \"%s\"",
-						instance, wa_guc_instance);
-	if (!wa_identity_same_history(timeline, GetWALInsertionTimeLine()))
+						stamp->instance, wa_guc_instance);
+	if (!wa_identity_same_history(stamp->timeline, GetWALInsertionTimeLine()))
 		return "it was recovered to a point in the past after it was armed";
-	if (uuid && odoo->uuid && strcmp(uuid, odoo->uuid) != 0)
+	if (stamp->odoo_uuid && odoo->uuid && strcmp(stamp->odoo_uuid, odoo->uuid) != 0)
 		return "Odoo gave it another database.uuid after it was armed";
 	return NULL;
 }
@@ -111,14 +120,12 @@ difference(WaRows rows, const WaOdooFacts *odoo)
 void
 wa_identity_check(WaIdentity *identity)
 {
-	static WaStatement stamp =
-		WA_STATEMENT("SELECT system_identifier, database_oid, timeline, odoo_uuid, instance,"
-					 " odoo_neutralized, hold_message_id, hold_snapshot::text, hold_event_id,"
-					 " synchronous, doubt_snapshot::text, doubt_until FROM wa.identity");
+	static WaStatement read = WA_STATEMENT_OF(&stamp_row, "SELECT {columns} FROM wa.identity");
 	static WaStatement has_mode =
 		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
 	WaOdooFacts odoo;
 	WaRows		rows;
+	Stamp		stamp;
 	char	   *subscription;
 	char	   *why;
 	char	   *mode;
@@ -139,7 +146,7 @@ wa_identity_check(WaIdentity *identity)
 		return;
 	}
 	wa_identity_read_odoo(&odoo);
-	rows = wa_query(&stamp, NULL);
+	rows = wa_query(&read, NULL);
 	if (rows.n == 0)
 	{
 		if (wa_query(&has_mode, NULL).n > 0)
@@ -148,21 +155,22 @@ wa_identity_check(WaIdentity *identity)
 			stop(identity, false, "wa_setup() has not been run in this database");
 		return;
 	}
-	identity->hold_message_id = wa_row_int8(rows, 0, 7);
-	identity->hold_snapshot = wa_row_text(rows, 0, 8);
-	identity->hold_event_id = wa_row_int8(rows, 0, 9);
-	identity->synchronous = wa_row_bool(rows, 0, 10);
-	identity->doubt_snapshot = wa_row_text(rows, 0, 11);
-	identity->doubt_until = wa_row_timestamptz(rows, 0, 12);
-	switched = wa_row_int4(rows, 0, 3) != (int32) GetWALInsertionTimeLine();
-	why = difference(rows, &odoo);
+	wa_row_read(rows, 0, &stamp_row, &stamp);
+	identity->hold_message_id = stamp.hold_message_id;
+	identity->hold_snapshot = stamp.hold_snapshot;
+	identity->hold_event_id = stamp.hold_event_id;
+	identity->synchronous = stamp.synchronous;
+	identity->doubt_snapshot = stamp.doubt_snapshot;
+	identity->doubt_until = stamp.doubt_until;
+	switched = stamp.timeline != (int32) GetWALInsertionTimeLine();
+	why = difference(&stamp, &odoo);
 	if (why)
 	{
 		stop(identity, true,
 			 psprintf("this database may not send: %s; wa_arm() lets it send", why));
 		return;
 	}
-	if (odoo.neutralized && !wa_row_bool(rows, 0, 6))
+	if (odoo.neutralized && !stamp.odoo_neutralized)
 	{
 		stop(identity, true,
 			 "Odoo has neutralized this database (database.is_neutralized); wa_arm() lets it send all the same");

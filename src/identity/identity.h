@@ -41,12 +41,12 @@ typedef struct WaIdentity
 	char	   *why;			/* sentence for people; NULL while it may send */
 	char	   *test_number;	/* WA_MODE_TEST */
 	int64		hold_message_id;
-	char	   *hold_snapshot;	/* text form, or NULL */
+	const char *hold_snapshot;	/* text form, or NULL */
 	int64		hold_event_id;
 	bool		switched;		/* there was a failover, and the queue has not
 								 * been treated yet */
 	bool		synchronous;	/* the primary waited for its standbys */
-	char	   *doubt_snapshot; /* events visible in it were there at the last
+	const char *doubt_snapshot; /* events visible in it were there at the last
 								 * failover; text form, or NULL */
 	TimestampTz doubt_until;	/* when that was, 0: none */
 } WaIdentity;

@@ -17,63 +17,58 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "pg/query.h"
+#include "pg/columns.h"
 #include "queue/law.h"
 #include "queue/queue.h"
+#include "queue/stored.h"
 #include "queue/work.h"
 
-/* Columns of a ready message, in the order that read_rows() takes them. */
-#define READY_COLUMNS \
-	"m.id, r.claimed_at, r.provider, r.attempt, m.scenario, m.priority," \
-	" m.number, m.template_key, m.wanted_provider, m.partner_id, m.requires_opt_in," \
-	" m.expires_at, m.dedupe_key, m.attempts, m.created_at, m.state, m.reason, m.provider," \
-	" m.unknown_policy, m.fallback, m.fallback_when_paced, m.refused_by, m.backoffs, m.repeats," \
-	" starts_with(m.number_source, 'res_partner.'), m.due_at IS NOT NULL"
+static const WaColumn ready_columns[] = {
+	WA_COLUMN(WaReadyRow, int8, id, "m.id"),
+	WA_COLUMN(WaReadyRow, state, state, WA_SQL_STATE_OF("m")),
+	WA_COLUMN(WaReadyRow, reason, reason, "m.reason"),
+	WA_COLUMN(WaReadyRow, time, claimed_at, "r.claimed_at"),
+	WA_COLUMN(WaReadyRow, text, claimed_provider, "r.provider"),
+	WA_COLUMN(WaReadyRow, int4, attempt, "r.attempt"),
+	WA_COLUMN(WaReadyRow, text, scenario, "m.scenario"),
+	WA_COLUMN(WaReadyRow, boolean, high, "m.priority = 'high'"),
+	WA_COLUMN(WaReadyRow, boolean, low, "m.priority = 'low'"),
+	WA_COLUMN(WaReadyRow, text, number, "m.number"),
+	WA_COLUMN(WaReadyRow, text, template_key, "m.template_key"),
+	WA_COLUMN(WaReadyRow, text, wanted_provider, "m.wanted_provider"),
+	WA_COLUMN(WaReadyRow, int8, partner_id, "m.partner_id"),
+	WA_COLUMN(WaReadyRow, boolean, of_contact, "starts_with(m.number_source, 'res_partner.')"),
+	WA_COLUMN(WaReadyRow, boolean, requires_opt_in, "m.requires_opt_in"),
+	WA_COLUMN(WaReadyRow, time, expires_at, "m.expires_at"),
+	WA_COLUMN(WaReadyRow, text, dedupe_key, "m.dedupe_key"),
+	WA_COLUMN(WaReadyRow, int4, attempts, "m.attempts"),
+	WA_COLUMN(WaReadyRow, time, created_at, "m.created_at"),
+	WA_COLUMN(WaReadyRow, text, provider, "m.provider"),
+	WA_COLUMN(WaReadyRow, text, unknown_policy, "m.unknown_policy"),
+	WA_COLUMN(WaReadyRow, boolean, fallback, "m.fallback"),
+	WA_COLUMN(WaReadyRow, boolean, fallback_when_paced, "m.fallback_when_paced"),
+	WA_COLUMN(WaReadyRow, texts, tried, "m.refused_by"),
+	WA_COLUMN(WaReadyRow, int4, waits, "m.backoffs"),
+	WA_COLUMN(WaReadyRow, int4, repeats, "m.repeats"),
+};
+static const WaRowType ready_row = WA_ROW_TYPE(WaReadyRow, ready_columns);
 
 static int
-read_rows(WaRows rows, WaReadyRow **ready)
+read_ready(WaRows rows, WaReadyRow **list)
 {
-	WaReadyRow *list = palloc0(sizeof(WaReadyRow) * Max(rows.n, 1));
+	int			n;
 
-	for (uint64 i = 0; i < rows.n; i++)
+	*list = wa_rows_read(rows, &ready_row, &n);
+	for (int i = 0; i < n; i++)
 	{
-		WaReadyRow *row = &list[i];
-		char	   *priority = wa_row_text(rows, i, 6);
-		WaState		state = wa_queue_state_read(wa_row_text(rows, i, 16), wa_row_bool(rows, i, 26));
+		WaReadyRow *row = &(*list)[i];
 
-		row->id = wa_row_int8(rows, i, 1);
-		row->claimed_at = wa_row_timestamptz(rows, i, 2);
-		row->claimed = row->claimed_at != 0 && state == WA_STATE_SENDING;
-		row->in_doubt = state == WA_STATE_DOUBT;
-		row->over = !row->claimed && !row->in_doubt && state != WA_STATE_QUEUED;
-		row->claimed_provider = wa_row_text(rows, i, 3);
-		row->attempt = wa_row_int4(rows, i, 4);
-		row->scenario = wa_row_text(rows, i, 5);
+		row->claimed = row->claimed_at != 0 && row->state == WA_STATE_SENDING;
+		row->in_doubt = row->state == WA_STATE_DOUBT;
+		row->over = !row->claimed && !row->in_doubt && row->state != WA_STATE_QUEUED;
 		row->by_hand = row->scenario == NULL;
-		row->high = strcmp(priority, "high") == 0;
-		row->low = strcmp(priority, "low") == 0;
-		row->number = wa_row_text(rows, i, 7);
-		row->template_key = wa_row_text(rows, i, 8);
-		row->wanted_provider = wa_row_text(rows, i, 9);
-		row->partner_id = wa_row_int8(rows, i, 10);
-		row->requires_opt_in = wa_row_bool(rows, i, 11);
-		row->expires_at = wa_row_timestamptz(rows, i, 12);
-		row->dedupe_key = wa_row_text(rows, i, 13);
-		row->attempts = wa_row_int4(rows, i, 14);
-		row->created_at = wa_row_timestamptz(rows, i, 15);
-		row->reason = wa_queue_reason_read(wa_row_text(rows, i, 17));
-		row->provider = wa_row_text(rows, i, 18);
-		row->unknown_policy = wa_row_text(rows, i, 19);
-		row->fallback = wa_row_bool(rows, i, 20);
-		row->fallback_when_paced = wa_row_bool(rows, i, 21);
-		row->tried = wa_row_text_array(rows, i, 22, &row->ntried);
-		row->waits = wa_row_int4(rows, i, 23);
-		row->repeats = wa_row_int4(rows, i, 24);
-		row->of_contact = wa_row_bool(rows, i, 25);
 	}
-	wa_rows_free(rows);
-	*ready = list;
-	return (int) rows.n;
+	return n;
 }
 
 /*
@@ -85,14 +80,14 @@ int
 wa_queue_load(int64 after_id, int limit, WaReadyRow **rows)
 {
 	static WaStatement load =
-		WA_STATEMENT("SELECT " READY_COLUMNS
-					 " FROM (SELECT * FROM wa.ready WHERE message_id > $1 ORDER BY message_id LIMIT $2) AS r"
-					 " JOIN wa.message AS m ON m.id = r.message_id ORDER BY m.id");
+		WA_STATEMENT_OF(&ready_row, "SELECT {columns}"
+						" FROM (SELECT * FROM wa.ready WHERE message_id > $1 ORDER BY message_id LIMIT $2) AS r"
+						" JOIN wa.message AS m ON m.id = r.message_id ORDER BY m.id");
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, after_id);
 	wa_arg_int8(&args, limit);
-	return read_rows(wa_query(&load, &args), rows);
+	return read_ready(wa_query(&load, &args), rows);
 }
 
 /*
@@ -102,13 +97,12 @@ int
 wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows)
 {
 	static WaStatement load =
-		WA_STATEMENT("SELECT " READY_COLUMNS
-					 " FROM wa.ready AS r JOIN wa.message AS m ON m.id = r.message_id"
-					 " WHERE r.message_id = ANY ($1) ORDER BY m.id");
+		WA_STATEMENT_OF(&ready_row, "SELECT {columns} FROM wa.ready AS r JOIN wa.message AS m ON m.id = r.message_id"
+						" WHERE r.message_id = ANY ($1) ORDER BY m.id");
 	WaArgs		args = {0};
 
 	wa_arg_int8_array(&args, ids, n);
-	return read_rows(wa_query(&load, &args), rows);
+	return read_ready(wa_query(&load, &args), rows);
 }
 
 /*
@@ -203,6 +197,16 @@ wa_queue_forget_ready(const int64 *ids, int n)
 	wa_query(&forget, &args);
 }
 
+static const WaColumn claimed_columns[] = {
+	WA_COLUMN(WaClaimed, int8, id, "m.id"),
+	WA_COLUMN(WaClaimed, text, number, "coalesce(c.number, m.number)"),
+	WA_COLUMN(WaClaimed, text, template_key, "m.template_key"),
+	WA_COLUMN(WaClaimed, json, params, "m.params"),
+	WA_COLUMN(WaClaimed, text, body, "m.body"),
+	WA_COLUMN(WaClaimed, int4, attempt, "m.attempts"),
+};
+static const WaRowType claimed_row = WA_ROW_TYPE(WaClaimed, claimed_columns);
+
 /*
  * Mark messages as on the wire and fetch what the wire needs.  Only those that
  * are still queued are claimed and returned.  numbers[i] NULL: the message's
@@ -219,35 +223,36 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 					 " FROM unnest($1, $2) AS c(id, provider), wa.message AS m"
 					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED));
 	static WaStatement claim =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(SENDING) ", provider = c.provider, route = c.route,"
-					 " reason = NULL, detail = NULL, due_at = NULL, attempts = attempts + 1"
-					 " FROM unnest($1, $2, $3, $4) AS c(id, provider, route, number)"
-					 " WHERE m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
-					 " RETURNING m.id, coalesce(c.number, m.number), m.template_key, m.params::text, m.body, m.attempts");
+		WA_STATEMENT_OF(&claimed_row, "UPDATE wa.message AS m SET state = " WA_SQL_STATE(SENDING) ", provider = c.provider, route = c.route,"
+						" reason = NULL, detail = NULL, due_at = NULL, attempts = attempts + 1"
+						" FROM unnest($1, $2, $3, $4) AS c(id, provider, route, number)"
+						" WHERE m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
+						" RETURNING {columns}");
 	WaArgs		args = {0};
-	WaRows		rows;
-	WaClaimed  *list;
+	int			got;
 
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_text_array(&args, providers, n);
 	wa_query(&mark, &args);
 	wa_arg_text_array(&args, routes, n);
 	wa_arg_text_array(&args, numbers, n);
-	rows = wa_queue_change(WA_CHANGE_CLAIM, &claim, &args);
-	list = palloc0(sizeof(WaClaimed) * Max(rows.n, 1));
-	for (uint64 i = 0; i < rows.n; i++)
-	{
-		list[i].id = wa_row_int8(rows, i, 1);
-		list[i].number = wa_row_text(rows, i, 2);
-		list[i].template_key = wa_row_text(rows, i, 3);
-		list[i].params = wa_row_text(rows, i, 4);
-		list[i].body = wa_row_text(rows, i, 5);
-		list[i].attempt = wa_row_int4(rows, i, 6);
-	}
-	wa_rows_free(rows);
-	*claimed = list;
-	return (int) rows.n;
+	*claimed = wa_rows_read(wa_queue_change(WA_CHANGE_CLAIM, &claim, &args), &claimed_row, &got);
+	return got;
 }
+
+static const WaColumn attempt_columns[] = {
+	WA_COLUMN(WaAttemptRow, int8, message_id, "message_id"),
+	WA_COLUMN(WaAttemptRow, int4, attempt, "attempt"),
+	WA_COLUMN(WaAttemptRow, text, provider, "provider"),
+	WA_COLUMN(WaAttemptRow, time, started_at, "started_at"),
+	WA_COLUMN(WaAttemptRow, time, finished_at, "finished_at"),
+	WA_COLUMN(WaAttemptRow, int4, http_status, "nullif(http_status, 0)"),
+	WA_COLUMN(WaAttemptRow, text, provider_code, "nullif(provider_code, '')"),
+	WA_COLUMN(WaAttemptRow, text, outcome, "outcome"),
+	WA_COLUMN(WaAttemptRow, text, response, "response"),
+	WA_COLUMN(WaAttemptRow, text, unlisted, "nullif(unlisted, '')"),
+};
+static const WaRowType attempt_row = WA_ROW_TYPE(WaAttemptRow, attempt_columns);
 
 /*
  * Write attempts that are over.
@@ -256,52 +261,13 @@ void
 wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 {
 	static WaStatement insert =
-		WA_STATEMENT("INSERT INTO wa.attempt (message_id, attempt, provider, started_at, finished_at,"
-					 " http_status, provider_code, outcome, response, unlisted)"
-					 " SELECT id, attempt, provider, started_at, finished_at, nullif(http_status, 0),"
-					 " nullif(code, ''), outcome, response, nullif(unlisted, '')"
-					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS a(id, attempt, provider, started_at,"
-					 " finished_at, http_status, code, outcome, response, unlisted)"
-					 " ON CONFLICT (message_id, attempt) DO NOTHING");
-	int64	   *ids;
-	int32	   *numbers;
-	int32	   *statuses;
-	const char **texts[5];
-	TimestampTz *times[2];
+		WA_STATEMENT_OF(&attempt_row, "INSERT INTO wa.attempt ({members}) SELECT {columns} FROM unnest({arrays}) AS a({members})"
+						" ON CONFLICT (message_id, attempt) DO NOTHING");
 	WaArgs		args = {0};
 
 	if (n == 0)
 		return;
-	ids = palloc(sizeof(int64) * n);
-	numbers = palloc(sizeof(int32) * n);
-	statuses = palloc(sizeof(int32) * n);
-	for (int t = 0; t < 5; t++)
-		texts[t] = palloc(sizeof(char *) * n);
-	for (int t = 0; t < 2; t++)
-		times[t] = palloc(sizeof(TimestampTz) * n);
-	for (int i = 0; i < n; i++)
-	{
-		ids[i] = attempts[i].message_id;
-		numbers[i] = attempts[i].attempt;
-		statuses[i] = attempts[i].http_status;
-		texts[0][i] = attempts[i].provider;
-		texts[1][i] = attempts[i].provider_code;
-		texts[2][i] = attempts[i].outcome;
-		texts[3][i] = attempts[i].response;
-		texts[4][i] = attempts[i].unlisted;
-		times[0][i] = attempts[i].started_at;
-		times[1][i] = attempts[i].finished_at;
-	}
-	wa_arg_int8_array(&args, ids, n);
-	wa_arg_int4_array(&args, numbers, n);
-	wa_arg_text_array(&args, texts[0], n);
-	wa_arg_timestamptz_array(&args, times[0], n);
-	wa_arg_timestamptz_array(&args, times[1], n);
-	wa_arg_int4_array(&args, statuses, n);
-	wa_arg_text_array(&args, texts[1], n);
-	wa_arg_text_array(&args, texts[2], n);
-	wa_arg_text_array(&args, texts[3], n);
-	wa_arg_text_array(&args, texts[4], n);
+	wa_arg_rows(&args, &attempt_row, attempts, n);
 	wa_query(&insert, &args);
 }
 
@@ -352,6 +318,23 @@ legal_from(WaState to, WaReason reason)
 	return known[to][reason];
 }
 
+static const WaColumn verdict_columns[] = {
+	WA_COLUMN(WaVerdictRow, int8, id, "id"),
+	WA_COLUMN(WaVerdictRow, state, state, "state"),
+	WA_COLUMN(WaVerdictRow, reason, reason, "reason"),
+	WA_COLUMN(WaVerdictRow, text, detail, "detail"),
+	WA_COLUMN(WaVerdictRow, text, provider_message_id, "provider_message_id"),
+	WA_COLUMN(WaVerdictRow, text, provider, "provider"),
+	WA_COLUMN(WaVerdictRow, text, route, "route"),
+	WA_COLUMN(WaVerdictRow, time, due_at, "due_at"),
+	WA_COLUMN(WaVerdictRow, time, sent_at, "sent_at"),
+	WA_COLUMN(WaVerdictRow, tried, tried, "tried"),
+	WA_COLUMN(WaVerdictRow, int4, waits, "waits"),
+	WA_COLUMN(WaVerdictRow, int4, repeats, "repeats"),
+	WA_COLUMN(WaVerdictRow, text, legal_from, "legal_from"),
+};
+static const WaRowType verdict_row = WA_ROW_TYPE(WaVerdictRow, verdict_columns);
+
 /*
  * Set how messages go on: at an end, ready again (queued, due_at 0), or due
  * later (queued or in doubt, due_at set).  One from whose state that is no legal
@@ -359,20 +342,19 @@ legal_from(WaState to, WaReason reason)
  * stays as it is, and those beside it go on; sent is told of all.
  */
 void
-wa_queue_conclude(const WaVerdictRow *verdicts, int n)
+wa_queue_conclude(WaVerdictRow *verdicts, int n)
 {
 	static WaStatement update =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
-					 " provider_message_id = coalesce(v.provider_message_id, m.provider_message_id),"
-					 " provider = coalesce(v.provider, m.provider), route = coalesce(v.route, m.route),"
-					 " due_at = v.due_at, sent_at = coalesce(v.sent_at, m.sent_at),"
-					 " refused_by = CASE v.tried WHEN 0 THEN m.refused_by WHEN 1 THEN array_append(m.refused_by, m.provider) END,"
-					 " backoffs = m.backoffs + v.waits, repeats = m.repeats + v.repeats,"
-					 " finished_at = CASE WHEN v.state IN " WA_SQL_STATES(WA_WAITING) " OR v.due_at IS NOT NULL THEN NULL"
-					 " ELSE clock_timestamp() END"
-					 " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS v(id, state, reason, detail,"
-					 " provider_message_id, provider, route, legal_from, due_at, sent_at, tried, waits, repeats)"
-					 " WHERE m.id = v.id AND " WA_SQL_STATE_OF("m") " = ANY (v.legal_from::text[])");
+		WA_STATEMENT_OF(&verdict_row, "UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
+						" provider_message_id = coalesce(v.provider_message_id, m.provider_message_id),"
+						" provider = coalesce(v.provider, m.provider), route = coalesce(v.route, m.route),"
+						" due_at = v.due_at, sent_at = coalesce(v.sent_at, m.sent_at),"
+						" refused_by = CASE v.tried WHEN 0 THEN m.refused_by WHEN 1 THEN array_append(m.refused_by, m.provider) END,"
+						" backoffs = m.backoffs + v.waits, repeats = m.repeats + v.repeats,"
+						" finished_at = CASE WHEN v.state IN " WA_SQL_STATES(WA_WAITING) " OR v.due_at IS NOT NULL THEN NULL"
+						" ELSE clock_timestamp() END"
+						" FROM unnest({arrays}) AS v({members})"
+						" WHERE m.id = v.id AND " WA_SQL_STATE_OF("m") " = ANY (v.legal_from::text[])");
 	static WaStatement remove =
 		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");
 	static WaStatement release =
@@ -381,14 +363,10 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 	static WaStatement due =
 		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)"
 					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at");
-	const char **texts[7];
-	int64	   *ids;
 	int64	   *removed;
 	int64	   *again;
 	int64	   *due_ids;
 	TimestampTz *due_times;
-	TimestampTz *times[2];
-	int32	   *counts[3];
 	int			nremoved = 0;
 	int			nagain = 0;
 	int			ndue = 0;
@@ -396,34 +374,15 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 
 	if (n == 0)
 		return;
-	ids = palloc(sizeof(int64) * n);
 	removed = palloc(sizeof(int64) * n);
 	again = palloc(sizeof(int64) * n);
 	due_ids = palloc(sizeof(int64) * n);
 	due_times = palloc(sizeof(TimestampTz) * n);
-	for (int t = 0; t < 7; t++)
-		texts[t] = palloc(sizeof(char *) * n);
-	for (int t = 0; t < 2; t++)
-		times[t] = palloc(sizeof(TimestampTz) * n);
-	for (int t = 0; t < 3; t++)
-		counts[t] = palloc(sizeof(int32) * n);
 	for (int i = 0; i < n; i++)
 	{
-		const WaVerdictRow *v = &verdicts[i];
+		WaVerdictRow *v = &verdicts[i];
 
-		ids[i] = v->id;
-		texts[0][i] = wa_queue_state_name(v->state);
-		texts[1][i] = wa_queue_reason_name(v->reason);
-		texts[2][i] = v->detail;
-		texts[3][i] = v->provider_message_id;
-		texts[4][i] = v->provider;
-		texts[5][i] = v->route;
-		texts[6][i] = legal_from(v->state, v->reason);
-		times[0][i] = v->due_at;
-		times[1][i] = v->sent_at;
-		counts[0][i] = v->tried;
-		counts[1][i] = v->waits;
-		counts[2][i] = v->repeats;
+		v->legal_from = legal_from(v->state, v->reason);
 		if (v->state == WA_STATE_QUEUED && v->due_at == 0)
 			again[nagain++] = v->id;
 		else
@@ -434,13 +393,7 @@ wa_queue_conclude(const WaVerdictRow *verdicts, int n)
 			due_times[ndue++] = v->due_at;
 		}
 	}
-	wa_arg_int8_array(&args, ids, n);
-	for (int t = 0; t < 7; t++)
-		wa_arg_text_array(&args, texts[t], n);
-	wa_arg_timestamptz_array(&args, times[0], n);
-	wa_arg_timestamptz_array(&args, times[1], n);
-	for (int t = 0; t < 3; t++)
-		wa_arg_int4_array(&args, counts[t], n);
+	wa_arg_rows(&args, &verdict_row, verdicts, n);
 	wa_queue_change(WA_CHANGE_CONCLUDE, &update, &args);
 	if (nremoved > 0)
 	{

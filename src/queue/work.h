@@ -15,12 +15,14 @@
 
 #include "datatype/timestamp.h"
 
+#include "pg/columns.h"
 #include "queue/state.h"
 
 /* A message that is ready, as the scheduler needs it. */
 typedef struct WaReadyRow
 {
 	int64		id;
+	WaState		state;
 	bool		claimed;		/* was on the wire when its worker ended */
 	char	   *claimed_provider;
 	int			attempt;
@@ -47,8 +49,7 @@ typedef struct WaReadyRow
 	char	   *unknown_policy; /* resend, give up, hold */
 	bool		fallback;
 	bool		fallback_when_paced;
-	char	  **tried;			/* refused it since the last back-off wait */
-	int			ntried;
+	WaTexts		tried;			/* refused it since the last back-off wait */
 	int			waits;			/* back-off waits so far */
 	int			repeats;		/* sent again although in doubt */
 } WaReadyRow;
@@ -88,7 +89,11 @@ typedef struct WaVerdictRow
 	WaTried		tried;
 	int			waits;			/* add to the back-off waits */
 	int			repeats;		/* add to the repeats */
+	const char *legal_from;		/* filled in by wa_queue_conclude() */
 } WaVerdictRow;
+
+#define WA_TYPE_tried		wa_row_type_int4
+#define WA_FITS_tried(x)	_Generic((x), WaTried: 0)
 
 /* One HTTP attempt that is over. */
 typedef struct WaAttemptRow
@@ -125,7 +130,7 @@ extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *provi
 									  int n, WaClaimed **claimed);
 extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n);
 extern PGDLLEXPORT bool wa_queue_was_accepted(int64 id, int attempt, TimestampTz *at);
-extern PGDLLEXPORT void wa_queue_conclude(const WaVerdictRow *verdicts, int n);
+extern PGDLLEXPORT void wa_queue_conclude(WaVerdictRow *verdicts, int n);
 
 /* refusal.c */
 extern PGDLLEXPORT void wa_queue_refusals(const char *provider, const char *words, int64 message,
