@@ -79,13 +79,13 @@ typedef struct WaMissingSetting
 	const char *scenarios;		/* that need it, "a, b" */
 } WaMissingSetting;
 
+struct WaComposer;
 struct WaTemplate;
 extern const char *wa_admin_missing_setting(const struct WaTemplate *template);
 extern int	wa_admin_missing_settings(WaMissingSetting **list);
 
 /* supplied.c */
-extern bool wa_admin_supplied(const char *scenario, const char *name);
-extern char *wa_admin_unsupplied(const char *scenario, const struct WaTemplate *template);
+extern char *wa_admin_unsupplied(const struct WaComposer *composer, const struct WaTemplate *template);
 
 /* template_rules.c: no SPI needed */
 extern bool wa_admin_key_valid(const char *key);

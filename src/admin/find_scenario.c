@@ -83,7 +83,7 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 	WaSaid		problem;
 	WaSaid		next;
 	char	   *lacking = NULL;
-	bool		built_in = wa_compose_is_built_in(scenario) || wa_compose_calendar_is_built_in(scenario);
+	bool		built_in = wa_compose_is_built_in(scenario);
 
 	if (!scenario->active)
 	{

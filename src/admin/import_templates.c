@@ -19,8 +19,8 @@
 #include "utils/json.h"
 
 #include "admin/admin.h"
-#include "admin/defaults.h"
 #include "admin/import.h"
+#include "compose/record_values.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "route/provider.h"
@@ -29,19 +29,6 @@ extern Datum wa_sql_set_template(PG_FUNCTION_ARGS);
 extern Datum wa_sql_map_template(PG_FUNCTION_ARGS);
 
 #define OWN_TEXT_PREFIX		"izin_"
-
-/* Odoo's keys of the seven notifications. */
-static const char *const key_aliases[][2] = {
-	{"izin_selesai_diproses", "permit_ready"},
-	{"permit_reminder", "permit_expiry_warning"},
-	{"izin_peringatan_berlaku", "permit_expiry_warning"},
-	{"izin_update_status", "status_update"},
-	{"renewal_approved", "permit_renewal_approved"},
-	{"izin_perpanjangan_disetujui", "permit_renewal_approved"},
-	{"izin_dokumen_baru", "document_pending"},
-	{"izin_perlu_approval", "approval_required"},
-	{"izin_reminder", "reminder"},
-};
 
 /* Odoo's names of values, as far as ours differ. */
 static const char *const value_aliases[][2] = {
@@ -187,16 +174,19 @@ translated_body(const char *body)
 static bool
 is_standard(const char *key)
 {
-	for (const WaDefaultTemplate *t = wa_admin_default_templates; t->key; t++)
-		if (strcmp(t->key, key) == 0)
-			return true;
-	return false;
+	return wa_compose_composer(key) != NULL;
 }
 
 static const char *
 our_key(char **row)
 {
-	return alias_of(key_aliases, lengthof(key_aliases), row[T_KEY]);
+	const WaComposer *composer;
+
+	for (size_t c = 0; (composer = wa_compose_composer_at(c)) != NULL; c++)
+		for (int i = 0; i < lengthof(composer->odoo_keys); i++)
+			if (wa_odoo_is(composer->odoo_keys[i], row[T_KEY]))
+				return composer->name;
+	return row[T_KEY];
 }
 
 /*
@@ -209,11 +199,13 @@ unsupplied(const char *key, const char *list)
 	WaTemplate *template = wa_route_load_template(key);
 	int			n;
 	char	  **names = parameter_names(list, is_standard(key), &n);
+	WaValues	supplied = {0};
 	char	   *lacking = NULL;
 
+	wa_compose_supplied(wa_compose_composer(key), &supplied);
 	for (int i = 0; names && i < n; i++)
 	{
-		if (!wa_admin_supplied(key, names[i]) &&
+		if (wa_compose_values_find(&supplied, names[i]) == NULL &&
 			!(template && strstr(template->body, psprintf("{{%s}}", names[i]))))
 			lacking = lacking ? psprintf("%s, %s", lacking, names[i]) : names[i];
 	}

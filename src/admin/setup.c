@@ -21,6 +21,7 @@
 #include "admin/admin.h"
 #include "admin/defaults.h"
 #include "admin/findings.h"
+#include "compose/scenario.h"
 #include "identity/identity.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -96,27 +97,32 @@ setup_templates(FunctionCallInfo fcinfo)
 	static WaStatement rename =
 		WA_STATEMENT("UPDATE wa.template SET body = $2 WHERE key = $1 AND body = $3 AND body <> $2");
 	char	   *office = wa_office_get("office_name");
+	const WaComposer *composer;
 
-	for (const WaDefaultTemplate *t = wa_admin_default_templates; t->key; t++)
+	for (size_t c = 0; (composer = wa_compose_composer_at(c)) != NULL; c++)
 	{
-		char	   *item = psprintf("template %s", t->key);
-		char	   *body = wa_admin_default_body(t, office);
+		const WaDefaults *text = &composer->defaults;
+		char	   *item = psprintf("template %s", composer->name);
+		char	   *body = wa_admin_default_body(text->body, office);
 		WaArgs		args = {0};
+		int			n = 0;
 
-		wa_arg_text(&args, t->key);
-		wa_arg_text(&args, t->name);
+		while (text->parameters[n])
+			n++;
+		wa_arg_text(&args, composer->name);
+		wa_arg_text(&args, text->name);
 		wa_arg_text(&args, body);
-		wa_arg_text_array(&args, t->parameters, t->nparameters);
+		wa_arg_text_array(&args, text->parameters, n);
 		if (wa_query(&add, &args).n > 0)
 		{
-			wa_call_say(fcinfo, item, "added", t->name);
+			wa_call_say(fcinfo, item, "added", text->name);
 			continue;
 		}
 		/* a text of ours that nobody has changed gets the office's name */
 		memset(&args, 0, sizeof(args));
-		wa_arg_text(&args, t->key);
+		wa_arg_text(&args, composer->name);
 		wa_arg_text(&args, body);
-		wa_arg_text(&args, wa_admin_default_body(t, NULL));
+		wa_arg_text(&args, wa_admin_default_body(text->body, NULL));
 		if (wa_query(&rename, &args).n > 0)
 			wa_call_say(fcinfo, item, "changed", "it ends with the name of the office now");
 		else
@@ -136,15 +142,17 @@ setup_scenarios(FunctionCallInfo fcinfo)
 					 " ON CONFLICT (key) DO NOTHING");
 	static WaStatement no_limits =
 		WA_STATEMENT("UPDATE wa.scenario SET max_per_transaction = NULL, max_per_hour = NULL WHERE key = $1");
+	const WaComposer *composer;
 
-	for (const WaDefaultScenario *s = wa_admin_default_scenarios; s->key; s++)
+	for (size_t c = 0; (composer = wa_compose_composer_at(c)) != NULL; c++)
 	{
+		const WaDefaults *s = &composer->defaults;
 		WaArgs		args = {0};
 		bool		added;
 
-		wa_arg_text(&args, s->key);
+		wa_arg_text(&args, composer->name);
 		wa_arg_text(&args, s->name);
-		wa_arg_text(&args, s->watch);
+		wa_arg_text(&args, composer->table);
 		wa_arg_bool(&args, s->on_insert);
 		wa_arg_text(&args, s->time_to_live);
 		wa_arg_text(&args, s->unknown_policy);
@@ -156,7 +164,7 @@ setup_scenarios(FunctionCallInfo fcinfo)
 		args.n = 1;
 		if (added && s->no_limits)
 			wa_query(&no_limits, &args);
-		wa_call_say(fcinfo, psprintf("scenario %s", s->key), added ? "added" : "present",
+		wa_call_say(fcinfo, psprintf("scenario %s", composer->name), added ? "added" : "present",
 					added ? s->name : NULL);
 	}
 }

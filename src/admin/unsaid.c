@@ -43,18 +43,6 @@ is_among(const char *key, char **keys, int n)
 	return false;
 }
 
-/* Does the scenario listen to the table of this event? */
-static bool
-listens(const WaScenario *scenario, const WaEvent *event)
-{
-	if (scenario->watch == NULL || scenario->daily)
-		return false;
-	if (wa_compose_is_built_in(scenario))
-		return strcmp(scenario->watch, event->table) == 0 ||
-			wa_odoo_is(scenario->built_in->also, event->table);
-	return strcmp(scenario->watch, event->relation) == 0;
-}
-
 /* Why this scenario says nothing, in a sentence; NULL: it would. */
 static WaSaid
 silent(const WaStory *story, const WaScenario *scenario, const WaEvent *event, bool *nearly)
@@ -62,8 +50,8 @@ silent(const WaStory *story, const WaScenario *scenario, const WaEvent *event, b
 	const char *why = NULL;
 
 	*nearly = false;
-	if (scenario->built_in && scenario->built_in->silent)
-		why = scenario->built_in->silent(scenario, event, nearly);
+	if (scenario->composer->silent)
+		why = scenario->composer->silent(scenario, event, nearly);
 	if (why)
 		return wa_story_kept(story, why);
 	if (!scenario->active)
@@ -71,7 +59,7 @@ silent(const WaStory *story, const WaScenario *scenario, const WaEvent *event, b
 		*nearly = true;
 		return wa_say(WA_SAY_SCENARIO_SWITCHED_OFF, quote_literal_cstr(scenario->key));
 	}
-	return scenario->built_in ? NULL : wa_say(WA_SAY_FUNCTION_WAS_SILENT, scenario->composer);
+	return wa_compose_is_built_in(scenario) ? NULL : wa_say(WA_SAY_FUNCTION_WAS_SILENT, scenario->composer_name);
 }
 
 static void
@@ -102,7 +90,7 @@ ask_about(List **list, const Asking *asking, const WaEvent *event, char **spoke,
 			bool		nearly;
 			WaSaid		why;
 
-			if (!listens(scenario, event) || is_among(scenario->key, spoke, nspoke))
+			if (!wa_compose_listens(scenario, event) || is_among(scenario->key, spoke, nspoke))
 				continue;
 			why = silent(&asking->search->story, scenario, event, &nearly);
 			if (why && (nearly || pass == 1))
@@ -228,7 +216,7 @@ tell_as_it_is(const Asking *asking, const WaEvent *event)
 			bool		nearly;
 			WaSaid		why;
 
-			if (!listens(&scenario, event) || scenario.built_in == NULL)
+			if (!wa_compose_listens(&scenario, event) || !wa_compose_is_built_in(&scenario))
 				continue;
 			scenario.on_insert = true;
 			why = silent(story, &scenario, event, &nearly);
@@ -290,14 +278,25 @@ tell_unseen(WaSearch *search, const void *argument)
 	}
 }
 
+/* Its id, and what the scenarios judge a change of such a record by. */
+static const char **
+columns_of(const char *table, int *n)
+{
+	const WaBuiltInWatch *judged = wa_capture_find_built_in(table);
+	const char **columns = palloc(sizeof(char *) * (judged->ncolumns + 1));
+
+	columns[0] = "id";
+	memcpy(&columns[1], judged->columns, sizeof(char *) * judged->ncolumns);
+	*n = judged->ncolumns + 1;
+	return columns;
+}
+
 /*
  * Permits and documents of which there is neither a message nor a change.
  */
 void
 wa_admin_unsaid_records(WaSearch *search)
 {
-	static const char *const permit_columns[] = {"id", "status", "permit_number", "partner_id", "is_renewal"};
-	static const char *const document_columns[] = {"id", "state", "requires_approval"};
 	static WaStatement unseen =
 		WA_STATEMENT("SELECT r.id FROM unnest($1::bigint[]) AS r(id)"
 					 " WHERE NOT EXISTS (SELECT FROM wa.message AS m WHERE m.res_model IN ($2, $3) AND m.res_id = r.id)"
@@ -310,11 +309,9 @@ wa_admin_unsaid_records(WaSearch *search)
 		const char *table;
 		const char *model;
 		const WaIds *ids;
-		const char *const *columns;
-		int			ncolumns;
 	}			kinds[] = {
-		{"sicantik_permit", "sicantik.permit", &search->permits, permit_columns, lengthof(permit_columns)},
-		{"sicantik_document", "sicantik.document", &search->documents, document_columns, lengthof(document_columns)},
+		{"sicantik_permit", "sicantik.permit", &search->permits},
+		{"sicantik_document", "sicantik.document", &search->documents},
 	};
 	Asking		asking = {search};
 
@@ -330,8 +327,7 @@ wa_admin_unsaid_records(WaSearch *search)
 		if (asking.scenarios == NULL)
 			asking.scenarios = wa_compose_load_scenarios(&asking.n);
 		what.relation = quote_qualified_identifier(search->schema, kinds[k].table);
-		what.columns = kinds[k].columns;
-		what.ncolumns = kinds[k].ncolumns;
+		what.columns = columns_of(kinds[k].table, &what.ncolumns);
 		wa_arg_int8_array(&args, kinds[k].ids->list, kinds[k].ids->n);
 		wa_arg_text(&args, kinds[k].model);
 		wa_arg_text(&args, what.relation);

@@ -13,7 +13,7 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/approval.h"
+#include "compose/document_scenario.h"
 #include "compose/guards.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
@@ -64,15 +64,6 @@ wa_compose_approver_reload(void)
 	next_time = 0;
 }
 
-static const WaScenario *
-find_scenario(const WaBatch *batch, const char *key)
-{
-	for (int i = 0; i < batch->nscenarios; i++)
-		if (batch->scenarios[i].active && strcmp(batch->scenarios[i].key, key) == 0)
-			return &batch->scenarios[i];
-	return NULL;
-}
-
 /* One document to ask about. */
 typedef struct Asked
 {
@@ -86,7 +77,7 @@ ask(void *argument)
 {
 	Asked	   *asked = argument;
 
-	asked->done = wa_compose_ask_group(&asked->batch, asked->scenario);
+	asked->done = asked->scenario->composer->ask_group(&asked->batch, asked->scenario);
 	if (asked->done)
 		wa_compose_write(&asked->batch);
 	return asked->done;
@@ -183,9 +174,9 @@ run_due(const WaIdentity *identity, TimestampTz now)
 	}
 	for (int i = 0; i < n; i++)
 	{
-		const WaScenario *scenario = find_scenario(&common, keys[i]);
+		const WaScenario *scenario = wa_compose_find_scenario(&common, keys[i]);
 
-		if (scenario && scenario->approver_group &&
+		if (scenario && scenario->active && scenario->approver_group && scenario->composer->ask_group &&
 			!ask_about(&common, &events[i], scenario))
 			return false;
 		forget(events[i].record_id, keys[i]);

@@ -26,8 +26,8 @@ typedef struct WaScenario
 	char	   *key;
 	char	   *watch;
 	char	   *template_key;
-	char	   *composer;
-	const struct WaComposer *built_in;	/* NULL: a function of the DBA's own */
+	char	   *composer_name;	/* of it, or a function of the DBA's own */
+	const struct WaComposer *composer;	/* see scenario.h */
 	bool		active;
 	bool		on_insert;
 	bool		exclusive;
@@ -72,7 +72,7 @@ typedef struct WaBatch
 	List	   *messages;		/* of WaDraft */
 	List	   *outcomes;		/* of WaOutcomeRow */
 	List	   *own;			/* what own scenarios' functions said, see
-								 * own.c */
+								 * custom.c */
 	List	   *failures;		/* of WaFailure: own scenarios' */
 	bool		strict;			/* an own scenario's failure is an error */
 	bool		again;			/* asked about what waits: nothing is written,
@@ -104,11 +104,8 @@ extern void wa_compose_ask_again(void);
 /* scenario.c */
 extern WaScenario *wa_compose_load_scenarios(int *n);
 extern void wa_compose_scenarios(WaBatch *batch);
-extern const WaScenario *wa_compose_scenario_of(const WaBatch *batch, const char *composer);
+extern const WaScenario *wa_compose_find_scenario(const WaBatch *batch, const char *key);
 extern bool wa_compose_is_built_in(const WaScenario *scenario);
-extern bool wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario);
-extern bool wa_compose_load_facts(WaBatch *batch);
-extern bool wa_compose_load_permit_people(WaBatch *batch, const int64 *ids, int n, const char *staff_group);
 
 /* outcome.c */
 extern void wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,

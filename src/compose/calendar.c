@@ -47,8 +47,6 @@ PG_FUNCTION_INFO_V1(wa_sql_run_scenario);
 /* however the clock behaves, look this often */
 #define LOOK_AGAIN_US	(60 * USECS_PER_SEC)
 
-typedef bool (*DailyComposer) (WaDaily *daily);
-
 /* One line of the calendar. */
 typedef struct Entry
 {
@@ -62,31 +60,11 @@ typedef struct Entry
 static TimestampTz looked_at = 0;	/* 0: look now */
 static TimestampTz next_time = 0;	/* 0: none */
 
-/*
- * Is its composer built in, and a daily one?
- */
-bool
-wa_compose_calendar_is_built_in(const WaScenario *scenario)
+/* Does it run once a day? */
+static bool
+is_daily(const WaScenario *scenario)
 {
-	return scenario->built_in && scenario->built_in->daily;
-}
-
-/* What runs a scenario; NULL if it is not a daily one. */
-static DailyComposer
-find_composer(const WaScenario *scenario)
-{
-	if (scenario->built_in)
-		return scenario->built_in->daily;
-	return scenario->daily ? wa_compose_own_daily : NULL;
-}
-
-static const WaScenario *
-find_scenario(const WaBatch *common, const char *key)
-{
-	for (int i = 0; i < common->nscenarios; i++)
-		if (strcmp(common->scenarios[i].key, key) == 0)
-			return &common->scenarios[i];
-	return NULL;
+	return scenario->composer->daily && (wa_compose_is_built_in(scenario) || scenario->daily);
 }
 
 /* An unknown zone counts as UTC, as in the values of templates. */
@@ -132,8 +110,8 @@ read_calendar(const WaBatch *common, TimestampTz now, int *n)
 		entry->due = wa_row_bool(i, 3);
 		entry->at = wa_row_timestamptz(i, 4);
 		entry->next = wa_row_timestamptz(i, 5);
-		scenario = find_scenario(common, entry->key);
-		if (scenario && find_composer(scenario))
+		scenario = wa_compose_find_scenario(common, entry->key);
+		if (scenario && is_daily(scenario))
 			(*n)++;
 	}
 	return list;
@@ -302,7 +280,7 @@ run_and_note(void *argument)
 	Run		   *run = argument;
 	WaDaily    *daily = &run->daily;
 
-	run->done = find_composer(daily->scenario) (daily);
+	run->done = daily->scenario->composer->daily(daily);
 	if (run->done)
 		write_done(run->entry->key, run->entry->day, daily->queued, in_words(daily), NULL);
 	return run->done;
@@ -404,7 +382,7 @@ wa_compose_calendar_run(TimestampTz *next_due)
 			/* the former primary may have run it */
 			common.doubt_all = entries[i].at <= identity.doubt_until;
 			if (entries[i].due &&
-				!run_entry(&common, find_scenario(&common, entries[i].key), now, &entries[i]))
+				!run_entry(&common, wa_compose_find_scenario(&common, entries[i].key), now, &entries[i]))
 				complete = false;
 		}
 		if (complete)
@@ -426,7 +404,7 @@ daily_scenarios(const WaBatch *common)
 	char	   *list = pstrdup("");
 
 	for (int i = 0; i < common->nscenarios; i++)
-		if (find_composer(&common->scenarios[i]))
+		if (is_daily(&common->scenarios[i]))
 			list = psprintf("%s%s%s", list, list[0] ? ", " : "", common->scenarios[i].key);
 	return list[0] ? list : "none yet, see wa_setup()";
 }
@@ -442,18 +420,16 @@ run_by_hand(const char *key)
 	WaDaily		daily;
 	WaArgs		args = {0};
 	const WaScenario *scenario;
-	DailyComposer compose;
 
 	wa_identity_check(&identity);
 	wa_compose_init_batch(&common, &identity);
-	scenario = find_scenario(&common, key);
+	scenario = wa_compose_find_scenario(&common, key);
 	if (scenario == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("scenario \"%s\" does not exist", key),
 				 errhint("Daily scenarios: %s.", daily_scenarios(&common))));
-	compose = find_composer(scenario);
-	if (compose == NULL)
+	if (!is_daily(scenario))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("scenario \"%s\" is not a daily one", key),
@@ -465,7 +441,7 @@ run_by_hand(const char *key)
 	wa_query(&today, &args);
 	start(&daily, &common, scenario, now, wa_row_text(0, 1));
 	daily.by_hand = true;
-	if (!compose(&daily))
+	if (!scenario->composer->daily(&daily))
 		wa_call_table_locked(common.odoo.locked_table);
 	/* it is the run of this day, also where one has failed before */
 	write_done(key, daily.today, daily.queued, psprintf("by hand: %s", in_words(&daily)), NULL);

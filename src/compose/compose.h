@@ -13,12 +13,12 @@
  *
  * The way of an event: reader.c takes the changes since its position, event.c
  * makes one net change of each record, scenario.c asks each scenario about it
- * (permit_scenarios.c and the like, of facts that src/odoo reads),
+ * (permit_ready.c and the like, of facts that src/odoo reads),
  * draft.c writes the text and chooses between several, guards.c limits.
  * calendar.c does the same once a day without an event.  Before a message that
  * has waited goes out, recheck.c asks its scenario once more.  Inside, batch.h
  * is what is composed at one time, draft.h a message in the making, scenario.h
- * what a scenario is.  Begin with scenario.h, then permit_scenarios.c.
+ * what a scenario is.  Begin with scenario.h, then permit_ready.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
- * own.c
+ * custom.c
  *		Scenarios of the DBA's own: a row of wa.scenario that names a function.
  *
  * The function is called for each change on the scenario's table, see
- * own_call.c.  What fails, in the function or in composing what it wants, makes
+ * custom_call.c.  What fails, in the function or in composing what it wants, makes
  * a dead letter of this scenario's part of its event and of nothing else: the
  * built-in scenarios, and others of the DBA's, still have their say.
  *
@@ -38,18 +38,6 @@ typedef struct Part
 	const WaScenario *scenario;
 	const WaEvent *event;
 } Part;
-
-/*
- * Does this scenario listen to the table of this event?  Its table is named
- * with its schema as in wa.watch.
- */
-static bool
-listens(const WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
-{
-	return scenario->active && !scenario->daily && event->has_record && scenario->watch != NULL &&
-		!wa_compose_is_built_in(scenario) && strcmp(scenario->watch, event->relation) == 0 &&
-		(scenario->on_insert || !event->insert) && wa_compose_is_asked(batch, scenario);
-}
 
 static void
 note_failure(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const char *error)
@@ -85,7 +73,7 @@ call(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 			break;
 		case WA_OWN_LATER:
 			batch->odoo.locked = true;
-			batch->odoo.locked_table = scenario->composer;
+			batch->odoo.locked_table = scenario->composer_name;
 			return false;
 		case WA_OWN_FAILED:
 			note_failure(batch, scenario, event, error);
@@ -111,26 +99,27 @@ wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answer
 }
 
 /*
- * Call the functions of all own scenarios for the events of the batch, and
- * read the contacts that they name.  Returns false if a table could not be had
- * now; what a function fails with is noted in the batch (strict: raised).
+ * Call the function for the events of the batch, and read the contacts that it
+ * names.  What it fails with is noted in the batch (strict: raised).
  */
-bool
-wa_compose_load_own(WaBatch *batch)
+static bool
+load(WaBatch *batch, const WaScenario *scenario)
 {
 	const WaOwnAnswer **said;
 	int			n = 0;
 	ListCell   *cell;
 
-	batch->own = NIL;
-	batch->failures = NIL;
 	for (int e = 0; e < batch->nevents; e++)
-		for (int s = 0; s < batch->nscenarios; s++)
-			if (listens(batch, &batch->scenarios[s], &batch->events[e]) &&
-				!call(batch, &batch->scenarios[s], &batch->events[e]))
-				return false;
+	{
+		const WaEvent *event = &batch->events[e];
+
+		if (event->has_record && wa_compose_listens(scenario, event) &&
+			(scenario->on_insert || !event->insert) && !call(batch, scenario, event))
+			return false;
+	}
 	said = palloc(sizeof(WaOwnAnswer *) * Max(list_length(batch->own), 1));
 	foreach(cell, batch->own)
+		if (((Answer *) lfirst(cell))->scenario == scenario)
 		said[n++] = ((Answer *) lfirst(cell))->said;
 	return wa_compose_custom_load_partners(batch, said, n);
 }
@@ -175,9 +164,8 @@ wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEv
 	if (recipient && recipient->name && wa_compose_values_find(&values, "partner_name") == NULL)
 		wa_compose_values_add(&values, "partner_name", recipient->name);
 	wa_compose_office_values(batch, &values);
-	draft = wa_compose_message(batch, event, scenario, recipient, &values,
-							   answer->res_model ? answer->res_model : scenario->watch,
-							   once, WA_RANK_OWN);
+	draft = wa_compose_message(batch, event, scenario, recipient, &values, once);
+	draft->message.res_model = answer->res_model ? answer->res_model : scenario->watch;
 	if (answer->res_id != 0)
 		draft->message.res_id = answer->res_id;
 	draft->message.precondition = answer->still;
@@ -216,12 +204,8 @@ has_answer(const WaBatch *batch, const WaScenario *scenario, const WaEvent *even
 	return false;
 }
 
-/*
- * The messages that an own scenario's function wants for this event: those of
- * wa_compose_load_own().  Nothing for a scenario that has none.
- */
-void
-wa_compose_own(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+static void
+compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
 	Part		part = {batch, scenario, event};
 	int			nmessages = list_length(batch->messages);
@@ -239,3 +223,11 @@ wa_compose_own(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 	batch->outcomes = list_truncate(batch->outcomes, noutcomes);
 	note_failure(batch, scenario, event, error->message);
 }
+
+/* Its messages cannot be asked about again, but for what they say themselves; see recheck.c. */
+const WaComposer wa_compose_custom = {
+	.rank = 60,
+	.load = load,
+	.compose = compose,
+	.daily = wa_compose_custom_daily
+};

@@ -10,7 +10,7 @@
 
 #include "utils/jsonb.h"
 
-#include "compose/batch.h"
+#include "compose/daily.h"
 
 /* One row of what a function returned; strings are NULL for SQL NULL. */
 typedef struct WaOwnAnswer
@@ -41,7 +41,7 @@ extern bool wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *c
 extern void wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 									  const WaOwnAnswer *answer, const char *once);
 
-extern bool wa_compose_load_own(WaBatch *batch);
-extern void wa_compose_own(WaBatch *batch, const WaScenario *scenario, const WaEvent *event);
+/* custom_daily.c */
+extern bool wa_compose_custom_daily(WaDaily *daily);
 
 #endif							/* SICANTIK_WA_CUSTOM_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * own_call.c
+ * custom_call.c
  *		Calls the function of a scenario of the DBA's own.
  *
  * A row of wa.scenario is untrusted input: the name is resolved, and the
@@ -173,10 +173,10 @@ find_function(const WaScenario *scenario, Function *function, char **problem)
 
 	*problem = NULL;
 	memset(function, 0, sizeof(*function));
-	wa_arg_text(&args, scenario->composer);
-	if (strchr(scenario->composer, '.') == NULL || wa_query(&find, &args) == 0)
+	wa_arg_text(&args, scenario->composer_name);
+	if (strchr(scenario->composer_name, '.') == NULL || wa_query(&find, &args) == 0)
 		*problem = psprintf("composer of scenario \"%s\" does not exist: %s(bigint, jsonb, jsonb)",
-							scenario->key, scenario->composer);
+							scenario->key, scenario->composer_name);
 	else if (!wa_row_bool(0, 2))
 		*problem = psprintf("the owner of this database may not execute the composer of scenario \"%s\"",
 							scenario->key);
@@ -467,7 +467,7 @@ read_version(void *argument)
 	Version    *version = argument;
 	WaArgs		args = {0};
 
-	wa_arg_text(&args, version->scenario->composer);
+	wa_arg_text(&args, version->scenario->composer_name);
 	if (wa_query(&read, &args) > 0)
 		strlcpy(version->text, wa_row_text(0, 1), sizeof(version->text));
 	return true;

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * own_daily.c
+ * custom_daily.c
  *		Daily scenarios of the DBA's own.
  *
  * The function is called once, without a record but with the day, and returns
@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "compose/custom.h"
-#include "compose/daily.h"
 #include "pg/subtransaction.h"
 #include "queue/once.h"
 
@@ -64,7 +63,7 @@ static bool
 compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *failed, char **error)
 {
 	const WaScenario *scenario = daily->scenario;
-	const char *relation = scenario->watch ? scenario->watch : scenario->composer;
+	const char *relation = scenario->watch ? scenario->watch : scenario->composer_name;
 	WaBatch		batch = *daily->common;
 
 	/* their places are the order of the messages: that of the function */
@@ -104,7 +103,7 @@ compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *fai
  * table could not be had now.  Raises an error if the run fails.
  */
 bool
-wa_compose_own_daily(WaDaily *daily)
+wa_compose_custom_daily(WaDaily *daily)
 {
 	const WaScenario *scenario = daily->scenario;
 	WaOwnAnswer *answers;
@@ -118,7 +117,7 @@ wa_compose_own_daily(WaDaily *daily)
 		case WA_OWN_ANSWERED:
 			break;
 		case WA_OWN_LATER:
-			daily->common->odoo.locked_table = scenario->composer;
+			daily->common->odoo.locked_table = scenario->composer_name;
 			return false;
 		case WA_OWN_FAILED:
 			ereport(ERROR,

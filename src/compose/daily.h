@@ -32,9 +32,5 @@ typedef struct WaDaily
 extern void wa_compose_calendar_write(WaDaily *daily, WaBatch *batch);
 extern bool wa_compose_calendar_muted(const WaDaily *daily);
 extern WaEvent *wa_compose_calendar_event(const WaDaily *daily, const char *relation, int64 record_id);
-extern bool wa_compose_calendar_is_built_in(const WaScenario *scenario);
-
-/* custom_daily.c: false if a table could not be had now */
-extern bool wa_compose_own_daily(WaDaily *daily);
 
 #endif							/* SICANTIK_WA_DAILY_H */

@@ -102,7 +102,7 @@ values_of(const WaBatch *batch, const WaEvent *event, const WaValues *values)
 WaDraft *
 wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
 				   const WaRecipient *recipient, const WaValues *values,
-				   const char *res_model, const char *once, int rank)
+				   const char *once)
 {
 	WaDraft    *draft = palloc0(sizeof(WaDraft));
 	WaNewMessage *message = &draft->message;
@@ -112,11 +112,11 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	draft->event = event;
 	draft->scenario = scenario;
 	draft->once = draft->muted ? NULL : once;
-	draft->rank = rank;
+	draft->rank = scenario->composer->rank;
 	draft->is_staff = recipient && recipient->is_staff;
 	message->scenario = scenario->key;
 	message->template_key = scenario->template_key;
-	message->res_model = res_model;
+	message->res_model = scenario->composer->model;
 	message->res_id = event->record_id;
 	message->priority = scenario->priority;
 	message->requires_opt_in = scenario->requires_opt_in && !draft->is_staff;
@@ -134,7 +134,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 		message->number_source = recipient->number_source;
 		message->detail = recipient->note;
 	}
-	if (scenario->built_in)
+	if (scenario->composer->again)
 		message->change = wa_compose_change_write(draft);
 	wa_compose_draft_write_text(batch, draft, values_of(batch, event, values));
 
@@ -205,7 +205,7 @@ wa_compose_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 			if (better->dropped || drafts[i]->dropped || !same_person(better, drafts[i]))
 				continue;
 			if (better->scenario == drafts[i]->scenario)
-				drafts[i]->dropped = !drafts[i]->joins;
+				drafts[i]->dropped = drafts[i]->scenario->composer->join == NULL;
 			else if (drafts[i]->scenario->exclusive && better->rank < drafts[i]->rank)
 			{
 				drafts[i]->dropped = true;
@@ -298,6 +298,54 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 			drop_as_announced(batch, drafts[i], keys[i]);
 }
 
+static bool
+joins(const WaDraft *first, const WaDraft *draft)
+{
+	return first->scenario->composer->join && !first->dropped && !first->muted && first->scenario == draft->scenario &&
+		first->message.partner_id != 0 && first->message.partner_id == draft->message.partner_id &&
+		first->message.state == draft->message.state;
+}
+
+/*
+ * Where several to one person are one message, the first of this batch is
+ * sent, and stands for the others.  Their ids must have been given.
+ */
+static void
+join(WaBatch *batch, WaDraft **drafts, int n)
+{
+	int64	   *from = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *to = palloc(sizeof(int64) * Max(n, 1));
+	int			njoined = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		int			nrecords = 1;
+
+		if (drafts[i]->scenario->composer->join == NULL || drafts[i]->dropped || drafts[i]->muted)
+			continue;
+		for (int j = i + 1; j < n; j++)
+		{
+			bool		same = false;
+
+			if (!joins(drafts[j], drafts[i]))
+				continue;
+			for (int k = i; k < j && !same; k++)
+				same = (k == i || (drafts[k]->dropped && drafts[k]->scenario->composer->join &&
+								   drafts[k]->message.partner_id == drafts[i]->message.partner_id)) &&
+					drafts[k]->message.res_id == drafts[j]->message.res_id;
+			nrecords += same ? 0 : 1;
+			drafts[j]->dropped = true;
+			from[njoined] = drafts[j]->message.id;
+			to[njoined++] = drafts[i]->message.id;
+			wa_compose_outcome(batch, drafts[j]->event, drafts[j]->scenario, "suppressed",
+							   same ? "the same person is told of the same record already" :
+							   "the same person is asked about several documents in one message");
+		}
+		drafts[i]->scenario->composer->join(batch, drafts[i], nrecords);
+	}
+	wa_queue_hand_over(from, to, njoined);
+}
+
 /*
  * The drafts of the batch in the order in which they are judged; palloc()ed.
  */
@@ -334,7 +382,7 @@ wa_compose_write(WaBatch *batch)
 			drafts[i]->message.id = messages[i].id;
 		drop_announced(batch, drafts, n);
 		wa_compose_drafts_drop_less_specific(batch, drafts, n);
-		wa_compose_approvals_join(batch, drafts, n);
+		join(batch, drafts, n);
 		wa_compose_guards_apply(batch, drafts, n);
 		for (int i = 0; i < n; i++)
 			if (!drafts[i]->dropped)
@@ -344,7 +392,7 @@ wa_compose_write(WaBatch *batch)
 		wa_compose_later_keep(drafts, n);
 	}
 	wa_compose_known_remember(batch, drafts, n);
-	wa_compose_guards_supersede(batch, drafts, n);
+	wa_compose_supersede(batch, drafts, n);
 	wa_compose_write_outcomes(batch);
 	wa_compose_unreached_look_at(batch);
 }

@@ -29,7 +29,6 @@ typedef struct WaDraft
 	bool		is_staff;
 	bool		muted;			/* goes nowhere, but less specific ones
 								 * neither */
-	bool		joins;			/* several to one person are one message */
 	const char *problem;		/* its text cannot be written (asked again
 								 * only) */
 	bool		dropped;
@@ -40,7 +39,7 @@ typedef struct WaDraft
 /* draft.c */
 extern WaDraft *wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
 								   const WaRecipient *recipient, const WaValues *values,
-								   const char *res_model, const char *once, int rank);
+								   const char *once);
 extern void wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values);
 extern WaDraft **wa_compose_drafts_in_order(WaBatch *batch, int *n);
 extern void wa_compose_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n);

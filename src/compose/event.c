@@ -68,16 +68,6 @@ wa_compose_event_new(const WaEvent *event, const char *column)
 	return value_of(event->columns, event->ncolumns, event->new, column);
 }
 
-/* For qsort(): changes in the order in which they came. */
-int
-wa_compose_event_by_id(const void *a, const void *b)
-{
-	int64		left = ((const WaEvent *) a)->id;
-	int64		right = ((const WaEvent *) b)->id;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
-
 /* The table's name without schema and quotes. */
 char *
 wa_compose_event_table(const char *relation)

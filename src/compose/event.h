@@ -38,7 +38,6 @@ extern WaStatement wa_compose_event_net_changes;
 extern void wa_compose_event_read(WaEvent *event, uint64 row);
 extern const char *wa_compose_event_old(const WaEvent *event, const char *column);
 extern const char *wa_compose_event_new(const WaEvent *event, const char *column);
-extern int	wa_compose_event_by_id(const void *a, const void *b);
 extern char *wa_compose_event_table(const char *relation);
 
 #endif							/* SICANTIK_WA_EVENT_H */

@@ -113,7 +113,7 @@ judge(WaBatch *batch, WaDraft *draft)
 {
 	WaNewMessage *message = &draft->message;
 	const WaRecipient *recipient = draft->recipient;
-	const WaComposer *composer = draft->scenario->built_in;
+	const WaComposer *composer = draft->scenario->composer;
 	WaPermit   *permit = NULL;
 	char	   *why;
 
@@ -121,7 +121,7 @@ judge(WaBatch *batch, WaDraft *draft)
 		permit = wa_odoo_permit(&batch->odoo, message->res_id);
 	if (permit == NULL)
 		return;
-	why = composer && composer->old_news && draft->scenario->news_days != PG_INT32_MAX &&
+	why = composer->old_news && draft->scenario->news_days != PG_INT32_MAX &&
 		message->state != WA_STATE_SKIPPED ? composer->old_news(batch, draft) : NULL;
 	if (why)
 	{
@@ -472,61 +472,6 @@ wa_compose_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
 		if (!batch->observe)
 			wait_for_hours(batch, scenario, drafts, n);
 	}
-}
-
-/*
- * The first message that tells of this change; 0: none does.  *from: the
- * drafts before it are of earlier changes.
- */
-static int64
-told_by(const WaEvent *event, const WaScenario *scenario, WaDraft **drafts, int n, int *from)
-{
-	while (*from < n && drafts[*from]->event < event)
-		(*from)++;
-	for (int i = *from; i < n && drafts[i]->event == event; i++)
-		if (!drafts[i]->dropped && drafts[i]->scenario == scenario)
-			return drafts[i]->message.id;
-	return 0;
-}
-
-/*
- * A newer change of a record's status makes what still waits to be told of
- * older ones pointless, to whomever and whether or not the newer one is told;
- * one in doubt is not repeated.  Called with the new messages written, the
- * drafts in the order of their events.
- */
-void
-wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n)
-{
-	int			size = Max(batch->nevents * batch->nscenarios, 1);
-	int64	   *ids = palloc(sizeof(int64) * size);
-	int64	   *records = palloc(sizeof(int64) * size);
-	int64	   *messages = palloc(sizeof(int64) * size);
-	const char **keys = palloc(sizeof(char *) * size);
-	int			k = 0;
-
-	for (int s = 0; s < batch->nscenarios; s++)
-	{
-		const WaScenario *scenario = &batch->scenarios[s];
-		int			from = 0;
-
-		if (scenario->built_in == NULL || !scenario->built_in->of_status)
-			continue;
-		for (int e = 0; e < batch->nevents; e++)
-		{
-			const WaEvent *event = &batch->events[e];
-
-			if (!event->has_record || strcmp(event->table, scenario->built_in->table) != 0 ||
-				!wa_compose_status_changed(event) || event->outdated)
-				continue;
-			ids[k] = event->id;
-			records[k] = event->record_id;
-			messages[k] = told_by(event, scenario, drafts, n, &from);
-			keys[k++] = scenario->key;
-		}
-	}
-	if (k > 0)
-		wa_queue_supersede(ids, records, keys, messages, k);
 }
 
 /*

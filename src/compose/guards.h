@@ -17,7 +17,6 @@ extern bool wa_compose_guard_found_by_part_of_name(const char *partner, const ch
 extern void wa_compose_guards_start(void);
 extern void wa_compose_guards_apply(WaBatch *batch, WaDraft **drafts, int n);
 extern int	wa_compose_guard_days_since(const WaBatch *batch, const char *iso);
-extern void wa_compose_guards_supersede(const WaBatch *batch, WaDraft **drafts, int n);
 extern void wa_compose_guards_settle(bool written);
 
 #endif							/* SICANTIK_WA_GUARDS_H */

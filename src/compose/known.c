@@ -39,9 +39,8 @@
 
 #include "compose/compose.h"
 #include "compose/known.h"
-#include "compose/scenario.h"
+#include "compose/permit_scenario.h"
 #include "odoo/people.h"
-#include "odoo/permit.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 
@@ -65,8 +64,11 @@ static Known *places = NULL;
 
 /* What all of them have in common. */
 static uint64 configuration = 0;
+static MemoryContext made_from = NULL;	/* holds what follows */
 static char *schema = NULL;
-static char *staff_group = NULL;
+static char **groups = NULL;	/* of the staff that is told, see
+								 * wa_compose_staff_groups() */
+static int	ngroups = 0;
 
 static Known *
 place_of(int64 record_id)
@@ -134,7 +136,7 @@ add_recipient(uint64 facts, const WaRecipient *recipient)
 
 /* All that was read for the change of this permit; 0: it is gone. */
 static uint64
-facts_of(WaBatch *batch, int64 record_id, const char *group)
+facts_of(WaBatch *batch, int64 record_id)
 {
 	const WaPermit *permit = wa_odoo_permit(&batch->odoo, record_id);
 	uint64		facts;
@@ -144,12 +146,15 @@ facts_of(WaBatch *batch, int64 record_id, const char *group)
 		return 0;
 	facts = wa_odoo_permit_facts(&batch->odoo, permit);
 	facts = add_recipient(facts, wa_odoo_partner(&batch->odoo, permit->partner_id));
-	foreach(cell, wa_odoo_staff(&batch->odoo, "sicantik.permit", record_id, group))
-		facts = add_recipient(facts, lfirst(cell));
 	if (batch->odoo.no_contacts)
 		facts = wa_odoo_add_fact(facts, "no_contacts");
-	if (group && wa_odoo_group_known(&batch->odoo, group))
-		facts = wa_odoo_add_fact(facts, "group_known");
+	for (int g = 0; g < ngroups; g++)
+	{
+		foreach(cell, wa_odoo_staff(&batch->odoo, "sicantik.permit", record_id, groups[g]))
+			facts = add_recipient(facts, lfirst(cell));
+		if (groups[g] && wa_odoo_group_known(&batch->odoo, groups[g]))
+			facts = wa_odoo_add_fact(facts, "group_known");
+	}
 	return facts ? facts : 1;
 }
 
@@ -163,23 +168,28 @@ is_plain(const WaDraft *draft)
 
 /* The same configuration as that of what is remembered; else, from now on. */
 static void
-set_configuration(const WaBatch *batch, const char *group)
+set_configuration(const WaBatch *batch)
 {
+	const char **now;
+	int			n;
+
 	if (places == NULL)
 		places = MemoryContextAllocZero(TopMemoryContext, sizeof(Known) * PLACES);
 	if (configuration == batch->configuration)
 		return;
 	wa_compose_known_forget();
 	configuration = 0;
-	if (schema)
-		pfree(schema);
-	schema = NULL;
-	if (staff_group)
-		pfree(staff_group);
-	staff_group = NULL;
-	schema = MemoryContextStrdup(TopMemoryContext, batch->odoo.schema);
-	if (group)
-		staff_group = MemoryContextStrdup(TopMemoryContext, group);
+	if (made_from)
+		MemoryContextReset(made_from);
+	else
+		made_from = AllocSetContextCreate(TopMemoryContext, "sicantik_wa known configuration", ALLOCSET_SMALL_SIZES);
+	n = wa_compose_staff_groups(batch, "sicantik_permit", &now);
+	ngroups = 0;
+	groups = MemoryContextAlloc(made_from, sizeof(char *) * Max(n, 1));
+	schema = MemoryContextStrdup(made_from, batch->odoo.schema);
+	for (int i = 0; i < n; i++)
+		groups[i] = now[i] ? MemoryContextStrdup(made_from, now[i]) : NULL;
+	ngroups = n;
 	configuration = batch->configuration;
 }
 
@@ -190,13 +200,11 @@ set_configuration(const WaBatch *batch, const char *group)
 void
 wa_compose_known_remember(WaBatch *batch, WaDraft **drafts, int n)
 {
-	const WaScenario *update = wa_compose_scenario_of(batch, "status_update");
-	const char *group = update ? update->staff_group : NULL;
 	int			d = 0;
 
 	if (batch->configuration == 0)
 		return;
-	set_configuration(batch, group);
+	set_configuration(batch);
 	for (int e = 0; e < batch->nevents; e++)
 	{
 		const WaEvent *event = &batch->events[e];
@@ -215,7 +223,7 @@ wa_compose_known_remember(WaBatch *batch, WaDraft **drafts, int n)
 		{
 			const WaDraft *draft = drafts[d];
 
-			if (draft->scenario->built_in == NULL || draft->scenario->built_in->again != wa_compose_permits_again)
+			if (!wa_compose_is_of_permits(draft->scenario))
 				continue;
 			plain = plain && is_plain(draft);
 			if (draft->dropped)
@@ -230,7 +238,7 @@ wa_compose_known_remember(WaBatch *batch, WaDraft **drafts, int n)
 		place->event_id = event->id;
 		place->xid = GetCurrentTransactionId();
 		place->announcer = announcer;
-		place->facts = facts_of(batch, event->record_id, group);
+		place->facts = facts_of(batch, event->record_id);
 		place->at = GetCurrentTimestamp();
 	}
 }
@@ -303,10 +311,11 @@ look(void *argument)
 	for (int i = 0; i < n; i++)
 		records[i] = candidates[i].known->record_id;
 	if (n == 0 || !wa_odoo_load_permits(&batch.odoo, records, n) ||
-		!wa_compose_load_permit_people(&batch, records, n, staff_group))
+		!wa_compose_load_contacts(&batch, records, n) ||
+		!wa_compose_load_staff(&batch, "sicantik.permit", records, n, (const char *const *) groups, ngroups))
 		return true;
 	for (int i = 0; i < n; i++)
-		if (facts_of(&batch, records[i], staff_group) == candidates[i].known->facts)
+		if (facts_of(&batch, records[i]) == candidates[i].known->facts)
 			looking->still[looking->nstill++] = candidates[i].id;
 	return true;
 }

@@ -15,7 +15,7 @@
  */
 #include "postgres.h"
 
-#include "compose/scenario.h"
+#include "compose/permit_scenario.h"
 #include "pg/query.h"
 #include "queue/once.h"
 
@@ -34,10 +34,8 @@ wa_compose_later_keep(WaDraft **drafts, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		const WaComposer *composer = drafts[i]->scenario->built_in;
-
 		if (drafts[i]->said == NULL || drafts[i]->message.change == NULL ||
-			composer == NULL || composer->again != wa_compose_permits_again)
+			!wa_compose_is_of_permits(drafts[i]->scenario))
 			continue;
 		keys[k] = drafts[i]->said;
 		changes[k] = drafts[i]->message.change;

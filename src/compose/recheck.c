@@ -265,15 +265,6 @@ enum
 	M_CHANGE, M_PARAMS, M_EXPIRES, M_EVENT, M_TOLD, M_IN_DOUBT, M_KEYS, M_OTHERS
 };
 
-static const WaScenario *
-find_scenario(const WaBatch *batch, const char *key)
-{
-	for (int i = 0; i < batch->nscenarios; i++)
-		if (strcmp(batch->scenarios[i].key, key) == 0)
-			return &batch->scenarios[i];
-	return NULL;
-}
-
 static void
 read_own(Claim *claim, uint64 row, int place)
 {
@@ -341,7 +332,7 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 	{
 		int64		id = wa_row_int8(r, M_ID);
 		const char *key = wa_row_text(r, M_SCENARIO);
-		const WaScenario *scenario = key ? find_scenario(&questions->batch, key) : NULL;
+		const WaScenario *scenario = wa_compose_find_scenario(&questions->batch, key);
 		WaWaiting  *waiting = &questions->waiting[questions->nwaiting];
 		int			place = 0;
 
@@ -350,7 +341,7 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 		if (place == n)
 			continue;
 		results[place] = WA_STILL_TRUE;
-		if (scenario && scenario->built_in)
+		if (scenario && scenario->composer->again)
 			waiting->event = wa_compose_change_read(wa_row_text(r, M_CHANGE), wa_row_int8(r, M_EVENT),
 													&waiting->to_applicant);
 		if (waiting->event)
@@ -381,7 +372,7 @@ ask(void *argument)
 {
 	Asked	   *asked = argument;
 
-	asked->had = asked->list[0]->scenario->built_in->again(&asked->batch, asked->list, asked->n);
+	asked->had = asked->list[0]->scenario->composer->again(&asked->batch, asked->list, asked->n);
 	return true;
 }
 
@@ -399,7 +390,7 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 
 	asked.list = palloc(sizeof(WaWaiting *) * n);
 	for (int i = 0; i < n; i++)
-		if (list[i].scenario->built_in->again == first->scenario->built_in->again)
+		if (list[i].scenario->composer->again == first->scenario->composer->again)
 			asked.list[asked.n++] = &list[i];
 	error = wa_pg_attempt(ask, &asked);
 	for (int i = 0; i < asked.n && (error || !asked.had); i++)
@@ -409,15 +400,6 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 	}
 	if (error == NULL && asked.had)
 		wa_compose_replace(&asked.batch, asked.list, asked.n, results, details);
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	int64		left = *(const int64 *) a;
-	int64		right = *(const int64 *) b;
-
-	return left < right ? -1 : left > right ? 1 : 0;
 }
 
 /*
@@ -432,10 +414,10 @@ leave_out_known(const char *schema, int64 *ids, int n, WaStill *results)
 
 	ereport(DEBUG1,
 			(errmsg_internal("of %d messages %d are as they were made", n, nknown)));
-	qsort(known, nknown, sizeof(int64), by_value);
+	qsort(known, nknown, sizeof(int64), wa_odoo_by_id);
 	for (int i = 0; i < n && nknown > 0; i++)
 	{
-		if (bsearch(&ids[i], known, nknown, sizeof(int64), by_value) == NULL)
+		if (bsearch(&ids[i], known, nknown, sizeof(int64), wa_odoo_by_id) == NULL)
 			continue;
 		results[i] = WA_STILL_TRUE;
 		ids[i] = 0;
@@ -473,8 +455,7 @@ recheck(const char *schema, bool skipped, const int64 *ids, int n,
 		bool		done = false;
 
 		for (int j = 0; j < i && !done; j++)
-			done = questions.waiting[j].scenario->built_in->again ==
-				questions.waiting[i].scenario->built_in->again;
+			done = questions.waiting[j].scenario->composer->again == questions.waiting[i].scenario->composer->again;
 		if (!done)
 			ask_like(batch, &questions.waiting[i], questions.waiting, questions.nwaiting, results, details);
 	}

@@ -143,3 +143,40 @@ wa_compose_document_values(WaBatch *batch, WaValues *values, const WaDocument *d
 								  "approval_link");
 	wa_compose_permit_values(batch, values, permit, recipient);
 }
+
+/*
+ * What is known of a value of a scenario's texts: its own, or one of any
+ * permit's that is no citizen's.  NULL: nothing.
+ */
+const WaOwnValue *
+wa_compose_own_value(const WaComposer *composer, const char *name)
+{
+	static const WaOwnValue of_permits[] = {
+		{"permit_number", "permit_number"}, {"permit_number_new", "permit_number"},
+		{"expiry_date", "expiry_date"}, {"status_baru", "status_baru"}
+	};
+
+	for (const WaOwnValue *own = composer->values; own->name; own++)
+		if (strcmp(own->name, name) == 0)
+			return own;
+	for (size_t i = 0; i < lengthof(of_permits); i++)
+		if (strcmp(of_permits[i].name, name) == 0)
+			return &of_permits[i];
+	return NULL;
+}
+
+/*
+ * Add the names of all values that the texts of a built-in scenario may take;
+ * composer NULL: those of any permit.
+ */
+void
+wa_compose_supplied(const WaComposer *composer, WaValues *names)
+{
+	static const WaPermit none = {0};
+	WaBatch		batch = {0};
+
+	for (const WaOwnValue *own = composer ? composer->values : NULL; own && own->name; own++)
+		wa_compose_values_add(names, own->name, NULL);
+	wa_compose_values_add(names, "timestamp", NULL);
+	wa_compose_permit_values(&batch, names, &none, NULL);
+}

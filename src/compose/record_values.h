@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "compose/batch.h"
+#include "compose/scenario.h"
 #include "odoo/document.h"
 #include "odoo/permit.h"
 
@@ -19,5 +19,6 @@ extern void wa_compose_permit_values(WaBatch *batch, WaValues *values, const WaP
 extern void wa_compose_document_values(WaBatch *batch, WaValues *values, const WaDocument *document,
 									   const WaWorkflow *workflow, const WaRecipient *recipient);
 extern void wa_compose_office_values(WaBatch *batch, WaValues *values);
+extern void wa_compose_supplied(const WaComposer *composer, WaValues *names);
 
 #endif							/* SICANTIK_WA_RECORD_VALUES_H */

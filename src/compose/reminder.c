@@ -61,21 +61,10 @@ as_time(const char *text)
 															   Int32GetDatum(-1)));
 }
 
-static int
-by_id(const void *a, const void *b)
-{
-	int64		left = ((const Waiting *) a)->id;
-	int64		right = ((const Waiting *) b)->id;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
-
 static Waiting *
 find(Waiting *list, int n, int64 id)
 {
-	Waiting		key = {.id = id};
-
-	return n > 0 ? bsearch(&key, list, n, sizeof(Waiting), by_id) : NULL;
+	return n > 0 ? bsearch(&id, list, n, sizeof(Waiting), wa_odoo_by_id) : NULL;
 }
 
 static int
@@ -97,7 +86,7 @@ read_documents(const WaAppTable *table, Waiting **list)
 		(*list)[r].uploader_id = wa_odoo_id(rows.values[r][3]);
 		(*list)[r].written_at = as_time(rows.values[r][4]);
 	}
-	qsort(*list, rows.n, sizeof(Waiting), by_id);
+	qsort(*list, rows.n, sizeof(Waiting), wa_odoo_by_id);
 	return (int) rows.n;
 }
 
@@ -322,8 +311,7 @@ remind(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const P
 		wa_compose_values_add(&values, "nama_pemohon", "");
 		wa_compose_office_values(batch, &values);
 	}
-	draft = wa_compose_message(batch, event, scenario, person->recipient, &values, MODEL,
-							   NULL, WA_RANK_REMINDER);
+	draft = wa_compose_message(batch, event, scenario, person->recipient, &values, NULL);
 	draft->message.res_id = person->oldest->id;
 	return draft;
 }
@@ -383,12 +371,8 @@ find_people(WaBatch *batch, const WaScenario *scenario, TimestampTz now, Reminde
 	return !locked && wa_odoo_load_permits(&batch->odoo, permits, npermits);
 }
 
-/*
- * Remind those who are responsible; see the top.  Returns false if a table
- * could not be had now.
- */
-bool
-wa_compose_reminder(WaDaily *daily)
+static bool
+run(WaDaily *daily)
 {
 	WaBatch		batch = *daily->common;
 	Reminders	reminders;
@@ -424,8 +408,8 @@ wa_compose_reminder(WaDaily *daily)
 /*
  * Of what are these people to be reminded now?
  */
-bool
-wa_compose_reminders_again(WaBatch *batch, WaWaiting **list, int n)
+static bool
+again(WaBatch *batch, WaWaiting **list, int n)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	const WaScenario *scenario = NULL;
@@ -450,3 +434,29 @@ wa_compose_reminders_again(WaBatch *batch, WaWaiting **list, int n)
 	}
 	return true;
 }
+
+const WaComposer wa_compose_reminder = {
+	.name = "reminder",
+	.model = MODEL,
+	.rank = 40,
+	.daily = run,
+	.again = again,
+	.values = {{"jumlah", "jumlah"}, {"waktu_pending",.drifts = true}},
+	.odoo_keys = {"izin_reminder"},
+	.defaults = {
+		.name = "Reminder Dokumen Pending",
+		.body = "Yth. Bapak/Ibu petugas,\n\n"
+		"Masih terdapat {{jumlah}} dokumen yang menunggu tindak lanjut Bapak/Ibu. "
+		"Dokumen terlama adalah {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
+		"yang telah menunggu selama {{waktu_pending}} sejak diajukan.\n\n"
+		"Dokumen dapat dilihat melalui dasbor {{link_dashboard}} untuk ditindaklanjuti.\n\n"
+		"Terima kasih.",
+		.parameters = {"jumlah", "jenis_izin", "nama_pemohon", "waktu_pending", "link_dashboard"},
+		.time_to_live = "8 hours",
+		.unknown_policy = "give up",
+		.priority = "low",
+		.office_hours = true,
+		.daily_at = "10:00",
+		.no_limits = true
+	}
+};

@@ -20,227 +20,20 @@
 
 #include <json-c/json.h>
 
-#include "lib/stringinfo.h"
-#include "utils/json.h"
-
 #include "compose/guards.h"
-#include "compose/waiting.h"
+#include "compose/scenario.h"
 #include "pg/query.h"
 #include "queue/once.h"
 
-/* What the built-in scenarios judge a change by; of each what the table has. */
-static const char *const change_columns[] = {
-	"status", "is_renewal", "permit_number", "partner_id",
-	"state", "requires_approval", "approver_id"
-};
-
-#define MAX_CHANGE		lengthof(change_columns)
-
-static void
-add_text(StringInfo json, const char *name, const char *value)
-{
-	if (json->data[json->len - 1] != '{')
-		appendStringInfoString(json, ", ");
-	escape_json(json, name);
-	appendStringInfoString(json, ": ");
-	if (value)
-		escape_json(json, value);
-	else
-		appendStringInfoString(json, "null");
-}
-
-static void
-add_values(StringInfo json, const char *name, const WaEvent *event, char *const *values)
-{
-	appendStringInfo(json, ", \"%s\": {", name);
-	for (size_t c = 0; c < MAX_CHANGE; c++)
-		for (int i = 0; i < event->ncolumns; i++)
-			if (event->columns[i] && strcmp(event->columns[i], change_columns[c]) == 0)
-				add_text(json, change_columns[c], values[i]);
-	appendStringInfoChar(json, '}');
-}
-
-/*
- * The change that a draft is made for, to be kept with its message: the text
- * of a JSON object, palloc()ed.
- */
-char *
-wa_compose_change_write(const WaDraft *draft)
-{
-	const WaEvent *event = draft->event;
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	add_text(&json, "relation", event->relation);
-	add_text(&json, "record", psprintf(INT64_FORMAT, event->record_id));
-	add_text(&json, "at", psprintf(INT64_FORMAT, (int64) event->at));
-	add_text(&json, "to", draft->is_staff ? "staff" : "applicant");
-	if (event->old)
-		add_values(&json, "old", event, event->old);
-	if (event->new)
-		add_values(&json, "new", event, event->new);
-	appendStringInfoChar(&json, '}');
-	return json.data;
-}
-
-static const char *
-member(struct json_object *object, const char *name)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(object, name, &value) ||
-		!json_object_is_type(value, json_type_string))
-		return NULL;
-	return pstrdup(json_object_get_string(value));
-}
-
-/* The columns of one side of the change; the row is untrusted. */
-static char **
-read_side(struct json_object *object, const char *side, bool *there)
-{
-	char	  **values = palloc0(sizeof(char *) * MAX_CHANGE);
-	struct json_object *columns;
-
-	*there = json_object_object_get_ex(object, side, &columns) &&
-		json_object_is_type(columns, json_type_object);
-	for (size_t c = 0; *there && c < MAX_CHANGE; c++)
-		values[c] = unconstify(char *, member(columns, change_columns[c]));
-	return values;
-}
-
-static WaEvent *
-read_change(struct json_object *object, int64 event_id)
-{
-	const char *relation = member(object, "relation");
-	const char *record = member(object, "record");
-	const char *at = member(object, "at");
-	WaEvent    *event;
-	bool		has_old;
-	bool		has_new;
-
-	if (relation == NULL || record == NULL || at == NULL)
-		return NULL;
-	event = palloc0(sizeof(WaEvent));
-	event->id = event_id;
-	event->at = (TimestampTz) strtoll(at, NULL, 10);
-	event->xact = "0";
-	event->relation = unconstify(char *, relation);
-	event->table = wa_compose_event_table(relation);
-	event->record_id = strtoll(record, NULL, 10);
-	event->has_record = true;
-	event->ncolumns = MAX_CHANGE;
-	event->columns = (char **) change_columns;	/* only read */
-	event->old = read_side(object, "old", &has_old);
-	event->new = read_side(object, "new", &has_new);
-	if (!has_old)
-		event->old = NULL;
-	event->insert = !has_old;
-	return event;
-}
-
-/*
- * The change again, palloc()ed; NULL if the text is none.
- */
-WaEvent *
-wa_compose_change_read(const char *text, int64 event_id, bool *to_applicant)
-{
-	struct json_object *object = text ? json_tokener_parse(text) : NULL;
-	WaEvent    *event = NULL;
-
-	if (json_object_is_type(object, json_type_object))
-	{
-		event = read_change(object, event_id);
-		*to_applicant = wa_odoo_is(member(object, "to"), "applicant");
-	}
-	if (object)
-		json_object_put(object);
-	return event;
-}
-
-/*
- * The later changes that are kept with it, palloc()ed.
- */
-WaEvent   **
-wa_compose_change_read_later(const char *text, int *n)
-{
-	struct json_object *object = text ? json_tokener_parse(text) : NULL;
-	struct json_object *later;
-	WaEvent   **list = NULL;
-
-	*n = 0;
-	if (json_object_is_type(object, json_type_object) &&
-		json_object_object_get_ex(object, "later", &later) &&
-		json_object_is_type(later, json_type_array))
-	{
-		list = palloc(sizeof(WaEvent *) * Max(json_object_array_length(later), 1));
-		for (size_t i = 0; i < json_object_array_length(later); i++)
-		{
-			struct json_object *change = json_object_array_get_idx(later, i);
-			const char *id = json_object_is_type(change, json_type_object) ? member(change, "event") : NULL;
-			WaEvent    *event = id ? read_change(change, strtoll(id, NULL, 10)) : NULL;
-
-			if (event)
-				list[(*n)++] = event;
-		}
-	}
-	if (object)
-		json_object_put(object);
-	return list;
-}
-
 /* ---- how the answer differs ---- */
-
-static const char *
-or_empty(const char *value)
-{
-	return value && value[0] ? value : "empty";
-}
-
-/* As in an event: the text of a boolean. */
-static const char *
-boolean(bool value)
-{
-	return value ? "t" : "f";
-}
-
-/*
- * Why nothing is to be said of this permit (NULL: it is gone), in a sentence
- * that names the column in which it is not as it was; palloc()ed.
- */
-const char *
-wa_compose_waiting_difference(const WaWaiting *waiting, const WaPermit *permit)
-{
-	const WaEvent *event = waiting->event;
-	const char *then[3];
-	const char *now[3];
-
-	if (permit == NULL)
-		return "no longer true: the record does not exist any more";
-	for (int i = 0; i < 3; i++)
-		then[i] = wa_compose_event_new(event, change_columns[i]);
-	now[0] = permit->status;
-	now[1] = boolean(permit->is_renewal);
-	now[2] = permit->permit_number;
-	if (!wa_odoo_numbered(then[2]))
-		then[2] = NULL;
-	for (int i = 0; i < 3; i++)
-		if (then[i] && strcmp(or_empty(now[i]), then[i]) != 0)
-			return psprintf("no longer true: %s is %s, the message says %s",
-							change_columns[i], or_empty(now[i]), then[i]);
-	if (permit->partner_id == 0)
-		return "no longer true: the permit has no contact any more";
-	if (event->outdated)
-		return "no longer true: the status has changed again since";
-	return "no longer true: another message says it";
-}
 
 /*
  * The first parameter that the draft has and the message has not, or not so;
  * NULL: none.  *now, *then: its values.
  */
 static const char *
-changed_parameter(const char *params, const char *given, const char **now, const char **then)
+changed_parameter(const WaComposer *composer, const char *params, const char *given,
+				  const char **now, const char **then)
 {
 	struct json_object *fresh = params ? json_tokener_parse(params) : NULL;
 	struct json_object *old = given ? json_tokener_parse(given) : NULL;
@@ -250,14 +43,17 @@ changed_parameter(const char *params, const char *given, const char **now, const
 	{
 		json_object_object_foreach(fresh, name, value)
 		{
-			const char *before = json_object_is_type(old, json_type_object) ? member(old, name) : NULL;
+			const WaOwnValue *own = wa_compose_own_value(composer, name);
+			struct json_object *before;
 
-			/* how long a document waits changes by itself */
-			if (changed || strcmp(name, "waktu_pending") == 0 || (before && strcmp(before, json_object_get_string(value)) == 0))
+			if (!json_object_object_get_ex(old, name, &before) || !json_object_is_type(before, json_type_string))
+				before = NULL;
+			if (changed || (own && own->drifts) ||
+				(before && strcmp(json_object_get_string(before), json_object_get_string(value)) == 0))
 				continue;
 			changed = pstrdup(name);
 			*now = pstrdup(json_object_get_string(value));
-			*then = before;
+			*then = before ? pstrdup(json_object_get_string(before)) : NULL;
 		}
 	}
 	if (fresh)
@@ -265,20 +61,6 @@ changed_parameter(const char *params, const char *given, const char **now, const
 	if (old)
 		json_object_put(old);
 	return changed;
-}
-
-/* Facts that are no citizen's data, and may stay in the ledger for ever. */
-static bool
-is_harmless(const char *parameter)
-{
-	static const char *const harmless[] = {
-		"permit_number", "permit_number_new", "jumlah", "remaining_days", "expiry_date", "status_baru"
-	};
-
-	for (size_t i = 0; i < lengthof(harmless); i++)
-		if (strcmp(harmless[i], parameter) == 0)
-			return true;
-	return false;
 }
 
 /*
@@ -289,6 +71,7 @@ difference(const WaWaiting *waiting)
 {
 	const WaNewMessage *now = &waiting->now->message;
 	const char *parameter;
+	const WaOwnValue *own;
 	const char *fresh = NULL;
 	const char *old = NULL;
 
@@ -306,11 +89,10 @@ difference(const WaWaiting *waiting)
 	/* before the parameters: another text has others, which were not empty */
 	if (waiting->now->scenario != waiting->scenario)
 		return psprintf("%s says it now", waiting->now->scenario->key);
-	parameter = changed_parameter(now->params, waiting->params, &fresh, &old);
-	if (parameter && is_harmless(parameter))
-		return psprintf("%s is %s now, it was %s",
-						strcmp(parameter, "permit_number_new") == 0 ? "permit_number" : parameter,
-						or_empty(fresh), or_empty(old));
+	parameter = changed_parameter(waiting->scenario->composer, now->params, waiting->params, &fresh, &old);
+	own = parameter ? wa_compose_own_value(waiting->scenario->composer, parameter) : NULL;
+	if (own && own->fact)
+		return psprintf("%s is %s now, it was %s", own->fact, wa_odoo_shown(fresh), wa_odoo_shown(old));
 	if (parameter)
 		return psprintf("%s has changed", parameter);
 	/* the contact, or his number, was another one in between */

@@ -14,8 +14,6 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/approval.h"
-#include "compose/custom.h"
 #include "compose/scenario.h"
 #include "odoo/document.h"
 #include "odoo/people.h"
@@ -23,43 +21,30 @@
 #include "pg/query.h"
 #include "text/text.h"
 
-static const WaComposer composers[] =
-{
-	{
-		.name = "permit_ready",.table = "sicantik_permit",
-		.compose = wa_compose_permit_ready,.silent = wa_compose_permit_ready_silent,
-		.again = wa_compose_permits_again,.old_news = wa_compose_permit_old_news
-	},
-	{
-		.name = "permit_renewal_approved",.table = "sicantik_permit",
-		.compose = wa_compose_permit_renewal_approved,.silent = wa_compose_permit_renewal_silent,
-		.again = wa_compose_permits_again,.old_news = wa_compose_permit_old_news
-	},
-	{
-		.name = "status_update",.table = "sicantik_permit",
-		.compose = wa_compose_status_update,.silent = wa_compose_status_silent,
-		.again = wa_compose_permits_again,.old_news = wa_compose_status_old_news,.of_status = true
-	},
-	{
-		.name = "document_pending",.table = "sicantik_document",
-		.compose = wa_compose_document_pending,.silent = wa_compose_pending_silent,
-		.again = wa_compose_pending_again
-	},
-	{
-		.name = "approval_required",.table = "sicantik_document",.also = "signature_workflow",
-		.compose = wa_compose_approval_required,.silent = wa_compose_approval_silent,
-		.again = wa_compose_approvals_again
-	},
-	{.name = "permit_expiry_warning",.daily = wa_compose_expiry,.again = wa_compose_expiry_again},
-	{.name = "reminder",.daily = wa_compose_reminder,.again = wa_compose_reminders_again},
+#define COMPOSER_ADDRESS(name) &wa_compose_##name,
+
+static const WaComposer *const composers[] = {
+	WA_COMPOSERS(COMPOSER_ADDRESS)
 };
 
-static const WaComposer *
-find_composer(const char *name)
+/*
+ * The built-in composers, one after the other; NULL behind the last.
+ */
+const WaComposer *
+wa_compose_composer_at(size_t index)
+{
+	return index < lengthof(composers) ? composers[index] : NULL;
+}
+
+/*
+ * The built-in composer of this name, or NULL.
+ */
+const WaComposer *
+wa_compose_composer(const char *name)
 {
 	for (size_t c = 0; c < lengthof(composers); c++)
-		if (strcmp(composers[c].name, name) == 0)
-			return &composers[c];
+		if (strcmp(composers[c]->name, name) == 0)
+			return composers[c];
 	return NULL;
 }
 
@@ -92,8 +77,10 @@ wa_compose_load_scenarios(int *n)
 		s->key = wa_row_text(i, 1);
 		s->watch = wa_row_text(i, 2);
 		s->template_key = wa_row_text(i, 3);
-		s->composer = wa_row_text(i, 4);
-		s->built_in = find_composer(s->composer);
+		s->composer_name = wa_row_text(i, 4);
+		s->composer = wa_compose_composer(s->composer_name);
+		if (s->composer == NULL)
+			s->composer = &wa_compose_custom;
 		s->active = wa_row_bool(i, 5);
 		s->on_insert = wa_row_bool(i, 6);
 		s->exclusive = wa_row_bool(i, 7);
@@ -122,101 +109,84 @@ wa_compose_load_scenarios(int *n)
 }
 
 /*
- * The first active scenario with this built-in composer, or NULL.
+ * The first active scenario with this composer, or NULL.
  */
 const WaScenario *
-wa_compose_scenario_of(const WaBatch *batch, const char *composer)
+wa_compose_scenario_of(const WaBatch *batch, const WaComposer *composer)
 {
 	for (int i = 0; i < batch->nscenarios; i++)
-		if (batch->scenarios[i].active && strcmp(batch->scenarios[i].composer, composer) == 0)
+		if (batch->scenarios[i].active && batch->scenarios[i].composer == composer)
 			return &batch->scenarios[i];
 	return NULL;
 }
 
 /*
- * Is it one of those above that listen to a table, not a function of the
- * DBA's?
+ * The scenario of this key, or NULL.
+ */
+const WaScenario *
+wa_compose_find_scenario(const WaBatch *batch, const char *key)
+{
+	for (int i = 0; key && i < batch->nscenarios; i++)
+		if (strcmp(batch->scenarios[i].key, key) == 0)
+			return &batch->scenarios[i];
+	return NULL;
+}
+
+/*
+ * Is its composer one of those above, not a function of the DBA's?
  */
 bool
 wa_compose_is_built_in(const WaScenario *scenario)
 {
-	return scenario->built_in && scenario->built_in->compose;
+	return scenario->composer->name != NULL;
 }
 
 /*
- * Is this scenario to look at the events of the batch?  Of a dead letter, only
- * those that it is about.
+ * Does the scenario listen to the table of this event?  One of the DBA's own
+ * names it with its schema, as wa.watch does.
  */
 bool
-wa_compose_is_asked(const WaBatch *batch, const WaScenario *scenario)
+wa_compose_listens(const WaScenario *scenario, const WaEvent *event)
 {
-	ListCell   *cell;
+	const WaComposer *composer = scenario->composer;
 
-	foreach(cell, batch->only)
-		if (strcmp(lfirst(cell), scenario->key) == 0)
-		return true;
-	return batch->only == NIL;
+	if (composer->compose == NULL || scenario->watch == NULL)
+		return false;
+	if (!wa_compose_is_built_in(scenario))
+		return !scenario->daily && strcmp(scenario->watch, event->relation) == 0;
+	return strcmp(scenario->watch, event->table) == 0 || wa_odoo_is(composer->also, event->table);
 }
 
 /*
- * Which of these changes of a status were followed by another one?  Of the
- * batch that is known; what came later and has been read already has left a
- * message or an outcome, each with the id of its event.
+ * The groups whose members are told of records of this table, each once;
+ * palloc()ed, NULL among them: followers only.  Returns how many.  Of one that
+ * is switched off too: it finishes what it has begun.
  */
-static void
-mark_outdated(WaBatch *batch)
+int
+wa_compose_staff_groups(const WaBatch *batch, const char *table, const char ***groups)
 {
-	static WaStatement followed =
-		WA_STATEMENT("SELECT e.place FROM unnest($1, $2, $3) WITH ORDINALITY AS e(id, record, at, place)"
-					 " WHERE EXISTS (SELECT FROM wa.message AS m WHERE m.res_id = e.record AND m.res_model = 'sicantik.permit'"
-					 " AND m.scenario = ANY ($4) AND m.event_id > e.id AND m.created_at >= e.at)"
-					 " OR EXISTS (SELECT FROM wa.event_outcome AS o WHERE o.record_id = e.record AND o.scenario = ANY ($4)"
-					 " AND o.event_id > e.id AND o.at >= e.at)");
-	WaEvent   **changed = palloc(sizeof(WaEvent *) * Max(batch->nevents, 1));
-	int64	   *ids = palloc(sizeof(int64) * Max(batch->nevents, 1));
-	int64	   *records = palloc(sizeof(int64) * Max(batch->nevents, 1));
-	TimestampTz *times = palloc(sizeof(TimestampTz) * Max(batch->nevents, 1));
-	const char **keys = palloc(sizeof(char *) * Max(batch->nscenarios, 1));
 	int			n = 0;
-	int			nkeys = 0;
-	WaArgs		args = {0};
-	uint64		rows;
 
+	*groups = palloc(sizeof(char *) * Max(batch->nscenarios, 1));
 	for (int s = 0; s < batch->nscenarios; s++)
-		if (batch->scenarios[s].built_in && batch->scenarios[s].built_in->of_status)
-			keys[nkeys++] = batch->scenarios[s].key;
-	for (int e = 0; e < batch->nevents && nkeys > 0; e++)
 	{
-		WaEvent    *event = &batch->events[e];
+		const WaScenario *scenario = &batch->scenarios[s];
+		bool		known = !scenario->composer->tells_staff || strcmp(scenario->composer->table, table) != 0;
 
-		if (!event->has_record || strcmp(event->table, "sicantik_permit") != 0 ||
-			!wa_compose_status_changed(event))
-			continue;
-		for (int i = 0; i < n; i++)
-			changed[i]->outdated = changed[i]->outdated || changed[i]->record_id == event->record_id;
-		changed[n] = event;
-		ids[n] = event->id;
-		records[n] = event->record_id;
-		times[n++] = event->at;
+		for (int i = 0; i < n && !known; i++)
+			known = (*groups)[i] == scenario->staff_group || wa_odoo_is((*groups)[i], scenario->staff_group);
+		if (!known)
+			(*groups)[n++] = scenario->staff_group;
 	}
-	if (n == 0)
-		return;
-	wa_arg_int8_array(&args, ids, n);
-	wa_arg_int8_array(&args, records, n);
-	wa_arg_timestamptz_array(&args, times, n);
-	wa_arg_text_array(&args, keys, nkeys);
-	rows = wa_query(&followed, &args);
-	for (uint64 r = 0; r < rows; r++)
-		changed[wa_row_int8(r, 1) - 1]->outdated = true;
-	SPI_freetuptable(SPI_tuptable);
+	return n;
 }
 
 /*
- * Read the contacts and the staff of these permits, which have been read.
- * Returns false if a table could not be had now.
+ * Read the contacts of these permits, which have been read.  Returns false if
+ * their table could not be had now.
  */
 bool
-wa_compose_load_permit_people(WaBatch *batch, const int64 *ids, int n, const char *staff_group)
+wa_compose_load_contacts(WaBatch *batch, const int64 *ids, int n)
 {
 	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
 	int			npartners = 0;
@@ -228,43 +198,106 @@ wa_compose_load_permit_people(WaBatch *batch, const int64 *ids, int n, const cha
 		if (permit && permit->partner_id != 0)
 			partners[npartners++] = permit->partner_id;
 	}
-	return wa_odoo_load_partners(&batch->odoo, partners, npartners) &&
-		wa_odoo_load_staff(&batch->odoo, "sicantik.permit", ids, n, staff_group);
+	return wa_odoo_load_partners(&batch->odoo, partners, npartners);
 }
 
 /*
- * Read what the scenarios of these events need, as few statements as there
- * are tables.  Returns false if a table could not be had now.
+ * Read the followers of these records, and the members of these groups.
+ * Returns false if a table could not be had now.
  */
 bool
-wa_compose_load_facts(WaBatch *batch)
+wa_compose_load_staff(WaBatch *batch, const char *model, const int64 *ids, int n,
+					  const char *const *groups, int ngroups)
+{
+	for (int g = 0; g < ngroups; g++)
+		if (g == 0 ? !wa_odoo_load_staff(&batch->odoo, model, ids, n, groups[g]) :
+			groups[g] && !wa_odoo_load_group(&batch->odoo, groups[g]))
+			return false;
+	return true;
+}
+
+/* The records of this table in the batch; palloc()ed.  *n: how many. */
+static const int64 *
+records_of(const WaBatch *batch, const char *table, int *n)
 {
 	int64	   *ids = palloc(sizeof(int64) * Max(batch->nevents, 1));
-	WaDocument *documents;
-	int64	   *all;
-	int			n = 0;
-	int			nall;
-	int			ndocuments;
-	const WaScenario *update = wa_compose_scenario_of(batch, "status_update");
 
+	*n = 0;
 	for (int i = 0; i < batch->nevents; i++)
-		if (batch->events[i].has_record && strcmp(batch->events[i].table, "sicantik_permit") == 0)
-			ids[n++] = batch->events[i].record_id;
+		if (batch->events[i].has_record && strcmp(batch->events[i].table, table) == 0)
+			ids[(*n)++] = batch->events[i].record_id;
+	return ids;
+}
 
-	mark_outdated(batch);
-	/* the documents first: they name permits */
-	if (!wa_compose_load_documents(batch))
-		return false;
-	ndocuments = wa_odoo_documents(&batch->odoo, &documents);
-	nall = n;
-	all = palloc(sizeof(int64) * Max(n + ndocuments, 1));
-	memcpy(all, ids, sizeof(int64) * n);
-	for (int i = 0; i < ndocuments; i++)
-		all[nall++] = documents[i].permit_id;
-	if (!wa_odoo_load_permits(&batch->odoo, all, nall))
-		return false;
+/* Staff who are told of these records. */
+static bool
+load_staff(WaBatch *batch, const char *table, const char *model, const int64 *ids, int n)
+{
+	const char **groups;
+	int			ngroups = wa_compose_staff_groups(batch, table, &groups);
 
-	return wa_compose_load_permit_people(batch, ids, n, update ? update->staff_group : NULL);
+	return n == 0 || wa_compose_load_staff(batch, model, ids, n, groups, ngroups);
+}
+
+/*
+ * Read the records of these events and what belongs to them, as few statements
+ * as there are tables.  Returns false if a table could not be had now.
+ */
+static bool
+load_facts(WaBatch *batch)
+{
+	WaRecords	records;
+
+	records.permits = records_of(batch, "sicantik_permit", &records.npermits);
+	records.documents = records_of(batch, "sicantik_document", &records.ndocuments);
+	records.workflows = records_of(batch, "signature_workflow", &records.nworkflows);
+	return wa_odoo_load_records(&batch->odoo, &records) &&
+		wa_compose_load_contacts(batch, records.permits, records.npermits) &&
+		load_staff(batch, "sicantik_permit", "sicantik.permit", records.permits, records.npermits) &&
+		load_staff(batch, "sicantik_document", "sicantik.document", records.documents, records.ndocuments);
+}
+
+/*
+ * Ask the scenarios about the events of the batch: each about those of which
+ * is_asked() says so.  Drafts and outcomes are in the batch then.  Returns
+ * false if a table could not be had now.
+ */
+bool
+wa_compose_ask(WaBatch *batch, WaIsAsked is_asked, const void *argument)
+{
+	wa_compose_mark_outdated(batch);
+	if (!load_facts(batch))
+		return false;
+	for (int s = 0; s < batch->nscenarios; s++)
+	{
+		const WaScenario *scenario = &batch->scenarios[s];
+		bool		any = scenario->composer->load == NULL;
+
+		for (int e = 0; e < batch->nevents && !any; e++)
+			if (is_asked(batch, scenario, &batch->events[e], argument))
+			{
+				any = true;
+				if (!scenario->composer->load(batch, scenario))
+					return false;
+			}
+	}
+	for (int e = 0; e < batch->nevents; e++)
+		for (int s = 0; s < batch->nscenarios; s++)
+			if (is_asked(batch, &batch->scenarios[s], &batch->events[e], argument))
+				batch->scenarios[s].composer->compose(batch, &batch->scenarios[s], &batch->events[e]);
+	return true;
+}
+
+/* Of a dead letter, only those that it is about are asked. */
+static bool
+is_asked(const WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const void *argument)
+{
+	ListCell   *cell;
+	bool		among = batch->only == NIL;
+
+	foreach(cell, batch->only)
+		among = among || strcmp(lfirst(cell), scenario->key) == 0;
+	return among && scenario->active && event->has_record && wa_compose_listens(scenario, event);
 }
 
 /*
@@ -273,24 +306,5 @@ wa_compose_load_facts(WaBatch *batch)
 void
 wa_compose_scenarios(WaBatch *batch)
 {
-	if (!wa_compose_load_own(batch) || !wa_compose_load_facts(batch))
-		return;
-	for (int e = 0; e < batch->nevents; e++)
-	{
-		const WaEvent *event = &batch->events[e];
-
-		for (int s = 0; s < batch->nscenarios; s++)
-		{
-			const WaScenario *scenario = &batch->scenarios[s];
-
-			if (!scenario->active || !event->has_record || scenario->watch == NULL ||
-				!wa_compose_is_asked(batch, scenario))
-				continue;
-			if (wa_compose_is_built_in(scenario) &&
-				(strcmp(scenario->watch, event->table) == 0 ||
-				 wa_odoo_is(scenario->built_in->also, event->table)))
-				scenario->built_in->compose(batch, scenario, event);
-			wa_compose_own(batch, scenario, event);
-		}
-	}
+	(void) wa_compose_ask(batch, is_asked, NULL);
 }

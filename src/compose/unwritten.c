@@ -24,10 +24,10 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "compose/document_scenario.h"
 #include "compose/json_values.h"
 #include "compose/record_values.h"
 #include "odoo/people.h"
-#include "odoo/permit.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
@@ -165,42 +165,22 @@ is_about(const Unwritten *u, const char *model)
 static bool
 load(WaBatch *batch, const Unwritten *list, int n)
 {
-	int64	   *documents = palloc(sizeof(int64) * Max(n, 1));
-	int64	   *permits = palloc(sizeof(int64) * Max(n, 1));
-	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
-	int64	   *users;
-	int			ndocuments = 0;
-	int			npermits = 0;
+	int64	   *documents = palloc(sizeof(int64) * n);
+	int64	   *permits = palloc(sizeof(int64) * n);
+	int64	   *partners = palloc(sizeof(int64) * n);
+	WaRecords	records = {.documents = documents,.permits = permits};
 	int			npartners = 0;
-	int			nusers = 0;
-	WaDocument *loaded;
-	WaWorkflow *workflows;
-	int			nloaded;
-	int			nworkflows;
 
 	for (int i = 0; i < n; i++)
 	{
 		if (is_about(&list[i], "sicantik.document"))
-			documents[ndocuments++] = list[i].record_id;
+			documents[records.ndocuments++] = list[i].record_id;
 		else if (is_about(&list[i], "sicantik.permit"))
-			permits[npermits++] = list[i].record_id;
+			permits[records.npermits++] = list[i].record_id;
 		if (list[i].partner_id != 0)
 			partners[npartners++] = list[i].partner_id;
 	}
-	if (ndocuments > 0 && !wa_odoo_load_documents(&batch->odoo, documents, ndocuments, NULL, 0))
-		return false;
-	nloaded = ndocuments > 0 ? wa_odoo_documents(&batch->odoo, &loaded) : 0;
-	if (nloaded > 0)
-		permits = repalloc(permits, sizeof(int64) * (npermits + nloaded));
-	for (int i = 0; i < nloaded; i++)
-		permits[npermits++] = loaded[i].permit_id;
-	nworkflows = ndocuments > 0 ? wa_odoo_workflows(&batch->odoo, &workflows) : 0;
-	users = palloc(sizeof(int64) * Max(nworkflows, 1));
-	for (int i = 0; i < nworkflows; i++)
-		if (workflows[i].pending && workflows[i].approver_id != 0)
-			users[nusers++] = workflows[i].approver_id;
-	return wa_odoo_load_permits(&batch->odoo, permits, npermits) &&
-		(nusers == 0 || wa_odoo_load_users(&batch->odoo, users, nusers)) &&
+	return wa_odoo_load_records(&batch->odoo, &records) && wa_compose_load_approvers(batch) &&
 		wa_odoo_load_partners(&batch->odoo, partners, npartners);
 }
 
@@ -227,21 +207,6 @@ workflow_of(WaBatch *batch, const WaDocument *document, int64 partner_id)
 	return any;
 }
 
-/* Days until a date, from today in the office's time zone. */
-static const char *
-days_until(const WaBatch *batch, const char *iso)
-{
-	char	   *today = wa_compose_value_time(GetCurrentTimestamp(), batch->time_zone);
-	int			day[2];
-	int			month[2];
-	int			year[2];
-
-	if (iso == NULL || today == NULL || sscanf(iso, "%d-%d-%d", &year[0], &month[0], &day[0]) != 3 ||
-		sscanf(today, "%d-%d-%d", &day[1], &month[1], &year[1]) != 3)
-		return NULL;
-	return psprintf("%d", date2j(year[0], month[0], day[0]) - date2j(year[1], month[1], day[1]));
-}
-
 /*
  * The values as they are now; what only the event knew comes from the message
  * itself.  False: the record is gone.
@@ -251,30 +216,22 @@ gather(WaBatch *batch, const Unwritten *u, const WaScenario *scenario, WaValues 
 {
 	WaRecipient *recipient = u->partner_id != 0 ? wa_odoo_partner(&batch->odoo, u->partner_id) : NULL;
 
+	if (scenario && scenario->composer->count_now && is_about(u, scenario->composer->model))
+		scenario->composer->count_now(batch, values, u->record_id);
 	if (is_about(u, "sicantik.document"))
 	{
 		WaDocument *document = wa_odoo_document(&batch->odoo, u->record_id);
 
 		if (document == NULL)
 			return false;
-		if (scenario && strcmp(scenario->composer, "document_pending") == 0)
-			wa_compose_values_add(values, "jumlah", psprintf("%d", wa_odoo_count_pending(&batch->odoo)));
 		wa_compose_document_values(batch, values, document, workflow_of(batch, document, u->partner_id), recipient);
 	}
 	else if (is_about(u, "sicantik.permit"))
 	{
 		WaPermit   *permit = wa_odoo_permit(&batch->odoo, u->record_id);
-		const char *remaining;
 
 		if (permit == NULL)
 			return false;
-		remaining = scenario && strcmp(scenario->composer, "permit_expiry_warning") == 0 ?
-			days_until(batch, permit->expiry_date) : NULL;
-		if (remaining)
-		{
-			wa_compose_values_add(values, "remaining_days", remaining);
-			wa_compose_values_add(values, "days_remaining", remaining);
-		}
 		wa_compose_permit_values(batch, values, permit, recipient);
 	}
 	else
@@ -299,14 +256,11 @@ answer(Unwritten *u, WaState state, WaReason reason, const char *detail)
 static void
 judge(WaBatch *batch, const WaIdentity *identity, Unwritten *u)
 {
-	const WaScenario *scenario = NULL;
+	const WaScenario *scenario = wa_compose_find_scenario(batch, u->scenario);
 	WaTemplate *template = u->template_key ? wa_route_load_template(u->template_key) : NULL;
 	WaValues	values = {0};
 	char	   *missing;
 
-	for (int i = 0; i < batch->nscenarios; i++)
-		if (u->scenario && strcmp(batch->scenarios[i].key, u->scenario) == 0)
-			scenario = &batch->scenarios[i];
 	if (u->expired)
 	{
 		answer(u, WA_STATE_EXPIRED, WA_REASON_TIME_TO_LIVE,

@@ -64,11 +64,12 @@ typedef struct WaJoined
 extern void wa_compose_recheck_skipped(const char *schema, const int64 *ids, int n,
 									   WaStill *results, const char **details);
 
-/* replace.c */
+/* change.c */
 extern char *wa_compose_change_write(const WaDraft *draft);
 extern WaEvent *wa_compose_change_read(const char *text, int64 event_id, bool *to_applicant);
 extern WaEvent **wa_compose_change_read_later(const char *text, int *n);
-extern const char *wa_compose_waiting_difference(const WaWaiting *waiting, const WaPermit *permit);
+
+/* replace.c */
 extern void wa_compose_waiting_join(WaWaiting **list, int n);
 extern void wa_compose_replace(WaBatch *batch, WaWaiting **list, int n,
 							   WaStill *results, const char **details);

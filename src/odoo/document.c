@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "odoo/document.h"
+#include "odoo/permit.h"
 
 struct WaDocuments
 {
@@ -44,24 +45,6 @@ static const char *const workflow_columns[] = {
 	"id", "document_id", "approver_id", "state"
 };
 
-static int
-by_id(const void *a, const void *b)
-{
-	int64		left = ((const WaDocument *) a)->id;
-	int64		right = ((const WaDocument *) b)->id;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
-
-static int
-by_workflow_id(const void *a, const void *b)
-{
-	int64		left = ((const WaWorkflow *) a)->id;
-	int64		right = ((const WaWorkflow *) b)->id;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
-
 /* The documents with these ids, without their workflows. */
 static void
 read_documents(struct WaDocuments *documents, const WaAppTable *table,
@@ -86,7 +69,7 @@ read_documents(struct WaDocuments *documents, const WaAppTable *table,
 		d->requires_approval = wa_odoo_is_true(row[D_REQUIRES_APPROVAL]);
 		d->asks_approval = asks;
 	}
-	qsort(documents->list, documents->n, sizeof(WaDocument), by_id);
+	qsort(documents->list, documents->n, sizeof(WaDocument), wa_odoo_by_id);
 }
 
 /* The workflows of the documents that were read. */
@@ -111,17 +94,12 @@ read_workflows(struct WaDocuments *documents, const WaAppTable *table)
 		w->approver_id = wa_odoo_id(row[W_APPROVER_ID]);
 		w->pending = wa_odoo_is(row[W_STATE], "pending");
 	}
-	qsort(documents->workflows, documents->nworkflows, sizeof(WaWorkflow), by_workflow_id);
+	qsort(documents->workflows, documents->nworkflows, sizeof(WaWorkflow), wa_odoo_by_id);
 }
 
-/*
- * Read the documents with these ids, those that these workflows belong to, and
- * the workflows of all of them.  Returns false if a table could not be had
- * now.
- */
-bool
-wa_odoo_load_documents(WaOdoo *odoo, const int64 *ids, int n,
-					   const int64 *workflow_ids, int nworkflows)
+/* Those, those that these workflows belong to, and the workflows of all of them. */
+static bool
+load_documents(WaOdoo *odoo, const int64 *ids, int n, const int64 *workflow_ids, int nworkflows)
 {
 	struct WaDocuments *documents = palloc0(sizeof(struct WaDocuments));
 	int64	   *all = palloc(sizeof(int64) * Max(n + nworkflows, 1));
@@ -162,26 +140,35 @@ wa_odoo_load_documents(WaOdoo *odoo, const int64 *ids, int n,
 }
 
 /*
+ * Read these permits, these documents, those that these workflows belong to,
+ * the permits of all of them, and their workflows.  Returns false if a table
+ * could not be had now.
+ */
+bool
+wa_odoo_load_records(WaOdoo *odoo, const WaRecords *records)
+{
+	int64	   *permits;
+	int			n = records->npermits;
+
+	if (!load_documents(odoo, records->documents, records->ndocuments, records->workflows, records->nworkflows))
+		return false;
+	permits = palloc(sizeof(int64) * Max(n + odoo->documents->n, 1));
+	for (int i = 0; i < n; i++)
+		permits[i] = records->permits[i];
+	for (int i = 0; i < odoo->documents->n; i++)
+		permits[n++] = odoo->documents->list[i].permit_id;
+	return wa_odoo_load_permits(odoo, permits, n);
+}
+
+/*
  * The document of this id as it is now, or NULL if there is none.
  */
 WaDocument *
 wa_odoo_document(const WaOdoo *odoo, int64 id)
 {
-	WaDocument	key = {.id = id};
-
 	if (odoo->documents == NULL || odoo->documents->n == 0)
 		return NULL;
-	return bsearch(&key, odoo->documents->list, odoo->documents->n, sizeof(WaDocument), by_id);
-}
-
-/*
- * All documents that were read; returns how many.
- */
-int
-wa_odoo_documents(const WaOdoo *odoo, WaDocument **list)
-{
-	*list = odoo->documents ? odoo->documents->list : NULL;
-	return odoo->documents ? odoo->documents->n : 0;
+	return bsearch(&id, odoo->documents->list, odoo->documents->n, sizeof(WaDocument), wa_odoo_by_id);
 }
 
 /*
@@ -200,12 +187,10 @@ wa_odoo_workflows(const WaOdoo *odoo, WaWorkflow **list)
 WaWorkflow *
 wa_odoo_workflow(const WaOdoo *odoo, int64 id)
 {
-	WaWorkflow	key = {.id = id};
-
 	if (odoo->documents == NULL || odoo->documents->nworkflows == 0)
 		return NULL;
-	return bsearch(&key, odoo->documents->workflows, odoo->documents->nworkflows,
-				   sizeof(WaWorkflow), by_workflow_id);
+	return bsearch(&id, odoo->documents->workflows, odoo->documents->nworkflows,
+				   sizeof(WaWorkflow), wa_odoo_by_id);
 }
 
 /*

@@ -32,10 +32,19 @@ typedef struct WaWorkflow
 	bool		pending;
 } WaWorkflow;
 
-extern bool wa_odoo_load_documents(WaOdoo *odoo, const int64 *ids, int n,
-								   const int64 *workflow_ids, int nworkflows);
+/* What is to be read; arrays of ids. */
+typedef struct WaRecords
+{
+	const int64 *permits;
+	int			npermits;
+	const int64 *documents;
+	int			ndocuments;
+	const int64 *workflows;
+	int			nworkflows;
+} WaRecords;
+
+extern bool wa_odoo_load_records(WaOdoo *odoo, const WaRecords *records);
 extern WaDocument *wa_odoo_document(const WaOdoo *odoo, int64 id);
-extern int	wa_odoo_documents(const WaOdoo *odoo, WaDocument **list);
 extern int	wa_odoo_workflows(const WaOdoo *odoo, WaWorkflow **list);
 extern WaWorkflow *wa_odoo_workflow(const WaOdoo *odoo, int64 id);
 extern bool wa_odoo_is_pending(const char *state);

@@ -93,3 +93,15 @@ wa_odoo_add_fact(uint64 facts, const char *text)
 {
 	return hash_combine64(facts, text ? hash_bytes_extended((const unsigned char *) text, strlen(text), 1) : 0);
 }
+
+/*
+ * For qsort() and bsearch(): of rows that begin with an id, or of ids.
+ */
+int
+wa_odoo_by_id(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}

@@ -44,6 +44,7 @@ extern bool wa_odoo_is_true(const char *given);
 extern const char *wa_odoo_shown(const char *given);
 extern bool wa_odoo_numbered(const char *number);
 extern int64 wa_odoo_id(const char *given);
+extern int	wa_odoo_by_id(const void *a, const void *b);
 extern uint64 wa_odoo_add_fact(uint64 facts, const char *text);
 
 /* translation.c */

@@ -52,15 +52,6 @@ static const struct
 	{"cancelled", "Dibatalkan"},
 };
 
-static int
-by_id(const void *a, const void *b)
-{
-	int64		left = ((const WaPermit *) a)->id;
-	int64		right = ((const WaPermit *) b)->id;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
-
 static bool
 is_jsonb(const WaAppTable *table, const char *column)
 {
@@ -218,7 +209,7 @@ wa_odoo_load_permits(WaOdoo *odoo, const int64 *ids, int n)
 		p->received_date = row[P_RECEIVED_DATE];
 		p->is_renewal = wa_odoo_is_true(row[P_IS_RENEWAL]);
 	}
-	qsort(permits->list, permits->n, sizeof(WaPermit), by_id);
+	qsort(permits->list, permits->n, sizeof(WaPermit), wa_odoo_by_id);
 	load_types(odoo, &type, &translations);
 	load_labels(odoo, &fields, &selections, &translations);
 	return true;
@@ -230,11 +221,9 @@ wa_odoo_load_permits(WaOdoo *odoo, const int64 *ids, int n)
 WaPermit *
 wa_odoo_permit(const WaOdoo *odoo, int64 id)
 {
-	WaPermit	key = {.id = id};
-
 	if (odoo->permits == NULL || odoo->permits->n == 0)
 		return NULL;
-	return bsearch(&key, odoo->permits->list, odoo->permits->n, sizeof(WaPermit), by_id);
+	return bsearch(&id, odoo->permits->list, odoo->permits->n, sizeof(WaPermit), wa_odoo_by_id);
 }
 
 /*

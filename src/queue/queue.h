@@ -92,8 +92,8 @@ extern PGDLLEXPORT WaReason wa_queue_reason_of(WaNobody nobody);
 
 /* replace.c */
 extern void wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *why, int n);
-extern void wa_queue_supersede(const int64 *events, const int64 *records, const char *const *scenarios,
-							   const int64 *told_by, int n);
+extern void wa_queue_supersede(const int64 *events, const char *const *models, const int64 *records,
+							   const char *const *scenarios, const int64 *told_by, int n);
 extern void wa_queue_write_texts(const WaTextRow *rows, int n);
 
 /* Messages made ready at one time when they are due. */

@@ -46,21 +46,21 @@ wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *w
 }
 
 /*
- * Older messages of a scenario about a permit, of events before this one, end
+ * Older messages of a scenario about a record, of events before this one, end
  * where nothing has come of them yet; told_by: the message that tells the newer
  * change, 0: none does.  One in doubt is not repeated.
  */
 void
-wa_queue_supersede(const int64 *events, const int64 *records, const char *const *scenarios,
-				   const int64 *told_by, int n)
+wa_queue_supersede(const int64 *events, const char *const *models, const int64 *records,
+				   const char *const *scenarios, const int64 *told_by, int n)
 {
 	static WaStatement supersede =
 		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(NEWER_STATUS) ","
 					 " detail = CASE WHEN e.told_by = 0 THEN 'the status has changed again since'"
 					 " ELSE 'message ' || e.told_by || ' tells a newer status' END,"
 					 " due_at = NULL, finished_at = clock_timestamp()"
-					 " FROM unnest($1, $2, $3, $4) AS e(id, record, scenario, told_by)"
-					 " WHERE m.res_id = e.record AND m.res_model = 'sicantik.permit'"
+					 " FROM unnest($1, $2, $3, $4, $5) AS e(id, model, record, scenario, told_by)"
+					 " WHERE m.res_id = e.record AND m.res_model = e.model"
 					 " AND m.scenario = e.scenario AND m.event_id < e.id AND " WA_SQL_WAITS("m")
 					 " RETURNING m.id),"
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"
@@ -68,6 +68,7 @@ wa_queue_supersede(const int64 *events, const int64 *records, const char *const 
 	WaArgs		args = {0};
 
 	wa_arg_int8_array(&args, events, n);
+	wa_arg_text_array(&args, models, n);
 	wa_arg_int8_array(&args, records, n);
 	wa_arg_text_array(&args, scenarios, n);
 	wa_arg_int8_array(&args, told_by, n);

@@ -62,6 +62,8 @@ my %not_shown = map { $_ => 1 } (
 	  . ' To stop for a while and lose nothing: SELECT wa_pause(), then SELECT wa_resume()',
 	# the same in both languages
 	'%s (Fonnte: %s).',
+	# the name of a scenario
+	'Dokumen Baru untuk Tandatangan',
 	# Fonnte's own word for a reason
 	'JSON format invalid');
 
@@ -164,6 +166,7 @@ foreach my $file (glob("$src/compose/*.c $src/odoo/*.c $src/route/*.c"
 		my $text = $found->{text};
 
 		next if $not_shown{$text} || $seen{$text}++;
+		next if $text =~ /\{\{/;	# the text of a scenario's messages
 		next if $file =~ /fonnte_reasons/ && $text =~ /^[a-z]/;	# Fonnte's own words
 		$sample{ ++$id } = [ shown_as($text), "$file:$found->{line}", undef ];
 	}

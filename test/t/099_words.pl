@@ -124,11 +124,11 @@ like(history('REG-2026-0001'), qr/^as it is now, scenario status_update says not
 my $src = dirname(__FILE__) . '/../../src';
 my @unseen;
 my $sentences = 0;
-foreach my $file (glob("$src/compose/{permit,document}_scenarios.c $src/compose/approval.c $src/admin/unsaid.c"))
+foreach my $file (glob("$src/compose/permit_{ready,renewal_approved,news}.c $src/compose/{status_update,document_pending,approval_required}.c $src/admin/unsaid.c"))
 {
 	my $text = slurp_file($file);
 
-	while ($text =~ /^(?:wa_\w+_silent|(?:document|workflow)_silent|silent|not_active|ask_about)\([^\n]*(?:\n[^\n{]+)*\n\{\n(.*?)^\}/msg)
+	while ($text =~ /^(?:(?:document|workflow)_silent|silent|wa_compose_not_active|ask_about)\([^\n]*(?:\n[^\n{]+)*\n\{\n(.*?)^\}/msg)
 	{
 		foreach my $sentence (grep { / .* / } $1 =~ /"((?:[^"\\]|\\.)*)"/g)
 		{

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * expiry.c
+ * permit_expiry_warning.c
  *		permit_expiry_warning: active permits that are about to expire.
  *
  * A threshold (90, 60, 30, 7 days left) stays due until the next one, so days
@@ -46,15 +46,6 @@ typedef struct Candidate
 	int			remaining;		/* days */
 	const char *key;			/* in wa.announced */
 } Candidate;
-
-static int
-by_id(const void *a, const void *b)
-{
-	int64		left = ((const Candidate *) a)->id;
-	int64		right = ((const Candidate *) b)->id;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
 
 static int
 load_thresholds(const WaScenario *scenario, int **thresholds)
@@ -128,7 +119,7 @@ find_candidates(const WaDaily *daily, const WaAppTable *table, Candidate **list)
 						  c->id, year, month, day, thresholds[t]);
 		n++;
 	}
-	qsort(*list, n, sizeof(Candidate), by_id);
+	qsort(*list, n, sizeof(Candidate), wa_odoo_by_id);
 	return n;
 }
 
@@ -206,6 +197,15 @@ take_baseline(WaDaily *daily, const char *relation, const char *key, Candidate *
 			(errmsg("sicantik_wa: %s: %s", daily->scenario->key, daily->note)));
 }
 
+static void
+add_remaining(WaValues *values, int days)
+{
+	const char *remaining = psprintf("%d", days);
+
+	wa_compose_values_add(values, "remaining_days", remaining);
+	wa_compose_values_add(values, "days_remaining", remaining);
+}
+
 /* The warning, with so many days left; NULL: the permit is not active any more. */
 static WaDraft *
 warn(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, int64 id,
@@ -214,15 +214,13 @@ warn(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, int64 id,
 	WaPermit   *permit = wa_odoo_permit(&batch->odoo, id);
 	WaRecipient *recipient;
 	WaValues	values = {0};
-	const char *remaining = psprintf("%d", remaining_days);
 
 	if (permit == NULL || !wa_odoo_is(permit->status, "active"))
 		return NULL;
 	recipient = wa_odoo_partner(&batch->odoo, permit->partner_id);
-	wa_compose_values_add(&values, "remaining_days", remaining);
-	wa_compose_values_add(&values, "days_remaining", remaining);
+	add_remaining(&values, remaining_days);
 	wa_compose_permit_values(batch, &values, permit, recipient);
-	return wa_compose_message(batch, event, scenario, recipient, &values, MODEL, key, WA_RANK_EXPIRY);
+	return wa_compose_message(batch, event, scenario, recipient, &values, key);
 }
 
 /* Permits without a contact: told once for each threshold. */
@@ -251,23 +249,14 @@ compose_chunk(WaDaily *daily, const char *relation, const Candidate *list, int n
 {
 	WaBatch		batch = *daily->common;
 	int64	   *permits = palloc(sizeof(int64) * n);
-	int64	   *partners = palloc(sizeof(int64) * n);
 	int			npermits = 0;
-	int			npartners = 0;
 	bool		loaded;
 
 	for (int i = 0; i < n; i++)
 		if (list[i].has_partner)
 			permits[npermits++] = list[i].id;
-	loaded = wa_odoo_load_permits(&batch.odoo, permits, npermits);
-	for (int i = 0; loaded && i < npermits; i++)
-	{
-		WaPermit   *permit = wa_odoo_permit(&batch.odoo, permits[i]);
-
-		if (permit && permit->partner_id != 0)
-			partners[npartners++] = permit->partner_id;
-	}
-	loaded = loaded && wa_odoo_load_partners(&batch.odoo, partners, npartners);
+	loaded = wa_odoo_load_permits(&batch.odoo, permits, npermits) &&
+		wa_compose_load_contacts(&batch, permits, npermits);
 	daily->common->odoo.locked_table = batch.odoo.locked_table;
 	if (!loaded)
 		return false;
@@ -280,12 +269,8 @@ compose_chunk(WaDaily *daily, const char *relation, const Candidate *list, int n
 	return true;
 }
 
-/*
- * Warn of what expires; see the top.  Returns false if a table could not be
- * had now.
- */
-bool
-wa_compose_expiry(WaDaily *daily)
+static bool
+run(WaDaily *daily)
 {
 	const char *baseline = psprintf("baseline:%s", daily->scenario->key);
 	MemoryContext chunk_context;
@@ -349,25 +334,14 @@ date_of(const WaWaiting *waiting)
  * What is to be said now of permits that are about to expire?  The same date,
  * in as many days as are left by now.
  */
-bool
-wa_compose_expiry_again(WaBatch *batch, WaWaiting **list, int n)
+static bool
+again(WaBatch *batch, WaWaiting **list, int n)
 {
 	int64	   *permits = palloc(sizeof(int64) * Max(n, 1));
-	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
-	int			npartners = 0;
 
 	for (int i = 0; i < n; i++)
 		permits[i] = list[i]->record_id;
-	if (!wa_odoo_load_permits(&batch->odoo, permits, n))
-		return false;
-	for (int i = 0; i < n; i++)
-	{
-		const WaPermit *permit = wa_odoo_permit(&batch->odoo, permits[i]);
-
-		if (permit && permit->partner_id != 0)
-			partners[npartners++] = permit->partner_id;
-	}
-	if (!wa_odoo_load_partners(&batch->odoo, partners, npartners))
+	if (!wa_odoo_load_permits(&batch->odoo, permits, n) || !wa_compose_load_contacts(batch, permits, n))
 		return false;
 	for (int i = 0; i < n; i++)
 	{
@@ -394,3 +368,42 @@ wa_compose_expiry_again(WaBatch *batch, WaWaiting **list, int n)
 	}
 	return true;
 }
+
+static void
+count_now(WaBatch *batch, WaValues *values, int64 record_id)
+{
+	const WaPermit *permit = wa_odoo_permit(&batch->odoo, record_id);
+	int			year;
+	int			month;
+	int			day;
+
+	if (permit && permit->expiry_date && sscanf(permit->expiry_date, "%4d-%2d-%2d", &year, &month, &day) == 3)
+		add_remaining(values, -wa_compose_guard_days_since(batch, permit->expiry_date));
+}
+
+const WaComposer wa_compose_permit_expiry_warning = {
+	.name = "permit_expiry_warning",
+	.model = MODEL,
+	.rank = 40,
+	.daily = run,
+	.again = again,
+	.count_now = count_now,
+	.values = {{"remaining_days", "remaining_days"}, {"days_remaining"}},
+	.odoo_keys = {"permit_reminder", "izin_peringatan_berlaku"},
+	.defaults = {
+		.name = "Peringatan Masa Berlaku Izin",
+		.body = "Yth. {{partner_name}},\n\n"
+		"Masa berlaku {{permit_type}} Saudara dengan nomor {{permit_number}} berakhir pada tanggal {{expiry_date}} "
+		"atau {{remaining_days}} hari lagi.\n\n"
+		"Permohonan perpanjangan dapat diajukan melalui tautan {{renewal_link}} sebelum masa berlaku izin berakhir. "
+		"Keterangan lebih lanjut dapat diperoleh di {{contact_dpmptsp}} pada jam pelayanan.\n\n"
+		"Terima kasih.",
+		.parameters = {"partner_name", "permit_type", "permit_number", "expiry_date", "remaining_days", "renewal_link", "contact_dpmptsp"},
+		.requires_opt_in = true,
+		.time_to_live = "3 days",
+		.unknown_policy = "resend",
+		.priority = "normal",
+		.daily_at = "09:00",
+		.no_limits = true
+	}
+};

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * approval.c
+ * approval_required.c
  *		approval_required: documents that wait for a person who is known.
  *
  * Who approves is known from the workflow, which may be made, or be given its
@@ -18,9 +18,8 @@
  */
 #include "postgres.h"
 
-#include "compose/approval.h"
+#include "compose/document_scenario.h"
 #include "compose/record_values.h"
-#include "compose/scenario.h"
 #include "odoo/people.h"
 #include "queue/once.h"
 
@@ -80,10 +79,8 @@ draft_request(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 
 	wa_compose_values_add(&values, "jumlah", "1");
 	wa_compose_document_values(batch, &values, document, workflow, person);
-	draft = wa_compose_message(batch, event, scenario, person, &values, "sicantik.document",
-							   key, WA_RANK_APPROVAL);
+	draft = wa_compose_message(batch, event, scenario, person, &values, key);
 	draft->message.res_id = document->id;
-	draft->joins = true;
 	return draft;
 }
 
@@ -121,6 +118,50 @@ take_back_all(WaBatch *batch, int64 document_id)
 		if (list[i].document_id == document_id && list[i].approver_id != 0)
 			keys[nkeys++] = request_key(document_id, list[i].id, list[i].approver_id);
 	wa_queue_forget(keys, nkeys);
+}
+
+static const char *
+document_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	const char *required = wa_compose_event_new(event, "requires_approval");
+
+	if (!wa_odoo_is_pending(wa_compose_event_new(event, "state")))
+		return psprintf("the state is %s, not pending_signature", wa_odoo_shown(wa_compose_event_new(event, "state")));
+	if (required && !wa_odoo_is(required, "t"))
+		return "the document requires no approval";
+	if (event->insert && !scenario->on_insert)
+	{
+		*nearly = true;
+		return "the record was created like this, and on_insert of the scenario is off";
+	}
+	return wa_odoo_is_pending(wa_compose_event_old(event, "state")) &&
+		(required == NULL || wa_odoo_is(wa_compose_event_old(event, "requires_approval"), "t")) ?
+		"it was so before this change" : NULL;
+}
+
+static const char *
+workflow_silent(const WaEvent *event, bool *nearly)
+{
+	const char *state = wa_compose_event_new(event, "state");
+	const char *approver = wa_compose_event_new(event, "approver_id");
+
+	if (!wa_odoo_is(state, "pending"))
+		return psprintf("the state of the workflow is %s, not pending", wa_odoo_shown(state));
+	if (!wa_odoo_filled(approver))
+	{
+		*nearly = true;
+		return "no approver is named yet; naming one sends the message";
+	}
+	return wa_odoo_is(wa_compose_event_old(event, "state"), "pending") &&
+		wa_odoo_is(wa_compose_event_old(event, "approver_id"), approver) ? "it was so before this change" : NULL;
+}
+
+static const char *
+silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+{
+	*nearly = false;
+	return strcmp(event->table, WORKFLOWS) == 0 ? workflow_silent(event, nearly) :
+		document_silent(scenario, event, nearly);
 }
 
 /* The document says that it waits now, or that it does not any more. */
@@ -203,7 +244,7 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 
 		wa_queue_forget(&key, 1);
 	}
-	if (wa_compose_approval_silent(scenario, event, &nearly))
+	if (silent(scenario, event, &nearly))
 		return;
 	if (document == NULL)
 		wa_compose_outcome(batch, event, scenario, "gone",
@@ -221,58 +262,14 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 		ask(batch, scenario, event, document, workflow);
 }
 
-static const char *
-document_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+static bool
+load(WaBatch *batch, const WaScenario *scenario)
 {
-	const char *required = wa_compose_event_new(event, "requires_approval");
-
-	if (!wa_odoo_is_pending(wa_compose_event_new(event, "state")))
-		return psprintf("the state is %s, not pending_signature", wa_odoo_shown(wa_compose_event_new(event, "state")));
-	if (required && !wa_odoo_is(required, "t"))
-		return "the document requires no approval";
-	if (event->insert && !scenario->on_insert)
-	{
-		*nearly = true;
-		return "the record was created like this, and on_insert of the scenario is off";
-	}
-	return wa_odoo_is_pending(wa_compose_event_old(event, "state")) &&
-		(required == NULL || wa_odoo_is(wa_compose_event_old(event, "requires_approval"), "t")) ?
-		"it was so before this change" : NULL;
+	return wa_compose_load_approvers(batch);
 }
 
-static const char *
-workflow_silent(const WaEvent *event, bool *nearly)
-{
-	const char *state = wa_compose_event_new(event, "state");
-	const char *approver = wa_compose_event_new(event, "approver_id");
-
-	if (!wa_odoo_is(state, "pending"))
-		return psprintf("the state of the workflow is %s, not pending", wa_odoo_shown(state));
-	if (!wa_odoo_filled(approver))
-	{
-		*nearly = true;
-		return "no approver is named yet; naming one sends the message";
-	}
-	return wa_odoo_is(wa_compose_event_old(event, "state"), "pending") &&
-		wa_odoo_is(wa_compose_event_old(event, "approver_id"), approver) ? "it was so before this change" : NULL;
-}
-
-/*
- * See WaComposer.
- */
-const char *
-wa_compose_approval_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
-{
-	*nearly = false;
-	return strcmp(event->table, WORKFLOWS) == 0 ? workflow_silent(event, nearly) :
-		document_silent(scenario, event, nearly);
-}
-
-/*
- * Documents that wait for the approval of a person who is known.
- */
-void
-wa_compose_approval_required(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+static void
+compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
 	if (strcmp(event->table, WORKFLOWS) == 0)
 		approval_of_workflow(batch, scenario, event);
@@ -307,8 +304,8 @@ nobody_approves(WaBatch *batch, const WaDocument *document, WaWorkflow **unnamed
  * nobody else is there to approve its document.  Returns false if a table
  * could not be had now.
  */
-bool
-wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario)
+static bool
+ask_group(WaBatch *batch, const WaScenario *scenario)
 {
 	const WaEvent *event = &batch->events[0];
 	WaDocument *document;
@@ -316,14 +313,13 @@ wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario)
 	List	   *group;
 	ListCell   *cell;
 
-	if (!wa_compose_load_documents(batch))
+	if (!wa_compose_load_these_documents(batch, &event->record_id, 1))
 		return false;
 	document = wa_odoo_document(&batch->odoo, event->record_id);
 	if (document == NULL || !wa_odoo_is_pending(document->state) || !document->requires_approval ||
 		!nobody_approves(batch, document, &unnamed))
 		return true;
-	if (!wa_odoo_load_permits(&batch->odoo, &document->permit_id, 1) ||
-		!wa_odoo_load_group(&batch->odoo, scenario->approver_group))
+	if (!wa_odoo_load_group(&batch->odoo, scenario->approver_group))
 		return false;
 	group = wa_odoo_group(&batch->odoo, scenario->approver_group);
 	if (group == NIL)
@@ -349,7 +345,7 @@ wa_compose_ask_group(WaBatch *batch, const WaScenario *scenario)
  * provider's template has.
  */
 static void
-say_how_many(WaBatch *batch, WaDraft *draft, int ndocuments)
+join(WaBatch *batch, WaDraft *draft, int ndocuments)
 {
 	WaValues   *values = palloc0(sizeof(WaValues));
 	const WaValue *number = wa_compose_values_find(draft->values, "permit_number");
@@ -365,54 +361,6 @@ say_how_many(WaBatch *batch, WaDraft *draft, int ndocuments)
 		wa_compose_values_add_setting(values, draft->values->list[i].name, draft->values->list[i].value,
 									  draft->values->list[i].setting);
 	wa_compose_draft_write_text(batch, draft, values);
-}
-
-static bool
-joins(const WaDraft *first, const WaDraft *draft)
-{
-	return first->joins && !first->dropped && !first->muted && first->scenario == draft->scenario &&
-		first->message.partner_id != 0 && first->message.partner_id == draft->message.partner_id &&
-		first->message.state == draft->message.state;
-}
-
-/*
- * Of several requests of this batch to one person the first is sent, and
- * stands for the others.  Their ids must have been given.
- */
-void
-wa_compose_approvals_join(WaBatch *batch, WaDraft **drafts, int n)
-{
-	int64	   *from = palloc(sizeof(int64) * Max(n, 1));
-	int64	   *to = palloc(sizeof(int64) * Max(n, 1));
-	int			njoined = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		int			ndocuments = 1;
-
-		if (!drafts[i]->joins || drafts[i]->dropped || drafts[i]->muted)
-			continue;
-		for (int j = i + 1; j < n; j++)
-		{
-			bool		same = false;
-
-			if (!joins(drafts[j], drafts[i]))
-				continue;
-			for (int k = i; k < j && !same; k++)
-				same = (k == i || (drafts[k]->dropped && drafts[k]->joins &&
-								   drafts[k]->message.partner_id == drafts[i]->message.partner_id)) &&
-					drafts[k]->message.res_id == drafts[j]->message.res_id;
-			ndocuments += same ? 0 : 1;
-			drafts[j]->dropped = true;
-			from[njoined] = drafts[j]->message.id;
-			to[njoined++] = drafts[i]->message.id;
-			wa_compose_outcome(batch, drafts[j]->event, drafts[j]->scenario, "suppressed",
-							   same ? "the same person is told of the same record already" :
-							   "the same person is asked about several documents in one message");
-		}
-		say_how_many(batch, drafts[i], ndocuments);
-	}
-	wa_queue_hand_over(from, to, njoined);
 }
 
 /* ---- asked again ---- */
@@ -448,12 +396,7 @@ load_requests(WaBatch *batch, WaWaiting **list, int n)
 {
 	int			size = 0;
 	int64	   *documents;
-	int64	   *users;
-	int64	   *permits;
 	int			ndocuments = 0;
-	int			nworkflows;
-	WaWorkflow *workflows;
-	WaDocument *all;
 
 	for (int i = 0; i < n; i++)
 		size += list[i]->nkeys + 1;
@@ -469,17 +412,7 @@ load_requests(WaBatch *batch, WaWaiting **list, int n)
 				documents[ndocuments++] = request.document_id;
 		}
 	}
-	if (!wa_odoo_load_documents(&batch->odoo, documents, ndocuments, NULL, 0))
-		return false;
-	nworkflows = wa_odoo_workflows(&batch->odoo, &workflows);
-	users = palloc(sizeof(int64) * Max(nworkflows, 1));
-	for (int i = 0; i < nworkflows; i++)
-		users[i] = workflows[i].approver_id;
-	ndocuments = wa_odoo_documents(&batch->odoo, &all);
-	permits = palloc(sizeof(int64) * Max(ndocuments, 1));
-	for (int i = 0; i < ndocuments; i++)
-		permits[i] = all[i].permit_id;
-	if (!wa_odoo_load_users(&batch->odoo, users, nworkflows) || !wa_odoo_load_permits(&batch->odoo, permits, ndocuments))
+	if (!wa_compose_load_these_documents(batch, documents, ndocuments))
 		return false;
 	for (int i = 0; i < n; i++)
 		if (list[i]->scenario->approver_group &&
@@ -573,7 +506,7 @@ ask_again(WaBatch *batch, WaWaiting *waiting)
 		return;
 	}
 	waiting->now = draft_request(batch, waiting->scenario, waiting->event, named, with, person, NULL);
-	say_how_many(batch, waiting->now, ndocuments);
+	join(batch, waiting->now, ndocuments);
 	waiting->keeps_keys = true;
 }
 
@@ -581,8 +514,8 @@ ask_again(WaBatch *batch, WaWaiting *waiting)
  * What is to be asked now of these people?  Who is not asked any more about a
  * document that still waits hears that it does, like the others.
  */
-bool
-wa_compose_approvals_again(WaBatch *batch, WaWaiting **list, int n)
+static bool
+again(WaBatch *batch, WaWaiting **list, int n)
 {
 	WaWaiting **instead = palloc(sizeof(WaWaiting *) * Max(n, 1));
 	int			ninstead = 0;
@@ -600,3 +533,35 @@ wa_compose_approvals_again(WaBatch *batch, WaWaiting **list, int n)
 	}
 	return ninstead == 0 || wa_compose_pending_instead(batch, instead, ninstead);
 }
+
+const WaComposer wa_compose_approval_required = {
+	.name = "approval_required",
+	.model = "sicantik.document",
+	.rank = 40,
+	.table = "sicantik_document",
+	.also = WORKFLOWS,
+	.load = load,
+	.compose = compose,
+	.silent = silent,
+	.again = again,
+	.ask_group = ask_group,
+	.join = join,
+	.values = {
+		{"jumlah", "jumlah"}, {"document_number"}, {"document_name"}, {"nama_pejabat"}, {"nama_petugas"},
+		{"workflow_id"}, {"approval_link"}
+	},
+	.odoo_keys = {"izin_perlu_approval"},
+	.defaults = {
+		.name = "Dokumen Perlu Approval",
+		.body = "Yth. {{nama_pejabat}},\n\n"
+		"Dokumen {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
+		"dengan nomor izin {{permit_number}} memerlukan persetujuan Bapak/Ibu.\n\n"
+		"Dokumen dapat diperiksa melalui tautan {{approval_link}} sebelum persetujuan diberikan.\n\n"
+		"Terima kasih.",
+		.parameters = {"nama_pejabat", "jenis_izin", "nama_pemohon", "permit_number", "approval_link"},
+		.on_insert = true,
+		.time_to_live = "2 days",
+		.unknown_policy = "resend",
+		.priority = "high"
+	}
+};

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * document_scenarios.c
+ * document_pending.c
  *		document_pending: documents that wait for a signature.
  *
  * Staff hear of them at most once in ten minutes, each person for himself: one
@@ -14,9 +14,8 @@
 
 #include "utils/timestamp.h"
 
-#include "compose/approval.h"
+#include "compose/document_scenario.h"
 #include "compose/record_values.h"
-#include "compose/scenario.h"
 #include "odoo/people.h"
 #include "pg/query.h"
 #include "queue/once.h"
@@ -24,25 +23,8 @@
 /* Staff hear of new documents at most once in this time. */
 #define PENDING_PAUSE	(10 * USECS_PER_MINUTE)
 
-#define DOCUMENTS		"sicantik_document"
-#define WORKFLOWS		"signature_workflow"
-
-/*
- * Is this the change with which a document began to wait?
- */
-bool
-wa_compose_became_pending(const WaEvent *event)
-{
-	return strcmp(event->table, DOCUMENTS) == 0 &&
-		wa_odoo_is_pending(wa_compose_event_new(event, "state")) &&
-		!wa_odoo_is_pending(wa_compose_event_old(event, "state"));
-}
-
-/*
- * See WaComposer.
- */
-const char *
-wa_compose_pending_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
+static const char *
+silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
 	if (!wa_odoo_is_pending(wa_compose_event_new(event, "state")))
@@ -55,79 +37,16 @@ wa_compose_pending_silent(const WaScenario *scenario, const WaEvent *event, bool
 	return "the record was created like this, and on_insert of the scenario is off";
 }
 
-/* Everybody who is to approve one of the documents that were read. */
 static bool
-load_approvers(WaBatch *batch)
+load(WaBatch *batch, const WaScenario *scenario)
 {
-	WaWorkflow *list;
-	int			n = wa_odoo_workflows(&batch->odoo, &list);
-	int64	   *users = palloc(sizeof(int64) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		users[i] = list[i].approver_id;
-	return wa_odoo_load_users(&batch->odoo, users, n);
+	return wa_compose_load_approvers(batch) && wa_odoo_load_group(&batch->odoo, scenario->own_group);
 }
 
-/*
- * Read the documents of the batch, their workflows and who may be told of
- * them.  Returns false if a table could not be had now.
- */
-bool
-wa_compose_load_documents(WaBatch *batch)
+static void
+count_now(WaBatch *batch, WaValues *values, int64 record_id)
 {
-	int64	   *documents = palloc(sizeof(int64) * Max(batch->nevents, 1));
-	int64	   *workflows = palloc(sizeof(int64) * Max(batch->nevents, 1));
-	const WaScenario *scenario = wa_compose_scenario_of(batch, "document_pending");
-	int			ndocuments = 0;
-	int			nworkflows = 0;
-
-	for (int i = 0; i < batch->nevents; i++)
-	{
-		const WaEvent *event = &batch->events[i];
-
-		if (!event->has_record)
-			continue;
-		if (strcmp(event->table, DOCUMENTS) == 0)
-			documents[ndocuments++] = event->record_id;
-		else if (strcmp(event->table, WORKFLOWS) == 0)
-			workflows[nworkflows++] = event->record_id;
-	}
-	if (!wa_odoo_load_documents(&batch->odoo, documents, ndocuments, workflows, nworkflows))
-		return false;
-	if (ndocuments + nworkflows == 0)
-		return true;
-	if (!load_approvers(batch))
-		return false;
-	return scenario == NULL || ndocuments == 0 ||
-		wa_odoo_load_group(&batch->odoo, scenario->own_group);
-}
-
-/*
- * Will this person be asked to approve this document, so that there is no need
- * to say that it waits?
- */
-static bool
-is_asked(WaBatch *batch, const WaScenario *scenario, const WaDocument *document,
-		 const WaRecipient *person)
-{
-	WaWorkflow *list;
-	int			n = wa_odoo_workflows(&batch->odoo, &list);
-
-	if (!scenario->exclusive || !document->requires_approval ||
-		wa_compose_scenario_of(batch, "approval_required") == NULL)
-		return false;
-	for (int i = 0; i < n; i++)
-	{
-		WaRecipient *approver;
-
-		if (list[i].document_id != document->id || !list[i].pending)
-			continue;
-		approver = wa_odoo_user(&batch->odoo, list[i].approver_id);
-		if (approver && (approver->partner_id == person->partner_id ||
-						 wa_odoo_is(approver->number, person->number)))
-			return true;
-	}
-	return false;
+	wa_compose_values_add(values, "jumlah", psprintf("%d", wa_odoo_count_pending(&batch->odoo)));
 }
 
 /* The message that names this document to this person. */
@@ -138,11 +57,10 @@ tell(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	WaValues	values = {0};
 	WaDraft    *draft;
 
-	wa_compose_values_add(&values, "jumlah", psprintf("%d", wa_odoo_count_pending(&batch->odoo)));
+	count_now(batch, &values, document->id);
 	wa_compose_document_values(batch, &values, document, NULL, person);
-	draft = wa_compose_message(batch, event, scenario, person, &values, "sicantik.document",
-							   psprintf("told:%s:" INT64_FORMAT, scenario->key, person->partner_id),
-							   WA_RANK_PENDING);
+	draft = wa_compose_message(batch, event, scenario, person, &values,
+							   psprintf("told:%s:" INT64_FORMAT, scenario->key, person->partner_id));
 	draft->message.res_id = document->id;
 	draft->again_after_us = PENDING_PAUSE;
 	return draft;
@@ -163,7 +81,7 @@ tell_staff(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	{
 		WaRecipient *person = list_nth(staff, i);
 
-		if (person->number == NULL || is_asked(batch, scenario, document, person))
+		if (person->number == NULL || wa_compose_is_asked_to_approve(batch, scenario, document, person))
 			continue;
 		if (told[i])
 			before = true;
@@ -182,8 +100,8 @@ tell_staff(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
  * when its last event of a document is due: each of the staff gets one
  * message, which names the newest document and says how many wait.
  */
-void
-wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
+static void
+compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
 	List	   *staff;
 	bool	   *told;
@@ -202,8 +120,8 @@ wa_compose_document_pending(WaBatch *batch, const WaScenario *scenario, const Wa
 		WaDocument *document;
 		bool		nearly;
 
-		if (!event->has_record || strcmp(event->table, DOCUMENTS) != 0 ||
-			wa_compose_pending_silent(scenario, event, &nearly))
+		if (!event->has_record || strcmp(event->table, "sicantik_document") != 0 ||
+			silent(scenario, event, &nearly))
 			continue;
 		document = wa_odoo_document(&batch->odoo, event->record_id);
 		if (document == NULL)
@@ -265,8 +183,6 @@ static bool
 load_pending(WaBatch *batch, WaWaiting **list, int n, Silent **silent, int *nsilent)
 {
 	int64	   *documents;
-	int64	   *permits;
-	WaDocument *all;
 	int			npending;
 	int			ndocuments = 0;
 	int			size = 0;
@@ -288,13 +204,7 @@ load_pending(WaBatch *batch, WaWaiting **list, int n, Silent **silent, int *nsil
 	}
 	for (int i = 0; i < *nsilent; i++)
 		documents[ndocuments++] = (*silent)[i].document_id;
-	if (!wa_odoo_load_documents(&batch->odoo, documents, ndocuments, NULL, 0) || !load_approvers(batch))
-		return false;
-	ndocuments = wa_odoo_documents(&batch->odoo, &all);
-	permits = palloc(sizeof(int64) * Max(ndocuments, 1));
-	for (int i = 0; i < ndocuments; i++)
-		permits[i] = all[i].permit_id;
-	return wa_odoo_load_permits(&batch->odoo, permits, ndocuments);
+	return wa_compose_load_these_documents(batch, documents, ndocuments);
 }
 
 static WaRecipient *
@@ -323,7 +233,7 @@ consider(WaBatch *batch, const WaScenario *scenario, const WaRecipient *person,
 	WaDocument *document = wa_odoo_document(&batch->odoo, document_id);
 
 	if (document == NULL || !wa_odoo_is_pending(document->state) ||
-		is_asked(batch, scenario, document, person) ||
+		wa_compose_is_asked_to_approve(batch, scenario, document, person) ||
 		(newest->document && newest->event_id >= event_id))
 		return;
 	newest->document = document;
@@ -373,8 +283,8 @@ why_not(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *person)
 /*
  * What is to be said now of documents that wait?
  */
-bool
-wa_compose_pending_again(WaBatch *batch, WaWaiting **list, int n)
+static bool
+again(WaBatch *batch, WaWaiting **list, int n)
 {
 	Silent	   *silent;
 	int			nsilent;
@@ -412,7 +322,7 @@ bool
 wa_compose_pending_instead(const WaBatch *common, WaWaiting **list, int n)
 {
 	WaBatch		batch = *common;
-	const WaScenario *scenario = wa_compose_scenario_of(&batch, "document_pending");
+	const WaScenario *scenario = wa_compose_scenario_of(&batch, &wa_compose_document_pending);
 	Silent	   *silent;
 	int			nsilent;
 
@@ -443,3 +353,35 @@ wa_compose_pending_instead(const WaBatch *common, WaWaiting **list, int n)
 	}
 	return true;
 }
+
+const WaComposer wa_compose_document_pending = {
+	.name = "document_pending",
+	.model = "sicantik.document",
+	.rank = 50,
+	.table = "sicantik_document",
+	.load = load,
+	.compose = compose,
+	.silent = silent,
+	.again = again,
+	.count_now = count_now,
+	.values = {
+		{"jumlah", "jumlah"}, {"document_number"}, {"document_name"}, {"nama_pejabat"}, {"nama_petugas"},
+		{"approval_link"}
+	},
+	.odoo_keys = {"izin_dokumen_baru"},
+	.defaults = {
+		.name = "Dokumen Baru untuk Tandatangan",
+		.body = "Yth. Bapak/Ibu petugas,\n\n"
+		"Saat ini terdapat {{jumlah}} dokumen yang menunggu tanda tangan. "
+		"Dokumen terbaru adalah {{jenis_izin}} atas nama pemohon {{nama_pemohon}} "
+		"dengan nomor pendaftaran {{pendaftaran_id}} yang baru diterima.\n\n"
+		"Dokumen dapat dilihat melalui dasbor {{link_dashboard}} untuk ditindaklanjuti.\n\n"
+		"Terima kasih.",
+		.parameters = {"jumlah", "jenis_izin", "nama_pemohon", "pendaftaran_id", "link_dashboard"},
+		.on_insert = true,
+		.time_to_live = "12 hours",
+		.unknown_policy = "give up",
+		.priority = "low",
+		.office_hours = true
+	}
+};
