@@ -163,7 +163,7 @@ wa_sql_arm(PG_FUNCTION_ARGS)
 	if (identity.unreadable)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("%s", identity.why)));
+				 wa_said_errmsg(identity.why)));
 	stamp_identity(identity.is_copy);
 	set_mode("live");
 	(void) wa_admin_access_adopt();

@@ -289,6 +289,7 @@ update_row(WaProviderChange *change)
 					 " state = CASE WHEN $22 THEN $23 WHEN $24 THEN 'draft' ELSE state END,"
 					 " tested_at = CASE WHEN $24 THEN NULL ELSE tested_at END,"
 					 " last_error = CASE WHEN $22 OR $24 THEN NULL ELSE last_error END,"
+					 " last_error_said = CASE WHEN $22 OR $24 THEN NULL ELSE last_error_said END,"
 					 " last_error_at = CASE WHEN $22 OR $24 THEN NULL ELSE last_error_at END,"
 					 " probe_at = CASE WHEN $22 OR $24 THEN NULL ELSE probe_at END,"
 					 " failed_probes = CASE WHEN $22 OR $24 THEN 0 ELSE failed_probes END,"
@@ -404,14 +405,14 @@ describe(const WaProviderChange *change, char **missing, char **unfit)
 	}
 	*missing = provider->nmissing > 0 ?
 		wa_admin_options_enumerate(provider->missing, provider->nmissing) : NULL;
-	*unfit = provider->unfit ? provider->problem : NULL;
+	*unfit = provider->unfit ? wa_said_english(provider->problem) : NULL;
 
 	wa_arg_text(&args, change->name);
 	wa_arg_text(&args, provider->base_url);
 	wa_arg_text_array(&args, open, nopen);
 	wa_arg_text_array(&args, stored, nstored);
 	wa_arg_text_array(&args, provider->missing, provider->nmissing);
-	wa_arg_text(&args, provider->problem);
+	wa_arg_text(&args, wa_said_english(provider->problem));
 	return wa_row_datum(wa_query(&describe_row, &args), 0, 1);
 }
 

@@ -36,6 +36,7 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 	WaMapping  *mappings;
 	int			nmappings;
 	WaRecipient *recipient;
+	const char *reason;
 	const char *locked = NULL;
 	Datum		values[4] = {0};
 	bool		nulls[4] = {true, true, false, false};
@@ -63,18 +64,21 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 	if (!wa_route_load_facts(&route, 1, odoo.schema, &locked, NULL))
 		wa_call_table_locked(locked);
 	if (route.number == NULL)
-		route.reason = psprintf("no message: no usable number in %s", recipient->tried);
+		reason = psprintf("no message: no usable number in %s", recipient->tried);
 	else if (route.refusal)
-		route.reason = psprintf("no message: %s", route.refusal);
+		reason = psprintf("no message: %s", wa_said_english(route.refusal));
 	else
+	{
 		wa_route_decide(&route, &providers, mappings, nmappings, NULL);
+		reason = wa_said_english(route.reason);
+	}
 	if (route.provider)
 	{
 		nulls[0] = nulls[1] = false;
 		values[0] = wa_call_text(&call, route.provider->name);
 		values[1] = wa_call_text(&call, route.provider->kind);
 	}
-	values[2] = wa_call_text(&call, route.reason);
+	values[2] = wa_call_text(&call, reason);
 	values[3] = BoolGetDatum(route.provider && route.use_window);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(wa_call_record(fcinfo, values, nulls));

@@ -70,12 +70,12 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route, WaSaid *obstacle)
 		wa_call_table_locked(locked ? locked : "res_partner");
 	if (route->refusal)
 	{
-		hinder(story, obstacle, wa_said_quote(wa_story_phrase(story, route->refusal)));
+		hinder(story, obstacle, wa_said_quote(wa_story_stored(story, route->refusal)));
 		return;
 	}
 	wa_story_tell(story, 0, route->in_window ? wa_say(WA_SAY_WINDOW_OPEN) : wa_say(WA_SAY_WINDOW_CLOSED));
 	wa_route_decide(route, &providers, batch->mappings, batch->nmappings, NULL);
-	wa_story_tell(story, 0, wa_say(WA_SAY_ROUTE, wa_story_phrase(story, route->reason)));
+	wa_story_tell(story, 0, wa_say(WA_SAY_ROUTE, wa_story_stored(story, route->reason)));
 	if (route->provider && route->use_window)
 		wa_story_tell(story, 0, wa_say(WA_SAY_WINDOW_USED));
 }
@@ -141,7 +141,7 @@ tell_verdict(WaStory *story, WaSaid obstacle, const WaRoute *route)
 	switch (identity.mode)
 	{
 		case WA_MODE_STOPPED:
-			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_STOPPED, wa_story_phrase(story, identity.why)));
+			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_STOPPED, wa_story_stored(story, identity.why)));
 			break;
 		case WA_MODE_OBSERVE:
 			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_OBSERVE));

@@ -55,10 +55,10 @@ read_trouble(Trouble *trouble, const WaProvider *p, const char *time_zone)
 static void
 show_provider(WaFindings *findings, const char *item, const WaProvider *p, const Trouble *trouble)
 {
-	const char *detail = p->problem ? p->problem : trouble->remarks;
+	const char *detail = p->problem ? wa_said_english(p->problem) : trouble->remarks;
 
 	if (p->paused)
-		detail = psprintf("%s: SELECT wa_resume('%s')%s%s", p->paused, p->name,
+		detail = psprintf("%s: SELECT wa_resume('%s')%s%s", wa_said_english(p->paused), p->name,
 						  detail ? "; " : "", detail ? detail : "");
 	wa_admin_show(findings, item,
 				  psprintf("%s%s%s%s", wa_route_state_names[p->state],
@@ -85,7 +85,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 	{
 		candidates->paused = p->name;
 		wa_admin_find(findings, WA_WARNING_PAUSED, item, wa_said_statement("SELECT wa_resume('%s')", p->name),
-					  wa_said_and(wa_story_kept(findings->story, p->paused),
+					  wa_said_and(p->paused,
 								  wa_say(WA_SAY_RESUME_WHEN_USED_AGAIN, p->name)));
 	}
 	else if (p->problem)
@@ -94,7 +94,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 			candidates->incomplete = p->name;
 		wa_admin_find(findings, WA_ERROR_PROVIDER, item,
 					  wa_said_statement("SELECT wa_configure('%s', '...')", p->name),
-					  wa_said_and(wa_story_kept(findings->story, p->problem),
+					  wa_said_and(p->problem,
 								  wa_say(WA_SAY_CONFIGURE_OR_SWITCH_OFF, p->name)));
 	}
 	else

@@ -31,7 +31,7 @@ find_refused(WaFindings *findings, const WaMapping *mappings, int nmappings)
 		if (p && p->active && mapping->status == WA_MAPPING_ERROR)
 			wa_admin_find(findings, WA_ERROR_MAPPING, "mappings", mend,
 						  wa_say(WA_SAY_TEMPLATE_REFUSED_BY, mapping->provider, mapping->template_key,
-								 mapping->last_error ? wa_story_kept(findings->story, mapping->last_error) :
+								 mapping->last_error ? mapping->last_error :
 								 wa_say(WA_SAY_NOT_KNOWN_WHY)));
 	}
 	if (findings->n == before)

@@ -200,8 +200,8 @@ find_mode(WaFindings *findings)
 	};
 	const WaIdentity *identity = &findings->identity;
 	char	   *database = get_database_name(MyDatabaseId);
-	const char *detail = identity->why;
-	WaSaid		why = wa_story_kept(findings->story, identity->why);
+	const char *detail = wa_said_english(identity->why);
+	WaSaid		why = identity->why;
 
 	switch (identity->mode)
 	{

@@ -111,7 +111,7 @@ leave_alone_what_holds_the_worker(void)
 	WaSlotInfo	slot;
 
 	if (wa_wake_slot_info(MyDatabaseId, &slot) && slot.stuck_since != 0)
-		wa_app_limit_leave_alone(psprintf("the worker (PID %d) does not come back from Odoo's tables", slot.pid));
+		wa_app_limit_leave_alone(wa_say(WA_SAY_WORKER_HANGS_ON_ODOO, WA_NUMBER(slot.pid)));
 }
 
 /*

@@ -101,7 +101,7 @@ wa_admin_history_open(WaSearch *search, WaAppTable *table, const char *name)
 {
 	wa_app_open(table, search->schema, name);
 	if (table->state == WA_APP_LOCKED)
-		tell_locked(search, name, table->why);
+		tell_locked(search, name, wa_said_english(table->why));
 	wa_app_require(table);
 	return table->state == WA_APP_READY;
 }
@@ -332,7 +332,7 @@ find_in_own(WaSearch *search, const void *argument)
 	WaAppRows	rows;
 
 	if (wa_app_open_as(&table, own->schema, own->name, wa_pg_database_owner()) == WA_APP_LOCKED)
-		tell_locked(search, own->relation, table.why);
+		tell_locked(search, own->relation, wa_said_english(table.why));
 	wa_app_require(&table);
 	if (table.state != WA_APP_READY)
 		return;
@@ -432,7 +432,7 @@ tell_refusals(WaSearch *search, const void *argument)
 	WaOdoo		odoo = {.schema = search->schema};
 	WaRoute    *routes = palloc0(sizeof(WaRoute) * (MAX_ASKED + 1));
 	const char *locked = NULL;
-	const char *why = NULL;
+	WaSaid		why = NULL;
 	int			n = 0;
 
 	if (search->number)
@@ -456,13 +456,13 @@ tell_refusals(WaSearch *search, const void *argument)
 	}
 	if (locked || !wa_route_load_facts(routes, n, search->schema, &locked, &why))
 	{
-		tell_locked(search, locked, why);
+		tell_locked(search, locked, wa_said_english(why));
 		return;
 	}
 	for (int i = 0; i < n; i++)
 		if (routes[i].refusal)
 		{
-			const char *refusal = wa_story_phrase(&search->story, routes[i].refusal);
+			const char *refusal = wa_story_stored(&search->story, routes[i].refusal);
 
 			wa_story_tell(&search->story, 0, search->number ?
 						  wa_say(WA_SAY_NUMBER_REFUSED, search->number, refusal) :
@@ -500,17 +500,17 @@ tell_happenings(WaSearch *search, List *unsaid)
 					 " UNION ALL SELECT replace((parse_ident(o.relation))[2], '_', '.'), o.relation, o.id"
 					 " FROM unnest($7::text[], $8::bigint[]) AS o(relation, id))"
 					 " SELECT m.created_at AS at, 'm' AS kind, m.id::text AS id, m.state AS first, m.reason AS second,"
-					 " coalesce(m.scenario, m.template_key, '-') AS third, m.number AS fourth, m.detail AS fifth"
+					 " coalesce(m.scenario, m.template_key, '-') AS third, m.number AS fourth, m.detail AS fifth, m.detail_said AS said"
 					 " FROM wa.message AS m WHERE m.number = $1 OR m.partner_id = ANY ($2)"
 					 " OR EXISTS (SELECT FROM records AS r WHERE m.res_model IN (r.model, r.relation) AND r.id = m.res_id)"
 					 " OR $5 IN (m.params->>'permit_number', m.params->>'pendaftaran_id')"
-					 " UNION ALL SELECT o.at, 'o', o.event_id::text, o.outcome, o.scenario, o.relation, o.record_id::text, o.detail"
+					 " UNION ALL SELECT o.at, 'o', o.event_id::text, o.outcome, o.scenario, o.relation, o.record_id::text, o.detail, o.detail_said"
 					 " FROM wa.event_outcome AS o JOIN records AS r ON r.id = o.record_id"
 					 " AND r.relation = o.relation"
-					 " UNION ALL SELECT d.at, 'd', d.event_id::text, d.error, NULL, d.relation, d.record_id::text, NULL"
+					 " UNION ALL SELECT d.at, 'd', d.event_id::text, NULL, NULL, d.relation, d.record_id::text, d.error, d.error_said"
 					 " FROM wa.dead_letter AS d JOIN records AS r ON r.id = d.record_id"
 					 " AND r.relation = d.relation"
-					 " UNION ALL SELECT e.at, 'u', e.id::text, NULL, NULL, e.relation, e.record_id::text, NULL"
+					 " UNION ALL SELECT e.at, 'u', e.id::text, NULL, NULL, e.relation, e.record_id::text, NULL, NULL"
 					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id"
 					 " AND r.relation = e.relation"
 					 " WHERE NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
@@ -536,7 +536,7 @@ tell_happenings(WaSearch *search, List *unsaid)
 		char	   *id = wa_row_text(rows, i, 3);
 		char	   *first = wa_row_text(rows, i, 4);
 		char	   *second = wa_row_text(rows, i, 5);
-		const char *fifth = wa_row_isnull(rows, i, 8) ? NULL : wa_story_phrase(story, wa_row_text(rows, i, 8));
+		const char *fifth = wa_story_stored(story, wa_row_said(rows, i, 8));
 		const char *cause;
 		const char *what;
 		WaSaid		said;
@@ -558,7 +558,7 @@ tell_happenings(WaSearch *search, List *unsaid)
 				said = wa_say(WA_SAY_OUTCOME, id, what);
 				break;
 			case 'd':
-				said = wa_say(WA_SAY_DEAD_LETTER, id, wa_story_phrase(story, first));
+				said = wa_say(WA_SAY_DEAD_LETTER, id, fifth);
 				break;
 			default:
 				said = wa_say(WA_SAY_UNREAD, id, psprintf("%s %s", wa_row_text(rows, i, 6), wa_row_text(rows, i, 7)));

@@ -118,6 +118,6 @@ wa_admin_import_open_table(FunctionCallInfo fcinfo, WaAppTable *table, const cha
 	wa_call_say(fcinfo, psprintf("table %s", name), "not taken",
 				table->state == WA_APP_LOCKED ? "it is locked at the moment; call again" :
 				table->state == WA_APP_MISSING ? "there is no such table" :
-				table->state == WA_APP_FORBIDDEN ? table->why : "it is not a table");
+				table->state == WA_APP_FORBIDDEN ? wa_said_english(table->why) : "it is not a table");
 	return false;
 }

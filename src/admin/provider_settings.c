@@ -94,7 +94,7 @@ static void
 change_literal_secret(WaProviderChange *change, const char *name, const WaOption *option)
 {
 	const char *value = NULL;
-	char	   *why;
+	WaSaid		why;
 
 	if (!wa_admin_option_is_null(option))
 	{
@@ -103,7 +103,7 @@ change_literal_secret(WaProviderChange *change, const char *name, const WaOption
 		if (!wa_route_secret_valid(value, &why))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("value of setting \"%s\" cannot be used: %s", name, why)));
+					 errmsg("value of setting \"%s\" cannot be used: %s", name, wa_said_english(why))));
 		if (is_stored_secret(change, name, value))
 			return;
 		drop(change, wa_admin_file_setting(name));
@@ -122,7 +122,7 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 {
 	const char *file;
 	char	   *content;
-	char	   *why;
+	WaSaid		why;
 	bool		exposed;
 
 	if (!same(stored_file(change, name), wa_admin_option_is_null(option) ? NULL : wa_admin_option_string(option)))
@@ -154,7 +154,7 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 	content = wa_route_try_secret_file(file, change->gateway->kind, &why, &exposed);
 	if (content == NULL)
 		ereport(WARNING,
-				(errmsg("%s", why),
+				(wa_said_errmsg(why),
 				 errhint("Provider \"%s\" cannot be used before that is repaired.",
 						 change->name)));
 	else

@@ -50,11 +50,11 @@ by_partner(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* why: a sentence that is kept in English, or NULL. */
+/* why: NULL: it is simply locked. */
 static WaSaid
-not_to_be_had(const WaFindings *findings, const char *table, const char *why)
+not_to_be_had(const char *table, WaSaid why)
 {
-	return why ? wa_story_kept(findings->story, why) : wa_say(WA_SAY_TABLE_IS_LOCKED, table);
+	return why ? why : wa_say(WA_SAY_TABLE_IS_LOCKED, table);
 }
 
 /*
@@ -70,14 +70,14 @@ count_chunk(Reach *reach, const WaFindings *findings, const char *schema, const 
 	WaRoute    *routes = palloc0(sizeof(WaRoute) * n);
 	int			nids = 0;
 	const char *locked;
-	const char *why;
+	WaSaid		why;
 
 	for (int i = 0; i < n; i++)
 		if (nids == 0 || ids[nids - 1] != permits[i].partner_id)
 			ids[nids++] = permits[i].partner_id;
 	if (!wa_odoo_load_partners(&odoo, ids, nids))
 	{
-		*problem = not_to_be_had(findings, odoo.locked_table, odoo.locked_why);
+		*problem = not_to_be_had(odoo.locked_table, odoo.locked_why);
 		return false;
 	}
 	for (int i = 0; i < nids; i++)
@@ -89,7 +89,7 @@ count_chunk(Reach *reach, const WaFindings *findings, const char *schema, const 
 	}
 	if (!wa_route_load_facts(routes, nids, schema, &locked, &why))
 	{
-		*problem = not_to_be_had(findings, locked, why);
+		*problem = not_to_be_had(locked, why);
 		return false;
 	}
 	for (int i = 0, r = 0; i < n; i++)
@@ -140,8 +140,8 @@ count_reach(Reach *reach, const WaFindings *findings, const char *schema, WaSaid
 	if (table.state != WA_APP_READY)
 	{
 		MemoryContextSwitchTo(old);
-		*problem = table.state == WA_APP_LOCKED ? not_to_be_had(findings, "sicantik_permit", table.why) :
-			table.state == WA_APP_FORBIDDEN ? wa_story_kept(findings->story, table.why) :
+		*problem = table.state == WA_APP_LOCKED ? not_to_be_had("sicantik_permit", table.why) :
+			table.state == WA_APP_FORBIDDEN ? table.why :
 			wa_say(WA_SAY_NO_PERMITS);
 		return false;
 	}

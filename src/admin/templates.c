@@ -432,8 +432,8 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 					 " language = CASE WHEN $6 THEN $7 ELSE m.language END, format = coalesce($8, m.format),"
 					 " parameters = CASE WHEN $9 THEN $10 ELSE m.parameters END,"
 					 " status = coalesce($11, CASE m.status WHEN 'error' THEN 'configured' ELSE m.status END),"
-					 " last_error = NULL, last_error_at = NULL"
-					 " RETURNING to_jsonb(m), m.mode, m.name");
+					 " last_error = NULL, last_error_said = NULL, last_error_at = NULL"
+					 " RETURNING to_jsonb(m) - 'last_error_said', m.mode, m.name");
 	char	   *key = wa_call_arg_text(fcinfo, 0);
 	char	   *provider = wa_call_arg_text(fcinfo, 1);
 	Jsonb	   *settings = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);

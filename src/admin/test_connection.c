@@ -26,10 +26,10 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 {
 	static WaStatement put =
 		WA_STATEMENT("UPDATE wa.provider SET state = CASE WHEN $2 THEN 'configured' ELSE 'error' END,"
-					 " last_error = CASE WHEN NOT $2 THEN $3 END,"
+					 " last_error = CASE WHEN NOT $2 THEN $3 END, last_error_said = CASE WHEN NOT $2 THEN $4 END,"
 					 " last_error_at = CASE WHEN NOT $2 THEN clock_timestamp() END,"
 					 " tested_at = clock_timestamp(), failed_probes = 0,"
-					 " probe_at = CASE WHEN NOT $2 THEN clock_timestamp() + $4 * interval '1 second' END"
+					 " probe_at = CASE WHEN NOT $2 THEN clock_timestamp() + $5 * interval '1 second' END"
 					 " WHERE name = $1 RETURNING state");
 	static WaStatement describe =
 		WA_STATEMENT("SELECT CASE WHEN $2 IS NOT NULL THEN jsonb_build_object('reason', $2) ELSE '{}' END || $1::jsonb"
@@ -55,13 +55,13 @@ wa_sql_test_connection(PG_FUNCTION_ARGS)
 				 errhint("wa_configure() creates one.")));
 	health.quota_left = health.daily_limit = -1;
 	if (provider->problem)
-		wa_text_say_copy(&health.said, wa_said_quote(provider->problem));
+		wa_text_say_copy(&health.said, provider->problem);
 	else
 		wa_deliver_load()->test(provider, &health);
 	reason = wa_said_english(WA_SAID_IN(&health.said));
 	wa_arg_text(&args, name);
 	wa_arg_bool(&args, health.ok);
-	wa_arg_text(&args, reason);
+	wa_arg_said(&args, WA_SAID_IN(&health.said));
 	wa_arg_int4(&args, WA_FIRST_PROBE_S);
 	wa_query(&put, &args);
 	wa_route_note_quota(name, &health);

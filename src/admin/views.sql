@@ -68,7 +68,8 @@ SELECT t.* FROM wa.template AS t WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.template_view IS 'templates, for every level';
 
 CREATE VIEW wa.template_mapping_view WITH (security_barrier = true) AS
-SELECT t.* FROM wa.template_mapping AS t WHERE (SELECT wa._level('view')) IS NOT NULL;
+SELECT t.template_key, t.provider, t.mode, t.name, t.language, t.format, t.parameters, t.status, t.last_error, t.last_error_at
+  FROM wa.template_mapping AS t WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.template_mapping_view IS 'how providers know the templates, for every level';
 
 CREATE VIEW wa.provider_view WITH (security_barrier = true) AS
@@ -86,7 +87,8 @@ SELECT s.name, wa._masked(s.value, l.level) AS value, s.changed_at
 COMMENT ON VIEW wa.setting_view IS 'the office''s settings, for every level, with numbers masked below level admin';
 
 CREATE VIEW wa.daily_run_view WITH (security_barrier = true) AS
-SELECT c.* FROM wa.daily_run AS c WHERE (SELECT wa._level('view')) IS NOT NULL;
+SELECT c.scenario, c.day, c.ran_at, c.queued, c.detail, c.error, c.attempts, c.retry_at
+  FROM wa.daily_run AS c WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.daily_run_view IS 'days on which daily scenarios have run, for every level';
 
 CREATE VIEW wa.event_outcome_view WITH (security_barrier = true) AS

@@ -22,7 +22,7 @@ PG_FUNCTION_INFO_V1(wa_sql_why);
 enum
 {
 	M_SCENARIO = 1, M_TEMPLATE, M_PARTNER, M_NUMBER, M_NUMBER_SOURCE, M_RES_MODEL, M_RES_ID,
-	M_PROVIDER, M_PROVIDER_MESSAGE_ID, M_STATE, M_REASON, M_DETAIL, M_ROUTE, M_DUE_AT,
+	M_PROVIDER, M_PROVIDER_MESSAGE_ID, M_STATE, M_REASON, M_DETAIL, M_DETAIL_SAID, M_ROUTE, M_ROUTE_SAID, M_DUE_AT,
 	M_EXPIRES_AT, M_CREATED_AT, M_CREATED_BY, M_SENT_AT, M_DELIVERED_AT, M_READ_AT,
 	M_FINISHED_AT, M_EVENT_ID, M_PURGED, M_ATTEMPTS, M_REPEATS, M_UNKNOWN_POLICY,
 	M_ADRIFT, M_UNWRITTEN
@@ -68,7 +68,7 @@ tell_origin(WaStory *story, WaRows rows)
  * Why a provider did not take it, in our words, from what it answered; NULL if
  * the answer does not tell (any more: long ones are stored in part).
  */
-static char *
+static WaSaid
 why_refused(const char *kind, const char *status, const char *answer, const char *outcome)
 {
 	const WaGateway *gateway = kind ? wa_gateway_find(kind) : NULL;
@@ -83,7 +83,7 @@ why_refused(const char *kind, const char *status, const char *answer, const char
 	reply.body_len = strlen(answer);
 	gateway->judge(&reply, &verdict);
 	return verdict.outcome == WA_OUTCOME_ACCEPTED || strcmp(wa_gateway_outcome_name(verdict.outcome), outcome) != 0 ?
-		NULL : wa_said_english(WA_SAID_IN(&verdict.said));
+		NULL : wa_said_copy(WA_SAID_IN(&verdict.said));
 }
 
 static void
@@ -91,7 +91,7 @@ tell_attempts(WaStory *story, int64 id)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT attempt::text, provider, started_at, finished_at, http_status::text, provider_code,"
-					 " outcome, response, (SELECT p.kind FROM wa.provider AS p WHERE p.name = a.provider)"
+					 " outcome, response, response_said, (SELECT p.kind FROM wa.provider AS p WHERE p.name = a.provider)"
 					 " FROM wa.attempt AS a WHERE message_id = $1 ORDER BY attempt");
 	WaArgs		args = {0};
 	WaRows		rows;
@@ -104,6 +104,7 @@ tell_attempts(WaStory *story, int64 id)
 		char	   *code = wa_row_text(rows, i, 6);
 		char	   *answer = wa_row_text(rows, i, 8);
 		char	   *provider = wa_row_text(rows, i, 2);
+		WaSaid		said;
 		const char *why;
 		char	   *what;
 
@@ -112,13 +113,12 @@ tell_attempts(WaStory *story, int64 id)
 		{
 			wa_story_tell(story, wa_row_timestamptz(rows, i, 3),
 						  wa_say(WA_SAY_ATTEMPT_ELSEWHERE, wa_row_text(rows, i, 1),
-								 answer ? wa_story_phrase(story, answer) : NULL));
+								 wa_story_stored(story, wa_row_said(rows, i, 8))));
 			continue;
 		}
 		/* without an HTTP status the answer is a sentence of ours */
-		why = status ? why_refused(wa_row_text(rows, i, 9), status, answer, wa_row_text(rows, i, 7)) : answer;
-		if (why)
-			why = wa_story_phrase(story, why);
+		said = status ? why_refused(wa_row_text(rows, i, 10), status, answer, wa_row_text(rows, i, 7)) : wa_row_said(rows, i, 8);
+		why = wa_story_stored(story, said);
 		what = psprintf("%s%s%s%s%s%s%s", wa_story_outcome(story, wa_row_text(rows, i, 7)),
 						status ? ", HTTP " : "", status ? status : "",
 						code ? ", " : "", code ? code : "",
@@ -128,7 +128,7 @@ tell_attempts(WaStory *story, int64 id)
 					  wa_say(WA_SAY_ATTEMPT, wa_row_text(rows, i, 1), provider, what));
 		if (status && answer && answer[0])
 			wa_story_tell(story, wa_row_isnull(rows, i, 4) ? 0 : wa_row_timestamptz(rows, i, 4),
-						  wa_say(WA_SAY_ANSWER, wa_story_phrase(story, answer)));
+						  wa_say(WA_SAY_ANSWER, wa_story_stored(story, wa_row_said(rows, i, 8))));
 	}
 }
 
@@ -152,7 +152,7 @@ static void
 tell_providers_in_trouble(WaStory *story)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT name, last_error, last_error_at, probe_at FROM wa.provider"
+		WA_STATEMENT("SELECT name, last_error, last_error_said, last_error_at, probe_at FROM wa.provider"
 					 " WHERE active AND state = 'error' AND paused_at IS NULL AND last_error IS NOT NULL"
 					 " ORDER BY sequence, name COLLATE \"C\"");
 	WaRows		rows = wa_query(&read, NULL);
@@ -161,10 +161,10 @@ tell_providers_in_trouble(WaStory *story)
 	{
 		char	   *name = wa_row_text(rows, i, 1);
 
-		wa_story_tell(story, wa_row_isnull(rows, i, 3) ? 0 : wa_row_timestamptz(rows, i, 3),
-					  wa_say(WA_SAY_PROVIDER_TROUBLE, name, wa_story_phrase(story, wa_row_text(rows, i, 2))));
-		if (!wa_row_isnull(rows, i, 4))
-			wa_story_tell(story, wa_row_timestamptz(rows, i, 4),
+		wa_story_tell(story, wa_row_isnull(rows, i, 4) ? 0 : wa_row_timestamptz(rows, i, 4),
+					  wa_say(WA_SAY_PROVIDER_TROUBLE, name, wa_story_stored(story, wa_row_said(rows, i, 2))));
+		if (!wa_row_isnull(rows, i, 5))
+			wa_story_tell(story, wa_row_timestamptz(rows, i, 5),
 						  wa_say(WA_SAY_PROVIDER_TEST, name));
 	}
 }
@@ -212,7 +212,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 {
 	static WaStatement read =
 		WA_STATEMENT("SELECT scenario, template_key, partner_id::text, number, number_source, res_model, res_id::text,"
-					 " provider, provider_message_id, state, reason, detail, route, due_at, expires_at, created_at,"
+					 " provider, provider_message_id, state, reason, detail, detail_said, route, route_said, due_at, expires_at, created_at,"
 					 " created_by, sent_at, delivered_at, read_at, finished_at, event_id::text,"
 					 " number IS NULL AND body IS NULL, attempts, repeats, unknown_policy, " WA_QUEUE_ADRIFT ","
 					 " number IS NOT NULL AND body IS NULL"
@@ -242,16 +242,14 @@ wa_sql_why(PG_FUNCTION_ARGS)
 				 errhint("SELECT * FROM wa_history('...') finds messages by number, permit number or partner.")));
 	state = wa_row_text(rows, 0, M_STATE);
 	reason = wa_row_text(rows, 0, M_REASON);
-	detail = wa_row_text(rows, 0, M_DETAIL);
-	if (detail)
-		detail = wa_story_phrase(&story, detail);
+	detail = wa_story_stored(&story, wa_row_said(rows, 0, M_DETAIL));
 	adrift = wa_row_bool(rows, 0, M_ADRIFT);
 	is = wa_queue_state_read(state, wa_row_timestamptz(rows, 0, M_DUE_AT) != 0);
 	in_doubt = is == WA_STATE_DOUBT && !adrift;
 
 	tell_origin(&story, rows);
 	if (!wa_row_isnull(rows, 0, M_ROUTE))
-		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_phrase(&story, wa_row_text(rows, 0, M_ROUTE))));
+		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_stored(&story, wa_row_said(rows, 0, M_ROUTE))));
 	tell_attempts(&story, id);
 	if (wa_row_timestamptz(rows, 0, M_SENT_AT))
 		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_SENT_AT),

@@ -7,6 +7,7 @@ CREATE TABLE wa.daily_run (
     queued   integer NOT NULL DEFAULT 0,
     detail   text,
     error    text,
+    error_said jsonb,
     attempts integer NOT NULL DEFAULT 1,
     retry_at timestamptz,
     CONSTRAINT daily_run_pkey PRIMARY KEY (scenario, day)
@@ -16,6 +17,7 @@ COMMENT ON COLUMN wa.daily_run.day IS 'in the office''s time zone';
 COMMENT ON COLUMN wa.daily_run.queued IS 'messages that were queued';
 COMMENT ON COLUMN wa.daily_run.detail IS 'the run in words; of one by wa_run_scenario(): by hand';
 COMMENT ON COLUMN wa.daily_run.error IS 'why the run failed; NULL again when a later run of the same day has made up for it';
+COMMENT ON COLUMN wa.daily_run.error_said IS 'as detail_said of wa.message, of error';
 COMMENT ON COLUMN wa.daily_run.attempts IS 'runs that were tried on this day';
 COMMENT ON COLUMN wa.daily_run.retry_at IS 'when a failed run is tried again; NULL: not any more';
 COMMENT ON COLUMN wa.daily_run.scenario IS 'wa.scenario.key';

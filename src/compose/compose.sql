@@ -133,6 +133,7 @@ CREATE TABLE wa.event_outcome (
     scenario  text,
     outcome   text NOT NULL,
     detail    text,
+    detail_said jsonb,
     at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT event_outcome_pkey PRIMARY KEY (id)
 );
@@ -144,7 +145,8 @@ COMMENT ON COLUMN wa.event_outcome.relation IS 'as in wa.event';
 COMMENT ON COLUMN wa.event_outcome.record_id IS 'as in wa.event';
 COMMENT ON COLUMN wa.event_outcome.scenario IS 'scenario that made none';
 COMMENT ON COLUMN wa.event_outcome.outcome IS 'suppressed, already announced, waiting for recipient and so on';
-COMMENT ON COLUMN wa.event_outcome.detail IS 'the outcome as a sentence';
+COMMENT ON COLUMN wa.event_outcome.detail IS 'the outcome as a sentence, in English';
+COMMENT ON COLUMN wa.event_outcome.detail_said IS 'as detail_said of wa.message, of detail';
 COMMENT ON COLUMN wa.event_outcome.at IS 'when the event was composed';
 
 CREATE TABLE wa.dead_letter (
@@ -157,6 +159,7 @@ CREATE TABLE wa.dead_letter (
     new       text[] NOT NULL,
     event_at  timestamptz NOT NULL,
     error     text NOT NULL,
+    error_said jsonb,
     at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     scenario  text,
     CONSTRAINT dead_letter_pkey PRIMARY KEY (id)
@@ -172,6 +175,7 @@ COMMENT ON COLUMN wa.dead_letter.old IS 'as in wa.event';
 COMMENT ON COLUMN wa.dead_letter.new IS 'as in wa.event';
 COMMENT ON COLUMN wa.dead_letter.event_at IS 'time of the change; the time-to-live runs from it';
 COMMENT ON COLUMN wa.dead_letter.error IS 'why it could not be composed';
+COMMENT ON COLUMN wa.dead_letter.error_said IS 'as detail_said of wa.message, of error';
 COMMENT ON COLUMN wa.dead_letter.at IS 'when it was given up';
 
 CREATE INDEX dead_letter_event_idx ON wa.dead_letter (event_id);

@@ -68,6 +68,7 @@ wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *valu
 		message->state = WA_STATE_HELD;
 		message->reason = WA_REASON_SETTING_MISSING;
 		message->detail = psprintf("the setting \"%s\" is not set", setting);
+		message->lacks = setting;
 	}
 	else if (batch->again)
 		draft->problem = psprintf("its text cannot be written anew without %s", missing);

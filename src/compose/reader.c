@@ -124,7 +124,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	if (wa_app_limit_raised(error))
 	{
 		common->odoo.locked = true;
-		common->odoo.locked_why = error->message;
+		common->odoo.locked_why = wa_said_of_error(error);
 		return;
 	}
 	if (wa_pg_is_passing(error->sqlerrcode))
@@ -330,7 +330,7 @@ wa_compose_run(void)
 		if (common.odoo.locked)
 		{
 			ereport(DEBUG1,
-					(errmsg_internal("%s, composing later", common.odoo.locked_why ? common.odoo.locked_why :
+					(errmsg_internal("%s, composing later", common.odoo.locked_why ? wa_said_english(common.odoo.locked_why) :
 									 psprintf("table %s is locked", common.odoo.locked_table))));
 			wa_frame_abort();
 			return false;

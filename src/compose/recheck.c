@@ -166,7 +166,7 @@ check_model(const char *schema, const Claim *first, Claim *claims, int n,
 		if (table.state == WA_APP_LOCKED || table.state == WA_APP_FORBIDDEN)
 		{
 			results[claims[i].place] = WA_STILL_LOCKED;
-			details[claims[i].place] = table.why;
+			details[claims[i].place] = wa_said_english(table.why);
 		}
 		if (table.state != WA_APP_READY || !wa_app_has_column(&table, "id"))
 			continue;
@@ -211,7 +211,7 @@ check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const 
 		if (!had)
 		{
 			results[claim->place] = WA_STILL_LOCKED;
-			details[claim->place] = odoo.locked_why;
+			details[claim->place] = (const char *) odoo.locked_why;
 		}
 		else if (contact == NULL && !odoo.no_contacts)
 		{
@@ -396,7 +396,7 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 	for (int i = 0; i < asked.n && (error || !asked.had); i++)
 	{
 		results[asked.list[i]->place] = WA_STILL_LOCKED;
-		details[asked.list[i]->place] = error ? error->message : asked.batch.odoo.locked_why;
+		details[asked.list[i]->place] = (const char *) (error ? wa_said_of_error(error) : asked.batch.odoo.locked_why);
 	}
 	if (error == NULL && asked.had)
 		wa_compose_replace(&asked.batch, asked.list, asked.n, results, details);

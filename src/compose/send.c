@@ -261,9 +261,9 @@ apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
 		return;
 	message->state = WA_STATE_SKIPPED;
 	message->reason = wa_queue_reason_of(route.nobody);
-	message->detail = route.refusal;
+	message->detail = (const char *) route.refusal;
 	ereport(WARNING,
-			(errmsg("the message is not sent: %s", route.refusal)));
+			(errmsg("the message is not sent: %s", wa_said_english(route.refusal))));
 }
 
 static int64

@@ -23,12 +23,11 @@
 #include "queue/once.h"
 #include "queue/queue.h"
 #include "text/text.h"
-#include "words/phrase.h"
 
 #define AGAIN_AFTER_US	USECS_PER_HOUR
 
 static char *
-compose(const char *provider, const char *reason)
+compose(const char *provider, WaSaid reason)
 {
 	char	   *language = wa_office_get("language");
 	char	   *office = wa_office_get("office_name");
@@ -40,7 +39,7 @@ compose(const char *provider, const char *reason)
 		"Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s";
 
 	return psprintf(format, get_database_name(MyDatabaseId), provider,
-					english ? reason : wa_words_phrase_in_indonesian(reason),
+					wa_said_words(reason, english ? WA_ENGLISH : WA_INDONESIAN),
 					office ? "\n\n" : "", office ? office : "");
 }
 
@@ -51,7 +50,7 @@ compose(const char *provider, const char *reason)
  * (a reason code); reason: the sentence for people, without secrets.
  */
 void
-wa_deliver_alert(const char *provider, const char *cause, const char *reason)
+wa_deliver_alert(const char *provider, const char *cause, WaSaid reason)
 {
 	char	   *setting = wa_office_get("alert_number");
 	char		number[WA_NUMBER_SIZE];

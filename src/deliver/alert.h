@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
-extern void wa_deliver_alert(const char *provider, const char *cause, const char *reason);
+#include "pg/said.h"
+
+extern void wa_deliver_alert(const char *provider, const char *cause, WaSaid reason);
 
 #endif							/* SICANTIK_WA_ALERT_H */

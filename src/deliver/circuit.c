@@ -201,28 +201,29 @@ wa_deliver_circuit_probe_wait(const WaPace *pace, int failed)
  * editing the row.
  */
 bool
-wa_deliver_circuit_open(WaPace *pace, const char *cause, const char *reason,
+wa_deliver_circuit_open(WaPace *pace, const char *cause, WaSaid reason,
 						TimestampTz started_at, int first_probe_s)
 {
 	static WaStatement open =
-		WA_STATEMENT("UPDATE wa.provider SET state = 'error', last_error = $2, last_error_at = clock_timestamp(),"
-					 " failed_probes = 0, probe_at = clock_timestamp() + $3 * interval '1 second'"
+		WA_STATEMENT("UPDATE wa.provider SET state = 'error', last_error = $2, last_error_said = $3,"
+					 " last_error_at = clock_timestamp(), failed_probes = 0,"
+					 " probe_at = clock_timestamp() + $4 * interval '1 second'"
 					 " WHERE name = (SELECT name FROM wa.provider WHERE name = $1 AND state = 'configured'"
-					 " AND (tested_at IS NULL OR tested_at < $4 OR tested_at > clock_timestamp())"
+					 " AND (tested_at IS NULL OR tested_at < $5 OR tested_at > clock_timestamp())"
 					 " FOR NO KEY UPDATE SKIP LOCKED)");
 	WaArgs		args = {0};
 
 	if (first_probe_s == 0)
 		first_probe_s = doubled(pace->openings);
 	wa_arg_text(&args, pace->name);
-	wa_arg_text(&args, reason);
+	wa_arg_said(&args, reason);
 	wa_arg_int4(&args, first_probe_s);
 	wa_arg_timestamptz(&args, started_at);
 	if (wa_query(&open, &args).n == 0)
 		return false;
 	pace->openings++;
 	ereport(WARNING,
-			(errmsg("sicantik_wa stops using provider \"%s\": %s", pace->name, reason),
+			(errmsg("sicantik_wa stops using provider \"%s\": %s", pace->name, wa_said_english(reason)),
 			 errdetail("Its connection is tested again in %d seconds, and it is used when that succeeds.",
 					   first_probe_s),
 			 errhint("After mending the cause: SELECT * FROM wa_test_connection('%s').", pace->name)));
@@ -238,17 +239,17 @@ wa_deliver_circuit_open(WaPace *pace, const char *cause, const char *reason,
 static void
 say_doubt(WaPace *pace)
 {
-	char	   *reason;
+	WaSaid		reason;
 
 	if (pace->unknowns <= UNKNOWNS_ALLOWED / 2)
 		pace->doubt_said = false;
 	if (pace->doubt_said || pace->unknowns <= UNKNOWNS_ALLOWED)
 		return;
 	pace->doubt_said = true;
-	reason = psprintf("of its last %d messages %d have an unknown outcome", pace->nrecent, pace->unknowns);
+	reason = wa_say(WA_SAY_MANY_UNKNOWN_OUTCOMES, WA_NUMBER(pace->nrecent), WA_NUMBER(pace->unknowns));
 	ereport(WARNING,
 			(errmsg("sicantik_wa holds messages in doubt of provider \"%s\" instead of repeating them: %s",
-					pace->name, reason),
+					pace->name, wa_said_english(reason)),
 			 errhint("Find out whether they have arrived; then wa_retry() or wa_cancel().")));
 	wa_deliver_alert(pace->name, "unknown", reason);
 }
@@ -283,7 +284,7 @@ wa_deliver_circuit_count(WaTransfer *transfer)
 	const WaVerdict *verdict = &transfer->verdict;
 	WaPace	   *pace = transfer->pace;
 	bool		on_trial = pace->trial && transfer->started_at >= pace->trial_since;
-	char	   *why = wa_said_english(WA_SAID_IN(&verdict->said));
+	WaSaid		why = WA_SAID_IN(&verdict->said);
 
 	transfer->refuses_all = transfer->opened = false;
 	if (was_interrupted(verdict->code))
@@ -294,7 +295,7 @@ wa_deliver_circuit_count(WaTransfer *transfer)
 		transfer->refuses_all = true;
 		transfer->opened =
 			wa_deliver_circuit_open(pace, "refusals",
-									psprintf("it refuses everybody for a reason that sicantik_wa does not know: %s", why),
+									wa_say(WA_SAY_REFUSES_EVERYBODY, why),
 									transfer->started_at, 0);
 		return transfer->opened;
 	}
@@ -305,12 +306,11 @@ wa_deliver_circuit_count(WaTransfer *transfer)
 		return wa_deliver_circuit_open(pace, verdict->code, why, transfer->started_at, POLICY_PROBE_S);
 	if (pace->against >= AGAINST_IN_A_ROW)
 		return wa_deliver_circuit_open(pace, "attempts",
-									   psprintf("%d attempts in a row have failed, the last one so: %s",
-												pace->against, why),
+									   wa_say(WA_SAY_ATTEMPTS_IN_A_ROW_FAILED, WA_NUMBER(pace->against), why),
 									   transfer->started_at, 0);
 	if (on_trial && speaks_against(verdict->outcome, transfer->http_status))
 		return wa_deliver_circuit_open(pace, "attempts",
-									   psprintf("its connection test succeeded, but the first message did not: %s", why),
+									   wa_say(WA_SAY_FIRST_MESSAGE_FAILED, why),
 									   transfer->started_at, 0);
 	return false;
 }

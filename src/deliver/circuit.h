@@ -23,7 +23,7 @@ extern void wa_deliver_circuit_read_ledger(WaPace *pace);
 extern void wa_deliver_circuit_take_over(WaPace *pace);
 extern void wa_deliver_circuit_note(const WaTransfer *transfer);
 extern bool wa_deliver_circuit_count(WaTransfer *transfer);
-extern bool wa_deliver_circuit_open(WaPace *pace, const char *cause, const char *reason,
+extern bool wa_deliver_circuit_open(WaPace *pace, const char *cause, WaSaid reason,
 									TimestampTz started_at, int first_probe_s);
 extern bool wa_deliver_circuit_in_doubt(const char *provider);
 extern int	wa_deliver_circuit_probe_wait(const WaPace *pace, int failed);

@@ -58,7 +58,7 @@
  */
 WaVerdictRow *
 wa_deliver_conclude(WaConclusions *conclusions, int64 id,
-					WaState state, WaReason reason, const char *detail)
+					WaState state, WaReason reason, WaSaid detail)
 {
 	WaVerdictRow *row;
 
@@ -78,14 +78,13 @@ wa_deliver_conclude(WaConclusions *conclusions, int64 id,
  */
 static WaVerdictRow *
 drop(WaConclusions *conclusions, WaItem *item,
-	 WaState state, WaReason reason, const char *detail)
+	 WaState state, WaReason reason, WaSaid detail)
 {
 	wa_deliver_schedule_set_gone(item);
 	if (item->repeats > 0 && state != WA_STATE_QUEUED)
 	{
 		state = WA_STATE_UNKNOWN;
-		detail = psprintf("it was not repeated%s%s; the first attempt may have been accepted",
-						  detail ? ": " : "", detail ? detail : "");
+		detail = detail ? wa_say(WA_SAY_NOT_REPEATED_BECAUSE, detail) : wa_say(WA_SAY_NOT_REPEATED);
 	}
 	return wa_deliver_conclude(conclusions, item->id, state, reason, detail);
 }
@@ -100,7 +99,14 @@ static void
 drop_expired(WaConclusions *conclusions, WaItem *item)
 {
 	drop(conclusions, item, WA_STATE_EXPIRED, WA_REASON_TIME_TO_LIVE,
-		 "the time-to-live ended before the message could be sent");
+		 wa_say(WA_SAY_TIME_TO_LIVE_ENDED));
+}
+
+/* Never 0. */
+static uint32
+hash_of(WaSaid said)
+{
+	return hash_bytes((const unsigned char *) said, strlen((const char *) said)) | 1;
 }
 
 /*
@@ -108,7 +114,7 @@ drop_expired(WaConclusions *conclusions, WaItem *item)
  * the reason is a new one.
  */
 static void
-wait_for_facts(WaConclusions *conclusions, WaItem *item, WaUnreadKind kind, const char *why,
+wait_for_facts(WaConclusions *conclusions, WaItem *item, WaUnreadKind kind, WaSaid why,
 			   int64 now, int64 *again)
 {
 	uint32		hash;
@@ -122,7 +128,7 @@ wait_for_facts(WaConclusions *conclusions, WaItem *item, WaUnreadKind kind, cons
 	*again = Min(*again, item->wait_us);
 	if (why == NULL)
 		return;
-	hash = hash_bytes((const unsigned char *) why, strlen(why)) | 1;
+	hash = hash_of(why);
 	if (item->noted == hash)
 		return;
 	item->noted = hash;
@@ -131,9 +137,9 @@ wait_for_facts(WaConclusions *conclusions, WaItem *item, WaUnreadKind kind, cons
 
 /* No provider now: say so in the ledger when the reason is a new one. */
 static void
-wait_for_provider(WaConclusions *conclusions, WaItem *item, const char *reason, int64 now)
+wait_for_provider(WaConclusions *conclusions, WaItem *item, WaSaid reason, int64 now)
 {
-	uint32		hash = hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+	uint32		hash = hash_of(reason);
 
 	item->hint = NULL;
 	item->wait_us = now + NO_PROVIDER_US;
@@ -162,13 +168,13 @@ is_over(WaConclusions *conclusions, WaItem *item, TimestampTz now)
 	}
 	if (item->number[0] == '\0')
 	{
-		drop(conclusions, item, WA_STATE_SKIPPED, WA_REASON_NO_NUMBER, "the message has no number");
+		drop(conclusions, item, WA_STATE_SKIPPED, WA_REASON_NO_NUMBER, wa_say(WA_SAY_MESSAGE_HAS_NO_NUMBER));
 		return true;
 	}
 	if (item->dedupe_key && !wa_queue_claim_dedupe(item->dedupe_key, item->id))
 	{
 		drop(conclusions, item, WA_STATE_SKIPPED, WA_REASON_DUPLICATE,
-			 "another message with the same dedupe_key came first");
+			 wa_say(WA_SAY_DEDUPE_KEY_TAKEN));
 		return true;
 	}
 	return false;
@@ -192,7 +198,7 @@ must_wait_for_hours(const WaSendConfig *config, WaConclusions *conclusions, WaIt
 		if (opening <= now)
 			return false;
 		drop(conclusions, item, WA_STATE_QUEUED, WA_REASON_OUTSIDE_HOURS,
-			 "waits for the sending hours")->due_at = opening;
+			 wa_say(WA_SAY_WAITS_FOR_SENDING_HOURS))->due_at = opening;
 		return true;
 	}
 	return false;
@@ -208,7 +214,7 @@ typedef struct Rechecking
 } Rechecking;
 
 static bool
-ask_still(void *about, int first, int n, const char **locked_table, const char **why)
+ask_still(void *about, int first, int n, const char **locked_table, WaSaid *why)
 {
 	const Rechecking *r = about;
 
@@ -259,7 +265,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 		if (unread[k].kind != WA_UNREAD_NOT || results[k] != WA_STILL_LOCKED)
 			continue;
 		unread[k].kind = details[k] ? WA_UNREAD_LONG : WA_UNREAD_SHORT;
-		unread[k].why = details[k];
+		unread[k].why = wa_said_given(details[k]);
 	}
 	wa_deliver_facts_say(unread, nasked);
 	for (int i = 0, k = 0; i < n; i++)
@@ -270,7 +276,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 		{
 			const WaUnread *no_answer = &unread[k];
 			WaStill		result = results[k];
-			const char *detail = details[k++];
+			WaSaid		detail = wa_said_given(details[k++]);
 
 			if (no_answer->kind != WA_UNREAD_NOT)
 			{
@@ -376,12 +382,12 @@ ask(WaRoute *route, const WaItem *item)
 	if (item->last_provider && item->repeats > 0)
 	{
 		route->bound_provider = item->last_provider;
-		route->bound_why = "repeated on the same provider";
+		route->bound_why = wa_say(WA_SAY_ROUTE_REPEATED);
 	}
 	else if (item->last_provider && !item->fallback)
 	{
 		route->bound_provider = item->last_provider;
-		route->bound_why = "no other one may take it over";
+		route->bound_why = wa_say(WA_SAY_ROUTE_NO_OTHER);
 	}
 }
 
@@ -396,7 +402,7 @@ typedef struct Routing
 } Routing;
 
 static bool
-ask_facts(void *about, int first, int n, const char **locked_table, const char **why)
+ask_facts(void *about, int first, int n, const char **locked_table, WaSaid *why)
 {
 	const Routing *r = about;
 
@@ -438,7 +444,7 @@ typedef struct Claiming
 {
 	const int64 *ids;
 	const char **providers;
-	const char **reasons;
+	WaSaid	   *reasons;
 	const char **numbers;
 	WaClaimed  *claimed;
 	int			nclaimed;
@@ -467,7 +473,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 {
 	int64	   *ids = palloc(sizeof(int64) * n);
 	const char **providers = palloc(sizeof(char *) * n);
-	const char **reasons = palloc(sizeof(char *) * n);
+	WaSaid	   *reasons = palloc(sizeof(WaSaid) * n);
 	const char **numbers = palloc(sizeof(char *) * n);
 	WaClaimed  *claimed = palloc(sizeof(WaClaimed) * n);
 	Claiming	claiming = {ids, providers, reasons, numbers, claimed, 0};
@@ -477,7 +483,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 		ids[i] = items[i]->id;
 		providers[i] = routes[i]->provider->name;
 		reasons[i] = identity->mode == WA_MODE_TEST ?
-			psprintf("%s; mode test: sent to test_number", routes[i]->reason) : routes[i]->reason;
+			wa_said_and(routes[i]->reason, wa_say(WA_SAY_SENT_TO_TEST_NUMBER)) : routes[i]->reason;
 		numbers[i] = identity->mode == WA_MODE_TEST ? identity->test_number : NULL;
 	}
 	wa_deliver_aside_write(claim_some, &claiming, ids, n);
@@ -504,7 +510,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 		if (!wa_deliver_build(config, routes[i], c, transfer, &why))
 		{
 			wa_deliver_transfer_free(transfer);
-			drop(conclusions, items[i], WA_STATE_FAILED, WA_REASON_REQUEST, wa_said_english(WA_SAID_IN(&why)));
+			drop(conclusions, items[i], WA_STATE_FAILED, WA_REASON_REQUEST, wa_said_copy(WA_SAID_IN(&why)));
 			continue;
 		}
 		transfers[(*ntransfers)++] = transfer;
@@ -601,14 +607,14 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 		if (stand_in && stand_in->refusal)
 		{
 			drop(conclusions, item, WA_STATE_SKIPPED, wa_queue_reason_of(stand_in->nobody),
-				 psprintf("of the setting test_number: %s", stand_in->refusal));
+				 wa_say(WA_SAY_OF_TEST_NUMBER, stand_in->refusal));
 			continue;
 		}
 		decide(config, route, item);
 		if (identity->mode == WA_MODE_OBSERVE && !item->by_hand)
 		{
 			WaVerdictRow *row = drop(conclusions, item, WA_STATE_SKIPPED, WA_REASON_OBSERVE,
-									 "mode observe: nothing is sent automatically before wa_arm()");
+									 wa_say(WA_SAY_MODE_OBSERVE_NOT_SENT));
 
 			row->route = route->reason;
 			row->provider = route->provider ? route->provider->name : NULL;

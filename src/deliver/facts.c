@@ -43,7 +43,7 @@ typedef struct Asking
 	int			n;
 	bool		had;			/* false: a table is locked */
 	const char *locked_table;
-	const char *why;			/* or only counts as locked */
+	WaSaid		why;			/* or only counts as locked */
 } Asking;
 
 static bool
@@ -57,7 +57,7 @@ ask_some(void *argument)
 }
 
 static void
-put_off(Asking *asking, int first, int n, WaUnreadKind kind, const char *why)
+put_off(Asking *asking, int first, int n, WaUnreadKind kind, WaSaid why)
 {
 	for (int i = first; i < first + n; i++)
 	{
@@ -82,7 +82,7 @@ put_off_locked(Asking *asking, int first, int n)
 		*since = now;
 	put_off(asking, first, n, WA_UNREAD_SHORT,
 			now - *since < LONG_LOCK_US ? NULL :
-			psprintf("table %s is locked at the moment", asking->locked_table));
+			wa_say(WA_SAY_TABLE_IS_LOCKED, asking->locked_table));
 }
 
 /*
@@ -102,18 +102,19 @@ ask_or_halve(Asking *asking, int first, int n)
 	}
 	asking->first = first;
 	asking->n = n;
-	asking->locked_table = asking->why = NULL;
+	asking->locked_table = NULL;
+	asking->why = NULL;
 	error = wa_pg_attempt(ask_some, asking);
 	if (error == NULL && asking->had)
 		asking->question->locked_since = 0;
 	else if (error == NULL)
 		put_off_locked(asking, first, n);
 	else if (wa_app_limit_raised(error))
-		put_off(asking, first, n, WA_UNREAD_LONG, error->message);
+		put_off(asking, first, n, WA_UNREAD_LONG, wa_said_of_error(error));
 	else if (n == 1)
 	{
 		asking->failures++;
-		put_off(asking, first, n, WA_UNREAD_LONG, error->message);
+		put_off(asking, first, n, WA_UNREAD_LONG, wa_said_of_error(error));
 	}
 	else
 	{
@@ -132,9 +133,9 @@ typedef struct Told
 } Told;
 
 static uint32
-hash_of(const char *reason)
+hash_of(WaSaid reason)
 {
-	return hash_bytes((const unsigned char *) reason, strlen(reason)) | 1;
+	return hash_bytes((const unsigned char *) reason, strlen((const char *) reason)) | 1;
 }
 
 /*
@@ -210,7 +211,7 @@ wa_deliver_facts_say(const WaUnread *unread, int n)
 				hashes[j] = 0;
 				waiting++;
 			}
-		say(unread[i].why, hash, waiting);
+		say(wa_said_english(unread[i].why), hash, waiting);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "pg/said.h"
 
 typedef enum WaUnreadKind
 {
@@ -22,7 +23,7 @@ typedef enum WaUnreadKind
 typedef struct WaUnread
 {
 	WaUnreadKind kind;
-	const char *why;			/* NULL: not worth telling (never if long) */
+	WaSaid		why;			/* NULL: not worth telling (never if long) */
 } WaUnread;
 
 /*
@@ -33,7 +34,7 @@ typedef struct WaUnread
 typedef struct WaFactsQuestion
 {
 	bool		(*ask) (void *about, int first, int n,
-						const char **locked_table, const char **why);
+						const char **locked_table, WaSaid *why);
 	TimestampTz locked_since;	/* kept by wa_deliver_facts_ask() */
 } WaFactsQuestion;
 

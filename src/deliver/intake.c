@@ -39,7 +39,7 @@ static int	nput_off = 0;
 static void
 recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow *row)
 {
-	static const char *const why = "the worker ended while the message was on the wire; the provider may have accepted it";
+	WaSaid		why = wa_say(WA_SAY_WORKER_ENDED_ON_WIRE);
 	WaAttemptRow attempt = {0};
 	TimestampTz accepted_at;
 	WaVerdictRow *verdict;

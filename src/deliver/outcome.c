@@ -83,8 +83,8 @@ end(const WaItem *item, WaVerdictRow *row, WaState state, WaReason reason)
 	if (item->repeats > 0 && state != WA_STATE_SENT)
 	{
 		row->state = WA_STATE_UNKNOWN;
-		row->detail = psprintf("it was repeated in vain%s%s; the first attempt may have been accepted",
-							   row->detail ? ": " : "", row->detail ? row->detail : "");
+		row->detail = row->detail ? wa_say(WA_SAY_REPEATED_IN_VAIN_BECAUSE, row->detail) :
+			wa_say(WA_SAY_REPEATED_IN_VAIN);
 	}
 }
 
@@ -179,26 +179,25 @@ note_mapping(const WaTransfer *transfer)
 {
 	static WaStatement note =
 		WA_STATEMENT("UPDATE wa.template_mapping SET status = 'error', last_error = $3,"
-					 " last_error_at = clock_timestamp()"
+					 " last_error_said = $4, last_error_at = clock_timestamp()"
 					 " WHERE (template_key, provider) = (SELECT template_key, provider FROM wa.template_mapping"
 					 " WHERE template_key = $2 AND provider = $1 AND status <> 'error'"
 					 " FOR NO KEY UPDATE SKIP LOCKED)");
-	char	   *why = wa_said_english(WA_SAID_IN(&transfer->verdict.said));
+	WaSaid		why = WA_SAID_IN(&transfer->verdict.said);
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, transfer->pace->name);
 	wa_arg_text(&args, transfer->template_key);
-	wa_arg_text(&args, why);
+	wa_arg_said(&args, why);
 	if (wa_query(&note, &args).n == 0)
 		return false;
 	ereport(WARNING,
 			(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
-					transfer->template_key, transfer->pace->name, why),
+					transfer->template_key, transfer->pace->name, wa_said_english(why)),
 			 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
 					 transfer->template_key, transfer->pace->name)));
 	wa_deliver_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
-					 psprintf("template \"%s\" is not used with it any more: %s",
-							  transfer->template_key, why));
+					 wa_say(WA_SAY_TEMPLATE_NOT_USED_ANY_MORE, transfer->template_key, why));
 	return true;
 }
 
@@ -365,7 +364,7 @@ wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown
 
 	memset(row, 0, sizeof(*row));
 	row->id = transfer->message_id;
-	row->detail = wa_said_english(WA_SAID_IN(&verdict->said));
+	row->detail = WA_SAID_IN(&verdict->said);
 	transfer->goes_on = WA_REASON_NONE;
 	if (verdict->opt_out && !transfer->diverted)
 		note_opt_out(item);
@@ -416,13 +415,13 @@ wa_deliver_outcome_apply(WaTransfer *transfer, const WaItem *item, int64 unknown
 bool
 wa_deliver_outcome_of_doubt(const WaReadyRow *message, WaVerdictRow *row)
 {
-	static const char *const slow = "more than 5 of the provider's last 100 messages have an unknown outcome";
+	WaSaid		slow = wa_say(WA_SAY_TOO_MANY_UNKNOWN);
 
 	if (message->repeats > 0)
 	{
 		row->state = WA_STATE_UNKNOWN;
 		row->reason = WA_REASON_GAVE_UP;
-		row->detail = "it is not known whether the provider took it, and it is repeated only once";
+		row->detail = wa_say(WA_SAY_DOUBT_REPEATED_ONCE_ONLY);
 		return false;
 	}
 	if (message->provider && wa_deliver_circuit_in_doubt(message->provider))
@@ -437,26 +436,26 @@ wa_deliver_outcome_of_doubt(const WaReadyRow *message, WaVerdictRow *row)
 	{
 		row->state = WA_STATE_UNKNOWN;
 		row->reason = WA_REASON_GAVE_UP;
-		row->detail = "it is not known whether the provider took it; its policy is to give up";
+		row->detail = wa_say(WA_SAY_DOUBT_GIVEN_UP);
 		return false;
 	}
 	if (strcmp(message->unknown_policy, "hold") == 0)
 	{
 		row->state = WA_STATE_HELD;
 		row->reason = WA_REASON_UNKNOWN_OUTCOME;
-		row->detail = "it is not known whether the provider took it; its policy is to hold it";
+		row->detail = wa_say(WA_SAY_DOUBT_HELD);
 		return false;
 	}
 	if (message->expires_at != 0 && message->expires_at <= GetCurrentTimestamp())
 	{
 		row->state = WA_STATE_UNKNOWN;
 		row->reason = WA_REASON_TIME_TO_LIVE;
-		row->detail = "it is not known whether the provider took it, and it is too late to repeat it";
+		row->detail = wa_say(WA_SAY_DOUBT_TOO_LATE);
 		return false;
 	}
 	row->state = WA_STATE_QUEUED;
 	row->reason = WA_REASON_REPEAT;
-	row->detail = "it is not known whether the provider took it: repeated once";
+	row->detail = wa_say(WA_SAY_DOUBT_REPEATED);
 	row->tried = WA_TRIED_CLEAR;
 	row->repeats = 1;
 	return true;

@@ -195,15 +195,15 @@ wa_deliver_pacing_find(const char *provider)
 /*
  * Why nothing more may go by it today, or NULL.
  */
-const char *
+WaSaid
 wa_deliver_pacing_no_budget(const WaProvider *provider)
 {
 	WaPace	   *pace = wa_deliver_pacing_find(provider->name);
 
 	if (pace == NULL)
-		return "it is not known to the sender yet";
+		return wa_say(WA_SAY_PROVIDER_NOT_KNOWN_YET);
 	if (pace->quota_left >= 0 && pace->quota_left <= pace->in_flight)
-		return "its quota is used up";
+		return wa_say(WA_SAY_PROVIDER_QUOTA_USED_UP);
 	if (provider->daily_cap < 0)
 		return NULL;
 	if (pace->day != today())
@@ -212,20 +212,20 @@ wa_deliver_pacing_no_budget(const WaProvider *provider)
 		pace->sent_today = 0;
 	}
 	return pace->sent_today + pace->in_flight < provider->daily_cap ? NULL :
-		"its daily cap is reached";
+		wa_say(WA_SAY_PROVIDER_DAILY_CAP_REACHED);
 }
 
 /*
  * Why it could not take a message at once, or NULL.
  */
-const char *
+WaSaid
 wa_deliver_pacing_no_room(const WaProvider *provider)
 {
 	WaPace	   *pace = wa_deliver_pacing_find(provider->name);
 	int64		again = PG_INT64_MAX;
 
 	return pace != NULL && wa_deliver_pacing_slots(pace, wa_deliver_clock(), &again) > 0 ? NULL :
-		"it has no room at the moment";
+		wa_say(WA_SAY_PROVIDER_WITHOUT_ROOM);
 }
 
 /*

@@ -62,8 +62,8 @@ extern void wa_deliver_pacing_load(const WaProviders *providers, const char *tim
 extern WaPace *wa_deliver_pacing_find(const char *provider);
 extern int	wa_deliver_pacing_slots(WaPace *pace, int64 now, int64 *again);
 extern WaPace *wa_deliver_pacing_elsewhere(const WaPace *pace, int64 now, int64 *again);
-extern const char *wa_deliver_pacing_no_budget(const WaProvider *provider);
-extern const char *wa_deliver_pacing_no_room(const WaProvider *provider);
+extern WaSaid wa_deliver_pacing_no_budget(const WaProvider *provider);
+extern WaSaid wa_deliver_pacing_no_room(const WaProvider *provider);
 extern void wa_deliver_pacing_start_round(void);
 extern void wa_deliver_pacing_sent(WaPace *pace, int64 now);
 extern void wa_deliver_pacing_done(WaPace *pace, WaOutcome outcome);

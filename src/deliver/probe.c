@@ -139,7 +139,7 @@ static bool
 close_circuit(const WaProbe *probe)
 {
 	static WaStatement close =
-		WA_STATEMENT("UPDATE wa.provider SET state = 'configured', last_error = NULL, last_error_at = NULL,"
+		WA_STATEMENT("UPDATE wa.provider SET state = 'configured', last_error = NULL, last_error_said = NULL, last_error_at = NULL,"
 					 " tested_at = clock_timestamp(), probe_at = NULL, failed_probes = 0"
 					 " WHERE name = (SELECT name FROM wa.provider WHERE name = $1 AND state = 'error'"
 					 " FOR NO KEY UPDATE SKIP LOCKED)");
@@ -154,6 +154,23 @@ close_circuit(const WaProbe *probe)
 	return true;
 }
 
+/* What went wrong at first, without what a test has said since. */
+static WaSaid
+cause_of(WaSaid error)
+{
+	const char *begin = (const char *) error;
+	const char *end = begin ? begin + strlen(begin) : NULL;
+	WaSaidPart	part;
+
+	for (const char *at = begin, *next; at && at < end; at = next)
+	{
+		next = wa_text_say_next(at, end, &part);
+		if (next && part.key == WA_SAY_CONNECTION_TEST)
+			return at == begin ? NULL : (WaSaid) pnstrdup(begin, at - begin);
+	}
+	return error;
+}
+
 /*
  * Not yet: the next probe later.  What went wrong at first stays, with what
  * the test says behind it.
@@ -161,25 +178,36 @@ close_circuit(const WaProbe *probe)
 static bool
 postpone(const WaProbe *probe)
 {
+	static WaStatement read =
+		WA_STATEMENT("SELECT last_error, last_error_said FROM wa.provider"
+					 " WHERE name = $1 AND state = 'error' FOR NO KEY UPDATE SKIP LOCKED");
 	static WaStatement later =
-		WA_STATEMENT("UPDATE wa.provider AS p SET failed_probes = p.failed_probes + 1, tested_at = clock_timestamp(),"
-					 " probe_at = clock_timestamp() + $2 * interval '1 second',"
-					 " last_error = CASE WHEN cause IS NULL OR cause IN ('', $3) THEN $3"
-					 " ELSE cause || '; connection test: ' || $3 END,"
-					 " last_error_at = coalesce(last_error_at, clock_timestamp())"
-					 " FROM (SELECT name, split_part(last_error, '; connection test: ', 1) FROM wa.provider"
-					 " WHERE name = $1 AND state = 'error' FOR NO KEY UPDATE SKIP LOCKED) AS l(name, cause)"
-					 " WHERE p.name = l.name");
+		WA_STATEMENT("UPDATE wa.provider SET failed_probes = failed_probes + 1, tested_at = clock_timestamp(),"
+					 " probe_at = clock_timestamp() + $2 * interval '1 second', last_error = $3, last_error_said = $4,"
+					 " last_error_at = coalesce(last_error_at, clock_timestamp()) WHERE name = $1");
 	WaPace	   *pace = probe->pace;
 	int			failed = pace->provider ? pace->provider->failed_probes + 1 : 1;
-	char	   *why = wa_said_english(WA_SAID_IN(&probe->health.said));
+	WaSaid		why = WA_SAID_IN(&probe->health.said);
+	WaSaid		cause;
+	char	   *words;
+	WaRows		rows;
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, pace->name);
+	rows = wa_query(&read, &args);
+	if (rows.n == 0)
+		return false;
+	cause = cause_of(wa_row_said(rows, 0, 1));
+	wa_rows_free(rows);
+	words = wa_said_english(cause);
+	if (words && words[0] && strcmp(words, wa_said_english(why)) != 0)
+		cause = wa_said_and(cause, wa_say(WA_SAY_CONNECTION_TEST, why));
+	else
+		cause = why;
 	wa_arg_int4(&args, wa_deliver_circuit_probe_wait(pace, failed));
-	wa_arg_text(&args, why);
+	wa_arg_said(&args, cause);
 	ereport(DEBUG1,
-			(errmsg_internal("connection test of provider \"%s\" failed: %s", pace->name, why)));
+			(errmsg_internal("connection test of provider \"%s\" failed: %s", pace->name, wa_said_english(why))));
 	return wa_query(&later, &args).n > 0;
 }
 
@@ -202,7 +230,7 @@ note(const WaProbe *probe)
 			pace->probe_at = in_us(SOON_US);
 	}
 	else if (!probe->health.ok && probe->health.detail)
-		changed = wa_deliver_circuit_open(pace, "test", wa_said_english(WA_SAID_IN(&probe->health.said)),
+		changed = wa_deliver_circuit_open(pace, "test", WA_SAID_IN(&probe->health.said),
 										  probe->started_at, 0);
 	else
 		changed = probe->health.ok;

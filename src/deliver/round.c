@@ -174,7 +174,7 @@ record_finished(WaConclusions *conclusions)
 		row->http_status = transfer->http_status;
 		row->provider_code = transfer->verdict.code;
 		row->outcome = wa_gateway_outcome_name(transfer->verdict.outcome);
-		row->response = transfer->response[0] ? transfer->response : wa_said_english(WA_SAID_IN(&transfer->verdict.said));
+		row->response = transfer->response[0] ? wa_said_quote(transfer->response) : WA_SAID_IN(&transfer->verdict.said);
 		row->unlisted = transfer->verdict.unlisted;
 	}
 	/* written first: what one refusal means is read from the ledger */
@@ -248,7 +248,7 @@ forget_recorded(void)
 		if (item && transfer->goes_on)
 		{
 			wa_deliver_schedule_refused(item, transfer->pace->name, transfer->tried, transfer->goes_on,
-										wa_said_english(WA_SAID_IN(&transfer->verdict.said)),
+										WA_SAID_IN(&transfer->verdict.said),
 										transfer->wait_s);
 			any = true;
 		}
@@ -263,7 +263,7 @@ forget_recorded(void)
  * A copy must not send: what waits is held, a batch a round.
  */
 static bool
-hold_waiting(WaConclusions *conclusions, const char *why)
+hold_waiting(WaConclusions *conclusions, WaSaid why)
 {
 	WaItem	   *items[1000];
 	int			n = wa_deliver_schedule_waiting(items, lengthof(items));
@@ -280,10 +280,12 @@ hold_waiting(WaConclusions *conclusions, const char *why)
 static void
 say_why_stopped(const WaIdentity *identity)
 {
-	if (wa_wake_new_reason(identity->why))
+	const char *why = wa_said_english(identity->why);
+
+	if (wa_wake_new_reason(why))
 		ereport(LOG,
 				(errmsg("sicantik_wa sends nothing from this database"),
-				 errdetail("Reason: %s.", identity->why)));
+				 errdetail("Reason: %s.", why)));
 }
 
 static long

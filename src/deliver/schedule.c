@@ -83,6 +83,14 @@ keep(const char *text)
 }
 
 static void
+forget_said(WaSaid *said)
+{
+	if (*said)
+		pfree((void *) *said);
+	*said = NULL;
+}
+
+static void
 forget(char **text)
 {
 	if (*text)
@@ -215,7 +223,7 @@ wa_deliver_schedule_remove(WaItem *item)
 	forget(&item->wanted_provider);
 	forget(&item->dedupe_key);
 	forget(&item->last_provider);
-	forget(&item->refusal_detail);
+	forget_said(&item->refusal_detail);
 	for (int i = 0; i < item->ntried; i++)
 		pfree(item->tried[i]);
 	if (item->tried)
@@ -399,7 +407,7 @@ wa_deliver_schedule_behind(void)
  */
 void
 wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
-							WaReason reason, const char *detail, double wait_s)
+							WaReason reason, WaSaid detail, double wait_s)
 {
 	off_wire(item);
 	item->attempts++;
@@ -418,8 +426,8 @@ wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
 		return;
 	add_tried(item, provider);
 	item->refusal = reason;
-	forget(&item->refusal_detail);
-	item->refusal_detail = keep(detail);
+	forget_said(&item->refusal_detail);
+	item->refusal_detail = (WaSaid) keep((const char *) detail);
 }
 
 void

@@ -48,7 +48,7 @@ typedef struct WaItem
 	char	  **tried;			/* have refused it since the last back-off */
 	int			ntried;
 	WaReason	refusal;		/* of the last of them */
-	char	   *refusal_detail; /* and its sentence, or NULL */
+	WaSaid		refusal_detail; /* and its sentence, or NULL */
 	double		wait_s;			/* back-off that was asked for; < 0: none */
 	int			waits;			/* back-off waits so far */
 	int			repeats;		/* is sent again although in doubt */
@@ -73,7 +73,7 @@ extern int	wa_deliver_schedule_pick(WaItem **items, int max, int64 now, int64 *a
 extern bool wa_deliver_schedule_is_last(const WaItem *item);
 extern bool wa_deliver_schedule_behind(void);
 extern void wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
-										WaReason reason, const char *detail, double wait_s);
+										WaReason reason, WaSaid detail, double wait_s);
 extern void wa_deliver_schedule_on_wire(WaItem *item, int64 recipient_gap_us);
 extern void wa_deliver_schedule_hold_number(const char *number, int64 until);
 extern int	wa_deliver_schedule_waiting(WaItem **items, int max);

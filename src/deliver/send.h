@@ -76,7 +76,7 @@ extern void wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, 
 							  WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,
 							  int64 *again);
 extern WaVerdictRow *wa_deliver_conclude(WaConclusions *conclusions, int64 id,
-										 WaState state, WaReason reason, const char *detail);
+										 WaState state, WaReason reason, WaSaid detail);
 
 /* build.c */
 extern bool wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,

@@ -66,11 +66,11 @@ wa_identity_read_odoo(WaOdooFacts *facts)
 	if (error == NULL)
 		return;
 	facts->locked = wa_app_limit_raised(error);
-	facts->why = error->message;
+	facts->why = wa_said_of_error(error);
 }
 
 static void
-stop(WaIdentity *identity, bool is_copy, char *why)
+stop(WaIdentity *identity, bool is_copy, WaSaid why)
 {
 	identity->mode = WA_MODE_STOPPED;
 	identity->is_copy = is_copy;
@@ -96,20 +96,19 @@ WA_DEFINE_ROW(Stamp, stamp_row, STAMP);
  * Compare the stamp with what this database is now.  Returns NULL if it fits,
  * else the difference as a clause.
  */
-static char *
+static WaSaid
 difference(const Stamp * stamp, const WaOdooFacts *odoo)
 {
 	if (strcmp(stamp->system_identifier, psprintf(UINT64_FORMAT, GetSystemIdentifier())) != 0)
-		return "it was armed in another cluster (or before pg_upgrade)";
+		return wa_say(WA_SAY_ARMED_IN_OTHER_CLUSTER);
 	if (stamp->database_oid != (int64) MyDatabaseId)
-		return "it is a copy of the database that was armed";
+		return wa_say(WA_SAY_COPY_OF_ARMED);
 	if (stamp->instance && stamp->instance[0] != '\0' && strcmp(stamp->instance, wa_guc_instance) != 0)
-		return psprintf("it was armed on instance \"%s\", and this is instance \"%s\"",
-						stamp->instance, wa_guc_instance);
+		return wa_say(WA_SAY_ARMED_ON_OTHER_INSTANCE, stamp->instance, wa_guc_instance);
 	if (!wa_identity_same_history(stamp->timeline, GetWALInsertionTimeLine()))
-		return "it was recovered to a point in the past after it was armed";
+		return wa_say(WA_SAY_RECOVERED_TO_THE_PAST);
 	if (stamp->odoo_uuid && odoo->uuid && strcmp(stamp->odoo_uuid, odoo->uuid) != 0)
-		return "Odoo gave it another database.uuid after it was armed";
+		return wa_say(WA_SAY_OTHER_DATABASE_UUID);
 	return NULL;
 }
 
@@ -127,22 +126,21 @@ wa_identity_check(WaIdentity *identity)
 	WaRows		rows;
 	Stamp		stamp;
 	char	   *subscription;
-	char	   *why;
+	WaSaid		why;
 	char	   *mode;
 	bool		switched;
 
 	memset(identity, 0, sizeof(*identity));
 	if (RecoveryInProgress())
 	{
-		stop(identity, false, "this server is a standby");
+		stop(identity, false, wa_say(WA_SAY_SERVER_IS_STANDBY));
 		return;
 	}
 	subscription = wa_pg_subscription();
 	if (subscription)
 	{
 		stop(identity, false,
-			 psprintf("the tables of schema wa are filled by subscription \"%s\", so this database sends nothing",
-					  subscription));
+			 wa_say(WA_SAY_FILLED_BY_SUBSCRIPTION, subscription));
 		return;
 	}
 	wa_identity_read_odoo(&odoo);
@@ -150,9 +148,9 @@ wa_identity_check(WaIdentity *identity)
 	if (rows.n == 0)
 	{
 		if (wa_query(&has_mode, NULL).n > 0)
-			stop(identity, true, "this database was restored from a backup; wa_arm() lets it send");
+			stop(identity, true, wa_say(WA_SAY_RESTORED_FROM_BACKUP));
 		else
-			stop(identity, false, "wa_setup() has not been run in this database");
+			stop(identity, false, wa_say(WA_SAY_SETUP_NOT_RUN));
 		return;
 	}
 	wa_row_read(rows, 0, &stamp_row, &stamp);
@@ -167,32 +165,32 @@ wa_identity_check(WaIdentity *identity)
 	if (why)
 	{
 		stop(identity, true,
-			 psprintf("this database may not send: %s; wa_arm() lets it send", why));
+			 wa_say(WA_SAY_MAY_NOT_SEND, why));
 		return;
 	}
 	if (odoo.neutralized && !stamp.odoo_neutralized)
 	{
 		stop(identity, true,
-			 "Odoo has neutralized this database (database.is_neutralized); wa_arm() lets it send all the same");
+			 wa_say(WA_SAY_NEUTRALIZED));
 		return;
 	}
 	if (odoo.why && !odoo.locked)
 	{
-		stop(identity, false, psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why));
+		stop(identity, false, wa_say(WA_SAY_PARAMETERS_UNREADABLE, odoo.why));
 		identity->unreadable = true;
 		return;
 	}
 	if (odoo.locked)
 	{
 		stop(identity, false, odoo.why ?
-			 psprintf("Odoo's table ir_config_parameter cannot be read: %s", odoo.why) :
-			 "Odoo's table ir_config_parameter is locked at the moment");
+			 wa_say(WA_SAY_PARAMETERS_UNREADABLE, odoo.why) :
+			 wa_say(WA_SAY_PARAMETERS_LOCKED));
 		identity->locked = true;
 		return;
 	}
 	if (switched)
 	{
-		stop(identity, false, "this server has just been promoted, and what was waiting is being looked at");
+		stop(identity, false, wa_say(WA_SAY_JUST_PROMOTED));
 		identity->locked = true;
 		identity->switched = true;
 		return;
@@ -212,10 +210,10 @@ wa_identity_check(WaIdentity *identity)
 			identity->test_number = pstrdup(number);
 		}
 		else
-			stop(identity, false, "mode is test, and the setting test_number is not a usable number");
+			stop(identity, false, wa_say(WA_SAY_MODE_TEST_WITHOUT_NUMBER));
 	}
 	else if (strcmp(mode, "observe") == 0)
 		identity->mode = WA_MODE_OBSERVE;
 	else
-		stop(identity, false, psprintf("mode \"%s\" is not one of observe, test, live", mode));
+		stop(identity, false, wa_say(WA_SAY_MODE_UNKNOWN, mode));
 }

@@ -21,6 +21,7 @@
 
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
+#include "pg/said.h"
 
 typedef enum WaMode
 {
@@ -38,7 +39,7 @@ typedef struct WaIdentity
 								 * it is not ours */
 	bool		locked;			/* could not be told now; ask again soon */
 	bool		unreadable;		/* what Odoo says of it cannot be read */
-	char	   *why;			/* sentence for people; NULL while it may send */
+	WaSaid		why;			/* sentence for people; NULL while it may send */
 	char	   *test_number;	/* WA_MODE_TEST */
 	int64		hold_message_id;
 	const char *hold_snapshot;	/* text form, or NULL */
@@ -55,7 +56,7 @@ typedef struct WaIdentity
 typedef struct WaOdooFacts
 {
 	bool		locked;			/* could not be read now */
-	char	   *why;			/* it may not be read; or NULL */
+	WaSaid		why;			/* it may not be read; or NULL */
 	char	   *uuid;			/* or NULL */
 	bool		neutralized;
 } WaOdooFacts;

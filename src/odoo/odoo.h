@@ -33,7 +33,7 @@ typedef struct WaOdoo
 	bool		no_contacts;	/* there is no table res_partner */
 	bool		locked;			/* a table could not be had: try later */
 	const char *locked_table;
-	const char *locked_why;		/* a sentence, if it only counts as locked */
+	WaSaid		locked_why;		/* a sentence, if it only counts as locked */
 } WaOdoo;
 
 /* fact.c: tables, and what may be asked of a value */

@@ -74,7 +74,7 @@ static int64 slow_us = 0;		/* slow reads of that statement */
 
 /* All tables count as locked in this statement. */
 static TimestampTz all_in = 0;
-static char all_why[256];
+static WaSaidText all_why;
 
 /* Runs in a signal handler, which has set the latch. */
 static void
@@ -101,24 +101,23 @@ entry_of(Oid relid)
 	return oldest;
 }
 
-static char *
+static WaSaid
 in_words(void)
 {
-	return psprintf("reading it took longer than %g s (sicantik_wa.read_timeout)", wa_guc_read_timeout / 1000.0);
+	return wa_say(WA_SAY_READING_TOOK_TOO_LONG, psprintf("%g", wa_guc_read_timeout / 1000.0));
 }
 
 /*
- * Why this table counts as locked now, a sentence palloc()ed in the current
- * context; NULL if it does not.
+ * Why this table counts as locked now, palloc()ed in the current context; NULL if it does not.
  */
-char *
+WaSaid
 wa_app_limit_why(Oid relid, const char *relation)
 {
 	const SlowTable *entry = entry_of(relid);
 	TimestampTz now;
 
 	if (all_in != 0 && all_in == GetCurrentStatementStartTimestamp())
-		return psprintf("table %s counts as locked: %s", relation, all_why);
+		return wa_say(WA_SAY_TABLE_COUNTS_AS_LOCKED, relation, WA_SAID_IN(&all_why));
 	if (entry->relid != relid)
 		return NULL;
 	if (MyBackendType != B_BG_WORKER)
@@ -133,7 +132,7 @@ wa_app_limit_why(Oid relid, const char *relation)
 		if (now >= entry->until || entry->until - now > LEFT_ALONE_US)
 			return NULL;
 	}
-	return psprintf("table %s counts as locked: %s", relation, in_words());
+	return wa_say(WA_SAY_TABLE_COUNTS_AS_LOCKED, relation, in_words());
 }
 
 /*
@@ -141,10 +140,10 @@ wa_app_limit_why(Oid relid, const char *relation)
  * known to hang on them that cannot be canceled.
  */
 void
-wa_app_limit_leave_alone(const char *why)
+wa_app_limit_leave_alone(WaSaid why)
 {
 	all_in = GetCurrentStatementStartTimestamp();
-	strlcpy(all_why, why, sizeof(all_why));
+	wa_text_say_copy(&all_why, why);
 }
 
 /*
@@ -210,7 +209,7 @@ say(SlowTable *entry, const char *relation, TimestampTz now)
 		return;
 	entry->said_at = now;
 	ereport(LOG,
-			(errmsg("sicantik_wa could not read table %s: %s", relation, in_words()),
+			(errmsg("sicantik_wa could not read table %s: %s", relation, wa_said_english(in_words())),
 			 entry->times == 1 ?
 			 errdetail("It counts as locked for a minute, then it is tried again.") :
 			 errdetail("It counts as locked for a minute, then it is tried again; %d times in %d minutes.",
@@ -244,7 +243,7 @@ wa_app_limit_passed(Oid relid, const char *relation)
 		say(entry, relation, now);
 	ereport(ERROR,
 			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg("table %s counts as locked: %s", relation, in_words()),
+			 wa_said_errmsg(wa_say(WA_SAY_TABLE_COUNTS_AS_LOCKED, relation, in_words())),
 			 err_generic_string(PG_DIAG_TABLE_NAME, relation)));
 }
 

@@ -10,11 +10,13 @@
 
 #include "postgres.h"
 
+#include "pg/said.h"
+
 /* Called after each read that took no time to speak of; set by the worker. */
 extern void (*wa_app_has_read) (void);
 
-extern char *wa_app_limit_why(Oid relid, const char *relation);
-extern void wa_app_limit_leave_alone(const char *why);
+extern WaSaid wa_app_limit_why(Oid relid, const char *relation);
+extern void wa_app_limit_leave_alone(WaSaid why);
 extern void wa_app_limit_forget(void);
 extern void wa_app_limit_begin(void);
 extern bool wa_app_limit_end(void);

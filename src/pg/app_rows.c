@@ -180,7 +180,8 @@ raise_again(const WaAppTable *table, ErrorData *error, bool late)
 	if (late && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		wa_app_limit_passed(table->relid, table->relation);
 	if (!wa_pg_is_passing(error->sqlerrcode))
-		error->message = psprintf("reading table %s failed: %s", table->relation, error->message);
+		error->message = wa_said_message(wa_say(WA_SAY_READING_TABLE_FAILED, table->relation,
+												wa_said_of_error(error)));
 	ReThrowError(error);
 }
 

@@ -139,7 +139,7 @@ has_let_us_in(Oid namespace, Oid owner)
 }
 
 static void
-forbid(WaAppTable *table, char *why)
+forbid(WaAppTable *table, WaSaid why)
 {
 	table->state = WA_APP_FORBIDDEN;
 	table->why = why;
@@ -161,15 +161,12 @@ read_as(WaAppTable *table, Oid reader, bool listed)
 	if (pg_class_aclcheck(table->relid, reader, ACL_SELECT) != ACLCHECK_OK ||
 		wa_schema_aclcheck(get_rel_namespace(table->relid), reader, ACL_USAGE) != ACLCHECK_OK)
 		forbid(table, listed ?
-			   psprintf("table %s belongs to role %s, which has not let us read it: SELECT * FROM wa_setup() as that role or as a superuser, or GRANT SELECT ON %s TO %s",
-						table->relation, owner, table->relation, quote_identifier(name)) :
-			   psprintf("table %s belongs to role %s, and the owner of this database may not read it: GRANT SELECT ON %s TO %s",
-						table->relation, owner, table->relation, quote_identifier(name)));
+			   wa_say(WA_SAY_TABLE_NOT_LET_US_READ, table->relation, owner, table->relation, quote_identifier(name)) :
+			   wa_say(WA_SAY_TABLE_OWNER_MAY_NOT_READ, table->relation, owner, table->relation, quote_identifier(name)));
 	else if (check_enable_rls(table->relid, reader, true) != RLS_ENABLED)
 		return;
 	else if (!has_privs_of_role(table->owner, reader))
-		forbid(table, psprintf("table %s has policies of role %s, which would run with the rights of the owner of this database: GRANT %s TO %s",
-							   table->relation, owner, quote_identifier(owner), quote_identifier(name)));
+		forbid(table, wa_say(WA_SAY_TABLE_POLICIES_OF_OTHER_ROLE, table->relation, owner, quote_identifier(owner), quote_identifier(name)));
 	table->owner = reader;
 }
 
@@ -219,7 +216,7 @@ wa_app_require(const WaAppTable *table)
 	if (table->state == WA_APP_FORBIDDEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("%s", table->why)));
+				 wa_said_errmsg(table->why)));
 }
 
 bool

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "pg/query.h"
+#include "pg/said.h"
 
 typedef enum WaAppState
 {
@@ -31,7 +32,7 @@ typedef struct WaAppTable
 	Oid			owner;			/* or who else it is read as */
 	char	   *relation;		/* schema-qualified, quoted */
 	const char *const *columns; /* no others may be read; NULL: all */
-	char	   *why;			/* WA_APP_FORBIDDEN: a sentence with what to
+	WaSaid		why;			/* WA_APP_FORBIDDEN: a sentence with what to
 								 * do; WA_APP_LOCKED: one if it only counts as
 								 * that */
 } WaAppTable;

@@ -1,13 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * said.c
- *		Sentences (text/say.h) where there is PostgreSQL: made, and in words.
+ *		Sentences (text/say.h) where there is PostgreSQL: made, joined, stored.
+ *
+ * Rows are anybody's input.  What stands beside the words of a sentence counts
+ * only if it says just that: not after somebody has changed the words alone,
+ * and not if a newer version wrote a key that this one does not know.  Then
+ * the words are shown as they are, in English.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
 
 #include "pg/said.h"
 
@@ -56,6 +68,15 @@ wa_said_statement(const char *format,...)
 }
 
 /*
+ * What is said, of a text that may be one already; NULL for NULL.
+ */
+WaSaid
+wa_said_given(const char *given)
+{
+	return given && wa_text_say_is(given) ? (WaSaid) (const void *) given : wa_said_quote(given);
+}
+
+/*
  * One after the other, with "; " between them in words; each may be NULL.
  * palloc()ed if both are there.
  */
@@ -65,6 +86,13 @@ wa_said_and(WaSaid first, WaSaid second)
 	if (first == NULL || second == NULL)
 		return first ? first : second;
 	return (WaSaid) (const void *) psprintf("%s%s", (const char *) first, (const char *) second);
+}
+
+/* A copy in the current context; NULL for NULL. */
+WaSaid
+wa_said_copy(WaSaid said)
+{
+	return said ? (WaSaid) pstrdup((const char *) said) : NULL;
 }
 
 /*
@@ -89,4 +117,239 @@ char *
 wa_said_english(WaSaid said)
 {
 	return wa_said_words(said, WA_ENGLISH);
+}
+
+static void
+add_json_text(StringInfo json, const char *text, size_t len)
+{
+	escape_json(json, pnstrdup(text, len));
+}
+
+/* A value as JSON: a text, or what is said. */
+static void
+add_json(StringInfo json, const char *text, const char *end)
+{
+	WaSaidPart	part;
+	const char *next = wa_text_say_next(text, end, &part);
+	bool		several = next != NULL && next < end;
+
+	check_stack_depth();
+	if (next == NULL)
+	{
+		add_json_text(json, text, end - text);
+		return;
+	}
+	if (several)
+		appendStringInfoChar(json, '[');
+	for (const char *separator = ""; next; separator = ", ")
+	{
+		appendStringInfoString(json, separator);
+		if (part.key == WA_SAY_QUOTE)
+			add_json(json, part.values[0], part.values[0] + part.lengths[0]);
+		else
+		{
+			char	   *name = pstrdup(wa_text_say_name(part.key));
+
+			for (char *p = name; *p; p++)
+				*p = pg_tolower((unsigned char) *p);
+			appendStringInfo(json, "{\"say\": \"%s\"", name);
+			for (int i = 0; i < part.n; i++)
+			{
+				appendStringInfoString(json, i == 0 ? ", \"of\": [" : ", ");
+				add_json(json, part.values[i], part.values[i] + part.lengths[i]);
+			}
+			appendStringInfoString(json, part.n > 0 ? "]}" : "}");
+		}
+		next = next < end ? wa_text_say_next(next, end, &part) : NULL;
+	}
+	if (several)
+		appendStringInfoChar(json, ']');
+}
+
+/*
+ * As it is stored beside its words; false if these say all: there is nothing
+ * said, or what others said.
+ */
+static bool
+as_jsonb(WaSaid said, Datum *jsonb)
+{
+	const char *text = (const char *) said;
+	const char *end = text ? text + strlen(text) : NULL;
+	WaSaidPart	part;
+	StringInfoData json;
+
+	*jsonb = (Datum) 0;
+	if (text == NULL || (wa_text_say_next(text, end, &part) == end && part.key == WA_SAY_QUOTE))
+		return false;
+	initStringInfo(&json);
+	add_json(&json, text, end);
+	*jsonb = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+	return true;
+}
+
+static Datum
+make_words(const void *member, bool *isnull)
+{
+	char	   *words = wa_said_english(*(const WaSaid *) member);
+
+	*isnull = words == NULL;
+	return words ? CStringGetTextDatum(words) : (Datum) 0;
+}
+
+static Datum
+make_said(const void *member, bool *isnull)
+{
+	Datum		jsonb;
+
+	*isnull = !as_jsonb(*(const WaSaid *) member, &jsonb);
+	return jsonb;
+}
+
+const WaType wa_said_row_words = {TEXTOID, TEXTARRAYOID, make_words, NULL};
+const WaType wa_said_row_type = {JSONBOID, JSONBARRAYOID, make_said, NULL};
+
+/*
+ * Bind a sentence: its words, and jsonb as the next parameter; NULL binds two
+ * SQL NULLs.
+ */
+void
+wa_arg_said(WaArgs *args, WaSaid said)
+{
+	Datum		jsonb;
+	bool		isnull = !as_jsonb(said, &jsonb);
+
+	wa_arg_text(args, wa_said_english(said));
+	wa_arg_datum(args, JSONBOID, jsonb, isnull);
+}
+
+/*
+ * The same for an array of them: two arrays.
+ */
+void
+wa_arg_said_array(WaArgs *args, const WaSaid *said, int n)
+{
+	const char **words = palloc(sizeof(char *) * Max(n, 1));
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+
+	for (int i = 0; i < n; i++)
+	{
+		words[i] = wa_said_english(said[i]);
+		nulls[i] = !as_jsonb(said[i], &elements[i]);
+	}
+	wa_arg_text_array(args, words, n);
+	wa_arg_datum(args, JSONBARRAYOID,
+				 PointerGetDatum(construct_md_array(elements, nulls, 1, dims, lbs,
+													JSONBOID, -1, false, TYPALIGN_INT)), false);
+}
+
+static WaSaid from_container(JsonbContainer *container);
+
+/* A value of a sentence, from JSON; NULL if it is none. */
+static const void *
+value_from(JsonbValue *value)
+{
+	if (value && value->type == jbvString)
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	return value && value->type == jbvBinary ? (const void *) from_container(value->val.binary.data) : NULL;
+}
+
+/* One sentence: {"say": key, "of": [values]}. */
+static WaSaid
+from_object(JsonbContainer *object)
+{
+	JsonbValue	found[2];
+	JsonbValue *name = getKeyJsonValueFromContainer(object, "say", 3, &found[0]);
+	JsonbValue *of = getKeyJsonValueFromContainer(object, "of", 2, &found[1]);
+	const void *values[WA_SAY_MAX_VALUES];
+	WaSay		key;
+	int			n;
+
+	if (name == NULL || name->type != jbvString ||
+		!wa_text_say_find(name->val.string.val, name->val.string.len, &key, &n))
+		return NULL;
+	if (n > 0 && (of == NULL || of->type != jbvBinary ||
+				  !JsonContainerIsArray(of->val.binary.data) ||
+				  JsonContainerSize(of->val.binary.data) != n))
+		return NULL;
+	for (int i = 0; i < n; i++)
+		if ((values[i] = value_from(getIthJsonbValueFromContainer(of->val.binary.data, i))) == NULL)
+			return NULL;
+	return wa_said_make(key, n, values);
+}
+
+/* What is said, from JSON; NULL if it is nothing that we know. */
+static WaSaid
+from_container(JsonbContainer *container)
+{
+	WaSaid		said = NULL;
+
+	check_stack_depth();
+	if (JsonContainerIsObject(container))
+		return from_object(container);
+	for (uint32 i = 0; i < JsonContainerSize(container); i++)
+	{
+		JsonbValue *element = getIthJsonbValueFromContainer(container, i);
+		const void *value = value_from(element);
+
+		if (value == NULL)
+			return NULL;
+		said = wa_said_and(said, element->type == jbvString ? wa_said_quote(value) : (WaSaid) value);
+	}
+	return said;
+}
+
+/*
+ * Read a sentence from its words and, in the next column, what they say;
+ * palloc()ed; NULL if there are no words.
+ */
+WaSaid
+wa_row_said(WaRows rows, uint64 row, int column)
+{
+	char	   *words = wa_row_text(rows, row, column);
+	WaSaid		said = NULL;
+
+	if (words == NULL)
+		return NULL;
+	if (!wa_row_isnull(rows, row, column + 1))
+		said = from_container(&DatumGetJsonbP(wa_row_datum(rows, row, column + 1))->root);
+	return said && strcmp(wa_said_english(said), words) == 0 ? said : wa_said_quote(words);
+}
+
+/* The last error that says something, kept for whoever catches it. */
+static char *raised = NULL;
+
+/*
+ * The message of an error that says this, in English as all errors are; whoever
+ * catches it finds out what it says.
+ */
+char *
+wa_said_message(WaSaid said)
+{
+	char	   *kept = MemoryContextStrdup(TopMemoryContext, (const char *) said);
+
+	if (raised)
+		pfree(raised);
+	raised = kept;
+	return wa_said_english(said);
+}
+
+/* The same for ereport(), instead of errmsg(). */
+int
+wa_said_errmsg(WaSaid said)
+{
+	return errmsg_internal("%s", wa_said_message(said));
+}
+
+/*
+ * What an error that was caught says, palloc()ed.
+ */
+WaSaid
+wa_said_of_error(const ErrorData *error)
+{
+	if (raised && strcmp(wa_said_english((WaSaid) raised), error->message) == 0)
+		return wa_said_copy((WaSaid) raised);
+	return wa_said_quote(error->message);
 }

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "pg/query.h"
+#include "pg/said.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 
@@ -28,7 +29,7 @@ wa_queue_hold_before(int64 id, int limit)
 					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM w)),"
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT message_id FROM w)),"
 					 " m AS (UPDATE wa.message SET state = CASE state WHEN " WA_SQL_STATE(QUEUED) " THEN " WA_SQL_STATE(HELD) " ELSE state END,"
-					 " reason = " WA_SQL_REASON(COPY) ", detail = 'was waiting when this copy was armed', due_at = NULL,"
+					 " reason = " WA_SQL_REASON(COPY) ", detail = $3, detail_said = $4, due_at = NULL,"
 					 " finished_at = CASE WHEN state = " WA_SQL_STATE(UNKNOWN) " THEN clock_timestamp() END"
 					 " WHERE id IN (SELECT message_id FROM w) AND state IN " WA_SQL_STATES(WA_MAY_BE_DUE) ")"
 					 " SELECT count(*) FROM w");
@@ -39,6 +40,7 @@ wa_queue_hold_before(int64 id, int limit)
 
 	wa_arg_int8(&args, id);
 	wa_arg_int4(&args, limit);
+	wa_arg_said(&args, wa_say(WA_SAY_WAITED_WHEN_COPY_ARMED));
 	n = (int) wa_row_int8(wa_queue_change(WA_CHANGE_HOLD, &hold, &args), 0, 1);
 	args.n = 1;
 	if (n == 0)
@@ -56,12 +58,12 @@ wa_queue_settle_restored(void)
 {
 	static WaStatement hold =
 		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(HELD) ", reason = " WA_SQL_REASON(COPY) ", due_at = NULL,"
-					 " detail = 'was waiting when the backup was made that this database was restored from'"
+					 " detail = $1, detail_said = $2"
 					 " WHERE state = " WA_SQL_STATE(QUEUED) " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)"
 					 " AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id)");
 	static WaStatement doubt =
 		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(UNKNOWN) ", reason = " WA_SQL_REASON(COPY) ", finished_at = clock_timestamp(),"
-					 " detail = 'was on the wire when the backup was made that this database was restored from'"
+					 " detail = $1, detail_said = $2"
 					 " WHERE state = " WA_SQL_STATE(SENDING) " AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)");
 
 	static WaStatement give_up =
@@ -72,9 +74,13 @@ wa_queue_settle_restored(void)
 
 	/* what comes by itself is what was made here */
 	static WaStatement unwritten = WA_STATEMENT("DELETE FROM wa.unwritten");
+	WaArgs		waited = {0};
+	WaArgs		on_wire = {0};
 
 	wa_query(&unwritten, NULL);
-	wa_queue_change(WA_CHANGE_HOLD, &hold, NULL);
-	wa_queue_change(WA_CHANGE_HOLD, &doubt, NULL);
+	wa_arg_said(&waited, wa_say(WA_SAY_WAITED_WHEN_BACKED_UP));
+	wa_queue_change(WA_CHANGE_HOLD, &hold, &waited);
+	wa_arg_said(&on_wire, wa_say(WA_SAY_ON_WIRE_WHEN_BACKED_UP));
+	wa_queue_change(WA_CHANGE_HOLD, &doubt, &on_wire);
 	wa_queue_change(WA_CHANGE_HOLD, &give_up, NULL);
 }

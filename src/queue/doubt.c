@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "pg/query.h"
+#include "pg/said.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 
@@ -30,14 +31,14 @@ wa_queue_doubt_waiting(int32 timeline, TimestampTz due, TimestampTz until, int l
 					 " UNION ALL (SELECT message_id FROM wa.due WHERE due_at <= $2 AND timeline < $1"
 					 " ORDER BY due_at LIMIT $4)), "
 					 "m AS (UPDATE wa.message AS m SET state = " WA_SQL_STATE(UNKNOWN) ", reason = " WA_SQL_REASON(FAILOVER) ","
-					 " detail = 'it waited on the former primary when this server was promoted; it may have gone out there',"
+					 " detail = $5, detail_said = $6,"
 					 " due_at = $3, attempts = attempts + 1, finished_at = NULL"
 					 " FROM w WHERE m.id = w.message_id AND m.state IN " WA_SQL_STATES(WA_MAY_BE_DUE)
 					 " RETURNING m.id, m.attempts), "
 					 "a AS (INSERT INTO wa.attempt (message_id, attempt, provider, started_at, finished_at,"
-					 " provider_code, outcome, response)"
+					 " provider_code, outcome, response, response_said)"
 					 " SELECT id, attempts, '', clock_timestamp(), clock_timestamp(), 'failover', 'unknown',"
-					 " 'the former primary may have sent it' FROM m ON CONFLICT (message_id, attempt) DO NOTHING), "
+					 " $7, $8 FROM m ON CONFLICT (message_id, attempt) DO NOTHING), "
 					 "r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT message_id FROM w)), "
 					 "d AS (DELETE FROM wa.due WHERE message_id IN"
 					 " (SELECT message_id FROM w EXCEPT SELECT id FROM m)), "
@@ -51,6 +52,8 @@ wa_queue_doubt_waiting(int32 timeline, TimestampTz due, TimestampTz until, int l
 	wa_arg_timestamptz(&args, due);
 	wa_arg_timestamptz(&args, until);
 	wa_arg_int4(&args, limit);
+	wa_arg_said(&args, wa_say(WA_SAY_WAITED_ON_FORMER_PRIMARY));
+	wa_arg_said(&args, wa_say(WA_SAY_FORMER_PRIMARY_MAY_HAVE_SENT));
 	rows = wa_queue_change(WA_CHANGE_DOUBT, &doubt, &args);
 	*ndoubtful = wa_row_int8(rows, 0, 2);
 	return wa_row_int8(rows, 0, 1);
@@ -69,16 +72,16 @@ wa_queue_doubt_requested(TimestampTz requested, TimestampTz until)
 					 " AND NOT EXISTS (SELECT FROM wa.message AS m WHERE m.id = r.message_id AND m.send_at > $1)"
 					 " RETURNING message_id), "
 					 "m AS (UPDATE wa.message AS m SET state = " WA_SQL_STATE(UNKNOWN) ", reason = " WA_SQL_REASON(FAILOVER) ","
-					 " detail = 'it was to go out when this server was promoted; it may have gone out from the former primary',"
+					 " detail = $3, detail_said = $4,"
 					 " due_at = $2, attempts = attempts + 1, finished_at = NULL,"
 					 " expires_at = greatest(expires_at, clock_timestamp() + '1 day')"
 					 " WHERE m.id IN (SELECT message_id FROM w) AND m.number IS NOT NULL"
 					 " AND (m.state = " WA_SQL_STATE(HELD) " OR m.state IN " WA_SQL_STATES(WA_REPEATABLE) ")"
 					 " RETURNING m.id, m.attempts), "
 					 "a AS (INSERT INTO wa.attempt (message_id, attempt, provider, started_at, finished_at,"
-					 " provider_code, outcome, response)"
+					 " provider_code, outcome, response, response_said)"
 					 " SELECT id, attempts, '', clock_timestamp(), clock_timestamp(), 'failover', 'unknown',"
-					 " 'the former primary may have sent it' FROM m ON CONFLICT (message_id, attempt) DO NOTHING), "
+					 " $5, $6 FROM m ON CONFLICT (message_id, attempt) DO NOTHING), "
 					 "i AS (INSERT INTO wa.due (message_id, due_at) SELECT id, $2 FROM m"
 					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at)"
 					 " SELECT count(*) FROM m");
@@ -87,6 +90,8 @@ wa_queue_doubt_requested(TimestampTz requested, TimestampTz until)
 
 	wa_arg_timestamptz(&args, requested);
 	wa_arg_timestamptz(&args, until);
+	wa_arg_said(&args, wa_say(WA_SAY_TO_GO_OUT_AT_PROMOTION));
+	wa_arg_said(&args, wa_say(WA_SAY_FORMER_PRIMARY_MAY_HAVE_SENT));
 	rows = wa_queue_change(WA_CHANGE_DOUBT, &doubt, &args);
 	return wa_row_int8(rows, 0, 1);
 }

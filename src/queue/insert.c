@@ -18,6 +18,7 @@
 
 #include "office/setting.h"
 #include "pg/columns.h"
+#include "pg/said.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 #include "wake/wake.h"
@@ -117,25 +118,24 @@ static void
 insert_unwritten(const WaNewMessage *messages, int n)
 {
 	static WaStatement unwritten =
-		WA_STATEMENT("INSERT INTO wa.unwritten (message_id, setting)"
-					 " SELECT id, " WA_QUEUE_SETTING_OF("detail") " FROM unnest($1, $2) AS m(id, detail)"
-					 " WHERE " WA_QUEUE_SETTING_OF("detail") " IS NOT NULL");
+		WA_STATEMENT("INSERT INTO wa.unwritten (message_id, setting) SELECT * FROM unnest($1, $2)");
 	int64	   *ids = palloc(sizeof(int64) * n);
-	const char **details = palloc(sizeof(char *) * n);
+	const char **settings = palloc(sizeof(char *) * n);
 	int			k = 0;
 	WaArgs		args = {0};
 
 	for (int i = 0; i < n; i++)
 	{
-		if (messages[i].state != WA_STATE_HELD || messages[i].body || messages[i].detail == NULL)
+		if (messages[i].state != WA_STATE_HELD || messages[i].body ||
+			messages[i].reason != WA_REASON_SETTING_MISSING || messages[i].lacks == NULL)
 			continue;
 		ids[k] = messages[i].id;
-		details[k++] = messages[i].detail;
+		settings[k++] = messages[i].lacks;
 	}
 	if (k == 0)
 		return;
 	wa_arg_int8_array(&args, ids, k);
-	wa_arg_text_array(&args, details, k);
+	wa_arg_text_array(&args, settings, k);
 	wa_query(&unwritten, &args);
 }
 
@@ -178,7 +178,7 @@ doubt(WaNewMessage *messages, int n)
 			until = GetCurrentTimestamp() + wa_office_get_interval("unknown_wait");
 		message->state = WA_STATE_DOUBT;
 		message->reason = WA_REASON_FAILOVER;
-		message->detail = "it was due when this server was promoted; it may have gone out from the former primary";
+		message->detail = (const char *) wa_say(WA_SAY_DUE_AT_PROMOTION);
 		message->due_at = Max(message->due_at, until);
 	}
 }
@@ -195,13 +195,18 @@ wa_queue_insert(WaNewMessage *messages, int n)
 
 	if (n == 0)
 		return;
+	doubt(messages, n);
+	for (int i = 0; i < n; i++)
+	{
+		messages[i].detail_said = wa_said_given(messages[i].detail);
+		messages[i].detail = wa_said_english(messages[i].detail_said);
+	}
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"sicantik_wa new messages",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	if (messages[0].id == 0)
 		wa_queue_assign_ids(messages, n);
-	doubt(messages, n);
 	for (int i = 0; i < n; i++)
 		wa_queue_require(WA_CHANGE_MAKE, messages[i].id, WA_STATE_NONE, messages[i].state, messages[i].reason);
 	insert_rows(messages, n);

@@ -59,6 +59,7 @@
 typedef struct WaNewMessage
 {
 #include "queue/message.def"
+	const char *lacks;			/* held because this setting is not set */
 	bool		in_doubt;		/* may have been sent before a failover */
 } WaNewMessage;
 

@@ -25,7 +25,9 @@ CREATE TABLE wa.message (
     state               text NOT NULL DEFAULT 'queued',
     reason              text,
     detail              text,
+    detail_said         jsonb,
     route               text,
+    route_said          jsonb,
     priority            text NOT NULL DEFAULT 'normal',
     requires_opt_in     boolean NOT NULL DEFAULT false,
     unknown_policy      text NOT NULL DEFAULT 'resend',
@@ -67,8 +69,10 @@ COMMENT ON COLUMN wa.message.body IS 'the text as the citizen reads it';
 COMMENT ON COLUMN wa.message.wanted_provider IS 'provider demanded by the sender; NULL: routed';
 COMMENT ON COLUMN wa.message.state IS 'queued, sending, sent, delivered, read, failed, unknown, held, skipped, cancelled, superseded or expired';
 COMMENT ON COLUMN wa.message.reason IS 'reason code of the state';
-COMMENT ON COLUMN wa.message.detail IS 'the reason as a sentence';
+COMMENT ON COLUMN wa.message.detail IS 'the reason as a sentence, in English';
+COMMENT ON COLUMN wa.message.detail_said IS 'the same as a key with its values, from which it is told in another language as long as it says what is in detail; NULL: detail says all';
 COMMENT ON COLUMN wa.message.route IS 'why this provider, and which candidates were refused';
+COMMENT ON COLUMN wa.message.route_said IS 'as detail_said, of route';
 COMMENT ON COLUMN wa.message.fallback IS 'another provider may take it over after a refusal';
 COMMENT ON COLUMN wa.message.fallback_when_paced IS 'it does not wait for the pacing of one provider where another has room';
 COMMENT ON COLUMN wa.message.refused_by IS 'providers that have refused it since the last back-off wait';
@@ -122,12 +126,14 @@ CREATE TABLE wa.attempt (
     provider_code text,
     outcome       text NOT NULL,
     response      text,
+    response_said jsonb,
     unlisted      text,
     CONSTRAINT attempt_pkey PRIMARY KEY (message_id, attempt)
 );
 COMMENT ON TABLE wa.attempt IS 'one row per HTTP attempt that is over';
 COMMENT ON COLUMN wa.attempt.outcome IS 'accepted, retry, throttle, provider, template, recipient, policy, caller or unknown';
-COMMENT ON COLUMN wa.attempt.response IS 'the provider''s answer, shortened, without secrets';
+COMMENT ON COLUMN wa.attempt.response IS 'the provider''s answer, shortened, without secrets; where none came, why';
+COMMENT ON COLUMN wa.attempt.response_said IS 'as detail_said of wa.message, of response; NULL: it is the provider''s';
 COMMENT ON COLUMN wa.attempt.unlisted IS 'refused for a reason that sicantik_wa does not know: the provider''s words in short, "#" for figures';
 COMMENT ON COLUMN wa.attempt.message_id IS 'wa.message.id';
 COMMENT ON COLUMN wa.attempt.attempt IS '1 for the first one of its message';

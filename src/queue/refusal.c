@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "pg/query.h"
+#include "pg/said.h"
 #include "queue/law.h"
 #include "queue/work.h"
 
@@ -77,7 +78,7 @@ wa_queue_revive_refused(const char *provider, const char *words, int64 **ids)
 					 " AND n.state NOT IN " WA_SQL_STATES(WA_NEVER_SENT) ")"
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
 					 " UPDATE wa.message AS m SET state = " WA_SQL_STATE(QUEUED) ", reason = " WA_SQL_REASON(REFUSES_ALL) ","
-					 " detail = 'the provider refused others for the same reason: tried again',"
+					 " detail = $3, detail_said = $4,"
 					 " refused_by = NULL, due_at = NULL, finished_at = NULL"
 					 " WHERE m.id IN (SELECT id FROM mine) RETURNING m.id");
 	static WaStatement ready =
@@ -88,6 +89,7 @@ wa_queue_revive_refused(const char *provider, const char *words, int64 **ids)
 
 	wa_arg_text(&args, provider);
 	wa_arg_text(&args, words);
+	wa_arg_said(&args, wa_say(WA_SAY_TRIED_AGAIN_LIKE_OTHERS));
 	rows = wa_queue_change(WA_CHANGE_TRY_OTHERS, &revive, &args);
 	n = (int) rows.n;
 	*ids = palloc(sizeof(int64) * Max(n, 1));

@@ -11,10 +11,10 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "access/xlog.h"
 
 #include "pg/query.h"
+#include "pg/said.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 
@@ -31,17 +31,19 @@ void
 wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *why, int n)
 {
 	static WaStatement replace =
-		WA_STATEMENT("WITH e AS (SELECT * FROM unnest($1, $2, $3) AS e(id, successor, why)),"
+		WA_STATEMENT("WITH e AS (SELECT * FROM unnest($1, $2, $3) AS e(id, detail, said)),"
 					 " r AS (DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM e)),"
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM e))"
 					 " UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(REPLACED) ", due_at = NULL,"
-					 " detail = 'message ' || e.successor || ' took its place: ' || e.why, finished_at = clock_timestamp()"
+					 " detail = e.detail, detail_said = e.said, finished_at = clock_timestamp()"
 					 " FROM e WHERE m.id = e.id AND m.state IN " WA_SQL_STATES(WA_REPLACEABLE));
+	WaSaid	   *details = palloc(sizeof(WaSaid) * Max(n, 1));
 	WaArgs		args = {0};
 
+	for (int i = 0; i < n; i++)
+		details[i] = wa_say(WA_SAY_TOOK_ITS_PLACE, WA_NUMBER(successors[i]), wa_said_given(why[i]));
 	wa_arg_int8_array(&args, ids, n);
-	wa_arg_int8_array(&args, successors, n);
-	wa_arg_text_array(&args, why, n);
+	wa_arg_said_array(&args, details, n);
 	wa_queue_change(WA_CHANGE_REPLACE, &replace, &args);
 }
 
@@ -56,22 +58,24 @@ wa_queue_supersede(const int64 *events, const char *const *models, const int64 *
 {
 	static WaStatement supersede =
 		WA_STATEMENT("WITH s AS (UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(NEWER_STATUS) ","
-					 " detail = CASE WHEN e.told_by = 0 THEN 'the status has changed again since'"
-					 " ELSE 'message ' || e.told_by || ' tells a newer status' END,"
-					 " due_at = NULL, finished_at = clock_timestamp()"
-					 " FROM unnest($1, $2, $3, $4, $5) AS e(id, model, record, scenario, told_by)"
+					 " detail = e.detail, detail_said = e.said, due_at = NULL, finished_at = clock_timestamp()"
+					 " FROM unnest($1, $2, $3, $4, $5, $6) AS e(id, model, record, scenario, detail, said)"
 					 " WHERE m.res_id = e.record AND m.res_model = e.model"
 					 " AND m.scenario = e.scenario AND m.event_id < e.id AND " WA_SQL_WAITS("m")
 					 " RETURNING m.id),"
 					 " d AS (DELETE FROM wa.due WHERE message_id IN (SELECT id FROM s))"
 					 " DELETE FROM wa.ready WHERE message_id IN (SELECT id FROM s)");
+	WaSaid	   *details = palloc(sizeof(WaSaid) * Max(n, 1));
 	WaArgs		args = {0};
 
+	for (int i = 0; i < n; i++)
+		details[i] = told_by[i] == 0 ? wa_say(WA_SAY_STATUS_CHANGED_AGAIN) :
+			wa_say(WA_SAY_TELLS_NEWER_STATUS, WA_NUMBER(told_by[i]));
 	wa_arg_int8_array(&args, events, n);
 	wa_arg_text_array(&args, models, n);
 	wa_arg_int8_array(&args, records, n);
 	wa_arg_text_array(&args, scenarios, n);
-	wa_arg_int8_array(&args, told_by, n);
+	wa_arg_said_array(&args, details, n);
 	wa_queue_change(WA_CHANGE_SUPERSEDE, &supersede, &args);
 }
 
@@ -81,24 +85,34 @@ write_texts(const WaTextRow *rows, int n)
 {
 	/* whatever columns the ledger has: all but these are as they were */
 	static WaStatement write =
-		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT nextval('wa.message_id_seq') AS new, * FROM unnest($1, $2, $3, $4, $5, $6, $7)"
-					 " AS v(old, state, reason, detail, body, params, why)),"
+		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+					 " AS v(old, new, state, reason, body, params, detail, said, ended, ended_said)),"
 					 " i AS (INSERT INTO wa.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', v.new,"
-					 " 'state', v.state, 'reason', v.reason, 'detail', concat('in the place of message ' || v.old || ': ' || v.why,"
-					 " '; ' || v.detail), 'body', v.body, 'params', v.params::jsonb, 'due_at', NULL, 'finished_at', NULL))).*"
+					 " 'state', v.state, 'reason', v.reason, 'detail', v.detail, 'detail_said', v.said,"
+					 " 'body', v.body, 'params', v.params::jsonb, 'due_at', NULL, 'finished_at', NULL))).*"
 					 " FROM v JOIN wa.message AS m ON m.id = v.old),"
 					 " e AS (UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(REPLACED) ", due_at = NULL,"
-					 " detail = 'message ' || v.new || ' took its place: ' || v.why, finished_at = clock_timestamp()"
+					 " detail = v.ended, detail_said = v.ended_said, finished_at = clock_timestamp()"
 					 " FROM v WHERE m.id = v.old),"
 					 " o AS (UPDATE wa.announced AS o SET message_id = v.new FROM v WHERE o.message_id = v.old),"
 					 " u AS (DELETE FROM wa.unwritten WHERE message_id IN (SELECT old FROM v))"
-					 " INSERT INTO wa.ready (message_id, timeline) SELECT new, $8 FROM v WHERE state = " WA_SQL_STATE(QUEUED));
+					 " INSERT INTO wa.ready (message_id, timeline) SELECT new, $11 FROM v WHERE state = " WA_SQL_STATE(QUEUED));
+	WaNewMessage *successors = palloc0(sizeof(WaNewMessage) * n);
 	int64	   *ids = palloc(sizeof(int64) * n);
-	const char **texts[6];
+	int64	   *new_ids = palloc(sizeof(int64) * n);
+	const char **texts[4];
+	WaSaid	   *details = palloc(sizeof(WaSaid) * n);
+	WaSaid	   *ended = palloc(sizeof(WaSaid) * n);
 	int			k = 0;
 	WaArgs		args = {0};
 
-	for (int t = 0; t < 6; t++)
+	for (int i = 0; i < n; i++)
+		k += rows[i].body != NULL;
+	if (k == 0)
+		return;
+	wa_queue_assign_ids(successors, k);
+	k = 0;
+	for (int t = 0; t < 4; t++)
 		texts[t] = palloc(sizeof(char *) * n);
 	for (int i = 0; i < n; i++)
 	{
@@ -106,21 +120,23 @@ write_texts(const WaTextRow *rows, int n)
 			continue;
 		wa_queue_require(WA_CHANGE_MAKE, rows[i].id, WA_STATE_NONE, rows[i].state, rows[i].reason);
 		ids[k] = rows[i].id;
+		new_ids[k] = successors[k].id;
 		texts[0][k] = wa_queue_state_name(rows[i].state);
 		texts[1][k] = wa_queue_reason_name(rows[i].reason);
-		texts[2][k] = rows[i].detail;
-		texts[3][k] = rows[i].body;
-		texts[4][k] = rows[i].params;
-		texts[5][k++] = rows[i].why;
+		texts[2][k] = rows[i].body;
+		texts[3][k] = rows[i].params;
+		details[k] = wa_said_and(wa_say(WA_SAY_IN_PLACE_OF, WA_NUMBER(ids[k]), wa_said_given(rows[i].why)),
+								 wa_said_given(rows[i].detail));
+		ended[k] = wa_say(WA_SAY_TOOK_ITS_PLACE, WA_NUMBER(new_ids[k]), wa_said_given(rows[i].why));
+		k++;
 	}
-	if (k == 0)
-		return;
 	wa_arg_int8_array(&args, ids, k);
-	for (int t = 0; t < 6; t++)
+	wa_arg_int8_array(&args, new_ids, k);
+	for (int t = 0; t < 4; t++)
 		wa_arg_text_array(&args, texts[t], k);
+	wa_arg_said_array(&args, details, k);
+	wa_arg_said_array(&args, ended, k);
 	wa_arg_int4(&args, (int32) GetWALInsertionTimeLine());
-	/* before an id is drawn, see wa_queue_horizon() */
-	(void) GetTopTransactionId();
 	wa_queue_change(WA_CHANGE_REPLACE, &write, &args);
 }
 
@@ -129,17 +145,18 @@ static void
 write_answers(const WaTextRow *rows, int n)
 {
 	static WaStatement write =
-		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5) AS v(id, state, reason, detail, lacks)),"
-					 " m AS (UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
+		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5, $6) AS v(id, state, reason, lacks, detail, said)),"
+					 " m AS (UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail, detail_said = v.said,"
 					 " finished_at = CASE WHEN v.state <> " WA_SQL_STATE(HELD) " THEN clock_timestamp() END FROM v WHERE m.id = v.id),"
 					 " u AS (UPDATE wa.unwritten AS u SET setting = v.lacks FROM v WHERE u.message_id = v.id AND v.lacks IS NOT NULL)"
 					 " DELETE FROM wa.unwritten WHERE message_id IN (SELECT id FROM v WHERE lacks IS NULL)");
 	int64	   *ids = palloc(sizeof(int64) * n);
-	const char **texts[4];
+	const char **texts[3];
+	WaSaid	   *details = palloc(sizeof(WaSaid) * n);
 	int			k = 0;
 	WaArgs		args = {0};
 
-	for (int t = 0; t < 4; t++)
+	for (int t = 0; t < 3; t++)
 		texts[t] = palloc(sizeof(char *) * n);
 	for (int i = 0; i < n; i++)
 	{
@@ -148,14 +165,15 @@ write_answers(const WaTextRow *rows, int n)
 		ids[k] = rows[i].id;
 		texts[0][k] = wa_queue_state_name(rows[i].state);
 		texts[1][k] = wa_queue_reason_name(rows[i].reason);
-		texts[2][k] = rows[i].detail;
-		texts[3][k++] = rows[i].lacks;
+		details[k] = wa_said_given(rows[i].detail);
+		texts[2][k++] = rows[i].lacks;
 	}
 	if (k == 0)
 		return;
 	wa_arg_int8_array(&args, ids, k);
-	for (int t = 0; t < 4; t++)
+	for (int t = 0; t < 3; t++)
 		wa_arg_text_array(&args, texts[t], k);
+	wa_arg_said_array(&args, details, k);
 	wa_queue_change(WA_CHANGE_WRITE, &write, &args);
 }
 

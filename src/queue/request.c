@@ -21,6 +21,7 @@
 #include "office/setting.h"
 #include "pg/grow.h"
 #include "pg/query.h"
+#include "pg/said.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 
@@ -149,6 +150,17 @@ drop_orphans(void)
 	wa_query(&drop, NULL);
 }
 
+/* saying: in the provider's words, or NULL. */
+static WaSaid
+reported(bool accepted, int attempt, const char *saying)
+{
+	if (accepted)
+		return saying ? wa_say(WA_SAY_REPORTED_ACCEPTED_SAYING, WA_NUMBER(attempt), saying) :
+			wa_say(WA_SAY_REPORTED_ACCEPTED, WA_NUMBER(attempt));
+	return saying ? wa_say(WA_SAY_REPORTED_NOT_ACCEPTED_SAYING, WA_NUMBER(attempt), saying) :
+		wa_say(WA_SAY_REPORTED_NOT_ACCEPTED, WA_NUMBER(attempt));
+}
+
 /*
  * What a provider told later about an attempt.  That it was accepted is true
  * whatever the ledger says by now, and ends every further attempt; that it was
@@ -168,8 +180,8 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 		WA_STATEMENT("UPDATE wa.message AS m SET"
 					 " state = CASE WHEN v.known THEN m.state ELSE " WA_SQL_STATE(SENT) " END,"
 					 " reason = CASE WHEN v.known THEN m.reason ELSE " WA_SQL_REASON(SETTLED) " END,"
-					 " detail = CASE WHEN v.known THEN m.detail ELSE concat_ws(': ', 'the provider reported later that it"
-					 " had accepted attempt ' || v.attempt, v.detail) END,"
+					 " detail = CASE WHEN v.known THEN m.detail ELSE v.detail END,"
+					 " detail_said = CASE WHEN v.known THEN m.detail_said ELSE v.said END,"
 					 " provider = CASE WHEN v.known THEN m.provider ELSE coalesce(v.provider, m.provider) END,"
 					 " provider_message_id = CASE WHEN NOT v.known THEN coalesce(v.provider_message_id, m.provider_message_id)"
 					 " WHEN v.provider = m.provider OR v.provider IS NULL"
@@ -178,17 +190,16 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 					 " finished_at = coalesce(m.finished_at, clock_timestamp())"
 					 " FROM (SELECT DISTINCT ON (s.id) s.*, a.provider, a.finished_at,"
 					 " o.state IN " WA_SQL_STATES(WA_SENT) " AS known"
-					 " FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS s(id, attempt, provider_message_id, detail, place)"
+					 " FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY AS s(id, attempt, provider_message_id, detail, said, place)"
 					 " JOIN wa.message AS o ON o.id = s.id"
 					 " LEFT JOIN wa.attempt AS a ON a.message_id = s.id AND a.attempt = s.attempt"
 					 " ORDER BY s.id, s.place) AS v"
 					 " WHERE m.id = v.id RETURNING m.id");
 	static WaStatement refused =
 		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(FAILED) ", reason = " WA_SQL_REASON(SETTLED) ","
-					 " detail = concat_ws(': ', 'the provider reported later that it had not accepted attempt ' || v.attempt,"
-					 " v.detail), due_at = NULL, finished_at = clock_timestamp()"
-					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2, $3, $4)"
-					 " AS s(id, attempt, provider_message_id, detail) ORDER BY id, attempt DESC) AS v"
+					 " detail = v.detail, detail_said = v.said, due_at = NULL, finished_at = clock_timestamp()"
+					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2, $3, $4, $5)"
+					 " AS s(id, attempt, provider_message_id, detail, said) ORDER BY id, attempt DESC) AS v"
 					 " WHERE m.id = v.id AND v.attempt >= m.attempts"
 					 " AND " LAST_IN_DOUBT " RETURNING m.id");
 	WaStatement *statements[] = {&accepted, &refused};
@@ -201,7 +212,7 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 		int64	   *messages = palloc(sizeof(int64) * requests.n);
 		int32	   *attempts = palloc(sizeof(int32) * requests.n);
 		const char **ids = palloc(sizeof(char *) * requests.n);
-		const char **details = palloc(sizeof(char *) * requests.n);
+		WaSaid	   *details = palloc(sizeof(WaSaid) * requests.n);
 		WaArgs		args = {0};
 		int64	   *ended;
 		int			n = 0;
@@ -214,14 +225,15 @@ settle(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 			messages[n] = requests.messages[i];
 			attempts[n] = wa_row_int4(rows, i, 4);
 			ids[n] = wa_row_text(rows, i, 5);
-			details[n++] = wa_row_text(rows, i, 7);
+			details[n] = reported(kind == 0, attempts[n], wa_row_text(rows, i, 7));
+			n++;
 		}
 		if (n == 0)
 			continue;
 		wa_arg_int8_array(&args, messages, n);
 		wa_arg_int4_array(&args, attempts, n);
 		wa_arg_text_array(&args, ids, n);
-		wa_arg_text_array(&args, details, n);
+		wa_arg_said_array(&args, details, n);
 		nended = returned_ids(WA_CHANGE_SETTLE, statements[kind], &args, &ended);
 		forget_work(ended, nended);
 		add(forgotten, nforgotten, ended, nended);
@@ -238,17 +250,20 @@ static void
 tell_too_late(const Requests *requests)
 {
 	static WaStatement note =
-		WA_STATEMENT("UPDATE wa.message AS m SET detail = concat_ws('; ', m.detail, v.note)"
-					 " FROM (SELECT DISTINCT ON (id) id, format('the cancel asked for by %s came too late', role) AS note"
-					 " FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS v"
+		WA_STATEMENT("UPDATE wa.message AS m SET detail = concat_ws('; ', m.detail, v.note),"
+					 " detail_said = " WA_SQL_SAID_LIST("m.detail", "m.detail_said") " || jsonb_build_array(v.said)"
+					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2, $3) AS c(id, note, said) ORDER BY id) AS v"
 					 " WHERE m.id = v.id AND m.state IN " WA_SQL_STATES(WA_SENT)
-					 " AND strpos(coalesce(m.detail, ''), v.note) = 0 RETURNING m.id");
+					 " AND NOT " WA_SQL_SAID_LIST("m.detail", "m.detail_said") " @> jsonb_build_array(v.said) RETURNING m.id");
 	WaArgs		args = {0};
+	WaSaid	   *notes = palloc(sizeof(WaSaid) * requests->n);
 	int64	   *late;
 	int			n;
 
+	for (int i = 0; i < requests->n; i++)
+		notes[i] = wa_say(WA_SAY_CANCEL_TOO_LATE, requests->roles[i]);
 	wa_arg_int8_array(&args, requests->messages, requests->n);
-	wa_arg_text_array(&args, requests->roles, requests->n);
+	wa_arg_said_array(&args, notes, requests->n);
 	n = returned_ids(WA_CHANGE_CANCEL, &note, &args, &late);
 	if (n > 0)
 		ereport(LOG,
@@ -267,16 +282,18 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 	static WaStatement cancel =
 		WA_STATEMENT("UPDATE wa.message AS m SET state = CASE WHEN " IN_DOUBT " THEN " WA_SQL_STATE(UNKNOWN)
 					 " ELSE " WA_SQL_STATE(CANCELLED) " END, reason = " WA_SQL_REASON(CANCELLED) ", due_at = NULL, finished_at = clock_timestamp(),"
-					 " detail = CASE WHEN " IN_DOUBT
-					 " THEN format('cancelled by %s: it is not repeated, but an earlier attempt may have been accepted', c.role)"
-					 " ELSE 'cancelled by ' || c.role END"
-					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2) AS c(id, role) ORDER BY id) AS c"
+					 " detail = CASE WHEN " IN_DOUBT " THEN c.doubt ELSE c.detail END,"
+					 " detail_said = CASE WHEN " IN_DOUBT " THEN c.doubt_said ELSE c.said END"
+					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2, $3, $4, $5) AS c(id, detail, said, doubt, doubt_said)"
+					 " ORDER BY id) AS c"
 					 " WHERE m.id = c.id AND (" WA_SQL_WAITS("m") " OR m.state = " WA_SQL_STATE(SENDING) ") RETURNING m.id");
 	static WaStatement take_back =
 		WA_STATEMENT("DELETE FROM wa.request AS r WHERE r.action IN ('retry', 'release') AND r.message_id = ANY ($2)"
 					 " AND r.id < (SELECT max(c.id) FROM unnest($1, $2) AS c(id, message_id)"
 					 " WHERE c.message_id = r.message_id)");
 	Requests	requests;
+	WaSaid	   *details;
+	WaSaid	   *doubts;
 	WaArgs		args = {0};
 	int64	   *ended;
 	int			n;
@@ -284,8 +301,16 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 	(void) fetch(&read, limit, busy, nbusy, &requests);
 	if (requests.n == 0)
 		return false;
+	details = palloc(sizeof(WaSaid) * requests.n);
+	doubts = palloc(sizeof(WaSaid) * requests.n);
+	for (int i = 0; i < requests.n; i++)
+	{
+		details[i] = wa_say(WA_SAY_CANCELLED_BY, requests.roles[i]);
+		doubts[i] = wa_say(WA_SAY_CANCELLED_IN_DOUBT_BY, requests.roles[i]);
+	}
 	wa_arg_int8_array(&args, requests.messages, requests.n);
-	wa_arg_text_array(&args, requests.roles, requests.n);
+	wa_arg_said_array(&args, details, requests.n);
+	wa_arg_said_array(&args, doubts, requests.n);
 	n = returned_ids(WA_CHANGE_CANCEL, &cancel, &args, &ended);
 	forget_work(ended, n);
 	add(forgotten, nforgotten, ended, n);
@@ -306,13 +331,13 @@ typedef struct Revivals
 	int64	   *ids;
 	const char **states;		/* queued or skipped */
 	const char **reasons;
-	const char **details;
+	WaSaid	   *details;
 	const char **numbers;		/* NULL: as it is */
 	const char **sources;
 } Revivals;
 
 static void
-revive(Revivals *revivals, int64 id, WaState state, WaReason reason, const char *detail,
+revive(Revivals *revivals, int64 id, WaState state, WaReason reason, WaSaid detail,
 	   const WaContactNow *contact)
 {
 	int			i = revivals->n++;
@@ -336,7 +361,7 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 	static WaStatement update =
 		WA_STATEMENT("UPDATE wa.message AS m SET"
 					 " state = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " AND " IN_DOUBT " THEN " WA_SQL_STATE(UNKNOWN) " ELSE v.state END,"
-					 " reason = v.reason, detail = v.detail, number = coalesce(v.number, m.number),"
+					 " reason = v.reason, detail = v.detail, detail_said = v.said, number = coalesce(v.number, m.number),"
 					 " number_source = coalesce(v.source, m.number_source),"
 					 " due_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND m.send_at > clock_timestamp() THEN m.send_at END,"
 					 " finished_at = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " THEN clock_timestamp() END,"
@@ -344,7 +369,7 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 					 " + CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
 					 " expires_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " THEN greatest(m.expires_at, clock_timestamp() + '1 day',"
 					 " m.send_at + '1 day') ELSE m.expires_at END"
-					 " FROM unnest($1, $2, $3, $4, $5, $6) AS v(id, state, reason, detail, number, source)"
+					 " FROM unnest($1, $2, $3, $4, $5, $6, $7) AS v(id, state, reason, detail, said, number, source)"
 					 " WHERE m.id = v.id RETURNING CASE WHEN m.state = " WA_SQL_STATE(QUEUED) " THEN m.id ELSE -m.id END");
 	static WaStatement ready =
 		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT id FROM wa.message WHERE id = ANY ($1) AND due_at IS NULL"
@@ -362,7 +387,7 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 	wa_arg_int8_array(&args, revivals->ids, revivals->n);
 	wa_arg_text_array(&args, revivals->states, revivals->n);
 	wa_arg_text_array(&args, revivals->reasons, revivals->n);
-	wa_arg_text_array(&args, revivals->details, revivals->n);
+	wa_arg_said_array(&args, revivals->details, revivals->n);
 	wa_arg_text_array(&args, revivals->numbers, revivals->n);
 	wa_arg_text_array(&args, revivals->sources, revivals->n);
 	n = returned_ids(WA_CHANGE_LET_GO, &update, &args, &ids);
@@ -381,12 +406,12 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
  * These have no text yet: the composer writes it, and they go on from there.
  */
 static void
-have_written(const int64 *ids, const char *const *details, int n)
+have_written(const int64 *ids, const WaSaid *details, int n)
 {
 	static WaStatement hold =
-		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(HELD) ", reason = " WA_SQL_REASON(SETTING_MISSING) ", detail = v.detail,"
-					 " due_at = NULL, finished_at = NULL, expires_at = greatest(m.expires_at, clock_timestamp() + '1 day')"
-					 " FROM unnest($1, $2) AS v(id, detail) WHERE m.id = v.id");
+		WA_STATEMENT("UPDATE wa.message AS m SET state = " WA_SQL_STATE(HELD) ", reason = " WA_SQL_REASON(SETTING_MISSING) ","
+					 " detail = v.detail, detail_said = v.said, due_at = NULL, finished_at = NULL, expires_at = greatest(m.expires_at, clock_timestamp() + '1 day')"
+					 " FROM unnest($1, $2, $3) AS v(id, detail, said) WHERE m.id = v.id");
 	static WaStatement put =
 		WA_STATEMENT("INSERT INTO wa.unwritten (message_id) SELECT unnest($1)"
 					 " ON CONFLICT (message_id) DO UPDATE SET setting = ''");
@@ -395,16 +420,23 @@ have_written(const int64 *ids, const char *const *details, int n)
 	if (n == 0)
 		return;
 	wa_arg_int8_array(&args, ids, n);
-	wa_arg_text_array(&args, details, n);
+	wa_arg_said_array(&args, details, n);
 	wa_queue_change(WA_CHANGE_LET_GO, &hold, &args);
 	args.n = 1;
 	wa_query(&put, &args);
 }
 
-static const char *
+static WaSaid
 why_no_number(const WaContactNow *contact)
 {
-	return psprintf("no usable number in %s", contact->tried && contact->tried[0] ? contact->tried : "any column");
+	return wa_say(WA_SAY_NO_USABLE_NUMBER, contact->tried && contact->tried[0] ? (const void *) contact->tried :
+				  wa_say(WA_SAY_ANY_COLUMN));
+}
+
+static WaSaid
+asked_by(bool retry, const char *role)
+{
+	return retry ? wa_say(WA_SAY_RETRIED_BY, role) : wa_say(WA_SAY_RELEASED_BY, role);
 }
 
 /*
@@ -435,7 +467,7 @@ let_go(int limit, const int64 *busy, int nbusy,
 	bool	   *wanted;
 	bool	   *unwritten;
 	int64	   *to_write;
-	const char **why_written;
+	WaSaid	   *why_written;
 	Revivals	revivals = {0};
 	int			ncontacts = 0;
 	int			nfinished = 0;
@@ -452,7 +484,7 @@ let_go(int limit, const int64 *busy, int nbusy,
 	wanted = palloc(sizeof(bool) * requests.n);
 	unwritten = palloc(sizeof(bool) * requests.n);
 	to_write = palloc(sizeof(int64) * requests.n);
-	why_written = palloc(sizeof(char *) * requests.n);
+	why_written = palloc(sizeof(WaSaid) * requests.n);
 	for (int i = 0; i < requests.n; i++)
 	{
 		retry[i] = wa_row_bool(rows, i, 4);
@@ -471,7 +503,7 @@ let_go(int limit, const int64 *busy, int nbusy,
 	revivals.ids = palloc(sizeof(int64) * requests.n);
 	revivals.states = palloc(sizeof(char *) * requests.n);
 	revivals.reasons = palloc(sizeof(char *) * requests.n);
-	revivals.details = palloc(sizeof(char *) * requests.n);
+	revivals.details = palloc(sizeof(WaSaid) * requests.n);
 	revivals.numbers = palloc(sizeof(char *) * requests.n);
 	revivals.sources = palloc(sizeof(char *) * requests.n);
 	for (int i = 0; i < requests.n; i++)
@@ -489,16 +521,16 @@ let_go(int limit, const int64 *busy, int nbusy,
 		if (unwritten[i])
 		{
 			to_write[nto_write] = message;
-			why_written[nto_write++] = psprintf(retry[i] ? "retried by %s" : "released by %s", requests.roles[i]);
+			why_written[nto_write++] = asked_by(retry[i], requests.roles[i]);
 		}
 		else if (contact && contact->state == WA_CONTACT_GONE)
 			revive(&revivals, message, WA_STATE_SKIPPED, WA_REASON_NO_RECIPIENT,
-				   "the contact does not exist any more", NULL);
+				   wa_say(WA_SAY_CONTACT_GONE), NULL);
 		else if (contact && contact->state == WA_CONTACT_NO_NUMBER)
 			revive(&revivals, message, WA_STATE_SKIPPED, WA_REASON_NO_NUMBER, why_no_number(contact), NULL);
 		else
 			revive(&revivals, message, WA_STATE_QUEUED, reason,
-				   psprintf(retry[i] ? "retried by %s" : "released by %s", requests.roles[i]), contact);
+				   asked_by(retry[i], requests.roles[i]), contact);
 	}
 	write_revivals(&revivals, revived, nrevived);
 	have_written(to_write, why_written, nto_write);

@@ -214,7 +214,7 @@ static const WaRowType claimed_row = WA_ROW_TYPE(WaClaimed, claimed_columns);
  */
 int
 wa_queue_claim(const int64 *ids, const char *const *providers,
-			   const char *const *routes, const char *const *numbers,
+			   const WaSaid *routes, const char *const *numbers,
 			   int n, WaClaimed **claimed)
 {
 	static WaStatement mark =
@@ -224,8 +224,8 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED));
 	static WaStatement claim =
 		WA_STATEMENT_OF(&claimed_row, "UPDATE wa.message AS m SET state = " WA_SQL_STATE(SENDING) ", provider = c.provider, route = c.route,"
-						" reason = NULL, detail = NULL, due_at = NULL, attempts = attempts + 1"
-						" FROM unnest($1, $2, $3, $4) AS c(id, provider, route, number)"
+						" route_said = c.said, reason = NULL, detail = NULL, detail_said = NULL, due_at = NULL, attempts = attempts + 1"
+						" FROM unnest($1, $2, $3, $4, $5) AS c(id, provider, route, said, number)"
 						" WHERE m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
 						" RETURNING {columns}");
 	WaArgs		args = {0};
@@ -234,7 +234,7 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_text_array(&args, providers, n);
 	wa_query(&mark, &args);
-	wa_arg_text_array(&args, routes, n);
+	wa_arg_said_array(&args, routes, n);
 	wa_arg_text_array(&args, numbers, n);
 	*claimed = wa_rows_read(wa_queue_change(WA_CHANGE_CLAIM, &claim, &args), &claimed_row, &got);
 	return got;
@@ -249,7 +249,7 @@ static const WaColumn attempt_columns[] = {
 	WA_COLUMN(WaAttemptRow, int4, http_status, "nullif(http_status, 0)"),
 	WA_COLUMN(WaAttemptRow, text, provider_code, "nullif(provider_code, '')"),
 	WA_COLUMN(WaAttemptRow, text, outcome, "outcome"),
-	WA_COLUMN(WaAttemptRow, text, response, "response"),
+	WA_SAID_COLUMNS(WaAttemptRow, response),
 	WA_COLUMN(WaAttemptRow, text, unlisted, "nullif(unlisted, '')"),
 };
 static const WaRowType attempt_row = WA_ROW_TYPE(WaAttemptRow, attempt_columns);
@@ -322,10 +322,10 @@ static const WaColumn verdict_columns[] = {
 	WA_COLUMN(WaVerdictRow, int8, id, "id"),
 	WA_COLUMN(WaVerdictRow, state, state, "state"),
 	WA_COLUMN(WaVerdictRow, reason, reason, "reason"),
-	WA_COLUMN(WaVerdictRow, text, detail, "detail"),
+	WA_SAID_COLUMNS(WaVerdictRow, detail),
 	WA_COLUMN(WaVerdictRow, text, provider_message_id, "provider_message_id"),
 	WA_COLUMN(WaVerdictRow, text, provider, "provider"),
-	WA_COLUMN(WaVerdictRow, text, route, "route"),
+	WA_SAID_COLUMNS(WaVerdictRow, route),
 	WA_COLUMN(WaVerdictRow, time, due_at, "due_at"),
 	WA_COLUMN(WaVerdictRow, time, sent_at, "sent_at"),
 	WA_COLUMN(WaVerdictRow, tried, tried, "tried"),
@@ -346,8 +346,9 @@ wa_queue_conclude(WaVerdictRow *verdicts, int n)
 {
 	static WaStatement update =
 		WA_STATEMENT_OF(&verdict_row, "UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
-						" provider_message_id = coalesce(v.provider_message_id, m.provider_message_id),"
+						" detail_said = v.detail_said, provider_message_id = coalesce(v.provider_message_id, m.provider_message_id),"
 						" provider = coalesce(v.provider, m.provider), route = coalesce(v.route, m.route),"
+						" route_said = CASE WHEN v.route IS NULL THEN m.route_said ELSE v.route_said END,"
 						" due_at = v.due_at, sent_at = coalesce(v.sent_at, m.sent_at),"
 						" refused_by = CASE v.tried WHEN 0 THEN m.refused_by WHEN 1 THEN array_append(m.refused_by, m.provider) END,"
 						" backoffs = m.backoffs + v.waits, repeats = m.repeats + v.repeats,"

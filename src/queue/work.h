@@ -15,7 +15,7 @@
 
 #include "datatype/timestamp.h"
 
-#include "pg/columns.h"
+#include "pg/said.h"
 #include "queue/state.h"
 
 /* A message that is ready, as the scheduler needs it. */
@@ -79,10 +79,10 @@ typedef struct WaVerdictRow
 	int64		id;
 	WaState		state;
 	WaReason	reason;
-	const char *detail;
+	WaSaid		detail;
 	const char *provider_message_id;
 	const char *provider;		/* NULL: leave */
-	const char *route;			/* NULL: leave */
+	WaSaid		route;			/* NULL: leave */
 	TimestampTz due_at;			/* queued: not before; 0: ready again. in
 								 * doubt: when its policy is carried out */
 	TimestampTz sent_at;
@@ -106,7 +106,7 @@ typedef struct WaAttemptRow
 	int			http_status;	/* 0: none */
 	const char *provider_code;
 	const char *outcome;
-	const char *response;
+	WaSaid		response;
 	const char *unlisted;		/* as in WaVerdict; NULL or "": none */
 } WaAttemptRow;
 
@@ -126,7 +126,7 @@ extern PGDLLEXPORT int wa_queue_locked_rows(const int64 *ids, int n, bool *locke
 extern PGDLLEXPORT int wa_queue_behind(const int64 *ids, int n, TimestampTz *until);
 extern PGDLLEXPORT void wa_queue_forget_ready(const int64 *ids, int n);
 extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *providers,
-									  const char *const *routes, const char *const *numbers,
+									  const WaSaid *routes, const char *const *numbers,
 									  int n, WaClaimed **claimed);
 extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n);
 extern PGDLLEXPORT bool wa_queue_was_accepted(int64 id, int attempt, TimestampTz *at);

@@ -13,8 +13,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "route/route.h"
 
 static const WaMapping *
@@ -28,28 +26,28 @@ find_mapping(const WaMapping *mappings, int n, const char *template_key, const c
 }
 
 /* Why a mapping that is there cannot be used. */
-static const char *
+static WaSaid
 unusable(const WaMapping *mapping)
 {
 	if (mapping->status != WA_MAPPING_ERROR)
-		return "its mapping of this template is not configured";
-	return mapping->last_error == NULL ? "its mapping of this template is in state error" :
-		psprintf("it has refused this template: %s", mapping->last_error);
+		return wa_say(WA_SAY_MAPPING_NOT_CONFIGURED);
+	return mapping->last_error == NULL ? wa_say(WA_SAY_MAPPING_IN_ERROR) :
+		wa_say(WA_SAY_MAPPING_REFUSED, mapping->last_error);
 }
 
 /*
  * Why an official provider cannot take the message, or NULL.
  */
-static const char *
+static WaSaid
 refuse_official(WaRoute *route, const WaMapping *mapping)
 {
 	if (route->template_key == NULL)
 	{
 		route->use_window = true;
-		return route->in_window ? NULL : "free text only within 24 hours of the person's last message";
+		return route->in_window ? NULL : wa_say(WA_SAY_FREE_TEXT_OUTSIDE_WINDOW);
 	}
 	if (route->requires_opt_in && !route->opted_in && !route->in_window)
-		return "no opt-in, and no message from the person within 24 hours";
+		return wa_say(WA_SAY_NO_OPT_IN);
 	if (mapping && wa_route_mapping_is_usable(mapping) && !mapping->is_text)
 	{
 		route->mapping = mapping;
@@ -63,33 +61,32 @@ refuse_official(WaRoute *route, const WaMapping *mapping)
 		route->use_window = true;
 		return NULL;
 	}
-	return mapping ? unusable(mapping) :
-		"it has no mapping of this template";
+	return mapping ? unusable(mapping) : wa_say(WA_SAY_NO_MAPPING);
 }
 
 /* In words, why no message can go by it. */
-static const char *
+static WaSaid
 why_unusable(const WaProvider *provider)
 {
 	if (!provider->active)
-		return "not active";
+		return wa_say(WA_SAY_PROVIDER_NOT_ACTIVE);
 	if (provider->paused)
 		return provider->paused;
 	if (provider->problem)
 		return provider->problem;
-	return provider->state == WA_PROVIDER_ERROR ? "in state error, see last_error" :
-		"not tested yet, see wa_test_connection()";
+	return provider->state == WA_PROVIDER_ERROR ? wa_say(WA_SAY_PROVIDER_IN_ERROR) :
+		wa_say(WA_SAY_PROVIDER_NOT_TESTED);
 }
 
 /*
  * Why this provider cannot take the message, or NULL.
  */
-static const char *
+static WaSaid
 refuse(WaRoute *route, const WaProvider *provider,
 	   const WaMapping *mappings, int nmappings, WaWhyNot why_not)
 {
 	const WaMapping *mapping = find_mapping(mappings, nmappings, route->template_key, provider->name);
-	const char *why = NULL;
+	WaSaid		why = NULL;
 
 	route->mapping = NULL;
 	route->as_template = false;
@@ -99,7 +96,7 @@ refuse(WaRoute *route, const WaProvider *provider,
 	if (why_not)
 		why = why_not(provider);
 	else if (provider->quota_left == 0)
-		why = "its quota is used up";
+		why = wa_say(WA_SAY_PROVIDER_QUOTA_USED_UP);
 	if (why)
 		return why;
 	if (provider->gateway->official)
@@ -133,13 +130,12 @@ void
 wa_route_decide(WaRoute *route, const WaProviders *providers,
 				const WaMapping *mappings, int nmappings, WaWhyNot why_not)
 {
-	StringInfoData refused;
-	const char *why = NULL;
+	WaSaid		refused = NULL;
+	WaSaid		why = NULL;
 
 	route->provider = NULL;
 	route->exhausted = false;
 	route->reason = NULL;
-	initStringInfo(&refused);
 
 	/* pass 0: the default one; 1: official ones; 2: gateways */
 	for (int pass = 0; pass < 3 && route->provider == NULL; pass++)
@@ -148,35 +144,35 @@ wa_route_decide(WaRoute *route, const WaProviders *providers,
 		{
 			const WaProvider *p = &providers->list[i];
 			bool		official = p->gateway && p->gateway->official;
-			const char *refusal;
+			WaSaid		refusal;
 
 			if (route->wanted_provider || route->bound_provider)
 			{
 				if (pass > 0 ||
 					strcmp(p->name, route->wanted_provider ? route->wanted_provider : route->bound_provider) != 0)
 					continue;
-				why = route->wanted_provider ? "demanded by the sender" : route->bound_why;
+				why = route->wanted_provider ? wa_say(WA_SAY_ROUTE_DEMANDED) : route->bound_why;
 			}
 			else if (p->is_default)
 			{
 				if (pass != 0)
 					continue;
-				why = "default provider";
+				why = wa_say(WA_SAY_ROUTE_DEFAULT);
 			}
 			else
 			{
 				if (pass != (official ? 1 : 2))
 					continue;
-				why = official ? "official provider for this person" : "first usable gateway by sequence";
+				why = official ? wa_say(WA_SAY_ROUTE_OFFICIAL) : wa_say(WA_SAY_ROUTE_FIRST_GATEWAY);
 			}
 			refusal = refuse(route, p, mappings, nmappings, why_not);
 			if (refusal == NULL && was_tried(route, p))
 			{
-				refusal = "has refused it just now";
+				refusal = wa_say(WA_SAY_PROVIDER_REFUSED_JUST_NOW);
 				route->exhausted = true;
 			}
 			if (refusal)
-				appendStringInfo(&refused, "; not %s: %s", p->name, refusal);
+				refused = wa_said_and(refused, wa_say(WA_SAY_NOT_THIS_PROVIDER, p->name, refusal));
 			else
 				route->provider = p;
 		}
@@ -184,16 +180,14 @@ wa_route_decide(WaRoute *route, const WaProviders *providers,
 	if (route->provider)
 		route->exhausted = false;
 	if (route->provider)
-		route->reason = psprintf("%s: %s%s%s", route->provider->name, why,
-								 route->use_window ? ", inside the 24-hour window" : "",
-								 refused.data);
-	else if (refused.len > 0)
-		route->reason = psprintf("no provider can be used%s", refused.data);
+		route->reason = wa_said_and(wa_say(WA_SAY_ROUTE_BY, route->provider->name, route->use_window ?
+										   wa_say(WA_SAY_ROUTE_INSIDE_WINDOW, why) : why), refused);
+	else if (refused)
+		route->reason = wa_said_and(wa_say(WA_SAY_NO_PROVIDER_USABLE), refused);
 	else if (route->wanted_provider)
-		route->reason = psprintf("provider \"%s\" does not exist", route->wanted_provider);
+		route->reason = wa_say(WA_SAY_PROVIDER_UNKNOWN, route->wanted_provider);
 	else if (route->bound_provider)
-		route->reason = psprintf("provider \"%s\" does not exist any more, and the message may go by no other: %s",
-								 route->bound_provider, route->bound_why);
+		route->reason = wa_say(WA_SAY_PROVIDER_GONE_NO_OTHER, route->bound_provider, route->bound_why);
 	else
-		route->reason = pstrdup("no provider is configured");
+		route->reason = wa_say(WA_SAY_NO_PROVIDER_CONFIGURED);
 }

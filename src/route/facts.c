@@ -32,7 +32,7 @@ is_true(const char *text)
 }
 
 static void
-refuse(WaRoute *route, WaNobody why_nobody, const char *why)
+refuse(WaRoute *route, WaNobody why_nobody, WaSaid why)
 {
 	if (route->refusal)
 		return;
@@ -90,13 +90,13 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 			if (is_true(rows.values[r][1]))
 				routes[i].opted_in = true;
 			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))
-				refuse(&routes[i], WA_OPTED_OUT, "the contact has opted out in Odoo");
+				refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OPTED_OUT));
 		}
 	}
 	for (int i = 0; i < n; i++)
 		if (!found[i] && routes[i].of_contact && routes[i].partner_id != 0 &&
 			wa_app_has_column(table, "id"))
-			refuse(&routes[i], WA_CONTACT_IS_GONE, "the contact does not exist any more");
+			refuse(&routes[i], WA_CONTACT_IS_GONE, wa_say(WA_SAY_CONTACT_GONE));
 }
 
 /* What a contact says of consent goes to all messages to its number. */
@@ -111,7 +111,7 @@ apply_contact(WaRoute *routes, int n, const char *number, bool opted_in, bool op
 		if (opted_in)
 			routes[i].opted_in = true;
 		else if (opted_out)
-			refuse(&routes[i], WA_OPTED_OUT, "a contact with this number has opted out in Odoo");
+			refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OF_NUMBER_OPTED_OUT));
 	}
 }
 
@@ -203,7 +203,7 @@ apply_blacklist(WaRoute *routes, int n, const WaAppTable *table)
 		for (int i = 0; i < n; i++)
 			if (routes[i].number && rows.values[r][0] &&
 				strcmp(rows.values[r][0] + 1, routes[i].number) == 0)
-				refuse(&routes[i], WA_BLACKLISTED, "the number is on Odoo's blacklist");
+				refuse(&routes[i], WA_BLACKLISTED, wa_say(WA_SAY_NUMBER_BLACKLISTED));
 	}
 }
 
@@ -234,10 +234,10 @@ apply_said_no(WaRoute *routes, int n, const WaAppTable *contacts, const WaAppTab
 			continue;
 		if (wa_route_said_no_in_odoo(routes[i].number))
 			refuse(&routes[i], WA_OPTED_OUT, routes[i].partner_id != 0 ?
-				   "another contact with this number has opted out in Odoo" :
-				   "a contact with this number has opted out in Odoo");
+				   wa_say(WA_SAY_OTHER_CONTACT_OPTED_OUT) :
+				   wa_say(WA_SAY_CONTACT_OF_NUMBER_OPTED_OUT));
 		if (wa_route_said_no_by_blacklist(routes[i].number))
-			refuse(&routes[i], WA_BLACKLISTED, "the number is on Odoo's blacklist");
+			refuse(&routes[i], WA_BLACKLISTED, wa_say(WA_SAY_NUMBER_BLACKLISTED));
 	}
 }
 
@@ -288,11 +288,11 @@ apply_contacts(WaRoute *routes, int n)
 			if (strcmp(routes[i].number, number) != 0)
 			{
 				if (out && without_code(routes[i].number) && strcmp(without_code(routes[i].number), number) == 0)
-					refuse(&routes[i], WA_OPTED_OUT, "the number has opted out");
+					refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_OPTED_OUT));
 				continue;
 			}
 			if (out)
-				refuse(&routes[i], WA_OPTED_OUT, "the number has opted out");
+				refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_OPTED_OUT));
 			routes[i].opted_in = routes[i].opted_in || in;
 			routes[i].in_window = routes[i].in_window || window;
 		}
@@ -356,7 +356,7 @@ apply_odoo_inbound(WaRoute *routes, int n, const WaAppTable *table)
  */
 bool
 wa_route_load_facts(WaRoute *routes, int n, const char *schema,
-					const char **locked_table, const char **why)
+					const char **locked_table, WaSaid *why)
 {
 	static const char *const names[] = {"res_partner", "phone_blacklist", "whatsapp_message"};
 	WaAppTable	tables[lengthof(names)];

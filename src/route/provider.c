@@ -72,7 +72,7 @@ raw_setting(const RawSettings *raw, const char *name)
  */
 static char *
 load_secret(WaProvider *provider, const RawSettings *raw,
-			const char *name, char **why)
+			const char *name, WaSaid *why)
 {
 	const char *file = raw_setting(raw, psprintf("%s%s", name,
 												 WA_SECRET_FILE_SUFFIX));
@@ -94,10 +94,10 @@ load_secret(WaProvider *provider, const RawSettings *raw,
 }
 
 static void
-add_problem(WaProvider *provider, const char *problem)
+add_problem(WaProvider *provider, WaSaid problem)
 {
 	if (provider->problem == NULL)
-		provider->problem = pstrdup(problem);
+		provider->problem = wa_said_copy(problem);
 }
 
 /*
@@ -119,7 +119,7 @@ try_request(WaProvider *provider)
 								  &err))
 	{
 		provider->unfit = true;
-		add_problem(provider, wa_said_english(WA_SAID_IN(&err)));
+		add_problem(provider, WA_SAID_IN(&err));
 	}
 	wa_gateway_request_free(&request);
 }
@@ -164,7 +164,7 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 	{
 		const WaGatewaySetting *setting = &gateway->settings[i];
 		char	   *value = NULL;
-		char	   *why = NULL;
+		WaSaid		why = NULL;
 
 		if (setting->secret)
 		{
@@ -198,7 +198,7 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 		initStringInfo(&names);
 		for (int i = 0; i < provider->nmissing; i++)
 			appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", provider->missing[i]);
-		add_problem(provider, psprintf("settings are missing: %s", names.data));
+		add_problem(provider, wa_say(WA_SAY_SETTINGS_MISSING, names.data));
 	}
 	if (provider->problem == NULL)
 		try_request(provider);
@@ -255,15 +255,19 @@ load_row(WaProvider *provider, WaRows rows, uint64 row, RawSettings *raw)
 	provider->recipient_gap_us = Max(wa_row_int8(rows, row, COL_RECIPIENT_GAP), 0);
 	provider->rate_per_second = wa_row_float8(rows, row, COL_RATE_PER_SECOND);
 	if (isnan(provider->rate_per_second))
-		add_problem(provider, "rate_per_second is not a number");
+		add_problem(provider, wa_say(WA_SAY_RATE_NOT_A_NUMBER));
 	if (!(provider->rate_per_second > 0) || isinf(provider->rate_per_second))
 		provider->rate_per_second = 0;
 	provider->daily_cap = wa_row_isnull(rows, row, COL_DAILY_CAP) ? -1 :
 		Max(wa_row_int4(rows, row, COL_DAILY_CAP), 0);
 	if (!wa_row_isnull(rows, row, COL_PAUSED_AT))
-		provider->paused = psprintf("paused by %s since %s", wa_row_text(rows, row, COL_PAUSED_BY),
-									wa_office_time_words(wa_row_timestamptz(rows, row, COL_PAUSED_AT),
-														 wa_office_get("time_zone")));
+	{
+		char	   *since = wa_office_time_words(wa_row_timestamptz(rows, row, COL_PAUSED_AT), wa_office_get("time_zone"));
+		char	   *by = wa_row_text(rows, row, COL_PAUSED_BY);
+
+		provider->paused = by ? wa_say(WA_SAY_PAUSED_BY_SINCE, by, since) :
+			wa_say(WA_SAY_PAUSED_BY_SOMEBODY, since);
+	}
 	provider->probe_at = wa_row_timestamptz(rows, row, COL_PROBE_AT);
 	provider->failed_probes = Max(wa_row_int4(rows, row, COL_FAILED_PROBES), 0);
 	provider->quota_left = wa_row_isnull(rows, row, COL_QUOTA_LEFT) ? -1 :
@@ -289,7 +293,7 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 					 " (extract(epoch FROM gap_jitter) * 1000000)::bigint,"
 					 " rate_per_second, daily_cap,"
 					 " (extract(epoch FROM recipient_gap) * 1000000)::bigint,"
-					 " coalesce(paused_by, 'somebody'), paused_at, probe_at, failed_probes, quota_left, quota_at,"
+					 " paused_by, paused_at, probe_at, failed_probes, quota_left, quota_at,"
 					 " s.names, s.vals"
 					 " FROM wa.provider AS p,"
 					 " LATERAL (SELECT array_agg(e.key ORDER BY e.key) AS names,"
@@ -314,17 +318,15 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 
 		if (provider->gateway == NULL)
 		{
-			add_problem(provider, psprintf("unknown kind \"%s\"", provider->kind));
+			add_problem(provider, wa_say(WA_SAY_KIND_UNKNOWN, provider->kind));
 			continue;
 		}
 		provider->base_url = base_url(provider->base_url, provider->gateway);
 		if (!wa_gateway_base_url_ok(provider->base_url, &err))
-			add_problem(provider, wa_said_english(WA_SAID_IN(&err)));
+			add_problem(provider, WA_SAID_IN(&err));
 		else if (!wa_gateway_url_allowed(provider->kind, provider->base_url,
 										 wa_guc_allowed_hosts, &err))
-			add_problem(provider,
-						psprintf("its base_url may not be used: %s (setting sicantik_wa.allowed_hosts)",
-								 wa_said_english(WA_SAID_IN(&err))));
+			add_problem(provider, wa_say(WA_SAY_BASE_URL_NOT_ALLOWED, WA_SAID_IN(&err)));
 		load_settings(provider, &raw[i], with_secrets);
 	}
 }

@@ -40,7 +40,7 @@ typedef struct WaProvider
 	double		rate_per_second;	/* 0: no limit */
 	int			daily_cap;		/* -1: no limit */
 	int64		recipient_gap_us;
-	char	   *paused;			/* by whom and since when, or NULL */
+	WaSaid		paused;			/* by whom and since when, or NULL */
 	TimestampTz probe_at;		/* state error: next connection test; or 0 */
 	int			failed_probes;
 	int64		quota_left;		/* as the provider said last; -1: no limit */
@@ -54,7 +54,7 @@ typedef struct WaProvider
 	char	   *exposed;		/* a credential file that others may read */
 	bool		untouched;		/* as wa_setup() left it: nobody has begun to
 								 * configure it */
-	char	   *problem;		/* why it cannot be used, or NULL */
+	WaSaid		problem;		/* why it cannot be used, or NULL */
 	bool		unfit;			/* that is so because no request can be made
 								 * of its settings */
 } WaProvider;
@@ -87,7 +87,7 @@ typedef struct WaMapping
 	char	  **parameters;		/* NULL: the template's own order */
 	int			nparameters;
 	WaMappingState status;
-	char	   *last_error;		/* why the provider refused it, or NULL */
+	WaSaid		last_error;		/* why the provider refused it, or NULL */
 } WaMapping;
 
 /* One row of wa.template with its mappings. */

@@ -8,7 +8,7 @@
  * quota, and what wa_pause() does.  provider.c reads a provider as configured,
  * and checks each row, for anybody may have written it: what is wrong is its
  * "problem", not an error.  facts.c asks whether the person wants messages,
- * decide.c chooses and gives the reason in words, which the ledger keeps.
+ * decide.c chooses and says why, which the ledger keeps.
  * Credentials are in secret.c only.  Begin with decide.c.
  *
  *-------------------------------------------------------------------------
@@ -41,7 +41,7 @@ typedef struct WaRoute
 	const char *wanted_provider;	/* NULL: choose */
 	bool		requires_opt_in;
 	const char *bound_provider; /* no other one, for this reason; or NULL */
-	const char *bound_why;
+	WaSaid		bound_why;
 	char	  **tried;			/* have refused it just now */
 	int			ntried;
 	bool		later;			/* it is asked once more before it goes: who
@@ -55,7 +55,7 @@ typedef struct WaRoute
 	bool		in_window;		/* wrote to us within 24 hours */
 	bool		other_number;	/* the contact does not have this number any
 								 * more */
-	const char *refusal;		/* gets nothing from any provider, and why */
+	WaSaid		refusal;		/* gets nothing from any provider, and why */
 	WaNobody	nobody;			/* the same as a code */
 
 	/* answer (wa_route_decide) */
@@ -64,15 +64,15 @@ typedef struct WaRoute
 	bool		as_template;	/* the provider's own template */
 	bool		use_window;		/* possible only inside the 24-hour window */
 	bool		exhausted;		/* none, but only because all have refused */
-	char	   *reason;			/* why this one, and who was refused,
+	WaSaid		reason;			/* why this one, and who was refused,
 								 * palloc()ed */
 } WaRoute;
 
 /* Why a provider is to be left out for now; NULL: it is not. */
-typedef const char *(*WaWhyNot) (const WaProvider *provider);
+typedef WaSaid (*WaWhyNot) (const WaProvider *provider);
 
 extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *schema,
-											const char **locked_table, const char **why);
+											const char **locked_table, WaSaid *why);
 extern PGDLLEXPORT void wa_route_decide(WaRoute *route, const WaProviders *providers,
 										const WaMapping *mappings, int nmappings,
 										WaWhyNot why_not);

@@ -16,6 +16,7 @@ CREATE TABLE wa.provider (
     daily_cap       integer,
     recipient_gap   interval NOT NULL DEFAULT '0',
     last_error      text,
+    last_error_said jsonb,
     last_error_at   timestamptz,
     tested_at       timestamptz,
     paused_at       timestamptz,
@@ -53,6 +54,7 @@ COMMENT ON COLUMN wa.provider.is_default IS 'takes every message that it can, be
 COMMENT ON COLUMN wa.provider.settings IS 'settings of its kind, without credentials';
 COMMENT ON COLUMN wa.provider.gap_jitter IS 'how much min_gap is changed at most';
 COMMENT ON COLUMN wa.provider.last_error IS 'what was wrong last';
+COMMENT ON COLUMN wa.provider.last_error_said IS 'as detail_said of wa.message, of last_error';
 COMMENT ON COLUMN wa.provider.last_error_at IS 'when that was';
 COMMENT ON COLUMN wa.provider.tested_at IS 'when its connection was tested last';
 COMMENT ON COLUMN wa.provider.paused_by IS 'role that paused it';

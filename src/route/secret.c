@@ -212,23 +212,23 @@ wa_route_read_secret(const char *provider, const char *name)
  * repeat the value.
  */
 bool
-wa_route_secret_valid(const char *value, char **why)
+wa_route_secret_valid(const char *value, WaSaid *why)
 {
 	if (value[0] == '\0')
-		*why = "it is empty";
+		*why = wa_say(WA_SAY_SECRET_EMPTY);
 	else if (wa_route_secret_is_mask(value))
-		*why = "asterisks only stand for a credential";
+		*why = wa_say(WA_SAY_SECRET_ASTERISKS);
 	else if (strlen(value) > WA_SECRET_BYTES)
-		*why = psprintf("it is longer than %d bytes", WA_SECRET_BYTES);
+		*why = wa_say(WA_SAY_SECRET_TOO_LONG, WA_NUMBER(WA_SECRET_BYTES));
 	else if (value[0] == ' ' || value[strlen(value) - 1] == ' ')
-		*why = "it begins or ends with a blank";
+		*why = wa_say(WA_SAY_SECRET_BLANK_AT_END);
 	else
 	{
 		for (const char *p = value; *p; p++)
 		{
 			if ((unsigned char) *p < ' ' || *p == 0x7f)
 			{
-				*why = "it contains a control character";
+				*why = wa_say(WA_SAY_SECRET_CONTROL_CHARACTER);
 				return false;
 			}
 		}
@@ -299,19 +299,19 @@ trim_end(char *line)
  * with a clause if it is not what it should be.
  */
 static bool
-read_file(int fd, char *buffer, char **why, bool *exposed)
+read_file(int fd, char *buffer, WaSaid *why, bool *exposed)
 {
 	struct stat st;
 	size_t		len = 0;
 
 	if (fstat(fd, &st) != 0)
 	{
-		*why = psprintf("could not be examined: %m");
+		*why = wa_say(WA_SAY_FILE_NOT_EXAMINED, strerror(errno));
 		return false;
 	}
 	if (!S_ISREG(st.st_mode))
 	{
-		*why = "is not a regular file";
+		*why = wa_say(WA_SAY_FILE_NOT_REGULAR);
 		return false;
 	}
 
@@ -328,7 +328,7 @@ read_file(int fd, char *buffer, char **why, bool *exposed)
 			continue;
 		if (n < 0)
 		{
-			*why = psprintf("could not be read: %m");
+			*why = wa_say(WA_SAY_FILE_NOT_READ, strerror(errno));
 			return false;
 		}
 		if (n == 0)
@@ -338,12 +338,12 @@ read_file(int fd, char *buffer, char **why, bool *exposed)
 	buffer[len] = '\0';
 	if (len > WA_SECRET_BYTES)
 	{
-		*why = psprintf("is longer than %d bytes", WA_SECRET_BYTES);
+		*why = wa_say(WA_SAY_FILE_TOO_LONG, WA_NUMBER(WA_SECRET_BYTES));
 		return false;
 	}
 	if (strlen(buffer) != len)
 	{
-		*why = "contains a control character";
+		*why = wa_say(WA_SAY_FILE_CONTROL_CHARACTER);
 		return false;
 	}
 	return true;
@@ -356,10 +356,10 @@ read_file(int fd, char *buffer, char **why, bool *exposed)
  * *exposed: others on the machine may read the file, or write it.
  */
 char *
-wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *exposed)
+wa_route_try_secret_file(const char *file, const char *kind, WaSaid *why, bool *exposed)
 {
 	char	   *database = get_database_name(MyDatabaseId);
-	char	   *clause = NULL;
+	WaSaid		clause = NULL;
 	char	   *folder;
 	char	   *path;
 	char	   *buffer;
@@ -370,25 +370,22 @@ wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *e
 	*exposed = false;
 	if (!wa_route_secret_file_name_valid(file))
 	{
-		*why = "the name of the credential file is not a plain file name";
+		*why = wa_say(WA_SAY_CREDENTIAL_FILE_NAME_NOT_PLAIN);
 		return NULL;
 	}
 	if (!wa_route_secret_file_of_kind(file, kind))
 	{
-		*why = psprintf("credential file \"%s\" is not for this kind of provider: its name must begin with \"%s_\"",
-						file, kind);
+		*why = wa_say(WA_SAY_CREDENTIAL_FILE_OTHER_KIND, file, kind);
 		return NULL;
 	}
 	if (wa_guc_secrets_directory == NULL || wa_guc_secrets_directory[0] == '\0')
 	{
-		*why = psprintf("credential file \"%s\" cannot be read: sicantik_wa.secrets_directory is not set",
-						file);
+		*why = wa_say(WA_SAY_CREDENTIAL_FOLDER_NOT_SET, file);
 		return NULL;
 	}
 	if (database == NULL || database[0] == '.' || strchr(database, '/'))
 	{
-		*why = psprintf("credential file \"%s\" cannot be read: the name of this database cannot be that of a folder",
-						file);
+		*why = wa_say(WA_SAY_CREDENTIAL_FOLDER_NAME, file);
 		return NULL;
 	}
 
@@ -398,16 +395,16 @@ wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *e
 	if (fd < 0)
 	{
 		if (errno == ELOOP)
-			*why = psprintf("credential file \"%s\" is a symbolic link", path);
+			*why = wa_say(WA_SAY_CREDENTIAL_FILE_IS_LINK, path);
 		else
-			*why = psprintf("credential file \"%s\" could not be opened: %m", path);
+			*why = wa_say(WA_SAY_CREDENTIAL_FILE_NOT_OPENED, path, strerror(errno));
 		return NULL;
 	}
 	buffer = palloc(WA_SECRET_BYTES + 2);
 	ok = read_file(fd, buffer, &clause, exposed);
 	CloseTransientFile(fd);
 	if (!ok)
-		*why = psprintf("credential file \"%s\" %s", path, clause);
+		*why = wa_say(WA_SAY_CREDENTIAL_FILE_IS, path, clause);
 	else
 	{
 		trim_end(buffer);
@@ -415,11 +412,10 @@ wa_route_try_secret_file(const char *file, const char *kind, char **why, bool *e
 		if (ok && !pg_verifymbstr(buffer, strlen(buffer), true))
 		{
 			ok = false;
-			clause = "it is not text in the encoding of this database";
+			clause = wa_say(WA_SAY_SECRET_NOT_IN_ENCODING);
 		}
 		if (!ok)
-			*why = psprintf("the content of credential file \"%s\" cannot be used: %s",
-							path, clause);
+			*why = wa_say(WA_SAY_CREDENTIAL_FILE_CONTENT, path, clause);
 	}
 	if (ok)
 		ok = wa_route_folder_is_ours(folder, why);

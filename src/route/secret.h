@@ -21,17 +21,17 @@
 /* The same for the most important secret of a provider, whatever its kind. */
 #define WA_SECRET_TOKEN_FILE	"token_file"
 
-extern bool wa_route_secret_valid(const char *value, char **why);
+extern bool wa_route_secret_valid(const char *value, WaSaid *why);
 extern bool wa_route_secret_is_mask(const char *value);
 extern bool wa_route_secret_file_name_valid(const char *file);
 extern bool wa_route_secret_file_of_kind(const char *file, const char *kind);
 extern char *wa_route_try_secret_file(const char *file, const char *kind,
-									  char **why, bool *exposed);
+									  WaSaid *why, bool *exposed);
 extern void wa_route_forget_secrets(const char *provider);
 
 /* secret_folder.c */
 extern void wa_route_make_folder_key(void);
-extern bool wa_route_folder_is_ours(const char *folder, char **why);
+extern bool wa_route_folder_is_ours(const char *folder, WaSaid *why);
 extern const char *wa_route_primary_secret(const WaGateway *gateway);
 
 #endif							/* SICANTIK_WA_SECRET_H */

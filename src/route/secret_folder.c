@@ -125,7 +125,7 @@ read_mark(const char *path, char *buffer)
  * them before, it may, and nobody else after it.  If not, *why is a sentence.
  */
 bool
-wa_route_folder_is_ours(const char *folder, char **why)
+wa_route_folder_is_ours(const char *folder, WaSaid *why)
 {
 	char	   *path = psprintf("%s/%s", folder, MARK_FILE);
 	char	   *key = wa_route_read_secret(KEY_PROVIDER, KEY_NAME);
@@ -137,7 +137,7 @@ wa_route_folder_is_ours(const char *folder, char **why)
 	{
 		if (errno != ENOENT)
 		{
-			*why = psprintf("file \"%s\" could not be read: %m", path);
+			*why = wa_say(WA_SAY_FILE_NAMED_NOT_READ, path, strerror(errno));
 			return false;
 		}
 		/* a standby sends nothing; once promoted it marks its own folder */
@@ -147,14 +147,13 @@ wa_route_folder_is_ours(const char *folder, char **why)
 			return true;
 		if (errno != EEXIST || !read_mark(path, mark))
 		{
-			*why = psprintf("credential folder \"%s\" is nobody's yet, and file \"%s\" could not be written there: %m; let the server write in the folder, or: echo %u > %s",
-							folder, MARK_FILE, MyDatabaseId, path);
+			*why = wa_say(WA_SAY_CREDENTIAL_FOLDER_NOBODYS, folder, MARK_FILE, strerror(errno),
+						  WA_NUMBER(MyDatabaseId), path);
 			return false;
 		}
 	}
 	if (strcmp(mark, ours) == 0 || strcmp(mark, written_by_hand) == 0)
 		return true;
-	*why = psprintf("credential folder \"%s\" was marked by another database of this name, or before the extension was created anew; if this database may use it: rm %s",
-					folder, path);
+	*why = wa_say(WA_SAY_CREDENTIAL_FOLDER_OF_OTHER, folder, path);
 	return false;
 }

@@ -79,7 +79,7 @@ wa_route_load_mappings(int *n)
 {
 	static WaStatement load =
 		WA_STATEMENT("SELECT template_key, provider, mode = 'text', name, language,"
-					 " format = 'named', parameters, status, last_error"
+					 " format = 'named', parameters, status, last_error, last_error_said"
 					 " FROM wa.template_mapping"
 					 " ORDER BY template_key COLLATE \"C\", provider COLLATE \"C\"");
 	WaRows		rows = wa_query(&load, NULL);
@@ -98,7 +98,7 @@ wa_route_load_mappings(int *n)
 		mapping->named = wa_row_bool(rows, i, 6);
 		mapping->parameters = load_names(rows, i, 7, &mapping->nparameters);
 		mapping->status = mapping_state(wa_row_text(rows, i, 8));
-		mapping->last_error = wa_row_text(rows, i, 9);
+		mapping->last_error = wa_row_said(rows, i, 9);
 	}
 	wa_rows_free(rows);
 	return mappings;

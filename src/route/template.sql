@@ -30,6 +30,7 @@ CREATE TABLE wa.template_mapping (
     parameters    text[],
     status        text NOT NULL DEFAULT 'configured',
     last_error    text,
+    last_error_said jsonb,
     last_error_at timestamptz,
     CONSTRAINT template_mapping_pkey PRIMARY KEY (template_key, provider),
     CONSTRAINT template_mapping_mode_check CHECK (mode IN ('template', 'text')),
@@ -46,6 +47,7 @@ COMMENT ON COLUMN wa.template_mapping.provider IS 'wa.provider.name';
 COMMENT ON COLUMN wa.template_mapping.language IS 'the provider''s code; NULL: the template''s';
 COMMENT ON COLUMN wa.template_mapping.format IS 'positional or named parameters';
 COMMENT ON COLUMN wa.template_mapping.last_error IS 'what the provider said against it last';
+COMMENT ON COLUMN wa.template_mapping.last_error_said IS 'as detail_said of wa.message, of last_error';
 COMMENT ON COLUMN wa.template_mapping.last_error_at IS 'when that was';
 
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.template

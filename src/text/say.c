@@ -182,6 +182,15 @@ wa_text_say_size(WaSay key, int n, const void *const *values)
 	return size;
 }
 
+/* A text is no part of our form. */
+static void
+blank_marks(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == BEGIN || text[i] == BETWEEN || text[i] == END)
+			text[i] = ' ';
+}
+
 /*
  * Write a sentence to bytes.  What does not fit is cut: of a text as much as
  * needed, a value that is a sentence as a whole.
@@ -213,6 +222,8 @@ wa_text_say_write(char *bytes, size_t size, WaSay key, int n, const void *const 
 		}
 		bytes[used++] = BETWEEN;
 		memcpy(bytes + used, value, len);
+		if (*value != BEGIN)
+			blank_marks(bytes + used, len);
 		used += len;
 		room -= len;
 	}

@@ -63,6 +63,15 @@ UPDATE wa.message SET send_at = due_at
 
 ALTER TABLE wa.attempt ADD COLUMN unlisted text;
 
+-- What was said before has its words alone.
+ALTER TABLE wa.message ADD COLUMN detail_said jsonb, ADD COLUMN route_said jsonb;
+ALTER TABLE wa.attempt ADD COLUMN response_said jsonb;
+ALTER TABLE wa.provider ADD COLUMN last_error_said jsonb;
+ALTER TABLE wa.template_mapping ADD COLUMN last_error_said jsonb;
+ALTER TABLE wa.event_outcome ADD COLUMN detail_said jsonb;
+ALTER TABLE wa.dead_letter ADD COLUMN error_said jsonb;
+ALTER TABLE wa.daily_run ADD COLUMN error_said jsonb;
+
 -- Nobody read it.
 ALTER TABLE wa.ready DROP COLUMN xact;
 

@@ -210,6 +210,41 @@ wa_story_kept(const WaStory *story, const char *english)
 	return wa_said_quote(wa_story_phrase(story, english));
 }
 
+/* Does somebody quote something here? */
+static bool
+quotes(const char *text, const char *end)
+{
+	WaSaidPart	part;
+
+	for (const char *next = text; next && next < end;)
+	{
+		next = wa_text_say_next(next, end, &part);
+		if (next == NULL)
+			return false;
+		if (part.key == WA_SAY_QUOTE)
+			return true;
+		for (int i = 0; i < part.n; i++)
+			if (quotes(part.values[i], part.values[i] + part.lengths[i]))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * What is stored, in the language of the story; NULL for NULL.  What has words
+ * alone is told by these.
+ */
+const char *
+wa_story_stored(const WaStory *story, WaSaid said)
+{
+	const char *text = (const char *) said;
+
+	if (text == NULL)
+		return NULL;
+	return quotes(text, text + strlen(text)) ? wa_story_phrase(story, wa_said_english(said)) :
+		wa_story_words(story, said);
+}
+
 /*
  * Is this a reason code of the ledger's?
  */

@@ -187,7 +187,7 @@ foreach my $file (glob("$src/text/words_{ledger,provider,meta}.def"))
 		my $key = $1;
 		my $text = $2 =~ s/\{\d\}/%s/gr =~ s/\\(["\\])/$1/gr;
 
-		next if $not_shown{$text} || $key eq 'WITH_DETAILS' || $seen{$text}++;
+		next if $not_shown{$text} || $key =~ /^(?:WITH_DETAILS|ROUTE_BY)$/ || $seen{$text}++;
 		$sample{ ++$id } = [ shown_as($text), "$file: $key", undef ];
 	}
 }
