@@ -191,9 +191,27 @@ blank_marks(char *text, size_t len)
 			text[i] = ' ';
 }
 
+/* Has a value the form of what is said, so that it ends where it ends? */
+static bool
+has_form(const char *value)
+{
+	int			open = 0;
+
+	if (*value != BEGIN)
+		return false;
+	for (const char *p = value; *p; p++)
+	{
+		open += *p == BEGIN ? 1 : *p == END ? -1 : 0;
+		if (open < 0 || (open == 0 && *p == BETWEEN))
+			return false;
+	}
+	return open == 0;
+}
+
 /*
  * Write a sentence to bytes.  What does not fit is cut: of a text as much as
- * needed, a value that is a sentence as a whole.
+ * needed, a value that is a sentence as a whole.  A text is whatever anybody
+ * wrote, so it loses what has a meaning here.
  */
 WaSaid
 wa_text_say_write(char *bytes, size_t size, WaSay key, int n, const void *const *values)
@@ -213,16 +231,17 @@ wa_text_say_write(char *bytes, size_t size, WaSay key, int n, const void *const 
 	{
 		const char *value = value_of(values, i);
 		size_t		len = strlen(value);
+		bool		said = has_form(value);
 
 		if (len > room)
 		{
-			len = *value == BEGIN ? 0 : room;
+			len = said ? 0 : room;
 			while (len > 0 && ((unsigned char) value[len] & 0xc0) == 0x80)
 				len--;
 		}
 		bytes[used++] = BETWEEN;
 		memcpy(bytes + used, value, len);
-		if (*value != BEGIN)
+		if (!said)
 			blank_marks(bytes + used, len);
 		used += len;
 		room -= len;

@@ -617,6 +617,12 @@ test_say(void)
 	CHECK_STR(words, "bukan meta: tidak aktif");
 	CHECK_INT((int) wa_text_say_words(words, 9, WA_SAID_IN(&said), WA_ENGLISH), 20);
 	CHECK_STR(words, "not meta");
+	/* what anybody wrote stays text, and keeps no sentence from being read */
+	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, "a\002b\003c", "\001QUOTE\002a\003\002");
+	CHECK_STR(english(&said), "not a b c:  QUOTE a  ");
+	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, "\001QUOTE\002\001QUOTE\002x\003", "\001");
+	CHECK_STR(english(&said), "not  QUOTE  QUOTE x :  ");
+
 	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, NULL, WA_NUMBER(-42));
 	CHECK_STR(english(&said), "not -: -42");
 
