@@ -25,7 +25,7 @@ read_language(void *argument)
 {
 	WaStory    *check = argument;
 
-	check->language = strcmp(wa_office_get("language"), "en") == 0 ? WA_ENGLISH : WA_INDONESIAN;
+	check->language = wa_office_language();
 	return true;
 }
 

@@ -20,6 +20,7 @@
 #include "deliver/alert.h"
 #include "office/setting.h"
 #include "pg/query.h"
+#include "pg/said.h"
 #include "queue/once.h"
 #include "queue/queue.h"
 #include "text/text.h"
@@ -29,18 +30,11 @@
 static char *
 compose(const char *provider, WaSaid reason)
 {
-	char	   *language = wa_office_get("language");
+	WaLanguage	language = wa_office_language();
 	char	   *office = wa_office_get("office_name");
-	bool		english = strcmp(language, "en") == 0;
-	const char *format = english ?
-		"Notice from sicantik_wa, database %s: WhatsApp provider \"%s\" is in trouble.\n\n%s\n\n"
-		"Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s" :
-		"Yth. pengelola SICANTIK. Pemberitahuan sicantik_wa, basis data %s: penyedia WhatsApp \"%s\" bermasalah.\n\n%s\n\n"
-		"Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s";
+	WaSaid		said = wa_say(WA_SAY_ALERT, get_database_name(MyDatabaseId), provider, reason);
 
-	return psprintf(format, get_database_name(MyDatabaseId), provider,
-					wa_said_words(reason, english ? WA_ENGLISH : WA_INDONESIAN),
-					office ? "\n\n" : "", office ? office : "");
+	return psprintf("%s%s%s", wa_said_words(said, language), office ? "\n\n" : "", office ? office : "");
 }
 
 /*

@@ -136,6 +136,13 @@ read_interval(const char *text, int64 *us)
 		!pg_add_s64_overflow(*us, tm.tm_usec, us);
 }
 
+/* The language of people: Indonesian, unless it is set to English. */
+WaLanguage
+wa_office_language(void)
+{
+	return strcmp(wa_office_get("language"), "en") == 0 ? WA_ENGLISH : WA_INDONESIAN;
+}
+
 /*
  * The value in force of an interval setting, in microseconds.  A row with
  * something else in it counts as not there: it must not stop the worker.

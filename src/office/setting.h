@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "text/say.h"
 
 /* What a value must look like. */
 typedef enum WaSettingKind
@@ -49,6 +50,7 @@ extern PGDLLEXPORT const WaSetting *wa_office_find_setting(const char *name);
 /* SPI connected, acting as the database's owner; palloc()ed, NULL: unset. */
 extern PGDLLEXPORT char *wa_office_get(const char *name);
 extern char *wa_office_get_row(const char *name);
+extern PGDLLEXPORT WaLanguage wa_office_language(void);
 extern PGDLLEXPORT int64 wa_office_get_interval(const char *name);
 
 /* time_zone.c: no SPI needed */

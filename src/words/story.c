@@ -100,7 +100,7 @@ void
 wa_story_begin(WaStory *story, FunctionCallInfo fcinfo, Oid caller)
 {
 	story->fcinfo = fcinfo;
-	story->language = strcmp(wa_office_get("language"), "en") == 0 ? WA_ENGLISH : WA_INDONESIAN;
+	story->language = wa_office_language();
 	story->full = wa_call_level(caller) >= WA_LEVEL_ADMIN;
 	story->time_zone = wa_office_get("time_zone");
 	story->rows = 0;

@@ -38,11 +38,6 @@ my %not_shown = map { $_ => 1 } (
 	'none yet, see wa_setup()', 'could not initialize libcurl', 'could not set up libcurl: %s',
 	'could not open a descriptor for HTTP: %s', 'could not watch a timer for HTTP: %s',
 	'(built-in default)',
-	# an alert, written in the language of the office at once
-	'Notice from sicantik_wa, database %s: WhatsApp provider "%s" is in trouble.\n\n%s\n\n'
-	  . 'Messages go by other providers or wait. To see more: SELECT * FROM wa_check()%s%s',
-	'Yth. pengelola SICANTIK. Pemberitahuan sicantik_wa, basis data %s: penyedia WhatsApp "%s" bermasalah.\n\n%s\n\n'
-	  . 'Pesan dikirim lewat penyedia lain atau menunggu. Untuk memeriksa: SELECT * FROM wa_check()%s%s',
 	# errors and warnings of wa_set_template() and wa_map_template()
 	'Such names have lower-case letters, digits and "_" only.',
 	'it begins with a variable (error 2388299)', 'it ends with a variable (error 2388299)',
