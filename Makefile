@@ -73,7 +73,7 @@ PGXS       := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # until they are converted: pg/query.h
-src/compose/%.o src/odoo/%.o src/compose/%.bc src/odoo/%.bc: CPPFLAGS += -DWA_ROWS_OF_ALL
+src/compose/recheck.o src/compose/recheck.bc src/compose/replace.o src/compose/replace.bc src/compose/custom_again.o src/compose/custom_again.bc: CPPFLAGS += -DWA_ROWS_OF_ALL
 
 all: sicantik_wa_worker.so
 

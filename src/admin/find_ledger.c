@@ -113,9 +113,11 @@ find_adrift(WaFindings *findings)
 	static WaStatement adrift =
 		WA_STATEMENT("SELECT count(*)::text FROM wa.message AS m WHERE " NOT_PURGED
 					 " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
-	WaRows		rows = wa_query(&adrift, NULL);
+	WaRows		rows = {0};
 
-	if (findings->identity.is_copy || rows.n == 0)
+	if (!findings->identity.is_copy)
+		rows = wa_query(&adrift, NULL);
+	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: messages adrift", wa_said_statement("SELECT wa_retry(id) FROM wa.adrift"),

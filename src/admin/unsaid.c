@@ -119,26 +119,26 @@ List *
 wa_admin_unsaid_changes(WaSearch *search)
 {
 	static WaStatement read =
-		WA_STATEMENT("WITH records AS (SELECT format('%I.%I', $1, 'sicantik_permit') AS relation, unnest($2::bigint[]) AS id"
-					 " UNION ALL SELECT format('%I.%I', $1, 'sicantik_document'), unnest($3::bigint[])"
-					 " UNION ALL SELECT format('%I.%I', $1, 'signature_workflow'), unnest($4::bigint[])"
-					 " UNION ALL SELECT o.relation, o.id FROM unnest($5::text[], $6::bigint[]) AS o(relation, id)),"
-					 " changes AS (SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.relation, e.record_id,"
-					 " first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
-					 " last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
-					 " row_number() OVER w AS place"
-					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id AND r.relation = e.relation"
-					 " WHERE EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
-					 " WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
-					 " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),"
-					 " spoke AS (SELECT s.event_id, array_agg(DISTINCT s.scenario) AS scenarios FROM"
-					 " (SELECT m.event_id, m.scenario FROM wa.message AS m WHERE m.event_id IN (SELECT id FROM changes)"
-					 " UNION ALL SELECT o.event_id, o.scenario FROM wa.event_outcome AS o WHERE o.event_id IN (SELECT id FROM changes)"
-					 " UNION ALL SELECT d.event_id, coalesce(d.scenario, '-') FROM wa.dead_letter AS d WHERE d.event_id IN (SELECT id FROM changes))"
-					 " AS s WHERE s.scenario IS NOT NULL GROUP BY s.event_id)"
-					 " SELECT c.id, c.at, NULL::text, c.relation, c.record_id, c.old_columns, c.old, c.columns, c.new, false, false,"
-					 " coalesce(s.scenarios, '{}') FROM changes AS c LEFT JOIN spoke AS s ON s.event_id = c.id"
-					 " WHERE c.place = 1 ORDER BY c.id");
+		WA_STATEMENT_OF(&wa_compose_event_row, "WITH records AS (SELECT format('%I.%I', $1, 'sicantik_permit') AS relation, unnest($2::bigint[]) AS id"
+						" UNION ALL SELECT format('%I.%I', $1, 'sicantik_document'), unnest($3::bigint[])"
+						" UNION ALL SELECT format('%I.%I', $1, 'signature_workflow'), unnest($4::bigint[])"
+						" UNION ALL SELECT o.relation, o.id FROM unnest($5::text[], $6::bigint[]) AS o(relation, id)),"
+						" changes AS (SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.relation, e.record_id,"
+						" first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
+						" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
+						" row_number() OVER w AS place"
+						" FROM wa.event AS e JOIN records AS r ON r.id = e.record_id AND r.relation = e.relation"
+						" WHERE EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
+						" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
+						" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),"
+						" spoke AS (SELECT s.event_id, array_agg(DISTINCT s.scenario) AS scenarios FROM"
+						" (SELECT m.event_id, m.scenario FROM wa.message AS m WHERE m.event_id IN (SELECT id FROM changes)"
+						" UNION ALL SELECT o.event_id, o.scenario FROM wa.event_outcome AS o WHERE o.event_id IN (SELECT id FROM changes)"
+						" UNION ALL SELECT d.event_id, coalesce(d.scenario, '-') FROM wa.dead_letter AS d WHERE d.event_id IN (SELECT id FROM changes))"
+						" AS s WHERE s.scenario IS NOT NULL GROUP BY s.event_id)"
+						" SELECT {columns}, scenarios FROM (SELECT c.*, NULL::text AS xact, false AS hold, false AS in_doubt,"
+						" coalesce(s.scenarios, '{}') AS scenarios FROM changes AS c LEFT JOIN spoke AS s ON s.event_id = c.id"
+						" WHERE c.place = 1) AS c ORDER BY id");
 	List	   *list = NIL;
 	Asking		asking = {search};
 	WaArgs		args = {0};
@@ -158,9 +158,9 @@ wa_admin_unsaid_changes(WaSearch *search)
 	{
 		WaEvent		event;
 		int			nspoke;
-		char	  **spoke = wa_row_text_array(rows, i, 12, &nspoke);
+		char	  **spoke = wa_row_text_array(rows, i, wa_compose_event_row.n + 1, &nspoke);
 
-		wa_compose_event_read(&event, i);
+		wa_compose_event_read(&event, rows, i);
 		ask_about(&list, &asking, &event, spoke, nspoke);
 	}
 	list_sort(list, by_time);

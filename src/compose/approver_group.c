@@ -135,9 +135,9 @@ ask_next(void)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT min(due_at) FROM wa.unassigned");
+	WaRows		rows = wa_query_snapshot(&find, NULL);
 
-	wa_query_snapshot(&find, NULL);
-	return wa_row_isnull(0, 1) ? DT_NOEND : wa_row_timestamptz(0, 1);
+	return wa_row_isnull(rows, 0, 1) ? DT_NOEND : wa_row_timestamptz(rows, 0, 1);
 }
 
 /* Everything that is due now, a number of rows at once. */
@@ -151,25 +151,27 @@ run_due(const WaIdentity *identity, TimestampTz now)
 	WaEvent    *events;
 	char	  **keys;
 	WaArgs		args = {0};
+	WaRows		rows;
 	int			n;
 
 	wa_compose_init_batch(&common, identity);
 	wa_arg_timestamptz(&args, now);
 	wa_arg_int4(&args, ROWS_AT_ONCE);
-	n = (int) wa_query_snapshot(&find, &args);
+	rows = wa_query_snapshot(&find, &args);
+	n = (int) rows.n;
 	events = palloc0(sizeof(WaEvent) * Max(n, 1));
 	keys = palloc(sizeof(char *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		events[i].record_id = wa_row_int8(i, 1);
+		events[i].record_id = wa_row_int8(rows, i, 1);
 		events[i].has_record = true;
-		keys[i] = wa_row_text(i, 2);
-		events[i].id = wa_row_int8(i, 3);
-		events[i].relation = wa_row_text(i, 4);
+		keys[i] = wa_row_text(rows, i, 2);
+		events[i].id = wa_row_int8(rows, i, 3);
+		events[i].relation = wa_row_text(rows, i, 4);
 		events[i].table = "sicantik_document";
 		events[i].at = now;
 		events[i].hold = events[i].id <= identity->hold_event_id;
-		events[i].in_doubt = wa_row_timestamptz(i, 5) <= identity->doubt_until;
+		events[i].in_doubt = wa_row_timestamptz(rows, i, 5) <= identity->doubt_until;
 		events[i].xact = psprintf("approver group " INT64_FORMAT, events[i].record_id);
 	}
 	for (int i = 0; i < n; i++)

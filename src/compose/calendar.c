@@ -92,24 +92,24 @@ read_calendar(const WaBatch *common, TimestampTz now, int *n)
 					 " AND (c.retry_at IS NULL OR c.retry_at > $1))) AS d"
 					 " WHERE s.active AND s.daily_at IS NOT NULL ORDER BY s.key");
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 	Entry	   *list;
 
 	wa_arg_timestamptz(&args, now);
 	wa_arg_text(&args, zone_of(common));
 	rows = wa_query(&due, &args);
-	list = palloc(sizeof(Entry) * Max(rows, 1));
+	list = palloc(sizeof(Entry) * Max(rows.n, 1));
 	*n = 0;
-	for (uint64 i = 0; i < rows; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
 		Entry	   *entry = &list[*n];
 		const WaScenario *scenario;
 
-		entry->key = wa_row_text(i, 1);
-		entry->day = wa_row_text(i, 2);
-		entry->due = wa_row_bool(i, 3);
-		entry->at = wa_row_timestamptz(i, 4);
-		entry->next = wa_row_timestamptz(i, 5);
+		entry->key = wa_row_text(rows, i, 1);
+		entry->day = wa_row_text(rows, i, 2);
+		entry->due = wa_row_bool(rows, i, 3);
+		entry->at = wa_row_timestamptz(rows, i, 4);
+		entry->next = wa_row_timestamptz(rows, i, 5);
 		scenario = wa_compose_find_scenario(common, entry->key);
 		if (scenario && is_daily(scenario))
 			(*n)++;
@@ -175,6 +175,7 @@ wa_compose_calendar_write(WaDaily *daily, WaBatch *batch)
 	int			n = 0;
 	ListCell   *cell;
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_compose_write(batch);
 	ids = palloc(sizeof(int64) * Max(list_length(batch->messages), 1));
@@ -190,10 +191,10 @@ wa_compose_calendar_write(WaDaily *daily, WaBatch *batch)
 	if (n == 0)
 		return;
 	wa_arg_int8_array(&args, ids, n);
-	wa_query(&count, &args);
-	daily->queued += (int) wa_row_int8(0, 1);
-	daily->held += (int) wa_row_int8(0, 2);
-	daily->skipped += (int) wa_row_int8(0, 3);
+	rows = wa_query(&count, &args);
+	daily->queued += (int) wa_row_int8(rows, 0, 1);
+	daily->held += (int) wa_row_int8(rows, 0, 2);
+	daily->skipped += (int) wa_row_int8(rows, 0, 3);
 }
 
 static void
@@ -419,6 +420,7 @@ run_by_hand(const char *key)
 	WaBatch		common;
 	WaDaily		daily;
 	WaArgs		args = {0};
+	WaRows		rows;
 	const WaScenario *scenario;
 
 	wa_identity_check(&identity);
@@ -438,8 +440,8 @@ run_by_hand(const char *key)
 	(void) lock_calendar(true);
 	wa_arg_timestamptz(&args, now);
 	wa_arg_text(&args, zone_of(&common));
-	wa_query(&today, &args);
-	start(&daily, &common, scenario, now, wa_row_text(0, 1));
+	rows = wa_query(&today, &args);
+	start(&daily, &common, scenario, now, wa_row_text(rows, 0, 1));
 	daily.by_hand = true;
 	if (!scenario->composer->daily(&daily))
 		wa_call_table_locked(common.odoo.locked_table);

@@ -169,26 +169,29 @@ find_function(const WaScenario *scenario, Function *function, char **problem)
 					 " FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"
 					 " WHERE p.oid = to_regprocedure($1 || '(bigint, jsonb, jsonb)') AND p.prokind = 'f'");
 	WaArgs		args = {0};
+	WaRows		rows = {0};
 	Oid			owner;
 
 	*problem = NULL;
 	memset(function, 0, sizeof(*function));
 	wa_arg_text(&args, scenario->composer_name);
-	if (strchr(scenario->composer_name, '.') == NULL || wa_query(&find, &args) == 0)
+	if (strchr(scenario->composer_name, '.'))
+		rows = wa_query(&find, &args);
+	if (rows.n == 0)
 		*problem = psprintf("composer of scenario \"%s\" does not exist: %s(bigint, jsonb, jsonb)",
 							scenario->key, scenario->composer_name);
-	else if (!wa_row_bool(0, 2))
+	else if (!wa_row_bool(rows, 0, 2))
 		*problem = psprintf("the owner of this database may not execute the composer of scenario \"%s\"",
 							scenario->key);
-	else if (scenario->daily && wa_row_bool(0, 3))
+	else if (scenario->daily && wa_row_bool(rows, 0, 3))
 		*problem = psprintf("composer of scenario \"%s\" must not be STRICT: a daily run calls it with NULL",
 							scenario->key);
 	if (*problem)
 		return false;
-	function->name = wa_row_text(0, 1);
-	function->oid = (Oid) wa_row_int8(0, 4);
-	owner = (Oid) wa_row_int8(0, 5);
-	function->role = called_as(owner, wa_row_bool(0, 6));
+	function->name = wa_row_text(rows, 0, 1);
+	function->oid = (Oid) wa_row_int8(rows, 0, 4);
+	owner = (Oid) wa_row_int8(rows, 0, 5);
+	function->role = called_as(owner, wa_row_bool(rows, 0, 6));
 	if (OidIsValid(function->role))
 		return true;
 	*problem = psprintf("composer of scenario \"%s\" belongs to role %s, which has not all rights of the owner of this database: ALTER FUNCTION %s(bigint, jsonb, jsonb) OWNER TO %s, once its text has been read",
@@ -279,12 +282,9 @@ wa_compose_custom_problem(const WaScenario *scenario)
 }
 
 static Jsonb *
-jsonb_of(uint64 row, int column)
+jsonb_of(WaRows rows, uint64 row, int column)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return isnull ? NULL : DatumGetJsonbPCopy(value);
+	return wa_row_isnull(rows, row, column) ? NULL : DatumGetJsonbPCopy(wa_row_datum(rows, row, column));
 }
 
 /* Columns with their values as text: as wa.message.precondition has them. */
@@ -312,33 +312,33 @@ still_of(Jsonb *given)
 }
 
 static void
-read_answers(Call *call)
+read_answers(Call *call, WaRows rows)
 {
 	int			places[O_COUNT];
 
-	if (SPI_processed > MOST_ANSWERS)
+	if (rows.n > MOST_ANSWERS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("composer of scenario \"%s\" returned more than %d rows",
 						call->scenario->key, MOST_ANSWERS)));
-	find_columns(call->scenario, SPI_tuptable->tupdesc, places);
-	call->n = (int) SPI_processed;
+	find_columns(call->scenario, rows.table->tupdesc, places);
+	call->n = (int) rows.n;
 	call->answers = palloc0(sizeof(WaOwnAnswer) * Max(call->n, 1));
 	for (int i = 0; i < call->n; i++)
 	{
 		WaOwnAnswer *answer = &call->answers[i];
 
-		answer->partner_id = wa_row_int8(i, 1);
-		answer->number = wa_row_text(i, 2);
-		answer->params = jsonb_of(i, 3);
+		answer->partner_id = wa_row_int8(rows, i, 1);
+		answer->number = wa_row_text(rows, i, 2);
+		answer->params = jsonb_of(rows, i, 3);
 		if (places[O_RES_MODEL])
-			answer->res_model = wa_row_text(i, places[O_RES_MODEL]);
+			answer->res_model = wa_row_text(rows, i, places[O_RES_MODEL]);
 		if (places[O_RES_ID])
-			answer->res_id = wa_row_int8(i, places[O_RES_ID]);
+			answer->res_id = wa_row_int8(rows, i, places[O_RES_ID]);
 		if (places[O_ONCE])
-			answer->once = wa_row_text(i, places[O_ONCE]);
+			answer->once = wa_row_text(rows, i, places[O_ONCE]);
 		if (places[O_STILL])
-			answer->still = still_of(jsonb_of(i, places[O_STILL]));
+			answer->still = still_of(jsonb_of(rows, i, places[O_STILL]));
 	}
 }
 
@@ -394,6 +394,7 @@ call_function(void *argument)
 	Function	function;
 	char	   *problem;
 	char	   *sql;
+	WaRows		rows;
 	int			result;
 
 	if (!find_function(call->scenario, &function, &problem))
@@ -422,8 +423,9 @@ call_function(void *argument)
 	wa_pg_act_end(&acting);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "could not call a composer: %s", SPI_result_code_string(result));
-	read_answers(call);
-	SPI_freetuptable(SPI_tuptable);
+	rows = wa_rows_of_spi();
+	read_answers(call, rows);
+	wa_rows_free(rows);
 	return true;
 }
 
@@ -466,10 +468,12 @@ read_version(void *argument)
 					 " WHERE p.oid = to_regprocedure($1 || '(bigint, jsonb, jsonb)')");
 	Version    *version = argument;
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, version->scenario->composer_name);
-	if (wa_query(&read, &args) > 0)
-		strlcpy(version->text, wa_row_text(0, 1), sizeof(version->text));
+	rows = wa_query(&read, &args);
+	if (rows.n > 0)
+		strlcpy(version->text, wa_row_text(rows, 0, 1), sizeof(version->text));
 	return true;
 }
 

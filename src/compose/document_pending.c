@@ -162,19 +162,21 @@ read_silent(const int64 *ids, int n, Silent **list)
 					 " WHERE o.outcome = 'suppressed' AND o.scenario IS NOT NULL"
 					 " AND o.at > clock_timestamp() - interval '30 days'");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int			count;
 
 	wa_arg_int8_array(&args, ids, n);
-	count = (int) wa_query(&read, &args);
+	rows = wa_query(&read, &args);
+	count = (int) rows.n;
 	*list = palloc(sizeof(Silent) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
-		(*list)[i].document_id = wa_row_int8(i, 1);
-		(*list)[i].event_id = wa_row_int8(i, 2);
-		(*list)[i].at = wa_row_timestamptz(i, 3);
-		(*list)[i].scenario = wa_row_text(i, 4);
+		(*list)[i].document_id = wa_row_int8(rows, i, 1);
+		(*list)[i].event_id = wa_row_int8(rows, i, 2);
+		(*list)[i].at = wa_row_timestamptz(rows, i, 3);
+		(*list)[i].scenario = wa_row_text(rows, i, 4);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 	return count;
 }
 

@@ -18,12 +18,31 @@
 #include "compose/event.h"
 #include "pg/query.h"
 
-/* Columns of the query below. */
-enum
+/* What the query below returns of an event. */
+typedef struct Row
 {
-	E_ID = 1, E_AT, E_XACT, E_RELATION, E_RECORD_ID, E_OLD_COLUMNS, E_OLD,
-	E_NEW_COLUMNS, E_NEW, E_HOLD, E_IN_DOUBT
+	WaEvent		event;
+	WaTexts		old_columns;
+	WaTexts		old;
+	WaTexts		columns;
+	WaTexts		new;
+} Row;
+
+static const WaColumn event_columns[] = {
+	WA_COLUMN(Row, int8, event.id, "id"),
+	WA_COLUMN(Row, time, event.at, "at"),
+	WA_COLUMN(Row, text, event.xact, "xact"),
+	WA_COLUMN(Row, text, event.relation, "relation"),
+	WA_COLUMN(Row, boolean, event.has_record, "record_id IS NOT NULL"),
+	WA_COLUMN(Row, int8, event.record_id, "record_id"),
+	WA_COLUMN(Row, texts, old_columns, "old_columns"),
+	WA_COLUMN(Row, texts, old, "old"),
+	WA_COLUMN(Row, texts, columns, "columns"),
+	WA_COLUMN(Row, texts, new, "new"),
+	WA_COLUMN(Row, boolean, event.hold, "hold"),
+	WA_COLUMN(Row, boolean, event.in_doubt, "in_doubt"),
 };
+const WaRowType wa_compose_event_row = WA_ROW_TYPE(Row, event_columns);
 
 /*
  * What is not visible in the snapshot $1, netted, in the order of the first
@@ -31,19 +50,19 @@ enum
  * last event that was there then, where transaction ids are another cluster's;
  * $4: the snapshot of a failover, or NULL.
  */
-WaStatement wa_compose_event_net_changes = WA_STATEMENT(
-														"SELECT id, at, xact, relation, record_id, old_columns, old, columns, new, hold, in_doubt FROM ("
-														" SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
-														" first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
-														" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
-														" coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) OR e.id <= $3 AS hold,"
-														" coalesce(pg_visible_in_snapshot(e.xact, $4::pg_snapshot), false) AS in_doubt,"
-														" row_number() OVER w AS place"
-														" FROM wa.event AS e"
-														" WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
-														" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
-														" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS n"
-														" WHERE place = 1 ORDER BY id");
+WaStatement wa_compose_event_net_changes =
+WA_STATEMENT_OF(&wa_compose_event_row, "SELECT {columns} FROM ("
+				" SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
+				" first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
+				" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
+				" coalesce(pg_visible_in_snapshot(e.xact, $2::pg_snapshot), false) OR e.id <= $3 AS hold,"
+				" coalesce(pg_visible_in_snapshot(e.xact, $4::pg_snapshot), false) AS in_doubt,"
+				" row_number() OVER w AS place"
+				" FROM wa.event AS e"
+				" WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
+				" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
+				" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS n"
+				" WHERE place = 1 ORDER BY id");
 
 static const char *
 value_of(char *const *columns, int ncolumns, char *const *values, const char *column)
@@ -81,32 +100,21 @@ wa_compose_event_table(const char *relation)
 }
 
 /*
- * Read one row of that query.
+ * Read one row, of that query or of another one with its {columns}.
  */
 void
-wa_compose_event_read(WaEvent *event, uint64 row)
+wa_compose_event_read(WaEvent *event, WaRows rows, uint64 row)
 {
-	char	  **old_columns;
-	int			nold_columns;
-	int			nold;
-	int			nnew;
+	Row			read = {0};
 
-	memset(event, 0, sizeof(*event));
-	event->id = wa_row_int8(row, E_ID);
-	event->at = wa_row_timestamptz(row, E_AT);
-	event->xact = wa_row_text(row, E_XACT);
-	event->relation = wa_row_text(row, E_RELATION);
+	wa_row_read(rows, row, &wa_compose_event_row, &read);
+	*event = read.event;
 	event->table = wa_compose_event_table(event->relation);
-	event->has_record = !wa_row_isnull(row, E_RECORD_ID);
-	event->record_id = wa_row_int8(row, E_RECORD_ID);
-	event->hold = wa_row_bool(row, E_HOLD);
-	event->in_doubt = wa_row_bool(row, E_IN_DOUBT);
-	event->columns = wa_row_text_array(row, E_NEW_COLUMNS, &event->ncolumns);
-	event->new = wa_row_text_array(row, E_NEW, &nnew);
-	old_columns = wa_row_text_array(row, E_OLD_COLUMNS, &nold_columns);
-	event->old = wa_row_text_array(row, E_OLD, &nold);
+	event->columns = read.columns.list;
+	event->ncolumns = Min(read.columns.n, read.new.n);
+	event->new = read.new.list;
+	event->old = read.old.list;
 	event->insert = event->old == NULL;
-	event->ncolumns = Min(event->ncolumns, nnew);
 
 	/* what is watched may have changed within the transaction */
 	if (event->old)
@@ -114,7 +122,7 @@ wa_compose_event_read(WaEvent *event, uint64 row)
 		char	  **aligned = palloc(sizeof(char *) * Max(event->ncolumns, 1));
 
 		for (int i = 0; i < event->ncolumns; i++)
-			aligned[i] = unconstify(char *, value_of(old_columns, Min(nold_columns, nold),
+			aligned[i] = unconstify(char *, value_of(read.old_columns.list, Min(read.old_columns.n, read.old.n),
 													 event->old, event->columns[i]));
 		event->old = aligned;
 	}

@@ -12,7 +12,7 @@
 
 #include "datatype/timestamp.h"
 
-#include "pg/query.h"
+#include "pg/columns.h"
 
 /* The net change of one record in one transaction. */
 typedef struct WaEvent
@@ -34,8 +34,9 @@ typedef struct WaEvent
 	bool		outdated;		/* the record's status has changed again since */
 } WaEvent;
 
+extern const WaRowType wa_compose_event_row;
 extern WaStatement wa_compose_event_net_changes;
-extern void wa_compose_event_read(WaEvent *event, uint64 row);
+extern void wa_compose_event_read(WaEvent *event, WaRows rows, uint64 row);
 extern const char *wa_compose_event_old(const WaEvent *event, const char *column);
 extern const char *wa_compose_event_new(const WaEvent *event, const char *column);
 extern char *wa_compose_event_table(const char *relation);

@@ -174,7 +174,7 @@ count_numbers(WaDraft **drafts, int n)
 	const char **numbers = palloc(sizeof(char *) * n);
 	int			nnumbers = 0;
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 
 	ctl.keysize = WA_NUMBER_SIZE;
 	ctl.entrysize = sizeof(NumberCount);
@@ -198,14 +198,14 @@ count_numbers(WaDraft **drafts, int n)
 		return table;
 	wa_arg_text_array(&args, numbers, nnumbers);
 	rows = wa_query(&count, &args);
-	for (uint64 r = 0; r < rows; r++)
+	for (uint64 r = 0; r < rows.n; r++)
 	{
-		NumberCount *entry = hash_search(table, wa_row_text(r, 1), HASH_FIND, NULL);
+		NumberCount *entry = hash_search(table, wa_row_text(rows, r, 1), HASH_FIND, NULL);
 
 		if (entry)
-			entry->messages = wa_row_int8(r, 2);
+			entry->messages = wa_row_int8(rows, r, 2);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 	return table;
 }
 
@@ -353,10 +353,11 @@ passed_in_hour(const char *scenario)
 		WA_STATEMENT("SELECT coalesce(sum(messages), 0)::bigint FROM wa.scenario_rate"
 					 " WHERE scenario = $1 AND minute > clock_timestamp() - interval '1 hour'");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_text(&args, scenario);
-	wa_query(&count, &args);
-	return wa_row_int8(0, 1);
+	rows = wa_query(&count, &args);
+	return wa_row_int8(rows, 0, 1);
 }
 
 static void
@@ -490,7 +491,7 @@ wa_sql_mute(PG_FUNCTION_ARGS)
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	wa_arg_text(&args, scenario);
 	wa_arg_timestamptz(&args, PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1));
-	n = (int64) wa_query(&mute, &args);
+	n = (int64) wa_query(&mute, &args).n;
 	if (n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

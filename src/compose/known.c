@@ -97,10 +97,10 @@ wa_compose_known_configuration(void)
 		WA_STATEMENT("SELECT tableoid, ctid, xmin FROM wa.scenario UNION ALL SELECT tableoid, ctid, xmin FROM wa.template"
 					 " UNION ALL SELECT tableoid, ctid, xmin FROM wa.template_mapping"
 					 " UNION ALL SELECT tableoid, ctid, xmin FROM wa.setting");
-	uint64		rows = wa_query(&versions, NULL);
-	uint64		all = rows;
+	WaRows		rows = wa_query(&versions, NULL);
+	uint64		all = rows.n;
 
-	for (uint64 r = 0; r < rows; r++)
+	for (uint64 r = 0; r < rows.n; r++)
 	{
 		struct
 		{
@@ -109,15 +109,15 @@ wa_compose_known_configuration(void)
 			BlockNumber block;
 			uint32		offset;
 		}			version;
-		ItemPointer ctid = wa_row_tid(r, 2);
+		ItemPointer ctid = wa_row_tid(rows, r, 2);
 
-		version.table = wa_row_oid(r, 1);
+		version.table = wa_row_oid(rows, r, 1);
 		version.block = ItemPointerGetBlockNumber(ctid);
 		version.offset = ItemPointerGetOffsetNumber(ctid);
-		version.xmin = wa_row_oid(r, 3);
+		version.xmin = wa_row_oid(rows, r, 3);
 		all += hash_bytes_extended((const unsigned char *) &version, sizeof(version), 0);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 	return all | 1;
 }
 
@@ -261,25 +261,25 @@ find_candidates(const int64 *ids, int n, Candidate *candidates)
 					 " AND m.change IS NOT NULL");
 	TimestampTz now = GetCurrentTimestamp();
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 	int			k = 0;
 
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&find, &args);
-	for (uint64 r = 0; r < rows; r++)
+	for (uint64 r = 0; r < rows.n; r++)
 	{
-		int64		id = wa_row_int8(r, 1);
-		const Known *known = place_of(wa_row_int8(r, 2));
+		int64		id = wa_row_int8(rows, r, 1);
+		const Known *known = place_of(wa_row_int8(rows, r, 2));
 
-		if (known->record_id == 0 || known->record_id != wa_row_int8(r, 2) ||
-			known->event_id != wa_row_int8(r, 3) ||
-			known->xid != wa_row_oid(r, 4) || (known->announcer == id) != wa_row_bool(r, 5) ||
+		if (known->record_id == 0 || known->record_id != wa_row_int8(rows, r, 2) ||
+			known->event_id != wa_row_int8(rows, r, 3) ||
+			known->xid != wa_row_oid(rows, r, 4) || (known->announcer == id) != wa_row_bool(rows, r, 5) ||
 			now < known->at || now - known->at > LONGEST_US)
 			continue;
 		candidates[k].id = id;
 		candidates[k++].known = known;
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 	return k;
 }
 

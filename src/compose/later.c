@@ -71,7 +71,7 @@ wa_compose_later_leave_out_told(WaWaiting **list, int n)
 	int			size = 0;
 	int64	   *events;
 	int64	   *records;
-	uint64		rows;
+	WaRows		rows;
 	WaArgs		args = {0};
 	int			k = 0;
 
@@ -99,14 +99,14 @@ wa_compose_later_leave_out_told(WaWaiting **list, int n)
 			WaEvent    *event = list[i]->later[j];
 			bool		told = false;
 
-			for (uint64 r = 0; r < rows && !told; r++)
-				told = wa_row_int8(r, 1) == event->id && wa_row_int8(r, 2) == event->record_id;
+			for (uint64 r = 0; r < rows.n && !told; r++)
+				told = wa_row_int8(rows, r, 1) == event->id && wa_row_int8(rows, r, 2) == event->record_id;
 			if (!told)
 				list[i]->later[kept++] = event;
 		}
 		list[i]->nlater = kept;
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 }
 
 /* Does one of these say it, to somebody who has no number?  That one may come to nothing. */

@@ -54,13 +54,15 @@ load_thresholds(const WaScenario *scenario, int **thresholds)
 		WA_STATEMENT("SELECT t FROM wa.scenario AS s, unnest(s.thresholds) AS t WHERE s.key = $1 AND t IS NOT NULL"
 					 " ORDER BY t");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int			n;
 
 	wa_arg_text(&args, scenario->key);
-	n = (int) wa_query(&load, &args);
+	rows = wa_query(&load, &args);
+	n = (int) rows.n;
 	*thresholds = palloc(sizeof(int) * Max(n, 1));
 	for (int i = 0; i < n; i++)
-		(*thresholds)[i] = wa_row_int4(i, 1);
+		(*thresholds)[i] = wa_row_int4(rows, i, 1);
 	return n;
 }
 
@@ -144,7 +146,7 @@ drop_done(Candidate *list, int n)
 	const char **keys = palloc(sizeof(char *) * Max(n, 1));
 	const char **lacks = palloc(sizeof(char *) * Max(n, 1));
 	WaArgs		args = {0};
-	uint64		left;
+	WaRows		rows;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -153,11 +155,11 @@ drop_done(Candidate *list, int n)
 	}
 	wa_arg_text_array(&args, keys, n);
 	wa_arg_text_array(&args, lacks, n);
-	left = wa_query(&fresh, &args);
+	rows = wa_query(&fresh, &args);
 	/* in order, so none is overwritten before it has been moved */
-	for (uint64 i = 0; i < left; i++)
-		list[i] = list[wa_row_int8(i, 1) - 1];
-	return (int) left;
+	for (uint64 i = 0; i < rows.n; i++)
+		list[i] = list[wa_row_int8(rows, i, 1) - 1];
+	return (int) rows.n;
 }
 
 /* Has the first run been? */
@@ -169,7 +171,7 @@ has_baseline(const char *key)
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, key);
-	return wa_query(&find, &args) > 0;
+	return wa_query(&find, &args).n > 0;
 }
 
 /*

@@ -60,16 +60,17 @@ waited_too_long(const WaEvent *event, const WaScenario *scenario)
 		WA_STATEMENT("SELECT max(at) FROM wa.event_outcome"
 					 " WHERE record_id = $1 AND relation = $2 AND scenario = $3 AND outcome = $4");
 	WaArgs		args = {0};
+	WaRows		rows;
 	bool		too_long;
 
 	wa_arg_int8(&args, event->record_id);
 	wa_arg_text(&args, event->relation);
 	wa_arg_text(&args, scenario->key);
 	wa_arg_text(&args, WAITING);
-	wa_query(&find, &args);
-	too_long = !wa_row_isnull(0, 1) &&
-		event->at - wa_row_timestamptz(0, 1) > RECIPIENT_PATIENCE;
-	SPI_freetuptable(SPI_tuptable);
+	rows = wa_query(&find, &args);
+	too_long = !wa_row_isnull(rows, 0, 1) &&
+		event->at - wa_row_timestamptz(rows, 0, 1) > RECIPIENT_PATIENCE;
+	wa_rows_free(rows);
 	return too_long;
 }
 

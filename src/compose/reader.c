@@ -160,8 +160,7 @@ highest_event(void)
 	static WaStatement highest =
 		WA_STATEMENT("SELECT max(id) FROM wa.event");
 
-	wa_query_snapshot(&highest, NULL);
-	return wa_row_int8(0, 1);
+	return wa_row_int8(wa_query_snapshot(&highest, NULL), 0, 1);
 }
 
 /*
@@ -185,10 +184,11 @@ too_much_waiting(void)
 	static WaStatement count =
 		WA_STATEMENT("SELECT count(*) FROM (SELECT FROM wa.message WHERE state IN " WA_SQL_STATES(WA_WAITING) " LIMIT $1) AS m");
 	WaArgs		args = {0};
+	WaRows		rows;
 
 	wa_arg_int4(&args, COPY_LIMIT);
-	wa_query(&count, &args);
-	return wa_row_int8(0, 1) >= COPY_LIMIT;
+	rows = wa_query(&count, &args);
+	return wa_row_int8(rows, 0, 1) >= COPY_LIMIT;
 }
 
 /* When this process last began to compose changes, or put messages in the place of others. */
@@ -224,7 +224,7 @@ anything_new(const char *position)
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, position);
-	return wa_query_snapshot(&exists, &args) > 0;
+	return wa_query_snapshot(&exists, &args).n > 0;
 }
 
 /*
@@ -266,6 +266,7 @@ wa_compose_run(void)
 	int64		last_event = 0;
 	WaIdentity	identity;
 	WaBatch		common;
+	WaRows		rows;
 	uint64		configuration;
 	Portal		portal;
 	MemoryContext batch_context;
@@ -274,10 +275,10 @@ wa_compose_run(void)
 	if (!wa_frame_begin("composing messages"))
 		return false;
 	outer = CurrentMemoryContext;
-	closed_set = wa_query_snapshot(&get_position, NULL) == 0;
-	position = closed_set ? "1:1:" : wa_row_text(0, 1);
-	wa_query_snapshot(&get_snapshot, NULL);
-	snapshot = wa_row_text(0, 1);
+	rows = wa_query_snapshot(&get_position, NULL);
+	closed_set = rows.n == 0;
+	position = closed_set ? "1:1:" : wa_row_text(rows, 0, 1);
+	snapshot = wa_row_text(wa_query_snapshot(&get_snapshot, NULL), 0, 1);
 	if (closed_set)
 		wa_queue_settle_restored();
 	if (!anything_new(position))
@@ -311,21 +312,20 @@ wa_compose_run(void)
 	for (;;)
 	{
 		WaEvent    *events;
-		uint64		n;
 
 		SPI_cursor_fetch(portal, true, BATCH_EVENTS);
-		n = SPI_processed;
-		if (n == 0)
+		rows = wa_rows_of_spi();
+		if (rows.n == 0)
 			break;
 		MemoryContextSwitchTo(batch_context);
-		events = palloc(sizeof(WaEvent) * n);
-		for (uint64 i = 0; i < n; i++)
+		events = palloc(sizeof(WaEvent) * rows.n);
+		for (uint64 i = 0; i < rows.n; i++)
 		{
-			wa_compose_event_read(&events[i], i);
+			wa_compose_event_read(&events[i], rows, i);
 			last_event = Max(last_event, events[i].id);
 		}
-		SPI_freetuptable(SPI_tuptable);
-		compose_or_halve(&common, events, (int) n);
+		wa_rows_free(rows);
+		compose_or_halve(&common, events, (int) rows.n);
 		MemoryContextSwitchTo(outer);
 		if (common.odoo.locked)
 		{
@@ -370,8 +370,8 @@ wa_compose_purge(void)
 
 	if (!wa_frame_begin("purging events"))
 		return 0;
-	n = (int) wa_query(&purge, NULL);
-	n += (int) wa_query(&purge_aside, NULL);
+	n = (int) wa_query(&purge, NULL).n;
+	n += (int) wa_query(&purge_aside, NULL).n;
 	wa_frame_commit(false);
 	return n;
 }

@@ -136,7 +136,7 @@ read_events(const WaAppTable *table, Waiting *list, int n)
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
 	int			nids = 0;
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 
 	for (int i = 0; i < n; i++)
 		if (list[i].requested_at == 0)
@@ -146,8 +146,8 @@ read_events(const WaAppTable *table, Waiting *list, int n)
 	wa_arg_text(&args, table->relation);
 	wa_arg_int8_array(&args, ids, nids);
 	rows = wa_query(&seen, &args);
-	for (uint64 i = 0; i < rows; i++)
-		find(list, n, wa_row_int8(i, 1))->seen_at = wa_row_timestamptz(i, 2);
+	for (uint64 i = 0; i < rows.n; i++)
+		find(list, n, wa_row_int8(rows, i, 1))->seen_at = wa_row_timestamptz(rows, i, 2);
 }
 
 /* Leave those that have waited for long.  Returns how many. */

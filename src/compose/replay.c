@@ -42,38 +42,38 @@ take_dead_letters(int64 event_id, const WaIdentity *identity, WaEvent *event, Li
 					 " RETURNING relation, (parse_ident(relation))[array_upper(parse_ident(relation), 1)],"
 					 " record_id, columns, old, new, event_at, event_id <= $2, scenario");
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 	bool		all = false;
 	int			n;
 
 	wa_arg_int8(&args, event_id);
 	wa_arg_int8(&args, identity->hold_event_id);
 	rows = wa_query(&take, &args);
-	if (rows == 0)
+	if (rows.n == 0)
 		return false;
 	*only = NIL;
-	for (uint64 i = 0; i < rows; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		all = all || wa_row_isnull(i, D_SCENARIO);
-		*only = lappend(*only, wa_row_text(i, D_SCENARIO));
+		all = all || wa_row_isnull(rows, i, D_SCENARIO);
+		*only = lappend(*only, wa_row_text(rows, i, D_SCENARIO));
 	}
 	if (all)
 		*only = NIL;
 	memset(event, 0, sizeof(*event));
 	event->id = event_id;
-	event->relation = wa_row_text(0, D_RELATION);
-	event->table = wa_row_text(0, D_TABLE);
-	event->has_record = !wa_row_isnull(0, D_RECORD_ID);
-	event->record_id = wa_row_int8(0, D_RECORD_ID);
-	event->columns = wa_row_text_array(0, D_COLUMNS, &event->ncolumns);
-	event->old = wa_row_text_array(0, D_OLD, &n);
+	event->relation = wa_row_text(rows, 0, D_RELATION);
+	event->table = wa_row_text(rows, 0, D_TABLE);
+	event->has_record = !wa_row_isnull(rows, 0, D_RECORD_ID);
+	event->record_id = wa_row_int8(rows, 0, D_RECORD_ID);
+	event->columns = wa_row_text_array(rows, 0, D_COLUMNS, &event->ncolumns);
+	event->old = wa_row_text_array(rows, 0, D_OLD, &n);
 	if (event->old)
 		event->ncolumns = Min(event->ncolumns, n);
-	event->new = wa_row_text_array(0, D_NEW, &n);
+	event->new = wa_row_text_array(rows, 0, D_NEW, &n);
 	event->ncolumns = Min(event->ncolumns, n);
 	event->insert = event->old == NULL;
-	event->at = wa_row_timestamptz(0, D_AT);
-	event->hold = wa_row_bool(0, D_HOLD);
+	event->at = wa_row_timestamptz(rows, 0, D_AT);
+	event->hold = wa_row_bool(rows, 0, D_HOLD);
 	return true;
 }
 

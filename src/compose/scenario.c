@@ -48,11 +48,34 @@ wa_compose_composer(const char *name)
 	return NULL;
 }
 
-static int
-limit_of(uint64 row, int column)
-{
-	return wa_row_isnull(row, column) ? PG_INT32_MAX : wa_row_int4(row, column);
-}
+#define NO_LIMIT(column)	"coalesce(" column ", 2147483647)"
+
+static const WaColumn scenario_columns[] = {
+	WA_COLUMN(WaScenario, text, key, "key"),
+	WA_COLUMN(WaScenario, text, watch, "watch"),
+	WA_COLUMN(WaScenario, text, template_key, "template_key"),
+	WA_COLUMN(WaScenario, text, composer_name, "composer"),
+	WA_COLUMN(WaScenario, boolean, active, "active"),
+	WA_COLUMN(WaScenario, boolean, on_insert, "on_insert"),
+	WA_COLUMN(WaScenario, boolean, exclusive, "exclusive"),
+	WA_COLUMN(WaScenario, boolean, requires_opt_in, "requires_opt_in"),
+	WA_COLUMN(WaScenario, int8, time_to_live_us, "(extract(epoch FROM time_to_live) * 1000000)::bigint"),
+	WA_COLUMN(WaScenario, text, unknown_policy, "unknown_policy"),
+	WA_COLUMN(WaScenario, text, priority, "priority"),
+	WA_COLUMN(WaScenario, boolean, fallback, "fallback"),
+	WA_COLUMN(WaScenario, boolean, fallback_when_paced, "fallback_when_paced"),
+	WA_COLUMN(WaScenario, text, approver_group, "approver_group"),
+	WA_COLUMN(WaScenario, text, own_group, "staff_group"),
+	WA_HOURS_COLUMNS(WaScenario, hours),
+	WA_COLUMN(WaScenario, int4, max_per_transaction, NO_LIMIT("max_per_transaction")),
+	WA_COLUMN(WaScenario, int4, max_per_hour, NO_LIMIT("max_per_hour")),
+	WA_COLUMN(WaScenario, int4, max_per_day_and_number, NO_LIMIT("max_per_day_and_number")),
+	WA_COLUMN(WaScenario, int4, news_days, NO_LIMIT("news_days")),
+	WA_COLUMN(WaScenario, time, muted_until, "muted_until"),
+	WA_COLUMN(WaScenario, boolean, daily, "daily_at IS NOT NULL"),
+	WA_COLUMN(WaScenario, int4, time_limit_ms, "(extract(epoch FROM time_limit) * 1000)::integer"),
+};
+static const WaRowType scenario_row = WA_ROW_TYPE(WaScenario, scenario_columns);
 
 /*
  * The scenarios as configured, palloc()ed.
@@ -60,51 +83,19 @@ limit_of(uint64 row, int column)
 WaScenario *
 wa_compose_load_scenarios(int *n)
 {
-	static WaStatement load =
-		WA_STATEMENT("SELECT key, watch, template_key, composer, active, on_insert, exclusive, requires_opt_in,"
-					 " (extract(epoch FROM time_to_live) * 1000000)::bigint, unknown_policy, priority, fallback,"
-					 " staff_group, " WA_HOURS_COLUMNS ", max_per_transaction, max_per_hour, max_per_day_and_number,"
-					 " news_days, muted_until, approver_group, daily_at IS NOT NULL,"
-					 " (extract(epoch FROM time_limit) * 1000)::integer, fallback_when_paced FROM wa.scenario ORDER BY key");
-	uint64		rows = wa_query(&load, NULL);
-	WaScenario *list = palloc0(sizeof(WaScenario) * Max(rows, 1));
+	static WaStatement load = WA_STATEMENT_OF(&scenario_row, "SELECT {columns} FROM wa.scenario ORDER BY key");
+	WaScenario *list = wa_rows_read(wa_query(&load, NULL), &scenario_row, n);
 	char	   *staff_group = wa_office_get("staff_group");
 
-	for (uint64 i = 0; i < rows; i++)
+	for (int i = 0; i < *n; i++)
 	{
 		WaScenario *s = &list[i];
 
-		s->key = wa_row_text(i, 1);
-		s->watch = wa_row_text(i, 2);
-		s->template_key = wa_row_text(i, 3);
-		s->composer_name = wa_row_text(i, 4);
 		s->composer = wa_compose_composer(s->composer_name);
 		if (s->composer == NULL)
 			s->composer = &wa_compose_custom;
-		s->active = wa_row_bool(i, 5);
-		s->on_insert = wa_row_bool(i, 6);
-		s->exclusive = wa_row_bool(i, 7);
-		s->requires_opt_in = wa_row_bool(i, 8);
-		s->time_to_live_us = wa_row_int8(i, 9);
-		s->unknown_policy = wa_row_text(i, 10);
-		s->priority = wa_row_text(i, 11);
-		s->fallback = wa_row_bool(i, 12);
-		s->staff_group = wa_row_text(i, 13);
-		s->own_group = s->staff_group;
-		if (s->staff_group == NULL)
-			s->staff_group = staff_group;
-		wa_office_hours_read(&s->hours, i, 14);
-		s->max_per_transaction = limit_of(i, 17);
-		s->max_per_hour = limit_of(i, 18);
-		s->max_per_day_and_number = limit_of(i, 19);
-		s->news_days = limit_of(i, 20);
-		s->muted_until = wa_row_isnull(i, 21) ? 0 : wa_row_timestamptz(i, 21);
-		s->approver_group = wa_row_text(i, 22);
-		s->daily = wa_row_bool(i, 23);
-		s->time_limit_ms = wa_row_int4(i, 24);
-		s->fallback_when_paced = wa_row_bool(i, 25);
+		s->staff_group = s->own_group ? s->own_group : staff_group;
 	}
-	*n = (int) rows;
 	return list;
 }
 

@@ -138,8 +138,7 @@ find_template(const char *key)
 
 	if (template && template->active)
 		return template;
-	wa_query(&list, NULL);
-	known = wa_row_text(0, 1);
+	known = wa_row_text(wa_query(&list, NULL), 0, 1);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 template ? errmsg("template \"%s\" is not active", key) :

@@ -53,7 +53,7 @@ mark_outdated(WaBatch *batch, const WaComposer *composer)
 	int			n = 0;
 	int			nkeys = 0;
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 
 	for (int e = 0; e < batch->nevents; e++)
 	{
@@ -83,9 +83,9 @@ mark_outdated(WaBatch *batch, const WaComposer *composer)
 	wa_arg_text_array(&args, keys, nkeys);
 	wa_arg_text(&args, composer->model);
 	rows = wa_query(&followed, &args);
-	for (uint64 r = 0; r < rows; r++)
-		changed[wa_row_int8(r, 1) - 1]->outdated = true;
-	SPI_freetuptable(SPI_tuptable);
+	for (uint64 r = 0; r < rows.n; r++)
+		changed[wa_row_int8(rows, r, 1) - 1]->outdated = true;
+	wa_rows_free(rows);
 }
 
 /*

@@ -53,23 +53,25 @@ read_story(int64 id, Story *story)
 					 " FROM wa.message AS m WHERE m.id = $1");
 	WaCall		call;
 	WaArgs		args = {0};
+	WaRows		rows;
 	MemoryContext outer = CurrentMemoryContext;
 
 	memset(story, 0, sizeof(*story));
 	/* the call itself is on the log already */
 	wa_call_begin_logged(&call, NULL, WA_LEVEL_SEND);
 	wa_arg_int8(&args, id);
-	if (wa_query(&read, &args) > 0)
+	rows = wa_query(&read, &args);
+	if (rows.n > 0)
 	{
 		char	  **fields[] = {&story->state, &story->detail, &story->provider, &story->route, &story->answer};
 
 		for (size_t i = 0; i < lengthof(fields); i++)
 		{
-			char	   *text = wa_row_text(0, (int) i + 1);
+			char	   *text = wa_row_text(rows, 0, (int) i + 1);
 
 			*fields[i] = text ? MemoryContextStrdup(outer, text) : NULL;
 		}
-		story->over = wa_row_bool(0, 6);
+		story->over = wa_row_bool(rows, 0, 6);
 	}
 	else
 		story->over = true;

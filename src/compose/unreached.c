@@ -131,12 +131,13 @@ ask(const char *schema, const int64 *ids, int n)
 static int
 read_ids(WaStatement *statement, WaArgs *args, int64 **ids)
 {
-	int			n = (int) wa_query(statement, args);
+	WaRows		rows = wa_query(statement, args);
+	int			n = (int) rows.n;
 
 	*ids = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
-		(*ids)[i] = wa_row_int8(i, 1);
-	SPI_freetuptable(SPI_tuptable);
+		(*ids)[i] = wa_row_int8(rows, i, 1);
+	wa_rows_free(rows);
 	return n;
 }
 
@@ -161,7 +162,7 @@ wa_compose_unreached_look_at(const WaBatch *batch)
 	for (int i = 0; i < batch->nevents; i++)
 		if (batch->events[i].has_record)
 			records[n++] = batch->events[i].record_id;
-	if (n == 0 || wa_query(&any, NULL) == 0)
+	if (n == 0 || wa_query(&any, NULL).n == 0)
 		return;
 	wa_arg_int8_array(&args, records, n);
 	n = read_ids(&find, &args, &ids);

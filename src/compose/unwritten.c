@@ -131,27 +131,29 @@ read_unwritten(Unwritten **list)
 					 " AND (u.setting = '' OR EXISTS (SELECT FROM wa.setting AS s WHERE s.name = u.setting))"
 					 " ORDER BY m.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED");
 	WaArgs		args = {0};
+	WaRows		rows;
 	int			n;
 
 	wa_arg_int8(&args, ROWS_AT_ONCE);
-	n = (int) wa_query(&read, &args);
+	rows = wa_query(&read, &args);
+	n = (int) rows.n;
 	*list = palloc0(sizeof(Unwritten) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
 		Unwritten  *u = &(*list)[i];
 
-		u->id = wa_row_int8(i, 1);
-		u->scenario = wa_row_text(i, 2);
-		u->template_key = wa_row_text(i, 3);
-		u->partner_id = wa_row_int8(i, 4);
-		u->params = wa_row_text(i, 5);
-		u->model = wa_row_text(i, 6);
-		u->record_id = wa_row_int8(i, 7);
-		u->event_id = wa_row_int8(i, 8);
-		u->expired = wa_row_bool(i, 9);
-		u->setting = wa_row_text(i, 10);
+		u->id = wa_row_int8(rows, i, 1);
+		u->scenario = wa_row_text(rows, i, 2);
+		u->template_key = wa_row_text(rows, i, 3);
+		u->partner_id = wa_row_int8(rows, i, 4);
+		u->params = wa_row_text(rows, i, 5);
+		u->model = wa_row_text(rows, i, 6);
+		u->record_id = wa_row_int8(rows, i, 7);
+		u->event_id = wa_row_int8(rows, i, 8);
+		u->expired = wa_row_bool(rows, i, 9);
+		u->setting = wa_row_text(rows, i, 10);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 	return n;
 }
 
@@ -366,7 +368,7 @@ wa_compose_unwritten_run(TimestampTz *next_due)
 		return false;
 	next_look = now + LOOK_AGAIN_US;
 	again_by_itself = false;
-	if (wa_query(&any, NULL) > 0)
+	if (wa_query(&any, NULL).n > 0)
 	{
 		wa_identity_check(&identity);
 		run.identity = &identity;

@@ -58,18 +58,14 @@ static int	nclaimed = 0;
 static void
 load_hours(WaSendConfig *fresh)
 {
-	static WaStatement load =
-		WA_STATEMENT("SELECT key, " WA_HOURS_COLUMNS " FROM wa.scenario ORDER BY key");
-	WaRows		rows = wa_query(&load, NULL);
+	static const WaColumn hours_columns[] = {
+		WA_COLUMN(WaScenarioHours, text, scenario, "key"),
+		WA_HOURS_COLUMNS(WaScenarioHours, hours),
+	};
+	static const WaRowType hours_row = WA_ROW_TYPE(WaScenarioHours, hours_columns);
+	static WaStatement load = WA_STATEMENT_OF(&hours_row, "SELECT {columns} FROM wa.scenario ORDER BY key");
 
-	fresh->hours = palloc0(sizeof(WaScenarioHours) * Max(rows.n, 1));
-	for (uint64 i = 0; i < rows.n; i++)
-	{
-		fresh->hours[i].scenario = wa_row_text(rows, i, 1);
-		wa_office_hours_read(&fresh->hours[i].hours, rows, i, 2);
-	}
-	fresh->nhours = (int) rows.n;
-	wa_rows_free(rows);
+	fresh->hours = wa_rows_read(wa_query(&load, NULL), &hours_row, &fresh->nhours);
 }
 
 /*

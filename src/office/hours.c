@@ -15,25 +15,6 @@
 #include "utils/timestamp.h"
 
 #include "office/hours.h"
-#include "pg/query.h"
-
-#define EVERY_DAY	0xfe
-
-/*
- * Read WA_HOURS_COLUMNS of a row, from "column" on.
- */
-void
-wa_office_hours_read(WaHours *hours, WaRows rows, uint64 row, int column)
-{
-	bool		no_hours = wa_row_isnull(rows, row, column) || wa_row_isnull(rows, row, column + 1);
-	bool		no_days = wa_row_isnull(rows, row, column + 2);
-
-	memset(hours, 0, sizeof(*hours));
-	hours->any_time = no_hours && no_days;
-	hours->from_us = no_hours ? 0 : wa_row_int8(rows, row, column);
-	hours->to_us = no_hours ? USECS_PER_DAY : wa_row_int8(rows, row, column + 1);
-	hours->weekdays = no_days ? EVERY_DAY : wa_row_int4(rows, row, column + 2);
-}
 
 /*
  * "at" if it lies within the hours, else the next time they begin, which is

@@ -12,7 +12,7 @@
 
 #include "datatype/timestamp.h"
 
-#include "pg/rows.h"
+#include "pg/columns.h"
 
 /* When messages of a scenario may be sent. */
 typedef struct WaHours
@@ -23,15 +23,18 @@ typedef struct WaHours
 	int			weekdays;		/* bit 1 Monday to bit 7 Sunday */
 } WaHours;
 
-/* The columns of wa.scenario that wa_office_hours_read() takes, three in order. */
-#define WA_HOURS_COLUMNS \
-	"(extract(epoch FROM hours_from) * 1000000)::bigint, (extract(epoch FROM hours_to) * 1000000)::bigint," \
-	" (SELECT sum(DISTINCT 1 << d)::integer FROM unnest(weekdays) AS d)"
+/*
+ * Columns of wa.scenario that are read into a member "hours" (columns.h): a day
+ * has both hours or none, and without weekdays every day is one.
+ */
+#define WA_HOURS_DAYS	"(SELECT sum(DISTINCT 1 << d)::integer FROM unnest(weekdays) AS d)"
+#define WA_HOURS_COLUMNS(row, hours) \
+	WA_COLUMN(row, boolean, hours.any_time, "(hours_from IS NULL OR hours_to IS NULL) AND " WA_HOURS_DAYS " IS NULL"), \
+	WA_COLUMN(row, int8, hours.from_us, "CASE WHEN hours_to IS NOT NULL THEN (extract(epoch FROM hours_from) * 1000000)::bigint END"), \
+	WA_COLUMN(row, int8, hours.to_us, "coalesce(CASE WHEN hours_from IS NOT NULL" \
+			  " THEN (extract(epoch FROM hours_to) * 1000000)::bigint END, 86400000000)"), \
+	WA_COLUMN(row, int4, hours.weekdays, "coalesce(" WA_HOURS_DAYS ", 254)")
 
-extern PGDLLEXPORT void wa_office_hours_read(WaHours *hours, WaRows rows, uint64 row, int column);
-#ifdef WA_ROWS_OF_ALL
-#define wa_office_hours_read(hours, row, column)	wa_office_hours_read(hours, wa_rows_of_spi(), row, column)
-#endif
 extern PGDLLEXPORT TimestampTz wa_office_hours_opening(const WaHours *hours, const char *time_zone,
 													   TimestampTz at);
 

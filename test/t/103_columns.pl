@@ -39,18 +39,18 @@ foreach my $file (glob("$src/*/*.c"))
 
 	# strings that are joined, and macros that stand for SQL
 	$text{$file} = $c =~ s/"\s*\n\s*"//gr;
-	while ($c =~ /^static const WaColumn (\w+)_columns\[\] = \{\n(.*?)^\};/msg)
+	while ($c =~ /^\t?static const WaColumn (\w+)\[\] = \{\n(.*?)^\t?\};\n\t?(?:static )?const WaRowType (\w+) = WA_ROW_TYPE\(\w+, \1\);/msg)
 	{
-		my ($name, $lines) = ($1, $2);
+		my ($name, $lines) = ($3, $2);
 
 		if ($lines =~ /#include "(\w+\/\w+\.def)"/)
 		{
 			my $def = without_comments(slurp_file("$src/$1"));
-			$rows{"${name}_row"} = [ map { [ @$_[ 0, 1 ], $_->[2] // $_->[1] ] } map { [/^(?:KEPT|OWN)(?:_AS)?\((\w+), (\w+)(?:, "(.*)")?\)/] } grep { /^(?:KEPT|OWN)/ } split /\n/, $def ];
+			$rows{$name} = [ map { [ @$_[ 0, 1 ], $_->[2] // $_->[1] ] } map { [/^(?:KEPT|OWN)(?:_AS)?\((\w+), (\w+)(?:, "(.*)")?\)/] } grep { /^(?:KEPT|OWN)/ } split /\n/, $def ];
 		}
 		else
 		{
-			push @{ $rows{"${name}_row"} }, [ $1, $2, $3 ] while $lines =~ /WA_COLUMN\(\w+, (\w+), ([\w.]+), (.*)\)/g;
+			push @{ $rows{$name} }, [ $1, $2, $3 ] while $lines =~ /WA_COLUMN\(\w+, (\w+), ([\w.]+), (.*)\)/g;
 		}
 	}
 	while ($c =~ /^WA_DEFINE_ROW\(\w+, (\w+), (\w+)\);/mg)
