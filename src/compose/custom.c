@@ -224,10 +224,10 @@ compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 	note_failure(batch, scenario, event, error->message);
 }
 
-/* Its messages cannot be asked about again, but for what they say themselves; see recheck.c. */
 const WaComposer wa_compose_custom = {
 	.rank = 60,
 	.load = load,
 	.compose = compose,
-	.daily = wa_compose_custom_daily
+	.daily = wa_compose_custom_daily,
+	.again = wa_compose_custom_again
 };

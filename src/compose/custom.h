@@ -11,6 +11,7 @@
 #include "utils/jsonb.h"
 
 #include "compose/daily.h"
+#include "compose/waiting.h"
 
 /* One row of what a function returned; strings are NULL for SQL NULL. */
 typedef struct WaOwnAnswer
@@ -40,6 +41,9 @@ extern WaOwnResult wa_compose_custom_call(const WaScenario *scenario, const WaEv
 extern bool wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n);
 extern void wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 									  const WaOwnAnswer *answer, const char *once);
+
+/* custom_again.c */
+extern bool wa_compose_custom_again(WaBatch *batch, WaWaiting **list, int n);
 
 /* custom_daily.c */
 extern bool wa_compose_custom_daily(WaDaily *daily);

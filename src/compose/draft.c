@@ -135,7 +135,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 		message->number_source = recipient->number_source;
 		message->detail = recipient->note;
 	}
-	if (scenario->composer->again)
+	if (wa_compose_is_built_in(scenario))
 		message->change = wa_compose_change_write(draft);
 	wa_compose_draft_write_text(batch, draft, values_of(batch, event, values));
 

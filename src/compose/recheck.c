@@ -10,250 +10,23 @@
  * replace.c.  None: it is cancelled, with the reason.  What is cancelled was
  * never told, so it is news when it becomes true again.
  *
- * A scenario of the DBA's own cannot be asked twice; it may have said which
- * columns of the record must still have which values (wa.message.precondition).  That
- * names tables and columns, in a row that anybody may have written who may
- * write there, so they are read with the rights of the database's owner, which
- * are those of the scenario's function.  Columns or tables that are not there any more cannot speak against a
- * message; a record that is gone does.
+ * One of the DBA's own answers from what it said itself, see custom_again.c.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <json-c/json.h>
-
-#include "utils/varlena.h"
-
 #include "compose/known.h"
 #include "compose/scenario.h"
-#include "odoo/people.h"
 #include "office/setting.h"
-#include "pg/acting.h"
-#include "pg/app_table.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 #include "queue/once.h"
 
-#define MAX_COLUMNS		16
-
-/* What a message of an own scenario says of its record, and to whom. */
-typedef struct Claim
-{
-	int64		id;				/* of the message */
-	int			place;			/* in the caller's arrays */
-	const char *model;			/* NULL: nothing is to be compared */
-	int64		record_id;
-	int			n;
-	char	   *columns[MAX_COLUMNS];
-	char	   *values[MAX_COLUMNS];
-	int64		partner_id;		/* 0: the number is not a contact's */
-	const char *number;
-} Claim;
-
-static void
-read_claim(Claim *claim, const char *text)
-{
-	struct json_object *object = json_tokener_parse(text);
-
-	if (json_object_is_type(object, json_type_object))
-	{
-		json_object_object_foreach(object, key, value)
-		{
-			if (claim->n < MAX_COLUMNS && json_object_is_type(value, json_type_string))
-			{
-				claim->columns[claim->n] = pstrdup(key);
-				claim->values[claim->n++] = pstrdup(json_object_get_string(value));
-			}
-		}
-	}
-	if (object)
-		json_object_put(object);
-}
-
-/* The table of a model, as Odoo names it. */
-static char *
-table_of(const char *model)
-{
-	char	   *name = pstrdup(model);
-
-	for (char *c = name; *c; c++)
-		if (*c == '.')
-			*c = '_';
-	return name;
-}
-
-static int
-add_column(const char **columns, int n, const char *column)
-{
-	for (int i = 0; i < n; i++)
-		if (strcmp(columns[i], column) == 0)
-			return n;
-	if (n < MAX_COLUMNS)
-		columns[n++] = column;
-	return n;
-}
-
-/* Why the message is not true any more, or NULL. */
-static const char *
-contradiction(const Claim *claim, const WaAppTable *table, char *const *row,
-			  const char *const *columns, int ncolumns)
-{
-	if (row == NULL)
-		return "no longer true: the record does not exist any more";
-	for (int i = 0; i < claim->n; i++)
-		for (int c = 1; c < ncolumns; c++)
-		{
-			const char *now = row[c] && row[c][0] ? row[c] : "empty";
-			const char *then = claim->values[i][0] ? claim->values[i] : "empty";
-
-			if (strcmp(columns[c], claim->columns[i]) == 0 &&
-				wa_app_has_column(table, columns[c]) && strcmp(now, then) != 0)
-				return psprintf("no longer true: %s is %s, the message says %s", columns[c], now, then);
-		}
-	return NULL;
-}
-
-/*
- * Open the table of a claim: that of an Odoo model, or a table with its schema.
- */
-static void
-open_table(WaAppTable *table, const char *schema, const Claim *claim)
-{
-	List	   *names;
-
-	if (wa_app_open_as(table, schema, table_of(claim->model), wa_pg_database_owner()) == WA_APP_MISSING &&
-		SplitIdentifierString(pstrdup(claim->model), '.', &names) && list_length(names) == 2)
-		wa_app_open_as(table, linitial(names), lsecond(names), wa_pg_database_owner());
-}
-
-static bool
-same_table(const Claim *a, const Claim *b)
-{
-	return a->model && b->model && strcmp(a->model, b->model) == 0;
-}
-
-/* Compare the messages about records of one model, those like "first". */
-static void
-check_model(const char *schema, const Claim *first, Claim *claims, int n,
-			WaStill *results, const char **details)
-{
-	const char *columns[MAX_COLUMNS] = {"id"};
-	int			ncolumns = 1;
-	int64	   *ids = palloc(sizeof(int64) * n);
-	int			nids = 0;
-	WaAppTable	table;
-	WaAppRows	rows = {0};
-
-	for (int i = 0; i < n; i++)
-	{
-		if (!same_table(&claims[i], first))
-			continue;
-		ids[nids++] = claims[i].record_id;
-		for (int c = 0; c < claims[i].n; c++)
-			ncolumns = add_column(columns, ncolumns, claims[i].columns[c]);
-	}
-	open_table(&table, schema, first);
-	if (table.state == WA_APP_READY)
-		wa_app_read_by_id(&rows, &table, columns, ncolumns, "id", ids, nids);
-	for (int i = 0; i < n; i++)
-	{
-		char	  **row = NULL;
-		const char *why;
-
-		if (!same_table(&claims[i], first))
-			continue;
-		if (table.state == WA_APP_LOCKED || table.state == WA_APP_FORBIDDEN)
-		{
-			results[claims[i].place] = WA_STILL_LOCKED;
-			details[claims[i].place] = wa_said_english(table.why);
-		}
-		if (table.state != WA_APP_READY || !wa_app_has_column(&table, "id"))
-			continue;
-		for (uint64 r = 0; r < rows.n && row == NULL; r++)
-			if (rows.values[r][0] && strtoll(rows.values[r][0], NULL, 10) == claims[i].record_id)
-				row = rows.values[r];
-		why = contradiction(&claims[i], &table, row, columns, ncolumns);
-		if (why)
-		{
-			results[claims[i].place] = WA_STILL_FALSE;
-			details[claims[i].place] = why;
-		}
-	}
-}
-
-/*
- * Has the contact whose number was taken another one now?  A contact that is
- * gone cannot be told any more.
- */
-static void
-check_numbers(const char *schema, Claim *claims, int n, WaStill *results, const char **details)
-{
-	WaOdoo		odoo = {.schema = schema};
-	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
-	int			nids = 0;
-	bool		had;
-
-	for (int i = 0; i < n; i++)
-		if (claims[i].partner_id != 0)
-			ids[nids++] = claims[i].partner_id;
-	if (nids == 0)
-		return;
-	had = wa_odoo_load_partners(&odoo, ids, nids);
-	for (int i = 0; i < n; i++)
-	{
-		Claim	   *claim = &claims[i];
-		WaRecipient *contact;
-
-		if (claim->partner_id == 0 || results[claim->place] != WA_STILL_TRUE)
-			continue;
-		contact = had ? wa_odoo_partner(&odoo, claim->partner_id) : NULL;
-		if (!had)
-		{
-			results[claim->place] = WA_STILL_LOCKED;
-			details[claim->place] = (const char *) odoo.locked_why;
-		}
-		else if (contact == NULL && !odoo.no_contacts)
-		{
-			results[claim->place] = WA_STILL_FALSE;
-			details[claim->place] = "the contact does not exist any more";
-		}
-		else if (contact && contact->number == NULL)
-		{
-			results[claim->place] = WA_STILL_UNREACHED;
-			details[claim->place] = "the contact has no usable number any more";
-		}
-		else if (contact && strcmp(contact->number, claim->number) != 0 &&
-				 wa_compose_replace_number(claim->id, contact,
-										   psprintf("the contact has another number now (%s)", contact->number_source)))
-			results[claim->place] = WA_STILL_ENDED;
-	}
-}
-
-/* Messages of the DBA's own scenarios. */
-static void
-check_own(const char *schema, Claim *claims, int n, WaStill *results, const char **details)
-{
-	for (int i = 0; i < n; i++)
-	{
-		bool		done = claims[i].model == NULL;
-
-		for (int j = 0; j < i && !done; j++)
-			done = same_table(&claims[j], &claims[i]);
-		if (!done)
-			check_model(schema, &claims[i], claims, n, results, details);
-	}
-	check_numbers(schema, claims, n, results, details);
-}
-
-/* ---- built-in scenarios ---- */
-
-/* What is asked about, of both kinds. */
+/* What is asked about. */
 typedef struct Questions
 {
 	WaBatch		batch;			/* scenarios and the like */
-	int			nclaims;
-	Claim	   *claims;
 	int			nwaiting;
 	WaWaiting  *waiting;
 } Questions;
@@ -266,31 +39,13 @@ enum
 };
 
 static void
-read_own(Claim *claim, uint64 row, int place)
-{
-	const char *source = wa_row_text(row, M_SOURCE);
-
-	claim->id = wa_row_int8(row, M_ID);
-	claim->place = place;
-	if (source && strncmp(source, "res_partner.", strlen("res_partner.")) == 0 &&
-		!wa_row_isnull(row, M_NUMBER) && !wa_row_isnull(row, M_PARTNER))
-	{
-		claim->number = wa_row_text(row, M_NUMBER);
-		claim->partner_id = wa_row_int8(row, M_PARTNER);
-	}
-	if (!wa_row_isnull(row, M_MODEL) && !wa_row_isnull(row, M_RECORD) && !wa_row_isnull(row, M_STILL))
-	{
-		claim->model = wa_row_text(row, M_MODEL);
-		claim->record_id = wa_row_int8(row, M_RECORD);
-		read_claim(claim, wa_row_text(row, M_STILL));
-	}
-}
-
-static void
 read_waiting(WaWaiting *waiting, uint64 row, int place)
 {
 	waiting->id = wa_row_int8(row, M_ID);
 	waiting->place = place;
+	waiting->still = WA_STILL_FALSE;
+	waiting->model = wa_row_text(row, M_MODEL);
+	waiting->precondition = wa_row_text(row, M_STILL);
 	waiting->partner_id = wa_row_int8(row, M_PARTNER);
 	waiting->number = wa_row_text(row, M_NUMBER);
 	waiting->number_source = wa_row_text(row, M_SOURCE);
@@ -341,19 +96,18 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 		if (place == n)
 			continue;
 		results[place] = WA_STILL_TRUE;
-		if (scenario && scenario->composer->again)
+		if (scenario && wa_compose_is_built_in(scenario))
 			waiting->event = wa_compose_change_read(wa_row_text(r, M_CHANGE), wa_row_int8(r, M_EVENT),
 													&waiting->to_applicant);
 		if (waiting->event)
-		{
-			waiting->scenario = scenario;
-			waiting->unreached = skipped;
 			waiting->later = wa_compose_change_read_later(wa_row_text(r, M_CHANGE), &waiting->nlater);
-			read_waiting(waiting, r, place);
-			questions->nwaiting++;
-		}
-		else if (key)
-			read_own(&questions->claims[questions->nclaims++], r, place);
+		else if (key == NULL)
+			continue;
+		waiting->scenario = scenario;
+		waiting->composer = waiting->event ? scenario->composer : &wa_compose_custom;
+		waiting->unreached = skipped;
+		read_waiting(waiting, r, place);
+		questions->nwaiting++;
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -372,7 +126,7 @@ ask(void *argument)
 {
 	Asked	   *asked = argument;
 
-	asked->had = asked->list[0]->scenario->composer->again(&asked->batch, asked->list, asked->n);
+	asked->had = asked->list[0]->composer->again(&asked->batch, asked->list, asked->n);
 	return true;
 }
 
@@ -390,7 +144,7 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 
 	asked.list = palloc(sizeof(WaWaiting *) * n);
 	for (int i = 0; i < n; i++)
-		if (list[i].scenario->composer->again == first->scenario->composer->again)
+		if (list[i].composer->again == first->composer->again)
 			asked.list[asked.n++] = &list[i];
 	error = wa_pg_attempt(ask, &asked);
 	for (int i = 0; i < asked.n && (error || !asked.had); i++)
@@ -446,16 +200,14 @@ recheck(const char *schema, bool skipped, const int64 *ids, int n,
 	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);
 	batch->mappings = wa_route_load_mappings(&batch->nmappings);
 	batch->again = true;
-	questions.claims = palloc0(sizeof(Claim) * Max(n, 1));
 	questions.waiting = palloc0(sizeof(WaWaiting) * Max(n, 1));
 	read_questions(&questions, skipped, asked, n, results);
-	check_own(schema, questions.claims, questions.nclaims, results, details);
 	for (int i = 0; i < questions.nwaiting; i++)
 	{
 		bool		done = false;
 
 		for (int j = 0; j < i && !done; j++)
-			done = questions.waiting[j].scenario->composer->again == questions.waiting[i].scenario->composer->again;
+			done = questions.waiting[j].composer->again == questions.waiting[i].composer->again;
 		if (!done)
 			ask_like(batch, &questions.waiting[i], questions.waiting, questions.nwaiting, results, details);
 	}

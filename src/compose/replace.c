@@ -266,6 +266,7 @@ wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, co
 			continue;
 		if (now == NULL)
 		{
+			results[waiting->place] = waiting->still;
 			details[waiting->place] = waiting->why;
 			if (is_said_to_nobody(waiting, list, n))
 			{

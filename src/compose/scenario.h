@@ -103,7 +103,7 @@ typedef struct WaComposer
 	/*
 	 * What is to be said now in the place of these messages?  They are of all
 	 * scenarios whose composer has the same function.  Returns false if a
-	 * table could not be had now.  NULL: it cannot be asked twice.
+	 * table could not be had now.
 	 */
 	bool		(*again) (WaBatch *batch, WaWaiting **list, int n);
 

@@ -19,8 +19,12 @@ typedef struct WaWaiting
 {
 	int64		id;
 	int			place;			/* in the caller's arrays */
-	const WaScenario *scenario;
-	WaEvent    *event;			/* for which it was made */
+	const WaScenario *scenario; /* NULL: it has none any more */
+	const struct WaComposer *composer;	/* that is asked */
+	WaEvent    *event;			/* for which it was made; NULL: it is not
+								 * known */
+	const char *model;			/* of its record, or NULL */
+	const char *precondition;	/* or NULL */
 	bool		to_applicant;
 	int64		partner_id;		/* 0: none */
 	const char *number;
@@ -44,6 +48,7 @@ typedef struct WaWaiting
 
 	/* the answer */
 	WaDraft    *now;			/* what is to be said; NULL: nothing */
+	WaStill		still;			/* if it is nothing: what of the message */
 	const char *why;			/* nothing, or not as it was: a sentence */
 	bool		said_elsewhere; /* nothing, since another message says it */
 	bool		keeps_keys;		/* what it announces, "now" does */
