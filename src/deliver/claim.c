@@ -15,8 +15,8 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "deliver/apply.h"
 #include "deliver/facts.h"
-#include "deliver/outcome.h"
 #include "deliver/send.h"
 #include "pg/grow.h"
 #include "queue/once.h"
@@ -624,7 +624,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 		{
 			WaVerdictRow *row = drop(conclusions, item, WA_STATE_QUEUED, WA_REASON_NONE, NULL);
 
-			wa_deliver_outcome_exhausted(item, row);
+			wa_deliver_apply_refusals(item, row);
 			row->route = route->reason;
 			continue;
 		}

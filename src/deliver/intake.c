@@ -14,7 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "deliver/outcome.h"
+#include "deliver/apply.h"
 #include "deliver/send.h"
 #include "queue/queue.h"
 
@@ -49,7 +49,7 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 	attempt.provider = row->claimed_provider ? row->claimed_provider : "";
 	attempt.started_at = row->claimed_at;
 	attempt.finished_at = GetCurrentTimestamp();
-	attempt.provider_code = "interrupted";
+	attempt.provider_code = WA_CODE_INTERRUPTED;
 	attempt.outcome = wa_gateway_outcome_name(WA_OUTCOME_UNKNOWN);
 	attempt.response = why;
 	wa_deliver_aside_attempts(&attempt, 1);
@@ -78,7 +78,7 @@ resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
 	WaVerdictRow *verdict = wa_deliver_conclude(conclusions, row->id, WA_STATE_NONE, WA_REASON_NONE, NULL);
 	WaReadyRow	again = *row;
 
-	if (!wa_deliver_outcome_of_doubt(row, verdict))
+	if (!wa_deliver_apply_doubt(row, verdict))
 		return false;
 	again.repeats++;
 	again.tried.n = 0;

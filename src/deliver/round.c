@@ -20,9 +20,9 @@
 #include "utils/wait_event.h"
 
 #include "compose/compose.h"
+#include "deliver/apply.h"
 #include "deliver/circuit.h"
 #include "deliver/deliver.h"
-#include "deliver/outcome.h"
 #include "deliver/send.h"
 #include "identity/identity.h"
 #include "office/setting.h"
@@ -183,7 +183,7 @@ record_finished(WaConclusions *conclusions)
 		if (transfer->postponed)
 			continue;
 		verdict = wa_deliver_conclude(conclusions, transfer->message_id, WA_STATE_SENT, WA_REASON_NONE, NULL);
-		if (wa_deliver_outcome_apply(transfer, wa_deliver_schedule_find(transfer->message_id), config.unknown_wait_us, verdict))
+		if (wa_deliver_apply_attempt(transfer, wa_deliver_schedule_find(transfer->message_id), config.unknown_wait_us, verdict))
 			reload_wanted = true;
 		if (verdict->due_at != 0 &&
 			(next_due_row == 0 || verdict->due_at < next_due_row))

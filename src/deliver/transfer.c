@@ -284,7 +284,7 @@ message_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted)
 		judge_answer(transfer, answer);
 	else
 		judge_silence(transfer, not_sent,
-					  interrupted ? "interrupted" : answer->tls_error ? "tls" :
+					  interrupted ? WA_CODE_INTERRUPTED : answer->tls_error ? "tls" :
 					  not_sent ? "not_sent" : "no_answer", WA_SAID_IN(&answer->error));
 	finish(transfer);
 }

@@ -102,6 +102,10 @@ typedef struct WaReply
 } WaReply;
 
 #define WA_CODE_SIZE		64
+
+/* In the place of a provider's code: we broke the request off ourselves. */
+#define WA_CODE_INTERRUPTED	"interrupted"
+
 #define WA_REASON_SIZE		512
 #define WA_MESSAGE_ID_SIZE	256
 #define WA_UNLISTED_SIZE	128
