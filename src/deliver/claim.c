@@ -18,6 +18,7 @@
 #include "deliver/apply.h"
 #include "deliver/facts.h"
 #include "deliver/send.h"
+#include "office/setting.h"
 #include "pg/grow.h"
 #include "queue/once.h"
 
@@ -198,7 +199,8 @@ must_wait_for_hours(const WaSendConfig *config, WaConclusions *conclusions, WaIt
 		if (opening <= now)
 			return false;
 		drop(conclusions, item, WA_STATE_QUEUED, WA_REASON_OUTSIDE_HOURS,
-			 wa_say(WA_SAY_WAITS_FOR_SENDING_HOURS))->due_at = opening;
+			 wa_say(WA_SAY_WAITS_FOR_SENDING_HOURS_UNTIL,
+					wa_office_time_words(opening, config->time_zone)))->due_at = opening;
 		return true;
 	}
 	return false;
