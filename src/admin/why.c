@@ -12,21 +12,76 @@
 #include "gateway/gateway.h"
 #include "office/setting.h"
 #include "pg/call.h"
-#include "pg/query.h"
+#include "pg/columns.h"
 #include "pg/said.h"
 #include "queue/queue.h"
 #include "words/story.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_why);
 
-enum
+typedef struct Message
 {
-	M_SCENARIO = 1, M_TEMPLATE, M_PARTNER, M_NUMBER, M_NUMBER_SOURCE, M_RES_MODEL, M_RES_ID,
-	M_PROVIDER, M_PROVIDER_MESSAGE_ID, M_STATE, M_REASON, M_DETAIL, M_DETAIL_SAID, M_ROUTE, M_ROUTE_SAID, M_DUE_AT,
-	M_EXPIRES_AT, M_CREATED_AT, M_CREATED_BY, M_SENT_AT, M_DELIVERED_AT, M_READ_AT,
-	M_FINISHED_AT, M_EVENT_ID, M_PURGED, M_ATTEMPTS, M_REPEATS, M_UNKNOWN_POLICY,
-	M_ADRIFT, M_UNWRITTEN
+	const char *scenario;
+	const char *template_key;
+	const char *partner;
+	const char *number;
+	const char *number_source;
+	const char *res_model;
+	const char *res_id;
+	const char *provider;
+	const char *provider_message_id;
+	const char *state;
+	const char *reason;
+	WaSaid		detail;
+	WaSaid		route;
+	TimestampTz due_at;
+	TimestampTz expires_at;
+	TimestampTz created_at;
+	const char *created_by;
+	TimestampTz sent_at;
+	TimestampTz delivered_at;
+	TimestampTz read_at;
+	TimestampTz finished_at;
+	const char *event_id;
+	bool		purged;
+	bool		unwritten;
+	int32		attempts;
+	int32		repeats;
+	const char *unknown_policy;
+	bool		adrift;
+} Message;
+
+static const WaColumn whole_columns[] = {
+	WA_COLUMN(Message, text, scenario, "scenario"),
+	WA_COLUMN(Message, text, template_key, "template_key"),
+	WA_COLUMN(Message, text, partner, "partner_id::text"),
+	WA_COLUMN(Message, text, number, "number"),
+	WA_COLUMN(Message, text, number_source, "number_source"),
+	WA_COLUMN(Message, text, res_model, "res_model"),
+	WA_COLUMN(Message, text, res_id, "res_id::text"),
+	WA_COLUMN(Message, text, provider, "provider"),
+	WA_COLUMN(Message, text, provider_message_id, "provider_message_id"),
+	WA_COLUMN(Message, text, state, "state"),
+	WA_COLUMN(Message, text, reason, "reason"),
+	WA_SAID_COLUMNS(Message, detail),
+	WA_SAID_COLUMNS(Message, route),
+	WA_COLUMN(Message, time, due_at, "due_at"),
+	WA_COLUMN(Message, time, expires_at, "expires_at"),
+	WA_COLUMN(Message, time, created_at, "created_at"),
+	WA_COLUMN(Message, text, created_by, "created_by"),
+	WA_COLUMN(Message, time, sent_at, "sent_at"),
+	WA_COLUMN(Message, time, delivered_at, "delivered_at"),
+	WA_COLUMN(Message, time, read_at, "read_at"),
+	WA_COLUMN(Message, time, finished_at, "finished_at"),
+	WA_COLUMN(Message, text, event_id, "event_id::text"),
+	WA_COLUMN(Message, boolean, purged, "number IS NULL AND body IS NULL"),
+	WA_COLUMN(Message, boolean, unwritten, "number IS NOT NULL AND body IS NULL"),
+	WA_COLUMN(Message, int4, attempts, "attempts"),
+	WA_COLUMN(Message, int4, repeats, "repeats"),
+	WA_COLUMN(Message, text, unknown_policy, "unknown_policy"),
+	WA_COLUMN(Message, boolean, adrift, WA_QUEUE_ADRIFT),
 };
+static const WaRowType whole_row = WA_ROW_TYPE(Message, whole_columns);
 
 /* Where a number was taken from, in words; NULL: nobody knows. */
 static const char *
@@ -38,29 +93,26 @@ source_words(const WaStory *story, const char *source)
 }
 
 static void
-tell_origin(WaStory *story, WaRows rows)
+tell_origin(WaStory *story, const Message *m)
 {
-	TimestampTz at = wa_row_timestamptz(rows, 0, M_CREATED_AT);
-	char	   *number = wa_row_text(rows, 0, M_NUMBER);
-	char	   *partner = wa_row_text(rows, 0, M_PARTNER);
-	char	   *source = wa_row_text(rows, 0, M_NUMBER_SOURCE);
+	TimestampTz at = m->created_at;
 
-	if (wa_row_isnull(rows, 0, M_SCENARIO) && wa_row_isnull(rows, 0, M_TEMPLATE))
-		wa_story_tell(story, at, wa_say(WA_SAY_TEXT_BY_HAND, wa_row_text(rows, 0, M_CREATED_BY)));
-	else if (wa_row_isnull(rows, 0, M_SCENARIO))
-		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_HAND, wa_row_text(rows, 0, M_CREATED_BY),
-										wa_row_text(rows, 0, M_TEMPLATE)));
+	if (m->scenario == NULL && m->template_key == NULL)
+		wa_story_tell(story, at, wa_say(WA_SAY_TEXT_BY_HAND, m->created_by));
+	else if (m->scenario == NULL)
+		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_HAND, m->created_by,
+										m->template_key));
 	else
-		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_SCENARIO, wa_row_text(rows, 0, M_SCENARIO),
-										wa_row_text(rows, 0, M_TEMPLATE), wa_row_text(rows, 0, M_EVENT_ID)));
-	if (!wa_row_isnull(rows, 0, M_RES_ID))
-		wa_story_tell(story, at, wa_say(WA_SAY_ABOUT, wa_row_text(rows, 0, M_RES_MODEL), wa_row_text(rows, 0, M_RES_ID)));
-	if (partner)
-		wa_story_tell(story, at, wa_say(WA_SAY_TO_PARTNER, partner));
-	if (number)
-		wa_story_tell(story, at, wa_say(WA_SAY_TO_NUMBER, number, source_words(story, source)));
+		wa_story_tell(story, at, wa_say(WA_SAY_MADE_BY_SCENARIO, m->scenario,
+										m->template_key, m->event_id));
+	if (m->res_id)
+		wa_story_tell(story, at, wa_say(WA_SAY_ABOUT, m->res_model, m->res_id));
+	if (m->partner)
+		wa_story_tell(story, at, wa_say(WA_SAY_TO_PARTNER, m->partner));
+	if (m->number)
+		wa_story_tell(story, at, wa_say(WA_SAY_TO_NUMBER, m->number, source_words(story, m->number_source)));
 	else
-		wa_story_tell(story, at, wa_row_bool(rows, 0, M_PURGED) ?
+		wa_story_tell(story, at, m->purged ?
 					  wa_say(WA_SAY_NUMBER_PURGED) : wa_say(WA_SAY_TO_NOBODY));
 }
 
@@ -171,13 +223,11 @@ tell_providers_in_trouble(WaStory *story)
 
 /* What is done with a message in doubt when nobody tells more. */
 static WaSaid
-end_of_doubt(WaRows rows)
+end_of_doubt(const Message *m)
 {
-	char	   *policy = wa_row_text(rows, 0, M_UNKNOWN_POLICY);
-
-	if (wa_row_int4(rows, 0, M_REPEATS) > 0 || strcmp(policy, "give up") == 0)
+	if (m->repeats > 0 || strcmp(m->unknown_policy, "give up") == 0)
 		return wa_say(WA_SAY_DOUBT_END);
-	return strcmp(policy, "hold") == 0 ?
+	return strcmp(m->unknown_policy, "hold") == 0 ?
 		wa_say(WA_SAY_DOUBT_HOLD) : wa_say(WA_SAY_DOUBT_RESEND);
 }
 
@@ -195,12 +245,12 @@ says_who(const char *reason)
  * What waits for a setting is news no longer than its time-to-live.
  */
 static void
-tell_end_of_hold(WaStory *story, WaRows rows)
+tell_end_of_hold(WaStory *story, const Message *m)
 {
-	TimestampTz end = wa_row_timestamptz(rows, 0, M_CREATED_AT) + wa_office_get_interval("retention");
+	TimestampTz end = m->created_at + wa_office_get_interval("retention");
 
-	if (wa_row_bool(rows, 0, M_UNWRITTEN) && wa_row_timestamptz(rows, 0, M_EXPIRES_AT))
-		wa_story_tell(story, wa_row_timestamptz(rows, 0, M_EXPIRES_AT), wa_say(WA_SAY_UNWRITTEN_UNTIL));
+	if (m->unwritten && m->expires_at)
+		wa_story_tell(story, m->expires_at, wa_say(WA_SAY_UNWRITTEN_UNTIL));
 	wa_story_tell(story, end, wa_say(WA_SAY_HELD_UNTIL));
 }
 
@@ -210,23 +260,15 @@ tell_end_of_hold(WaStory *story, WaRows rows)
 Datum
 wa_sql_why(PG_FUNCTION_ARGS)
 {
-	static WaStatement read =
-		WA_STATEMENT("SELECT scenario, template_key, partner_id::text, number, number_source, res_model, res_id::text,"
-					 " provider, provider_message_id, state, reason, detail, detail_said, route, route_said, due_at, expires_at, created_at,"
-					 " created_by, sent_at, delivered_at, read_at, finished_at, event_id::text,"
-					 " number IS NULL AND body IS NULL, attempts, repeats, unknown_policy, " WA_QUEUE_ADRIFT ","
-					 " number IS NOT NULL AND body IS NULL"
-					 " FROM wa.message AS m WHERE id = $1");
+	static WaStatement read = WA_STATEMENT_OF(&whole_row, "SELECT {columns} FROM wa.message AS m WHERE id = $1");
 	int64		id = PG_GETARG_INT64(0);
 	WaCall		call;
 	WaStory		story;
 	WaArgs		args = {0};
 	WaRows		rows;
-	char	   *state;
-	char	   *reason;
+	Message		m;
 	const char *detail;
 	const char *advice;
-	bool		adrift;
 	WaState		is;
 	bool		in_doubt;
 
@@ -240,56 +282,54 @@ wa_sql_why(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("message " INT64_FORMAT " does not exist", id),
 				 errhint("SELECT * FROM wa_history('...') finds messages by number, permit number or partner.")));
-	state = wa_row_text(rows, 0, M_STATE);
-	reason = wa_row_text(rows, 0, M_REASON);
-	detail = wa_story_stored(&story, wa_row_said(rows, 0, M_DETAIL));
-	adrift = wa_row_bool(rows, 0, M_ADRIFT);
-	is = wa_queue_state_read(state, wa_row_timestamptz(rows, 0, M_DUE_AT) != 0);
-	in_doubt = is == WA_STATE_DOUBT && !adrift;
+	wa_row_read(rows, 0, &whole_row, &m);
+	detail = wa_story_stored(&story, m.detail);
+	is = wa_queue_state_read(m.state, m.due_at != 0);
+	in_doubt = is == WA_STATE_DOUBT && !m.adrift;
 
-	tell_origin(&story, rows);
-	if (!wa_row_isnull(rows, 0, M_ROUTE))
-		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_stored(&story, wa_row_said(rows, 0, M_ROUTE))));
+	tell_origin(&story, &m);
+	if (m.route)
+		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_stored(&story, m.route)));
 	tell_attempts(&story, id);
-	if (wa_row_timestamptz(rows, 0, M_SENT_AT))
-		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_SENT_AT),
-					  wa_row_isnull(rows, 0, M_PROVIDER_MESSAGE_ID) ?
-					  wa_say(WA_SAY_SENT_WITHOUT_ID, wa_row_text(rows, 0, M_PROVIDER)) :
-					  wa_say(WA_SAY_SENT, wa_row_text(rows, 0, M_PROVIDER), wa_row_text(rows, 0, M_PROVIDER_MESSAGE_ID)));
-	if (wa_row_timestamptz(rows, 0, M_DELIVERED_AT))
-		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_DELIVERED_AT),
+	if (m.sent_at)
+		wa_story_tell(&story, m.sent_at,
+					  m.provider_message_id == NULL ?
+					  wa_say(WA_SAY_SENT_WITHOUT_ID, m.provider) :
+					  wa_say(WA_SAY_SENT, m.provider, m.provider_message_id));
+	if (m.delivered_at)
+		wa_story_tell(&story, m.delivered_at,
 					  wa_say(WA_SAY_DELIVERED));
-	if (wa_row_timestamptz(rows, 0, M_READ_AT))
-		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_READ_AT), wa_say(WA_SAY_READ));
-	wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_FINISHED_AT),
-				  wa_say(WA_SAY_STATE, wa_story_state(&story, state)));
-	if (reason == NULL && detail && wa_row_timestamptz(rows, 0, M_SENT_AT))
+	if (m.read_at)
+		wa_story_tell(&story, m.read_at, wa_say(WA_SAY_READ));
+	wa_story_tell(&story, m.finished_at,
+				  wa_say(WA_SAY_STATE, wa_story_state(&story, m.state)));
+	if (m.reason == NULL && detail && m.sent_at)
 		wa_story_tell(&story, 0, wa_say(WA_SAY_NOTE, detail));
-	else if (reason || detail)
+	else if (m.reason || detail)
 		wa_story_tell(&story, 0,
 					  wa_say(WA_SAY_REASON,
-							 detail && says_who(reason) ? detail : wa_story_cause(&story, reason, detail, ": ")));
-	if (adrift)
+							 detail && says_who(m.reason) ? detail : wa_story_cause(&story, m.reason, detail, ": ")));
+	if (m.adrift)
 		wa_story_tell(&story, 0, wa_say(WA_SAY_ADRIFT));
 	else if (is == WA_STATE_HELD)
-		tell_end_of_hold(&story, rows);
+		tell_end_of_hold(&story, &m);
 	else if (in_doubt)
-		wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_DUE_AT), end_of_doubt(rows));
+		wa_story_tell(&story, m.due_at, end_of_doubt(&m));
 	else if (is == WA_STATE_QUEUED)
 	{
-		if (wa_row_timestamptz(rows, 0, M_DUE_AT))
-			wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_DUE_AT),
-						  wa_row_int4(rows, 0, M_ATTEMPTS) > 0 ?
+		if (m.due_at)
+			wa_story_tell(&story, m.due_at,
+						  m.attempts > 0 ?
 						  wa_say(WA_SAY_NEXT_ATTEMPT) : wa_say(WA_SAY_NOT_BEFORE));
-		if (wa_row_timestamptz(rows, 0, M_EXPIRES_AT))
-			wa_story_tell(&story, wa_row_timestamptz(rows, 0, M_EXPIRES_AT), wa_say(WA_SAY_NOT_AFTER));
+		if (m.expires_at)
+			wa_story_tell(&story, m.expires_at, wa_say(WA_SAY_NOT_AFTER));
 	}
 	tell_requests(&story, id);
-	if (is == WA_STATE_QUEUED && !adrift)
+	if (is == WA_STATE_QUEUED && !m.adrift)
 		tell_providers_in_trouble(&story);
-	advice = adrift ? wa_story_words(&story, wa_say(WA_SAY_ADRIFT_ADVICE, WA_NUMBER(id))) :
+	advice = m.adrift ? wa_story_words(&story, wa_say(WA_SAY_ADRIFT_ADVICE, WA_NUMBER(id))) :
 		in_doubt ? wa_story_words(&story, wa_say(WA_SAY_DOUBT_ADVICE, WA_NUMBER(id))) :
-		wa_story_advice(&story, id, state, reason);
+		wa_story_advice(&story, id, m.state, m.reason);
 	if (advice)
 		wa_story_tell(&story, 0, wa_say(WA_SAY_ADVICE, advice));
 	wa_call_end(&call);

@@ -205,8 +205,6 @@ make_said(const void *member, bool *isnull)
 	return jsonb;
 }
 
-const WaType wa_said_row_words = {TEXTOID, TEXTARRAYOID, make_words, NULL};
-const WaType wa_said_row_type = {JSONBOID, JSONBARRAYOID, make_said, NULL};
 
 /*
  * Bind a sentence: its words, and jsonb as the next parameter; NULL binds two
@@ -317,6 +315,26 @@ wa_row_said(WaRows rows, uint64 row, int column)
 		said = from_container(&DatumGetJsonbP(wa_row_datum(rows, row, column + 1))->root);
 	return said && strcmp(wa_said_english(said), words) == 0 ? said : wa_said_quote(words);
 }
+
+static void
+read_words(Datum value, bool isnull, void *member)
+{
+	*(WaSaid *) member = isnull ? NULL : wa_said_quote(TextDatumGetCString(value));
+}
+
+/* Comes behind its words, and counts if it says the same. */
+static void
+read_said(Datum value, bool isnull, void *member)
+{
+	WaSaid	   *words = member;
+	WaSaid		said = isnull || *words == NULL ? NULL : from_container(&DatumGetJsonbP(value)->root);
+
+	if (said && strcmp(wa_said_english(said), wa_said_english(*words)) == 0)
+		*words = said;
+}
+
+const WaType wa_said_row_words = {TEXTOID, TEXTARRAYOID, make_words, read_words};
+const WaType wa_said_row_type = {JSONBOID, JSONBARRAYOID, make_said, read_said};
 
 /* The last error that says something, kept for whoever catches it. */
 static char *raised = NULL;

@@ -38,7 +38,7 @@ extern PGDLLEXPORT void wa_arg_said(WaArgs *args, WaSaid said);
 extern PGDLLEXPORT void wa_arg_said_array(WaArgs *args, const WaSaid *said, int n);
 extern PGDLLEXPORT WaSaid wa_row_said(WaRows rows, uint64 row, int column);
 
-/* As a column of a row type: the jsonb; and both columns of a member, to write. */
+/* In a row type: both columns of a member. */
 extern PGDLLEXPORT const WaType wa_said_row_words;
 extern PGDLLEXPORT const WaType wa_said_row_type;
 #define WA_TYPE_said		wa_said_row_type

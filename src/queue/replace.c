@@ -79,30 +79,51 @@ wa_queue_supersede(const int64 *events, const char *const *models, const int64 *
 	wa_queue_change(WA_CHANGE_SUPERSEDE, &supersede, &args);
 }
 
-/* The successors of those whose text is written by now. */
+/* A message whose text is written by now, and the one that takes its place. */
+typedef struct Written
+{
+	int64		id;
+	int64		successor;
+	WaState		state;
+	WaReason	reason;
+	const char *body;
+	const char *params;
+	WaSaid		detail;			/* of the successor */
+	WaSaid		ended;			/* of this one */
+	int32		timeline;
+} Written;
+
+static const WaColumn written_columns[] = {
+	WA_COLUMN(Written, int8, id, "id"),
+	WA_COLUMN(Written, int8, successor, "successor"),
+	WA_COLUMN(Written, state, state, "state"),
+	WA_COLUMN(Written, reason, reason, "reason"),
+	WA_COLUMN(Written, text, body, "body"),
+	WA_COLUMN(Written, json, params, "params"),
+	WA_SAID_COLUMNS(Written, detail),
+	WA_SAID_COLUMNS(Written, ended),
+	WA_COLUMN(Written, int4, timeline, "timeline"),
+};
+static const WaRowType written_row = WA_ROW_TYPE(Written, written_columns);
+
 static void
 write_texts(const WaTextRow *rows, int n)
 {
 	/* whatever columns the ledger has: all but these are as they were */
 	static WaStatement write =
-		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-					 " AS v(old, new, state, reason, body, params, detail, said, ended, ended_said)),"
-					 " i AS (INSERT INTO wa.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', v.new,"
-					 " 'state', v.state, 'reason', v.reason, 'detail', v.detail, 'detail_said', v.said,"
-					 " 'body', v.body, 'params', v.params::jsonb, 'due_at', NULL, 'finished_at', NULL))).*"
-					 " FROM v JOIN wa.message AS m ON m.id = v.old),"
-					 " e AS (UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(REPLACED) ", due_at = NULL,"
-					 " detail = v.ended, detail_said = v.ended_said, finished_at = clock_timestamp()"
-					 " FROM v WHERE m.id = v.old),"
-					 " o AS (UPDATE wa.announced AS o SET message_id = v.new FROM v WHERE o.message_id = v.old),"
-					 " u AS (DELETE FROM wa.unwritten WHERE message_id IN (SELECT old FROM v))"
-					 " INSERT INTO wa.ready (message_id, timeline) SELECT new, $11 FROM v WHERE state = " WA_SQL_STATE(QUEUED));
+		WA_STATEMENT_OF(&written_row, "WITH v AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS v({members})),"
+						" i AS (INSERT INTO wa.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', v.successor,"
+						" 'state', v.state, 'reason', v.reason, 'detail', v.detail, 'detail_said', v.detail_said,"
+						" 'body', v.body, 'params', v.params, 'due_at', NULL, 'finished_at', NULL))).*"
+						" FROM v JOIN wa.message AS m ON m.id = v.id),"
+						" e AS (UPDATE wa.message AS m SET state = " SUPERSEDED ", reason = " WA_SQL_REASON(REPLACED) ", due_at = NULL,"
+						" detail = v.ended, detail_said = v.ended_said, finished_at = clock_timestamp()"
+						" FROM v WHERE m.id = v.id),"
+						" o AS (UPDATE wa.announced AS o SET message_id = v.successor FROM v WHERE o.message_id = v.id),"
+						" u AS (DELETE FROM wa.unwritten WHERE message_id IN (SELECT id FROM v))"
+						" INSERT INTO wa.ready (message_id, timeline) SELECT successor, timeline FROM v WHERE state = " WA_SQL_STATE(QUEUED));
 	WaNewMessage *successors = palloc0(sizeof(WaNewMessage) * n);
-	int64	   *ids = palloc(sizeof(int64) * n);
-	int64	   *new_ids = palloc(sizeof(int64) * n);
-	const char **texts[4];
-	WaSaid	   *details = palloc(sizeof(WaSaid) * n);
-	WaSaid	   *ended = palloc(sizeof(WaSaid) * n);
+	Written    *written = palloc(sizeof(Written) * n);
 	int			k = 0;
 	WaArgs		args = {0};
 
@@ -112,68 +133,67 @@ write_texts(const WaTextRow *rows, int n)
 		return;
 	wa_queue_assign_ids(successors, k);
 	k = 0;
-	for (int t = 0; t < 4; t++)
-		texts[t] = palloc(sizeof(char *) * n);
 	for (int i = 0; i < n; i++)
 	{
+		int64		id = rows[i].id;
+		int64		successor = successors[k].id;
+
 		if (rows[i].body == NULL)
 			continue;
-		wa_queue_require(WA_CHANGE_MAKE, rows[i].id, WA_STATE_NONE, rows[i].state, rows[i].reason);
-		ids[k] = rows[i].id;
-		new_ids[k] = successors[k].id;
-		texts[0][k] = wa_queue_state_name(rows[i].state);
-		texts[1][k] = wa_queue_reason_name(rows[i].reason);
-		texts[2][k] = rows[i].body;
-		texts[3][k] = rows[i].params;
-		details[k] = wa_said_and(wa_say(WA_SAY_IN_PLACE_OF, WA_NUMBER(ids[k]), wa_said_given(rows[i].why)),
-								 wa_said_given(rows[i].detail));
-		ended[k] = wa_say(WA_SAY_TOOK_ITS_PLACE, WA_NUMBER(new_ids[k]), wa_said_given(rows[i].why));
-		k++;
+		wa_queue_require(WA_CHANGE_MAKE, id, WA_STATE_NONE, rows[i].state, rows[i].reason);
+		written[k++] = (Written)
+		{
+			id, successor, rows[i].state, rows[i].reason, rows[i].body, rows[i].params,
+				wa_said_and(wa_say(WA_SAY_IN_PLACE_OF, WA_NUMBER(id), wa_said_given(rows[i].why)), wa_said_given(rows[i].detail)),
+				wa_say(WA_SAY_TOOK_ITS_PLACE, WA_NUMBER(successor), wa_said_given(rows[i].why)),
+				(int32) GetWALInsertionTimeLine()
+		};
 	}
-	wa_arg_int8_array(&args, ids, k);
-	wa_arg_int8_array(&args, new_ids, k);
-	for (int t = 0; t < 4; t++)
-		wa_arg_text_array(&args, texts[t], k);
-	wa_arg_said_array(&args, details, k);
-	wa_arg_said_array(&args, ended, k);
-	wa_arg_int4(&args, (int32) GetWALInsertionTimeLine());
+	wa_arg_rows(&args, &written_row, written, k);
 	wa_queue_change(WA_CHANGE_REPLACE, &write, &args);
 }
 
-/* Those that have no text yet, or will have none. */
+/* One that has no text yet, or will have none. */
+typedef struct Answer
+{
+	int64		id;
+	WaState		state;
+	WaReason	reason;
+	WaSaid		detail;
+	const char *lacks;
+} Answer;
+
+static const WaColumn answer_columns[] = {
+	WA_COLUMN(Answer, int8, id, "id"),
+	WA_COLUMN(Answer, state, state, "state"),
+	WA_COLUMN(Answer, reason, reason, "reason"),
+	WA_SAID_COLUMNS(Answer, detail),
+	WA_COLUMN(Answer, text, lacks, "lacks"),
+};
+static const WaRowType answer_row = WA_ROW_TYPE(Answer, answer_columns);
+
 static void
 write_answers(const WaTextRow *rows, int n)
 {
 	static WaStatement write =
-		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5, $6) AS v(id, state, reason, lacks, detail, said)),"
-					 " m AS (UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail, detail_said = v.said,"
-					 " finished_at = CASE WHEN v.state <> " WA_SQL_STATE(HELD) " THEN clock_timestamp() END FROM v WHERE m.id = v.id),"
-					 " u AS (UPDATE wa.unwritten AS u SET setting = v.lacks FROM v WHERE u.message_id = v.id AND v.lacks IS NOT NULL)"
-					 " DELETE FROM wa.unwritten WHERE message_id IN (SELECT id FROM v WHERE lacks IS NULL)");
-	int64	   *ids = palloc(sizeof(int64) * n);
-	const char **texts[3];
-	WaSaid	   *details = palloc(sizeof(WaSaid) * n);
+		WA_STATEMENT_OF(&answer_row, "WITH v AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS v({members})),"
+						" m AS (UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail, detail_said = v.detail_said,"
+						" finished_at = CASE WHEN v.state <> " WA_SQL_STATE(HELD) " THEN clock_timestamp() END FROM v WHERE m.id = v.id),"
+						" u AS (UPDATE wa.unwritten AS u SET setting = v.lacks FROM v WHERE u.message_id = v.id AND v.lacks IS NOT NULL)"
+						" DELETE FROM wa.unwritten WHERE message_id IN (SELECT id FROM v WHERE lacks IS NULL)");
+	Answer	   *answers = palloc(sizeof(Answer) * n);
 	int			k = 0;
 	WaArgs		args = {0};
 
-	for (int t = 0; t < 3; t++)
-		texts[t] = palloc(sizeof(char *) * n);
 	for (int i = 0; i < n; i++)
-	{
-		if (rows[i].body)
-			continue;
-		ids[k] = rows[i].id;
-		texts[0][k] = wa_queue_state_name(rows[i].state);
-		texts[1][k] = wa_queue_reason_name(rows[i].reason);
-		details[k] = wa_said_given(rows[i].detail);
-		texts[2][k++] = rows[i].lacks;
-	}
+		if (rows[i].body == NULL)
+			answers[k++] = (Answer)
+		{
+			rows[i].id, rows[i].state, rows[i].reason, wa_said_given(rows[i].detail), rows[i].lacks
+		};
 	if (k == 0)
 		return;
-	wa_arg_int8_array(&args, ids, k);
-	for (int t = 0; t < 3; t++)
-		wa_arg_text_array(&args, texts[t], k);
-	wa_arg_said_array(&args, details, k);
+	wa_arg_rows(&args, &answer_row, answers, k);
 	wa_queue_change(WA_CHANGE_WRITE, &write, &args);
 }
 

@@ -324,53 +324,49 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 	return requests.n == limit;
 }
 
-/* How messages go on after a release or a retry. */
-typedef struct Revivals
+/* How a message goes on after a release or a retry. */
+typedef struct Revival
 {
-	int			n;
-	int64	   *ids;
-	const char **states;		/* queued or skipped */
-	const char **reasons;
-	WaSaid	   *details;
-	const char **numbers;		/* NULL: as it is */
-	const char **sources;
-} Revivals;
+	int64		id;
+	WaState		state;			/* queued or skipped */
+	WaReason	reason;
+	WaSaid		detail;
+	const char *number;			/* NULL: as it is */
+	const char *source;
+} Revival;
 
-static void
-revive(Revivals *revivals, int64 id, WaState state, WaReason reason, WaSaid detail,
-	   const WaContactNow *contact)
-{
-	int			i = revivals->n++;
-
-	revivals->ids[i] = id;
-	revivals->states[i] = wa_queue_state_name(state);
-	revivals->reasons[i] = wa_queue_reason_name(reason);
-	revivals->details[i] = detail;
-	revivals->numbers[i] = contact ? contact->number : NULL;
-	revivals->sources[i] = contact ? contact->source : NULL;
-}
+static const WaColumn revival_columns[] = {
+	WA_COLUMN(Revival, int8, id, "id"),
+	WA_COLUMN(Revival, state, state, "state"),
+	WA_COLUMN(Revival, reason, reason, "reason"),
+	WA_SAID_COLUMNS(Revival, detail),
+	WA_COLUMN(Revival, text, number, "number"),
+	WA_COLUMN(Revival, text, source, "source"),
+};
+static const WaRowType revival_row = WA_ROW_TYPE(Revival, revival_columns);
 
 /*
- * Write them; those that are queued then are in *revived.  A message that may
- * have been accepted already stays in doubt, or is counted as repeated.  Until
+ * Write them, "let" being their ids; those that are queued then are in
+ * *revived.  A message that may have been accepted already stays in doubt, or is
+ * counted as repeated.  Until
  * the time that its sender asked for it waits, whatever has been meanwhile.
  */
 static void
-write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
+write_revivals(const Revival *revivals, const int64 *let, int n, int64 **revived, int *nrevived)
 {
 	static WaStatement update =
-		WA_STATEMENT("UPDATE wa.message AS m SET"
-					 " state = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " AND " IN_DOUBT " THEN " WA_SQL_STATE(UNKNOWN) " ELSE v.state END,"
-					 " reason = v.reason, detail = v.detail, detail_said = v.said, number = coalesce(v.number, m.number),"
-					 " number_source = coalesce(v.source, m.number_source),"
-					 " due_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND m.send_at > clock_timestamp() THEN m.send_at END,"
-					 " finished_at = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " THEN clock_timestamp() END,"
-					 " refused_by = NULL, backoffs = 0, repeats = m.repeats"
-					 " + CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
-					 " expires_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " THEN greatest(m.expires_at, clock_timestamp() + '1 day',"
-					 " m.send_at + '1 day') ELSE m.expires_at END"
-					 " FROM unnest($1, $2, $3, $4, $5, $6, $7) AS v(id, state, reason, detail, said, number, source)"
-					 " WHERE m.id = v.id RETURNING CASE WHEN m.state = " WA_SQL_STATE(QUEUED) " THEN m.id ELSE -m.id END");
+		WA_STATEMENT_OF(&revival_row, "UPDATE wa.message AS m SET"
+						" state = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " AND " IN_DOUBT " THEN " WA_SQL_STATE(UNKNOWN) " ELSE v.state END,"
+						" reason = v.reason, detail = v.detail, detail_said = v.detail_said, number = coalesce(v.number, m.number),"
+						" number_source = coalesce(v.source, m.number_source),"
+						" due_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND m.send_at > clock_timestamp() THEN m.send_at END,"
+						" finished_at = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " THEN clock_timestamp() END,"
+						" refused_by = NULL, backoffs = 0, repeats = m.repeats"
+						" + CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
+						" expires_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " THEN greatest(m.expires_at, clock_timestamp() + '1 day',"
+						" m.send_at + '1 day') ELSE m.expires_at END"
+						" FROM unnest({arrays}) AS v({members})"
+						" WHERE m.id = v.id RETURNING CASE WHEN m.state = " WA_SQL_STATE(QUEUED) " THEN m.id ELSE -m.id END");
 	static WaStatement ready =
 		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT id FROM wa.message WHERE id = ANY ($1) AND due_at IS NULL"
 					 " ON CONFLICT DO NOTHING");
@@ -379,20 +375,15 @@ write_revivals(const Revivals *revivals, int64 **revived, int *nrevived)
 					 " WHERE id = ANY ($1) AND due_at IS NOT NULL ON CONFLICT DO NOTHING");
 	WaArgs		args = {0};
 	int64	   *ids;
-	int			n;
+	int			nids;
 	int			nqueued = 0;
 
-	if (revivals->n == 0)
+	if (n == 0)
 		return;
-	wa_arg_int8_array(&args, revivals->ids, revivals->n);
-	wa_arg_text_array(&args, revivals->states, revivals->n);
-	wa_arg_text_array(&args, revivals->reasons, revivals->n);
-	wa_arg_said_array(&args, revivals->details, revivals->n);
-	wa_arg_text_array(&args, revivals->numbers, revivals->n);
-	wa_arg_text_array(&args, revivals->sources, revivals->n);
-	n = returned_ids(WA_CHANGE_LET_GO, &update, &args, &ids);
-	forget_work(revivals->ids, revivals->n);
-	for (int i = 0; i < n; i++)
+	wa_arg_rows(&args, &revival_row, revivals, n);
+	nids = returned_ids(WA_CHANGE_LET_GO, &update, &args, &ids);
+	forget_work(let, n);
+	for (int i = 0; i < nids; i++)
 		if (ids[i] > 0)
 			ids[nqueued++] = ids[i];
 	memset(&args, 0, sizeof(args));
@@ -468,7 +459,9 @@ let_go(int limit, const int64 *busy, int nbusy,
 	bool	   *unwritten;
 	int64	   *to_write;
 	WaSaid	   *why_written;
-	Revivals	revivals = {0};
+	Revival    *revivals;
+	int64	   *let;
+	int			nlet = 0;
 	int			ncontacts = 0;
 	int			nfinished = 0;
 	int			nto_write = 0;
@@ -500,39 +493,50 @@ let_go(int limit, const int64 *busy, int nbusy,
 	read_contacts = ncontacts == 0 ||
 		wa_odoo_contacts_now(wa_office_get("odoo_schema"), contacts, ncontacts);
 
-	revivals.ids = palloc(sizeof(int64) * requests.n);
-	revivals.states = palloc(sizeof(char *) * requests.n);
-	revivals.reasons = palloc(sizeof(char *) * requests.n);
-	revivals.details = palloc(sizeof(WaSaid) * requests.n);
-	revivals.numbers = palloc(sizeof(char *) * requests.n);
-	revivals.sources = palloc(sizeof(char *) * requests.n);
+	revivals = palloc(sizeof(Revival) * requests.n);
+	let = palloc(sizeof(int64) * requests.n);
 	for (int i = 0; i < requests.n; i++)
 	{
 		const WaContactNow *contact = contact_of[i] >= 0 ? &contacts[contact_of[i]] : NULL;
 		int64		message = requests.messages[i];
-		WaReason	reason = retry[i] ? WA_REASON_RETRIED : WA_REASON_RELEASED;
+		Revival    *revival = &revivals[nlet];
 
 		/* these stay: the scheduler still has it, or the number is not known */
 		if (contains(forgotten, nforgotten, message) || (contact && !read_contacts))
 			continue;
 		finished[nfinished++] = requests.ids[i];
-		if (!wanted[i] || contains(revivals.ids, revivals.n, message) || contains(to_write, nto_write, message))
+		if (!wanted[i] || contains(let, nlet, message) || contains(to_write, nto_write, message))
 			continue;
 		if (unwritten[i])
 		{
 			to_write[nto_write] = message;
 			why_written[nto_write++] = asked_by(retry[i], requests.roles[i]);
+			continue;
 		}
-		else if (contact && contact->state == WA_CONTACT_GONE)
-			revive(&revivals, message, WA_STATE_SKIPPED, WA_REASON_NO_RECIPIENT,
-				   wa_say(WA_SAY_CONTACT_GONE), NULL);
+		let[nlet++] = message;
+		memset(revival, 0, sizeof(*revival));
+		revival->id = message;
+		revival->state = WA_STATE_SKIPPED;
+		if (contact && contact->state == WA_CONTACT_GONE)
+		{
+			revival->reason = WA_REASON_NO_RECIPIENT;
+			revival->detail = wa_say(WA_SAY_CONTACT_GONE);
+		}
 		else if (contact && contact->state == WA_CONTACT_NO_NUMBER)
-			revive(&revivals, message, WA_STATE_SKIPPED, WA_REASON_NO_NUMBER, why_no_number(contact), NULL);
+		{
+			revival->reason = WA_REASON_NO_NUMBER;
+			revival->detail = why_no_number(contact);
+		}
 		else
-			revive(&revivals, message, WA_STATE_QUEUED, reason,
-				   asked_by(retry[i], requests.roles[i]), contact);
+		{
+			revival->state = WA_STATE_QUEUED;
+			revival->reason = retry[i] ? WA_REASON_RETRIED : WA_REASON_RELEASED;
+			revival->detail = asked_by(retry[i], requests.roles[i]);
+			revival->number = contact ? contact->number : NULL;
+			revival->source = contact ? contact->source : NULL;
+		}
 	}
-	write_revivals(&revivals, revived, nrevived);
+	write_revivals(revivals, let, nlet, revived, nrevived);
 	have_written(to_write, why_written, nto_write);
 	*to_be_written = nto_write > 0;
 	done(finished, nfinished);
