@@ -72,9 +72,6 @@ PG_CONFIG  ?= pg_config
 PGXS       := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-# until they are converted: pg/query.h
-src/compose/recheck.o src/compose/recheck.bc src/compose/replace.o src/compose/replace.bc src/compose/custom_again.o src/compose/custom_again.bc: CPPFLAGS += -DWA_ROWS_OF_ALL
-
 all: sicantik_wa_worker.so
 
 WA_STAMPS = sed 's/@WA_SQL_BUILD@/$(WA_SQL_BUILD)/; s/@EXTVERSION@/$(EXTVERSION)/'

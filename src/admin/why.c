@@ -138,49 +138,68 @@ why_refused(const char *kind, const char *status, const char *answer, const char
 		NULL : wa_said_copy(WA_SAID_IN(&verdict.said));
 }
 
+typedef struct Attempt
+{
+	const char *attempt;
+	const char *provider;
+	TimestampTz started_at;
+	TimestampTz finished_at;
+	const char *status;
+	const char *code;
+	const char *outcome;
+	const char *answer;
+	WaSaid		response;		/* the same as a sentence */
+	const char *kind;
+} Attempt;
+
+static const WaColumn attempt_columns[] = {
+	WA_COLUMN(Attempt, text, attempt, "a.attempt::text"),
+	WA_COLUMN(Attempt, text, provider, "a.provider"),
+	WA_COLUMN(Attempt, time, started_at, "a.started_at"),
+	WA_COLUMN(Attempt, time, finished_at, "a.finished_at"),
+	WA_COLUMN(Attempt, text, status, "a.http_status::text"),
+	WA_COLUMN(Attempt, text, code, "a.provider_code"),
+	WA_COLUMN(Attempt, text, outcome, "a.outcome"),
+	WA_COLUMN(Attempt, text, answer, "a.response"),
+	WA_SAID_COLUMNS(Attempt, response),
+	WA_COLUMN(Attempt, text, kind, "(SELECT p.kind FROM wa.provider AS p WHERE p.name = a.provider)"),
+};
+static const WaRowType told_attempt_row = WA_ROW_TYPE(Attempt, attempt_columns);
+
 static void
 tell_attempts(WaStory *story, int64 id)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT attempt::text, provider, started_at, finished_at, http_status::text, provider_code,"
-					 " outcome, response, response_said, (SELECT p.kind FROM wa.provider AS p WHERE p.name = a.provider)"
-					 " FROM wa.attempt AS a WHERE message_id = $1 ORDER BY attempt");
+		WA_STATEMENT_OF(&told_attempt_row, "SELECT {columns} FROM wa.attempt AS a WHERE message_id = $1 ORDER BY attempt");
 	WaArgs		args = {0};
-	WaRows		rows;
+	Attempt    *attempts;
+	int			n;
 
 	wa_arg_int8(&args, id);
-	rows = wa_query(&read, &args);
-	for (uint64 i = 0; i < rows.n; i++)
+	attempts = wa_rows_read(wa_query(&read, &args), &told_attempt_row, &n);
+	for (int i = 0; i < n; i++)
 	{
-		char	   *status = wa_row_text(rows, i, 5);
-		char	   *code = wa_row_text(rows, i, 6);
-		char	   *answer = wa_row_text(rows, i, 8);
-		char	   *provider = wa_row_text(rows, i, 2);
-		WaSaid		said;
+		const Attempt *a = &attempts[i];
+		const char *response = wa_story_stored(story, a->response);
 		const char *why;
 		char	   *what;
 
 		/* before a failover: only that it may have happened is known */
-		if (provider[0] == '\0')
+		if (a->provider[0] == '\0')
 		{
-			wa_story_tell(story, wa_row_timestamptz(rows, i, 3),
-						  wa_say(WA_SAY_ATTEMPT_ELSEWHERE, wa_row_text(rows, i, 1),
-								 wa_story_stored(story, wa_row_said(rows, i, 8))));
+			wa_story_tell(story, a->started_at, wa_say(WA_SAY_ATTEMPT_ELSEWHERE, a->attempt, response));
 			continue;
 		}
 		/* without an HTTP status the answer is a sentence of ours */
-		said = status ? why_refused(wa_row_text(rows, i, 10), status, answer, wa_row_text(rows, i, 7)) : wa_row_said(rows, i, 8);
-		why = wa_story_stored(story, said);
-		what = psprintf("%s%s%s%s%s%s%s", wa_story_outcome(story, wa_row_text(rows, i, 7)),
-						status ? ", HTTP " : "", status ? status : "",
-						code ? ", " : "", code ? code : "",
+		why = a->status ? wa_story_stored(story, why_refused(a->kind, a->status, a->answer, a->outcome)) : response;
+		what = psprintf("%s%s%s%s%s%s%s", wa_story_outcome(story, a->outcome),
+						a->status ? ", HTTP " : "", a->status ? a->status : "",
+						a->code ? ", " : "", a->code ? a->code : "",
 						why ? ": " : "", why ? why : "");
 
-		wa_story_tell(story, wa_row_timestamptz(rows, i, 3),
-					  wa_say(WA_SAY_ATTEMPT, wa_row_text(rows, i, 1), provider, what));
-		if (status && answer && answer[0])
-			wa_story_tell(story, wa_row_isnull(rows, i, 4) ? 0 : wa_row_timestamptz(rows, i, 4),
-						  wa_say(WA_SAY_ANSWER, wa_story_stored(story, wa_row_said(rows, i, 8))));
+		wa_story_tell(story, a->started_at, wa_say(WA_SAY_ATTEMPT, a->attempt, a->provider, what));
+		if (a->status && a->answer && a->answer[0])
+			wa_story_tell(story, a->finished_at, wa_say(WA_SAY_ANSWER, response));
 	}
 }
 

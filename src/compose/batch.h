@@ -92,6 +92,9 @@ typedef struct WaFailure
 typedef struct WaOutcomeRow
 {
 	const WaEvent *event;
+	int64		event_id;		/* what is written */
+	const char *relation;
+	int64		record_id;
 	const char *scenario;
 	const char *outcome;
 	const char *detail;

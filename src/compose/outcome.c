@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "compose/batch.h"
-#include "pg/query.h"
+#include "pg/columns.h"
 
 /*
  * Note why an event made no message.
@@ -20,11 +20,24 @@ wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	WaOutcomeRow *row = palloc(sizeof(WaOutcomeRow));
 
 	row->event = event;
+	row->event_id = event->id;
+	row->relation = event->relation;
+	row->record_id = event->record_id;
 	row->scenario = scenario ? scenario->key : NULL;
 	row->outcome = outcome;
 	row->detail = detail;
 	batch->outcomes = lappend(batch->outcomes, row);
 }
+
+static const WaColumn outcome_columns[] = {
+	WA_COLUMN(WaOutcomeRow, int8, event_id, "event_id"),
+	WA_COLUMN(WaOutcomeRow, text, relation, "relation"),
+	WA_COLUMN(WaOutcomeRow, int8, record_id, "record_id"),
+	WA_COLUMN(WaOutcomeRow, text, scenario, "scenario"),
+	WA_COLUMN(WaOutcomeRow, text, outcome, "outcome"),
+	WA_COLUMN(WaOutcomeRow, text, detail, "detail"),
+};
+static const WaRowType outcome_row = WA_ROW_TYPE(WaOutcomeRow, outcome_columns);
 
 /*
  * Write down those of the batch.
@@ -33,36 +46,15 @@ void
 wa_compose_write_outcomes(WaBatch *batch)
 {
 	static WaStatement insert =
-		WA_STATEMENT("INSERT INTO wa.event_outcome (event_id, relation, record_id, scenario, outcome, detail)"
-					 " SELECT * FROM unnest($1, $2, $3, $4, $5, $6)");
+		WA_STATEMENT_OF(&outcome_row, "INSERT INTO wa.event_outcome ({members}) SELECT * FROM unnest({arrays})");
 	int			n = list_length(batch->outcomes);
-	int64	   *ids[2];
-	const char **texts[4];
+	WaOutcomeRow *rows = palloc(sizeof(WaOutcomeRow) * Max(n, 1));
 	WaArgs		args = {0};
-	ListCell   *cell;
-	int			i = 0;
 
 	if (n == 0)
 		return;
-	for (int k = 0; k < 2; k++)
-		ids[k] = palloc(sizeof(int64) * n);
-	for (int k = 0; k < 4; k++)
-		texts[k] = palloc(sizeof(char *) * n);
-	foreach(cell, batch->outcomes)
-	{
-		WaOutcomeRow *row = lfirst(cell);
-
-		ids[0][i] = row->event->id;
-		ids[1][i] = row->event->record_id;
-		texts[0][i] = row->event->relation;
-		texts[1][i] = row->scenario;
-		texts[2][i] = row->outcome;
-		texts[3][i++] = row->detail;
-	}
-	wa_arg_int8_array(&args, ids[0], n);
-	wa_arg_text_array(&args, texts[0], n);
-	wa_arg_int8_array(&args, ids[1], n);
-	for (int k = 1; k < 4; k++)
-		wa_arg_text_array(&args, texts[k], n);
+	for (int i = 0; i < n; i++)
+		rows[i] = *(WaOutcomeRow *) list_nth(batch->outcomes, i);
+	wa_arg_rows(&args, &outcome_row, rows, n);
 	wa_query(&insert, &args);
 }

@@ -19,7 +19,7 @@
 #include "compose/known.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
-#include "pg/query.h"
+#include "pg/columns.h"
 #include "pg/subtransaction.h"
 #include "queue/once.h"
 
@@ -31,33 +31,40 @@ typedef struct Questions
 	WaWaiting  *waiting;
 } Questions;
 
-/* Columns of the statement below. */
-enum
+/* What is read of a message that waits. */
+typedef struct Row
 {
-	M_ID = 1, M_MODEL, M_RECORD, M_STILL, M_SCENARIO, M_NUMBER, M_SOURCE, M_PARTNER,
-	M_CHANGE, M_PARAMS, M_EXPIRES, M_EVENT, M_TOLD, M_IN_DOUBT, M_KEYS, M_OTHERS
-};
+	WaWaiting	waiting;
+	const char *scenario;
+	const char *change;
+	WaTexts		keys;
+	WaTexts		others;
+} Row;
 
-static void
-read_waiting(WaWaiting *waiting, uint64 row, int place)
-{
-	waiting->id = wa_row_int8(row, M_ID);
-	waiting->place = place;
-	waiting->still = WA_STILL_FALSE;
-	waiting->model = wa_row_text(row, M_MODEL);
-	waiting->precondition = wa_row_text(row, M_STILL);
-	waiting->partner_id = wa_row_int8(row, M_PARTNER);
-	waiting->number = wa_row_text(row, M_NUMBER);
-	waiting->number_source = wa_row_text(row, M_SOURCE);
-	waiting->params = wa_row_text(row, M_PARAMS);
-	waiting->record_id = wa_row_int8(row, M_RECORD);
-	waiting->event_id = wa_row_int8(row, M_EVENT);
-	waiting->expires_at = wa_row_timestamptz(row, M_EXPIRES);
-	waiting->told_at = wa_row_timestamptz(row, M_TOLD);
-	waiting->in_doubt = wa_row_bool(row, M_IN_DOUBT);
-	waiting->keys = wa_row_text_array(row, M_KEYS, &waiting->nkeys);
-	waiting->others = wa_row_text_array(row, M_OTHERS, &waiting->nothers);
-}
+static const WaColumn waiting_columns[] = {
+	WA_COLUMN(Row, int8, waiting.id, "m.id"),
+	WA_COLUMN(Row, text, waiting.model, "m.res_model"),
+	WA_COLUMN(Row, int8, waiting.record_id, "m.res_id"),
+	WA_COLUMN(Row, json, waiting.precondition, "m.precondition"),
+	WA_COLUMN(Row, text, scenario, "m.scenario"),
+	WA_COLUMN(Row, text, waiting.number, "m.number"),
+	WA_COLUMN(Row, text, waiting.number_source, "m.number_source"),
+	WA_COLUMN(Row, int8, waiting.partner_id, "m.partner_id"),
+	WA_COLUMN(Row, json, change, "m.change"),
+	WA_COLUMN(Row, json, waiting.params, "m.params"),
+	WA_COLUMN(Row, time, waiting.expires_at, "m.expires_at"),
+	WA_COLUMN(Row, int8, waiting.event_id, "m.event_id"),
+	WA_COLUMN(Row, time, waiting.told_at,
+			  "(SELECT min(o.announced_at) FROM wa.announced AS o WHERE o.message_id = m.id)"),
+	WA_COLUMN(Row, boolean, waiting.in_doubt, "m.repeats > 0"),
+	WA_COLUMN(Row, texts, keys,
+			  "ARRAY(SELECT o.key FROM wa.announced AS o WHERE o.message_id = m.id ORDER BY o.key)"),
+	WA_COLUMN(Row, texts, others, "CASE WHEN m.change ->> 'to' = 'applicant' THEN"
+			  " ARRAY(SELECT o.scenario FROM wa.message AS o WHERE o.res_id = m.res_id AND o.res_model = m.res_model"
+			  " AND o.event_id = m.event_id AND o.id <> m.id AND o.change ->> 'to' = 'applicant'"
+			  " AND o.scenario IS NOT NULL AND o.state NOT IN " WA_SQL_STATES(WA_SAYS_NOTHING) ") END"),
+};
+static const WaRowType waiting_row = WA_ROW_TYPE(Row, waiting_columns);
 
 /*
  * The waiting ones of these messages; what has nothing to be asked about is
@@ -67,49 +74,46 @@ static void
 read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaStill *results)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT m.id, m.res_model, m.res_id, m.precondition::text, m.scenario, m.number, m.number_source,"
-					 " m.partner_id, m.change::text, m.params::text, m.expires_at, m.event_id,"
-					 " (SELECT min(o.announced_at) FROM wa.announced AS o WHERE o.message_id = m.id),"
-					 " m.repeats > 0, ARRAY(SELECT o.key FROM wa.announced AS o WHERE o.message_id = m.id ORDER BY o.key),"
-					 " CASE WHEN m.change ->> 'to' = 'applicant' THEN"
-					 " ARRAY(SELECT o.scenario FROM wa.message AS o WHERE o.res_id = m.res_id AND o.res_model = m.res_model"
-					 " AND o.event_id = m.event_id AND o.id <> m.id AND o.change ->> 'to' = 'applicant'"
-					 " AND o.scenario IS NOT NULL AND o.state NOT IN " WA_SQL_STATES(WA_SAYS_NOTHING) ") END"
-					 " FROM wa.message AS m WHERE m.id = ANY ($1) AND (m.state = " WA_SQL_STATE(QUEUED) " AND NOT $2"
-					 " OR m.state = " WA_SQL_STATE(SKIPPED) " AND m.reason = " WA_SQL_REASON(NO_NUMBER) " AND $2)");
+		WA_STATEMENT_OF(&waiting_row, "SELECT {columns}"
+						" FROM wa.message AS m WHERE m.id = ANY ($1) AND (m.state = " WA_SQL_STATE(QUEUED) " AND NOT $2"
+						" OR m.state = " WA_SQL_STATE(SKIPPED) " AND m.reason = " WA_SQL_REASON(NO_NUMBER) " AND $2)");
 	WaArgs		args = {0};
-	uint64		rows;
+	Row		   *rows;
+	int			nrows;
 
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_bool(&args, skipped);
-	rows = wa_query(&read, &args);
-	for (uint64 r = 0; r < rows; r++)
+	rows = wa_rows_read(wa_query(&read, &args), &waiting_row, &nrows);
+	for (int r = 0; r < nrows; r++)
 	{
-		int64		id = wa_row_int8(r, M_ID);
-		const char *key = wa_row_text(r, M_SCENARIO);
-		const WaScenario *scenario = wa_compose_find_scenario(&questions->batch, key);
+		const Row  *row = &rows[r];
+		const WaScenario *scenario = wa_compose_find_scenario(&questions->batch, row->scenario);
 		WaWaiting  *waiting = &questions->waiting[questions->nwaiting];
 		int			place = 0;
 
-		while (place < n && ids[place] != id)
+		while (place < n && ids[place] != row->waiting.id)
 			place++;
 		if (place == n)
 			continue;
 		results[place] = WA_STILL_TRUE;
+		*waiting = row->waiting;
+		waiting->place = place;
+		waiting->still = WA_STILL_FALSE;
+		waiting->keys = row->keys.list;
+		waiting->nkeys = row->keys.n;
+		waiting->others = row->others.list;
+		waiting->nothers = row->others.n;
 		if (scenario && wa_compose_is_built_in(scenario))
-			waiting->event = wa_compose_change_read(wa_row_text(r, M_CHANGE), wa_row_int8(r, M_EVENT),
-													&waiting->to_applicant);
+			waiting->event = wa_compose_change_read(row->change, waiting->event_id, &waiting->to_applicant);
 		if (waiting->event)
-			waiting->later = wa_compose_change_read_later(wa_row_text(r, M_CHANGE), &waiting->nlater);
-		else if (key == NULL)
+			waiting->later = wa_compose_change_read_later(row->change, &waiting->nlater);
+		else if (row->scenario == NULL)
 			continue;
 		waiting->scenario = scenario;
 		waiting->composer = waiting->event ? scenario->composer : &wa_compose_custom;
 		waiting->unreached = skipped;
-		read_waiting(waiting, r, place);
 		questions->nwaiting++;
 	}
-	SPI_freetuptable(SPI_tuptable);
 }
 
 /* One question to scenarios whose composer has the same function. */
@@ -246,21 +250,21 @@ wa_compose_recheck_keep_unreached(const int64 *ids, int n)
 		WA_STATEMENT("SELECT id, change::text, expires_at FROM wa.message WHERE id = ANY ($1)");
 	WaNewMessage *messages = palloc0(sizeof(WaNewMessage) * Max(n, 1));
 	WaArgs		args = {0};
-	int			rows;
+	WaRows		rows;
 
 	if (n == 0)
 		return;
 	wa_arg_int8_array(&args, ids, n);
-	rows = (int) wa_query(&read, &args);
-	for (int i = 0; i < rows; i++)
+	rows = wa_query(&read, &args);
+	for (uint64 i = 0; i < rows.n; i++)
 	{
-		messages[i].id = wa_row_int8(i, 1);
-		messages[i].change = wa_row_text(i, 2);
-		messages[i].expires_at = wa_row_timestamptz(i, 3);
+		messages[i].id = wa_row_int8(rows, i, 1);
+		messages[i].change = wa_row_text(rows, i, 2);
+		messages[i].expires_at = wa_row_timestamptz(rows, i, 3);
 		messages[i].state = WA_STATE_SKIPPED;
 		messages[i].reason = WA_REASON_NO_NUMBER;
 	}
-	wa_compose_unreached_keep(messages, rows);
+	wa_compose_unreached_keep(messages, (int) rows.n);
 	/* what was to be said of later changes has become messages like these */
 	wa_queue_drop_later(ids, n);
 }

@@ -363,7 +363,7 @@ wa_compose_waiting_join(WaWaiting **list, int n)
 	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
 	WaArgs		args = {0};
-	uint64		rows;
+	WaRows		rows;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -385,25 +385,18 @@ wa_compose_waiting_join(WaWaiting **list, int n)
 	wa_arg_text_array(&args, scenarios, n);
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&find, &args);
-	for (uint64 r = 0; r < rows; r++)
+	for (uint64 r = 0; r < rows.n; r++)
 	{
 		int			nkeys;
-		char	  **keys = wa_row_text_array(r, 5, &nkeys);
+		char	  **keys = wa_row_text_array(rows, r, 5, &nkeys);
 
-		add_joined(list[wa_row_int8(r, 1) - 1], wa_row_int8(r, 2), wa_row_int8(r, 3),
-				   wa_row_int8(r, 4), keys, nkeys);
+		add_joined(list[wa_row_int8(rows, r, 1) - 1], wa_row_int8(rows, r, 2), wa_row_int8(rows, r, 3),
+				   wa_row_int8(rows, r, 4), keys, nkeys);
 	}
-	SPI_freetuptable(SPI_tuptable);
+	wa_rows_free(rows);
 }
 
 /* ---- scenarios of the DBA's own ---- */
-
-/* Columns of the statement below. */
-enum
-{
-	M_SCENARIO = 1, M_TEMPLATE, M_PARTNER, M_PARAMS, M_BODY, M_MODEL, M_RECORD,
-	M_PRIORITY, M_OPT_IN, M_POLICY, M_FALLBACK, M_WHEN_PACED, M_EXPIRES, M_EVENT, M_STILL
-};
 
 /*
  * The same message to the number that its contact has now.  Returns false if
@@ -412,32 +405,11 @@ enum
 bool
 wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
 {
-	static WaStatement read =
-		WA_STATEMENT("SELECT scenario, template_key, partner_id, params::text, body, res_model, res_id, priority,"
-					 " requires_opt_in, unknown_policy, fallback, fallback_when_paced, expires_at, event_id, precondition::text"
-					 " FROM wa.message WHERE id = $1 AND state = " WA_SQL_STATE(QUEUED));
 	Successor	successor = {.old = id,.why = why,.keeps_keys = true};
 	WaNewMessage *message = &successor.message;
-	WaArgs		args = {0};
 
-	wa_arg_int8(&args, id);
-	if (wa_query(&read, &args) == 0)
+	if (!wa_queue_read_kept(id, message))
 		return false;
-	message->scenario = wa_row_text(0, M_SCENARIO);
-	message->template_key = wa_row_text(0, M_TEMPLATE);
-	message->partner_id = wa_row_int8(0, M_PARTNER);
-	message->params = wa_row_text(0, M_PARAMS);
-	message->body = wa_row_text(0, M_BODY);
-	message->res_model = wa_row_text(0, M_MODEL);
-	message->res_id = wa_row_int8(0, M_RECORD);
-	message->priority = wa_row_text(0, M_PRIORITY);
-	message->requires_opt_in = wa_row_bool(0, M_OPT_IN);
-	message->unknown_policy = wa_row_text(0, M_POLICY);
-	message->fallback = wa_row_bool(0, M_FALLBACK);
-	message->fallback_when_paced = wa_row_bool(0, M_WHEN_PACED);
-	message->expires_at = wa_row_timestamptz(0, M_EXPIRES);
-	message->event_id = wa_row_int8(0, M_EVENT);
-	message->precondition = wa_row_text(0, M_STILL);
 	message->state = WA_STATE_QUEUED;
 	message->number = contact->number;
 	message->number_source = contact->number_source;

@@ -31,7 +31,7 @@
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
-#include "pg/query.h"
+#include "pg/columns.h"
 #include "pg/subtransaction.h"
 
 #define ROWS_AT_ONCE	200
@@ -120,40 +120,34 @@ too_many(const WaScenario *scenario)
 	return ++counts[i].messages > scenario->max_per_transaction;
 }
 
+static const WaColumn unwritten_columns[] = {
+	WA_COLUMN(Unwritten, int8, id, "m.id"),
+	WA_COLUMN(Unwritten, text, scenario, "m.scenario"),
+	WA_COLUMN(Unwritten, text, template_key, "m.template_key"),
+	WA_COLUMN(Unwritten, int8, partner_id, "m.partner_id"),
+	WA_COLUMN(Unwritten, json, params, "m.params"),
+	WA_COLUMN(Unwritten, text, model, "m.res_model"),
+	WA_COLUMN(Unwritten, int8, record_id, "m.res_id"),
+	WA_COLUMN(Unwritten, int8, event_id, "m.event_id"),
+	WA_COLUMN(Unwritten, boolean, expired, "m.expires_at <= clock_timestamp()"),
+	WA_COLUMN(Unwritten, text, setting, "u.setting"),
+};
+static const WaRowType unwritten_row = WA_ROW_TYPE(Unwritten, unwritten_columns);
+
 static int
 read_unwritten(Unwritten **list)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT m.id, m.scenario, m.template_key, m.partner_id, m.params::text, m.res_model, m.res_id,"
-					 " m.event_id, coalesce(m.expires_at <= clock_timestamp(), false), u.setting"
-					 " FROM wa.unwritten AS u JOIN wa.message AS m ON m.id = u.message_id"
-					 " WHERE m.state = " WA_SQL_STATE(HELD) " AND m.body IS NULL"
-					 " AND (u.setting = '' OR EXISTS (SELECT FROM wa.setting AS s WHERE s.name = u.setting))"
-					 " ORDER BY m.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED");
+		WA_STATEMENT_OF(&unwritten_row, "SELECT {columns}"
+						" FROM wa.unwritten AS u JOIN wa.message AS m ON m.id = u.message_id"
+						" WHERE m.state = " WA_SQL_STATE(HELD) " AND m.body IS NULL"
+						" AND (u.setting = '' OR EXISTS (SELECT FROM wa.setting AS s WHERE s.name = u.setting))"
+						" ORDER BY m.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED");
 	WaArgs		args = {0};
-	WaRows		rows;
 	int			n;
 
 	wa_arg_int8(&args, ROWS_AT_ONCE);
-	rows = wa_query(&read, &args);
-	n = (int) rows.n;
-	*list = palloc0(sizeof(Unwritten) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		Unwritten  *u = &(*list)[i];
-
-		u->id = wa_row_int8(rows, i, 1);
-		u->scenario = wa_row_text(rows, i, 2);
-		u->template_key = wa_row_text(rows, i, 3);
-		u->partner_id = wa_row_int8(rows, i, 4);
-		u->params = wa_row_text(rows, i, 5);
-		u->model = wa_row_text(rows, i, 6);
-		u->record_id = wa_row_int8(rows, i, 7);
-		u->event_id = wa_row_int8(rows, i, 8);
-		u->expired = wa_row_bool(rows, i, 9);
-		u->setting = wa_row_text(rows, i, 10);
-	}
-	wa_rows_free(rows);
+	*list = wa_rows_read(wa_query(&read, &args), &unwritten_row, &n);
 	return n;
 }
 

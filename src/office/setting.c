@@ -73,8 +73,6 @@ wa_office_get_row(const char *name)
 {
 	static WaStatement get =
 		WA_STATEMENT("SELECT value FROM wa.setting WHERE name = $1");
-	SPITupleTable *callers = SPI_tuptable;
-	uint64		processed = SPI_processed;
 	char	   *value = NULL;
 	WaArgs		args = {0};
 	WaRows		rows;
@@ -84,10 +82,6 @@ wa_office_get_row(const char *name)
 	if (rows.n > 0)
 		value = wa_row_text(rows, 0, 1);
 	wa_rows_free(rows);
-
-	/* the caller may be in the middle of a result of its own */
-	SPI_tuptable = callers;
-	SPI_processed = processed;
 	return value;
 }
 

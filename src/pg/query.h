@@ -66,9 +66,4 @@ extern PGDLLEXPORT WaRows wa_query_snapshot(WaStatement *statement, WaArgs *args
 extern PGDLLEXPORT WaRows wa_query_what_was_read(WaStatement *statement, WaArgs *args);
 extern PGDLLEXPORT Portal wa_query_cursor(WaStatement *statement, WaArgs *args);
 
-#ifdef WA_ROWS_OF_ALL
-#define wa_query(statement, args)			wa_rows_n(wa_query(statement, args))
-#define wa_query_snapshot(statement, args)	wa_rows_n(wa_query_snapshot(statement, args))
-#endif
-
 #endif							/* SICANTIK_WA_QUERY_H */

@@ -44,23 +44,4 @@ extern PGDLLEXPORT char **wa_row_text_array(WaRows rows, uint64 row, int column,
 extern char **wa_row_texts_of(Datum array, int *n);
 extern Datum wa_row_datum(WaRows rows, uint64 row, int column);
 
-/* Before it was so: src/compose/ until it is converted. */
-#ifdef WA_ROWS_OF_ALL
-static inline uint64
-wa_rows_n(WaRows rows)
-{
-	return rows.n;
-}
-#define wa_row_text(row, column)			wa_row_text(wa_rows_of_spi(), row, column)
-#define wa_row_int8(row, column)			wa_row_int8(wa_rows_of_spi(), row, column)
-#define wa_row_int4(row, column)			wa_row_int4(wa_rows_of_spi(), row, column)
-#define wa_row_bool(row, column)			wa_row_bool(wa_rows_of_spi(), row, column)
-#define wa_row_float8(row, column)			wa_row_float8(wa_rows_of_spi(), row, column)
-#define wa_row_timestamptz(row, column)		wa_row_timestamptz(wa_rows_of_spi(), row, column)
-#define wa_row_oid(row, column)				wa_row_oid(wa_rows_of_spi(), row, column)
-#define wa_row_tid(row, column)				wa_row_tid(wa_rows_of_spi(), row, column)
-#define wa_row_isnull(row, column)			wa_row_isnull(wa_rows_of_spi(), row, column)
-#define wa_row_text_array(row, column, n)	wa_row_text_array(wa_rows_of_spi(), row, column, n)
-#endif
-
 #endif							/* SICANTIK_WA_ROWS_H */

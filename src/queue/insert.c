@@ -30,6 +30,13 @@ static const WaColumn message_columns[] = {
 };
 static const WaRowType message_row = WA_ROW_TYPE(WaNewMessage, message_columns);
 
+static const WaColumn kept_columns[] = {
+#define KEPT_AS(type, name, sql)	WA_COLUMN_LINE(WaNewMessage, type, name, #name)
+#define OWN_AS(type, name, sql)
+#include "queue/message.def"
+};
+static const WaRowType kept_row = WA_ROW_TYPE(WaNewMessage, kept_columns);
+
 /*
  * Draw ids; callers that need them before the rows are written call this first.
  */
@@ -215,4 +222,23 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	wa_wake_at_commit();
+}
+
+/*
+ * What a message that waits hands on to the one that takes its place: the
+ * columns that message.def calls KEPT.  False if it does not wait any more.
+ */
+bool
+wa_queue_read_kept(int64 id, WaNewMessage *message)
+{
+	static WaStatement read =
+		WA_STATEMENT_OF(&kept_row, "SELECT {columns} FROM wa.message WHERE id = $1 AND state = " WA_SQL_STATE(QUEUED));
+	WaArgs		args = {0};
+	WaRows		rows;
+
+	wa_arg_int8(&args, id);
+	rows = wa_query(&read, &args);
+	if (rows.n > 0)
+		wa_row_read(rows, 0, &kept_row, message);
+	return rows.n > 0;
 }

@@ -89,6 +89,7 @@ extern int	wa_queue_purge(void);
 /* insert.c */
 extern PGDLLEXPORT void wa_queue_insert(WaNewMessage *messages, int n);
 extern PGDLLEXPORT void wa_queue_assign_ids(WaNewMessage *messages, int n);
+extern bool wa_queue_read_kept(int64 id, WaNewMessage *message);
 extern PGDLLEXPORT WaReason wa_queue_reason_of(WaNobody nobody);
 
 /* replace.c */
