@@ -82,7 +82,7 @@ sub sentences_in
 		{
 			my $whole = normalized($text);
 			my @texts =
-				$in{WA_STATEMENT} || $whole =~ /^ *(?:WITH|SELECT) \w.* (?:FROM|AS) |^ (?:WHEN|ELSE) / ? quoted_in_sql($whole)
+				$in{WA_STATEMENT} || $in{WA_STATEMENT_OF} || $whole =~ /^ *(?:WITH|SELECT) \w.* (?:FROM|AS) |^ (?:WHEN|ELSE) / ? quoted_in_sql($whole)
 			  : ($in{errmsg} || $in{errmsg_plural}) && !$options{errors} ? ()
 			  : is_sentence($whole) ? ($whole)
 			  : ();
