@@ -64,7 +64,7 @@ wa_sql_determine_provider(PG_FUNCTION_ARGS)
 	if (!wa_route_load_facts(&route, 1, odoo.schema, &locked, NULL))
 		wa_call_table_locked(locked);
 	if (route.number == NULL)
-		reason = psprintf("no message: no usable number in %s", recipient->tried);
+		reason = psprintf("no message: no usable number in %s", recipient->tried ? wa_said_english(recipient->tried) : "");
 	else if (route.refusal)
 		reason = psprintf("no message: %s", wa_said_english(route.refusal));
 	else

@@ -70,12 +70,12 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route, WaSaid *obstacle)
 		wa_call_table_locked(locked ? locked : "res_partner");
 	if (route->refusal)
 	{
-		hinder(story, obstacle, wa_said_quote(wa_story_stored(story, route->refusal)));
+		hinder(story, obstacle, wa_said_quote(wa_story_words(story, route->refusal)));
 		return;
 	}
 	wa_story_tell(story, 0, route->in_window ? wa_say(WA_SAY_WINDOW_OPEN) : wa_say(WA_SAY_WINDOW_CLOSED));
 	wa_route_decide(route, &providers, batch->mappings, batch->nmappings, NULL);
-	wa_story_tell(story, 0, wa_say(WA_SAY_ROUTE, wa_story_stored(story, route->reason)));
+	wa_story_tell(story, 0, wa_say(WA_SAY_ROUTE, wa_story_words(story, route->reason)));
 	if (route->provider && route->use_window)
 		wa_story_tell(story, 0, wa_say(WA_SAY_WINDOW_USED));
 }
@@ -141,7 +141,7 @@ tell_verdict(WaStory *story, WaSaid obstacle, const WaRoute *route)
 	switch (identity.mode)
 	{
 		case WA_MODE_STOPPED:
-			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_STOPPED, wa_story_stored(story, identity.why)));
+			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_STOPPED, wa_story_words(story, identity.why)));
 			break;
 		case WA_MODE_OBSERVE:
 			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_OBSERVE));
@@ -188,7 +188,7 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 		return;
 	}
 	if (recipient->note)
-		wa_story_tell(story, 0, wa_say(WA_SAY_NOTE, wa_story_phrase(story, recipient->note)));
+		wa_story_tell(story, 0, wa_say(WA_SAY_NOTE, recipient->note));
 	route.number = recipient->number;
 	route.partner_id = partner_id;
 	route.template_key = key;
@@ -196,11 +196,11 @@ explain(WaStory *story, const char *key, int64 partner_id, Jsonb *params, int64 
 	if (recipient->number)
 	{
 		wa_story_tell(story, 0, wa_say(WA_SAY_NUMBER_CHOSEN, recipient->number,
-									   wa_story_phrase(story, recipient->number_source)));
+									   wa_story_source(story, recipient->number_source)));
 		explain_route(story, &batch, &route, &obstacle);
 	}
 	else
-		hinder(story, &obstacle, wa_say(WA_SAY_NO_NUMBER, wa_story_phrase(story, recipient->tried)));
+		hinder(story, &obstacle, wa_say(WA_SAY_NO_NUMBER, recipient->tried ? recipient->tried : wa_said_quote("")));
 
 	wa_compose_values_from_json(&values, params);
 	wa_compose_values_add(&values, "timestamp", wa_compose_value_time(GetCurrentTimestamp(), batch.time_zone));

@@ -59,8 +59,8 @@ find_messages(WaFindings *findings)
 					 " AND (count(*) < 5 OR count(*) <"
 					 " (SELECT count(*) FROM wa.message AS s WHERE s.state IN " WA_SQL_STATES(WA_SENT)
 					 " AND s.created_at > now() - interval '24 hours')),"
-					 " min(CASE WHEN reason = " WA_SQL_REASON(SETTING_MISSING) " AND body IS NULL THEN " WA_QUEUE_SETTING_OF("detail") " END)"
-					 " FILTER (WHERE NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("detail") "))"
+					 " min(CASE WHEN reason = " WA_SQL_REASON(SETTING_MISSING) " AND body IS NULL THEN " WA_QUEUE_SETTING_OF("detail_said") " END)"
+					 " FILTER (WHERE NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("detail_said") "))"
 					 " FROM wa.message"
 					 " WHERE " NOT_PURGED " AND (state IN " WA_SQL_STATES(WA_WRONG)
 					 " AND created_at > now() - interval '24 hours' OR state = " WA_SQL_STATE(HELD) ")"
@@ -90,7 +90,8 @@ static void
 find_waiting(WaFindings *findings)
 {
 	static WaStatement stuck =
-		WA_STATEMENT("SELECT count(*)::text, min(m.detail) FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
+		WA_STATEMENT("SELECT count(*)::text, (array_agg(m.detail ORDER BY m.id))[1], (array_agg(m.detail_said ORDER BY m.id))[1]"
+					 " FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
 					 " JOIN wa.message AS m ON m.id = r.message_id"
 					 " WHERE m.reason = " WA_SQL_REASON(NO_PROVIDER) " AND m.detail IS NOT NULL HAVING count(*) > 0");
 	WaRows		rows = wa_query(&stuck, NULL);
@@ -100,7 +101,7 @@ find_waiting(WaFindings *findings)
 	else
 		wa_admin_find(findings, WA_WARNING_WAITING, "log: messages waiting", NULL,
 					  wa_say(WA_SAY_WAIT_FOR_PROVIDER, wa_row_text(rows, 0, 1),
-							 wa_story_kept(findings->story, wa_row_text(rows, 0, 2))));
+							 wa_row_said(rows, 0, 2)));
 }
 
 /*
@@ -129,7 +130,8 @@ static void
 find_unreadable(WaFindings *findings)
 {
 	static WaStatement stuck =
-		WA_STATEMENT("SELECT count(*)::text, min(m.detail) FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
+		WA_STATEMENT("SELECT count(*)::text, (array_agg(m.detail ORDER BY m.id))[1], (array_agg(m.detail_said ORDER BY m.id))[1]"
+					 " FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
 					 " JOIN wa.message AS m ON m.id = r.message_id"
 					 " WHERE m.state = " WA_SQL_STATE(QUEUED) " AND m.reason = " WA_SQL_REASON(FACTS_UNREADABLE) " HAVING count(*) > 0");
 	WaRows		rows = wa_query(&stuck, NULL);
@@ -138,7 +140,7 @@ find_unreadable(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: Odoo's tables", NULL, NULL);
 	else
 	{
-		WaSaid		why = wa_story_kept(findings->story, wa_row_text(rows, 0, 2));
+		WaSaid		why = wa_row_said(rows, 0, 2);
 
 		wa_admin_find(findings, WA_ERROR_UNREADABLE, "log: Odoo's tables",
 					  wa_say(WA_SAY_MEND_WHAT_THEY_WAIT_FOR, why),
@@ -263,8 +265,8 @@ static void
 find_dead_letters(WaFindings *findings)
 {
 	static WaStatement dead =
-		WA_STATEMENT("SELECT count(*)::text, (SELECT error FROM wa.dead_letter ORDER BY id DESC LIMIT 1)"
-					 " FROM wa.dead_letter");
+		WA_STATEMENT("SELECT count(*)::text, (SELECT error FROM wa.dead_letter ORDER BY id DESC LIMIT 1),"
+					 " (SELECT error_said FROM wa.dead_letter ORDER BY id DESC LIMIT 1) FROM wa.dead_letter");
 	char	   *n;
 	bool		none;
 	WaRows		rows = wa_query(&dead, NULL);
@@ -278,7 +280,7 @@ find_dead_letters(WaFindings *findings)
 	else
 		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters",
 					  wa_said_statement("SELECT * FROM wa.dead_letter ORDER BY id"),
-					  wa_say(WA_SAY_DEAD_LETTERS, n, wa_story_kept(findings->story, wa_row_text(rows, 0, 2))));
+					  wa_say(WA_SAY_DEAD_LETTERS, n, wa_row_said(rows, 0, 2)));
 }
 
 /* The owner may set the sequence, also to its end. */
@@ -302,8 +304,8 @@ static void
 find_calendar(WaFindings *findings)
 {
 	static WaStatement failed =
-		WA_STATEMENT("SELECT s.key, c.day::text, c.error FROM wa.scenario AS s, LATERAL"
-					 " (SELECT day, error FROM wa.daily_run WHERE scenario = s.key ORDER BY day DESC LIMIT 1) AS c"
+		WA_STATEMENT("SELECT s.key, c.day::text, c.error, c.error_said FROM wa.scenario AS s, LATERAL"
+					 " (SELECT day, error, error_said FROM wa.daily_run WHERE scenario = s.key ORDER BY day DESC LIMIT 1) AS c"
 					 " WHERE s.active AND s.daily_at IS NOT NULL AND c.error IS NOT NULL ORDER BY s.key COLLATE \"C\"");
 	WaRows		rows = wa_query(&failed, NULL);
 
@@ -311,7 +313,7 @@ find_calendar(WaFindings *findings)
 		wa_admin_find(findings, WA_ERROR_CALENDAR, "log: calendar",
 					  wa_said_statement("SELECT wa_run_scenario('%s')", wa_row_text(rows, i, 1)),
 					  wa_say(WA_SAY_DAILY_RUN_FAILED, wa_row_text(rows, i, 1), wa_row_text(rows, i, 2),
-							 wa_story_kept(findings->story, wa_row_text(rows, i, 3))));
+							 wa_row_said(rows, i, 3)));
 	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: calendar", NULL, NULL);
 }

@@ -23,7 +23,7 @@ typedef struct Candidates
 typedef struct Trouble
 {
 	char	   *remarks;		/* all that is worth a word, or NULL */
-	char	   *error;			/* what was wrong last, or NULL */
+	WaSaid		error;			/* what was wrong last, or NULL */
 	char	   *again_at;		/* when it is tested again; NULL: soon */
 } Trouble;
 
@@ -37,7 +37,7 @@ read_trouble(Trouble *trouble, const WaProvider *p, const char *time_zone)
 					 "CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END, 'soon') END,"
 					 " CASE WHEN failed_probes > 0 THEN failed_probes || ' tests have failed' END,"
 					 " 'quota ' || quota_left || ' as of ' || " WA_SQL_TIME("quota_at", "$2") "), ''),"
-					 " last_error, CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END"
+					 " last_error, last_error_said, CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END"
 					 " FROM wa.provider WHERE name = $1");
 	WaArgs		args = {0};
 	WaRows		rows;
@@ -48,8 +48,8 @@ read_trouble(Trouble *trouble, const WaProvider *p, const char *time_zone)
 	if (rows.n == 0)
 		return;
 	trouble->remarks = wa_row_text(rows, 0, 1);
-	trouble->error = wa_row_text(rows, 0, 2);
-	trouble->again_at = wa_row_text(rows, 0, 3);
+	trouble->error = wa_row_said(rows, 0, 2);
+	trouble->again_at = wa_row_text(rows, 0, 4);
 }
 
 static void
@@ -114,7 +114,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 		}
 		else if (p->state == WA_PROVIDER_ERROR)
 			wa_admin_find(findings, WA_ERROR_PROVIDER, item, test,
-						  wa_said_and(trouble.error ? wa_story_kept(findings->story, trouble.error) :
+						  wa_said_and(trouble.error ? trouble.error :
 									  wa_say(WA_SAY_IN_STATE_ERROR),
 									  trouble.again_at ? wa_say(WA_SAY_TESTED_AGAIN_AT, trouble.again_at, p->name) :
 									  wa_say(WA_SAY_TESTED_AGAIN_SOON, p->name)));

@@ -90,7 +90,7 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 		wa_admin_find(findings, WA_FINE, item, NULL, wa_say(WA_SAY_SCENARIO_NOT_ACTIVE));
 		return;
 	}
-	problem = built_in ? NULL : wa_story_kept(findings->story, wa_compose_custom_problem(scenario));
+	problem = built_in ? NULL : wa_compose_custom_problem(scenario);
 	if (problem == NULL)
 		problem = wa_admin_watched_scenario_problem(findings->watched, findings->nwatched, scenario);
 	if (problem)

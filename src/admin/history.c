@@ -49,11 +49,11 @@ add_id(WaIds *ids, const char *text)
 
 /* why: a sentence, if it only counts as locked. */
 static void
-tell_locked(WaSearch *search, const char *name, const char *why)
+tell_locked(WaSearch *search, const char *name, WaSaid why)
 {
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_NOTE, why ?
-						 wa_say(WA_SAY_SEARCH_FAILED, name, wa_story_kept(&search->story, why)) :
+						 wa_say(WA_SAY_SEARCH_FAILED, name, why) :
 						 wa_say(WA_SAY_NOT_SEARCHED, name)));
 }
 
@@ -89,7 +89,7 @@ wa_admin_history_look(WaSearch *search, const char *table, void (*find) (WaSearc
 		return;
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_NOTE, wa_say(WA_SAY_SEARCH_FAILED, table,
-											 wa_story_kept(&search->story, error->message))));
+											 wa_said_of_error(error))));
 }
 
 /*
@@ -101,7 +101,7 @@ wa_admin_history_open(WaSearch *search, WaAppTable *table, const char *name)
 {
 	wa_app_open(table, search->schema, name);
 	if (table->state == WA_APP_LOCKED)
-		tell_locked(search, name, wa_said_english(table->why));
+		tell_locked(search, name, table->why);
 	wa_app_require(table);
 	return table->state == WA_APP_READY;
 }
@@ -332,7 +332,7 @@ find_in_own(WaSearch *search, const void *argument)
 	WaAppRows	rows;
 
 	if (wa_app_open_as(&table, own->schema, own->name, wa_pg_database_owner()) == WA_APP_LOCKED)
-		tell_locked(search, own->relation, wa_said_english(table.why));
+		tell_locked(search, own->relation, table.why);
 	wa_app_require(&table);
 	if (table.state != WA_APP_READY)
 		return;
@@ -456,13 +456,13 @@ tell_refusals(WaSearch *search, const void *argument)
 	}
 	if (locked || !wa_route_load_facts(routes, n, search->schema, &locked, &why))
 	{
-		tell_locked(search, locked, wa_said_english(why));
+		tell_locked(search, locked, why);
 		return;
 	}
 	for (int i = 0; i < n; i++)
 		if (routes[i].refusal)
 		{
-			const char *refusal = wa_story_stored(&search->story, routes[i].refusal);
+			const char *refusal = wa_story_words(&search->story, routes[i].refusal);
 
 			wa_story_tell(&search->story, 0, search->number ?
 						  wa_say(WA_SAY_NUMBER_REFUSED, search->number, refusal) :
@@ -536,7 +536,7 @@ tell_happenings(WaSearch *search, List *unsaid)
 		char	   *id = wa_row_text(rows, i, 3);
 		char	   *first = wa_row_text(rows, i, 4);
 		char	   *second = wa_row_text(rows, i, 5);
-		const char *fifth = wa_story_stored(story, wa_row_said(rows, i, 8));
+		const char *fifth = wa_story_words(story, wa_row_said(rows, i, 8));
 		const char *cause;
 		const char *what;
 		WaSaid		said;
@@ -553,7 +553,7 @@ tell_happenings(WaSearch *search, List *unsaid)
 				break;
 			case 'o':
 				what = psprintf("%s%s%s%s%s (%s %s)", second ? second : "", second ? ": " : "",
-								wa_story_phrase(story, first),
+								wa_story_became(story, first),
 								fifth ? ", " : "", fifth ? fifth : "", wa_row_text(rows, i, 6), wa_row_text(rows, i, 7));
 				said = wa_say(WA_SAY_OUTCOME, id, what);
 				break;

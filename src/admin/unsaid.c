@@ -47,13 +47,13 @@ is_among(const char *key, char **keys, int n)
 static WaSaid
 silent(const WaStory *story, const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
-	const char *why = NULL;
+	WaSaid		why = NULL;
 
 	*nearly = false;
 	if (scenario->composer->silent)
 		why = scenario->composer->silent(scenario, event, nearly);
 	if (why)
-		return wa_story_kept(story, why);
+		return why;
 	if (!scenario->active)
 	{
 		*nearly = true;

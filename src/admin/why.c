@@ -83,15 +83,6 @@ static const WaColumn whole_columns[] = {
 };
 static const WaRowType whole_row = WA_ROW_TYPE(Message, whole_columns);
 
-/* Where a number was taken from, in words; NULL: nobody knows. */
-static const char *
-source_words(const WaStory *story, const char *source)
-{
-	if (source && story->language == WA_ENGLISH && strcmp(source, "given") == 0)
-		return "what the sender gave";
-	return source ? wa_story_phrase(story, source) : NULL;
-}
-
 static void
 tell_origin(WaStory *story, const Message *m)
 {
@@ -110,7 +101,7 @@ tell_origin(WaStory *story, const Message *m)
 	if (m->partner)
 		wa_story_tell(story, at, wa_say(WA_SAY_TO_PARTNER, m->partner));
 	if (m->number)
-		wa_story_tell(story, at, wa_say(WA_SAY_TO_NUMBER, m->number, source_words(story, m->number_source)));
+		wa_story_tell(story, at, wa_say(WA_SAY_TO_NUMBER, m->number, wa_story_source(story, m->number_source)));
 	else
 		wa_story_tell(story, at, m->purged ?
 					  wa_say(WA_SAY_NUMBER_PURGED) : wa_say(WA_SAY_TO_NOBODY));
@@ -180,7 +171,7 @@ tell_attempts(WaStory *story, int64 id)
 	for (int i = 0; i < n; i++)
 	{
 		const Attempt *a = &attempts[i];
-		const char *response = wa_story_stored(story, a->response);
+		const char *response = wa_story_words(story, a->response);
 		const char *why;
 		char	   *what;
 
@@ -191,7 +182,7 @@ tell_attempts(WaStory *story, int64 id)
 			continue;
 		}
 		/* without an HTTP status the answer is a sentence of ours */
-		why = a->status ? wa_story_stored(story, why_refused(a->kind, a->status, a->answer, a->outcome)) : response;
+		why = a->status ? wa_story_words(story, why_refused(a->kind, a->status, a->answer, a->outcome)) : response;
 		what = psprintf("%s%s%s%s%s%s%s", wa_story_outcome(story, a->outcome),
 						a->status ? ", HTTP " : "", a->status ? a->status : "",
 						a->code ? ", " : "", a->code ? a->code : "",
@@ -233,7 +224,7 @@ tell_providers_in_trouble(WaStory *story)
 		char	   *name = wa_row_text(rows, i, 1);
 
 		wa_story_tell(story, wa_row_isnull(rows, i, 4) ? 0 : wa_row_timestamptz(rows, i, 4),
-					  wa_say(WA_SAY_PROVIDER_TROUBLE, name, wa_story_stored(story, wa_row_said(rows, i, 2))));
+					  wa_say(WA_SAY_PROVIDER_TROUBLE, name, wa_story_words(story, wa_row_said(rows, i, 2))));
 		if (!wa_row_isnull(rows, i, 5))
 			wa_story_tell(story, wa_row_timestamptz(rows, i, 5),
 						  wa_say(WA_SAY_PROVIDER_TEST, name));
@@ -302,13 +293,13 @@ wa_sql_why(PG_FUNCTION_ARGS)
 				 errmsg("message " INT64_FORMAT " does not exist", id),
 				 errhint("SELECT * FROM wa_history('...') finds messages by number, permit number or partner.")));
 	wa_row_read(rows, 0, &whole_row, &m);
-	detail = wa_story_stored(&story, m.detail);
+	detail = wa_story_words(&story, m.detail);
 	is = wa_queue_state_read(m.state, m.due_at != 0);
 	in_doubt = is == WA_STATE_DOUBT && !m.adrift;
 
 	tell_origin(&story, &m);
 	if (m.route)
-		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_stored(&story, m.route)));
+		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_words(&story, m.route)));
 	tell_attempts(&story, id);
 	if (m.sent_at)
 		wa_story_tell(&story, m.sent_at,

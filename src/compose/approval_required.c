@@ -94,8 +94,7 @@ ask(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 	{
 		wa_compose_approver_wait(scenario, event, document->id);
 		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   psprintf("user " INT64_FORMAT ", who is to approve, is not an active internal user",
-									workflow->approver_id));
+						   wa_say(WA_SAY_APPROVER_NOT_INTERNAL, WA_NUMBER(workflow->approver_id)));
 		return;
 	}
 	draft_request(batch, scenario, began_with(batch, event, document->id), document, workflow,
@@ -120,43 +119,43 @@ take_back_all(WaBatch *batch, int64 document_id)
 	wa_queue_forget(keys, nkeys);
 }
 
-static const char *
+static WaSaid
 document_silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	const char *required = wa_compose_event_new(event, "requires_approval");
 
 	if (!wa_odoo_is_pending(wa_compose_event_new(event, "state")))
-		return psprintf("the state is %s, not pending_signature", wa_odoo_shown(wa_compose_event_new(event, "state")));
+		return wa_say(WA_SAY_STATE_NOT_PENDING_SIGNATURE, wa_odoo_shown(wa_compose_event_new(event, "state")));
 	if (required && !wa_odoo_is(required, "t"))
-		return "the document requires no approval";
+		return wa_say(WA_SAY_NO_APPROVAL_REQUIRED);
 	if (event->insert && !scenario->on_insert)
 	{
 		*nearly = true;
-		return "the record was created like this, and on_insert of the scenario is off";
+		return wa_say(WA_SAY_CREATED_LIKE_THIS);
 	}
 	return wa_odoo_is_pending(wa_compose_event_old(event, "state")) &&
 		(required == NULL || wa_odoo_is(wa_compose_event_old(event, "requires_approval"), "t")) ?
-		"it was so before this change" : NULL;
+		wa_say(WA_SAY_SO_BEFORE) : NULL;
 }
 
-static const char *
+static WaSaid
 workflow_silent(const WaEvent *event, bool *nearly)
 {
 	const char *state = wa_compose_event_new(event, "state");
 	const char *approver = wa_compose_event_new(event, "approver_id");
 
 	if (!wa_odoo_is(state, "pending"))
-		return psprintf("the state of the workflow is %s, not pending", wa_odoo_shown(state));
+		return wa_say(WA_SAY_WORKFLOW_NOT_PENDING, wa_odoo_shown(state));
 	if (!wa_odoo_filled(approver))
 	{
 		*nearly = true;
-		return "no approver is named yet; naming one sends the message";
+		return wa_say(WA_SAY_NO_APPROVER_YET);
 	}
 	return wa_odoo_is(wa_compose_event_old(event, "state"), "pending") &&
-		wa_odoo_is(wa_compose_event_old(event, "approver_id"), approver) ? "it was so before this change" : NULL;
+		wa_odoo_is(wa_compose_event_old(event, "approver_id"), approver) ? wa_say(WA_SAY_SO_BEFORE) : NULL;
 }
 
-static const char *
+static WaSaid
 silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
@@ -184,7 +183,7 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 		return;
 	if (document == NULL)
 	{
-		wa_compose_outcome(batch, event, scenario, "gone", "the document does not exist any more");
+		wa_compose_outcome(batch, event, scenario, "gone", wa_say(WA_SAY_DOCUMENT_GONE));
 		return;
 	}
 	if (document->asks_approval && watches(event, "requires_approval"))
@@ -200,7 +199,7 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 		(document->asks_approval && !document->requires_approval))
 	{
 		wa_compose_outcome(batch, event, scenario, "no longer true",
-						   "the document does not wait for an approval any more");
+						   wa_say(WA_SAY_NO_APPROVAL_AWAITED));
 		return;
 	}
 	for (int i = 0; i < n; i++)
@@ -214,12 +213,12 @@ approval_of_document(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 		return;
 	if (!document->requires_approval)
 	{
-		wa_compose_outcome(batch, event, scenario, "not needed", "the document requires no approval");
+		wa_compose_outcome(batch, event, scenario, "not needed", wa_say(WA_SAY_NO_APPROVAL_REQUIRED));
 		return;
 	}
 	wa_compose_approver_wait(scenario, event, document->id);
 	wa_compose_outcome(batch, event, scenario, "waiting for recipient",
-					   "no approver is named yet; naming one sends the message");
+					   wa_say(WA_SAY_NO_APPROVER_YET));
 }
 
 /* The workflow says who approves, or that it is done. */
@@ -248,16 +247,16 @@ approval_of_workflow(WaBatch *batch, const WaScenario *scenario, const WaEvent *
 		return;
 	if (document == NULL)
 		wa_compose_outcome(batch, event, scenario, "gone",
-						   "the workflow or its document does not exist any more");
+						   wa_say(WA_SAY_WORKFLOW_GONE));
 	else if (!workflow->pending || workflow->approver_id != strtoll(approver, NULL, 10))
 		wa_compose_outcome(batch, event, scenario, "no longer true",
-						   "the workflow has changed again since");
+						   wa_say(WA_SAY_WORKFLOW_CHANGED_AGAIN));
 	else if (!wa_odoo_is_pending(document->state))
 		wa_compose_outcome(batch, event, scenario, "not yet",
-						   "the document does not wait for a signature; when it does, the message is sent");
+						   wa_say(WA_SAY_NO_SIGNATURE_AWAITED_YET));
 	else if (!document->requires_approval)
 		wa_compose_outcome(batch, event, scenario, "not needed",
-						   "the document requires no approval");
+						   wa_say(WA_SAY_NO_APPROVAL_REQUIRED));
 	else
 		ask(batch, scenario, event, document, workflow);
 }
@@ -324,9 +323,9 @@ ask_group(WaBatch *batch, const WaScenario *scenario)
 	group = wa_odoo_group(&batch->odoo, scenario->approver_group);
 	if (group == NIL)
 		wa_compose_outcome(batch, event, scenario, "no recipient",
-						   psprintf(wa_odoo_group_known(&batch->odoo, scenario->approver_group) ?
-									"no internal user is in the group %s" :
-									"the group %s does not exist in Odoo", scenario->approver_group));
+						   wa_odoo_group_known(&batch->odoo, scenario->approver_group) ?
+						   wa_say(WA_SAY_GROUP_WITHOUT_USERS, scenario->approver_group) :
+						   wa_say(WA_SAY_GROUP_UNKNOWN, scenario->approver_group));
 	foreach(cell, group)
 	{
 		WaRecipient *person = lfirst(cell);
@@ -452,19 +451,18 @@ asked_person(WaBatch *batch, const WaScenario *scenario, const Request *request,
 }
 
 /* Why nothing is asked any more. */
-static const char *
+static WaSaid
 why_not_asked(WaBatch *batch, const WaWaiting *waiting)
 {
 	const WaDocument *document = wa_odoo_document(&batch->odoo, waiting->record_id);
 
 	if (document == NULL)
-		return "no longer true: the record does not exist any more";
+		return wa_say(WA_SAY_UNTRUE_RECORD_GONE);
 	if (!wa_odoo_is_pending(document->state))
-		return psprintf("no longer true: state is %s, the message says pending_signature",
-						document->state ? document->state : "empty");
+		return wa_say(WA_SAY_UNTRUE_VALUE, "state", wa_odoo_shown(document->state), "pending_signature");
 	if (!document->requires_approval)
-		return "no longer true: the document asks for no approval any more";
-	return "no longer true: the approval is not asked of this person any more";
+		return wa_say(WA_SAY_UNTRUE_NO_APPROVAL_ASKED);
+	return wa_say(WA_SAY_UNTRUE_NOT_ASKED_OF_PERSON);
 }
 
 /* What one message stands for now: the document that it named, if it can. */

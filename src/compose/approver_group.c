@@ -108,7 +108,7 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 		ReThrowError(error);
 	failed.messages = NIL;
 	failed.outcomes = NIL;
-	wa_compose_outcome(&failed, event, scenario, "error", error->message);
+	wa_compose_outcome(&failed, event, scenario, "error", wa_said_of_error(error));
 	wa_compose_write(&failed);
 	ereport(WARNING,
 			(errmsg("sicantik_wa could not ask the group of scenario \"%s\"", scenario->key),

@@ -85,7 +85,7 @@ typedef struct WaFailure
 {
 	const WaEvent *event;
 	const WaScenario *scenario;
-	const char *error;
+	WaSaid		error;
 } WaFailure;
 
 /* Why an event made no message. */
@@ -97,7 +97,7 @@ typedef struct WaOutcomeRow
 	int64		record_id;
 	const char *scenario;
 	const char *outcome;
-	const char *detail;
+	WaSaid		detail;
 } WaOutcomeRow;
 
 /* reader.c */
@@ -112,7 +112,7 @@ extern bool wa_compose_is_built_in(const WaScenario *scenario);
 
 /* outcome.c */
 extern void wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
-							   const char *outcome, const char *detail);
+							   const char *outcome, WaSaid detail);
 extern void wa_compose_write_outcomes(WaBatch *batch);
 
 #endif							/* SICANTIK_WA_BATCH_H */

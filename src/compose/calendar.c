@@ -235,7 +235,7 @@ in_words(const WaDaily *daily)
 		words = psprintf("%s, %d not made: muted until %s", words, daily->muted,
 						 wa_office_time_words(daily->scenario->muted_until, daily->common->time_zone));
 	if (daily->note)
-		words = psprintf("%s; %s", words, daily->note);
+		words = psprintf("%s; %s", words, wa_said_english(daily->note));
 	return words;
 }
 
@@ -245,14 +245,14 @@ in_words(const WaDaily *daily)
  */
 static void
 write_done(const char *key, const char *day, int queued, const char *detail,
-		   const char *error)
+		   WaSaid error)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.daily_run AS c (scenario, day, ran_at, queued, detail, error, retry_at)"
-					 " VALUES ($1, $2::date, clock_timestamp(), $3, $4, $5,"
+		WA_STATEMENT("INSERT INTO wa.daily_run AS c (scenario, day, ran_at, queued, detail, error, error_said, retry_at)"
+					 " VALUES ($1, $2::date, clock_timestamp(), $3, $4, $5, $6,"
 					 " CASE WHEN $5 IS NOT NULL THEN clock_timestamp() + interval '10 minutes' END)"
 					 " ON CONFLICT (scenario, day) DO UPDATE SET ran_at = excluded.ran_at, queued = excluded.queued,"
-					 " detail = excluded.detail, error = excluded.error, attempts = c.attempts + 1,"
+					 " detail = excluded.detail, error = excluded.error, error_said = excluded.error_said, attempts = c.attempts + 1,"
 					 " retry_at = CASE WHEN $5 IS NOT NULL AND c.attempts = 1 THEN clock_timestamp() + interval '1 hour' END");
 	static WaStatement forget =
 		WA_STATEMENT("DELETE FROM wa.daily_run WHERE scenario = $1 AND day < $2::date - 400");
@@ -263,7 +263,7 @@ write_done(const char *key, const char *day, int queued, const char *detail,
 	wa_query(&forget, &args);
 	wa_arg_int4(&args, queued);
 	wa_arg_text(&args, detail);
-	wa_arg_text(&args, error);
+	wa_arg_said(&args, error);
 	wa_query(&put, &args);
 }
 
@@ -308,7 +308,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 	/* a lock or a full disk is no fault of the scenario: again later */
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
-	write_done(entry->key, entry->day, 0, NULL, error->message);
+	write_done(entry->key, entry->day, 0, NULL, wa_said_of_error(error));
 	ereport(WARNING,
 			(errmsg("sicantik_wa could not run the scenario \"%s\"", entry->key),
 			 errdetail("The error is kept in wa.daily_run."),

@@ -73,7 +73,7 @@ typedef enum WaStill
 
 /* recheck.c */
 extern PGDLLEXPORT void wa_compose_recheck(const char *schema, const int64 *ids, int n,
-										   WaStill *results, const char **details);
+										   WaStill *results, WaSaid *details);
 extern PGDLLEXPORT void wa_compose_recheck_keep_unreached(const int64 *ids, int n);
 
 #endif							/* SICANTIK_WA_COMPOSE_H */

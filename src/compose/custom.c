@@ -40,7 +40,7 @@ typedef struct Part
 } Part;
 
 static void
-note_failure(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const char *error)
+note_failure(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, WaSaid error)
 {
 	WaFailure  *failure = palloc(sizeof(WaFailure));
 
@@ -55,7 +55,7 @@ static bool
 call(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
 	WaOwnAnswer *said;
-	char	   *error;
+	WaSaid		error;
 	int			n;
 
 	switch (wa_compose_custom_call(scenario, event, NULL, batch->strict, &said, &n, &error))
@@ -141,7 +141,7 @@ recipient_of(WaBatch *batch, const WaOwnAnswer *answer)
 	recipient->partner_id = answer->partner_id;
 	recipient->number = NULL;
 	recipient->number_source = "composer";
-	recipient->tried = "what the composer gave";
+	recipient->tried = wa_say(WA_SAY_WHAT_COMPOSER_GAVE);
 	if (wa_text_normalize_number(answer->number, number))
 		recipient->number = pstrdup(number);
 	return recipient;
@@ -221,7 +221,7 @@ compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 		ReThrowError(error);
 	batch->messages = list_truncate(batch->messages, nmessages);
 	batch->outcomes = list_truncate(batch->outcomes, noutcomes);
-	note_failure(batch, scenario, event, error->message);
+	note_failure(batch, scenario, event, wa_said_of_error(error));
 }
 
 const WaComposer wa_compose_custom = {

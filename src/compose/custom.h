@@ -33,9 +33,9 @@ typedef enum WaOwnResult
 } WaOwnResult;
 
 /* custom_call.c */
-extern char *wa_compose_custom_problem(const WaScenario *scenario);
+extern WaSaid wa_compose_custom_problem(const WaScenario *scenario);
 extern WaOwnResult wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day,
-										  bool strict, WaOwnAnswer **answers, int *n, char **error);
+										  bool strict, WaOwnAnswer **answers, int *n, WaSaid *error);
 
 /* custom.c */
 extern bool wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n);

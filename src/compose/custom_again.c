@@ -35,7 +35,7 @@ typedef struct Claim
 } Claim;
 
 static void
-answer(WaWaiting *waiting, WaStill still, const char *why)
+answer(WaWaiting *waiting, WaStill still, WaSaid why)
 {
 	waiting->still = still;
 	waiting->why = why;
@@ -85,21 +85,21 @@ add_column(const char **columns, int n, const char *column)
 }
 
 /* Why the message is not true any more, or NULL. */
-static const char *
+static WaSaid
 contradiction(const Claim *claim, const WaAppTable *table, char *const *row,
 			  const char *const *columns, int ncolumns)
 {
 	if (row == NULL)
-		return "no longer true: the record does not exist any more";
+		return wa_say(WA_SAY_UNTRUE_RECORD_GONE);
 	for (int i = 0; i < claim->n; i++)
 		for (int c = 1; c < ncolumns; c++)
 		{
-			const char *now = row[c] && row[c][0] ? row[c] : "empty";
-			const char *then = claim->values[i][0] ? claim->values[i] : "empty";
+			const char *now = row[c] ? row[c] : "";
+			const char *then = claim->values[i];
 
 			if (strcmp(columns[c], claim->columns[i]) == 0 &&
 				wa_app_has_column(table, columns[c]) && strcmp(now, then) != 0)
-				return psprintf("no longer true: %s is %s, the message says %s", columns[c], now, then);
+				return wa_say(WA_SAY_UNTRUE_VALUE, columns[c], wa_odoo_shown(now), wa_odoo_shown(then));
 		}
 	return NULL;
 }
@@ -148,12 +148,12 @@ check_model(const char *schema, const Claim *first, Claim *claims, int n)
 	for (int i = 0; i < n; i++)
 	{
 		char	  **row = NULL;
-		const char *why;
+		WaSaid		why;
 
 		if (!same_table(&claims[i], first))
 			continue;
 		if (table.state == WA_APP_LOCKED || table.state == WA_APP_FORBIDDEN)
-			answer(claims[i].waiting, WA_STILL_LOCKED, wa_said_english(table.why));
+			answer(claims[i].waiting, WA_STILL_LOCKED, table.why);
 		if (table.state != WA_APP_READY || !wa_app_has_column(&table, "id"))
 			continue;
 		for (uint64 r = 0; r < rows.n && row == NULL; r++)
@@ -199,14 +199,14 @@ check_numbers(WaBatch *batch, WaWaiting **list, int n)
 			continue;
 		contact = had ? wa_odoo_partner(&batch->odoo, waiting->partner_id) : NULL;
 		if (!had)
-			answer(waiting, WA_STILL_LOCKED, (const char *) batch->odoo.locked_why);
+			answer(waiting, WA_STILL_LOCKED, batch->odoo.locked_why);
 		else if (contact == NULL && !batch->odoo.no_contacts)
-			answer(waiting, WA_STILL_FALSE, "the contact does not exist any more");
+			answer(waiting, WA_STILL_FALSE, wa_say(WA_SAY_CONTACT_GONE));
 		else if (contact && contact->number == NULL)
-			answer(waiting, WA_STILL_UNREACHED, "the contact has no usable number any more");
+			answer(waiting, WA_STILL_UNREACHED, wa_say(WA_SAY_NUMBER_GONE));
 		else if (contact && strcmp(contact->number, waiting->number) != 0 &&
 				 wa_compose_replace_number(waiting->id, contact,
-										   psprintf("the contact has another number now (%s)", contact->number_source)))
+										   wa_say(WA_SAY_NUMBER_CHANGED, contact->number_source)))
 			answer(waiting, WA_STILL_ENDED, NULL);
 	}
 }

@@ -64,7 +64,7 @@ typedef struct Health
 	TimestampTz troubled_since; /* by locks and the like; 0: not */
 	TimestampTz paused_at;		/* 0: not */
 	char		version[64];	/* of the function then */
-	char		why[256];
+	WaSaidText	why;
 } Health;
 
 static volatile sig_atomic_t expired = false;
@@ -159,7 +159,7 @@ called_as(Oid function_owner, bool security_definer)
  * sentence, if there is no such function or it may not be called.
  */
 static bool
-find_function(const WaScenario *scenario, Function *function, char **problem)
+find_function(const WaScenario *scenario, Function *function, WaSaid *problem)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT format('%I.%I', n.nspname, p.proname),"
@@ -178,14 +178,11 @@ find_function(const WaScenario *scenario, Function *function, char **problem)
 	if (strchr(scenario->composer_name, '.'))
 		rows = wa_query(&find, &args);
 	if (rows.n == 0)
-		*problem = psprintf("composer of scenario \"%s\" does not exist: %s(bigint, jsonb, jsonb)",
-							scenario->key, scenario->composer_name);
+		*problem = wa_say(WA_SAY_COMPOSER_UNKNOWN, scenario->key, scenario->composer_name);
 	else if (!wa_row_bool(rows, 0, 2))
-		*problem = psprintf("the owner of this database may not execute the composer of scenario \"%s\"",
-							scenario->key);
+		*problem = wa_say(WA_SAY_COMPOSER_NOT_EXECUTABLE, scenario->key);
 	else if (scenario->daily && wa_row_bool(rows, 0, 3))
-		*problem = psprintf("composer of scenario \"%s\" must not be STRICT: a daily run calls it with NULL",
-							scenario->key);
+		*problem = wa_say(WA_SAY_COMPOSER_STRICT, scenario->key);
 	if (*problem)
 		return false;
 	function->name = wa_row_text(rows, 0, 1);
@@ -194,9 +191,7 @@ find_function(const WaScenario *scenario, Function *function, char **problem)
 	function->role = called_as(owner, wa_row_bool(rows, 0, 6));
 	if (OidIsValid(function->role))
 		return true;
-	*problem = psprintf("composer of scenario \"%s\" belongs to role %s, which has not all rights of the owner of this database: ALTER FUNCTION %s(bigint, jsonb, jsonb) OWNER TO %s, once its text has been read",
-						scenario->key, GetUserNameFromId(owner, false), function->name,
-						quote_identifier(GetUserNameFromId(wa_pg_database_owner(), false)));
+	*problem = wa_say(WA_SAY_COMPOSER_OF_OTHER_ROLE, scenario->key, GetUserNameFromId(owner, false), function->name, quote_identifier(GetUserNameFromId(wa_pg_database_owner(), false)));
 	return false;
 }
 
@@ -212,8 +207,7 @@ find_columns(const WaScenario *scenario, TupleDesc desc, int *places)
 	if (!right)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("composer of scenario \"%s\" does not return (partner_id bigint, number text, params jsonb)",
-						scenario->key)));
+				 wa_said_errmsg(wa_say(WA_SAY_COMPOSER_WRONG_RESULT, scenario->key))));
 	memset(places, 0, sizeof(int) * O_COUNT);
 	for (int i = lengthof(types); i < desc->natts; i++)
 	{
@@ -230,16 +224,14 @@ find_columns(const WaScenario *scenario, TupleDesc desc, int *places)
 		if (!known)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("composer of scenario \"%s\" returns a column \"%s\" that is none of"
-							" res_model text, res_id bigint, once text, precondition jsonb",
-							scenario->key, name)));
+					 wa_said_errmsg(wa_say(WA_SAY_COMPOSER_WRONG_COLUMN, scenario->key, name))));
 	}
 }
 
 typedef struct Look
 {
 	const WaScenario *scenario;
-	char	   *problem;
+	WaSaid		problem;
 } Look;
 
 static bool
@@ -267,7 +259,7 @@ look(void *argument)
  * What is wrong with the function of a scenario as it is declared, palloc()ed;
  * NULL if nothing is.  SPI connected, acting as the owner of the database.
  */
-char *
+WaSaid
 wa_compose_custom_problem(const WaScenario *scenario)
 {
 	Look		looking = {scenario, NULL};
@@ -278,7 +270,7 @@ wa_compose_custom_problem(const WaScenario *scenario)
 	 */
 	ErrorData  *error = wa_pg_subtransaction(look, &looking);
 
-	return error ? error->message : looking.problem;
+	return error ? wa_said_of_error(error) : looking.problem;
 }
 
 static Jsonb *
@@ -319,8 +311,7 @@ read_answers(Call *call, WaRows rows)
 	if (rows.n > MOST_ANSWERS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("composer of scenario \"%s\" returned more than %d rows",
-						call->scenario->key, MOST_ANSWERS)));
+				 wa_said_errmsg(wa_say(WA_SAY_COMPOSER_TOO_MANY_ROWS, call->scenario->key, WA_NUMBER(MOST_ANSWERS)))));
 	find_columns(call->scenario, rows.table->tupdesc, places);
 	call->n = (int) rows.n;
 	call->answers = palloc0(sizeof(WaOwnAnswer) * Max(call->n, 1));
@@ -392,7 +383,7 @@ call_function(void *argument)
 	WaActing	acting;
 	WaJudged	judged;
 	Function	function;
-	char	   *problem;
+	WaSaid		problem;
 	char	   *sql;
 	WaRows		rows;
 	int			result;
@@ -400,7 +391,7 @@ call_function(void *argument)
 	if (!find_function(call->scenario, &function, &problem))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("%s", problem)));
+				 wa_said_errmsg(problem)));
 	require_table(call->scenario);
 	if (call->event)
 	{
@@ -491,14 +482,14 @@ is_paused(const Health *health, const WaScenario *scenario, TimestampTz now)
 }
 
 static void
-pause_calls(Health *health, const WaScenario *scenario, const char *why)
+pause_calls(Health *health, const WaScenario *scenario, WaSaid why)
 {
 	Version		version = {scenario, ""};
 
 	(void) wa_pg_subtransaction(read_version, &version);
 	strlcpy(health->version, version.text, sizeof(health->version));
 	health->paused_at = GetCurrentTimestamp();
-	strlcpy(health->why, why, sizeof(health->why));
+	wa_text_say_copy(&health->why, why);
 }
 
 /*
@@ -510,7 +501,7 @@ pause_calls(Health *health, const WaScenario *scenario, const char *why)
  */
 WaOwnResult
 wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day, bool strict,
-					   WaOwnAnswer **answers, int *n, char **error)
+					   WaOwnAnswer **answers, int *n, WaSaid *error)
 {
 	Health	   *health = health_of(scenario);
 	Call		call = {scenario, event, day, NULL, 0};
@@ -520,7 +511,7 @@ wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const c
 
 	if (!strict && is_paused(health, scenario, now))
 	{
-		*error = psprintf("the composer was not called, because of what happened shortly before: %s", health->why);
+		*error = wa_say(WA_SAY_COMPOSER_NOT_CALLED, WA_SAID_IN(&health->why));
 		return WA_OWN_FAILED;
 	}
 	raised = call_in_time(&call);
@@ -535,16 +526,15 @@ wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const c
 		return WA_OWN_ANSWERED;
 	}
 	if (late)
-		*error = psprintf("composer of scenario \"%s\" took longer than its time limit of %d ms",
-						  scenario->key, scenario->time_limit_ms);
+		*error = wa_say(WA_SAY_COMPOSER_TOO_SLOW, scenario->key, WA_NUMBER(scenario->time_limit_ms));
 	else
-		*error = raised->message;
+		*error = wa_said_of_error(raised);
 	if (strict && !late)
 		ReThrowError(raised);
 	if (strict)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s", *error),
+				 wa_said_errmsg(*error),
 				 errhint("Everything else waits while it runs: an index may help, or a higher time_limit in wa.scenario.")));
 	if (late)
 	{

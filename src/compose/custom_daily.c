@@ -60,7 +60,7 @@ compose_row(void *argument)
  * error.  Returns false if the table of contacts could not be had now.
  */
 static bool
-compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *failed, char **error)
+compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *failed, WaSaid *error)
 {
 	const WaScenario *scenario = daily->scenario;
 	const char *relation = scenario->watch ? scenario->watch : scenario->composer_name;
@@ -90,9 +90,9 @@ compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *fai
 			ReThrowError(raised);
 		batch.messages = list_truncate(batch.messages, nmessages);
 		batch.outcomes = list_truncate(batch.outcomes, noutcomes);
-		wa_compose_outcome(&batch, event, scenario, "error", raised->message);
+		wa_compose_outcome(&batch, event, scenario, "error", wa_said_of_error(raised));
 		if ((*failed)++ == 0)
-			*error = raised->message;
+			*error = wa_said_of_error(raised);
 	}
 	wa_compose_calendar_write(daily, &batch);
 	return true;
@@ -108,7 +108,7 @@ wa_compose_custom_daily(WaDaily *daily)
 	const WaScenario *scenario = daily->scenario;
 	WaOwnAnswer *answers;
 	const WaOwnAnswer **places;
-	char	   *error = NULL;
+	WaSaid		error = NULL;
 	int			failed = 0;
 	int			n;
 
@@ -122,7 +122,7 @@ wa_compose_custom_daily(WaDaily *daily)
 		case WA_OWN_FAILED:
 			ereport(ERROR,
 					(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-					 errmsg("%s", error)));
+					 wa_said_errmsg(error)));
 	}
 	places = palloc(sizeof(WaOwnAnswer *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
@@ -133,9 +133,9 @@ wa_compose_custom_daily(WaDaily *daily)
 	if (failed > 0 && failed == n)
 		ereport(ERROR,
 				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-				 errmsg("%s", error)));
+				 wa_said_errmsg(error)));
 	if (failed > 0)
-		daily->note = psprintf("%d of %d rows failed: %s", failed, n, error);
+		daily->note = wa_say(WA_SAY_ROWS_FAILED, WA_NUMBER(failed), WA_NUMBER(n), error);
 	wa_queue_forget_days(psprintf("day:%s:", scenario->key), daily->today, FORGET_DAYS);
 	return true;
 }

@@ -25,7 +25,7 @@ typedef struct WaDaily
 	int			held;
 	int			skipped;
 	int			muted;
-	char	   *note;			/* what else is to be said, or NULL */
+	WaSaid		note;			/* what else is to be said, or NULL */
 } WaDaily;
 
 /* calendar.c */

@@ -23,18 +23,18 @@
 /* Staff hear of new documents at most once in this time. */
 #define PENDING_PAUSE	(10 * USECS_PER_MINUTE)
 
-static const char *
+static WaSaid
 silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
 	if (!wa_odoo_is_pending(wa_compose_event_new(event, "state")))
-		return psprintf("the state is %s, not pending_signature", wa_odoo_shown(wa_compose_event_new(event, "state")));
+		return wa_say(WA_SAY_STATE_NOT_PENDING_SIGNATURE, wa_odoo_shown(wa_compose_event_new(event, "state")));
 	if (!wa_compose_became_pending(event))
-		return "it was so before this change";
+		return wa_say(WA_SAY_SO_BEFORE);
 	if (!event->insert || scenario->on_insert)
 		return NULL;
 	*nearly = true;
-	return "the record was created like this, and on_insert of the scenario is off";
+	return wa_say(WA_SAY_CREATED_LIKE_THIS);
 }
 
 static bool
@@ -125,19 +125,19 @@ compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 			continue;
 		document = wa_odoo_document(&batch->odoo, event->record_id);
 		if (document == NULL)
-			wa_compose_outcome(batch, event, scenario, "gone", "the document does not exist any more");
+			wa_compose_outcome(batch, event, scenario, "gone", wa_say(WA_SAY_DOCUMENT_GONE));
 		else if (!wa_odoo_is_pending(document->state))
 			wa_compose_outcome(batch, event, scenario, "no longer true",
-							   "the document does not wait for a signature any more");
+							   wa_say(WA_SAY_NO_SIGNATURE_AWAITED));
 		else if (!anybody)
 			wa_compose_outcome(batch, event, scenario, "no recipient",
-							   scenario->own_group == NULL ? "no internal user has a number" :
+							   scenario->own_group == NULL ? wa_say(WA_SAY_NO_USER_WITH_NUMBER) :
 							   !wa_odoo_group_known(&batch->odoo, scenario->own_group) ?
-							   psprintf("the group %s does not exist in Odoo", scenario->own_group) :
-							   "no internal user of the group has a number");
+							   wa_say(WA_SAY_GROUP_UNKNOWN, scenario->own_group) :
+							   wa_say(WA_SAY_NO_USER_OF_GROUP_WITH_NUMBER));
 		else if (tell_staff(batch, scenario, event, document, staff, told))
 			wa_compose_outcome(batch, event, scenario, "suppressed",
-							   "the staff hear of it with a newer document, or are asked to approve it");
+							   wa_say(WA_SAY_STAFF_HEAR_OTHERWISE));
 	}
 }
 
@@ -267,19 +267,18 @@ newest_document(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *per
 }
 
 /* Why nothing is to be said to this person. */
-static const char *
+static WaSaid
 why_not(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *person)
 {
 	const WaDocument *document = wa_odoo_document(&batch->odoo, waiting->record_id);
 
 	if (person == NULL)
-		return "no longer true: this person is no active internal user any more";
+		return wa_say(WA_SAY_UNTRUE_NOT_INTERNAL);
 	if (document == NULL)
-		return "no longer true: the record does not exist any more";
+		return wa_say(WA_SAY_UNTRUE_RECORD_GONE);
 	if (!wa_odoo_is_pending(document->state))
-		return psprintf("no longer true: state is %s, the message says pending_signature",
-						document->state ? document->state : "empty");
-	return "no longer true: this person is asked to approve it";
+		return wa_say(WA_SAY_UNTRUE_VALUE, "state", wa_odoo_shown(document->state), "pending_signature");
+	return wa_say(WA_SAY_UNTRUE_ASKED_TO_APPROVE);
 }
 
 /*

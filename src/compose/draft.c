@@ -51,14 +51,13 @@ wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *valu
 	draft->values = values;
 	if (template == NULL && batch->again)
 	{
-		draft->problem = psprintf("template \"%s\" does not exist or is not active", scenario->template_key);
+		draft->problem = wa_say(WA_SAY_TEMPLATE_UNUSABLE, scenario->template_key);
 		return;
 	}
 	if (template == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("template \"%s\" of scenario \"%s\" does not exist or is not active",
-						scenario->template_key, scenario->key)));
+				 wa_said_errmsg(wa_say(WA_SAY_TEMPLATE_OF_SCENARIO_UNUSABLE, scenario->template_key, scenario->key))));
 	message->params = wa_compose_template_params(template, batch->mappings, batch->nmappings, values);
 	message->body = wa_compose_template_render(template, values, &missing, &setting);
 	if (message->body || message->number == NULL)
@@ -67,16 +66,15 @@ wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *valu
 	{
 		message->state = WA_STATE_HELD;
 		message->reason = WA_REASON_SETTING_MISSING;
-		message->detail = psprintf("the setting \"%s\" is not set", setting);
+		message->detail = wa_say(WA_SAY_SETTING_NOT_SET, setting);
 		message->lacks = setting;
 	}
 	else if (batch->again)
-		draft->problem = psprintf("its text cannot be written anew without %s", missing);
+		draft->problem = wa_say(WA_SAY_NOT_WRITTEN_ANEW, missing);
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("template \"%s\" asks for values that scenario \"%s\" does not have: %s",
-						template->key, scenario->key, missing)));
+				 wa_said_errmsg(wa_say(WA_SAY_TEMPLATE_ASKS_TOO_MUCH, template->key, scenario->key, missing))));
 }
 
 /*
@@ -143,23 +141,22 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	{
 		message->state = WA_STATE_SKIPPED;
 		message->reason = WA_REASON_NO_RECIPIENT;
-		message->detail = batch->odoo.no_contacts ? "there is no table res_partner" :
-			"the contact does not exist any more";
+		message->detail = batch->odoo.no_contacts ? wa_say(WA_SAY_NO_TABLE_RES_PARTNER) :
+			wa_say(WA_SAY_CONTACT_GONE);
 	}
 	else if (recipient->number == NULL)
 	{
 		message->state = WA_STATE_SKIPPED;
 		message->reason = WA_REASON_NO_NUMBER;
-		message->detail = psprintf("no usable number in %s",
-								   recipient->tried[0] ? recipient->tried : "any column");
+		message->detail = wa_say(WA_SAY_NO_USABLE_NUMBER, recipient->tried ? recipient->tried : wa_say(WA_SAY_ANY_COLUMN));
 	}
 	else if (message->state == WA_STATE_QUEUED && (batch->hold_all || event->hold))
 	{
 		message->state = WA_STATE_HELD;
 		message->reason = WA_REASON_COPY;
 		message->detail = batch->hold_all ?
-			"made in a copy, which sends nothing before it is armed" :
-			"made from what was there before this copy was armed";
+			wa_say(WA_SAY_MADE_IN_COPY) :
+			wa_say(WA_SAY_MADE_BEFORE_COPY_ARMED);
 	}
 	batch->messages = lappend(batch->messages, draft);
 	return draft;
@@ -211,7 +208,7 @@ wa_compose_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 			{
 				drafts[i]->dropped = true;
 				wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "suppressed",
-								   psprintf("%s says more to the same person", better->scenario->key));
+								   wa_say(WA_SAY_SAID_MORE_BY, better->scenario->key));
 			}
 		}
 	}
@@ -226,12 +223,10 @@ drop_as_announced(WaBatch *batch, WaDraft *draft, const char *key)
 	draft->once = NULL;
 	if (draft->again_after_us > 0)
 		wa_compose_outcome(batch, draft->event, draft->scenario, "suppressed",
-						   psprintf("%s got one less than " INT64_FORMAT " minutes ago",
-									draft->message.number ? draft->message.number : "the person",
-									draft->again_after_us / USECS_PER_MINUTE));
+						   wa_say(WA_SAY_GOT_ONE_JUST_NOW, draft->message.number ? (const void *) draft->message.number : wa_say(WA_SAY_THE_PERSON), WA_NUMBER(draft->again_after_us / USECS_PER_MINUTE)));
 	else
 		wa_compose_outcome(batch, draft->event, draft->scenario, "already announced",
-						   "this was announced before");
+						   wa_say(WA_SAY_ANNOUNCED_BEFORE));
 }
 
 /* Who cannot be told announces nothing: a later change may say it as well. */
@@ -339,8 +334,8 @@ join(WaBatch *batch, WaDraft **drafts, int n)
 			from[njoined] = drafts[j]->message.id;
 			to[njoined++] = drafts[i]->message.id;
 			wa_compose_outcome(batch, drafts[j]->event, drafts[j]->scenario, "suppressed",
-							   same ? "the same person is told of the same record already" :
-							   "the same person is asked about several documents in one message");
+							   same ? wa_say(WA_SAY_TOLD_OF_RECORD_ALREADY) :
+							   wa_say(WA_SAY_ASKED_ABOUT_SEVERAL));
 		}
 		drafts[i]->scenario->composer->join(batch, drafts[i], nrecords);
 	}

@@ -29,7 +29,7 @@ typedef struct WaDraft
 	bool		is_staff;
 	bool		muted;			/* goes nowhere, but less specific ones
 								 * neither */
-	const char *problem;		/* its text cannot be written (asked again
+	WaSaid		problem;		/* its text cannot be written (asked again
 								 * only) */
 	bool		dropped;
 	const char *said;			/* dropped: this key of another message says

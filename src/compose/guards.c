@@ -100,8 +100,7 @@ wa_compose_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *s
 			return true;
 	}
 	wa_compose_outcome(batch, event, scenario, "muted",
-					   psprintf("the scenario is muted until %s",
-								wa_office_time_words(scenario->muted_until, batch->time_zone)));
+					   wa_say(WA_SAY_SCENARIO_MUTED_UNTIL, wa_office_time_words(scenario->muted_until, batch->time_zone)));
 	return true;
 }
 
@@ -115,7 +114,7 @@ judge(WaBatch *batch, WaDraft *draft)
 	const WaRecipient *recipient = draft->recipient;
 	const WaComposer *composer = draft->scenario->composer;
 	WaPermit   *permit = NULL;
-	char	   *why;
+	WaSaid		why;
 
 	if (wa_odoo_is(message->res_model, "sicantik.permit"))
 		permit = wa_odoo_permit(&batch->odoo, message->res_id);
@@ -127,15 +126,14 @@ judge(WaBatch *batch, WaDraft *draft)
 	{
 		message->state = WA_STATE_SKIPPED;
 		message->reason = WA_REASON_NOT_NEWS;
-		message->detail = psprintf("%s, more than %d days ago", why, draft->scenario->news_days);
+		message->detail = wa_say(WA_SAY_MORE_THAN_DAYS_AGO, why, WA_NUMBER(draft->scenario->news_days));
 	}
 	else if (recipient && !draft->is_staff && message->state == WA_STATE_QUEUED &&
 			 wa_compose_guard_found_by_part_of_name(recipient->name, permit->applicant_name))
 	{
 		message->state = WA_STATE_HELD;
 		message->reason = WA_REASON_NAME_MISMATCH;
-		message->detail = psprintf("the contact is called \"%s\", the applicant \"%s\": is it the same person?",
-								   recipient->name, permit->applicant_name);
+		message->detail = wa_say(WA_SAY_NAMES_DIFFER, recipient->name, permit->applicant_name);
 	}
 }
 
@@ -148,7 +146,7 @@ is_queued(const WaDraft *draft)
 }
 
 static void
-hold(WaDraft *draft, WaReason reason, char *detail)
+hold(WaDraft *draft, WaReason reason, WaSaid detail)
 {
 	draft->message.state = WA_STATE_HELD;
 	draft->message.reason = reason;
@@ -227,7 +225,7 @@ limit_per_number(WaDraft **drafts, int n)
 			continue;
 		if (limit != PG_INT32_MAX && entry->messages >= limit)
 			hold(drafts[i], WA_REASON_DAILY_LIMIT,
-				 psprintf("the number was sent %d messages in the last 24 hours", limit));
+				 wa_say(WA_SAY_TOO_MANY_TO_NUMBER, WA_NUMBER(limit)));
 		else
 			entry->messages++;
 	}
@@ -312,7 +310,7 @@ passed_of(const WaDraft *draft)
 
 /* One warning per scenario and hour, however many batches there are. */
 static void
-warn_once(const WaScenario *scenario, int nheld, const char *detail)
+warn_once(const WaScenario *scenario, int nheld, WaSaid detail)
 {
 	static HTAB *warned = NULL;
 	typedef struct Warned
@@ -340,7 +338,7 @@ warn_once(const WaScenario *scenario, int nheld, const char *detail)
 	entry->at = now;
 	ereport(WARNING,
 			(errmsg("sicantik_wa holds messages of scenario \"%s\": too many at once", scenario->key),
-			 errdetail("%s; %d messages of this batch are held, and those that follow.", detail, nheld),
+			 errdetail("%s; %d messages of this batch are held, and those that follow.", wa_said_english(detail), nheld),
 			 errhint("Look at them in wa.message (state held, reason bulk), then wa_release('%s') or wa_cancel('%s').",
 					 scenario->key, scenario->key)));
 }
@@ -385,7 +383,7 @@ limit_bulk(const WaScenario *scenario, WaDraft **drafts, int n)
 	int64		in_hour = -1;
 	int			npassed = 0;
 	int			nheld = 0;
-	const char *why = NULL;
+	WaSaid		why = NULL;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -397,11 +395,9 @@ limit_bulk(const WaScenario *scenario, WaDraft **drafts, int n)
 			in_hour = passed_in_hour(scenario->key);
 		entry = passed_of(drafts[i]);
 		if (entry && entry->messages >= scenario->max_per_transaction)
-			why = psprintf("more than %d messages of this scenario from one transaction",
-						   scenario->max_per_transaction);
+			why = wa_say(WA_SAY_TOO_MANY_IN_TRANSACTION, WA_NUMBER(scenario->max_per_transaction));
 		else if (hourly && in_hour >= scenario->max_per_hour)
-			why = psprintf("more than %d messages of this scenario in an hour",
-						   scenario->max_per_hour);
+			why = wa_say(WA_SAY_TOO_MANY_IN_HOUR, WA_NUMBER(scenario->max_per_hour));
 		else
 		{
 			if (entry)
@@ -413,7 +409,7 @@ limit_bulk(const WaScenario *scenario, WaDraft **drafts, int n)
 			npassed++;
 			continue;
 		}
-		hold(drafts[i], WA_REASON_BULK, unconstify(char *, why));
+		hold(drafts[i], WA_REASON_BULK, why);
 		nheld++;
 	}
 	if (hourly && npassed > 0)
@@ -428,12 +424,11 @@ wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz opening = wa_office_hours_opening(&scenario->hours, batch->time_zone, now);
-	char	   *detail;
+	WaSaid		detail;
 
 	if (opening <= now)
 		return;
-	detail = psprintf("waits for the sending hours, until %s",
-					  wa_office_time_words(opening, batch->time_zone));
+	detail = wa_say(WA_SAY_WAITS_FOR_SENDING_HOURS_UNTIL, wa_office_time_words(opening, batch->time_zone));
 	for (int i = 0; i < n; i++)
 	{
 		WaNewMessage *message = &drafts[i]->message;

@@ -30,7 +30,7 @@ wa_compose_values_from_json(WaValues *values, Jsonb *params)
 	if (!JB_ROOT_IS_OBJECT(params))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("params must be a JSON object"),
+				 wa_said_errmsg(wa_say(WA_SAY_PARAMS_NOT_AN_OBJECT)),
 				 errhint("For example: '{\"permit_number\": \"503/17/2026\"}'.")));
 	iterator = JsonbIteratorInit(&params->root);
 	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
@@ -59,7 +59,7 @@ wa_compose_values_from_json(WaValues *values, Jsonb *params)
 			default:
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("value of parameter \"%s\" must be a string or a number", name)));
+						 wa_said_errmsg(wa_say(WA_SAY_PARAMETER_NOT_A_VALUE, name))));
 		}
 		wa_compose_values_add(values, name, text);
 	}

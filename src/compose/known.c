@@ -130,8 +130,8 @@ add_recipient(uint64 facts, const WaRecipient *recipient)
 	facts = wa_odoo_add_fact(facts, recipient->name);
 	facts = wa_odoo_add_fact(facts, recipient->number);
 	facts = wa_odoo_add_fact(facts, recipient->number_source);
-	facts = wa_odoo_add_fact(facts, recipient->tried);
-	return wa_odoo_add_fact(facts, recipient->note);
+	facts = wa_odoo_add_fact(facts, (const char *) recipient->tried);
+	return wa_odoo_add_fact(facts, (const char *) recipient->note);
 }
 
 /* All that was read for the change of this permit; 0: it is gone. */

@@ -15,7 +15,7 @@
  */
 void
 wa_compose_outcome(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
-				   const char *outcome, const char *detail)
+				   const char *outcome, WaSaid detail)
 {
 	WaOutcomeRow *row = palloc(sizeof(WaOutcomeRow));
 
@@ -35,7 +35,7 @@ static const WaColumn outcome_columns[] = {
 	WA_COLUMN(WaOutcomeRow, int8, record_id, "record_id"),
 	WA_COLUMN(WaOutcomeRow, text, scenario, "scenario"),
 	WA_COLUMN(WaOutcomeRow, text, outcome, "outcome"),
-	WA_COLUMN(WaOutcomeRow, text, detail, "detail"),
+	WA_SAID_COLUMNS(WaOutcomeRow, detail),
 };
 static const WaRowType outcome_row = WA_ROW_TYPE(WaOutcomeRow, outcome_columns);
 

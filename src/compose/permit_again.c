@@ -204,7 +204,7 @@ choose(const WaWaiting *waiting, WaDraft **drafts, int ndrafts)
  * Why nothing is to be said of this permit (NULL: it is gone), in a sentence
  * that names the column in which it is not as it was.
  */
-static const char *
+static WaSaid
 difference(const WaWaiting *waiting, const WaPermit *permit)
 {
 	static const char *const columns[] = {"status", "is_renewal", "permit_number"};
@@ -213,7 +213,7 @@ difference(const WaWaiting *waiting, const WaPermit *permit)
 	const char *now[3];
 
 	if (permit == NULL)
-		return "no longer true: the record does not exist any more";
+		return wa_say(WA_SAY_UNTRUE_RECORD_GONE);
 	for (int i = 0; i < 3; i++)
 		then[i] = wa_compose_event_new(event, columns[i]);
 	now[0] = permit->status;
@@ -222,14 +222,13 @@ difference(const WaWaiting *waiting, const WaPermit *permit)
 	if (!wa_odoo_numbered(then[2]))
 		then[2] = NULL;
 	for (int i = 0; i < 3; i++)
-		if (then[i] && strcmp(wa_odoo_shown(now[i]), then[i]) != 0)
-			return psprintf("no longer true: %s is %s, the message says %s",
-							columns[i], wa_odoo_shown(now[i]), then[i]);
+		if (then[i] && (now[i] == NULL || strcmp(now[i], then[i]) != 0))
+			return wa_say(WA_SAY_UNTRUE_VALUE, columns[i], wa_odoo_shown(now[i]), then[i]);
 	if (permit->partner_id == 0)
-		return "no longer true: the permit has no contact any more";
+		return wa_say(WA_SAY_UNTRUE_NO_CONTACT);
 	if (event->outdated)
-		return "no longer true: the status has changed again since";
-	return "no longer true: another message says it";
+		return wa_say(WA_SAY_UNTRUE_STATUS_CHANGED);
+	return wa_say(WA_SAY_UNTRUE_SAID_BY_OTHER);
 }
 
 /*

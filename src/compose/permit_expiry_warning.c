@@ -181,8 +181,8 @@ static void
 take_baseline(WaDaily *daily, const char *relation, const char *key, Candidate *list, int n)
 {
 	static WaStatement tell =
-		WA_STATEMENT("INSERT INTO wa.event_outcome (event_id, relation, scenario, outcome, detail)"
-					 " VALUES (0, $1, $2, 'baseline', $3)");
+		WA_STATEMENT("INSERT INTO wa.event_outcome (event_id, relation, scenario, outcome, detail, detail_said)"
+					 " VALUES (0, $1, $2, 'baseline', $3, $4)");
 	const char **keys = palloc(sizeof(char *) * (n + 1));
 	WaArgs		args = {0};
 
@@ -190,13 +190,13 @@ take_baseline(WaDaily *daily, const char *relation, const char *key, Candidate *
 		keys[i] = list[i].key;
 	keys[n] = key;
 	wa_queue_count_as_announced(keys, n + 1);
-	daily->note = psprintf("first run: %d permits had reached a threshold before; they count as announced until the next one", n);
+	daily->note = wa_say(WA_SAY_FIRST_RUN_BASELINE, WA_NUMBER(n));
 	wa_arg_text(&args, relation);
 	wa_arg_text(&args, daily->scenario->key);
-	wa_arg_text(&args, daily->note);
+	wa_arg_said(&args, daily->note);
 	wa_query(&tell, &args);
 	ereport(LOG,
-			(errmsg("sicantik_wa: %s: %s", daily->scenario->key, daily->note)));
+			(errmsg("sicantik_wa: %s: %s", daily->scenario->key, wa_said_english(daily->note))));
 }
 
 static void
@@ -240,7 +240,7 @@ note_no_contact(WaDaily *daily, WaBatch *batch, const char *relation,
 		keys[count++] = lack_key(&list[i]);
 		wa_compose_outcome(batch, wa_compose_calendar_event(daily, relation, list[i].id), daily->scenario,
 						   "no recipient",
-						   "the permit has no contact; linking one before the next threshold sends the warning");
+						   wa_say(WA_SAY_NO_CONTACT_BEFORE_THRESHOLD));
 	}
 	if (count > 0)
 		wa_queue_count_as_announced(keys, count);
@@ -286,14 +286,13 @@ run(WaDaily *daily)
 		return false;
 	if (!wa_app_has_column(&table, "expiry_date"))
 	{
-		daily->note = "there is no table sicantik_permit with a column expiry_date";
+		daily->note = wa_say(WA_SAY_NO_TABLE_PERMIT);
 		return true;
 	}
 	n = find_candidates(daily, &table, &list);
 	if (!has_baseline(baseline) && wa_compose_calendar_muted(daily))
 	{
-		daily->note = psprintf("muted until %s; the first run is made after that",
-							   wa_office_time_words(daily->scenario->muted_until, daily->common->time_zone));
+		daily->note = wa_say(WA_SAY_MUTED_BEFORE_FIRST_RUN, wa_office_time_words(daily->scenario->muted_until, daily->common->time_zone));
 		return true;
 	}
 	if (!has_baseline(baseline))
@@ -350,20 +349,19 @@ again(WaBatch *batch, WaWaiting **list, int n)
 		WaWaiting  *waiting = list[i];
 		const WaPermit *permit = wa_odoo_permit(&batch->odoo, permits[i]);
 		const char *then = date_of(waiting);
-		const char *now = permit && permit->expiry_date ? permit->expiry_date : "empty";
+		const char *now = permit && permit->expiry_date ? permit->expiry_date : "";
 
 		waiting->keeps_keys = true;
 		if (permit == NULL)
-			waiting->why = "no longer true: the record does not exist any more";
+			waiting->why = wa_say(WA_SAY_UNTRUE_RECORD_GONE);
 		else if (!wa_odoo_is(permit->status, "active"))
-			waiting->why = psprintf("no longer true: status is %s, the message says active",
-									permit->status ? permit->status : "empty");
+			waiting->why = wa_say(WA_SAY_UNTRUE_VALUE, "status", wa_odoo_shown(permit->status), "active");
 		else if (then && strcmp(now, then) != 0)
-			waiting->why = psprintf("no longer true: expiry_date is %s, the message says %s", now, then);
+			waiting->why = wa_say(WA_SAY_UNTRUE_VALUE, "expiry_date", wa_odoo_shown(now), then);
 		else if (permit->partner_id == 0)
-			waiting->why = "no longer true: the permit has no contact any more";
+			waiting->why = wa_say(WA_SAY_UNTRUE_NO_CONTACT);
 		else if (wa_compose_guard_days_since(batch, now) > 0)
-			waiting->why = psprintf("no longer true: it expired on %s", now);
+			waiting->why = wa_say(WA_SAY_UNTRUE_EXPIRED_ON, now);
 		else
 			waiting->now = warn(batch, waiting->scenario, waiting->event, permit->id,
 								-wa_compose_guard_days_since(batch, now), NULL);

@@ -38,10 +38,10 @@ wa_compose_contact_came(const WaEvent *event)
 /*
  * Why nothing is said of a permit that is not active.
  */
-const char *
+WaSaid
 wa_compose_not_active(const WaEvent *event)
 {
-	return psprintf("the status is %s, not active", wa_odoo_shown(wa_compose_event_new(event, "status")));
+	return wa_say(WA_SAY_STATUS_NOT_ACTIVE, wa_odoo_shown(wa_compose_event_new(event, "status")));
 }
 
 /* What is announced once for ever; palloc()ed. */
@@ -91,25 +91,25 @@ wa_compose_announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *e
 
 	if (permit == NULL)
 	{
-		wa_compose_outcome(batch, event, scenario, "gone", "the permit does not exist any more");
+		wa_compose_outcome(batch, event, scenario, "gone", wa_say(WA_SAY_PERMIT_GONE));
 		return;
 	}
 	if (!is_true_now)
 	{
 		wa_compose_outcome(batch, event, scenario, "no longer true",
-						   "the permit has changed again since");
+						   wa_say(WA_SAY_PERMIT_CHANGED_AGAIN));
 		return;
 	}
 	if (!wa_odoo_filled(wa_compose_event_new(event, "partner_id")) || permit->partner_id == 0)
 	{
 		wa_compose_outcome(batch, event, scenario, WAITING,
-						   "the permit has no contact yet; linking one within 7 days sends the message");
+						   wa_say(WA_SAY_NO_CONTACT_YET));
 		return;
 	}
 	if (was_true && !batch->again && waited_too_long(event, scenario))
 	{
 		wa_compose_outcome(batch, event, scenario, "not news",
-						   "the contact was linked more than 7 days after the permit was there");
+						   wa_say(WA_SAY_CONTACT_LINKED_TOO_LATE));
 		return;
 	}
 	recipient = wa_odoo_partner(&batch->odoo, permit->partner_id);
@@ -123,15 +123,15 @@ wa_compose_announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *e
 /*
  * Why a permit that was announced is no news any more, or NULL.
  */
-char *
+WaSaid
 wa_compose_permit_old_news(const WaBatch *batch, const WaDraft *draft)
 {
 	const WaPermit *permit = wa_odoo_permit(&batch->odoo, draft->message.res_id);
 	int			days = draft->scenario->news_days;
 
 	if (permit && wa_compose_guard_days_since(batch, permit->issue_date) > days)
-		return psprintf("the permit was issued on %s", permit->issue_date);
+		return wa_say(WA_SAY_PERMIT_ISSUED_ON, permit->issue_date);
 	if (permit && wa_compose_guard_days_since(batch, permit->received_date) > days)
-		return psprintf("the permit was received on %s", permit->received_date);
+		return wa_say(WA_SAY_PERMIT_RECEIVED_ON, permit->received_date);
 	return NULL;
 }

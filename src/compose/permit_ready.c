@@ -28,7 +28,7 @@ ready_before(const WaEvent *event)
 	return ready(wa_compose_event_old(event, "status"), wa_compose_event_old(event, "permit_number"));
 }
 
-static const char *
+static WaSaid
 silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
@@ -36,12 +36,11 @@ silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 		return wa_compose_not_active(event);
 	*nearly = true;
 	if (!ready_now(event))
-		return psprintf("the permit has no number yet (permit_number is %s); with one, the message is made",
-						wa_odoo_shown(wa_compose_event_new(event, "permit_number")));
+		return wa_say(WA_SAY_PERMIT_WITHOUT_NUMBER, wa_odoo_shown(wa_compose_event_new(event, "permit_number")));
 	if (event->insert && !scenario->on_insert)
-		return "the record was created like this, and on_insert of the scenario is off";
+		return wa_say(WA_SAY_CREATED_LIKE_THIS);
 	*nearly = false;
-	return ready_before(event) && !wa_compose_contact_came(event) ? "it was so before this change" : NULL;
+	return ready_before(event) && !wa_compose_contact_came(event) ? wa_say(WA_SAY_SO_BEFORE) : NULL;
 }
 
 static void

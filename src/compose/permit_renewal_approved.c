@@ -35,21 +35,21 @@ renewed_before(const WaEvent *event)
 	return renewed(wa_compose_event_old(event, "status"), wa_compose_event_old(event, "is_renewal"));
 }
 
-static const char *
+static WaSaid
 silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
 	if (!wa_odoo_is(wa_compose_event_new(event, "is_renewal"), "t"))
-		return "the permit is no renewal";
+		return wa_say(WA_SAY_PERMIT_NO_RENEWAL);
 	if (!renewed_now(event))
 		return wa_compose_not_active(event);
 	if (event->insert && !scenario->on_insert)
 	{
 		*nearly = true;
-		return "the record was created like this, and on_insert of the scenario is off";
+		return wa_say(WA_SAY_CREATED_LIKE_THIS);
 	}
 	return renewed_before(event) && !wa_compose_contact_came(event) && !numbered_now(event) ?
-		"it was so before this change" : NULL;
+		wa_say(WA_SAY_SO_BEFORE) : NULL;
 }
 
 static void

@@ -15,10 +15,10 @@
 
 /* permit_news.c */
 extern bool wa_compose_contact_came(const WaEvent *event);
-extern const char *wa_compose_not_active(const WaEvent *event);
+extern WaSaid wa_compose_not_active(const WaEvent *event);
 extern void wa_compose_announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 								const WaPermit *permit, bool was_true, bool is_true_now);
-extern char *wa_compose_permit_old_news(const WaBatch *batch, const WaDraft *draft);
+extern WaSaid wa_compose_permit_old_news(const WaBatch *batch, const WaDraft *draft);
 
 /* permit_again.c */
 extern bool wa_compose_permits_again(WaBatch *batch, WaWaiting **list, int n);

@@ -46,11 +46,11 @@
  * others had their say; NULL: nothing was made of the event.
  */
 static void
-write_dead_letter(const WaEvent *event, const char *scenario, const char *error)
+write_dead_letter(const WaEvent *event, const char *scenario, WaSaid error)
 {
 	static WaStatement insert =
-		WA_STATEMENT("INSERT INTO wa.dead_letter (event_id, relation, record_id, columns, old, new, event_at, error, scenario)"
-					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+		WA_STATEMENT("INSERT INTO wa.dead_letter (event_id, relation, record_id, columns, old, new, event_at, error, error_said, scenario)"
+					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, event->id);
@@ -63,7 +63,7 @@ write_dead_letter(const WaEvent *event, const char *scenario, const char *error)
 		wa_arg_datum(&args, TEXTARRAYOID, (Datum) 0, true);
 	wa_arg_text_array(&args, (const char *const *) event->new, event->ncolumns);
 	wa_arg_timestamptz(&args, event->at);
-	wa_arg_text(&args, error);
+	wa_arg_said(&args, error);
 	wa_arg_text(&args, scenario);
 	wa_query(&insert, &args);
 	ereport(WARNING,
@@ -131,7 +131,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 		ReThrowError(error);
 	if (n == 1)
 	{
-		write_dead_letter(&events[0], NULL, error->message);
+		write_dead_letter(&events[0], NULL, wa_said_of_error(error));
 		return;
 	}
 	compose_or_halve(common, events, n / 2);

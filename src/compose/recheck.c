@@ -141,7 +141,7 @@ ask(void *argument)
  */
 static void
 ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
-		 WaStill *results, const char **details)
+		 WaStill *results, WaSaid *details)
 {
 	Asked		asked = {.batch = *common,.n = 0,.had = false};
 	ErrorData  *error;
@@ -154,7 +154,7 @@ ask_like(const WaBatch *common, WaWaiting *first, WaWaiting *list, int n,
 	for (int i = 0; i < asked.n && (error || !asked.had); i++)
 	{
 		results[asked.list[i]->place] = WA_STILL_LOCKED;
-		details[asked.list[i]->place] = (const char *) (error ? wa_said_of_error(error) : asked.batch.odoo.locked_why);
+		details[asked.list[i]->place] = error ? wa_said_of_error(error) : asked.batch.odoo.locked_why;
 	}
 	if (error == NULL && asked.had)
 		wa_compose_replace(&asked.batch, asked.list, asked.n, results, details);
@@ -185,7 +185,7 @@ leave_out_known(const char *schema, int64 *ids, int n, WaStill *results)
 
 static void
 recheck(const char *schema, bool skipped, const int64 *ids, int n,
-		WaStill *results, const char **details)
+		WaStill *results, WaSaid *details)
 {
 	Questions	questions = {0};
 	WaBatch    *batch = &questions.batch;
@@ -224,7 +224,7 @@ recheck(const char *schema, bool skipped, const int64 *ids, int n,
  * One that has been replaced has ended.  Locks no table but conditionally.
  */
 void
-wa_compose_recheck(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
+wa_compose_recheck(const char *schema, const int64 *ids, int n, WaStill *results, WaSaid *details)
 {
 	recheck(schema, false, ids, n, results, details);
 }
@@ -234,7 +234,7 @@ wa_compose_recheck(const char *schema, const int64 *ids, int n, WaStill *results
  * be told now has been replaced; WA_STILL_UNREACHED: there is none yet.
  */
 void
-wa_compose_recheck_skipped(const char *schema, const int64 *ids, int n, WaStill *results, const char **details)
+wa_compose_recheck_skipped(const char *schema, const int64 *ids, int n, WaStill *results, WaSaid *details)
 {
 	recheck(schema, true, ids, n, results, details);
 }

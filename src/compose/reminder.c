@@ -385,14 +385,14 @@ run(WaDaily *daily)
 	}
 	if (!reminders.has_state)
 	{
-		daily->note = "there is no table sicantik_document with a column state";
+		daily->note = wa_say(WA_SAY_NO_TABLE_DOCUMENT);
 		return true;
 	}
 	if (reminders.ndocuments == 0)
 		return true;
 	foreach(cell, reminders.unattended)
 		wa_compose_outcome(&batch, wa_compose_calendar_event(daily, reminders.relation, ((Waiting *) lfirst(cell))->id),
-						   daily->scenario, "no recipient", "there is no internal user");
+						   daily->scenario, "no recipient", wa_say(WA_SAY_NO_INTERNAL_USER));
 	foreach(cell, reminders.people)
 	{
 		const Person *person = lfirst(cell);
@@ -400,7 +400,7 @@ run(WaDaily *daily)
 		(void) remind(&batch, daily->scenario, wa_compose_calendar_event(daily, reminders.relation, person->oldest->id),
 					  person, daily->now);
 	}
-	daily->note = psprintf("%d documents waiting for more than 24 hours", reminders.ndocuments);
+	daily->note = wa_say(WA_SAY_DOCUMENTS_WAITING, WA_NUMBER(reminders.ndocuments));
 	wa_compose_calendar_write(daily, &batch);
 	return true;
 }
@@ -423,7 +423,7 @@ again(WaBatch *batch, WaWaiting **list, int n)
 		if (waiting->scenario != scenario && !find_people(batch, waiting->scenario, now, &reminders))
 			return false;
 		scenario = waiting->scenario;
-		waiting->why = "no longer true: no document of this person waits any more";
+		waiting->why = wa_say(WA_SAY_UNTRUE_NO_DOCUMENT_WAITS);
 		foreach(cell, reminders.people)
 		{
 			const Person *person = lfirst(cell);

@@ -66,7 +66,7 @@ changed_parameter(const WaComposer *composer, const char *params, const char *gi
 /*
  * In what is the new message another one?  NULL: in nothing that matters.
  */
-static const char *
+static WaSaid
 difference(const WaWaiting *waiting)
 {
 	const WaNewMessage *now = &waiting->now->message;
@@ -76,28 +76,27 @@ difference(const WaWaiting *waiting)
 	const char *old = NULL;
 
 	if (now->partner_id != waiting->partner_id)
-		return psprintf("partner_id is " INT64_FORMAT " now, it was " INT64_FORMAT,
-						now->partner_id, waiting->partner_id);
+		return wa_say(WA_SAY_VALUE_CHANGED, "partner_id", WA_NUMBER(now->partner_id), WA_NUMBER(waiting->partner_id));
 	if (now->number && waiting->number == NULL)
-		return psprintf("the contact has a number now (%s)", now->number_source);
+		return wa_say(WA_SAY_NUMBER_THERE_NOW, now->number_source);
 	if (now->number && !wa_odoo_is(now->number, waiting->number))
-		return psprintf("the contact has another number now (%s)", now->number_source);
+		return wa_say(WA_SAY_NUMBER_CHANGED, now->number_source);
 	if (waiting->joined && waiting->now->scenario == waiting->scenario)
-		return "several that waited are one message now";
+		return wa_say(WA_SAY_SEVERAL_ARE_ONE);
 	if (now->res_id != waiting->record_id)
-		return "its document does not wait any more, others do";
+		return wa_say(WA_SAY_OTHER_DOCUMENTS_WAIT);
 	/* before the parameters: another text has others, which were not empty */
 	if (waiting->now->scenario != waiting->scenario)
-		return psprintf("%s says it now", waiting->now->scenario->key);
+		return wa_say(WA_SAY_SAID_BY_NOW, waiting->now->scenario->key);
 	parameter = changed_parameter(waiting->scenario->composer, now->params, waiting->params, &fresh, &old);
 	own = parameter ? wa_compose_own_value(waiting->scenario->composer, parameter) : NULL;
 	if (own && own->fact)
-		return psprintf("%s is %s now, it was %s", own->fact, wa_odoo_shown(fresh), wa_odoo_shown(old));
+		return wa_say(WA_SAY_VALUE_CHANGED, own->fact, wa_odoo_shown(fresh), wa_odoo_shown(old));
 	if (parameter)
-		return psprintf("%s has changed", parameter);
+		return wa_say(WA_SAY_TEXT_CHANGED, parameter);
 	/* the contact, or his number, was another one in between */
 	if (waiting->unreached && now->number)
-		return psprintf("the contact can be reached again (%s)", now->number_source);
+		return wa_say(WA_SAY_NUMBER_USABLE_AGAIN, now->number_source);
 	return NULL;
 }
 
@@ -109,7 +108,7 @@ typedef struct Successor
 	int64		old;			/* 0: that one has a successor, or ends, by
 								 * itself */
 	WaNewMessage message;
-	const char *why;
+	WaSaid		why;
 	const char *once;			/* what it announces anew, or NULL */
 	int64		again_after_us;
 	bool		keeps_keys;
@@ -130,8 +129,7 @@ doubt_person(WaBatch *batch, const WaWaiting *waiting, const WaRecipient *recipi
 		return;
 	message->state = WA_STATE_HELD;
 	message->reason = WA_REASON_NAME_MISMATCH;
-	message->detail = psprintf("the contact is called \"%s\", the applicant \"%s\": is it the same person?",
-							   recipient->name, permit->applicant_name);
+	message->detail = wa_say(WA_SAY_NAMES_DIFFER, recipient->name, permit->applicant_name);
 }
 
 static void
@@ -146,7 +144,7 @@ write_successors(Successor *list, int n)
 	int64	   *successors;
 	int64	   *released;
 	int64	   *handed[2];
-	const char **why;
+	WaSaid	   *why;
 	int			size = 0;
 	int			nended = 0;
 	int			nreleased = 0;
@@ -229,10 +227,9 @@ add_besides(WaBatch *batch, const WaWaiting *waiting, Successor *successors)
 
 		successor->message = draft->message;
 		doubt_person(batch, waiting, draft->recipient, &successor->message);
-		successor->message.detail = psprintf("in the place of message " INT64_FORMAT ": %s says it now%s%s",
-											 waiting->id, draft->scenario->key,
-											 successor->message.detail ? "; " : "",
-											 successor->message.detail ? successor->message.detail : "");
+		successor->message.detail = wa_said_and(wa_say(WA_SAY_IN_PLACE_OF, WA_NUMBER(waiting->id),
+													   wa_say(WA_SAY_SAID_BY_NOW, draft->scenario->key)),
+												successor->message.detail);
 		/* who cannot be told announces nothing */
 		successor->once = draft->message.number ? draft->once : NULL;
 	}
@@ -245,7 +242,7 @@ add_besides(WaBatch *batch, const WaWaiting *waiting, Successor *successors)
  * details[place] says why.  WA_STILL_ENDED: another one has taken its place.
  */
 void
-wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, const char **details)
+wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, WaSaid *details)
 {
 	Successor  *successors;
 	int			nsuccessors = 0;
@@ -259,7 +256,7 @@ wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, co
 		WaWaiting  *waiting = list[i];
 		WaDraft    *now = waiting->now;
 		Successor  *successor = &successors[nsuccessors];
-		const char *why;
+		WaSaid		why;
 
 		results[waiting->place] = WA_STILL_FALSE;
 		if (waiting->joined_to)
@@ -271,24 +268,24 @@ wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, co
 			if (is_said_to_nobody(waiting, list, n))
 			{
 				results[waiting->place] = WA_STILL_UNREACHED;
-				details[waiting->place] = "the contact has no usable number any more";
+				details[waiting->place] = wa_say(WA_SAY_NUMBER_GONE);
 			}
 			continue;
 		}
 		why = difference(waiting);
 		if (now->recipient == NULL)
-			details[waiting->place] = "the contact does not exist any more";
+			details[waiting->place] = wa_say(WA_SAY_CONTACT_GONE);
 		else if (now->recipient->number == NULL)
 		{
 			results[waiting->place] = WA_STILL_UNREACHED;
 			details[waiting->place] = now->recipient->partner_id == waiting->partner_id ?
-				"the contact has no usable number any more" :
-				psprintf("%s; the contact has no usable number", why);
+				wa_say(WA_SAY_NUMBER_GONE) :
+				wa_said_and(why, wa_say(WA_SAY_WITHOUT_USABLE_NUMBER));
 		}
 		else if (why == NULL)
 			results[waiting->place] = WA_STILL_TRUE;
 		else if (now->problem)
-			details[waiting->place] = psprintf("%s; %s", why, now->problem);
+			details[waiting->place] = wa_said_and(why, now->problem);
 		else
 		{
 			successor->old = waiting->id;
@@ -296,10 +293,8 @@ wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, co
 			if (now->scenario == waiting->scenario)
 				successor->message.expires_at = waiting->expires_at;
 			doubt_person(batch, waiting, now->recipient, &successor->message);
-			successor->message.detail = psprintf("in the place of message " INT64_FORMAT ": %s%s%s",
-												 waiting->id, why,
-												 successor->message.detail ? "; " : "",
-												 successor->message.detail ? successor->message.detail : "");
+			successor->message.detail = wa_said_and(wa_say(WA_SAY_IN_PLACE_OF, WA_NUMBER(waiting->id), why),
+													successor->message.detail);
 			successor->why = why;
 			successor->once = now->once;
 			successor->again_after_us = now->again_after_us;
@@ -403,7 +398,7 @@ wa_compose_waiting_join(WaWaiting **list, int n)
  * it does not wait any more.
  */
 bool
-wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
+wa_compose_replace_number(int64 id, const WaRecipient *contact, WaSaid why)
 {
 	Successor	successor = {.old = id,.why = why,.keeps_keys = true};
 	WaNewMessage *message = &successor.message;
@@ -413,7 +408,7 @@ wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why)
 	message->state = WA_STATE_QUEUED;
 	message->number = contact->number;
 	message->number_source = contact->number_source;
-	message->detail = psprintf("in the place of message " INT64_FORMAT ": %s", id, why);
+	message->detail = wa_say(WA_SAY_IN_PLACE_OF, WA_NUMBER(id), why);
 	write_successors(&successor, 1);
 	return true;
 }

@@ -95,7 +95,7 @@ typedef struct WaComposer
 	 * says of itself: a sentence; NULL: it has something to say.  *nearly: it
 	 * lacks one thing.
 	 */
-	const char *(*silent) (const WaScenario *scenario, const WaEvent *event, bool *nearly);
+	WaSaid		(*silent) (const WaScenario *scenario, const WaEvent *event, bool *nearly);
 
 	/* One that runs once a day: false if a table could not be had now. */
 	bool		(*daily) (WaDaily *daily);
@@ -108,7 +108,7 @@ typedef struct WaComposer
 	bool		(*again) (WaBatch *batch, WaWaiting **list, int n);
 
 	/* why a message is no news any more, or NULL */
-	char	   *(*old_news) (const WaBatch *batch, const WaDraft *draft);
+	WaSaid		(*old_news) (const WaBatch *batch, const WaDraft *draft);
 
 	/*
 	 * Whom it asks where nobody was named within an hour; see

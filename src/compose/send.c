@@ -260,7 +260,7 @@ apply_refusal(WaBatch *batch, const Request *request, WaNewMessage *message)
 		return;
 	message->state = WA_STATE_SKIPPED;
 	message->reason = wa_queue_reason_of(route.nobody);
-	message->detail = (const char *) route.refusal;
+	message->detail = route.refusal;
 	ereport(WARNING,
 			(errmsg("the message is not sent: %s", wa_said_english(route.refusal))));
 }
@@ -309,11 +309,11 @@ queue_message(const Request *request)
 	{
 		message.state = WA_STATE_SKIPPED;
 		message.reason = WA_REASON_NO_NUMBER;
-		message.detail = psprintf("no usable number in %s", recipient->tried);
+		message.detail = wa_say(WA_SAY_NO_USABLE_NUMBER, recipient->tried ? recipient->tried : wa_said_quote(""));
 		ereport(WARNING,
 				(errmsg("the message is not sent: partner " INT64_FORMAT " has no usable number",
 						recipient->partner_id),
-				 errdetail("Looked at: %s.", recipient->tried)));
+				 errdetail("Looked at: %s.", recipient->tried ? wa_said_english(recipient->tried) : "")));
 	}
 	else
 		apply_refusal(&batch, request, &message);

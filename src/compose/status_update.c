@@ -16,7 +16,7 @@
 #include "compose/record_values.h"
 #include "odoo/people.h"
 
-static const char *
+static WaSaid
 silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 {
 	*nearly = false;
@@ -24,8 +24,8 @@ silent(const WaScenario *scenario, const WaEvent *event, bool *nearly)
 		return NULL;
 	/* a record as it is, of which no change is known, need not be new */
 	if (event->id == 0)
-		return "it tells changes of the status, and none is recorded";
-	return event->insert ? "the permit is new, so its status has not changed" : "the status has not changed";
+		return wa_say(WA_SAY_NO_STATUS_CHANGE_RECORDED);
+	return event->insert ? wa_say(WA_SAY_PERMIT_IS_NEW) : wa_say(WA_SAY_STATUS_UNCHANGED);
 }
 
 static void
@@ -43,13 +43,13 @@ compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 	permit = wa_odoo_permit(&batch->odoo, event->record_id);
 	if (permit == NULL)
 	{
-		wa_compose_outcome(batch, event, scenario, "gone", "the permit does not exist any more");
+		wa_compose_outcome(batch, event, scenario, "gone", wa_say(WA_SAY_PERMIT_GONE));
 		return;
 	}
 	if (event->outdated || !wa_odoo_is(permit->status, after))
 	{
 		wa_compose_outcome(batch, event, scenario, "no longer true",
-						   "the status has changed again since");
+						   wa_say(WA_SAY_STATUS_CHANGED_AGAIN));
 		return;
 	}
 	wa_compose_values_add(&common, "status_lama", wa_odoo_status_label(&batch->odoo, before));
@@ -63,9 +63,8 @@ compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 	if (recipients == NIL)
 		wa_compose_outcome(batch, event, scenario, "no recipient",
 						   scenario->staff_group == NULL || wa_odoo_group_known(&batch->odoo, scenario->staff_group) ?
-						   "the permit has no contact and no internal follower" :
-						   psprintf("the permit has no contact and no internal follower; the group %s does not exist in Odoo",
-									scenario->staff_group));
+						   wa_say(WA_SAY_NO_CONTACT_NO_FOLLOWER) :
+						   wa_say(WA_SAY_NO_CONTACT_NO_FOLLOWER_NO_GROUP, scenario->staff_group));
 	foreach(cell, recipients)
 	{
 		WaRecipient *recipient = lfirst(cell);
@@ -79,14 +78,14 @@ compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 }
 
 /* A nightly job makes what has long expired so. */
-static char *
+static WaSaid
 old_news(const WaBatch *batch, const WaDraft *draft)
 {
 	const WaPermit *permit = wa_odoo_permit(&batch->odoo, draft->message.res_id);
 
 	if (permit && wa_odoo_is(wa_compose_event_new(draft->event, "status"), "expired") &&
 		wa_compose_guard_days_since(batch, permit->expiry_date) > draft->scenario->news_days)
-		return psprintf("the permit expired on %s", permit->expiry_date);
+		return wa_say(WA_SAY_PERMIT_EXPIRED_ON, permit->expiry_date);
 	return NULL;
 }
 

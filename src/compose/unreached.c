@@ -97,7 +97,7 @@ ask_some(void *argument)
 	const int64 *ids = asking->ids;
 	int			n = asking->n;
 	WaStill    *results = palloc(sizeof(WaStill) * Max(n, 1));
-	const char **details = palloc(sizeof(char *) * Max(n, 1));
+	WaSaid	   *details = palloc(sizeof(WaSaid) * Max(n, 1));
 	int64	   *over = palloc(sizeof(int64) * Max(n, 1));
 	int			nover = 0;
 	bool		locked = false;

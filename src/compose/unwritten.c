@@ -240,7 +240,7 @@ gather(WaBatch *batch, const Unwritten *u, const WaScenario *scenario, WaValues 
 }
 
 static void
-answer(Unwritten *u, WaState state, WaReason reason, const char *detail)
+answer(Unwritten *u, WaState state, WaReason reason, WaSaid detail)
 {
 	u->answer.id = u->id;
 	u->answer.state = state;
@@ -260,12 +260,12 @@ judge(WaBatch *batch, const WaIdentity *identity, Unwritten *u)
 	if (u->expired)
 	{
 		answer(u, WA_STATE_EXPIRED, WA_REASON_TIME_TO_LIVE,
-			   psprintf("the setting \"%s\" was set after the time-to-live had ended", u->setting));
+			   wa_say(WA_SAY_SETTING_SET_TOO_LATE, u->setting));
 		return;
 	}
 	if (!gather(batch, u, scenario, &values))
 	{
-		answer(u, WA_STATE_CANCELLED, WA_REASON_NO_LONGER_TRUE, "no longer true: the record does not exist any more");
+		answer(u, WA_STATE_CANCELLED, WA_REASON_NO_LONGER_TRUE, wa_say(WA_SAY_UNTRUE_RECORD_GONE));
 		return;
 	}
 	if (template)
@@ -275,20 +275,20 @@ judge(WaBatch *batch, const WaIdentity *identity, Unwritten *u)
 	}
 	if (u->answer.body == NULL && u->answer.lacks)
 		answer(u, WA_STATE_HELD, WA_REASON_SETTING_MISSING,
-			   psprintf("the setting \"%s\" is not set", u->answer.lacks));
+			   wa_say(WA_SAY_SETTING_NOT_SET, u->answer.lacks));
 	else if (u->answer.body == NULL)
 		answer(u, WA_STATE_FAILED, WA_REASON_REQUEST, template ?
-			   psprintf("its text cannot be written anew without %s", missing) :
-			   psprintf("template \"%s\" does not exist or is not active", u->template_key ? u->template_key : ""));
+			   wa_say(WA_SAY_NOT_WRITTEN_ANEW, missing) :
+			   wa_say(WA_SAY_TEMPLATE_UNUSABLE, u->template_key ? u->template_key : ""));
 	else if (u->setting[0] != '\0' && u->event_id != 0 && u->event_id <= identity->hold_event_id)
-		answer(u, WA_STATE_HELD, WA_REASON_COPY, "made from what was there before this copy was armed");
+		answer(u, WA_STATE_HELD, WA_REASON_COPY, wa_say(WA_SAY_MADE_BEFORE_COPY_ARMED));
 	else if (u->setting[0] != '\0' && too_many(scenario))
 		answer(u, WA_STATE_HELD, WA_REASON_BULK,
-			   psprintf("more than %d messages of this scenario waited for the setting", scenario->max_per_transaction));
+			   wa_say(WA_SAY_TOO_MANY_WAITED, WA_NUMBER(scenario->max_per_transaction)));
 	else
 		answer(u, WA_STATE_QUEUED, WA_REASON_NONE, NULL);
-	u->answer.why = u->setting[0] == '\0' ? "somebody wanted it to be written" :
-		psprintf("the setting \"%s\" is set now", u->setting);
+	u->answer.why = u->setting[0] == '\0' ? wa_say(WA_SAY_WRITING_WANTED) :
+		wa_say(WA_SAY_SETTING_SET_NOW, u->setting);
 }
 
 /* What becomes of them, for the ledger. */

@@ -49,7 +49,7 @@ typedef struct WaWaiting
 	/* the answer */
 	WaDraft    *now;			/* what is to be said; NULL: nothing */
 	WaStill		still;			/* if it is nothing: what of the message */
-	const char *why;			/* nothing, or not as it was: a sentence */
+	WaSaid		why;			/* nothing, or not as it was: a sentence */
 	bool		said_elsewhere; /* nothing, since another message says it */
 	bool		keeps_keys;		/* what it announces, "now" does */
 	List	   *besides;		/* of WaDraft: to be said of later changes */
@@ -67,7 +67,7 @@ typedef struct WaJoined
 
 /* recheck.c */
 extern void wa_compose_recheck_skipped(const char *schema, const int64 *ids, int n,
-									   WaStill *results, const char **details);
+									   WaStill *results, WaSaid *details);
 
 /* change.c */
 extern char *wa_compose_change_write(const WaDraft *draft);
@@ -77,8 +77,8 @@ extern WaEvent **wa_compose_change_read_later(const char *text, int *n);
 /* replace.c */
 extern void wa_compose_waiting_join(WaWaiting **list, int n);
 extern void wa_compose_replace(WaBatch *batch, WaWaiting **list, int n,
-							   WaStill *results, const char **details);
-extern bool wa_compose_replace_number(int64 id, const WaRecipient *contact, const char *why);
+							   WaStill *results, WaSaid *details);
+extern bool wa_compose_replace_number(int64 id, const WaRecipient *contact, WaSaid why);
 
 /* later.c */
 extern void wa_compose_later_keep(WaDraft **drafts, int n);

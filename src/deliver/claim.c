@@ -212,7 +212,7 @@ typedef struct Rechecking
 	const char *schema;
 	int64	   *ids;
 	WaStill    *results;
-	const char **details;
+	WaSaid	   *details;
 } Rechecking;
 
 static bool
@@ -238,7 +238,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
 	WaItem	  **asked = palloc(sizeof(WaItem *) * Max(n, 1));
 	WaStill    *results = palloc(sizeof(WaStill) * Max(n, 1));
-	const char **details = palloc(sizeof(char *) * Max(n, 1));
+	WaSaid	   *details = palloc(sizeof(WaSaid) * Max(n, 1));
 	int64	   *unreached = palloc(sizeof(int64) * Max(n, 1));
 	WaUnread   *unread = palloc(sizeof(WaUnread) * Max(n, 1));
 	Rechecking	rechecking = {config->schema, ids, results, details};
@@ -267,7 +267,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 		if (unread[k].kind != WA_UNREAD_NOT || results[k] != WA_STILL_LOCKED)
 			continue;
 		unread[k].kind = details[k] ? WA_UNREAD_LONG : WA_UNREAD_SHORT;
-		unread[k].why = wa_said_given(details[k]);
+		unread[k].why = details[k];
 	}
 	wa_deliver_facts_say(unread, nasked);
 	for (int i = 0, k = 0; i < n; i++)
@@ -278,7 +278,7 @@ recheck(const WaSendConfig *config, WaConclusions *conclusions, WaItem **items, 
 		{
 			const WaUnread *no_answer = &unread[k];
 			WaStill		result = results[k];
-			WaSaid		detail = wa_said_given(details[k++]);
+			WaSaid		detail = details[k++];
 
 			if (no_answer->kind != WA_UNREAD_NOT)
 			{

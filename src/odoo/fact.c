@@ -59,12 +59,12 @@ wa_odoo_is(const char *given, const char *value)
 }
 
 /*
- * A value as a sentence names it.
+ * A value as it stands in what is said.
  */
-const char *
+const void *
 wa_odoo_shown(const char *given)
 {
-	return given && given[0] ? given : "empty";
+	return given && given[0] ? (const void *) given : wa_say(WA_SAY_EMPTY);
 }
 
 /*

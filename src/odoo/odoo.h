@@ -41,7 +41,7 @@ extern bool wa_odoo_open(WaOdoo *odoo, WaAppTable *table, const char *name);
 extern bool wa_odoo_filled(const char *given);
 extern bool wa_odoo_is(const char *given, const char *value);
 extern bool wa_odoo_is_true(const char *given);
-extern const char *wa_odoo_shown(const char *given);
+extern const void *wa_odoo_shown(const char *given);
 extern bool wa_odoo_numbered(const char *number);
 extern int64 wa_odoo_id(const char *given);
 extern int	wa_odoo_by_id(const void *a, const void *b);

@@ -84,20 +84,20 @@ people_of(WaOdoo *odoo)
 static void
 choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
 {
-	StringInfoData tried;
+	WaSaid		tried = NULL;
 	char		number[WA_NUMBER_SIZE];
 
-	initStringInfo(&tried);
 	for (int i = 0; i < NUMBER_COLUMNS; i++)
 	{
+		WaSaid		looked_at;
+
 		if (!wa_app_has_column(table, number_columns[i]))
 			continue;
 		if (i == C_SANITIZED &&
 			!(wa_text_is_nothing(values[C_MOBILE]) && wa_text_is_nothing(values[C_PHONE])))
 			continue;
-		appendStringInfo(&tried, "%s%s", tried.len ? ", " : "", number_columns[i]);
 		if (wa_text_is_nothing(values[i]))
-			appendStringInfoString(&tried, " (empty)");
+			looked_at = wa_say(WA_SAY_COLUMN_EMPTY, number_columns[i]);
 		else if (wa_text_normalize_number(values[i], number))
 		{
 			recipient->number = pstrdup(number);
@@ -105,9 +105,10 @@ choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
 			return;
 		}
 		else
-			appendStringInfoString(&tried, " (not a mobile number)");
+			looked_at = wa_say(WA_SAY_COLUMN_NOT_MOBILE, number_columns[i]);
+		tried = tried ? wa_say(WA_SAY_AND_THEN, tried, looked_at) : looked_at;
 	}
-	recipient->tried = tried.data;
+	recipient->tried = tried;
 }
 
 /*
@@ -144,7 +145,7 @@ wa_odoo_load_partners(WaOdoo *odoo, const int64 *ids, int n)
 		if (rows.values[r][6] && !wa_odoo_is_true(rows.values[r][6]))
 		{
 			/* beside the number, since the route overwrites the note */
-			recipient->note = "the contact is archived";
+			recipient->note = wa_say(WA_SAY_CONTACT_ARCHIVED);
 			if (recipient->number)
 				recipient->number_source = psprintf("%s of an archived contact",
 													recipient->number_source);

@@ -21,8 +21,8 @@ typedef struct WaRecipient
 	char	   *name;
 	char	   *number;			/* NULL: none usable */
 	char	   *number_source;
-	char	   *tried;			/* columns that were looked at */
-	char	   *note;			/* or NULL */
+	WaSaid		tried;			/* columns that were looked at; or NULL */
+	WaSaid		note;			/* or NULL */
 } WaRecipient;
 
 /* people.c */
@@ -52,7 +52,7 @@ typedef struct WaContactNow
 	WaContactState state;
 	const char *number;			/* NULL: none usable */
 	const char *source;			/* column that it came from */
-	const char *tried;			/* without a number: what was looked at */
+	WaSaid		tried;			/* without a number: what was looked at */
 } WaContactNow;
 
 /* contact_now.c */

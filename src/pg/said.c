@@ -68,15 +68,6 @@ wa_said_statement(const char *format,...)
 }
 
 /*
- * What is said, of a text that may be one already; NULL for NULL.
- */
-WaSaid
-wa_said_given(const char *given)
-{
-	return given && wa_text_say_is(given) ? (WaSaid) (const void *) given : wa_said_quote(given);
-}
-
-/*
  * One after the other, with "; " between them in words; each may be NULL.
  * palloc()ed if both are there.
  */

@@ -27,7 +27,6 @@
 extern PGDLLEXPORT WaSaid wa_said_make(WaSay key, int n, const void *const *values);
 extern PGDLLEXPORT WaSaid wa_said_quote(const char *text);
 extern PGDLLEXPORT WaSaid wa_said_statement(const char *format,...) pg_attribute_printf(1, 2);
-extern PGDLLEXPORT WaSaid wa_said_given(const char *given);
 extern PGDLLEXPORT WaSaid wa_said_and(WaSaid first, WaSaid second);
 extern PGDLLEXPORT WaSaid wa_said_copy(WaSaid said);
 
@@ -41,8 +40,11 @@ extern PGDLLEXPORT WaSaid wa_row_said(WaRows rows, uint64 row, int column);
 /* In a row type: both columns of a member. */
 extern PGDLLEXPORT const WaType wa_said_row_words;
 extern PGDLLEXPORT const WaType wa_said_row_type;
+#define WA_TYPE_words		wa_said_row_words
 #define WA_TYPE_said		wa_said_row_type
+#define WA_C_words			WaSaid
 #define WA_C_said			WaSaid
+#define WA_FITS_words(x)	WA_FITS_said(x)
 #define WA_FITS_said(x)		_Generic((x), WaSaid: 0)
 #define WA_SAID_COLUMNS(row, member) \
 	{&wa_said_row_words, offsetof(row, member) + 0 * sizeof(WA_FITS_said(((row *) 0)->member)), #member, #member}, \

@@ -185,7 +185,7 @@ doubt(WaNewMessage *messages, int n)
 			until = GetCurrentTimestamp() + wa_office_get_interval("unknown_wait");
 		message->state = WA_STATE_DOUBT;
 		message->reason = WA_REASON_FAILOVER;
-		message->detail = (const char *) wa_say(WA_SAY_DUE_AT_PROMOTION);
+		message->detail = wa_say(WA_SAY_DUE_AT_PROMOTION);
 		message->due_at = Max(message->due_at, until);
 	}
 }
@@ -205,8 +205,7 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	doubt(messages, n);
 	for (int i = 0; i < n; i++)
 	{
-		messages[i].detail_said = wa_said_given(messages[i].detail);
-		messages[i].detail = wa_said_english(messages[i].detail_said);
+		messages[i].detail_said = messages[i].detail;
 	}
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"sicantik_wa new messages",

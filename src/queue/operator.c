@@ -145,7 +145,7 @@ typedef struct Wish
 	WHY_NOT_REACHED " END"
 
 /* What the message m waits for: the setting that its text needs. */
-#define SETTING_OF WA_QUEUE_SETTING_OF("m.detail")
+#define SETTING_OF WA_QUEUE_SETTING_OF("m.detail_said")
 
 #define WHY_NOT_RELEASE \
 	"CASE WHEN m.state <> " WA_SQL_STATE(HELD) " THEN m.state" \

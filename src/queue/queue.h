@@ -50,8 +50,8 @@
 	" (SELECT FROM wa.ready AS w WHERE w.message_id = m.id AND w.claimed_at IS NOT NULL))"
 
 /* SQL: the setting of the office that a detail says is not set, or NULL. */
-#define WA_QUEUE_SETTING_OF(detail) \
-	"substring(" detail " FROM 'the setting \"([a-z_]+)\" is not set')"
+#define WA_QUEUE_SETTING_OF(detail_said) \
+	"(jsonb_path_query_first(" detail_said ", '$[*] ? (@.say == \"setting_not_set\").of[0]') #>> '{}')"
 
 /* A message to be written. */
 #define KEPT_AS(type, name, sql)	WA_C_##type name;
@@ -70,10 +70,10 @@ typedef struct WaTextRow
 	WaState		state;			/* with a text: of the one that takes its
 								 * place */
 	WaReason	reason;
-	const char *detail;
+	WaSaid		detail;
 	const char *body;			/* NULL: it has none */
 	const char *params;
-	const char *why;			/* it can be written now */
+	WaSaid		why;			/* it can be written now */
 	const char *lacks;			/* the setting that it waits for from now on */
 } WaTextRow;
 
@@ -93,7 +93,7 @@ extern bool wa_queue_read_kept(int64 id, WaNewMessage *message);
 extern PGDLLEXPORT WaReason wa_queue_reason_of(WaNobody nobody);
 
 /* replace.c */
-extern void wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *why, int n);
+extern void wa_queue_replace(const int64 *ids, const int64 *successors, const WaSaid *why, int n);
 extern void wa_queue_supersede(const int64 *events, const char *const *models, const int64 *records,
 							   const char *const *scenarios, const int64 *told_by, int n);
 extern void wa_queue_write_texts(const WaTextRow *rows, int n);

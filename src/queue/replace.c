@@ -28,7 +28,7 @@
  * that has ended otherwise in this moment stays so.
  */
 void
-wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *why, int n)
+wa_queue_replace(const int64 *ids, const int64 *successors, const WaSaid *why, int n)
 {
 	static WaStatement replace =
 		WA_STATEMENT("WITH e AS (SELECT * FROM unnest($1, $2, $3) AS e(id, detail, said)),"
@@ -41,7 +41,7 @@ wa_queue_replace(const int64 *ids, const int64 *successors, const char *const *w
 	WaArgs		args = {0};
 
 	for (int i = 0; i < n; i++)
-		details[i] = wa_say(WA_SAY_TOOK_ITS_PLACE, WA_NUMBER(successors[i]), wa_said_given(why[i]));
+		details[i] = wa_say(WA_SAY_TOOK_ITS_PLACE, WA_NUMBER(successors[i]), why[i]);
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_said_array(&args, details, n);
 	wa_queue_change(WA_CHANGE_REPLACE, &replace, &args);
@@ -144,8 +144,8 @@ write_texts(const WaTextRow *rows, int n)
 		written[k++] = (Written)
 		{
 			id, successor, rows[i].state, rows[i].reason, rows[i].body, rows[i].params,
-				wa_said_and(wa_say(WA_SAY_IN_PLACE_OF, WA_NUMBER(id), wa_said_given(rows[i].why)), wa_said_given(rows[i].detail)),
-				wa_say(WA_SAY_TOOK_ITS_PLACE, WA_NUMBER(successor), wa_said_given(rows[i].why)),
+				wa_said_and(wa_say(WA_SAY_IN_PLACE_OF, WA_NUMBER(id), rows[i].why), rows[i].detail),
+				wa_say(WA_SAY_TOOK_ITS_PLACE, WA_NUMBER(successor), rows[i].why),
 				(int32) GetWALInsertionTimeLine()
 		};
 	}
@@ -189,7 +189,7 @@ write_answers(const WaTextRow *rows, int n)
 		if (rows[i].body == NULL)
 			answers[k++] = (Answer)
 		{
-			rows[i].id, rows[i].state, rows[i].reason, wa_said_given(rows[i].detail), rows[i].lacks
+			rows[i].id, rows[i].state, rows[i].reason, rows[i].detail, rows[i].lacks
 		};
 	if (k == 0)
 		return;

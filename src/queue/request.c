@@ -420,8 +420,7 @@ have_written(const int64 *ids, const WaSaid *details, int n)
 static WaSaid
 why_no_number(const WaContactNow *contact)
 {
-	return wa_say(WA_SAY_NO_USABLE_NUMBER, contact->tried && contact->tried[0] ? (const void *) contact->tried :
-				  wa_say(WA_SAY_ANY_COLUMN));
+	return wa_say(WA_SAY_NO_USABLE_NUMBER, contact->tried ? contact->tried : wa_say(WA_SAY_ANY_COLUMN));
 }
 
 static WaSaid

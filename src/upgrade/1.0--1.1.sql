@@ -85,6 +85,10 @@ SELECT id, coalesce(substring(detail FROM '"([^"]*)"'), '')
   FROM wa.message
  WHERE state = 'held' AND reason = 'setting_missing' AND body IS NULL AND number IS NOT NULL;
 
+UPDATE wa.message
+   SET detail_said = jsonb_build_object('say', 'setting_not_set', 'of', jsonb_build_array(substring(detail FROM '"([^"]*)"')))
+ WHERE state = 'held' AND reason = 'setting_missing' AND detail ~ '^the setting "[a-z_]+" is not set$';
+
 -- What was said of a number in another form was not found.
 UPDATE wa.contact AS c SET number = pg_catalog.wa_normalize_number(c.number)
  WHERE c.number = (SELECT min(o.number) FROM wa.contact AS o

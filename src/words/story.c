@@ -22,7 +22,6 @@
 #include "gateway/gateway.h"
 #include "office/setting.h"
 #include "pg/call.h"
-#include "words/phrase.h"
 #include "words/story.h"
 
 /* A name that is stored, in words and with what one can do, by language. */
@@ -54,11 +53,23 @@ static const StoredName actions[] = {
 #include "text/words_reasons.def"
 };
 
-/* Is this the name, which is stored in lower case? */
+/* What became of an event that made no message. */
+static const StoredName became[] = {
+#define BECAME(name, english, indonesian) {#name, {english, indonesian}, {NULL, NULL}},
+#include "text/words_reasons.def"
+};
+
+/* Where a number was taken from, but for columns. */
+static const StoredName sources[] = {
+#define SOURCE(name, english, indonesian) {#name, {english, indonesian}, {NULL, NULL}},
+#include "text/words_reasons.def"
+};
+
+/* Is this the name, which is stored in lower case, with blanks? */
 static bool
 is_name(const char *upper, const char *name)
 {
-	while (*upper && pg_ascii_tolower((unsigned char) *upper) == (unsigned char) *name)
+	while (*upper && (pg_ascii_tolower((unsigned char) *upper) == (unsigned char) *name || (*upper == '_' && *name == ' ')))
 	{
 		upper++;
 		name++;
@@ -196,53 +207,18 @@ wa_story_action(const WaStory *story, const char *action)
 	return with_name(story, FIND(actions, action), action);
 }
 
-/* A sentence that is kept in English, in the language of the story; NULL for NULL. */
+/* What became of an event, in words. */
 const char *
-wa_story_phrase(const WaStory *story, const char *english)
+wa_story_became(const WaStory *story, const char *outcome)
 {
-	return english && story->language == WA_INDONESIAN ? wa_words_phrase_in_indonesian(english) : english;
+	return in_words(story, FIND(became, outcome), outcome);
 }
 
-/* The same, to stand in what is said. */
-WaSaid
-wa_story_kept(const WaStory *story, const char *english)
-{
-	return wa_said_quote(wa_story_phrase(story, english));
-}
-
-/* Does somebody quote something here? */
-static bool
-quotes(const char *text, const char *end)
-{
-	WaSaidPart	part;
-
-	for (const char *next = text; next && next < end;)
-	{
-		next = wa_text_say_next(next, end, &part);
-		if (next == NULL)
-			return false;
-		if (part.key == WA_SAY_QUOTE)
-			return true;
-		for (int i = 0; i < part.n; i++)
-			if (quotes(part.values[i], part.values[i] + part.lengths[i]))
-				return true;
-	}
-	return false;
-}
-
-/*
- * What is stored, in the language of the story; NULL for NULL.  What has words
- * alone is told by these.
- */
+/* Where a number was taken from, in words; NULL: nobody knows. */
 const char *
-wa_story_stored(const WaStory *story, WaSaid said)
+wa_story_source(const WaStory *story, const char *source)
 {
-	const char *text = (const char *) said;
-
-	if (text == NULL)
-		return NULL;
-	return quotes(text, text + strlen(text)) ? wa_story_phrase(story, wa_said_english(said)) :
-		wa_story_words(story, said);
+	return source ? in_words(story, FIND(sources, source), source) : NULL;
 }
 
 /*

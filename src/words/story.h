@@ -43,9 +43,8 @@ extern char *wa_story_masked(const WaStory *story, const char *text);
 extern const char *wa_story_state(const WaStory *story, const char *state);
 extern const char *wa_story_outcome(const WaStory *story, const char *outcome);
 extern const char *wa_story_action(const WaStory *story, const char *action);
-extern const char *wa_story_phrase(const WaStory *story, const char *english);
-extern WaSaid wa_story_kept(const WaStory *story, const char *english);
-extern const char *wa_story_stored(const WaStory *story, WaSaid said);
+extern const char *wa_story_became(const WaStory *story, const char *outcome);
+extern const char *wa_story_source(const WaStory *story, const char *source);
 extern bool wa_story_knows_reason(const char *reason);
 extern const char *wa_story_reason(const WaStory *story, const char *reason);
 extern const char *wa_story_cause(const WaStory *story, const char *reason, const char *detail,
