@@ -24,7 +24,7 @@
 #include "admin/options.h"
 #include "pg/call.h"
 #include "pg/query.h"
-#include "route/provider.h"
+#include "route/providers.h"
 #include "route/secret.h"
 #include "sicantik_wa.h"
 

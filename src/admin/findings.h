@@ -19,7 +19,7 @@
 #include "admin/watched.h"
 #include "identity/identity.h"
 #include "pg/subtransaction.h"
-#include "route/provider.h"
+#include "route/providers.h"
 #include "words/story.h"
 
 /*

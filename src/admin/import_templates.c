@@ -23,7 +23,7 @@
 #include "compose/record_values.h"
 #include "pg/call.h"
 #include "pg/query.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 extern Datum wa_sql_set_template(PG_FUNCTION_ARGS);
 extern Datum wa_sql_map_template(PG_FUNCTION_ARGS);

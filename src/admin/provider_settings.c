@@ -13,7 +13,7 @@
 
 #include "admin/admin.h"
 #include "pg/query.h"
-#include "route/provider.h"
+#include "route/providers.h"
 #include "route/secret.h"
 
 /* Name of the setting that names the file of a credential; palloc()ed. */

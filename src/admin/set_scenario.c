@@ -25,7 +25,7 @@
 #include "pg/call.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_set_scenario);
 

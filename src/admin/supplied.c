@@ -12,7 +12,7 @@
 
 #include "admin/admin.h"
 #include "compose/record_values.h"
-#include "route/provider.h"
+#include "route/providers.h"
 #include "text/text.h"
 
 typedef struct Look

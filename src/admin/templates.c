@@ -21,7 +21,7 @@
 #include "gateway/gateway.h"
 #include "pg/call.h"
 #include "pg/query.h"
-#include "route/provider.h"
+#include "route/providers.h"
 #include "text/text.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_set_template);

@@ -18,7 +18,7 @@
 #include "identity/identity.h"
 #include "odoo/people.h"
 #include "office/hours.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 /* One scenario as configured. */
 typedef struct WaScenario

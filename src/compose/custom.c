@@ -28,7 +28,7 @@ typedef struct Answer
 {
 	const WaEvent *event;
 	const WaScenario *scenario;
-	const WaOwnAnswer *said;
+	const WaCustomAnswer *said;
 } Answer;
 
 /* A scenario and an event to compose for. */
@@ -54,7 +54,7 @@ note_failure(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, W
 static bool
 call(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 {
-	WaOwnAnswer *said;
+	WaCustomAnswer *said;
 	WaSaid		error;
 	int			n;
 
@@ -87,7 +87,7 @@ call(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
  * could not be had now.
  */
 bool
-wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n)
+wa_compose_custom_load_partners(WaBatch *batch, const WaCustomAnswer *const *answers, int n)
 {
 	int64	   *partners = palloc(sizeof(int64) * Max(n, 1));
 	int			npartners = 0;
@@ -105,7 +105,7 @@ wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answer
 static bool
 load(WaBatch *batch, const WaScenario *scenario)
 {
-	const WaOwnAnswer **said;
+	const WaCustomAnswer **said;
 	int			n = 0;
 	ListCell   *cell;
 
@@ -117,7 +117,7 @@ load(WaBatch *batch, const WaScenario *scenario)
 			(scenario->on_insert || !event->insert) && !call(batch, scenario, event))
 			return false;
 	}
-	said = palloc(sizeof(WaOwnAnswer *) * Max(list_length(batch->own), 1));
+	said = palloc(sizeof(WaCustomAnswer *) * Max(list_length(batch->own), 1));
 	foreach(cell, batch->own)
 		if (((Answer *) lfirst(cell))->scenario == scenario)
 		said[n++] = ((Answer *) lfirst(cell))->said;
@@ -126,7 +126,7 @@ load(WaBatch *batch, const WaScenario *scenario)
 
 /* The contact, with the number that the function gave, if it gave one. */
 static WaRecipient *
-recipient_of(WaBatch *batch, const WaOwnAnswer *answer)
+recipient_of(WaBatch *batch, const WaCustomAnswer *answer)
 {
 	WaRecipient *contact = answer->partner_id != 0 ?
 		wa_odoo_partner(&batch->odoo, answer->partner_id) : NULL;
@@ -153,7 +153,7 @@ recipient_of(WaBatch *batch, const WaOwnAnswer *answer)
  */
 void
 wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
-						  const WaOwnAnswer *answer, const char *once)
+						  const WaCustomAnswer *answer, const char *once)
 {
 	WaRecipient *recipient = recipient_of(batch, answer);
 	WaValues	values = {0};

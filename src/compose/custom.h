@@ -14,7 +14,7 @@
 #include "compose/waiting.h"
 
 /* One row of what a function returned; strings are NULL for SQL NULL. */
-typedef struct WaOwnAnswer
+typedef struct WaCustomAnswer
 {
 	int64		partner_id;		/* 0: none */
 	char	   *number;			/* NULL: the contact's */
@@ -23,24 +23,24 @@ typedef struct WaOwnAnswer
 	int64		res_id;			/* 0: not given */
 	char	   *once;
 	char	   *still;			/* text of an object of strings */
-} WaOwnAnswer;
+} WaCustomAnswer;
 
-typedef enum WaOwnResult
+typedef enum WaCustomResult
 {
 	WA_OWN_ANSWERED,
 	WA_OWN_LATER,				/* a lock or the like: not now */
 	WA_OWN_FAILED
-} WaOwnResult;
+} WaCustomResult;
 
 /* custom_call.c */
 extern WaSaid wa_compose_custom_problem(const WaScenario *scenario);
-extern WaOwnResult wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day,
-										  bool strict, WaOwnAnswer **answers, int *n, WaSaid *error);
+extern WaCustomResult wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day,
+											 bool strict, WaCustomAnswer **answers, int *n, WaSaid *error);
 
 /* custom.c */
-extern bool wa_compose_custom_load_partners(WaBatch *batch, const WaOwnAnswer *const *answers, int n);
+extern bool wa_compose_custom_load_partners(WaBatch *batch, const WaCustomAnswer *const *answers, int n);
 extern void wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
-									  const WaOwnAnswer *answer, const char *once);
+									  const WaCustomAnswer *answer, const char *once);
 
 /* custom_again.c */
 extern bool wa_compose_custom_again(WaBatch *batch, WaWaiting **list, int n);

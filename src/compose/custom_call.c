@@ -125,7 +125,7 @@ typedef struct Call
 	const WaScenario *scenario;
 	const WaEvent *event;		/* NULL: a daily run */
 	const char *day;			/* of that */
-	WaOwnAnswer *answers;
+	WaCustomAnswer *answers;
 	int			n;
 } Call;
 
@@ -314,10 +314,10 @@ read_answers(Call *call, WaRows rows)
 				 wa_said_errmsg(wa_say(WA_SAY_COMPOSER_TOO_MANY_ROWS, call->scenario->key, WA_NUMBER(MOST_ANSWERS)))));
 	find_columns(call->scenario, rows.table->tupdesc, places);
 	call->n = (int) rows.n;
-	call->answers = palloc0(sizeof(WaOwnAnswer) * Max(call->n, 1));
+	call->answers = palloc0(sizeof(WaCustomAnswer) * Max(call->n, 1));
 	for (int i = 0; i < call->n; i++)
 	{
-		WaOwnAnswer *answer = &call->answers[i];
+		WaCustomAnswer *answer = &call->answers[i];
 
 		answer->partner_id = wa_row_int8(rows, i, 1);
 		answer->number = wa_row_text(rows, i, 2);
@@ -499,9 +499,9 @@ pause_calls(Health *health, const WaScenario *scenario, WaSaid why)
  * which is believed for a minute; WA_OWN_FAILED with the error in words.
  * strict: a person waits, and every failure is raised as an error.
  */
-WaOwnResult
+WaCustomResult
 wa_compose_custom_call(const WaScenario *scenario, const WaEvent *event, const char *day, bool strict,
-					   WaOwnAnswer **answers, int *n, WaSaid *error)
+					   WaCustomAnswer **answers, int *n, WaSaid *error)
 {
 	Health	   *health = health_of(scenario);
 	Call		call = {scenario, event, day, NULL, 0};

@@ -31,13 +31,13 @@ typedef struct Row
 	WaBatch    *batch;
 	const WaScenario *scenario;
 	const WaEvent *event;
-	const WaOwnAnswer *answer;
+	const WaCustomAnswer *answer;
 	const char *once;
 } Row;
 
 /* What this row announces. */
 static char *
-key_of(const WaDaily *daily, const WaOwnAnswer *answer)
+key_of(const WaDaily *daily, const WaCustomAnswer *answer)
 {
 	if (answer->once)
 		return psprintf("own:%s:%s", daily->scenario->key, answer->once);
@@ -60,7 +60,7 @@ compose_row(void *argument)
  * error.  Returns false if the table of contacts could not be had now.
  */
 static bool
-compose_chunk(WaDaily *daily, const WaOwnAnswer *const *answers, int n, int *failed, WaSaid *error)
+compose_chunk(WaDaily *daily, const WaCustomAnswer *const *answers, int n, int *failed, WaSaid *error)
 {
 	const WaScenario *scenario = daily->scenario;
 	const char *relation = scenario->watch ? scenario->watch : scenario->composer_name;
@@ -106,8 +106,8 @@ bool
 wa_compose_custom_daily(WaDaily *daily)
 {
 	const WaScenario *scenario = daily->scenario;
-	WaOwnAnswer *answers;
-	const WaOwnAnswer **places;
+	WaCustomAnswer *answers;
+	const WaCustomAnswer **places;
 	WaSaid		error = NULL;
 	int			failed = 0;
 	int			n;
@@ -124,7 +124,7 @@ wa_compose_custom_daily(WaDaily *daily)
 					(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 					 wa_said_errmsg(error)));
 	}
-	places = palloc(sizeof(WaOwnAnswer *) * Max(n, 1));
+	places = palloc(sizeof(WaCustomAnswer *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 		places[i] = &answers[i];
 	for (int i = 0; i < n; i += CHUNK)

@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 /* A value that a template can take. */
 typedef struct WaValue

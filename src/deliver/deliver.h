@@ -24,7 +24,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 typedef struct WaDeliver
 {

@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 /* Attempts that the share of unknown outcomes is taken of. */
 #define WA_PACE_RECENT		100

@@ -234,20 +234,23 @@ wa_arg_said_array(WaArgs *args, const WaSaid *said, int n)
 													JSONBOID, -1, false, TYPALIGN_INT)), false);
 }
 
-static WaSaid from_container(JsonbContainer *container);
+/* Sentences of ours are not that deep. */
+#define MOST_LEVELS		32
+
+static WaSaid from_container(JsonbContainer *container, int level);
 
 /* A value of a sentence, from JSON; NULL if it is none. */
 static const void *
-value_from(JsonbValue *value)
+value_from(JsonbValue *value, int level)
 {
 	if (value && value->type == jbvString)
 		return pnstrdup(value->val.string.val, value->val.string.len);
-	return value && value->type == jbvBinary ? (const void *) from_container(value->val.binary.data) : NULL;
+	return value && value->type == jbvBinary ? (const void *) from_container(value->val.binary.data, level + 1) : NULL;
 }
 
 /* One sentence: {"say": key, "of": [values]}. */
 static WaSaid
-from_object(JsonbContainer *object)
+from_object(JsonbContainer *object, int level)
 {
 	JsonbValue	found[2];
 	JsonbValue *name = getKeyJsonValueFromContainer(object, "say", 3, &found[0]);
@@ -264,24 +267,25 @@ from_object(JsonbContainer *object)
 				  JsonContainerSize(of->val.binary.data) != n))
 		return NULL;
 	for (int i = 0; i < n; i++)
-		if ((values[i] = value_from(getIthJsonbValueFromContainer(of->val.binary.data, i))) == NULL)
+		if ((values[i] = value_from(getIthJsonbValueFromContainer(of->val.binary.data, i), level)) == NULL)
 			return NULL;
 	return wa_said_make(key, n, values);
 }
 
 /* What is said, from JSON; NULL if it is nothing that we know. */
 static WaSaid
-from_container(JsonbContainer *container)
+from_container(JsonbContainer *container, int level)
 {
 	WaSaid		said = NULL;
 
-	check_stack_depth();
+	if (level > MOST_LEVELS)
+		return NULL;
 	if (JsonContainerIsObject(container))
-		return from_object(container);
+		return from_object(container, level);
 	for (uint32 i = 0; i < JsonContainerSize(container); i++)
 	{
 		JsonbValue *element = getIthJsonbValueFromContainer(container, i);
-		const void *value = value_from(element);
+		const void *value = value_from(element, level);
 
 		if (value == NULL)
 			return NULL;
@@ -303,7 +307,7 @@ wa_row_said(WaRows rows, uint64 row, int column)
 	if (words == NULL)
 		return NULL;
 	if (!wa_row_isnull(rows, row, column + 1))
-		said = from_container(&DatumGetJsonbP(wa_row_datum(rows, row, column + 1))->root);
+		said = from_container(&DatumGetJsonbP(wa_row_datum(rows, row, column + 1))->root, 0);
 	return said && strcmp(wa_said_english(said), words) == 0 ? said : wa_said_quote(words);
 }
 
@@ -318,7 +322,7 @@ static void
 read_said(Datum value, bool isnull, void *member)
 {
 	WaSaid	   *words = member;
-	WaSaid		said = isnull || *words == NULL ? NULL : from_container(&DatumGetJsonbP(value)->root);
+	WaSaid		said = isnull || *words == NULL ? NULL : from_container(&DatumGetJsonbP(value)->root, 0);
 
 	if (said && strcmp(wa_said_english(said), wa_said_english(*words)) == 0)
 		*words = said;

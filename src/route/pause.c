@@ -18,7 +18,7 @@
 #include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_pause);
 PG_FUNCTION_INFO_V1(wa_sql_resume);

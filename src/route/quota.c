@@ -15,7 +15,7 @@
 
 #include "office/setting.h"
 #include "pg/query.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 /*
  * Keep it in wa.provider; what it does not tell is not limited.  Of a limit

@@ -5,7 +5,7 @@
  *
  * Reads wa.provider, wa.template, wa.template_mapping, the credentials,
  * wa.contact and Odoo's res_partner; writes only what a provider told of its
- * quota, and what wa_pause() does.  provider.c reads a provider as configured,
+ * quota, and what wa_pause() does.  providers.c reads a provider as configured,
  * and checks each row, for anybody may have written it: what is wrong is its
  * "problem", not an error.  facts.c asks whether the person wants messages,
  * decide.c chooses and says why, which the ledger keeps.
@@ -18,7 +18,7 @@
 
 #include "postgres.h"
 
-#include "route/provider.h"
+#include "route/providers.h"
 
 /* Why a person gets nothing from any provider. */
 typedef enum WaNobody

@@ -41,7 +41,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "route/provider.h"
+#include "route/providers.h"
 #include "route/secret.h"
 #include "sicantik_wa.h"
 

@@ -27,7 +27,7 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 
-#include "route/provider.h"
+#include "route/providers.h"
 #include "route/secret.h"
 
 /* No credential has such a name: see wa_route_secret_file_name_valid(). */

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "pg/query.h"
-#include "route/provider.h"
+#include "route/providers.h"
 
 /*
  * Names in an array column; elements that are NULL are dropped.  NULL for SQL

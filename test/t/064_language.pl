@@ -188,7 +188,7 @@ foreach my $case (
 	[ $names, '[[[[]]]]', $names, 'lists of lists' ],
 	[ $names, '"x"', $names, 'a text' ],
 	[ $names, 'null', $names, 'null' ],
-	[ 'x' x 5000, '[' x 500 . ']' x 500, 'x' x 5000, 'a deep nest' ])
+	[ 'x' x 5000, '[' x 2000 . ']' x 2000, 'x' x 5000, 'a deep nest' ])
 {
 	my ($text, $said, $told, $name) = @$case;
 

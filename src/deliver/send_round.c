@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * round.c
+ * send_round.c
  *		The send round, and the face of this module.
  *
  * One transaction per round: record what was answered, carry out requests,

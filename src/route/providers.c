@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * provider.c
+ * providers.c
  *		Providers as they are configured.
  *
  * The rows are untrusted input: whoever may write the tables can put anything
@@ -18,7 +18,7 @@
 
 #include "office/setting.h"
 #include "pg/query.h"
-#include "route/provider.h"
+#include "route/providers.h"
 #include "route/secret.h"
 #include "sicantik_wa.h"
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * provider.h
+ * providers.h
  *		Providers as configured: rows of wa.provider with their credentials.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SICANTIK_WA_PROVIDER_H
-#define SICANTIK_WA_PROVIDER_H
+#ifndef SICANTIK_WA_ROUTE_PROVIDERS_H
+#define SICANTIK_WA_ROUTE_PROVIDERS_H
 
 #include "postgres.h"
 
@@ -101,7 +101,7 @@ typedef struct WaTemplate
 	int			nparameters;
 } WaTemplate;
 
-/* provider.c: the states as rows have them; any other word is a draft. */
+/* providers.c: the states as rows have them; any other word is a draft. */
 extern const char *const wa_route_state_names[WA_PROVIDER_STATES];
 extern WaProviderState wa_route_state(const char *name);
 
@@ -151,4 +151,4 @@ extern PGDLLEXPORT void wa_route_note_quota(const char *provider, const WaHealth
 extern void wa_route_write_secret(const char *provider, const char *name, const char *value);
 extern char *wa_route_read_secret(const char *provider, const char *name);
 
-#endif							/* SICANTIK_WA_PROVIDER_H */
+#endif							/* SICANTIK_WA_ROUTE_PROVIDERS_H */
