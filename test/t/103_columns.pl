@@ -18,7 +18,7 @@ my $src = "$top/src";
 
 # What is called so in the sources is of this type.
 my %type = (
-	text => 'text', texts => 'text[]', json => 'jsonb', said => 'jsonb', int8 => 'bigint', id => 'bigint', int4 => 'integer',
+	text => 'text', words => 'text', texts => 'text[]', json => 'jsonb', said => 'jsonb', int8 => 'bigint', id => 'bigint', int4 => 'integer',
 	boolean => 'boolean', float8 => 'double precision', time => 'timestamp with time zone',
 	state => 'text', reason => 'text', tried => 'integer');
 
