@@ -25,7 +25,7 @@ typedef struct Message
 	const char *template_key;
 	const char *partner;
 	const char *number;
-	const char *number_source;
+	WaSaid		number_source;
 	const char *res_model;
 	const char *res_id;
 	const char *provider;
@@ -56,7 +56,7 @@ static const WaColumn whole_columns[] = {
 	WA_COLUMN(Message, text, template_key, "template_key"),
 	WA_COLUMN(Message, text, partner, "partner_id::text"),
 	WA_COLUMN(Message, text, number, "number"),
-	WA_COLUMN(Message, text, number_source, "number_source"),
+	WA_SAID_COLUMNS(Message, number_source),
 	WA_COLUMN(Message, text, res_model, "res_model"),
 	WA_COLUMN(Message, text, res_id, "res_id::text"),
 	WA_COLUMN(Message, text, provider, "provider"),

@@ -140,7 +140,7 @@ recipient_of(WaBatch *batch, const WaCustomAnswer *answer)
 		*recipient = *contact;
 	recipient->partner_id = answer->partner_id;
 	recipient->number = NULL;
-	recipient->number_source = "composer";
+	recipient->number_source = wa_said_quote("composer");
 	recipient->tried = wa_say(WA_SAY_WHAT_COMPOSER_GAVE);
 	if (wa_text_normalize_number(answer->number, number))
 		recipient->number = pstrdup(number);

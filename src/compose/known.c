@@ -129,7 +129,7 @@ add_recipient(uint64 facts, const WaRecipient *recipient)
 	facts = hash_combine64(facts, (uint64) recipient->partner_id);
 	facts = wa_odoo_add_fact(facts, recipient->name);
 	facts = wa_odoo_add_fact(facts, recipient->number);
-	facts = wa_odoo_add_fact(facts, recipient->number_source);
+	facts = wa_odoo_add_fact(facts, (const char *) recipient->number_source);
 	facts = wa_odoo_add_fact(facts, (const char *) recipient->tried);
 	return wa_odoo_add_fact(facts, (const char *) recipient->note);
 }

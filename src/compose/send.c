@@ -124,7 +124,7 @@ bare_recipient(const char *input)
 				 errhint("Write an Indonesian mobile number (0812...), or a foreign one with +.")));
 	}
 	recipient->number = pstrdup(number);
-	recipient->number_source = "given";
+	recipient->number_source = wa_said_quote("given");
 	return recipient;
 }
 

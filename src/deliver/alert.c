@@ -67,7 +67,7 @@ wa_deliver_alert(const char *provider, const char *cause, WaSaid reason)
 	if (!fresh)
 		return;
 	message.number = number;
-	message.number_source = "alert_number";
+	message.number_source = wa_said_quote("alert_number");
 	message.body = compose(provider, reason);
 	message.state = WA_STATE_QUEUED;
 	message.priority = "high";

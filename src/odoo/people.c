@@ -101,7 +101,7 @@ choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
 		else if (wa_text_normalize_number(values[i], number))
 		{
 			recipient->number = pstrdup(number);
-			recipient->number_source = psprintf("res_partner.%s", number_columns[i]);
+			recipient->number_source = wa_said_quote(psprintf("res_partner.%s", number_columns[i]));
 			return;
 		}
 		else
@@ -147,8 +147,7 @@ wa_odoo_load_partners(WaOdoo *odoo, const int64 *ids, int n)
 			/* beside the number, since the route overwrites the note */
 			recipient->note = wa_say(WA_SAY_CONTACT_ARCHIVED);
 			if (recipient->number)
-				recipient->number_source = psprintf("%s of an archived contact",
-													recipient->number_source);
+				recipient->number_source = wa_say(WA_SAY_OF_ARCHIVED_CONTACT, recipient->number_source);
 		}
 		people->npartners++;
 	}

@@ -20,7 +20,7 @@ typedef struct WaRecipient
 	bool		is_staff;
 	char	   *name;
 	char	   *number;			/* NULL: none usable */
-	char	   *number_source;
+	WaSaid		number_source;
 	WaSaid		tried;			/* columns that were looked at; or NULL */
 	WaSaid		note;			/* or NULL */
 } WaRecipient;
@@ -51,7 +51,7 @@ typedef struct WaContactNow
 	int64		partner_id;		/* given; the rest is filled in */
 	WaContactState state;
 	const char *number;			/* NULL: none usable */
-	const char *source;			/* column that it came from */
+	WaSaid		source;			/* column that it came from */
 	WaSaid		tried;			/* without a number: what was looked at */
 } WaContactNow;
 

@@ -206,6 +206,7 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	for (int i = 0; i < n; i++)
 	{
 		messages[i].detail_said = messages[i].detail;
+		messages[i].number_source_said = messages[i].number_source;
 	}
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"sicantik_wa new messages",

@@ -15,6 +15,7 @@ CREATE TABLE wa.message (
     partner_id          bigint,
     number              text,
     number_source       text,
+    number_source_said  jsonb,
     params              jsonb,
     body                text,
     res_model           text,
@@ -65,6 +66,7 @@ COMMENT ON TABLE wa.message IS 'the ledger: one row per message and its whole st
 COMMENT ON COLUMN wa.message.scenario IS 'scenario that made it; NULL: sent by hand';
 COMMENT ON COLUMN wa.message.number IS 'recipient, E.164 digits without "+"';
 COMMENT ON COLUMN wa.message.number_source IS 'column that the number came from, or "given"';
+COMMENT ON COLUMN wa.message.number_source_said IS 'as detail_said, of number_source';
 COMMENT ON COLUMN wa.message.body IS 'the text as the citizen reads it';
 COMMENT ON COLUMN wa.message.wanted_provider IS 'provider demanded by the sender; NULL: routed';
 COMMENT ON COLUMN wa.message.state IS 'queued, sending, sent, delivered, read, failed, unknown, held, skipped, cancelled, superseded or expired';

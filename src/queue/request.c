@@ -332,7 +332,7 @@ typedef struct Revival
 	WaReason	reason;
 	WaSaid		detail;
 	const char *number;			/* NULL: as it is */
-	const char *source;
+	WaSaid		source;
 } Revival;
 
 static const WaColumn revival_columns[] = {
@@ -341,7 +341,7 @@ static const WaColumn revival_columns[] = {
 	WA_COLUMN(Revival, reason, reason, "reason"),
 	WA_SAID_COLUMNS(Revival, detail),
 	WA_COLUMN(Revival, text, number, "number"),
-	WA_COLUMN(Revival, text, source, "source"),
+	WA_SAID_COLUMNS(Revival, source),
 };
 static const WaRowType revival_row = WA_ROW_TYPE(Revival, revival_columns);
 
@@ -359,6 +359,7 @@ write_revivals(const Revival *revivals, const int64 *let, int n, int64 **revived
 						" state = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " AND " IN_DOUBT " THEN " WA_SQL_STATE(UNKNOWN) " ELSE v.state END,"
 						" reason = v.reason, detail = v.detail, detail_said = v.detail_said, number = coalesce(v.number, m.number),"
 						" number_source = coalesce(v.source, m.number_source),"
+						" number_source_said = CASE WHEN v.source IS NULL THEN m.number_source_said ELSE v.source_said END,"
 						" due_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND m.send_at > clock_timestamp() THEN m.send_at END,"
 						" finished_at = CASE WHEN v.state <> " WA_SQL_STATE(QUEUED) " THEN clock_timestamp() END,"
 						" refused_by = NULL, backoffs = 0, repeats = m.repeats"

@@ -64,7 +64,7 @@ UPDATE wa.message SET send_at = due_at
 ALTER TABLE wa.attempt ADD COLUMN unlisted text;
 
 -- What was said before has its words alone.
-ALTER TABLE wa.message ADD COLUMN detail_said jsonb, ADD COLUMN route_said jsonb;
+ALTER TABLE wa.message ADD COLUMN detail_said jsonb, ADD COLUMN route_said jsonb, ADD COLUMN number_source_said jsonb;
 ALTER TABLE wa.attempt ADD COLUMN response_said jsonb;
 ALTER TABLE wa.provider ADD COLUMN last_error_said jsonb;
 ALTER TABLE wa.template_mapping ADD COLUMN last_error_said jsonb;

@@ -216,9 +216,12 @@ wa_story_became(const WaStory *story, const char *outcome)
 
 /* Where a number was taken from, in words; NULL: nobody knows. */
 const char *
-wa_story_source(const WaStory *story, const char *source)
+wa_story_source(const WaStory *story, WaSaid source)
 {
-	return source ? in_words(story, FIND(sources, source), source) : NULL;
+	char	   *name = wa_said_english(source);
+	const StoredName *found = name ? FIND(sources, name) : NULL;
+
+	return found ? in_words(story, found, name) : wa_story_words(story, source);
 }
 
 /*

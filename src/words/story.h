@@ -44,7 +44,7 @@ extern const char *wa_story_state(const WaStory *story, const char *state);
 extern const char *wa_story_outcome(const WaStory *story, const char *outcome);
 extern const char *wa_story_action(const WaStory *story, const char *action);
 extern const char *wa_story_became(const WaStory *story, const char *outcome);
-extern const char *wa_story_source(const WaStory *story, const char *source);
+extern const char *wa_story_source(const WaStory *story, WaSaid source);
 extern bool wa_story_knows_reason(const char *reason);
 extern const char *wa_story_reason(const WaStory *story, const char *reason);
 extern const char *wa_story_cause(const WaStory *story, const char *reason, const char *detail,

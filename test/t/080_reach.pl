@@ -102,7 +102,7 @@ my %names = (
 	# hosts
 	'provider.base_url' => 'host', 'provider.settings' => 'host');
 my %words = map { $_ => 1 } qw(
-	message.detail_said message.route_said attempt.response_said provider.last_error_said template_mapping.last_error_said
+	message.detail_said message.route_said message.number_source_said attempt.response_said provider.last_error_said template_mapping.last_error_said
 	event_outcome.detail_said dead_letter.error_said daily_run.error_said
 	access.system_identifier attempt.unlisted event_aside.new event_aside.old setting.base_url unwritten.setting
 	access.level attempt.outcome attempt.provider attempt.provider_code attempt.response
