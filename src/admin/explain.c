@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * what_if.c
+ * explain.c
  *		wa_explain(): what wa_send() would do now, without doing it.
  *
  * What stands in the way is told instead of raised, and the story goes on as

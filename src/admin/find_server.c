@@ -27,6 +27,9 @@
  */
 #define LONG_WAIT		10
 
+/* One error may be of the moment; one that lasts so long is not, in seconds. */
+#define LONG_TROUBLE	10
+
 static long
 seconds_since(TimestampTz then)
 {
@@ -52,8 +55,11 @@ find_worker(WaFindings *findings)
 	WaSaid		next = NULL;
 	WaSaid		sentence = NULL;
 	WaSlotInfo	slot = {0};
+	char	   *why;
 
-	if (!wa_wake_slot_info(MyDatabaseId, &slot))
+	(void) wa_wake_slot_info(MyDatabaseId, &slot);
+	why = wa_story_masked(findings->story, slot.trouble.why);
+	if (slot.state == WA_SLOT_FREE)
 	{
 		detail = "the launcher has not seen this database yet";
 		rank = WA_WARNING_WORKER;
@@ -68,21 +74,22 @@ find_worker(WaFindings *findings)
 		next = wa_said_statement("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid);
 		sentence = wa_say(WA_SAY_PROCESS_SILENT, WA_NUMBER(slot.silent_pid), WA_NUMBER(silent));
 	}
-	else if (slot.trouble.n[WA_TROUBLE_ROUNDS] > 1)
+	else if (slot.trouble.n[WA_TROUBLE_ROUNDS] > 1 ||
+			 (slot.trouble.n[WA_TROUBLE_ROUNDS] > 0 && seconds_since(slot.trouble.since) > LONG_TROUBLE))
 	{
-		detail = psprintf("work has ended in errors %d times: %s", slot.trouble.n[WA_TROUBLE_ROUNDS], slot.trouble.why);
+		detail = psprintf("work has ended in errors %d times: %s", slot.trouble.n[WA_TROUBLE_ROUNDS], why);
 		rank = WA_ERROR_WORKER;
 		next = wa_say(WA_SAY_SEE_LOG);
 		sentence = wa_say(WA_SAY_WORKER_FAILS, WA_NUMBER(slot.trouble.n[WA_TROUBLE_ROUNDS]),
-						  wa_office_time_words(slot.trouble.since, zone), slot.trouble.why);
+						  wa_office_time_words(slot.trouble.since, zone), why);
 	}
 	else if (slot.trouble.n[WA_TROUBLE_ROWS] > 0)
 	{
-		detail = psprintf("%d messages are set aside: %s", slot.trouble.n[WA_TROUBLE_ROWS], slot.trouble.why);
+		detail = psprintf("%d are set aside: %s", slot.trouble.n[WA_TROUBLE_ROWS], why);
 		rank = WA_ERROR_WORKER;
 		next = wa_say(WA_SAY_SEE_LOG);
 		sentence = wa_say(WA_SAY_ROWS_REFUSED, WA_NUMBER(slot.trouble.n[WA_TROUBLE_ROWS]),
-						  wa_office_time_words(slot.trouble.since, zone), slot.trouble.why);
+						  wa_office_time_words(slot.trouble.since, zone), why);
 	}
 	else if (slot.hold_off_until != 0)
 	{

@@ -16,14 +16,33 @@
 
 #include "deliver/alert.h"
 #include "deliver/apply.h"
+#include "deliver/aside.h"
 #include "deliver/circuit.h"
 #include "deliver/outcome.h"
 #include "pg/query.h"
 #include "pg/said.h"
 
-static bool
-note_mapping(const WaTransfer *transfer)
+/* Trouble that is noted, each in a part of the round that may fail alone. */
+typedef struct Noting
 {
+	WaTransfer *transfer;
+	const WaItem *item;
+	bool		changed;		/* nothing else is to be given to it */
+} Noting;
+
+static void
+count(void *argument)
+{
+	Noting	   *noting = argument;
+
+	noting->changed = wa_deliver_circuit_count(noting->transfer);
+}
+
+static void
+note_mapping(void *argument)
+{
+	Noting	   *noting = argument;
+	const WaTransfer *transfer = noting->transfer;
 	static WaStatement note =
 		WA_STATEMENT("UPDATE wa.template_mapping SET status = 'error', last_error = $3,"
 					 " last_error_said = $4, last_error_at = clock_timestamp()"
@@ -36,8 +55,9 @@ note_mapping(const WaTransfer *transfer)
 	wa_arg_text(&args, transfer->pace->name);
 	wa_arg_text(&args, transfer->template_key);
 	wa_arg_said(&args, why);
-	if (wa_query(&note, &args).n == 0)
-		return false;
+	noting->changed = wa_query(&note, &args).n > 0;
+	if (!noting->changed)
+		return;
 	ereport(WARNING,
 			(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
 					transfer->template_key, transfer->pace->name, wa_said_english(why)),
@@ -45,12 +65,13 @@ note_mapping(const WaTransfer *transfer)
 					 transfer->template_key, transfer->pace->name)));
 	wa_deliver_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
 					 wa_say(WA_SAY_TEMPLATE_NOT_USED_ANY_MORE, transfer->template_key, why));
-	return true;
 }
 
 static void
-note_opt_out(const WaItem *item)
+note_opt_out(void *argument)
 {
+	const WaItem *item = ((Noting *) argument)->item;
+
 	/* a row that somebody holds is left alone: the provider will say it again */
 	static WaStatement note =
 		WA_STATEMENT("WITH u AS (UPDATE wa.contact SET opted_out_at = clock_timestamp(), source = 'provider'"
@@ -113,7 +134,8 @@ bool
 wa_deliver_apply_attempt(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us, WaVerdictRow *row)
 {
 	const WaVerdict *verdict = &transfer->verdict;
-	bool		changed = wa_deliver_circuit_count(transfer);
+	Noting		noting = {.transfer = transfer,.item = item};
+	bool		changed = wa_deliver_aside_try(WA_ASIDE_PROVIDER, count, &noting) && noting.changed;
 	WaOutcomeMessage message = message_of(item);
 	WaOutcomeAttempt attempt = {
 		.verdict = verdict,
@@ -126,7 +148,7 @@ wa_deliver_apply_attempt(WaTransfer *transfer, const WaItem *item, int64 unknown
 	WaOutcomeNext next;
 
 	if (attempt.blames_mapping)
-		attempt.mapping_noted = note_mapping(transfer);
+		attempt.mapping_noted = wa_deliver_aside_try(WA_ASIDE_MAPPING, note_mapping, &noting) && noting.changed;
 	if (verdict->outcome == WA_OUTCOME_THROTTLE && verdict->scope != WA_SCOPE_RECIPIENT)
 		wa_deliver_pacing_throttled(transfer->pace, transfer->started_at);
 	attempt.throttles = transfer->pace->throttles;
@@ -148,7 +170,7 @@ wa_deliver_apply_attempt(WaTransfer *transfer, const WaItem *item, int64 unknown
 	if (next.pause_s > 0)
 		wa_deliver_pacing_pause(transfer->pace, after(next.pause_s));
 	if (verdict->opt_out && !transfer->diverted)
-		note_opt_out(item);
+		(void) wa_deliver_aside_try(WA_ASIDE_CONTACT, note_opt_out, &noting);
 	return changed || attempt.mapping_noted;
 }
 

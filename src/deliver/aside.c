@@ -11,7 +11,8 @@
  * fails for.  These are treated as if somebody had them locked: nobody waits
  * for them, answers to them stay in memory, and they are tried again every
  * minute, when a setting changes, and before the worker leaves.  wa_check()
- * names them, and the server's log.
+ * names them, and the server's log.  What is written about something else than
+ * one message (WaAsidePart) is set aside as a whole in the same way.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +20,10 @@
 
 #include "utils/timestamp.h"
 
+#include "deliver/aside.h"
+#include "deliver/schedule.h"
 #include "deliver/send.h"
+#include "pg/query.h"
 #include "pg/subtransaction.h"
 #include "queue/work.h"
 #include "wake/wake.h"
@@ -50,6 +54,17 @@ typedef struct Writing
 	int			first;
 	int			n;
 } Writing;
+
+/* Parts have ids, too, below those of messages. */
+#define PART_ID(part)	(-1 - (int64) (part))
+
+static const char *const part_names[] = {
+	[WA_ASIDE_REQUESTS] = "what is asked for in wa.request",
+	[WA_ASIDE_DUE] = "messages whose time has come",
+	[WA_ASIDE_PROVIDER] = "trouble with a provider",
+	[WA_ASIDE_MAPPING] = "trouble with a template",
+	[WA_ASIDE_CONTACT] = "that a contact wants nothing"
+};
 
 static Aside *
 find(int64 id)
@@ -122,6 +137,15 @@ wa_deliver_is_aside(int64 id)
 }
 
 /*
+ * How long a message is still set aside, in microseconds; 0: it is not.
+ */
+int64
+wa_deliver_aside_left(int64 id)
+{
+	return wa_deliver_is_aside(id) ? find(id)->until - GetCurrentTimestamp() : 0;
+}
+
+/*
  * Which of these messages can have nothing written to them now, because
  * somebody has locked their row or they are set aside?  The rows of the others
  * are ours until the end of the transaction.  False: none.
@@ -141,6 +165,7 @@ static void
 set_aside(int64 id, ErrorData *error)
 {
 	Aside	   *a = find(id);
+	const char *what = id >= 0 ? psprintf("message " INT64_FORMAT, id) : part_names[-1 - id];
 
 	if (a == NULL && naside == MOST_ASIDE)
 		ReThrowError(error);
@@ -150,12 +175,20 @@ set_aside(int64 id, ErrorData *error)
 		a->id = id;
 	}
 	a->until = GetCurrentTimestamp() + AGAIN_US;
-	wa_deliver_put_off(&id, 1);
-	wa_wake_note_trouble(WA_TROUBLE_ROWS, naside, psprintf("message " INT64_FORMAT ": %s", id, error->message));
+	if (id >= 0)
+	{
+		WaItem	   *item = wa_deliver_schedule_find(id);
+
+		/* read again from the ledger, which may say something else of it */
+		if (item && !item->on_wire)
+			wa_deliver_schedule_set_gone(item);
+		wa_deliver_put_off(&id, 1);
+	}
+	wa_wake_note_trouble(WA_TROUBLE_ROWS, naside, psprintf("%s: %s", what, error->message));
 	ereport(WARNING,
-			(errmsg("sicantik_wa cannot write message " INT64_FORMAT " of the ledger: %s", id, error->message),
+			(errmsg("sicantik_wa cannot write %s: %s", what, error->message),
 			 error->context ? errdetail("It was raised in: %s.", error->context) : 0,
-			 errhint("The message is set aside, and tried again every minute; the others go on.")));
+			 errhint("It is set aside, and tried again every minute; the others go on.")));
 }
 
 /* It could be written: what it was set aside for is over. */
@@ -168,12 +201,22 @@ take_back(int64 id)
 		*a = aside[--naside];
 }
 
+/* What would be raised at the commit, for all of them, is raised here. */
+static void
+check_constraints(void)
+{
+	static WaStatement now = WA_STATEMENT("SET CONSTRAINTS ALL IMMEDIATE");
+
+	(void) wa_query(&now, NULL);
+}
+
 static bool
 write_some(void *argument)
 {
 	const Writing *writing = argument;
 
 	writing->write(writing->about, writing->first, writing->n);
+	check_constraints();
 	return true;
 }
 
@@ -216,6 +259,51 @@ wa_deliver_aside_write(WaDeliverWrite write, void *about, const int64 *ids, int 
 		write(about, 0, n);
 	else
 		write_or_halve(&writing, 0, n);
+}
+
+/* A part that is being tried. */
+typedef struct Trying
+{
+	void		(*work) (void *argument);
+	void	   *argument;
+} Trying;
+
+static bool
+try_part(void *argument)
+{
+	const Trying *trying = argument;
+
+	trying->work(trying->argument);
+	check_constraints();
+	return true;
+}
+
+/*
+ * Call work(argument), which writes about something else than one message.
+ * After a round that failed it is set aside if it raises an error: false, and
+ * nothing of it has been written, nor is it while that lasts.
+ */
+bool
+wa_deliver_aside_try(WaAsidePart part, void (*work) (void *argument), void *argument)
+{
+	Trying		trying = {work, argument};
+	ErrorData  *error;
+
+	if (!careful)
+	{
+		work(argument);
+		return true;
+	}
+	if (wa_deliver_is_aside(PART_ID(part)))
+		return false;
+	error = wa_pg_subtransaction(try_part, &trying);
+	if (error && wa_pg_is_passing(error->sqlerrcode))
+		ReThrowError(error);
+	if (error)
+		set_aside(PART_ID(part), error);
+	else
+		take_back(PART_ID(part));
+	return error == NULL;
 }
 
 static void

@@ -16,6 +16,7 @@
 
 #include "compose/compose.h"
 #include "deliver/apply.h"
+#include "deliver/aside.h"
 #include "deliver/facts.h"
 #include "deliver/send.h"
 #include "office/setting.h"
@@ -324,7 +325,9 @@ leave_out_locked(WaItem **items, int n, int64 now, int64 *again)
 	{
 		if (locked[i])
 		{
-			items[i]->wait_us = now + LOCKED_ROW_US;
+			/* its provider is free for others */
+			items[i]->hint = NULL;
+			items[i]->wait_us = now + Max(wa_deliver_aside_left(ids[i]), LOCKED_ROW_US);
 			*again = Min(*again, items[i]->wait_us);
 		}
 		else

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * test.c
+ * connection_test.c
  *		The connection test: a provider's own status call, never a message.
  *
  * Runs in the session that asks (wa_test_connection), with an engine of its

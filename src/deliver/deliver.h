@@ -12,9 +12,10 @@
  * chooses what may go now (claim.c: asked again, consent, hours, route,
  * pacing.c, circuit.c), commits the claim, and only then puts it on the wire
  * (transfer.c, and http.c, which knows nothing of messages). An answer becomes
- * the next state in outcome.c.  Never is a request sent again whose earlier
+ * the next state in outcome.c, which decides, and apply.c, which does what
+ * follows.  Rows that cannot be written are set aside (aside.c).  Never is a request sent again whose earlier
  * one may have arrived, but by the policy for unknown outcomes.  Begin with
- * round.c, which calls the others in order.
+ * send_round.c, which calls the others in order.
  *
  *-------------------------------------------------------------------------
  */

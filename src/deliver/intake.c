@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "deliver/apply.h"
+#include "deliver/aside.h"
 #include "deliver/send.h"
 #include "queue/queue.h"
 
@@ -41,7 +42,8 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 {
 	WaSaid		why = wa_say(WA_SAY_WORKER_ENDED_ON_WIRE);
 	WaAttemptRow attempt = {0};
-	TimestampTz accepted_at;
+	TimestampTz recorded_at;
+	char	   *recorded;
 	WaVerdictRow *verdict;
 
 	attempt.message_id = row->id;
@@ -55,9 +57,15 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 	wa_deliver_aside_attempts(&attempt, 1);
 	if (wa_deliver_is_aside(row->id))
 		return;
-	if (wa_queue_was_accepted(row->id, row->attempt, &accepted_at))
+	recorded = wa_queue_attempt_outcome(row->id, row->attempt, &recorded_at);
+	if (strcmp(recorded, wa_gateway_outcome_name(WA_OUTCOME_ACCEPTED)) == 0)
 	{
-		wa_deliver_conclude(conclusions, row->id, WA_STATE_SENT, WA_REASON_NONE, NULL)->sent_at = accepted_at;
+		wa_deliver_conclude(conclusions, row->id, WA_STATE_SENT, WA_REASON_NONE, NULL)->sent_at = recorded_at;
+		return;
+	}
+	if (strcmp(recorded, attempt.outcome) != 0 && row->repeats == 0)
+	{
+		wa_deliver_conclude(conclusions, row->id, WA_STATE_QUEUED, WA_REASON_RETRY, wa_say(WA_SAY_REFUSED_BEFORE_WORKER_ENDED));
 		return;
 	}
 	verdict = wa_deliver_conclude(conclusions, row->id, WA_STATE_UNKNOWN, WA_REASON_INTERRUPTED, why);
@@ -308,6 +316,27 @@ wa_deliver_any_put_off(void)
 	return nput_off > 0;
 }
 
+typedef struct Due
+{
+	int64	   *ids;
+	int			n;
+	TimestampTz next;
+} Due;
+
+static void
+wake_due(void *argument)
+{
+	Due		   *due = argument;
+	int64	   *ids;
+	TimestampTz next;
+	int			n = wa_queue_wake_due(&ids, &next);
+
+	*due = (Due)
+	{
+		ids, n, next
+	};
+}
+
 /*
  * Messages whose time has come, unless memory is full.  *next_due: when the
  * next one is due (0: none is known); it is asked for in each round, because
@@ -317,8 +346,7 @@ wa_deliver_any_put_off(void)
 bool
 wa_deliver_take_due(const WaSendConfig *config, WaConclusions *conclusions, TimestampTz *next_due)
 {
-	int64	   *ids;
-	int			n;
+	Due			due = {0};
 
 	if (wa_deliver_schedule_size() >= WA_SCHEDULE_MAX)
 	{
@@ -326,7 +354,9 @@ wa_deliver_take_due(const WaSendConfig *config, WaConclusions *conclusions, Time
 		*next_due = 0;
 		return false;
 	}
-	n = wa_queue_wake_due(&ids, next_due);
-	take_these(config, conclusions, ids, n);
-	return n == WA_QUEUE_DUE_BATCH;
+	if (!wa_deliver_aside_try(WA_ASIDE_DUE, wake_due, &due))
+		return false;
+	*next_due = due.next;
+	take_these(config, conclusions, due.ids, due.n);
+	return due.n == WA_QUEUE_DUE_BATCH;
 }

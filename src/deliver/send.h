@@ -58,19 +58,6 @@ extern void wa_deliver_take_again(const WaSendConfig *config, WaConclusions *con
 extern void wa_deliver_put_off(const int64 *ids, int n);
 extern bool wa_deliver_any_put_off(void);
 
-/* aside.c */
-typedef void (*WaDeliverWrite) (void *about, int first, int n);
-
-extern void wa_deliver_aside_begin(void);
-extern void wa_deliver_aside_end(void);
-extern void wa_deliver_aside_retry(void);
-extern bool wa_deliver_is_aside(int64 id);
-extern bool wa_deliver_any_aside(void);
-extern bool wa_deliver_aside_or_locked(const int64 *ids, int n, bool *locked);
-extern void wa_deliver_aside_write(WaDeliverWrite write, void *about, const int64 *ids, int n);
-extern void wa_deliver_aside_attempts(const WaAttemptRow *attempts, int n);
-extern void wa_deliver_aside_conclude(WaConclusions *conclusions);
-
 /* claim.c */
 extern void wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bool any_due,
 							  WaConclusions *conclusions, WaTransfer **transfers, int *ntransfers,

@@ -21,6 +21,7 @@
 
 #include "compose/compose.h"
 #include "deliver/apply.h"
+#include "deliver/aside.h"
 #include "deliver/circuit.h"
 #include "deliver/deliver.h"
 #include "deliver/send.h"
@@ -266,6 +267,8 @@ hold_waiting(WaConclusions *conclusions, WaSaid why)
 
 	for (int i = 0; i < n; i++)
 	{
+		if (wa_deliver_is_aside(items[i]->id))
+			continue;
 		wa_deliver_schedule_set_gone(items[i]);
 		wa_deliver_conclude(conclusions, items[i]->id, WA_STATE_HELD, WA_REASON_COPY, why);
 	}
@@ -366,25 +369,43 @@ wall_time(int64 monotonic)
 	return GetCurrentTimestamp() + Max(monotonic - wa_deliver_clock(), 0);
 }
 
+/* What people asked for, and what has come of it. */
+typedef struct Requests
+{
+	int64	   *forgotten;
+	int			nforgotten;
+	int64	   *revived;
+	int			nrevived;
+	bool		unwritten;
+	bool		left;
+	bool		more;
+} Requests;
+
+static void
+carry_out_requests(void *argument)
+{
+	Requests   *r = argument;
+	int64	   *busy;
+	int			nbusy = wa_deliver_schedule_busy(&busy);
+	Requests	done = {0};
+
+	done.more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, &done.forgotten, &done.nforgotten,
+								  &done.revived, &done.nrevived, &done.unwritten, &done.left);
+	*r = done;
+}
+
 static bool
 run(bool may_send, TimestampTz *next_due)
 {
 	WaConclusions conclusions = {0};
 	WaIdentity	identity;
 	int64		again = PG_INT64_MAX;
-	int64	   *busy;
-	int64	   *forgotten;
-	int64	   *revived;
-	int			nforgotten = 0;
-	int			nrevived;
+	Requests	asked = {0};
 	int			nrecorded;
 	int			nsending;
-	int			nbusy;
 	bool		more;
 	bool		after_error;
 	bool		holding;
-	bool		requests_left = false;
-	bool		unwritten = false;
 
 	*next_due = 0;
 	kept_out = !wa_frame_begin("sending messages");
@@ -421,20 +442,17 @@ run(bool may_send, TimestampTz *next_due)
 	more = holding;
 	if (!holding)
 	{
-		nbusy = wa_deliver_schedule_busy(&busy);
-		more = wa_queue_requests(REQUEST_BATCH, busy, nbusy,
-								 &forgotten, &nforgotten, &revived, &nrevived,
-								 &unwritten, &requests_left);
-		if (unwritten)
+		more = wa_deliver_aside_try(WA_ASIDE_REQUESTS, carry_out_requests, &asked) && asked.more;
+		if (asked.unwritten)
 			wa_compose_unwritten_look();
 		more = wa_deliver_take_due(&config, &conclusions, &next_due_row) || more;
-		wa_deliver_take_again(&config, &conclusions, revived, nrevived);
+		wa_deliver_take_again(&config, &conclusions, asked.revived, asked.nrevived);
 		more = wa_deliver_take_ready(&config, &conclusions) || more;
 	}
 
-	for (int i = 0; i < nforgotten; i++)
+	for (int i = 0; i < asked.nforgotten; i++)
 	{
-		WaItem	   *item = wa_deliver_schedule_find(forgotten[i]);
+		WaItem	   *item = wa_deliver_schedule_find(asked.forgotten[i]);
 
 		if (item)
 			wa_deliver_schedule_set_gone(item);
@@ -492,7 +510,7 @@ run(bool may_send, TimestampTz *next_due)
 		wa_wake_sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		wa_wake_sooner(next_due, wall_time(again));
-	if (requests_left)
+	if (asked.left)
 		wa_wake_sooner(next_due, GetCurrentTimestamp() + WA_LOCKED_RETRY_US);
 	/* an answer may have come at once, or a request failed to start */
 	return more || wa_deliver_transfer_any_finished();

@@ -79,7 +79,7 @@ extern void wa_deliver_transfer_free(WaTransfer *transfer);
 extern void wa_deliver_transfer_abort_all(void);
 extern const char *wa_deliver_transfer_library(void);
 
-/* test.c */
+/* connection_test.c */
 extern bool wa_deliver_transfer_build_test(const WaProvider *provider, WaRequest *request,
 										   WaSaidText *why);
 extern void wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,

@@ -306,7 +306,8 @@ wa_row_said(WaRows rows, uint64 row, int column)
 
 	if (words == NULL)
 		return NULL;
-	if (!wa_row_isnull(rows, row, column + 1))
+	/* somebody may have made another type of it */
+	if (SPI_gettypeid(rows.table->tupdesc, column + 1) == JSONBOID && !wa_row_isnull(rows, row, column + 1))
 		said = from_container(&DatumGetJsonbP(wa_row_datum(rows, row, column + 1))->root, 0);
 	return said && strcmp(wa_said_english(said), words) == 0 ? said : wa_said_quote(words);
 }

@@ -272,26 +272,28 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 }
 
 /*
- * Does the ledger know that the provider has taken this attempt of a message?
- * *at: when.
+ * What this attempt of a message, which is in the ledger, has come to, as it is
+ * called there; palloc()ed.  *at: when.
  */
-bool
-wa_queue_was_accepted(int64 id, int attempt, TimestampTz *at)
+char *
+wa_queue_attempt_outcome(int64 id, int attempt, TimestampTz *at)
 {
 	static WaStatement look =
-		WA_STATEMENT("SELECT finished_at FROM wa.attempt WHERE message_id = $1 AND attempt = $2 AND outcome = 'accepted'");
+		WA_STATEMENT("SELECT outcome, finished_at FROM wa.attempt WHERE message_id = $1 AND attempt = $2");
 	WaArgs		args = {0};
 	WaRows		rows;
-	bool		found;
+	char	   *outcome = NULL;
 
 	wa_arg_int8(&args, id);
 	wa_arg_int4(&args, attempt);
 	rows = wa_query(&look, &args);
-	found = rows.n > 0;
-	if (found)
-		*at = wa_row_timestamptz(rows, 0, 1);
+	if (rows.n > 0)
+	{
+		outcome = wa_row_text(rows, 0, 1);
+		*at = wa_row_timestamptz(rows, 0, 2);
+	}
 	wa_rows_free(rows);
-	return found;
+	return outcome ? outcome : pstrdup("");
 }
 
 /*

@@ -129,7 +129,7 @@ extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *provi
 									  const WaSaid *routes, const char *const *numbers,
 									  int n, WaClaimed **claimed);
 extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n);
-extern PGDLLEXPORT bool wa_queue_was_accepted(int64 id, int attempt, TimestampTz *at);
+extern PGDLLEXPORT char *wa_queue_attempt_outcome(int64 id, int attempt, TimestampTz *at);
 extern PGDLLEXPORT void wa_queue_conclude(WaVerdictRow *verdicts, int n);
 
 /* refusal.c */

@@ -32,8 +32,8 @@
 
 static const WaDeliver *deliver = NULL;
 static TimestampTz next_purge = 0;
-static bool composing = false;	/* or an error has ended that */
-static bool left_out = false;	/* the last round did not compose, for that */
+static bool left_out = false;	/* a part of the last pass that had failed */
+static bool purging = false;	/* or an error has ended that */
 
 /*
  * Get ready; called once, in no transaction.
@@ -150,37 +150,56 @@ is_set_up(bool *locked)
 	return set_up;
 }
 
+static bool
+run_unreached(TimestampTz *due)
+{
+	wa_compose_unreached_run(due);
+	return true;
+}
+
+static bool
+run_events(TimestampTz *due)
+{
+	keep_drops();
+	return wa_compose_run();
+}
+
 /*
- * All that makes messages.  Lowers *next_due to when to come again at the
- * latest; false: a table was locked.
+ * All that makes messages, but for the part that has ended in an error the last
+ * time.  Lowers *next_due to when to come again at the latest; false: a table
+ * was locked.
  */
 static bool
 compose(TimestampTz *next_due)
 {
-	TimestampTz due = 0;
-	bool		composed;
+	static bool (*const parts[]) (TimestampTz *due) = {
+		run_events, wa_compose_calendar_run, wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
+	};
+	static size_t failed = lengthof(parts);
+	size_t		skipped = failed;
+	bool		composed = true;
 
-	keep_drops();
-	composed = wa_compose_run();
-	if (!wa_compose_calendar_run(&due))
-		composed = false;
-	wa_wake_sooner(next_due, due);
-	due = 0;
-	if (!wa_compose_approver_run(&due))
-		composed = false;
-	wa_wake_sooner(next_due, due);
-	wa_compose_unreached_run(&due);
-	wa_wake_sooner(next_due, due);
-	due = 0;
-	if (!wa_compose_unwritten_run(&due))
-		composed = false;
-	wa_wake_sooner(next_due, due);
+	left_out = skipped < lengthof(parts);
+	for (size_t i = 0; i < lengthof(parts); i++)
+	{
+		TimestampTz due = 0;
+
+		if (i == skipped)
+			continue;
+		failed = i;
+		if (!parts[i] (&due))
+			composed = false;
+		wa_wake_sooner(next_due, due);
+	}
+	failed = lengthof(parts);
+	if (left_out)
+		wa_wake_sooner(next_due, GetCurrentTimestamp() + LEFT_OUT_US);
 	return composed;
 }
 
 /*
- * One pass.  Where composing has ended in an error the next pass does without
- * it, so that sending goes on.  Returns true if there is more to do at once; *next_due: when to
+ * One pass.  Where a part of composing has ended in an error the next pass does
+ * without it, so that the rest goes on.  Returns true if there is more to do at once; *next_due: when to
  * come again at the latest, or 0.
  */
 bool
@@ -213,14 +232,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		next_purge = 0;
 	}
 	if (may_send)
-	{
-		left_out = composing && deliver;
-		composing = !left_out;
-		composed = left_out || compose(next_due);
-		composing = false;
-		if (left_out)
-			wa_wake_sooner(next_due, now + LEFT_OUT_US);
-	}
+		composed = compose(next_due);
 	if (deliver)
 	{
 		bool		claim = may_send && wa_identity_standbys_note();
@@ -242,7 +254,9 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		 * time
 		 */
 		next_purge = now + PURGE_US;
+		purging = true;
 		more = wa_compose_purge() + wa_queue_purge() > 0;
+		purging = false;
 		if (more)
 			next_purge = now;
 	}
@@ -250,12 +264,12 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 }
 
 /*
- * Was the last pass without composing, which has failed before it?
+ * Does something wait for its next try, that has failed before the last pass?
  */
 bool
 wa_worker_round_left_out(void)
 {
-	return left_out;
+	return left_out || purging;
 }
 
 pgsocket

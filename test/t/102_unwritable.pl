@@ -37,6 +37,7 @@ sub allow
 }
 
 my $number = 0;
+sub next_number { return sprintf('62812700000%02d', $number + 1); }
 sub send_one { return sql("SELECT wa_send_text('0812-7000-" . sprintf('%04d', ++$number) . "', 'text')"); }
 
 load_odoo($node, 'odoo');
@@ -59,12 +60,12 @@ $sim->release($_) foreach @fault;
 ok(wait_state($node, 'odoo', $_, 'sent'), "message $_ is recorded") foreach @flying[0, 2, 3];
 is(state_of($flying[1]), 'sending', 'the one that is refused is not');
 comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'wa_check() calls that an error');
-like(worker_says(), qr/^sejak .* server menolak menulis 1 pesan .*: message $flying[1]: the auditor says no$/, 'and says which one, and why');
+like(worker_says(), qr/^sejak .* server menolak yang ditulis worker, kini 1 kali.*: message $flying[1]: the auditor says no$/, 'and says which one, and why');
 sql("SELECT wa_set('language', 'en')");
-like(worker_says(), qr/refuses to write 1 messages of the ledger.*: message $flying[1]: the auditor says no$/, 'in both languages');
+like(worker_says(), qr/refuses what the worker writes, 1 times now.*: message $flying[1]: the auditor says no$/, 'in both languages');
 my $later = send_one();
 ok(wait_state($node, 'odoo', $later, 'sent'), 'later ones are sent meanwhile');
-like(slurp_file($node->logfile), qr/cannot write message $flying[1] of the ledger: the auditor says no/, 'the log says it');
+like(slurp_file($node->logfile), qr/cannot write message $flying[1]: the auditor says no/, 'the log says it');
 allow('attempt');
 ok(wait_state($node, 'odoo', $flying[1], 'sent'), 'it is recorded when that is over');
 is(sql("SELECT count(*) FROM wa.attempt WHERE message_id = $flying[1] AND outcome = 'accepted'"), '1', 'by the answer that it has had');
@@ -107,6 +108,78 @@ sql("SELECT wa_cancel($stays)");
 ok(wait_state($node, 'odoo', $stays, 'cancelled'), 'it is cancelled');
 allow('message');
 comes_true("SELECT state = 'ok' FROM wa_check() WHERE item = 'worker'", 'and all is well');
+
+# What was refused stands in the ledger as well, and is not called in doubt.
+$sim->fault({ kind => 'fonnte_reason', provider => 'fonnte', reason => 'target invalid', times => 2, match => { number => next_number() } });
+refuse('BEFORE UPDATE', 'message', "NEW.state = 'failed'");
+my $refused = send_one();
+comes_true("SELECT count(*) = 1 FROM wa.attempt WHERE message_id = $refused", 'a refusal is in the ledger');
+$node->restart;
+comes_true("SELECT count(*) = 2 FROM wa.attempt WHERE message_id = $refused", 'the next worker tries it again, as what was refused');
+allow('message');
+ok(wait_state($node, 'odoo', $refused, 'failed'), 'and it is refused');
+is(sql("SELECT repeats FROM wa.message WHERE id = $refused"), '0', 'it was never in doubt');
+
+# One in doubt whose repeat is refused.
+sql("SELECT wa_set('unknown_wait', '1 s')");
+$sim->fault({ kind => 'cut_after_read', provider => 'fonnte', times => 1, match => { number => next_number() } });
+refuse('BEFORE UPDATE', 'message', 'NEW.repeats > OLD.repeats');
+my $doubt = send_one();
+comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'the repeat of one in doubt is refused');
+allow('message');
+ok(wait_state($node, 'odoo', $doubt, 'sent'), 'it is repeated when that is over');
+is(sql("SELECT repeats FROM wa.message WHERE id = $doubt"), '1', 'once');
+
+# What a person asks for, and what is due.
+my $tomorrow = sql("SELECT wa_send_text('0812-7100-0002', 'tomorrow', send_at => now() + interval '1 day')");
+refuse('BEFORE UPDATE', 'message', "NEW.state = 'cancelled'");
+sql("SELECT wa_cancel($tomorrow)");
+comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'a wish cannot be carried out');
+$goes = send_one();
+ok(wait_state($node, 'odoo', $goes, 'sent'), 'messages go');
+allow('message');
+ok(wait_state($node, 'odoo', $tomorrow, 'cancelled'), 'it is carried out when that is over');
+my $soon = sql("SELECT wa_send_text('0812-7100-0003', 'soon', send_at => now() + interval '1 s')");
+refuse('BEFORE INSERT', 'ready', "NEW.message_id = $soon");
+comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'what is due cannot be made ready');
+$goes = send_one();
+ok(wait_state($node, 'odoo', $goes, 'sent'), 'messages go');
+allow('ready');
+ok(wait_state($node, 'odoo', $soon, 'sent'), 'it goes when that is over');
+
+# Trouble that cannot be noted with the provider: the answers beside it are.
+@fault = map { $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => sprintf('62812700000%02d', $number + $_) } }) } 1 .. 2;
+@flying = map { send_one() } 1 .. 2;
+ok(wait_state($node, 'odoo', $_, 'sending'), "message $_ is on the wire") foreach @flying;
+refuse('BEFORE UPDATE', 'provider', "NEW.state = 'error'");
+$sim->fault({ kind => 'fonnte_reason', provider => 'fonnte', reason => 'token invalid', times => 1, match => { number => next_number() } });
+my $token = send_one();
+$sim->release($_) foreach @fault;
+ok(wait_state($node, 'odoo', $_, 'sent'), "message $_ is recorded") foreach @flying;
+allow('provider');
+ok(wait_state($node, 'odoo', $token, 'sent'), 'the one that brought it goes as well');
+
+# What a deferred trigger refuses at the commit.
+@fault = map { $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => sprintf('62812700000%02d', $number + $_) } }) } 1 .. 2;
+@flying = map { send_one() } 1 .. 2;
+ok(wait_state($node, 'odoo', $_, 'sending'), "message $_ is on the wire") foreach @flying;
+sql("CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON wa.message DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+	  . " WHEN (NEW.state = 'sent' AND NEW.id = $flying[0]) EXECUTE FUNCTION refuse()");
+$sim->release($_) foreach @fault;
+ok(wait_state($node, 'odoo', $flying[1], 'sent'), 'a deferred trigger: the other one is recorded');
+allow('message');
+ok(wait_state($node, 'odoo', $flying[0], 'sent'), 'and this one when that is over');
+
+# One that is set aside takes nobody's turn.
+sql("UPDATE wa.provider SET max_in_flight = 1, min_gap = '0.5 s', gap_jitter = '0' WHERE name = 'fonnte'");
+refuse('BEFORE UPDATE', 'message', "NEW.state = 'sending' AND NEW.body = 'text'");
+$stays = send_one();
+comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'one is set aside');
+my @others = map { sql("SELECT wa_send_text('0812-7200-000$_', 'another text')") } 1 .. 4;
+ok(wait_state($node, 'odoo', $_, 'sent'), "message $_ goes at the provider's pace") foreach @others;
+is(state_of($stays), 'queued', 'before the one that is set aside');
+allow('message');
+ok(wait_state($node, 'odoo', $stays, 'sent'), 'it goes when that is over');
 
 # Where making messages fails, what is made is sent all the same.
 refuse('BEFORE INSERT OR UPDATE', 'read_position', 'true');
