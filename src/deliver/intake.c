@@ -33,6 +33,17 @@ static int64 swept_us = 0;
 static int64 *put_off = NULL;
 static int	nput_off = 0;
 
+/* Come back to this message in a moment. */
+static void
+put_message_off(int64 id)
+{
+	if (put_off == NULL)
+		put_off = MemoryContextAlloc(TopMemoryContext, sizeof(int64));
+	else
+		put_off = repalloc(put_off, sizeof(int64) * (nput_off + 1));
+	put_off[nput_off++] = id;
+}
+
 /*
  * A message that was on the wire when its worker ended: nobody knows, unless
  * the answer could be written and what it came to could not.
@@ -66,6 +77,7 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 	if (strcmp(recorded, attempt.outcome) != 0 && row->repeats == 0)
 	{
 		wa_deliver_conclude(conclusions, row->id, WA_STATE_QUEUED, WA_REASON_RETRY, wa_say(WA_SAY_REFUSED_BEFORE_WORKER_ENDED));
+		put_message_off(row->id);
 		return;
 	}
 	verdict = wa_deliver_conclude(conclusions, row->id, WA_STATE_UNKNOWN, WA_REASON_INTERRUPTED, why);
@@ -101,17 +113,6 @@ is_concluded(const WaConclusions *conclusions, int64 id)
 		if (conclusions->rows[i].id == id)
 			return true;
 	return false;
-}
-
-/* Come back to this message in a moment. */
-static void
-put_message_off(int64 id)
-{
-	if (put_off == NULL)
-		put_off = MemoryContextAlloc(TopMemoryContext, sizeof(int64));
-	else
-		put_off = repalloc(put_off, sizeof(int64) * (nput_off + 1));
-	put_off[nput_off++] = id;
 }
 
 /*
