@@ -36,6 +36,87 @@ seconds_since(TimestampTz then)
 	return TimestampDifferenceMilliseconds(then, GetCurrentTimestamp()) / 1000;
 }
 
+/* What is found of the worker. */
+typedef struct Worker
+{
+	const char *detail;
+	WaRank		rank;
+	WaSaid		next;
+	WaSaid		sentence;
+} Worker;
+
+/* Does it not come round, or come no further? */
+static bool
+is_in_trouble(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
+{
+	int			failed = slot->trouble.n[WA_TROUBLE_ROUNDS];
+	int			refused = slot->trouble.n[WA_TROUBLE_ROWS];
+	char	   *since = wa_office_time_words(slot->trouble.since, story->time_zone);
+	char	   *why = wa_story_masked(story, slot->trouble.why);
+
+	worker->rank = WA_ERROR_WORKER;
+	worker->next = wa_say(WA_SAY_SEE_LOG);
+	if (slot->silent_pid != 0)
+	{
+		long		silent = seconds_since(slot->silent_since);
+
+		worker->detail = psprintf("process %d has given no sign of life for %ld s", slot->silent_pid, silent);
+		worker->next = wa_said_statement("ps -o pid,stat,wchan,cmd -p %d", slot->silent_pid);
+		worker->sentence = wa_say(WA_SAY_PROCESS_SILENT, WA_NUMBER(slot->silent_pid), WA_NUMBER(silent));
+	}
+	else if (failed > 1 || (failed > 0 && seconds_since(slot->trouble.since) > LONG_TROUBLE))
+	{
+		worker->detail = psprintf("work has ended in errors %d times: %s", failed, why);
+		worker->sentence = wa_say(WA_SAY_WORKER_FAILS, WA_NUMBER(failed), since, why);
+	}
+	else if (refused > 0)
+	{
+		worker->detail = psprintf("%d are set aside: %s", refused, why);
+		worker->sentence = wa_say(WA_SAY_ROWS_REFUSED, WA_NUMBER(refused), since, why);
+	}
+	else
+		return false;
+	return true;
+}
+
+/* Is it not there, or stuck? */
+static bool
+is_missing(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
+{
+	memset(worker, 0, sizeof(*worker));
+	if (slot->hold_off_until != 0)
+	{
+		char	   *until = wa_office_time_words(slot->hold_off_until, story->time_zone);
+
+		worker->detail = psprintf("stays away until %s", until);
+		worker->rank = WA_WARNING_WORKER;
+		worker->sentence = wa_say(WA_SAY_WORKER_STAYS_AWAY, until);
+	}
+	else if (slot->stuck_since != 0)
+	{
+		long		stuck = seconds_since(slot->stuck_since);
+
+		worker->detail = psprintf("PID %d has made no progress for %ld s", slot->pid, stuck);
+		worker->rank = WA_ERROR_WORKER;
+		worker->next = wa_said_statement("SELECT * FROM pg_stat_activity WHERE pid = %d", slot->pid);
+		worker->sentence = wa_say(WA_SAY_WORKER_STUCK, WA_NUMBER(slot->pid), WA_NUMBER(stuck));
+	}
+	else if (slot->waiting_since != 0)
+	{
+		long		waiting = seconds_since(slot->waiting_since);
+
+		worker->detail = psprintf("waits for a place for %ld s", waiting);
+		worker->rank = waiting >= Min(LONG_WAIT, wa_guc_worker_patience) ? WA_ERROR_WORKER : WA_FINE;
+		if (worker->rank != WA_FINE)
+			worker->sentence = slot->no_room ?
+				wa_say(WA_SAY_NO_WORKER_SLOT, WA_NUMBER(waiting)) :
+				wa_say(WA_SAY_NO_WORKER_FREE, WA_NUMBER(waiting), WA_NUMBER(wa_guc_max_workers));
+	}
+	else
+		return false;
+	return true;
+}
+
 /* The database's worker: what is wrong with it comes before what it does. */
 static void
 find_worker(WaFindings *findings)
@@ -49,85 +130,27 @@ find_worker(WaFindings *findings)
 		[WA_SLOT_RUNNING] = "running"
 	};
 	bool		launcher = wa_wake_launcher_running();
-	const char *zone = findings->story->time_zone;
-	const char *detail = NULL;
-	WaRank		rank = WA_FINE;
-	WaSaid		next = NULL;
-	WaSaid		sentence = NULL;
-	WaSlotInfo	slot = {0};
-	char	   *why;
+	Worker		worker = {0};
+	WaSlotInfo	slot;
 
-	(void) wa_wake_slot_info(MyDatabaseId, &slot);
-	why = wa_story_masked(findings->story, slot.trouble.why);
-	if (slot.state == WA_SLOT_FREE)
+	if (!wa_wake_slot_info(MyDatabaseId, &slot))
 	{
-		detail = "the launcher has not seen this database yet";
-		rank = WA_WARNING_WORKER;
-		sentence = wa_say(WA_SAY_DATABASE_NOT_SEEN);
+		worker.detail = "the launcher has not seen this database yet";
+		worker.rank = WA_WARNING_WORKER;
+		worker.sentence = wa_say(WA_SAY_DATABASE_NOT_SEEN);
 	}
-	else if (slot.silent_pid != 0)
-	{
-		long		silent = seconds_since(slot.silent_since);
-
-		detail = psprintf("process %d has given no sign of life for %ld s", slot.silent_pid, silent);
-		rank = WA_ERROR_WORKER;
-		next = wa_said_statement("ps -o pid,stat,wchan,cmd -p %d", slot.silent_pid);
-		sentence = wa_say(WA_SAY_PROCESS_SILENT, WA_NUMBER(slot.silent_pid), WA_NUMBER(silent));
-	}
-	else if (slot.trouble.n[WA_TROUBLE_ROUNDS] > 1 ||
-			 (slot.trouble.n[WA_TROUBLE_ROUNDS] > 0 && seconds_since(slot.trouble.since) > LONG_TROUBLE))
-	{
-		detail = psprintf("work has ended in errors %d times: %s", slot.trouble.n[WA_TROUBLE_ROUNDS], why);
-		rank = WA_ERROR_WORKER;
-		next = wa_say(WA_SAY_SEE_LOG);
-		sentence = wa_say(WA_SAY_WORKER_FAILS, WA_NUMBER(slot.trouble.n[WA_TROUBLE_ROUNDS]),
-						  wa_office_time_words(slot.trouble.since, zone), why);
-	}
-	else if (slot.trouble.n[WA_TROUBLE_ROWS] > 0)
-	{
-		detail = psprintf("%d are set aside: %s", slot.trouble.n[WA_TROUBLE_ROWS], why);
-		rank = WA_ERROR_WORKER;
-		next = wa_say(WA_SAY_SEE_LOG);
-		sentence = wa_say(WA_SAY_ROWS_REFUSED, WA_NUMBER(slot.trouble.n[WA_TROUBLE_ROWS]),
-						  wa_office_time_words(slot.trouble.since, zone), why);
-	}
-	else if (slot.hold_off_until != 0)
-	{
-		detail = psprintf("stays away until %s", wa_office_time_words(slot.hold_off_until, zone));
-		rank = WA_WARNING_WORKER;
-		sentence = wa_say(WA_SAY_WORKER_STAYS_AWAY, wa_office_time_words(slot.hold_off_until, zone));
-	}
-	else if (slot.stuck_since != 0)
-	{
-		long		stuck = seconds_since(slot.stuck_since);
-
-		detail = psprintf("PID %d has made no progress for %ld s", slot.pid, stuck);
-		rank = WA_ERROR_WORKER;
-		next = wa_said_statement("SELECT * FROM pg_stat_activity WHERE pid = %d", slot.pid);
-		sentence = wa_say(WA_SAY_WORKER_STUCK, WA_NUMBER(slot.pid), WA_NUMBER(stuck));
-	}
-	else if (slot.waiting_since != 0)
-	{
-		long		waiting = seconds_since(slot.waiting_since);
-
-		detail = psprintf("waits for a place for %ld s", waiting);
-		rank = waiting >= Min(LONG_WAIT, wa_guc_worker_patience) ? WA_ERROR_WORKER : WA_FINE;
-		if (rank != WA_FINE)
-			sentence = slot.no_room ?
-				wa_say(WA_SAY_NO_WORKER_SLOT, WA_NUMBER(waiting)) :
-				wa_say(WA_SAY_NO_WORKER_FREE, WA_NUMBER(waiting), WA_NUMBER(wa_guc_max_workers));
-	}
-	else if (slot.pending)
-		detail = "there is work to look at";
+	else if (!is_in_trouble(&slot, findings->story, &worker) && !is_missing(&slot, findings->story, &worker) &&
+			 slot.pending)
+		worker.detail = "there is work to look at";
 	if (!launcher)
 	{
-		rank = WA_ERROR_WORKER;
-		next = NULL;
-		sentence = wa_say(WA_SAY_NO_LAUNCHER);
+		worker.rank = WA_ERROR_WORKER;
+		worker.next = NULL;
+		worker.sentence = wa_say(WA_SAY_NO_LAUNCHER);
 	}
 	wa_admin_show(findings, "launcher", launcher ? "running" : "not running", NULL);
-	wa_admin_show(findings, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state], detail);
-	wa_admin_find(findings, rank, "worker", next, sentence);
+	wa_admin_show(findings, "worker", slot.waiting_since != 0 ? "waiting" : states[slot.state], worker.detail);
+	wa_admin_find(findings, worker.rank, "worker", worker.next, worker.sentence);
 
 	if (slot.no_sender)
 	{
