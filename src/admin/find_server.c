@@ -83,7 +83,10 @@ is_in_trouble(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 static bool
 is_missing(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 {
-	memset(worker, 0, sizeof(*worker));
+	*worker = (Worker)
+	{
+		.rank = WA_FINE
+	};
 	if (slot->hold_off_until != 0)
 	{
 		char	   *until = wa_office_time_words(slot->hold_off_until, story->time_zone);
@@ -130,7 +133,7 @@ find_worker(WaFindings *findings)
 		[WA_SLOT_RUNNING] = "running"
 	};
 	bool		launcher = wa_wake_launcher_running();
-	Worker		worker = {0};
+	Worker		worker = {.rank = WA_FINE};
 	WaSlotInfo	slot;
 
 	if (!wa_wake_slot_info(MyDatabaseId, &slot))

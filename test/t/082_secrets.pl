@@ -226,7 +226,7 @@ $other->stop;
 is(sql("SELECT ok FROM wa_test_connection('fonnte')"), 't', 'the provider is tested');
 no_pacing($node, 'odoo');
 $sim->fault({
-	provider => 'fonnte', kind => 'status', status => 200,
+	provider => 'fonnte', kind => 'status', status => 200, match => { number => '6281299990001' },
 	body => "{\"status\":true,\"id\":[\"$token{fonnte}\"],\"request\":\"" . encode_base64("POST token=$token{fonnte}", '') . '"}' });
 my $id = sql("SELECT wa_send_text('081299990001', 'Halo', 'fonnte')");
 ok(wait_state($node, 'odoo', $id, 'sent'), 'an answer that echoes the token');
