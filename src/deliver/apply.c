@@ -135,7 +135,8 @@ wa_deliver_apply_attempt(WaTransfer *transfer, const WaItem *item, int64 unknown
 {
 	const WaVerdict *verdict = &transfer->verdict;
 	Noting		noting = {.transfer = transfer,.item = item};
-	bool		changed = wa_deliver_aside_try(WA_ASIDE_PROVIDER, count, &noting) && noting.changed;
+	bool		counted = wa_deliver_aside_try(WA_ASIDE_PROVIDER, count, &noting);
+	bool		changed = counted && noting.changed;
 	WaOutcomeMessage message = message_of(item);
 	WaOutcomeAttempt attempt = {
 		.verdict = verdict,
@@ -147,6 +148,8 @@ wa_deliver_apply_attempt(WaTransfer *transfer, const WaItem *item, int64 unknown
 	};
 	WaOutcomeNext next;
 
+	if (!counted)
+		transfer->opened = false;
 	if (attempt.blames_mapping)
 		attempt.mapping_noted = wa_deliver_aside_try(WA_ASIDE_MAPPING, note_mapping, &noting) && noting.changed;
 	if (verdict->outcome == WA_OUTCOME_THROTTLE && verdict->scope != WA_SCOPE_RECIPIENT)

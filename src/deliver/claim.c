@@ -449,22 +449,23 @@ typedef struct Claiming
 {
 	const int64 *ids;
 	const char **providers;
-	WaSaid	   *reasons;
+	const WaSaid *reasons;
 	const char **numbers;
-	WaClaimed  *claimed;
-	int			nclaimed;
+	WaClaimed  *claimed;		/* of as many places, in each part those that
+								 * were claimed; id 0: none */
 } Claiming;
 
+/* It may be asked again for a part of these, when all it did was undone. */
 static void
 claim_some(void *about, int first, int n)
 {
 	Claiming   *c = about;
 	WaClaimed  *some;
-	int			nsome = wa_queue_claim(c->ids + first, c->providers + first, c->reasons + first, c->numbers + first,
-									   n, &some);
+	int			nsome;
 
-	memcpy(c->claimed + c->nclaimed, some, sizeof(WaClaimed) * nsome);
-	c->nclaimed += nsome;
+	memset(c->claimed + first, 0, sizeof(WaClaimed) * n);
+	nsome = wa_queue_claim(c->ids + first, c->providers + first, c->reasons + first, c->numbers + first, n, &some);
+	memcpy(c->claimed + first, some, sizeof(WaClaimed) * nsome);
 }
 
 /*
@@ -480,8 +481,8 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 	const char **providers = palloc(sizeof(char *) * n);
 	WaSaid	   *reasons = palloc(sizeof(WaSaid) * n);
 	const char **numbers = palloc(sizeof(char *) * n);
-	WaClaimed  *claimed = palloc(sizeof(WaClaimed) * n);
-	Claiming	claiming = {ids, providers, reasons, numbers, claimed, 0};
+	WaClaimed  *claimed = palloc0(sizeof(WaClaimed) * n);
+	Claiming	claiming = {ids, providers, reasons, numbers, claimed};
 
 	for (int i = 0; i < n; i++)
 	{
@@ -498,14 +499,15 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 		WaTransfer *transfer;
 		WaSaidText	why = {""};
 
-		for (int j = 0; j < claiming.nclaimed && c == NULL; j++)
+		/* one that is set aside is picked again, and left out */
+		if (wa_deliver_is_aside(ids[i]))
+			continue;
+		for (int j = 0; j < n && c == NULL; j++)
 			if (claimed[j].id == ids[i])
 				c = &claimed[j];
 		if (c == NULL)
 		{
-			/* one that is set aside is picked again, and left out */
-			if (!wa_deliver_is_aside(ids[i]))
-				wa_deliver_schedule_set_gone(items[i]);
+			wa_deliver_schedule_set_gone(items[i]);
 			continue;
 		}
 		transfer = wa_deliver_transfer_new(routes[i]->provider, c->id, c->attempt);

@@ -170,6 +170,16 @@ ok(wait_state($node, 'odoo', $flying[1], 'sent'), 'a deferred trigger: the other
 allow('message');
 ok(wait_state($node, 'odoo', $flying[0], 'sent'), 'and this one when that is over');
 
+# And a claim: what was not committed is not put on the wire.
+sql("CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON wa.message DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+	  . " WHEN (NEW.state = 'sending' AND NEW.body = 'unclaimed') EXECUTE FUNCTION refuse()");
+my @both = split /\n/, sql("SELECT wa_send_text('0812-7300-000' || i, CASE i WHEN 2 THEN 'another text' ELSE 'unclaimed' END) FROM generate_series(1, 3) AS i");
+ok(wait_state($node, 'odoo', $both[1], 'sent'), 'a deferred trigger: what can be claimed goes');
+is(state_of($_), 'queued', "message $_ waits") foreach @both[0, 2];
+is(scalar(grep { ($_->{to} // '') =~ /^628127300000[13]$/ } $sim->sends), 0, 'and has not been on the wire');
+allow('message');
+ok(wait_state($node, 'odoo', $_, 'sent'), "message $_ goes when that is over") foreach @both[0, 2];
+
 # One that is set aside takes nobody's turn.
 sql("UPDATE wa.provider SET max_in_flight = 1, min_gap = '0.5 s', gap_jitter = '0' WHERE name = 'fonnte'");
 refuse('BEFORE UPDATE', 'message', "NEW.state = 'sending' AND NEW.body = 'text'");
