@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "export.h"
+#include "gateway/feedback.h"
 #include "text/say.h"
 #include "text/text.h"			/* WaPair */
 
@@ -258,6 +259,22 @@ typedef struct WaGateway
 	 * bytes of it tell the number.
 	 */
 	size_t		(*telling_id) (const char *text, size_t *from, size_t *count);
+
+	/*
+	 * Read the body of a webhook, whatever it holds, and call take() for each
+	 * update; now is the time of arrival, in seconds since 1970.  What is not
+	 * readable is an update of its own.  False without memory: then nothing
+	 * of it may be kept as read.
+	 */
+	bool		(*read_feedback) (const char *body, size_t len, int64_t now,
+								  WaTakeUpdate take, void *argument);
+
+	/*
+	 * Class the failure that a status tells later (WA_PROGRESS_FAILED), as
+	 * judge() would an answer.  code and words may be NULL.
+	 */
+	void		(*judge_failure) (const char *code, const char *words,
+								  WaVerdict *verdict);
 } WaGateway;
 
 /* gateway.c */
@@ -278,6 +295,10 @@ WA_EXPORT extern const char *wa_gateway_outcome_name(WaOutcome outcome);
 WA_EXPORT extern bool wa_gateway_outcome_from_name(const char *name, WaOutcome *out);
 WA_EXPORT extern void wa_gateway_request_free(WaRequest *req);
 WA_EXPORT extern void wa_gateway_health_free(WaHealth *health);
+
+/* feedback.c */
+WA_EXPORT extern const char *wa_gateway_update_kind_name(WaUpdateKind kind);
+WA_EXPORT extern const char *wa_gateway_progress_name(WaProgress progress);
 
 /* languages.c: WhatsApp's code for the language of a template, or NULL */
 WA_EXPORT extern const char *wa_gateway_language(const char *given);
