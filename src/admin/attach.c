@@ -321,10 +321,18 @@ detach(const WaTarget *target)
 										  target->relation));
 }
 
+static void
+run_unchanged(const WaTarget *target, const char *sql)
+{
+	check_unchanged(target);
+	run_as_owner(target, sql);
+}
+
 typedef struct Change
 {
-	void		(*change) (const WaTarget *);
+	void		(*change) (const WaTarget *);	/* or NULL: */
 	const WaTarget *target;
+	const char *sql;
 } Change;
 
 static bool
@@ -332,18 +340,20 @@ do_change(void *argument)
 {
 	const Change *what = argument;
 
-	what->change(what->target);
+	if (what->change)
+		what->change(what->target);
+	else
+		run_unchanged(what->target, what->sql);
 	return true;
 }
 
 /*
- * Run "change" in a subtransaction.  Returns false with the message of the
+ * Make a change in a subtransaction.  Returns false with the message of the
  * error if it failed; then nothing of it is left.
  */
 static bool
-apart(void (*change) (const WaTarget *), const WaTarget *target, char **problem)
+apart(Change what, char **problem)
 {
-	Change		what = {change, target};
 	ErrorData  *error = wa_pg_subtransaction(do_change, &what);
 
 	*problem = NULL;
@@ -362,7 +372,7 @@ apart(void (*change) (const WaTarget *), const WaTarget *target, char **problem)
 bool
 wa_admin_attach(WaTarget *target, char **problem)
 {
-	if (!apart(attach, target, problem))
+	if (!apart((Change) {attach, target}, problem))
 		return false;
 	target->triggers = WA_TRIGGERS_PRESENT;
 	return true;
@@ -374,8 +384,18 @@ wa_admin_attach(WaTarget *target, char **problem)
 bool
 wa_admin_detach(WaTarget *target, char **problem)
 {
-	if (!apart(detach, target, problem))
+	if (!apart((Change) {detach, target}, problem))
 		return false;
 	target->triggers = WA_TRIGGERS_MISSING;
 	return true;
+}
+
+/*
+ * Run a statement on a table that is locked, as its owner.  Returns false with
+ * a problem, and changes nothing, if it cannot be done.
+ */
+bool
+wa_admin_change_target(const WaTarget *target, const char *sql, char **problem)
+{
+	return apart((Change) {NULL, target, sql}, problem);
 }

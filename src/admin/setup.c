@@ -21,6 +21,7 @@
 #include "admin/admin.h"
 #include "admin/defaults.h"
 #include "admin/findings.h"
+#include "admin/target.h"
 #include "compose/scenario.h"
 #include "identity/identity.h"
 #include "pg/call.h"
@@ -331,6 +332,8 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	setup_needs(fcinfo);
 	report_other_senders(fcinfo);
 	report_surroundings(fcinfo);
+	/* last: until the commit nobody writes a contact */
+	wa_admin_setup_contacts(fcinfo, call.acting.user);
 	wa_call_end(&call);
 	return (Datum) 0;
 }

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "storage/lockdefs.h"
 
 /* One table that carries our triggers, or is to carry them. */
@@ -46,6 +47,10 @@ extern bool wa_admin_may_alter(Oid caller, const WaTarget *target);
 extern void wa_admin_lock_targets(WaTarget **targets, int n, LOCKMODE lockmode);
 extern bool wa_admin_attach(WaTarget *target, char **problem);
 extern bool wa_admin_detach(WaTarget *target, char **problem);
+extern bool wa_admin_change_target(const WaTarget *target, const char *sql, char **problem);
 
+/* contact_index.c */
+extern void wa_admin_setup_contacts(FunctionCallInfo fcinfo, Oid caller);
+extern void wa_admin_teardown_contacts(FunctionCallInfo fcinfo, Oid caller);
 
 #endif							/* SICANTIK_WA_TARGET_H */

@@ -91,6 +91,7 @@ wa_sql_teardown(PG_FUNCTION_ARGS)
 		else
 			wa_call_say(fcinfo, item, "failed", problem);
 	}
+	wa_admin_teardown_contacts(fcinfo, call.acting.user);
 	if (n == 0)
 		wa_call_say(fcinfo, "triggers", "none", "no table carries triggers of this extension");
 	wa_call_end(&call);

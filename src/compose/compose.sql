@@ -137,7 +137,7 @@ CREATE TABLE wa.event_outcome (
     at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT event_outcome_pkey PRIMARY KEY (id)
 );
-CREATE INDEX event_outcome_record_idx ON wa.event_outcome (record_id);
+CREATE INDEX event_outcome_record_idx ON wa.event_outcome (record_id, event_id);
 COMMENT ON TABLE wa.event_outcome IS 'why an event made no message';
 COMMENT ON COLUMN wa.event_outcome.id IS 'from a sequence';
 COMMENT ON COLUMN wa.event_outcome.event_id IS 'wa.event.id';

@@ -190,6 +190,13 @@ match_secret(const char *text, size_t len, const char *secret,
 	return used;
 }
 
+/* May an occurrence of a secret with this first byte begin so? */
+static bool
+may_begin(char c, char first)
+{
+	return c == first || c == '%' || c == '\\' || (c == '+' && first == ' ');
+}
+
 /* Mark every byte of text that belongs to an occurrence of the secret. */
 static void
 mark_secret(const char *text, size_t len, const char *secret,
@@ -199,9 +206,13 @@ mark_secret(const char *text, size_t len, const char *secret,
 
 	for (i = 0; i < len; i++)
 	{
-		size_t		raw = match_secret(text + i, len - i, secret, false);
-		size_t		encoded = match_secret(text + i, len - i, secret, true);
+		size_t		raw;
+		size_t		encoded;
 
+		if (!may_begin(text[i], secret[0]))
+			continue;
+		raw = match_secret(text + i, len - i, secret, false);
+		encoded = match_secret(text + i, len - i, secret, true);
 		if (raw < encoded)
 			raw = encoded;
 		if (raw > 0)
@@ -247,8 +258,10 @@ mark_base64(const char *text, size_t len, const char *secret, size_t before,
 
 	for (i = 0; i < len; i++)
 	{
-		size_t		used = match_secret(text + i, len - i, form, false);
+		size_t		used = 0;
 
+		if (may_begin(text[i], form[0]))
+			used = match_secret(text + i, len - i, form, false);
 		if (used == 0)
 			continue;
 		memset(marks + i, 1, used);

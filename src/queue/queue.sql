@@ -57,7 +57,7 @@ CREATE TABLE wa.message (
     CONSTRAINT message_priority_check CHECK (priority IN ('high', 'normal', 'low'))
 ) WITH (fillfactor = 70);
 ALTER SEQUENCE wa.message_id_seq OWNED BY wa.message.id;
-CREATE INDEX message_record_idx ON wa.message (res_id, res_model) WHERE res_id IS NOT NULL;
+CREATE INDEX message_record_idx ON wa.message (res_id, res_model, event_id) WHERE res_id IS NOT NULL;
 CREATE INDEX message_number_idx ON wa.message (number);
 ALTER TABLE wa.message SET (
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,

@@ -37,7 +37,9 @@ is_word(const char *text, size_t length)
 	if (length >= sizeof(words[0]))
 		return false;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (words[i][length] == '\0' && strncasecmp(text, words[i], length) == 0)
+		/* most texts differ in the first letter already */
+		if ((text[0] | 0x20) == (words[i][0] | 0x20) && words[i][length] == '\0' &&
+			strncasecmp(text, words[i], length) == 0)
 			return true;
 	return false;
 }

@@ -75,6 +75,9 @@ ALTER TABLE wa.daily_run ADD COLUMN error_said jsonb;
 -- Nobody read it.
 ALTER TABLE wa.ready DROP COLUMN xact;
 
+-- With one column more.
+DROP INDEX wa.message_record_idx, wa.event_outcome_record_idx;
+
 @INSTALL_SCRIPT@
 
 INSERT INTO wa.watch_copy (relation, owner, columns) SELECT relation, owner, columns FROM wa.watch;
