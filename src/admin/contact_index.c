@@ -42,7 +42,7 @@ static char *
 find_index(Oid relid)
 {
 	static WaStatement find =
-		WA_STATEMENT("SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid"
+		WA_STATEMENT("SELECT c.relname::text FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid"
 					 " WHERE i.indrelid = $1 AND i.indisvalid AND pg_get_expr(i.indpred, i.indrelid) ="
 					 " '((whatsapp_opt_in_date IS NOT NULL) AND (whatsapp_opt_in IS NOT TRUE))'"
 					 " ORDER BY c.relname <> '" INDEX_NAME "'");

@@ -9,8 +9,8 @@
  * archived ones too, and each number that stands in one of their fields is
  * kept, as is each on the blacklist.
  *
- * That is a look at every contact, where the office has made no index for it:
- * some 40 ms for 200,000 of them.  So what was read is used again while
+ * That is a look at every contact, where the index of wa_setup() is missing
+ * (admin/contact_index.c): some 40 ms for 200,000 of them.  So what was read is used again while
  * another reading would take more than a part of the time, but never for a
  * message that came after it, and in a session never beyond the statement: a
  * "no" that was there when the message came is always seen.

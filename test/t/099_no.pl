@@ -72,6 +72,9 @@ my $refused = @spelled;
 sql("SELECT wa_send_text(300 + n, 'x') FROM generate_series(1, $n) AS n");
 is(became(), lines(map { sprintf('%04d %s', $_, $_ <= $refused ? 'skipped opted_out' : 'sent') } 1 .. $n),
 	'a contact does not get what another one with the number has refused, in any spelling of it');
+is(sql("SELECT action FROM wa_setup() WHERE item = 'contacts'"), 'present', 'wa_setup() has made an index for this');
+$session->wait_for("(SELECT idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname = 'sicantik_wa_said_no')");
+pass('by which they are found');
 is(sql("SELECT string_agg(DISTINCT detail, '|') FROM wa.message WHERE reason = 'opted_out'"),
 	'another contact with this number has opted out in Odoo', 'the ledger says so, and not who');
 sql("SELECT wa_send_text('0812555000' || right('0' || n, 2), 'x') FROM generate_series(1, $n) AS n");
@@ -177,6 +180,9 @@ like(told("wa_why((SELECT max(id) FROM wa.message WHERE detail LIKE '%test_numbe
 	'also of the test number');
 
 is(scalar(grep { $_->{accepted} && $_->{to} =~ /^628125550000[1-8]$/ } $sim->sends), 3, 'three of these numbers got something, when it was right');
+sql('RESET ROLE');
+is(sql("SELECT string_agg(action, ' ') FROM wa_teardown() WHERE item = 'contacts'"), 'dropped', 'wa_teardown() takes the index along');
+is(sql("SELECT count(*) FROM pg_class WHERE relname = 'sicantik_wa_said_no'"), '0', 'it is gone');
 $session->close;
 $odoo->close;
 $node->stop;
