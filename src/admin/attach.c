@@ -352,8 +352,9 @@ do_change(void *argument)
  * error if it failed; then nothing of it is left.
  */
 static bool
-apart(Change what, char **problem)
+apart(void (*change) (const WaTarget *), const WaTarget *target, const char *sql, char **problem)
 {
+	Change		what = {change, target, sql};
 	ErrorData  *error = wa_pg_subtransaction(do_change, &what);
 
 	*problem = NULL;
@@ -372,7 +373,7 @@ apart(Change what, char **problem)
 bool
 wa_admin_attach(WaTarget *target, char **problem)
 {
-	if (!apart((Change) {attach, target}, problem))
+	if (!apart(attach, target, NULL, problem))
 		return false;
 	target->triggers = WA_TRIGGERS_PRESENT;
 	return true;
@@ -384,7 +385,7 @@ wa_admin_attach(WaTarget *target, char **problem)
 bool
 wa_admin_detach(WaTarget *target, char **problem)
 {
-	if (!apart((Change) {detach, target}, problem))
+	if (!apart(detach, target, NULL, problem))
 		return false;
 	target->triggers = WA_TRIGGERS_MISSING;
 	return true;
@@ -397,5 +398,5 @@ wa_admin_detach(WaTarget *target, char **problem)
 bool
 wa_admin_change_target(const WaTarget *target, const char *sql, char **problem)
 {
-	return apart((Change) {NULL, target, sql}, problem);
+	return apart(NULL, target, sql, problem);
 }
