@@ -10,7 +10,8 @@ GRANT USAGE ON SCHEMA wa TO PUBLIC;
 -- These ask for the level of whoever reads them.
 GRANT SELECT ON
     wa.message_view, wa.attempt_view, wa.figures, wa.adrift, wa.scenario_view, wa.template_view, wa.template_mapping_view,
-    wa.provider_view, wa.setting_view, wa.daily_run_view, wa.event_outcome_view, wa.dead_letter_view
+    wa.provider_view, wa.setting_view, wa.daily_run_view, wa.event_outcome_view, wa.dead_letter_view,
+    wa.contact_view, wa.consent_view
     TO PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON
@@ -18,11 +19,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
     wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.announced, wa.request,
-    wa.provider, wa.contact
+    wa.provider, wa.contact, wa.consent, wa.identity_of
     TO pg_database_owner;
 GRANT USAGE, SELECT, UPDATE ON
     wa.event_id_seq, wa.capture_gap_id_seq, wa.event_outcome_id_seq, wa.dead_letter_id_seq,
-    wa.message_id_seq, wa.request_id_seq
+    wa.message_id_seq, wa.request_id_seq, wa.consent_id_seq
     TO pg_database_owner;
 
 -- Configuration, ledger and unread events travel with a backup.  Credentials,
@@ -44,11 +45,14 @@ SELECT pg_catalog.pg_extension_config_dump('wa.attempt', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.announced', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.provider', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.contact', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.consent', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.identity_of', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.capture_gap_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_outcome_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.dead_letter_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.message_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.consent_id_seq', '');
 -- each table its own rows: pg_dump reads with or without ONLY
 SELECT pg_catalog.pg_extension_config_dump('wa.event',
     'WHERE event.tableoid = ''wa.event''::pg_catalog.regclass'

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "catalog/namespace.h"
 #include "commands/dbcommands.h"
 #include "fmgr.h"
@@ -189,6 +191,41 @@ check_interval(const char *value, double least_days, double most_days,
 	return result;
 }
 
+static char *
+check_switch(const char *value, char **problem)
+{
+	bool		on;
+
+	if (!parse_bool(value, &on))
+	{
+		*problem = "It is on or off.";
+		return NULL;
+	}
+	return pstrdup(on ? "on" : "off");
+}
+
+/* Words are separated by commas; each has a letter or a figure. */
+static char *
+check_words(const char *value, char **problem)
+{
+	char	   *words = check_text(value, problem);
+	bool		any = false;
+
+	for (const unsigned char *p = (const unsigned char *) words;; p++)
+	{
+		if (*p == '\0' || *p == ',')
+		{
+			if (!any)
+				*problem = "A word between its commas is missing.";
+			any = false;
+			if (*p == '\0')
+				return words;
+		}
+		else
+			any = any || isalnum(*p) || *p >= 0x80;
+	}
+}
+
 /*
  * Mode live is wa_arm()'s alone: it also writes down which database this is.
  */
@@ -253,6 +290,10 @@ wa_admin_check_setting(const WaSetting *setting, const char *value, char **probl
 			/* a day at least, so that what was just sent can be explained */
 			return check_interval(value, 1, MAX_INTERVAL_DAYS,
 								  "1 day and 100 years, such as \"90 days\"", problem);
+		case WA_SETTING_SWITCH:
+			return check_switch(value, problem);
+		case WA_SETTING_WORDS:
+			return check_words(value, problem);
 	}
 	*problem = "It cannot be checked.";
 	return NULL;

@@ -102,3 +102,17 @@ SELECT d.id, d.event_id, d.relation, d.record_id, d.scenario, wa._masked(d.error
   FROM wa.dead_letter AS d, (SELECT wa._level('view') AS level OFFSET 0) AS l
  WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.dead_letter_view IS 'events whose messages could not be composed, for every level; wa_replay(event_id) composes one again';
+
+CREATE VIEW wa.contact_view WITH (security_barrier = true) AS
+SELECT wa._masked(c.number, l.level) AS number, c.opted_in_at, c.opted_out_at, c.marketing_in_at, c.marketing_out_at,
+       wa._masked(c.source, l.level) AS source, c.last_inbound_at
+  FROM wa.contact AS c, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.contact_view IS 'what holds of numbers (wa.contact), for every level, with numbers masked below level admin';
+
+CREATE VIEW wa.consent_view WITH (security_barrier = true) AS
+SELECT c.id, wa._masked(c.number, l.level) AS number, c.user_id, c.scope, c.change, c.said_at, c.source,
+       wa._masked(c.words, l.level) AS words, c.by, c.noted_at, c.pending
+  FROM wa.consent AS c, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.consent_view IS 'what people have said about getting messages (wa.consent), for every level, with numbers masked below level admin';

@@ -19,6 +19,7 @@
 #include "deliver/aside.h"
 #include "deliver/circuit.h"
 #include "deliver/outcome.h"
+#include "feedback/consent.h"
 #include "pg/query.h"
 #include "pg/said.h"
 
@@ -67,21 +68,22 @@ note_mapping(void *argument)
 					 wa_say(WA_SAY_TEMPLATE_NOT_USED_ANY_MORE, transfer->template_key, why));
 }
 
+/* What the person has told his provider is about marketing. */
 static void
 note_opt_out(void *argument)
 {
-	const WaItem *item = ((Noting *) argument)->item;
+	const Noting *noting = argument;
+	const WaVerdict *verdict = &noting->transfer->verdict;
+	WaConsentChange change = {
+		.number = noting->item->number,
+		.out = true,
+		.marketing = true,
+		.said_at = noting->transfer->finished_at,
+		.source = WA_CONSENT_PROVIDER,
+		.words = verdict->code[0] ? verdict->code : NULL
+	};
 
-	/* a row that somebody holds is left alone: the provider will say it again */
-	static WaStatement note =
-		WA_STATEMENT("WITH u AS (UPDATE wa.contact SET opted_out_at = clock_timestamp(), source = 'provider'"
-					 " WHERE number = (SELECT number FROM wa.contact WHERE number = $1 FOR NO KEY UPDATE SKIP LOCKED))"
-					 " INSERT INTO wa.contact (number, opted_out_at, source) SELECT $1, clock_timestamp(), 'provider'"
-					 " WHERE NOT EXISTS (SELECT FROM wa.contact WHERE number = $1) ON CONFLICT (number) DO NOTHING");
-	WaArgs		args = {0};
-
-	wa_arg_text(&args, item->number);
-	wa_query(&note, &args);
+	wa_feedback_consent_note(&change, 1);
 }
 
 static WaOutcomeMessage

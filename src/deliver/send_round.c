@@ -25,6 +25,7 @@
 #include "deliver/circuit.h"
 #include "deliver/deliver.h"
 #include "deliver/send.h"
+#include "feedback/consent.h"
 #include "identity/identity.h"
 #include "office/setting.h"
 #include "pg/frame.h"
@@ -394,6 +395,13 @@ carry_out_requests(void *argument)
 	*r = done;
 }
 
+/* Words that could not be carried over where they were said: *argument, is any left? */
+static void
+settle_consent(void *argument)
+{
+	*(bool *) argument = !wa_feedback_consent_settle();
+}
+
 static bool
 run(bool may_send, TimestampTz *next_due)
 {
@@ -406,6 +414,7 @@ run(bool may_send, TimestampTz *next_due)
 	bool		more;
 	bool		after_error;
 	bool		holding;
+	bool		unsettled = false;
 
 	*next_due = 0;
 	kept_out = !wa_frame_begin("sending messages");
@@ -435,6 +444,7 @@ run(bool may_send, TimestampTz *next_due)
 		/* written first: what follows reads the rows of these messages */
 		conclude_recorded(&conclusions);
 	}
+	(void) wa_deliver_aside_try(WA_ASIDE_CONTACT, settle_consent, &unsettled);
 	wa_identity_check(&identity);
 	say_why_stopped(&identity);
 	holding = identity.hold_message_id > 0 &&
@@ -506,7 +516,7 @@ run(bool may_send, TimestampTz *next_due)
 	if (nrecorded > 0 && wa_deliver_schedule_behind())
 		more = true;
 	wa_wake_sooner(next_due, next_due_row);
-	if (unrecorded || wa_deliver_any_put_off() || wa_deliver_any_aside())
+	if (unrecorded || wa_deliver_any_put_off() || wa_deliver_any_aside() || unsettled)
 		wa_wake_sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		wa_wake_sooner(next_due, wall_time(again));

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "common/int.h"
+#include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
@@ -50,6 +51,14 @@ const WaSetting wa_office_settings[] = {
 	"language of wa_check, wa_why, wa_history and wa_explain: id or en"},
 	{"retention", WA_SETTING_INTERVAL, "90 days",
 	"time after which a message loses its number and text; figures stay two years"},
+	{"opt_out_words", WA_SETTING_WORDS, "STOP,BERHENTI,UNSUB,UNSUBSCRIBE",
+	"words, separated by commas, of which one alone as a message means that its sender wants no messages any more"},
+	{"opt_in_words", WA_SETTING_WORDS, "START,MULAI",
+	"the same for one who wants messages again, or for the first time"},
+	{"opt_in_by_inbound", WA_SETTING_SWITCH, "off",
+	"on: who has written to Meta's number has agreed to messages by that, unless he has opted out; off: he gets answers within 24 hours, and agrees with one of opt_in_words"},
+	{"marketing_stop_stops_all", WA_SETTING_SWITCH, "off",
+	"on: who wants no messages of marketing gets none at all; off: he still gets notices of his permits"},
 	{NULL, WA_SETTING_TEXT, NULL, NULL}
 };
 
@@ -128,6 +137,22 @@ read_interval(const char *text, int64 *us)
 	days = ((int64) tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon) * DAYS_PER_MONTH + tm.tm_mday;
 	return !pg_mul_s64_overflow(days, USECS_PER_DAY, us) &&
 		!pg_add_s64_overflow(*us, tm.tm_usec, us);
+}
+
+/*
+ * Is this setting on?  A row with anything else than a boolean in it counts as
+ * not there.
+ */
+bool
+wa_office_is_on(const char *name)
+{
+	const WaSetting *setting = wa_office_find_setting(name);
+	char	   *value = wa_office_get(name);
+	bool		on;
+
+	if ((value == NULL || !parse_bool(value, &on)) && !parse_bool(setting->default_value, &on))
+		elog(ERROR, "setting \"%s\" has no usable default", name);
+	return on;
 }
 
 /* The language of people: Indonesian, unless it is set to English. */

@@ -33,7 +33,9 @@ typedef enum WaSettingKind
 	WA_SETTING_GROUP,			/* Odoo's module.name */
 	WA_SETTING_LANGUAGE,		/* of people: id or en */
 	WA_SETTING_WAIT,			/* interval of at most a day */
-	WA_SETTING_INTERVAL			/* of at least a day */
+	WA_SETTING_INTERVAL,		/* of at least a day */
+	WA_SETTING_SWITCH,			/* on or off */
+	WA_SETTING_WORDS			/* separated by commas */
 } WaSettingKind;
 
 typedef struct WaSetting
@@ -52,6 +54,7 @@ extern PGDLLEXPORT char *wa_office_get(const char *name);
 extern char *wa_office_get_row(const char *name);
 extern PGDLLEXPORT WaLanguage wa_office_language(void);
 extern PGDLLEXPORT int64 wa_office_get_interval(const char *name);
+extern PGDLLEXPORT bool wa_office_is_on(const char *name);
 
 /* time_zone.c: no SPI needed */
 extern PGDLLEXPORT char *wa_office_time_zone_read(const char *text);

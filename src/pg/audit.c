@@ -44,7 +44,7 @@
 /* Arguments of type text that hold neither secrets nor texts. */
 static const char *const open_arguments[] = {
 	"provider", "key", "template_key", "scenario", "role", "level", "name", "value",
-	"database_name", "number", "state", "reason"
+	"database_name", "number", "state", "reason", "scope"
 };
 
 /*

@@ -19,7 +19,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "office/setting.h"
 #include "pg/app_table.h"
+#include "pg/columns.h"
 #include "pg/query.h"
 #include "route/route.h"
 #include "route/said_no.h"
@@ -251,18 +253,82 @@ without_code(const char *number)
 	return strncmp(number, "628", 3) == 0 ? number + 2 : NULL;
 }
 
+/* What wa.contact has of a number, and what is pending for it (wa.consent). */
+#define CONTACT_COLUMNS(X, row) \
+	X(row, text, number, "number") \
+	X(row, boolean, opted_out, "opted_out") \
+	X(row, boolean, opted_in, "opted_in") \
+	X(row, boolean, no_marketing, "no_marketing") \
+	X(row, boolean, no_marketing_since, "no_marketing_since") \
+	X(row, boolean, in_window, "in_window") \
+	X(row, boolean, wrote, "wrote")
+WA_DEFINE_ROW(Contact, contact_row, CONTACT_COLUMNS);
+
+/* A setting that is on or off, asked for once in a reading. */
+typedef struct Switch
+{
+	const char *name;
+	int			is_on;			/* -1: not asked for yet */
+} Switch;
+
+static bool
+is_on(Switch *setting)
+{
+	if (setting->is_on < 0)
+		setting->is_on = wa_office_is_on(setting->name);
+	return setting->is_on > 0;
+}
+
+/* Is this what Meta calls marketing? */
+static bool
+is_marketing(const char *template_key)
+{
+	static WaStatement find =
+		WA_STATEMENT("SELECT FROM wa.template WHERE key = $1 AND upper(category) = 'MARKETING'");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, template_key);
+	return template_key && wa_query(&find, &args).n > 0;
+}
+
+/* no_marketing_since: after the last opt-in, if there is one. */
+static void
+apply_own(WaRoute *route, const Contact * contact, Switch *stops_all, Switch *by_inbound)
+{
+	if (contact->opted_out)
+		refuse(route, WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_OPTED_OUT));
+	else if (contact->no_marketing &&
+			 ((contact->no_marketing_since && is_on(stops_all)) || is_marketing(route->template_key)))
+		refuse(route, WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_WANTS_NO_MARKETING));
+	route->opted_in = route->opted_in || contact->opted_in || (contact->wrote && is_on(by_inbound));
+	route->in_window = route->in_window || contact->in_window;
+}
+
 static void
 apply_contacts(WaRoute *routes, int n)
 {
+	/* an opt-out that is pending counts, an opt-in does not yet */
 	static WaStatement read =
-		WA_STATEMENT("SELECT number, opted_out_at IS NOT NULL AND (opted_in_at IS NULL OR opted_out_at >= opted_in_at),"
-					 " opted_in_at IS NOT NULL AND (opted_out_at IS NULL OR opted_in_at > opted_out_at),"
-					 " last_inbound_at > clock_timestamp() - interval '24 hours'"
-					 " FROM wa.contact WHERE number = ANY ($1)");
+		WA_STATEMENT_OF(&contact_row,
+						"SELECT {columns} FROM (SELECT number,"
+						" coalesce(opted_out_at >= coalesce(opted_in_at, '-infinity'), false) AS opted_out,"
+						" coalesce(opted_in_at > coalesce(opted_out_at, '-infinity'), false) AS opted_in,"
+						" marketing_out_at IS NOT NULL AS no_marketing,"
+						" coalesce(marketing_out_at >= coalesce(opted_in_at, '-infinity'), false) AS no_marketing_since,"
+						" coalesce(last_inbound_at > clock_timestamp() - interval '24 hours', false) AS in_window,"
+						" last_inbound_at IS NOT NULL AS wrote"
+						" FROM wa.contact WHERE number = ANY ($1)"
+						" UNION ALL SELECT p.number, p.scope = 'all', false, p.scope = 'marketing', p.scope = 'marketing', false, false"
+						" FROM wa.consent AS p WHERE p.pending AND p.number = ANY ($1) AND p.change = 'opt_out'"
+						" AND NOT EXISTS (SELECT FROM wa.contact AS c WHERE c.number = p.number"
+						" AND CASE WHEN p.scope = 'all' THEN c.opted_in_at ELSE c.marketing_in_at END > p.said_at)) AS k");
 	const char **numbers = palloc(sizeof(char *) * n * 2);
 	int			nnumbers = 0;
+	Switch		stops_all = {"marketing_stop_stops_all", -1};
+	Switch		by_inbound = {"opt_in_by_inbound", -1};
 	WaArgs		args = {0};
-	WaRows		rows;
+	Contact    *contacts;
+	int			ncontacts;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -273,31 +339,22 @@ apply_contacts(WaRoute *routes, int n)
 			numbers[nnumbers++] = without_code(routes[i].number);
 	}
 	wa_arg_text_array(&args, numbers, nnumbers);
-	rows = wa_query(&read, &args);
-	for (uint64 r = 0; r < rows.n; r++)
+	contacts = wa_rows_read(wa_query(&read, &args), &contact_row, &ncontacts);
+	for (int c = 0; c < ncontacts; c++)
 	{
-		char	   *number = wa_row_text(rows, r, 1);
-		bool		out = wa_row_bool(rows, r, 2);
-		bool		in = wa_row_bool(rows, r, 3);
-		bool		window = wa_row_bool(rows, r, 4);
+		const char *number = contacts[c].number;
 
 		for (int i = 0; i < n; i++)
 		{
 			if (routes[i].number == NULL)
 				continue;
-			if (strcmp(routes[i].number, number) != 0)
-			{
-				if (out && without_code(routes[i].number) && strcmp(without_code(routes[i].number), number) == 0)
-					refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_OPTED_OUT));
-				continue;
-			}
-			if (out)
+			if (strcmp(routes[i].number, number) == 0)
+				apply_own(&routes[i], &contacts[c], &stops_all, &by_inbound);
+			else if (contacts[c].opted_out && without_code(routes[i].number) &&
+					 strcmp(without_code(routes[i].number), number) == 0)
 				refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_OPTED_OUT));
-			routes[i].opted_in = routes[i].opted_in || in;
-			routes[i].in_window = routes[i].in_window || window;
 		}
 	}
-	wa_rows_free(rows);
 }
 
 /* A day ago as Odoo writes a time, in UTC; such texts sort like the times. */

@@ -63,6 +63,8 @@ UPDATE wa.message SET send_at = due_at
 
 ALTER TABLE wa.attempt ADD COLUMN unlisted text;
 
+ALTER TABLE wa.contact ADD COLUMN marketing_out_at timestamptz, ADD COLUMN marketing_in_at timestamptz;
+
 -- What was said before has its words alone.
 ALTER TABLE wa.message ADD COLUMN detail_said jsonb, ADD COLUMN route_said jsonb, ADD COLUMN number_source_said jsonb;
 ALTER TABLE wa.attempt ADD COLUMN response_said jsonb;
