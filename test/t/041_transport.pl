@@ -379,9 +379,9 @@ foreach my $case (
 	isnt(col($id, 'detail'), '', "Meta $error: in words");
 	sql("SELECT wa_cancel($id)");
 	is( sql(
-			"SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '$number'"
+			"SELECT concat(marketing_out_at IS NOT NULL, ' ', opted_out_at IS NOT NULL) FROM wa.contact WHERE number = '$number'"
 		),
-		$error == 131050 ? 't' : 'f',
+		$error == 131050 ? 't f' : 'f f',
 		"Meta $error: consent");
 }
 

@@ -138,8 +138,12 @@ $person->do("BEGIN; SELECT FROM wa.contact WHERE number = '$number' FOR UPDATE")
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131050, times => 1 });
 $id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
 ok(wait_state($node, 'odoo', $id, 'failed'), 'the answer is recorded, and nobody waits for him');
+is(sql("SELECT scope || ' ' || change || ' ' || pending FROM wa.consent WHERE number = '$number'"), 'marketing opt_out true', 'nor is it lost');
 $person->do('COMMIT');
 $person->close;
+ok( wait_sql($node, 'odoo', "SELECT concat(c.marketing_out_at = h.said_at, ' ', c.opted_out_at IS NULL, ' ', h.pending)"
+		  . " FROM wa.contact AS c JOIN wa.consent AS h USING (number) WHERE number = '$number'", 't t f'),
+	'afterwards it is with the contact, and is about marketing');
 
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131008, times => 1 });
 ($id, $number) = text();
@@ -339,7 +343,7 @@ sql("SELECT wa_set('test_number', '628129998888'); SELECT wa_set('mode', 'test')
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131050, times => 1 });
 ($id, $number) = text();
 ok(wait_state($node, 'odoo', $id, 'failed'), 'mode test: stopped by test_number');
-is(sql("SELECT opted_out_at IS NULL FROM wa.contact WHERE number = '$number'"), 't',
+is(sql("SELECT concat(opted_out_at IS NULL, ' ', marketing_out_at IS NULL) FROM wa.contact WHERE number = '$number'"), 't t',
 	'the citizen has not opted out');
 sql("SELECT wa_set('mode', 'observe')");
 
