@@ -110,6 +110,7 @@ struct WaHttp
 /* http_transfer.c */
 extern WaHttpTransfer *wa_http_take(WaHttp *http);
 extern void wa_http_give_back(WaHttpTransfer *t);
+extern size_t wa_http_reply_bytes(const WaHttpTransfer *t);
 extern void wa_http_free_transfer(WaHttpTransfer *t);
 extern bool wa_http_request_valid(const WaRequest *req, bool may_be_plain,
 								  WaSaidText *err);

@@ -175,13 +175,20 @@ on_header(char *line, size_t size, size_t n, void *arg)
 	return len;
 }
 
+/* How much of the answer's body is kept. */
+size_t
+wa_http_reply_bytes(const WaHttpTransfer *t)
+{
+	return t->req.reply_bytes > 0 ? t->req.reply_bytes : t->http->max_reply_bytes;
+}
+
 /* CURLOPT_WRITEFUNCTION: keep the answer's decoded body, up to the limit. */
 static size_t
 on_write(char *data, size_t size, size_t n, void *arg)
 {
 	WaHttpTransfer *t = arg;
 	size_t		len = size * n;
-	size_t		room = t->http->max_reply_bytes - t->answer.body_len;
+	size_t		room = wa_http_reply_bytes(t) - t->answer.body_len;
 	size_t		keep = len < room ? len : room;
 
 	if (t->answer.body_len + keep >= t->body_size)

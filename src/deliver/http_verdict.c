@@ -80,7 +80,7 @@ wa_http_explain(WaHttpTransfer *t, CURLcode code, WaSaid reason)
 	if (reason != NULL)
 		wa_text_say_copy(error, reason);
 	else if (t->too_large)
-		wa_say_into(error, WA_SAY_ANSWER_TOO_LARGE, WA_NUMBER(t->http->max_reply_bytes));
+		wa_say_into(error, WA_SAY_ANSWER_TOO_LARGE, WA_NUMBER(wa_http_reply_bytes(t)));
 	else if (t->no_memory)
 		wa_say_into(error, WA_SAY_OUT_OF_MEMORY);
 	else if (t->early)

@@ -25,6 +25,7 @@
 #include "gateway/feedback.h"
 #include "text/say.h"
 #include "text/text.h"			/* WaPair */
+#include "gateway/catalogue.h"
 
 /* What one attempt came to.  The order is fixed; names in gateway.c. */
 typedef enum WaOutcome
@@ -89,6 +90,7 @@ typedef struct WaRequest
 	char	   *body;			/* NULL for GET */
 	size_t		body_len;
 	const char *usage_header;	/* the WaGateway's; static */
+	size_t		reply_bytes;	/* of its answer, kept at most; 0: as usual */
 } WaRequest;
 
 /* One HTTP answer as it came.  body is NUL-terminated behind body_len. */
@@ -252,6 +254,48 @@ typedef struct WaGateway
 	 */
 	int			(*object) (const char *body,
 						   const char *objections[WA_MAX_OBJECTIONS]);
+
+	/*
+	 * The rest is for those whose templates can be read; NULL: they cannot.
+	 * The setting that this needs and sending does not; or NULL.
+	 */
+	const char *account_setting;
+
+	/* What a word of the provider's for a template's state means. */
+	WaTemplateStanding (*template_standing) (const char *word);
+
+	/*
+	 * Build the request for a page of the provider's own templates: behind
+	 * after (NULL or "": the first one), at most limit of them.
+	 */
+	bool		(*build_templates) (const char *base_url,
+									const WaPair *settings, size_t nsettings,
+									const char *after, int limit,
+									WaRequest *req, WaSaidText *err);
+
+	/* Read its answer; take() is called for each template. */
+	void		(*read_templates) (const WaReply *reply, WaTakeTemplate take,
+								   void *argument, WaTemplatePage *page);
+
+	/*
+	 * A template as the provider takes it, JSON that a person can paste.
+	 * malloc()ed; NULL, and the cause in err, if none can be made of it.
+	 */
+	char	   *(*write_template) (const WaTemplateDraft *draft, WaSaidText *err);
+
+	/* Build the request that makes it, and read the answer. */
+	bool		(*build_template) (const char *base_url,
+								   const WaPair *settings, size_t nsettings,
+								   const char *json, WaRequest *req,
+								   WaSaidText *err);
+	void		(*read_template) (const WaReply *reply, WaTemplateMade *made);
+
+	/*
+	 * Read what an update of kind WA_UPDATE_TEMPLATE tells, its event and its
+	 * detail; false: nothing that we know.
+	 */
+	bool		(*read_template_news) (const char *event, const char *detail,
+									   WaTemplateNews *news);
 
 	/*
 	 * Ids of messages in which the recipient's number can be read: the length

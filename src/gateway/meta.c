@@ -17,10 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/provider.h"
+#include "gateway/meta.h"
 
 /* The shortest of the limits that are documented for callback data. */
 #define MAX_CALLBACK_BYTES	256
+
+/* The business account, by its setting. */
+#define META_ACCOUNT		"waba_id"
 
 #define ID_PREFIX			"wamid."
 #define ID_NUMBER_CHARS		24
@@ -31,7 +34,7 @@
 
 static const WaGatewaySetting meta_settings[] = {
 	{"phone_number_id", false, true, NULL},
-	{"waba_id", false, false, NULL},
+	{META_ACCOUNT, false, false, NULL},
 	{"api_version", false, false, "v26.0"},
 	{"access_token", true, true, NULL},
 	{"app_secret", true, false, NULL},
@@ -54,49 +57,86 @@ version_ok(const char *version)
 	return n > 0 && n <= 3 && version[n] == '\0';
 }
 
+/* An id of Meta's: figures. */
+static bool
+id_ok(const char *id)
+{
+	return id[strspn(id, "0123456789")] == '\0' && strlen(id) <= 32;
+}
+
 /*
- * Check the settings and put "/{version}/{phone_number_id}" into path.  Both
- * become part of the URL, so nothing but their plain form is let through.
+ * Check the settings and put "/{version}/{id}" into path.  Both become part of
+ * the URL, so nothing but their plain form is let through.
  */
 static bool
-begin_path(const WaPair *settings, size_t nsettings, WaBuf *path,
-		   WaSaidText *err)
+put_path(const WaPair *settings, size_t nsettings, const char *id, WaBuf *path,
+		 WaSaidText *err)
 {
-	const char *version;
-	const char *number_id;
+	const char *version = wa_gateway_value(&wa_gateway_meta, settings, nsettings,
+										   "api_version");
 
-	if (!wa_gateway_check_settings(&wa_gateway_meta, settings, nsettings,
-								   err))
-		return false;
-	version = wa_gateway_value(&wa_gateway_meta, settings, nsettings,
-							   "api_version");
 	if (!version_ok(version))
 	{
 		wa_gateway_say(err, WA_SAY_META_SETTING_API_VERSION_MUST_LOOK);
 		return false;
 	}
-	number_id = wa_gateway_setting(settings, nsettings, "phone_number_id");
-	if (number_id[strspn(number_id, "0123456789")] != '\0' ||
-		strlen(number_id) > 32)
+	wa_gateway_buf_str(path, "/");
+	wa_gateway_buf_str(path, version);
+	wa_gateway_buf_str(path, "/");
+	wa_gateway_buf_str(path, id);
+	return true;
+}
+
+/* "/{version}/{phone_number_id}" */
+static bool
+begin_path(const WaPair *settings, size_t nsettings, WaBuf *path,
+		   WaSaidText *err)
+{
+	const char *id;
+
+	if (!wa_gateway_check_settings(&wa_gateway_meta, settings, nsettings,
+								   err))
+		return false;
+	id = wa_gateway_setting(settings, nsettings, "phone_number_id");
+	if (!id_ok(id))
 	{
 		wa_gateway_say(err, WA_SAY_META_SETTING_PHONE_NUMBER_ID_MUST);
 		return false;
 	}
-	wa_gateway_buf_str(path, "/");
-	wa_gateway_buf_str(path, version);
-	wa_gateway_buf_str(path, "/");
-	wa_gateway_buf_str(path, number_id);
-	return true;
+	return put_path(settings, nsettings, id, path, err);
+}
+
+/* "/{version}/{waba_id}", which is no required setting. */
+bool
+wa_gateway_meta_account_path(const WaPair *settings, size_t nsettings,
+							 WaBuf *path, WaSaidText *err)
+{
+	const char *id = wa_gateway_setting(settings, nsettings, META_ACCOUNT);
+
+	if (!wa_gateway_check_settings(&wa_gateway_meta, settings, nsettings,
+								   err))
+		return false;
+	if (id == NULL || *id == '\0')
+	{
+		wa_gateway_say(err, WA_SAY_PROVIDER_SETTING_MISSING, META_ACCOUNT);
+		return false;
+	}
+	if (!id_ok(id))
+	{
+		wa_gateway_say(err, WA_SAY_META_SETTING_WABA_ID_MUST);
+		return false;
+	}
+	return put_path(settings, nsettings, id, path, err);
 }
 
 /*
  * Finish a request with the bearer token.  path and body are consumed; body
  * may be NULL.
  */
-static bool
-finish(WaRequest *req, const char *method, const char *base_url, WaBuf *path,
-	   WaBuf *body, const WaPair *settings, size_t nsettings,
-	   WaSaidText *err)
+bool
+wa_gateway_meta_finish(WaRequest *req, const char *method, const char *base_url,
+					   WaBuf *path, WaBuf *body, const WaPair *settings,
+					   size_t nsettings, WaSaidText *err)
 {
 	WaBuf		bearer = {0};
 	bool		ok = false;
@@ -241,16 +281,16 @@ meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
 		add_template(&body, msg);
 	wa_gateway_buf_str(&body, "}");
 
-	return finish(req, "POST", base_url, &path, &body, settings, nsettings,
-				  err);
+	return wa_gateway_meta_finish(req, "POST", base_url, &path, &body, settings,
+								  nsettings, err);
 }
 
 /*
  * Meta's error code, which is documented as a number and has been seen as a
  * string.  False if there is none.
  */
-static bool
-read_code(json_object * value, long *code)
+bool
+wa_gateway_meta_read_code(json_object * value, long *code)
 {
 	char		text[WA_CODE_SIZE];
 	char	   *end;
@@ -328,8 +368,9 @@ regain_wait(const char *usage_header)
 }
 
 /* Class an answer that has an error object. */
-static void
-judge_error(const WaReply *reply, json_object * error, WaVerdict *verdict)
+void
+wa_gateway_meta_judge_error(const WaReply *reply, json_object * error,
+							WaVerdict *verdict)
 {
 	const WaMetaCode *row;
 	json_object *transient;
@@ -341,7 +382,7 @@ judge_error(const WaReply *reply, json_object * error, WaVerdict *verdict)
 	long		wait_s;
 
 	read_details(error, details, sizeof(details));
-	if (!read_code(wa_gateway_member(error, "code"), &code))
+	if (!wa_gateway_meta_read_code(wa_gateway_member(error, "code"), &code))
 	{
 		wa_gateway_judge_status("Meta", reply,
 								details[0] != '\0' ? details : NULL, verdict);
@@ -446,7 +487,7 @@ meta_judge(const WaReply *reply, WaVerdict *verdict)
 	has_id = wa_gateway_id(wa_gateway_member(message, "id"), id, sizeof(id));
 
 	if (json_object_is_type(error, json_type_object) && !has_id)
-		judge_error(reply, error, verdict);
+		wa_gateway_meta_judge_error(reply, error, verdict);
 	else if (has_id && error == NULL && wa_gateway_is_2xx(reply))
 		judge_message(message, id, verdict);
 	else if (has_id)
@@ -479,8 +520,8 @@ meta_build_test(const char *base_url, const WaPair *settings,
 	wa_gateway_buf_str(&path,
 					   "?fields=id,display_phone_number,verified_name,"
 					   "quality_rating,code_verification_status,name_status");
-	return finish(req, "GET", base_url, &path, NULL, settings, nsettings,
-				  err);
+	return wa_gateway_meta_finish(req, "GET", base_url, &path, NULL, settings,
+								  nsettings, err);
 }
 
 /* See WaGateway. */
@@ -525,7 +566,7 @@ meta_judge_test(const WaPair *settings, size_t nsettings,
 
 		if (json_object_is_type(error, json_type_object))
 		{
-			judge_error(reply, error, &verdict);
+			wa_gateway_meta_judge_error(reply, error, &verdict);
 			wa_gateway_health_copy(&wa_gateway_meta, settings, nsettings,
 								   detail, error, error_keys,
 								   sizeof(error_keys) / sizeof(error_keys[0]));
@@ -586,5 +627,13 @@ const WaGateway wa_gateway_meta = {
 	.write_params = meta_write_params,
 	.refuse_name = wa_gateway_meta_refuse_name,
 	.object = wa_gateway_meta_object,
+	.account_setting = META_ACCOUNT,
+	.template_standing = wa_gateway_meta_standing,
+	.build_templates = wa_gateway_meta_build_templates,
+	.read_templates = wa_gateway_meta_read_templates,
+	.write_template = wa_gateway_meta_write_template,
+	.build_template = wa_gateway_meta_build_template,
+	.read_template = wa_gateway_meta_read_template,
+	.read_template_news = wa_gateway_meta_read_template_news,
 	.telling_id = meta_telling_id,
 };

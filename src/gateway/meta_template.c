@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "gateway/provider.h"
+#include "gateway/meta.h"
 
 /* Meta's limit for the body of a template, in characters. */
 #define BODY_CHARS		1024

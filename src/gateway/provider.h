@@ -64,12 +64,6 @@ WA_GATEWAYS(WA_GATEWAY_EXTERN)
 /* gateway.c: limits of a linked device */
 extern const WaGatewayLimits wa_gateway_device_limits;
 
-/* meta_template.c; the longest name that the named format allows, in bytes */
-#define WA_META_PARAM_NAME	20
-extern const char *wa_gateway_meta_refuse_name(const char *name);
-extern int	wa_gateway_meta_object(const char *body,
-								   const char *objections[WA_MAX_OBJECTIONS]);
-
 /* meta_codes.c */
 extern const WaMetaCode *wa_gateway_meta_code(long code);
 extern const WaMetaCode *wa_gateway_meta_code_at(size_t index);

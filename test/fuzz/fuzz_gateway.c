@@ -287,6 +287,54 @@ try_judge_test(const WaGateway *gateway, const WaReply *reply)
 	wa_gateway_health_free(&health);
 }
 
+static void
+take_template(const WaTemplateFacts *template, void *argument)
+{
+	const char *const texts[] = {
+		template->name, template->language, template->status, template->category,
+		template->announced_category, template->quality, template->reason
+	};
+
+	(void) argument;
+	for (size_t i = 0; i < LENGTH(texts); i++)
+		MUST(texts[i] == NULL || is_clean(texts[i]));
+	MUST(template->nparameters >= 0 && template->nparameters <= WA_TEMPLATE_MAX_PARAMETERS);
+	for (int i = 0; i < template->nparameters; i++)
+		MUST(is_clean(template->parameters[i]));
+}
+
+/* The body as a list of templates, as the answer to a new one, as an event. */
+static void
+try_templates(const WaGateway *gateway, const WaReply *reply)
+{
+	static const char *const events[] = {
+		"message_template_status_update/FLAGGED", "template_category_update",
+		"template_correct_category_detection", "message_template_quality_update"
+	};
+	WaTemplatePage page;
+	WaTemplateMade made;
+	WaTemplateNews news;
+
+	if (gateway->read_templates == NULL)
+		return;
+	memset(&page, 0xff, sizeof(page));
+	gateway->read_templates(reply, take_template, NULL, &page);
+	MUST(page.ok || is_said(&page.said));
+	MUST(fits(page.after, sizeof(page.after)));
+	memset(&made, 0xff, sizeof(made));
+	gateway->read_template(reply, &made);
+	MUST(made.ok || is_said(&made.said));
+	for (size_t i = 0; i < LENGTH(events); i++)
+	{
+		memset(&news, 0xff, sizeof(news));
+		MUST(gateway->read_template_news(events[i], reply->body, &news));
+		MUST(fits(news.status, sizeof(news.status)) && fits(news.category, sizeof(news.category)));
+		MUST(fits(news.announced_category, sizeof(news.announced_category)));
+		MUST(fits(news.quality, sizeof(news.quality)) && fits(news.reason, sizeof(news.reason)));
+		MUST(fits(news.until, sizeof(news.until)));
+	}
+}
+
 /* What may follow an allowed place in a URL. */
 static bool
 begins_with(const char *url, const char *place)
@@ -576,6 +624,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case HEALTH:
 			try_judge_test(gateway, &reply);
+			try_templates(gateway, &reply);
 			break;
 		case URL:
 			try_url(gateway->kind, text);
@@ -619,6 +668,9 @@ static const struct
 	{JUDGE, "fonnte", 0, "{\"detail\":\"success! message in queue\",\"id\":[\"80367170\"],\"process\":\"pending\",\"requestid\":2937124,\"status\":true,\"target\":[\"6281234567890\"]}"},
 	{JUDGE, "fonnte", 0, "{\"reason\":\"token invalid\",\"requestid\":331477110,\"status\":false}"},
 	{JUDGE, "fonnte", 0, "{\"Status\":false,\"detail\":\"target invalid\"}"},
+	{HEALTH, "meta", 0, "{\"data\":[{\"name\":\"a\",\"parameter_format\":\"NAMED\",\"components\":[{\"type\":\"HEADER\",\"format\":\"TEXT\",\"text\":\"x {{y}}\"},{\"type\":\"BODY\",\"text\":\"Yth. {{nama}} {{ izin }}.\"},{\"type\":\"BUTTONS\",\"buttons\":[{\"type\":\"URL\",\"url\":\"https://x/{{1}}\"}]}],\"language\":\"en-US\",\"status\":\"APPROVED\",\"category\":\"UTILITY\",\"correct_category\":\"MARKETING\",\"quality_score\":{\"score\":\"GREEN\"},\"rejected_reason\":\"NONE\"}],\"paging\":{\"cursors\":{\"after\":\"QVF\"},\"next\":\"https://g\"}}"},
+	{HEALTH, "meta", 0, "{\"id\":\"1\",\"status\":\"PENDING\",\"category\":\"UTILITY\",\"event\":\"PAUSED\",\"other_info\":{\"title\":\"UNPAUSE\"},\"disable_info\":{\"disable_date\":\"DATE\"},\"reason\":null,\"new_category\":\"MARKETING\",\"previous_category\":\"UTILITY\",\"new_quality_score\":\"RED\"}"},
+	{HEALTH, "meta", 6, "{\"error\":{\"message\":\"Invalid parameter\",\"code\":100,\"error_subcode\":2388299,\"error_user_msg\":\"Variables\"}}"},
 	{HEALTH, "meta", 0, "{\"id\":\"1065\",\"display_phone_number\":\"+62 21\",\"verified_name\":\"DPMPTSP\",\"quality_rating\":\"GREEN\",\"code_verification_status\":\"VERIFIED\",\"name_status\":\"APPROVED\"}"},
 	{HEALTH, "meta", 7, "{\"error\":{\"message\":\"bad EAAGsecret/token\",\"code\":190,\"error_subcode\":463}}"},
 	{HEALTH, "watzap", 0, "{\"status\":true,\"message\":\"WATZAPsecret\",\"data\":{\"licenses_key\":[{\"key\":\"NUMBERsecret\",\"plan\":\"Pro\",\"active_until\":\"2999-12-31 00:00:00\",\"limit_message_per_day\":0,\"wa_number\":\"62815\",\"is_connected\":true}]}}"},

@@ -9,10 +9,11 @@ import json
 import re
 import secrets
 import time
-import urllib.parse
 
 import meta_errors
+import meta_templates
 import wire
+from meta_errors import Refused
 from world import Answer, digits
 
 PATH = re.compile(r"^/(v[0-9]+\.[0-9]+)/([0-9A-Za-z_]+)(?:/([a-z_]+))?/?$")
@@ -27,16 +28,6 @@ MAX_CALLBACK = 512
 MAX_TEXT = 4096
 MAX_LONE_PARAMETER = 32768
 MAX_FILLED_BODY = 1024
-
-
-class Refused(Exception):
-    """A request that Meta answers with an error object."""
-
-    def __init__(self, code, details=None, **rest):
-        super().__init__(code)
-        self.code = code
-        self.details = details
-        self.rest = rest
 
 
 class Meta:
@@ -75,6 +66,10 @@ class Meta:
             self.check_token(request)
             if sending:
                 result = self.send(request, found.group(2), answer)
+            elif request.method == "POST" \
+                    and found.group(2) == settings["waba_id"] \
+                    and found.group(3) == "message_templates":
+                result = meta_templates.create(settings, request)
             else:
                 result = self.look(request, found.group(2), found.group(3))
             answer.reply = wire.Reply.of_json(
@@ -234,7 +229,7 @@ class Meta:
         if node == "debug_token" and edge is None:
             return self.debug_token(request)
         if node == settings["waba_id"] and edge == "message_templates":
-            return self.list_templates(request)
+            return meta_templates.listing(settings, request)
         if edge is not None:
             raise Refused(2500, message="Unknown path components: /" + edge)
         if node == settings["phone_number_id"]:
@@ -294,30 +289,6 @@ class Meta:
             data["error"] = {"code": 190, "message":
                              "The access token could not be decrypted"}
         return {"data": data}
-
-    def list_templates(self, request):
-        rows = []
-        number = 594425479261596
-        for name, made in sorted(self.world["meta"]["templates"].items()):
-            for language in made["language"]:
-                number += 1
-                rows.append({"id": str(number), "name": name,
-                             "language": language,
-                             "status": made["status"],
-                             "category": made["category"],
-                             "parameter_format": made["parameter_format"]})
-        for key in ("name", "status", "language", "category"):
-            if key in request.query:
-                rows = [r for r in rows if r[key] == request.query[key]]
-        start = int(digits(request.query.get("after", "0")) or 0)
-        limit = int(digits(request.query.get("limit", "25")) or 25)
-        paging = {"cursors": {"before": str(start),
-                              "after": str(start + limit)}}
-        if start + limit < len(rows):
-            query = dict(request.query, after=str(start + limit))
-            paging["next"] = "https://graph.facebook.com%s?%s" % (
-                request.path, urllib.parse.urlencode(query))
-        return {"data": rows[start:start + limit], "paging": paging}
 
 
 def note(message, answer):

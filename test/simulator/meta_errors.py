@@ -27,6 +27,8 @@ CODES = {
     803: (404, "Some of the aliases you requested do not exist"),
     2500: (400, "Unknown path components"),
     80007: (429, "Rate limit issues"),
+    80008: (429, "There have been too many calls to this WhatsApp Business "
+                 "account"),
     130403: (403, "User is blocked by the business"),
     130429: (429, "Rate limit hit"),
     130472: (400, "User's number is part of an experiment"),
@@ -92,6 +94,17 @@ CODES = {
 TRANSIENT = {1, 2, 4, 17, 80007, 130429, 131000, 131016, 131056, 131057,
              133004, 134101, 2494100}
 
+
+class Refused(Exception):
+    """A request that Meta answers with an error object."""
+
+    def __init__(self, code, details=None, **rest):
+        super().__init__(code)
+        self.code = code
+        self.details = details
+        self.rest = rest
+
+
 ALPHABET = string.ascii_letters + string.digits + "_-"
 
 
@@ -100,8 +113,8 @@ def trace_id():
 
 
 def body(code, details=None, subcode=None, kind="OAuthException",
-         message=None, transient=None):
-    """The error object as Meta documents it.
+         message=None, transient=None, user=None):
+    """The error object as Meta documents it; user: title and words.
 
     details goes to error_data.details; without it error_data is left out,
     as in the Graph API's own errors (tokens, paths, unknown ids).
@@ -114,6 +127,8 @@ def body(code, details=None, subcode=None, kind="OAuthException",
                                "details": details}
     if subcode is not None:
         error["error_subcode"] = subcode
+    if user is not None:
+        error["error_user_title"], error["error_user_msg"] = user
     if transient is None and code in TRANSIENT:
         transient = True
     if transient is not None:

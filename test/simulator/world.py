@@ -37,6 +37,10 @@ TEMPLATE_DEFAULTS = {
     "category": "UTILITY",
     "status": "APPROVED",
     "message_status": "accepted",   # what a send answers
+    "body": None,                   # its text; else one of the parameters
+    "quality": "UNKNOWN",
+    "correct_category": None,       # what it is to become
+    "rejected_reason": "NONE",
 }
 
 DEFAULTS = {
@@ -51,6 +55,9 @@ DEFAULTS = {
         "quality_rating": "GREEN",
         "can_send_message": "AVAILABLE",
         "templates": {},            # filled below
+        "template_page": 0,         # > 0: most templates in one answer
+        "new_template_status": "PENDING",
+        "new_template_category": "",    # else the one that is asked for
         "open_windows": [],         # numbers that wrote within 24 hours,
                                     # or "any"; free text to others: 131047
         "not_on_whatsapp": [],      # numbers refused with 131026
@@ -110,6 +117,11 @@ def template(value):
         raise ConfigError("count differs from the number of parameters")
     if isinstance(full["language"], str):
         full["language"] = [full["language"]]
+    if full["body"] is None:
+        names = full["parameters"] if full["parameter_format"] == "NAMED" \
+            else range(1, full["count"] + 1)
+        full["body"] = " ".join(["Yth."] + ["isi {{%s}}" % n for n in names]
+                                + ["terima kasih."])
     return full
 
 

@@ -196,6 +196,7 @@ static const ExpectedCode expected_codes[] = {
 	{368, 368, "CONFIG_STOP", WA_FALLBACK_YES, 0, -1, -1, false},
 	{803, 803, "CONFIG_STOP", WA_FALLBACK_YES, 0, -1, -1, false},
 	{80007, 80007, "THROTTLE", WA_FALLBACK_YES, -1, -1, 60, true},
+	{80008, 80008, "THROTTLE", WA_FALLBACK_YES, -1, -1, 60, true},
 	{130403, 130403, "RECIPIENT", WA_FALLBACK_NO, 0, -1, -1, false},
 	{130429, 130429, "THROTTLE", WA_FALLBACK_YES, -1, -1, 1, false},
 	{130472, 130472, "POLICY", WA_FALLBACK_YES, 0, -1, -1, false},
