@@ -337,4 +337,6 @@ const WaGateway wa_gateway_fonnte = {
 	.build_test = fonnte_build_test,
 	.judge_test = fonnte_judge_test,
 	.write_params = fonnte_write_params,
+	.read_feedback = wa_gateway_fonnte_read_feedback,
+	.judge_failure = wa_gateway_fonnte_judge_failure,
 };

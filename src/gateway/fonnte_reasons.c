@@ -63,14 +63,25 @@ static const WaWord reasons[] = {
 	WA_SAY_FONNTE_HAS_SWITCHED_CALL_OFF},
 };
 
-#define REASON_COUNT	(sizeof(reasons) / sizeof(reasons[0]))
-
 /*
- * The row for a reason, whatever its case and with or without a final period;
- * NULL if the wording is new.
+ * The states in which Fonnte gives a message up that it had taken, from its
+ * page on the webhook.  It was not sent.
  */
-const WaWord *
-wa_gateway_fonnte_reason(const char *reason)
+static const WaWord states[] = {
+	{"invalid", WA_OUTCOME_RECIPIENT, WA_FALLBACK_NO, 0, -1,
+	WA_SAY_FONNTE_DOES_NOT_ACCEPT_NUMBER},
+	{"expired", WA_OUTCOME_RETRY, WA_FALLBACK_YES, 0, -1,
+	WA_SAY_FONNTE_EXPIRED},
+	{"url unreachable", WA_OUTCOME_RETRY, WA_FALLBACK_YES, 2, 300,
+	WA_SAY_FONNTE_COULD_NOT_FETCH_ATTACHMENT},
+};
+
+#define REASON_COUNT	(sizeof(reasons) / sizeof(reasons[0]))
+#define STATE_COUNT		(sizeof(states) / sizeof(states[0]))
+
+/* The row of a word, whatever its case and with or without a final period. */
+static const WaWord *
+find_word(const WaWord *rows, size_t nrows, const char *reason)
 {
 	char		word[MAX_REASON_BYTES];
 	size_t		len = strlen(reason);
@@ -82,12 +93,30 @@ wa_gateway_fonnte_reason(const char *reason)
 		return NULL;
 	memcpy(word, reason, len);
 	word[len] = '\0';
-	for (i = 0; i < REASON_COUNT; i++)
+	for (i = 0; i < nrows; i++)
 	{
-		if (wa_gateway_same_word(reasons[i].word, word))
-			return &reasons[i];
+		if (wa_gateway_same_word(rows[i].word, word))
+			return &rows[i];
 	}
 	return NULL;
+}
+
+/*
+ * The row for a reason; NULL if the wording is new.
+ */
+const WaWord *
+wa_gateway_fonnte_reason(const char *reason)
+{
+	return find_word(reasons, REASON_COUNT, reason);
+}
+
+/*
+ * The row for a state in which a message has failed; NULL for another one.
+ */
+const WaWord *
+wa_gateway_fonnte_state(const char *state)
+{
+	return find_word(states, STATE_COUNT, state);
 }
 
 /* The row at this place, counted from 0; NULL at the end.  For the tests. */

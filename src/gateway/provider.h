@@ -71,6 +71,15 @@ extern const WaMetaCode *wa_gateway_meta_code_at(size_t index);
 /* fonnte_reasons.c */
 extern const WaWord *wa_gateway_fonnte_reason(const char *reason);
 extern const WaWord *wa_gateway_fonnte_reason_at(size_t index);
+extern const WaWord *wa_gateway_fonnte_state(const char *state);
+
+/* fonnte_feedback.c, watzap_feedback.c: see WaGateway */
+extern bool wa_gateway_fonnte_read_feedback(const char *body, size_t len, int64_t now,
+											WaTakeUpdate take, void *argument);
+extern void wa_gateway_fonnte_judge_failure(const char *code, const char *words,
+											WaVerdict *verdict);
+extern bool wa_gateway_watzap_read_feedback(const char *body, size_t len, int64_t now,
+											WaTakeUpdate take, void *argument);
 
 /* request.c */
 extern const char *wa_gateway_value(const WaGateway *gateway,

@@ -421,4 +421,5 @@ const WaGateway wa_gateway_watzap = {
 	.judge_test = watzap_judge_test,
 	.write_params = watzap_write_params,
 	.timeout_ms = watzap_timeout_ms,
+	.read_feedback = wa_gateway_watzap_read_feedback,
 };

@@ -48,10 +48,15 @@ static const int statuses[] = {
 
 static const uint8_t *current;	/* the input, for the report of a failure */
 static size_t current_size;
+
+/* When webhooks arrive. */
+#define ARRIVAL		INT64_C(1795800000)
+
 static unsigned long outcome_count[WA_OUTCOME_COUNT];
 static unsigned long healthy_count;
 static unsigned long allowed_count;
 static unsigned long built_count;
+static unsigned long update_count[WA_UPDATE_KIND_COUNT];
 
 /* Report a broken promise with the input as hexadecimal, and end. */
 static void
@@ -155,8 +160,11 @@ watzap_proves(json_object * root, const WaVerdict *verdict)
 {
 	json_object *value;
 
+	/* it may begin with a NUL, which is cleaned away */
 	return json_object_object_get_ex(root, "status", &value) &&
-		strstr(json_object_get_string(value), "200") != NULL &&
+		(json_object_is_type(value, json_type_string) ?
+		 memmem(json_object_get_string(value), (size_t) json_object_get_string_len(value), "200", 3) != NULL :
+		 strstr(json_object_get_string(value), "200") != NULL) &&
 		strcmp(verdict->code, "200") == 0;
 }
 
@@ -571,11 +579,94 @@ try_params(const WaGateway *gateway, const char *value, bool named)
 	free(clean);
 }
 
+/* A text that may have lines: as is_clean(), but for those. */
+static bool
+is_clean_text(const char *s)
+{
+	char	   *copy = strdup(s);
+	bool		result;
+
+	MUST(copy != NULL);
+	for (char *p = copy; *p != '\0'; p++)
+	{
+		if (*p == '\n' || *p == '\t')
+			*p = ' ';
+	}
+	result = is_clean(copy);
+	free(copy);
+	return result;
+}
+
+/* JSON that PostgreSQL takes: an object, without escaped NULs or controls. */
+static bool
+is_detail(const char *s)
+{
+	json_object *root = json_tokener_parse(s);
+	bool		result = json_object_is_type(root, json_type_object) && is_clean_text(s) &&
+		strstr(s, "\\u0000") == NULL;
+
+	json_object_put(root);
+	return result;
+}
+
+/* What holds for each update, whatever the body was; argument counts them. */
+static void
+check_update(const WaUpdate *update, void *argument)
+{
+	const char *words[] = {
+		update->event, update->sender_id, update->account_id, update->user_id, update->parent_user_id,
+		update->name, update->previous_user_id, update->message_id, update->pair_id, update->callback,
+		update->code, update->words, update->answers, update->template_name, update->language
+	};
+	const char *texts[] = {update->text, update->keyword, update->excerpt};
+	const char *numbers[] = {update->number, update->previous_number};
+	const char *objects[] = {update->pricing, update->detail};
+	size_t		i;
+
+	(*(size_t *) argument)++;
+	MUST((int) update->kind >= 0 && update->kind < WA_UPDATE_KIND_COUNT);
+	update_count[update->kind]++;
+	for (i = 0; i < LENGTH(words); i++)
+		MUST(words[i] == NULL || (words[i][0] != '\0' && is_clean_text(words[i])));
+	for (i = 0; i < LENGTH(texts); i++)
+		MUST(texts[i] == NULL || (strlen(texts[i]) <= WA_UPDATE_TEXT_BYTES && is_clean_text(texts[i])));
+	for (i = 0; i < LENGTH(numbers); i++)
+		MUST(numbers[i] == NULL ||
+			 (strlen(numbers[i]) >= 8 && strlen(numbers[i]) <= 15 &&
+			  numbers[i][strspn(numbers[i], "0123456789")] == '\0'));
+	for (i = 0; i < LENGTH(objects); i++)
+		MUST(objects[i] == NULL || is_detail(objects[i]));
+	MUST(update->said_at >= 0 && update->said_at <= ARRIVAL);
+	MUST(update->excerpt == NULL || strlen(update->excerpt) <= WA_UPDATE_EXCERPT_BYTES);
+	MUST((update->progress == WA_PROGRESS_FAILED) == (update->code != NULL) || update->kind != WA_UPDATE_STATUS);
+}
+
+/* Webhooks: at least one update of any body, and each can be kept. */
+static void
+try_feedback(const WaGateway *gateway, const char *body, size_t len)
+{
+	size_t		n = 0;
+
+	if (gateway->read_feedback == NULL)
+		return;
+	MUST(gateway->read_feedback(body, len, ARRIVAL, check_update, &n));
+	MUST(n > 0);
+	if (gateway->judge_failure != NULL)
+	{
+		WaVerdict	verdict;
+
+		memset(&verdict, 0xff, sizeof(verdict));
+		gateway->judge_failure(len % 2 == 0 ? body : NULL, len % 3 == 0 ? body : NULL, &verdict);
+		MUST(is_said(&verdict.said) && fits(verdict.code, sizeof(verdict.code)));
+		MUST(verdict.outcome != WA_OUTCOME_ACCEPTED);
+	}
+}
+
 /* What is tried; the first byte of an input is this, and more by the number
  * of these for each place in the table of providers. */
 enum
 {
-	JUDGE, HEALTH, URL, HOSTS, REDACT, BUILD, PARAMS, TRIALS
+	JUDGE, HEALTH, URL, HOSTS, REDACT, BUILD, PARAMS, FEEDBACK, TRIALS
 };
 
 static size_t
@@ -641,6 +732,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case PARAMS:
 			try_params(gateway, text, (data[1] & 1) != 0);
 			break;
+		case FEEDBACK:
+			try_feedback(gateway, text, len);
+			break;
 	}
 	free(text);
 	return 0;
@@ -693,6 +787,13 @@ static const struct
 	{PARAMS, "meta", 1, "one\n\ttwo"},
 	{PARAMS, "watzap", 0, "\xff"},
 	{PARAMS, "fonnte", 0, ""},
+	{FEEDBACK, "fonnte", 0, "{\"device\":\"6285700000001\",\"sender\":\"6281234567890\",\"message\":\"STOP\",\"text\":\"\",\"name\":\"Budi\",\"timestamp\":1700000000,\"inboxid\":0}"},
+	{FEEDBACK, "fonnte", 0, "{\"device\":\"6285700000001\",\"sender\":\"120363012345678901@g.us\",\"member\":\"123:4@lid\",\"message\":\"a\\nb\"}"},
+	{FEEDBACK, "fonnte", 0, "{\"id\":\"80367170\",\"stateid\":3,\"status\":\"expired\",\"state\":\"\",\"reason\":\"x\"}"},
+	{FEEDBACK, "fonnte", 0, "{\"device\":\"6285700000001\",\"status\":\"disconnect\",\"reason\":\"logged out\"}"},
+	{FEEDBACK, "fonnte", 0, "device=6285700000001&sender=%2B62+812-3456-7890&message=a%0Ab&a[b][c]=1&timestamp=1700000000123"},
+	{FEEDBACK, "watzap", 0, "{\"type\":\"incoming_chat\",\"data\":{\"chat_id\":\"6281234567890@c.us\",\"message_id\":\"A\",\"name\":\"N\",\"timestamp\":1700000000,\"message_body\":\"Hi\",\"has_media\":false,\"is_from_me\":false}}"},
+	{FEEDBACK, "watzap", 0, "{\"data\":{\"phone\":\"6281234567890\",\"message_raw\":\"{\\\"type\\\":\\\"button\\\",\\\"button\\\":{\\\"payload\\\":\\\"P\\\"}}\",\"message_text\":\"[Image]\"}}"},
 };
 
 /* Pieces that make an input interesting. */
@@ -822,12 +923,15 @@ main(int argc, char **argv)
 		   i, healthy_count, allowed_count, built_count);
 	for (k = 0; k < WA_OUTCOME_COUNT; k++)
 		printf(", %s %lu", wa_gateway_outcome_name((WaOutcome) k), outcome_count[k]);
+	for (k = 0; k < WA_UPDATE_KIND_COUNT; k++)
+		printf(", %s %lu", wa_gateway_update_kind_name((WaUpdateKind) k), update_count[k]);
 	putchar('\n');
 
 	/* A run that never got this far has tested nothing. */
 	if (healthy_count == 0 || allowed_count == 0 || built_count == 0 ||
 		outcome_count[WA_OUTCOME_ACCEPTED] == 0 ||
-		outcome_count[WA_OUTCOME_UNKNOWN] == 0)
+		outcome_count[WA_OUTCOME_UNKNOWN] == 0 ||
+		update_count[WA_UPDATE_STATUS] == 0 || update_count[WA_UPDATE_INBOUND] == 0)
 	{
 		fputs("fuzz gateway: the seeds do not reach the code\n", stderr);
 		return 1;
