@@ -57,6 +57,9 @@ WA_EXPORT extern bool wa_text_each_number(const char *input, WaNumberFn each,
 /* nothing.c: is it empty, or a program's word for that (False, None, null)? */
 WA_EXPORT extern bool wa_text_is_nothing(const char *text);
 
+/* keyword.c: is all of it one of these words, "STOP,BERHENTI"? */
+WA_EXPORT extern bool wa_text_is_keyword(const char *text, const char *words);
+
 /* template.c; see there for what NULL from wa_text_render means. */
 WA_EXPORT extern bool wa_text_placeholders(const char *body,
 										   WaPlaceholderFn fn, void *arg);

@@ -480,6 +480,40 @@ test_nothing(void)
 }
 
 static void
+test_keyword(void)
+{
+	static const char *const out = "STOP,BERHENTI,UNSUB, Unsubscribe ,,jangan kirim";
+	static const char *const is[] = {
+		"STOP", "stop", "Stop.", "  sToP !!", "*STOP*", "_Stop_", "\"stop\"", "'stop'", "(STOP)", "stop\r\n", "#STOP", "STOP,",
+		"berhenti", "BERHENTI\xf0\x9f\x99\x8f", "unsub", "UNSUBSCRIBE", "\xf0\x9f\x9b\x91 STOP \xe2\x9d\x8c\xef\xb8\x8f",
+		"\xe2\x80\x8bST\xe2\x80\x8eOP\xef\xbb\xbf", "\xc2\xa0STOP\xe3\x80\x80", "S\xc2\xadTOP", "\xe2\x80\x9cStop\xe2\x80\x9d",
+		"\xef\xbc\xb3\xef\xbd\x94\xef\xbc\xaf\xef\xbc\xb0", "\xf0\x9d\x90\x92\xf0\x9d\x90\x93\xf0\x9d\x90\x8e\xf0\x9d\x90\x8f", "\x01STOP\x1b", "Jangan  Kirim", "jangan\nkirim.",
+		"stop!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!",
+		"..........................................................................................stop"
+	};
+	static const char *const is_not[] = {
+		"", " ", "...", "\xf0\x9f\x99\x8f", "jangan stop kirim", "stop kirim", "STOP 1", "1 STOP", "non-stop", "stop-stop",
+		"STOPP", "STO", "S.T.O.P", "S T O P", "UNSUB SCRIBE", "\xd1\x81top", "top", "STOP\xff", "STO\xcc\x81P", "BATAL", "tidak", "jangan", "kirim",
+		"stop                                                                                a",
+		"stop!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!a"
+	};
+
+	for (size_t i = 0; i < lengthof(is); i++)
+		CHECK_STR(wa_text_is_keyword(is[i], out) ? "" : is[i], "");
+	for (size_t i = 0; i < lengthof(is_not); i++)
+		CHECK_STR(wa_text_is_keyword(is_not[i], out) ? is_not[i] : "", "");
+
+	CHECK(wa_text_is_keyword("mulai", "START,MULAI"));
+	CHECK(wa_text_is_keyword("\xd8\xaa\xd9\x88\xd9\x82\xd9\x81!", "STOP,\xd8\xaa\xd9\x88\xd9\x82\xd9\x81"));
+	CHECK(wa_text_is_keyword("\xc3\x89t\xc3\x89", "\xc3\xa9t\xc3\xa9"));
+	CHECK(!wa_text_is_keyword("STOP", ""));
+	CHECK(!wa_text_is_keyword("", ""));
+	CHECK(!wa_text_is_keyword(".", ".,,"));
+	CHECK(!wa_text_is_keyword(NULL, "STOP"));
+	CHECK(!wa_text_is_keyword("STOP", NULL));
+}
+
+static void
 test_length(void)
 {
 	CHECK_INT(wa_text_length(NULL), 0);
@@ -675,6 +709,7 @@ main(int argc, char **argv)
 	CHECK_RUN(test_render);
 	CHECK_RUN(test_clean_value);
 	CHECK_RUN(test_nothing);
+	CHECK_RUN(test_keyword);
 	CHECK_RUN(test_length);
 	CHECK_RUN(test_links);
 	return check_finish("text");
