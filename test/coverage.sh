@@ -49,6 +49,7 @@ gateway=("$B"/pure/src-gateway-*.o "${text[@]}")
 http=("$B"/pure/src-deliver-http*.o "${gateway[@]}")
 program text_test test/unit/text_test.c "${text[@]}"
 program gateway_test test/unit/gateway_test.c "${gateway[@]}"
+program feedback_test test/unit/feedback_test.c "${gateway[@]}"
 program feedback_gateways_test test/unit/feedback_gateways_test.c "${gateway[@]}"
 program http_test test/unit/http_test.c "${http[@]}"
 program http_reuse_test test/unit/http_reuse_test.c "${http[@]}"
@@ -64,6 +65,7 @@ run()
 }
 run text_test "$B/numbers.tsv"
 run gateway_test
+run feedback_test
 run feedback_gateways_test
 run http_test
 run http_reuse_test

@@ -87,7 +87,10 @@ typedef struct WaUpdate
 	/* INBOUND */
 	const char *text;			/* where there is text */
 	const char *keyword;		/* what may be compared with STOP and START,
-								 * as it came; NULL: nothing of it may */
+								 * as it came; NULL: nothing of it may.  Of a
+								 * button, what it says to programs: if that
+								 * is no such word, text is to be compared,
+								 * which is what stands on it */
 	bool		only_out;		/* an edit: it may opt out, never in */
 	bool		opens_window;	/* it opens the 24 hours */
 	bool		proves_number;	/* he has shared his number: it is his */

@@ -367,6 +367,20 @@ regain_wait(const char *usage_header)
 	return longest;
 }
 
+/* Class a code of the table.  Returns what is said of it. */
+static WaSay
+judge_row(const WaMetaCode *row, WaVerdict *verdict)
+{
+	wa_gateway_verdict(verdict, row->outcome);
+	verdict->scope = row->scope;
+	verdict->fallback = row->fallback;
+	verdict->opt_out = row->opt_out;
+	verdict->max_retries = row->max_retries;
+	verdict->wait_s = row->wait_s;
+	verdict->backoff_s = row->backoff_s;
+	return row->sentence;
+}
+
 /* Class an answer that has an error object. */
 void
 wa_gateway_meta_judge_error(const WaReply *reply, json_object * error,
@@ -393,16 +407,7 @@ wa_gateway_meta_judge_error(const WaReply *reply, json_object * error,
 	wa_gateway_sentence(code_text, sizeof(code_text), "%ld", code);
 	transient = wa_gateway_member(error, "is_transient");
 	if (row != NULL)
-	{
-		wa_gateway_verdict(verdict, row->outcome);
-		verdict->scope = row->scope;
-		verdict->fallback = row->fallback;
-		verdict->opt_out = row->opt_out;
-		verdict->max_retries = row->max_retries;
-		verdict->wait_s = row->wait_s;
-		verdict->backoff_s = row->backoff_s;
-		sentence = row->sentence;
-	}
+		sentence = judge_row(row, verdict);
 	else if ((json_object_is_type(transient, json_type_boolean) &&
 			  json_object_get_boolean(transient)) ||
 			 (reply->http_status >= 500 && reply->http_status <= 599))
@@ -505,6 +510,45 @@ meta_judge(const WaReply *reply, WaVerdict *verdict)
 								details[0] != '\0' ? details : NULL, verdict);
 	}
 	json_object_put(root);
+}
+
+/*
+ * See WaGateway.  There is no HTTP status that would tell whose fault a code
+ * is that is in no table: like one that an answer of 4xx has.
+ */
+static void
+meta_judge_failure(const char *code, const char *words, WaVerdict *verdict)
+{
+	json_object *value = json_object_new_string(code != NULL ? code : "");
+	const WaMetaCode *row = NULL;
+	char		details[400];
+	char		code_text[WA_CODE_SIZE];
+	WaSay		sentence;
+	WaSaidText	more;
+	long		number;
+
+	wa_gateway_clean(details, sizeof(details), words != NULL ? words : "", words != NULL ? strlen(words) : 0);
+	wa_gateway_text(value, code_text, sizeof(code_text));
+	if (wa_gateway_meta_read_code(value, &number))
+		row = wa_gateway_meta_code(number);
+	json_object_put(value);
+	if (row != NULL)
+		sentence = judge_row(row, verdict);
+	else
+	{
+		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
+		sentence = WA_SAY_META_REFUSED_REQUEST_UNKNOWN_ERROR;
+		if (code_text[0] != '\0')
+			memcpy(verdict->unlisted, code_text, strlen(code_text) + 1);
+		else
+			wa_gateway_unlisted(verdict, details[0] != '\0' ? details : "failed");
+	}
+	memcpy(verdict->code, code_text, strlen(code_text) + 1);
+	if (code_text[0] != '\0')
+		wa_gateway_say(&verdict->said, WA_SAY_META_SAYS, wa_text_say_plain(sentence), code_text,
+					   wa_gateway_details(&more, details));
+	else
+		wa_gateway_say(&verdict->said, WA_SAY_META_FAILED_WITHOUT_CODE, wa_gateway_details(&more, details));
 }
 
 /* See WaGateway. */
@@ -636,4 +680,6 @@ const WaGateway wa_gateway_meta = {
 	.read_template = wa_gateway_meta_read_template,
 	.read_template_news = wa_gateway_meta_read_template_news,
 	.telling_id = meta_telling_id,
+	.read_feedback = wa_gateway_meta_read_feedback,
+	.judge_failure = meta_judge_failure,
 };

@@ -68,6 +68,10 @@ extern const WaGatewayLimits wa_gateway_device_limits;
 extern const WaMetaCode *wa_gateway_meta_code(long code);
 extern const WaMetaCode *wa_gateway_meta_code_at(size_t index);
 
+/* meta_feedback.c */
+extern bool wa_gateway_meta_read_feedback(const char *body, size_t len, int64_t now,
+										  WaTakeUpdate take, void *argument);
+
 /* fonnte_reasons.c */
 extern const WaWord *wa_gateway_fonnte_reason(const char *reason);
 extern const WaWord *wa_gateway_fonnte_reason_at(size_t index);

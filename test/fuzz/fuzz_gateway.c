@@ -602,9 +602,14 @@ static bool
 is_detail(const char *s)
 {
 	json_object *root = json_tokener_parse(s);
-	bool		result = json_object_is_type(root, json_type_object) && is_clean_text(s) &&
-		strstr(s, "\\u0000") == NULL;
+	bool		result = json_object_is_type(root, json_type_object) && is_clean_text(s);
+	const char *p = s;
 
+	while ((p = strchr(p, '\\')) != NULL)
+	{
+		result = result && strncmp(p, "\\u0000", 6) != 0;
+		p += 2;
+	}
 	json_object_put(root);
 	return result;
 }
@@ -638,7 +643,10 @@ check_update(const WaUpdate *update, void *argument)
 		MUST(objects[i] == NULL || is_detail(objects[i]));
 	MUST(update->said_at >= 0 && update->said_at <= ARRIVAL);
 	MUST(update->excerpt == NULL || strlen(update->excerpt) <= WA_UPDATE_EXCERPT_BYTES);
-	MUST((update->progress == WA_PROGRESS_FAILED) == (update->code != NULL) || update->kind != WA_UPDATE_STATUS);
+	MUST(update->code == NULL || update->progress == WA_PROGRESS_FAILED || update->kind != WA_UPDATE_STATUS);
+	MUST(update->progress == WA_PROGRESS_NONE || update->message_id != NULL || update->pair_id != NULL ||
+		 update->callback != NULL);
+	MUST(update->keyword == NULL || update->kind == WA_UPDATE_INBOUND);
 }
 
 /* Webhooks: at least one update of any body, and each can be kept. */
@@ -787,6 +795,11 @@ static const struct
 	{PARAMS, "meta", 1, "one\n\ttwo"},
 	{PARAMS, "watzap", 0, "\xff"},
 	{PARAMS, "fonnte", 0, ""},
+	{FEEDBACK, "meta", 0, "{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"102\",\"time\":1790000000,\"changes\":[{\"field\":\"messages\",\"value\":{\"metadata\":{\"phone_number_id\":\"1065\"},\"statuses\":[{\"id\":\"wamid.X\",\"status\":\"failed\",\"timestamp\":\"1790000001\",\"recipient_id\":\"6281234567890\",\"recipient_user_id\":\"ID.13\",\"biz_opaque_callback_data\":\"swa:1:42\",\"errors\":[{\"code\":131026,\"title\":\"t\",\"error_data\":{\"details\":\"d\"}}],\"pricing\":{\"billable\":true,\"pricing_model\":\"PMP\",\"type\":\"regular\",\"category\":\"utility\"}},{\"id\":\"b\",\"status\":\"read\"}]}}]}]}"},
+	{FEEDBACK, "meta", 0, "{\"entry\":[{\"id\":\"102\",\"changes\":[{\"field\":\"messages\",\"value\":{\"contacts\":[{\"wa_id\":\"6281234567890\",\"user_id\":\"ID.13\",\"profile\":{\"name\":\"Budi\"}}],\"messages\":[{\"from\":\"6281234567890\",\"id\":\"a\",\"type\":\"text\",\"text\":{\"body\":\"STOP\\u0000\\ud83d\\udc4d\"},\"context\":{\"id\":\"w\"}},{\"from\":\"ID.13\",\"id\":\"b\",\"type\":\"edit\",\"edit\":{\"message\":{\"type\":\"text\",\"text\":{\"body\":\"x\"}}}},{\"id\":\"c\",\"type\":\"interactive\",\"interactive\":{\"button_reply\":{\"id\":\"A\",\"title\":\"B\"}}}]}}]}]}"},
+	{FEEDBACK, "meta", 0, "{\"entry\":[{\"id\":\"102\",\"changes\":[{\"field\":\"messages\",\"value\":{\"messages\":[{\"from\":\"6281111111111\",\"id\":\"m\",\"type\":\"system\",\"system\":{\"type\":\"user_changed_number\",\"body\":\"changed from ID.1 to ID.2\",\"wa_id\":\"6282222222222\",\"user_id\":\"ID.2\"}}],\"errors\":[{\"code\":1}]}}]}]}"},
+	{FEEDBACK, "meta", 0, "{\"entry\":[{\"id\":\"102\",\"changes\":[{\"field\":\"standby\",\"value\":{\"standby\":{\"messages\":[{\"from\":\"6281111111111\",\"id\":\"m\",\"type\":\"contacts\",\"contacts\":[{\"origin\":\"contact_request\",\"phones\":[{\"wa_id\":\"6281111111111\"}]}]}],\"message_echoes\":[{\"id\":\"e\"}]}}},{\"field\":\"user_preferences\",\"value\":{\"user_preferences\":[{\"wa_id\":\"6281234567890\",\"category\":\"marketing_messages\",\"value\":\"stop\",\"timestamp\":1790000001}]}}]}]}"},
+	{FEEDBACK, "meta", 0, "{\"entry\":[{\"id\":\"102\",\"time\":1790000000,\"changes\":[{\"field\":\"message_template_status_update\",\"value\":{\"event\":\"PAUSED\",\"message_template_name\":\"a\",\"message_template_language\":\"en-US\",\"message_template_id\":99999999999999999999}},{\"field\":\"account_update\",\"value\":{\"event\":\"PARTNER_REMOVED\",\"waba_info\":{\"waba_id\":\"105\"}}},{\"field\":\"history\",\"value\":{\"x\":[[[1e9]]]}},{\"field\":\"calls\",\"value\":{\"calls\":[{\"id\":\"c\",\"from\":\"6281234567890\",\"event\":\"connect\",\"direction\":\"USER_INITIATED\"}]}}]}]}"},
 	{FEEDBACK, "fonnte", 0, "{\"device\":\"6285700000001\",\"sender\":\"6281234567890\",\"message\":\"STOP\",\"text\":\"\",\"name\":\"Budi\",\"timestamp\":1700000000,\"inboxid\":0}"},
 	{FEEDBACK, "fonnte", 0, "{\"device\":\"6285700000001\",\"sender\":\"120363012345678901@g.us\",\"member\":\"123:4@lid\",\"message\":\"a\\nb\"}"},
 	{FEEDBACK, "fonnte", 0, "{\"id\":\"80367170\",\"stateid\":3,\"status\":\"expired\",\"state\":\"\",\"reason\":\"x\"}"},
@@ -931,7 +944,9 @@ main(int argc, char **argv)
 	if (healthy_count == 0 || allowed_count == 0 || built_count == 0 ||
 		outcome_count[WA_OUTCOME_ACCEPTED] == 0 ||
 		outcome_count[WA_OUTCOME_UNKNOWN] == 0 ||
-		update_count[WA_UPDATE_STATUS] == 0 || update_count[WA_UPDATE_INBOUND] == 0)
+		update_count[WA_UPDATE_STATUS] == 0 || update_count[WA_UPDATE_INBOUND] == 0 ||
+		update_count[WA_UPDATE_PERSON] == 0 || update_count[WA_UPDATE_PREFERENCE] == 0 ||
+		update_count[WA_UPDATE_TEMPLATE] == 0 || update_count[WA_UPDATE_ACCOUNT] == 0)
 	{
 		fputs("fuzz gateway: the seeds do not reach the code\n", stderr);
 		return 1;
