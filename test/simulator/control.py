@@ -11,6 +11,14 @@ GET  /_control/journal?filter    entries; filters are columns, and since=SEQ
 GET  /_control/wait?count=N&timeout=S&filter
                                  answers once N send-requests are there
 GET  /_control/connections       open connections from clients
+POST /_control/webhook           tell something: {"provider": "meta",
+                                 "from": "628...", "text": "STOP"} or
+                                 {"kind": "status", "message_id": ...}
+GET  /_control/webhooks?since=SEQ&shuffle=SEED&copies=N&batch=N
+                                 what was told, as bodies to be played
+GET  /_control/told              the same as updates, and how their posts
+                                 were answered
+GET  /_control/idle?timeout=S    answers once nothing is being told
 """
 
 import json
@@ -23,11 +31,12 @@ MAX_WAIT_S = 600.0
 
 
 class Control:
-    def __init__(self, world, faults, book, connections):
+    def __init__(self, world, faults, book, connections, webhooks):
         self.world = world
         self.faults = faults
         self.book = book
         self.connections = connections
+        self.webhooks = webhooks
 
     async def answer(self, request):
         name = request.path[len("/_control/"):]
@@ -52,6 +61,13 @@ class Control:
             return [f.describe() for f in self.faults.list]
         if name == "connections":
             return {"open": len(self.connections)}
+        if name == "webhooks":
+            return self.webhooks.bodies(query)
+        if name == "told":
+            return self.webhooks.entries
+        if name == "idle":
+            timeout = min(float(query.get("timeout", "60")), MAX_WAIT_S)
+            return {"left": await self.webhooks.idle(timeout)}
         if name == "journal":
             return self.book.select(checked(query))
         if name == "wait":
@@ -75,6 +91,8 @@ class Control:
             return self.world.settings
         if name == "fault":
             return {"id": self.faults.add(value).id}
+        if name == "webhook":
+            return self.webhooks.tell(value)
         if name == "clear":
             self.faults.clear()
             return {}

@@ -148,6 +148,7 @@ class Meta:
         self.check_recipient(number, kind)
         identifier = message_id(number)
         answer.message_id = identifier
+        answer.callback = callback
         made = {"id": identifier}
         if status is not None:
             made["message_status"] = status

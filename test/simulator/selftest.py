@@ -8,7 +8,10 @@ sockets.  Waits are for events (an answer, a closed connection, a counted
 request), never for time.
 """
 
+import hashlib
+import hmac
 import http.client
+import http.server
 import json
 import os
 import shutil
@@ -657,6 +660,197 @@ class ServerTest(Case):
         except ConnectionRefusedError:
             pass                                        # gone already
         shutil.rmtree(folder)
+
+
+class Told:
+    """A web server that a provider tells; answers as the test wants."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.seen = []
+        told = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                told.seen.append((self.path, self.headers.get(
+                    "X-Hub-Signature-256"), body))
+                self.send_response(told.answers.pop(0) if told.answers
+                                   else 200)
+                self.end_headers()
+
+            def log_message(self, *words):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d/hook" % self.server.server_port
+        threading.Thread(target=self.server.serve_forever,
+                         daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class WebhookTest(Case):
+    def setUp(self):
+        super().setUp()
+        told = self.control("told")
+        self.since = told[-1]["seq"] if told else 0
+
+    def bodies(self, more=""):
+        return self.control("webhooks?since=%d%s" % (self.since, more))
+
+    def told(self):
+        return [e for e in self.control("told") if e["seq"] > self.since]
+
+    def template(self, callback):
+        return self.meta({"messaging_product": "whatsapp", "to": NUMBER,
+                          "type": "template", "template": {
+                              "name": "hello_world",
+                              "language": {"code": "id"}},
+                          "biz_opaque_callback_data": callback})[1]
+
+    def test_nothing_is_told_unasked(self):
+        self.template("swa:1:1")
+        self.fonnte()
+        self.watzap()
+        self.assertEqual(self.bodies(), [])
+
+    def test_meta_tells_of_what_it_accepted(self):
+        self.control("config", {"meta": {"webhook_statuses": [
+            "sent", "delivered", "read", "failed"]}})
+        wamid = self.template("swa:1:42")["messages"][0]["id"]
+        self.meta({"messaging_product": "whatsapp"})
+        made = self.bodies()
+        self.assertEqual(len(made), 4)
+        for status, body in zip(("sent", "delivered", "read", "failed"),
+                                made):
+            value = json.loads(body["body"])
+            self.assertEqual(value["object"], "whatsapp_business_account")
+            change = value["entry"][0]["changes"][0]
+            self.assertEqual(change["field"], "messages")
+            told = change["value"]["statuses"][0]
+            self.assertEqual((told["id"], told["status"],
+                              told["biz_opaque_callback_data"]),
+                             (wamid, status, "swa:1:42"))
+            self.assertIsInstance(told["timestamp"], str)
+            self.assertEqual("contacts" in change["value"],
+                             status != "failed")
+            self.assertEqual("pricing" in told,
+                             status in ("sent", "delivered"))
+            data = bytes.fromhex(body["body_hex"])
+            self.assertEqual(data.decode(), body["body"])
+            self.assertEqual(body["signature"], "sha256=" + hmac.new(
+                b"METADEMOWEBHOOK", data, hashlib.sha256).hexdigest())
+            self.assertIsNone(body["secret"])
+        self.assertEqual(told["errors"][0]["code"], 131026)
+
+    def test_fonnte_tells_in_three_shapes(self):
+        self.control("config", {"fonnte": {"webhook_statuses": [
+            "pending", "sent", "delivered", "read", "expired"]}})
+        key = self.fonnte()[1]["id"][0]
+        made = [json.loads(b["body"]) for b in self.bodies()]
+        self.assertEqual([m.get("id") for m in made],
+                         [key, key, None, None, key])
+        self.assertEqual([m.get("stateid") for m in made],
+                         [None, "3EB0" + key, "3EB0" + key, "3EB0" + key,
+                          None])
+        self.assertEqual([m.get("state") for m in made],
+                         [None, "", "delivered", "read", None])
+        self.assertEqual({b["secret"] for b in self.bodies()},
+                         {"FONNTEDEMOWEBHOOK"})
+        self.control("webhook", {"provider": "fonnte", "kind": "device",
+                                 "status": "disconnect"})
+        self.assertEqual(json.loads(self.bodies()[-1]["body"])["status"],
+                         "disconnect")
+
+    def test_somebody_writes(self):
+        for provider in ("meta", "fonnte", "watzap"):
+            self.control("webhook", {"provider": provider, "from": NUMBER,
+                                     "text": "STOP", "timestamp": 1795799990,
+                                     "context": "wamid.X"})
+        meta, fonnte, watzap = [json.loads(b["body"]) for b in self.bodies()]
+        value = meta["entry"][0]["changes"][0]["value"]
+        self.assertEqual(value["messages"][0]["text"]["body"], "STOP")
+        self.assertEqual(value["messages"][0]["context"]["id"], "wamid.X")
+        self.assertEqual(value["contacts"][0]["wa_id"], NUMBER)
+        self.assertEqual((fonnte["sender"], fonnte["message"]),
+                         (NUMBER, "STOP"))
+        self.assertEqual((watzap["data"]["chat_id"],
+                          watzap["data"]["message_body"]), (NUMBER, "STOP"))
+        self.control("webhook", {"provider": "meta", "user_id": "ID.99",
+                                 "text": "STOP"})
+        value = json.loads(self.bodies()[-1]["body"])
+        value = value["entry"][0]["changes"][0]["value"]
+        self.assertEqual(value["messages"][0]["from_user_id"], "ID.99")
+        self.assertNotIn("from", value["messages"][0])
+        self.control("webhook", {"provider": "meta", "kind": "raw", "update":
+                                 {"field": "history", "value": {}}})
+        self.assertIn('"history"', self.bodies()[-1]["body"])
+
+    def test_shuffled_doubled_in_batches(self):
+        for number in range(10):
+            self.control("webhook", {"provider": "meta", "kind": "status",
+                                     "message_id": "wamid.%d" % number,
+                                     "status": "sent", "to": NUMBER})
+        self.control("webhook", {"provider": "fonnte", "from": NUMBER,
+                                 "text": "halo"})
+        plain = [b["seqs"][0] for b in self.bodies()]
+        self.assertEqual(plain, sorted(plain))
+        mixed = [b["seqs"][0] for b in self.bodies("&shuffle=7&copies=2")]
+        self.assertEqual(sorted(mixed), sorted(plain * 2))
+        self.assertNotEqual(mixed, plain * 2)
+        self.assertEqual(mixed, [b["seqs"][0] for b in
+                                 self.bodies("&shuffle=7&copies=2")])
+        made = self.bodies("&batch=4")
+        self.assertEqual([len(b["seqs"]) for b in made], [4, 4, 2, 1])
+        self.assertEqual(len(json.loads(made[0]["body"])["entry"][0]
+                             ["changes"]), 4)
+
+    def test_told_until_it_is_taken(self):
+        hook = Told(503, 403, 200, 200)
+        self.control("config", {"meta": {
+            "webhook_url": hook.url, "webhook_repeat_ms": 1,
+            "webhook_copies": 2}})
+        self.control("webhook", {"provider": "meta", "from": NUMBER,
+                                 "text": "halo"})
+        self.assertEqual(self.control("idle")["left"], 0)
+        self.assertEqual(self.told()[0]["answers"], [503, 403, 200, 200])
+        self.assertEqual(len(hook.seen), 4)
+        path, signed, body = hook.seen[0]
+        self.assertEqual(path, "/hook")
+        self.assertEqual(signed, "sha256=" + hmac.new(
+            b"METADEMOWEBHOOK", body, hashlib.sha256).hexdigest())
+        hook.close()
+
+    def test_told_in_order_or_not(self):
+        hook = Told()
+        for shuffled in (False, True):
+            self.control("config", {"fonnte": {
+                "webhook_url": hook.url, "webhook_delay_ms": 50,
+                "webhook_shuffle": shuffled}})
+            for number in range(20):
+                self.control("webhook", {"provider": "fonnte", "inboxid":
+                                         number + 1, "from": NUMBER})
+            self.assertEqual(self.control("idle")["left"], 0)
+            seen = [json.loads(body)["inboxid"] for _, _, body in hook.seen]
+            self.assertEqual({signed for _, signed, _ in hook.seen}, {None})
+            hook.seen.clear()
+            self.assertEqual(sorted(seen), list(range(1, 21)))
+            self.assertEqual(seen == sorted(seen), not shuffled)
+        hook.close()
+
+    def test_nobody_listens(self):
+        hook = Told()
+        hook.close()
+        self.control("config", {"watzap": {
+            "webhook_url": hook.url, "webhook_repeats": 2,
+            "webhook_repeat_ms": 1}})
+        self.control("webhook", {"provider": "watzap", "from": NUMBER,
+                                 "text": "halo"})
+        self.assertEqual(self.control("idle")["left"], 0)
+        self.assertEqual(self.told()[0]["answers"], [0, 0, 0])
 
 
 def main():

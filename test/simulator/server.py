@@ -12,6 +12,7 @@ from fonnte import Fonnte
 from journal import Journal
 from meta import Meta
 from watzap import Watzap
+from webhooks import Webhooks
 from world import Answer, World
 
 # What a client may cause by leaving at any moment.
@@ -28,11 +29,12 @@ class Server:
         self.journal = Journal(journal_path)
         self.providers = [Meta(self.world), Fonnte(self.world),
                           Watzap(self.world)]
+        self.webhooks = Webhooks(self.world)
         self.listeners = []
         self.connections = {}
         self.numbers = itertools.count(1)
         self.control = Control(self.world, self.faults, self.journal,
-                               self.connections)
+                               self.connections, self.webhooks)
 
     async def listen(self, port, context=None):
         """Listen on loopback; returns the port (of use where port is 0)."""
@@ -53,6 +55,7 @@ class Server:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.webhooks.stop()
         self.journal.close()
 
     async def serve(self, reader, writer, tls):
@@ -125,6 +128,7 @@ class Server:
             accepted = accepted and fault.acts
         if accepted:
             provider.settle(answer)
+            self.webhooks.accepted(name, answer)
         self.journal.append(request, connection, served + 1, tls, name,
                             answer, reply, accepted, fault)
         return await delivery.send(reader, writer, reply,

@@ -43,6 +43,19 @@ TEMPLATE_DEFAULTS = {
     "rejected_reason": "NONE",
 }
 
+# Of each provider: what it tells by webhooks, see webhooks.py.
+WEBHOOK_DEFAULTS = {
+    "webhook_url": "",              # "": kept for the test to play
+    "webhook_secret": "",           # Meta's app secret; else in the address
+    "webhook_statuses": [],         # told of each accepted message, in order
+    "webhook_error": 131026,        # code of "failed"
+    "webhook_delay_ms": 0,
+    "webhook_shuffle": False,       # each after a random part of the delay
+    "webhook_copies": 1,            # how often each is told, though taken
+    "webhook_repeats": 15,          # how often again, until it is taken
+    "webhook_repeat_ms": 200,       # after so long; Meta's doubles
+}
+
 DEFAULTS = {
     "meta": {
         "tokens": ["EAADEMOMETATOKEN"],
@@ -92,6 +105,11 @@ DEFAULTS = {
         "refusal_http_status": 200,
     },
 }
+
+
+for kind in DEFAULTS:
+    DEFAULTS[kind].update(WEBHOOK_DEFAULTS,
+                          webhook_secret="%sDEMOWEBHOOK" % kind.upper())
 
 
 class ConfigError(Exception):
@@ -206,7 +224,7 @@ class Answer:
     """
 
     def __init__(self, endpoint, reply, accepted=False, to=None, message=None,
-                 template=None, params=None, message_id=None):
+                 template=None, params=None, message_id=None, callback=None):
         self.endpoint = endpoint
         self.reply = reply
         self.accepted = accepted
@@ -215,3 +233,4 @@ class Answer:
         self.template = template
         self.params = params
         self.message_id = message_id
+        self.callback = callback

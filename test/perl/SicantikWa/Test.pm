@@ -36,6 +36,7 @@ our @EXPORT = qw(
   wait_state
   allowed_hosts
   provider_settings
+  play_webhooks
 );
 
 # The test folder, found from this file so that the working directory of
@@ -288,6 +289,19 @@ sub wait_state
 	return 0;
 }
 
+# play_webhooks($node, $dbname, @bodies): have wa_webhook() take these bodies of
+# $simulator->webhooks, each for itself; what it returned.
+sub play_webhooks
+{
+	my ($node, $dbname, @bodies) = @_;
+	my $json = JSON::PP->new->ascii->encode(\@bodies);
+
+	return map { JSON::PP::decode_json($_) } split /\n/, $node->safe_psql($dbname, <<"SQL");
+SELECT wa_webhook(b.provider, decode(b.body_hex, 'hex'), b.signature, b.secret)
+  FROM json_to_recordset(\$body\$$json\$body\$) AS b(provider text, body_hex text, signature text, secret text)
+SQL
+}
+
 # A simulator that runs.  It ends with stop(), with the test, or by itself
 # when the test is gone.
 package SicantikWa::Simulator;
@@ -428,6 +442,19 @@ sub release
 
 	return $self->control('release', defined $id ? { id => $id } : {})
 	  ->{released};
+}
+
+# tell({provider => 'meta', from => '628...', text => 'STOP'}): have a provider
+# tell something by its webhook.
+sub tell { return $_[0]->control('webhook', $_[1]); }
+
+# webhooks(since => SEQ, shuffle => SEED, copies => N, batch => N): what the
+# providers told, as bodies for play_webhooks().
+sub webhooks
+{
+	my ($self, %how) = @_;
+
+	return @{ $self->control('webhooks?' . join('&', map { "$_=$how{$_}" } sort keys %how)) };
 }
 
 # All requests, read from the file: it outlives the simulator.
