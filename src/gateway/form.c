@@ -145,16 +145,15 @@ parse_form(const char *body, size_t len)
 
 /*
  * The body of a webhook as an object, for json_object_put(); NULL if it is
- * neither JSON nor a form.
+ * neither JSON nor a form, or *no_memory.
  */
 json_object *
-wa_gateway_parse_body(const char *body, size_t len)
+wa_gateway_parse_body(const char *body, size_t len, bool *no_memory)
 {
-	WaReply		reply = {.http_status = 200,.body = body,.body_len = len};
-	json_object *root = wa_gateway_parse(&reply);
+	json_object *root = wa_gateway_parse_washed(body, len, no_memory);
 	size_t		blanks = 0;
 
-	if (root != NULL)
+	if (root != NULL || *no_memory)
 		return root;
 	while (blanks < len && strchr(" \t\r\n", body[blanks]) != NULL && body[blanks] != '\0')
 		blanks++;
@@ -174,15 +173,14 @@ json_object *
 wa_gateway_object_in(json_object * parent, const char *key)
 {
 	json_object *value = wa_gateway_member(parent, key);
-	WaReply		reply = {.http_status = 200};
+	bool		no_memory;
 
 	if (json_object_is_type(value, json_type_object))
 		return value;
 	if (!json_object_is_type(value, json_type_string))
 		return NULL;
-	reply.body = json_object_get_string(value);
-	reply.body_len = (size_t) json_object_get_string_len(value);
-	value = wa_gateway_parse(&reply);
+	value = wa_gateway_parse_washed(json_object_get_string(value),
+									(size_t) json_object_get_string_len(value), &no_memory);
 	if (value == NULL || json_object_object_add(parent, key, value) != 0)
 	{
 		json_object_put(value);

@@ -36,9 +36,6 @@ typedef struct WaMetaReader
 	bool		standby;		/* somebody else owns the chats */
 } WaMetaReader;
 
-/* wash.c */
-extern json_object * wa_gateway_parse_washed(const char *body, size_t len, bool *no_memory);
-
 /* meta_feedback.c */
 extern void wa_gateway_meta_begin(WaMetaReader *reader, WaUpdate *update, WaUpdateKind kind);
 extern void wa_gateway_meta_give(WaMetaReader *reader, WaUpdate *update);

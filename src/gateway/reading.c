@@ -412,9 +412,12 @@ wa_gateway_read_event(const char *body, size_t len, int64_t now, WaReadEvent rea
 {
 	WaStrings	strings = {0};
 	WaUpdate	update = {0};
-	json_object *root = wa_gateway_parse_body(body, len);
+	bool		no_memory;
+	json_object *root = wa_gateway_parse_body(body, len, &no_memory);
 	bool		good;
 
+	if (no_memory)
+		return false;
 	if (root != NULL)
 		read(&strings, root, now, &update);
 	else

@@ -53,8 +53,11 @@ extern bool wa_gateway_says_true(json_object * value);
 extern bool wa_gateway_read_event(const char *body, size_t len, int64_t now, WaReadEvent read,
 								  WaTakeUpdate take, void *argument);
 
+/* wash.c */
+extern json_object * wa_gateway_parse_washed(const char *body, size_t len, bool *no_memory);
+
 /* form.c */
-extern json_object * wa_gateway_parse_body(const char *body, size_t len);
+extern json_object * wa_gateway_parse_body(const char *body, size_t len, bool *no_memory);
 extern json_object * wa_gateway_object_in(json_object * parent, const char *key);
 
 #endif							/* SICANTIK_WA_GATEWAY_READING_H */

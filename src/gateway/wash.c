@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/meta_feedback.h"
 #include "gateway/provider.h"
+#include "gateway/reading.h"
 
 /* The deepest documented body has 16 levels; what is deeper is null. */
 #define MAX_DEPTH		32

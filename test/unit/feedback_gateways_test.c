@@ -265,6 +265,8 @@ test_fonnte_inbound(void)
 		"inbound event=text number=6281234567890 id=1 text=ST OP  [2J? keyword=ST OP  [2J?"},
 		{"{\"sender\":\"6281234567890\",\"message\":\"\xe2\x80\x8bST\xe2\x80\x8eOP\",\"name\":\"Bu\xe2\x80\xae\\ndi\",\"inboxid\":1}",
 		"inbound event=text number=6281234567890 name=Bu  di id=1 text=\xe2\x80\x8bST\xe2\x80\x8eOP keyword=\xe2\x80\x8bST\xe2\x80\x8eOP"},
+		{"{\"sender\":\"6281234567890\",\"x\":NaN,\"y\":1e999,\"deep\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],\"message\":\"ST\001OP\tnow\",\"inboxid\":1}",
+		"inbound event=text number=6281234567890 id=1 text=ST OP\tnow keyword=ST OP\tnow"},
 		{"{\"sender\":{\"a\":1},\"message\":[1],\"inboxid\":1}",
 		"unknown excerpt={\"sender\":{\"a\":1},\"message\":[1],\"inboxid\":1}"},
 	};
@@ -359,7 +361,7 @@ test_unreadable(void)
 		CHECK_STR(read_bytes(kind, "{\"sender\":\"628", 14), "unknown excerpt={\"sender\":\"628");
 		CHECK_STR(read_bytes(kind, "[{}]", 4), "unknown excerpt=[{}]");
 		CHECK_STR(read_bytes(kind, "{\"a\":1} x", 9), "unknown excerpt={\"a\":1} x");
-		CHECK_STR(read_bytes(kind, "{\"a\":\0001}", 8), "unknown excerpt={\"a\": 1}");
+		CHECK_STR(read_bytes(kind, "{\"a\":\0001}", 8), "unknown excerpt={\"a\":1}");
 		CHECK_STR(read_bytes(kind, "hello", 5), "unknown excerpt=hello");
 		CHECK_STR(read_bytes(kind, "a=1&hello", 9), "unknown excerpt=a=1&hello");
 		CHECK_STR(read_bytes(kind, "=1", 2), "unknown excerpt==1");
