@@ -19,11 +19,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
     wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.announced, wa.request,
-    wa.provider, wa.contact, wa.consent, wa.identity_of
+    wa.provider, wa.contact, wa.consent, wa.identity_of, wa.feedback, wa.status_pair, wa.inbound
     TO pg_database_owner;
 GRANT USAGE, SELECT, UPDATE ON
     wa.event_id_seq, wa.capture_gap_id_seq, wa.event_outcome_id_seq, wa.dead_letter_id_seq,
-    wa.message_id_seq, wa.request_id_seq, wa.consent_id_seq
+    wa.message_id_seq, wa.request_id_seq, wa.consent_id_seq, wa.feedback_id_seq, wa.inbound_id_seq
     TO pg_database_owner;
 
 -- Configuration, ledger and unread events travel with a backup.  Credentials,
@@ -47,12 +47,17 @@ SELECT pg_catalog.pg_extension_config_dump('wa.provider', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.contact', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.consent', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.identity_of', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.feedback', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.status_pair', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.inbound', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.capture_gap_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_outcome_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.dead_letter_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.message_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.consent_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.feedback_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.inbound_id_seq', '');
 -- each table its own rows: pg_dump reads with or without ONLY
 SELECT pg_catalog.pg_extension_config_dump('wa.event',
     'WHERE event.tableoid = ''wa.event''::pg_catalog.regclass'

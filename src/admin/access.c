@@ -23,7 +23,7 @@
 PG_FUNCTION_INFO_V1(wa_sql_grant);
 PG_FUNCTION_INFO_V1(wa_sql_revoke);
 
-static const char *const levels[] = {"view", "send", "admin"};
+static const char *const levels[] = {"webhook", "view", "send", "admin"};
 
 /*
  * wa_grant(): see admin.sql.
@@ -49,7 +49,7 @@ wa_sql_grant(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown level \"%s\"", level),
-				 errhint("Levels are view, send (and view), admin (everything).")));
+				 errhint("Levels are webhook (hand over what providers tell, and nothing else), view, send (and view), admin (everything).")));
 	wa_arg_text(&args, role);
 	wa_arg_text(&args, level);
 	wa_arg_int8(&args, get_role_oid(role, false));

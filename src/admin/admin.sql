@@ -59,7 +59,7 @@ RETURNS text
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_grant';
 COMMENT ON FUNCTION pg_catalog.wa_grant(text, text) IS
-'let a role use the functions: level view, send (and view) or admin (everything). Superusers and members of the database''s owner need no grant. Returns a sentence. Raises an error if there is no such role or level. Needs level admin';
+'let a role use the functions: level webhook (hand over what providers tell, and nothing else), view, send (and view) or admin (everything). Superusers and members of the database''s owner need no grant. Returns a sentence. Raises an error if there is no such role or level. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_revoke(role text)
 RETURNS text

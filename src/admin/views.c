@@ -21,6 +21,7 @@ PG_FUNCTION_INFO_V1(wa_sql_time_zone);
 
 static const char *const levels[] = {
 	[WA_LEVEL_NONE] = "none",
+	[WA_LEVEL_WEBHOOK] = "webhook",
 	[WA_LEVEL_VIEW] = "view",
 	[WA_LEVEL_SEND] = "send",
 	[WA_LEVEL_ADMIN] = "admin"

@@ -26,6 +26,7 @@
 #include "deliver/deliver.h"
 #include "deliver/send.h"
 #include "feedback/consent.h"
+#include "deliver/told.h"
 #include "identity/identity.h"
 #include "office/setting.h"
 #include "pg/frame.h"
@@ -174,6 +175,7 @@ record_finished(WaConclusions *conclusions)
 		row->outcome = wa_gateway_outcome_name(transfer->verdict.outcome);
 		row->response = transfer->response[0] ? wa_said_quote(transfer->response) : WA_SAID_IN(&transfer->verdict.said);
 		row->unlisted = transfer->verdict.unlisted;
+		row->provider_message_id = transfer->verdict.message_id;
 	}
 	/* written first: what one refusal means is read from the ledger */
 	wa_deliver_aside_attempts(attempts, n);
@@ -377,6 +379,8 @@ typedef struct Requests
 	int			nforgotten;
 	int64	   *revived;
 	int			nrevived;
+	int64	   *failed;			/* what was sent, and is to be sent again */
+	int			nfailed;
 	bool		unwritten;
 	bool		left;
 	bool		more;
@@ -392,6 +396,7 @@ carry_out_requests(void *argument)
 
 	done.more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, &done.forgotten, &done.nforgotten,
 								  &done.revived, &done.nrevived, &done.unwritten, &done.left);
+	done.nfailed = wa_deliver_told_failed(&config, busy, nbusy, &done.failed);
 	*r = done;
 }
 
@@ -457,6 +462,7 @@ run(bool may_send, TimestampTz *next_due)
 			wa_compose_unwritten_look();
 		more = wa_deliver_take_due(&config, &conclusions, &next_due_row) || more;
 		wa_deliver_take_again(&config, &conclusions, asked.revived, asked.nrevived);
+		wa_deliver_take_again(&config, &conclusions, asked.failed, asked.nfailed);
 		more = wa_deliver_take_ready(&config, &conclusions) || more;
 	}
 

@@ -29,6 +29,7 @@
 
 static const WaGatewaySetting fonnte_settings[] = {
 	{"token", true, true, NULL},
+	{"webhook_secret", true, false, NULL},
 };
 
 /* Append "&name=value" (or without the ampersand, as the first). */
@@ -339,4 +340,5 @@ const WaGateway wa_gateway_fonnte = {
 	.write_params = fonnte_write_params,
 	.read_feedback = wa_gateway_fonnte_read_feedback,
 	.judge_failure = wa_gateway_fonnte_judge_failure,
+	.feedback_secret = "webhook_secret",
 };

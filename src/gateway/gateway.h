@@ -314,6 +314,17 @@ typedef struct WaGateway
 								  WaTakeUpdate take, void *argument);
 
 	/*
+	 * The secret setting by which a webhook proves that it is the provider's:
+	 * any of the values in it, which blanks or commas separate.  signs_feedback: the body
+	 * is signed with it (HMAC-SHA256, hexadecimal, behind "sha256="); else it
+	 * comes along.  NULL: it takes no webhooks.
+	 */
+	const char *feedback_secret;
+	bool		signs_feedback;
+	/* the setting with the token of the address' verification, or NULL */
+	const char *verify_token;
+
+	/*
 	 * Class the failure that a status tells later (WA_PROGRESS_FAILED), as
 	 * judge() would an answer.  code and words may be NULL.
 	 */

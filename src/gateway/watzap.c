@@ -27,6 +27,7 @@ static const WaGatewaySetting watzap_settings[] = {
 	{"api_key", true, true, NULL},
 	{"number_key", true, true, NULL},
 	{"wait_until_send", false, false, "false"},
+	{"webhook_secret", true, false, NULL},
 };
 
 /* From Watzap's table of status codes; 1001 is known from reports only. */
@@ -422,4 +423,5 @@ const WaGateway wa_gateway_watzap = {
 	.write_params = watzap_write_params,
 	.timeout_ms = watzap_timeout_ms,
 	.read_feedback = wa_gateway_watzap_read_feedback,
+	.feedback_secret = "webhook_secret",
 };

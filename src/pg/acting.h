@@ -22,6 +22,7 @@ typedef struct WaActing
 typedef enum WaLevel
 {
 	WA_LEVEL_NONE,
+	WA_LEVEL_WEBHOOK,
 	WA_LEVEL_VIEW,
 	WA_LEVEL_SEND,
 	WA_LEVEL_ADMIN

@@ -29,7 +29,7 @@
 #include "pg/query.h"
 #include "pg/subscribed.h"
 
-static const char *const level_names[] = {"none", "view", "send", "admin"};
+static const char *const level_names[] = {"none", "webhook", "view", "send", "admin"};
 
 /*
  * How far "role" may go: superusers and members of the database's owner may
@@ -59,7 +59,7 @@ wa_call_level(Oid role)
 		if (!OidIsValid(granted) || wa_row_int8(rows, i, 3) != (int64) granted ||
 			!has_privs_of_role(role, granted))
 			continue;
-		for (int l = WA_LEVEL_VIEW; l <= WA_LEVEL_ADMIN; l++)
+		for (int l = WA_LEVEL_WEBHOOK; l <= WA_LEVEL_ADMIN; l++)
 			if (strcmp(name, level_names[l]) == 0 && l > (int) level)
 				level = l;
 	}
@@ -109,11 +109,10 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 						   level_names[level]),
 				 errhint("The owner of the database gives it: SELECT wa_grant('%s', '%s').",
 						 GetUserNameFromId(role, false), level_names[level])));
-	if (level >= WA_LEVEL_SEND)
-	{
+	if (level >= WA_LEVEL_SEND || level == WA_LEVEL_WEBHOOK)
 		refuse_subscribed();
+	if (level >= WA_LEVEL_SEND)
 		wa_pg_audit_call(fcinfo, role);
-	}
 }
 
 /*

@@ -107,7 +107,7 @@ wa_queue_purge(void)
 					 " reason = CASE WHEN m.state = " WA_SQL_STATE(HELD) " THEN " WA_SQL_REASON(RETENTION) " ELSE m.reason END,"
 					 " finished_at = coalesce(m.finished_at, clock_timestamp())"
 					 " FROM every WHERE m.id = every.id AND NOT every.waits AND m.state NOT IN " WA_SQL_STATES(WA_AT_WORK) "),"
-					 " a AS (UPDATE wa.attempt AS a SET response = NULL, response_said = NULL FROM every"
+					 " a AS (UPDATE wa.attempt AS a SET response = NULL, response_said = NULL, provider_message_id = NULL FROM every"
 					 " WHERE a.message_id = every.id AND NOT every.waits)"
 					 " UPDATE wa.read_position SET purged_message_id = greatest(purged_message_id, (SELECT max(id) FROM old)),"
 					 " unpurged = ARRAY (SELECT id FROM every WHERE waits ORDER BY id)"

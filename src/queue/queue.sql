@@ -46,6 +46,8 @@ CREATE TABLE wa.message (
     sent_at             timestamptz,
     delivered_at        timestamptz,
     read_at             timestamptz,
+    failed_at           timestamptz,
+    pricing             jsonb,
     finished_at         timestamptz,
     dedupe_key          text,
     event_id            bigint,
@@ -101,8 +103,10 @@ COMMENT ON COLUMN wa.message.attempts IS 'how many there were (wa.attempt)';
 COMMENT ON COLUMN wa.message.created_at IS 'when it was made';
 COMMENT ON COLUMN wa.message.created_by IS 'who asked for it: a role, or sicantik_wa for an alert; NULL: a scenario made it';
 COMMENT ON COLUMN wa.message.sent_at IS 'when a provider accepted it';
-COMMENT ON COLUMN wa.message.delivered_at IS 'reserved';
-COMMENT ON COLUMN wa.message.read_at IS 'reserved';
+COMMENT ON COLUMN wa.message.delivered_at IS 'when it came to the phone, as the provider says';
+COMMENT ON COLUMN wa.message.read_at IS 'when it was read, as the provider says; one that is read need not have been told delivered';
+COMMENT ON COLUMN wa.message.failed_at IS 'when the provider said, after it had taken the message, that it could not be delivered';
+COMMENT ON COLUMN wa.message.pricing IS 'what the provider says of the price: category, type, billable';
 COMMENT ON COLUMN wa.message.finished_at IS 'when its state became one that is over';
 COMMENT ON COLUMN wa.message.event_id IS 'wa.event.id of the change that it was made for';
 
@@ -130,13 +134,17 @@ CREATE TABLE wa.attempt (
     response      text,
     response_said jsonb,
     unlisted      text,
+    provider_message_id text,
     CONSTRAINT attempt_pkey PRIMARY KEY (message_id, attempt)
 );
+-- by which a provider's later word about it is matched
+CREATE INDEX attempt_provider_message_idx ON wa.attempt (provider_message_id) WHERE provider_message_id IS NOT NULL;
 COMMENT ON TABLE wa.attempt IS 'one row per HTTP attempt that is over';
 COMMENT ON COLUMN wa.attempt.outcome IS 'accepted, retry, throttle, provider, template, recipient, policy, caller or unknown';
 COMMENT ON COLUMN wa.attempt.response IS 'the provider''s answer, shortened, without secrets; where none came, why';
 COMMENT ON COLUMN wa.attempt.response_said IS 'as detail_said of wa.message, of response; NULL: it is the provider''s';
 COMMENT ON COLUMN wa.attempt.unlisted IS 'refused for a reason that sicantik_wa does not know: the provider''s words in short, "#" for figures';
+COMMENT ON COLUMN wa.attempt.provider_message_id IS 'the provider''s id of the message, as it has answered; goes after the retention';
 COMMENT ON COLUMN wa.attempt.message_id IS 'wa.message.id';
 COMMENT ON COLUMN wa.attempt.attempt IS '1 for the first one of its message';
 COMMENT ON COLUMN wa.attempt.provider IS 'wa.provider.name';
@@ -208,12 +216,12 @@ CREATE TABLE wa.request (
     requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     detail       jsonb,
     CONSTRAINT request_pkey PRIMARY KEY (id),
-    CONSTRAINT request_action_check CHECK (action IN ('cancel', 'retry', 'release', 'settle'))
+    CONSTRAINT request_action_check CHECK (action IN ('cancel', 'retry', 'release', 'settle', 'fail'))
 );
 COMMENT ON TABLE wa.request IS 'wishes of operators, and what providers told later, that the worker has yet to carry out';
-COMMENT ON COLUMN wa.request.detail IS 'action settle: attempt, accepted, provider_message_id, detail';
+COMMENT ON COLUMN wa.request.detail IS 'action settle: attempt, accepted, provider_message_id, detail; fail: attempt, code, words';
 COMMENT ON COLUMN wa.request.id IS 'in the order in which they are carried out';
-COMMENT ON COLUMN wa.request.action IS 'cancel, retry, release or settle';
+COMMENT ON COLUMN wa.request.action IS 'cancel, retry, release, settle or fail';
 COMMENT ON COLUMN wa.request.message_id IS 'wa.message.id';
 COMMENT ON COLUMN wa.request.requested_by IS 'role that asked for it';
 COMMENT ON COLUMN wa.request.requested_at IS 'when that was';

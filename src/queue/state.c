@@ -40,7 +40,8 @@ const WaChangeKind wa_queue_changes[WA_NCHANGES] = {
 	[WA_CHANGE_WRITE] = {"write", "the composer: the setting that its text waited for has come"},
 	[WA_CHANGE_LET_GO] = {"let go", "`wa_release()`, `wa_retry()`"},
 	[WA_CHANGE_CANCEL] = {"cancel", "`wa_cancel()`"},
-	[WA_CHANGE_SETTLE] = {"settle", "the provider, who tells later"},
+	[WA_CHANGE_SETTLE] = {"settle", "the provider, who tells later whether it took the message"},
+	[WA_CHANGE_TELL] = {"tell", "the provider, who tells by a webhook what became of it"},
 	[WA_CHANGE_HOLD] = {"hold", "the send round of a copy"},
 	[WA_CHANGE_DOUBT] = {"doubt", "the worker, after a failover"},
 	[WA_CHANGE_PURGE] = {"purge", "the worker, after the retention"},
@@ -120,6 +121,12 @@ const WaLaw wa_queue_laws[] = {
 	{WA_CHANGE_CANCEL, S(QUEUED) | S(HELD) | S(SENDING) | S(DOUBT), S(CANCELLED) | S(UNKNOWN), R(CANCELLED)},
 	{WA_CHANGE_SETTLE, ANYWHERE & ~(S(SENT) | S(DELIVERED) | S(READ)), S(SENT), R(SETTLED)},
 	{WA_CHANGE_SETTLE, S(SENDING) | S(DOUBT) | S(UNKNOWN) | S(HELD), S(FAILED), R(SETTLED)},
+	/* whatever the ledger says of one that is over: it has arrived */
+	{WA_CHANGE_TELL, ENDS & ~S(SUPERSEDED), S(SENT) | S(DELIVERED) | S(READ), R(NONE) | R(SETTLED)},
+	/* taken, and not delivered after all */
+	{WA_CHANGE_TELL, S(SENT) | S(DOUBT), S(QUEUED), R(RETRY) | R(UNREACHABLE) | R(THROTTLED) | R(PROVIDER) | R(REFUSES_ALL) | REFUSED},
+	{WA_CHANGE_TELL, S(SENT) | S(DOUBT), S(FAILED) | S(UNKNOWN), R(RECIPIENT) | REFUSED},
+	{WA_CHANGE_TELL, S(SENT) | S(DOUBT), S(EXPIRED) | S(UNKNOWN), R(TIME_TO_LIVE)},
 
 	/* a copy that is armed, or a database that was restored */
 	{WA_CHANGE_HOLD, S(QUEUED), S(HELD), R(COPY)},

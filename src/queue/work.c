@@ -251,6 +251,7 @@ static const WaColumn attempt_columns[] = {
 	WA_COLUMN(WaAttemptRow, text, outcome, "outcome"),
 	WA_SAID_COLUMNS(WaAttemptRow, response),
 	WA_COLUMN(WaAttemptRow, text, unlisted, "nullif(unlisted, '')"),
+	WA_COLUMN(WaAttemptRow, text, provider_message_id, "nullif(provider_message_id, '')"),
 };
 static const WaRowType attempt_row = WA_ROW_TYPE(WaAttemptRow, attempt_columns);
 
@@ -301,15 +302,16 @@ wa_queue_attempt_outcome(int64 id, int attempt, TimestampTz *at)
  * that reason: the text of an array.
  */
 static const char *
-legal_from(WaState to, WaReason reason)
+legal_from(WaStateChange change, WaState to, WaReason reason)
 {
-	static char *known[WA_NSTATES][WA_NREASONS];
+	static char *all_known[2][WA_NSTATES][WA_NREASONS];
+	char	   *(*known)[WA_NREASONS] = all_known[change == WA_CHANGE_TELL];
 	StringInfoData list;
 	uint32_t	from;
 
 	if (known[to][reason])
 		return known[to][reason];
-	from = wa_queue_from(WA_CHANGE_CONCLUDE, to, reason);
+	from = wa_queue_from(change, to, reason);
 	initStringInfo(&list);
 	for (int state = 1; state < WA_NSTATES; state++)
 		if (from & WA_IN(state))
@@ -337,14 +339,8 @@ static const WaColumn verdict_columns[] = {
 };
 static const WaRowType verdict_row = WA_ROW_TYPE(WaVerdictRow, verdict_columns);
 
-/*
- * Set how messages go on: at an end, ready again (queued, due_at 0), or due
- * later (queued or in doubt, due_at set).  One from whose state that is no legal
- * change any more (a person has written it meanwhile, or made the row anew)
- * stays as it is, and those beside it go on; sent is told of all.
- */
-void
-wa_queue_conclude(WaVerdictRow *verdicts, int n)
+static void
+conclude(WaStateChange change, WaVerdictRow *verdicts, int n)
 {
 	static WaStatement update =
 		WA_STATEMENT_OF(&verdict_row, "UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail,"
@@ -363,6 +359,10 @@ wa_queue_conclude(WaVerdictRow *verdicts, int n)
 	static WaStatement release =
 		WA_STATEMENT("UPDATE wa.ready SET claimed_at = NULL, provider = NULL, attempt = NULL"
 					 " WHERE message_id = ANY ($1) AND claimed_at IS NOT NULL");
+	/* what was sent has no row there any more */
+	static WaStatement ready =
+		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1)"
+					 " ON CONFLICT (message_id) DO UPDATE SET claimed_at = NULL, provider = NULL, attempt = NULL");
 	static WaStatement due =
 		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)"
 					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at");
@@ -385,7 +385,7 @@ wa_queue_conclude(WaVerdictRow *verdicts, int n)
 	{
 		WaVerdictRow *v = &verdicts[i];
 
-		v->legal_from = legal_from(v->state, v->reason);
+		v->legal_from = legal_from(change, v->state, v->reason);
 		if (v->state == WA_STATE_QUEUED && v->due_at == 0)
 			again[nagain++] = v->id;
 		else
@@ -397,7 +397,7 @@ wa_queue_conclude(WaVerdictRow *verdicts, int n)
 		}
 	}
 	wa_arg_rows(&args, &verdict_row, verdicts, n);
-	wa_queue_change(WA_CHANGE_CONCLUDE, &update, &args);
+	wa_queue_change(change, &update, &args);
 	if (nremoved > 0)
 	{
 		memset(&args, 0, sizeof(args));
@@ -408,7 +408,7 @@ wa_queue_conclude(WaVerdictRow *verdicts, int n)
 	{
 		memset(&args, 0, sizeof(args));
 		wa_arg_int8_array(&args, again, nagain);
-		wa_query(&release, &args);
+		wa_query(change == WA_CHANGE_TELL ? &ready : &release, &args);
 	}
 	if (ndue > 0)
 	{
@@ -417,4 +417,26 @@ wa_queue_conclude(WaVerdictRow *verdicts, int n)
 		wa_arg_timestamptz_array(&args, due_times, ndue);
 		wa_query(&due, &args);
 	}
+}
+
+/*
+ * Set how messages go on: at an end, ready again (queued, due_at 0), or due
+ * later (queued or in doubt, due_at set).  One from whose state that is no legal
+ * change any more (a person has written it meanwhile, or made the row anew)
+ * stays as it is, and those beside it go on; sent is told of all.
+ */
+void
+wa_queue_conclude(WaVerdictRow *verdicts, int n)
+{
+	conclude(WA_CHANGE_CONCLUDE, verdicts, n);
+}
+
+/*
+ * The same for messages that were sent, or are in doubt, and of which the
+ * provider has told since that they were not delivered.
+ */
+void
+wa_queue_conclude_told(WaVerdictRow *verdicts, int n)
+{
+	conclude(WA_CHANGE_TELL, verdicts, n);
 }

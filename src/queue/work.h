@@ -108,6 +108,7 @@ typedef struct WaAttemptRow
 	const char *outcome;
 	WaSaid		response;
 	const char *unlisted;		/* as in WaVerdict; NULL or "": none */
+	const char *provider_message_id;	/* likewise */
 } WaAttemptRow;
 
 /* What the ledger tells of a refusal for a reason that is in no table. */
@@ -131,6 +132,7 @@ extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *provi
 extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n);
 extern PGDLLEXPORT char *wa_queue_attempt_outcome(int64 id, int attempt, TimestampTz *at);
 extern PGDLLEXPORT void wa_queue_conclude(WaVerdictRow *verdicts, int n);
+extern PGDLLEXPORT void wa_queue_conclude_told(WaVerdictRow *verdicts, int n);
 
 /* refusal.c */
 extern PGDLLEXPORT void wa_queue_refusals(const char *provider, const char *words, int64 message,

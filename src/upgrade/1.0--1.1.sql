@@ -77,6 +77,18 @@ ALTER TABLE wa.daily_run ADD COLUMN error_said jsonb;
 -- Nobody read it.
 ALTER TABLE wa.ready DROP COLUMN xact;
 
+-- What providers tell later.
+ALTER TABLE wa.attempt ADD COLUMN provider_message_id text;
+UPDATE wa.attempt AS a SET provider_message_id = m.provider_message_id
+  FROM wa.message AS m
+ WHERE m.id = a.message_id AND m.provider_message_id IS NOT NULL AND a.outcome = 'accepted' AND a.provider = m.provider;
+ALTER TABLE wa.message ADD COLUMN failed_at timestamptz, ADD COLUMN pricing jsonb;
+ALTER TABLE wa.request DROP CONSTRAINT request_action_check;
+ALTER TABLE wa.request ADD CONSTRAINT request_action_check
+    CHECK (action IN ('cancel', 'retry', 'release', 'settle', 'fail'));
+ALTER TABLE wa.access DROP CONSTRAINT access_level_check;
+ALTER TABLE wa.access ADD CONSTRAINT access_level_check CHECK (level IN ('webhook', 'view', 'send', 'admin'));
+
 -- With one column more.
 DROP INDEX wa.message_record_idx, wa.event_outcome_record_idx;
 

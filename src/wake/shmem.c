@@ -67,6 +67,9 @@ init_slot(WaSlot *slot)
 		pg_atomic_init_u64(&slot->dropped[i], 0);
 		pg_atomic_init_u64(&slot->drop_said[i], 0);
 	}
+	pg_atomic_init_u64(&slot->refused_webhooks, 0);
+	pg_atomic_init_u64(&slot->last_refused_webhook, 0);
+	pg_atomic_init_u64(&slot->refusal_said, 0);
 	pg_atomic_init_u64(&slot->clock_offset, 0);
 	pg_atomic_init_u64(&slot->taken_at, 0);
 	for (int i = 0; i < WA_FIRED_TABLES; i++)
@@ -494,6 +497,8 @@ wa_wake_slot_info(Oid database, WaSlotInfo *info)
 		info->stuck_since = 0;
 	info->no_sender = pg_atomic_read_u32(&slot->no_sender) != 0;
 	info->trouble = slot->trouble;
+	info->refused_webhooks = pg_atomic_read_u64(&slot->refused_webhooks);
+	info->last_refused_webhook = (TimestampTz) pg_atomic_read_u64(&slot->last_refused_webhook);
 	find_silent(slot, info);
 	LWLockRelease(wa_wake_lock);
 	return true;

@@ -71,6 +71,9 @@ typedef struct WaSlot
 	pg_atomic_uint64 last_drop; /* TimestampTz; 0: none */
 	pg_atomic_uint64 dropped[WA_DROP_COUNT];
 	pg_atomic_uint64 drop_said[WA_DROP_COUNT];	/* TimestampTz of the last one */
+	pg_atomic_uint64 refused_webhooks;
+	pg_atomic_uint64 last_refused_webhook;	/* TimestampTz; 0: none */
+	pg_atomic_uint64 refusal_said;	/* TimestampTz of the last line in the log */
 	pg_atomic_uint64 clock_offset;	/* wa_worker_clock_offset() that the
 									 * database's waits go by; 0: not known */
 	pg_atomic_uint64 taken_at;	/* TimestampTz */

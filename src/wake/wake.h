@@ -80,6 +80,9 @@ typedef struct WaSlotInfo
 	bool		no_room;		/* or rather in the server */
 	TimestampTz stuck_since;	/* its worker makes no progress; 0: it does */
 	WaTrouble	trouble;
+	uint64		refused_webhooks;	/* with a wrong signature, since the server's
+									 * start */
+	TimestampTz last_refused_webhook;	/* 0: none */
 } WaSlotInfo;
 
 /* shmem.c */
@@ -97,6 +100,9 @@ extern PGDLLEXPORT void wa_wake_note_trouble(WaTroubleKind kind, int n, const ch
 extern bool wa_wake_count_drop(WaDropReason reason, uint64 events);
 extern bool wa_wake_take_drops(uint64 dropped[WA_DROP_COUNT],
 							   TimestampTz *first, TimestampTz *last);
+
+/* refused.c */
+extern bool wa_wake_count_refused(void);
 
 /* fired.c */
 extern void wa_wake_note_fired(Oid relid);

@@ -16,6 +16,7 @@
 
 #include "compose/compose.h"
 #include "deliver/module.h"
+#include "feedback/feedback.h"
 #include "identity/identity.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
@@ -165,7 +166,7 @@ run_events(TimestampTz *due)
 }
 
 /*
- * All that makes messages, but for the part that has ended in an error the last
+ * All that makes messages, and what providers told of those that were made, but for the part that has ended in an error the last
  * time.  Lowers *next_due to when to come again at the latest; false: a table
  * was locked.
  */
@@ -173,7 +174,7 @@ static bool
 compose(TimestampTz *next_due)
 {
 	static bool (*const parts[]) (TimestampTz *due) = {
-		run_events, wa_compose_calendar_run, wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
+		wa_feedback_run, run_events, wa_compose_calendar_run, wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
 	};
 	static size_t failed = lengthof(parts);
 	size_t		skipped = failed;
@@ -255,7 +256,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		 */
 		next_purge = now + PURGE_US;
 		purging = true;
-		more = wa_compose_purge() + wa_queue_purge() > 0;
+		more = wa_compose_purge() + wa_queue_purge() + wa_feedback_purge() > 0;
 		purging = false;
 		if (more)
 			next_purge = now;

@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * told.c
+ *		Messages that a provider took, and then could not deliver.
+ *
+ * What it tells by a webhook is classed as an answer to the request would have
+ * been, and has the same consequences: another provider, a wait, an end; and
+ * for the provider, the mapping, the contact.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "deliver/apply.h"
+#include "deliver/told.h"
+#include "queue/tell.h"
+#include "queue/work.h"
+#include "utils/timestamp.h"
+
+#define BATCH	1000
+
+static bool
+was_template(const WaSendConfig *config, const WaToldFailed *failed)
+{
+	for (int i = 0; failed->template_key && i < config->nmappings; i++)
+		if (strcmp(config->mappings[i].template_key, failed->template_key) == 0 &&
+			strcmp(config->mappings[i].provider, failed->provider) == 0)
+			return !config->mappings[i].is_text;
+	return false;
+}
+
+/*
+ * How such a message goes on.  False: nothing is known of its provider any
+ * more, and it stays as it is.
+ */
+static bool
+apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row)
+{
+	const WaProvider *provider = wa_route_find_provider(&config->providers, failed->provider);
+	WaTransfer *transfer;
+	WaItem	   *item;
+
+	if (provider == NULL || provider->gateway == NULL || provider->gateway->judge_failure == NULL)
+		return false;
+	transfer = palloc0(sizeof(WaTransfer));
+	transfer->message_id = failed->id;
+	transfer->attempt = failed->attempt;
+	transfer->pace = wa_deliver_pacing_find(failed->provider);
+	if (transfer->pace == NULL)
+		return false;
+	transfer->gateway = provider->gateway;
+	transfer->template_key = unconstify(char *, failed->template_key);
+	transfer->as_template = was_template(config, failed);
+	transfer->started_at = transfer->finished_at = GetCurrentTimestamp();
+	transfer->http_status = 200;
+	provider->gateway->judge_failure(failed->code, failed->words, &transfer->verdict);
+	wa_gateway_redact_said(&transfer->verdict.said, provider->secrets, provider->nsecrets);
+	/* it has not arrived: that much is told */
+	if (transfer->verdict.outcome == WA_OUTCOME_ACCEPTED || transfer->verdict.outcome == WA_OUTCOME_UNKNOWN)
+		transfer->verdict.outcome = WA_OUTCOME_CALLER;
+
+	item = palloc0(sizeof(WaItem));
+	item->id = failed->id;
+	strlcpy(item->number, failed->number ? failed->number : "", sizeof(item->number));
+	item->template_key = transfer->template_key;
+	item->wanted_provider = unconstify(char *, failed->wanted_provider);
+	item->fallback = failed->fallback;
+	item->fallback_when_paced = failed->fallback_when_paced;
+	item->expires_at = failed->expires_at;
+	item->wait_s = -1;
+	item->waits = failed->waits;
+	item->repeats = failed->repeats;
+	(void) wa_deliver_apply_attempt(transfer, item, 0, row);
+	return true;
+}
+
+/*
+ * Carry out what was told, a batch; messages among "busy" stay.  *ready, in the
+ * current context: those that are to be sent again now.  Returns how many.
+ */
+int
+wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy, int64 **ready)
+{
+	int			n;
+	WaToldFailed *failed = wa_queue_read_failed(BATCH, busy, nbusy, &n);
+	WaVerdictRow *rows;
+	int64	   *requests;
+	int			nrows = 0;
+	int			nready = 0;
+
+	if (n == 0)
+		return 0;
+	rows = palloc0(sizeof(WaVerdictRow) * n);
+	requests = palloc(sizeof(int64) * n);
+	*ready = palloc(sizeof(int64) * n);
+	for (int i = 0; i < n; i++)
+	{
+		requests[i] = failed[i].request;
+		if (!apply(config, &failed[i], &rows[nrows]))
+			continue;
+		if (rows[nrows].state == WA_STATE_QUEUED && rows[nrows].due_at == 0)
+			(*ready)[nready++] = failed[i].id;
+		nrows++;
+	}
+	if (nrows > 0)
+		wa_queue_conclude_told(rows, nrows);
+	wa_queue_failed_done(requests, n);
+	return nready;
+}
