@@ -26,9 +26,10 @@
 /* So long after its arrival a row that does not fit is given up. */
 #define GIVE_UP			"3 days"
 
-static void (*const appliers[WA_UPDATE_KIND_COUNT]) (const int64 *ids, int n) = {
+static void (*const appliers[WA_UPDATE_KIND_COUNT]) (const int64 *ids, int n) =
+{
 	[WA_UPDATE_STATUS] = wa_feedback_apply_status,
-	[WA_UPDATE_INBOUND] = wa_feedback_apply_inbound
+		[WA_UPDATE_INBOUND] = wa_feedback_apply_inbound
 };
 
 /* Rows of one kind. */

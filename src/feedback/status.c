@@ -72,7 +72,7 @@ read_statuses(const int64 *ids, int *n)
 
 /* Our mark: "swa:1:MESSAGE:ATTEMPT". */
 static void
-match_by_mark(Status *status)
+match_by_mark(Status * status)
 {
 	const char *p = status->callback;
 	char	   *end;
@@ -95,7 +95,7 @@ match_by_mark(Status *status)
 }
 
 static WaTold
-told(const Status *status)
+told(const Status * status)
 {
 	return (WaTold)
 	{

@@ -131,7 +131,7 @@ take(const WaUpdate *update, void *argument)
 
 /* Strings are UTF-8; the database may have another encoding. */
 static void
-convert(Update *update)
+convert(Update * update)
 {
 	if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
 		return;

@@ -35,7 +35,7 @@ PG_FUNCTION_INFO_V1(wa_sql_webhook_verify);
 
 /* Are these bytes the same?  Takes as long for any. */
 static bool
-same_bytes(const uint8 *a, const uint8 *b, size_t n)
+same_bytes(const uint8 * a, const uint8 * b, size_t n)
 {
 	uint8		differ = 0;
 
@@ -45,7 +45,7 @@ same_bytes(const uint8 *a, const uint8 *b, size_t n)
 }
 
 static void
-hmac(const char *secret, size_t secret_len, const char *data, size_t len, uint8 *mac)
+hmac(const char *secret, size_t secret_len, const char *data, size_t len, uint8 * mac)
 {
 	pg_hmac_ctx *ctx = pg_hmac_create(PG_SHA256);
 
@@ -156,7 +156,7 @@ refuse(const WaProvider *provider, bool verification)
 }
 
 static void
-add_count(JsonbParseState **state, const char *name, int n)
+add_count(JsonbParseState * *state, const char *name, int n)
 {
 	JsonbValue	key = {.type = jbvString,.val.string = {.val = (char *) name,.len = strlen(name)}};
 	JsonbValue	value = {.type = jbvNumeric,.val.numeric = int64_to_numeric(n)};
@@ -173,7 +173,7 @@ counts_as_json(const WaStored *stored)
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	add_count(&state, "accepted", stored->accepted);
 	add_count(&state, "ignored", stored->ignored);
-	add_count(&state, "unknown", stored->unknown);
+	add_count(&state, wa_gateway_update_kind_name(WA_UPDATE_UNKNOWN), stored->unknown);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 

@@ -315,9 +315,9 @@ typedef struct WaGateway
 
 	/*
 	 * The secret setting by which a webhook proves that it is the provider's:
-	 * any of the values in it, which blanks or commas separate.  signs_feedback: the body
-	 * is signed with it (HMAC-SHA256, hexadecimal, behind "sha256="); else it
-	 * comes along.  NULL: it takes no webhooks.
+	 * any of the values in it, which blanks or commas separate.
+	 * signs_feedback: the body is signed with it (HMAC-SHA256, hexadecimal,
+	 * behind "sha256="); else it comes along.  NULL: it takes no webhooks.
 	 */
 	const char *feedback_secret;
 	bool		signs_feedback;

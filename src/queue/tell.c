@@ -21,13 +21,13 @@
 #include "wake/wake.h"
 
 /* A message that something was told of. */
-#define MESSAGE_COLUMNS(X, row) \
+#define ADDRESSED_COLUMNS(X, row) \
 	X(row, int8, id, "m.id") \
 	X(row, state, state, WA_SQL_STATE_OF("m")) \
 	X(row, int4, attempts, "m.attempts") \
 	X(row, boolean, free, "f.id IS NOT NULL")
 
-WA_DEFINE_ROW(Message, message_row, MESSAGE_COLUMNS);
+WA_DEFINE_ROW(Addressed, addressed_row, ADDRESSED_COLUMNS);
 
 /* What is done with what was told. */
 typedef enum Way
@@ -39,11 +39,11 @@ typedef enum Way
 	WAY_FAIL
 } Way;
 
-static Message *
+static Addressed *
 read_messages(const WaTold *told, int n, int *nmessages)
 {
 	static WaStatement look =
-		WA_STATEMENT_OF(&message_row, "WITH f AS MATERIALIZED (SELECT id FROM wa.message WHERE id = ANY ($1)"
+		WA_STATEMENT_OF(&addressed_row, "WITH f AS MATERIALIZED (SELECT id FROM wa.message WHERE id = ANY ($1)"
 						" FOR NO KEY UPDATE SKIP LOCKED)"
 						" SELECT {columns} FROM wa.message AS m LEFT JOIN f ON f.id = m.id WHERE m.id = ANY ($1)");
 	int64	   *ids = palloc(sizeof(int64) * n);
@@ -52,14 +52,14 @@ read_messages(const WaTold *told, int n, int *nmessages)
 	for (int i = 0; i < n; i++)
 		ids[i] = told[i].message_id;
 	wa_arg_int8_array(&args, ids, n);
-	return wa_rows_read(wa_query_snapshot(&look, &args), &message_row, nmessages);
+	return wa_rows_read(wa_query_snapshot(&look, &args), &addressed_row, nmessages);
 }
 
 static int
 by_id(const void *a, const void *b)
 {
-	int64		left = ((const Message *) a)->id;
-	int64		right = ((const Message *) b)->id;
+	int64		left = ((const Addressed *) a)->id;
+	int64		right = ((const Addressed *) b)->id;
 
 	return left < right ? -1 : left > right;
 }
@@ -67,12 +67,12 @@ by_id(const void *a, const void *b)
 static bool
 is_failure(const WaTold *told)
 {
-	return strcmp(told->progress, "failed") == 0;
+	return strcmp(told->progress, WA_STATE_NAME_FAILED) == 0;
 }
 
 /* message: NULL: it is not there, or not any more. */
 static Way
-way_of(const WaTold *told, const Message *message)
+way_of(const WaTold *told, const Addressed * message)
 {
 	bool		last;
 
@@ -208,20 +208,20 @@ void
 wa_queue_tell(WaTold *told, int n)
 {
 	Way		   *ways;
-	Message    *messages;
+	Addressed  *messages;
 	int			nmessages;
 	WaArgs		args;
 
 	if (n == 0)
 		return;
 	messages = read_messages(told, n, &nmessages);
-	qsort(messages, nmessages, sizeof(Message), by_id);
+	qsort(messages, nmessages, sizeof(Addressed), by_id);
 	ways = palloc(sizeof(Way) * n);
 	for (int i = 0; i < n; i++)
 	{
-		Message		key = {.id = told[i].message_id};
+		Addressed	key = {.id = told[i].message_id};
 
-		ways[i] = way_of(&told[i], bsearch(&key, messages, nmessages, sizeof(Message), by_id));
+		ways[i] = way_of(&told[i], bsearch(&key, messages, nmessages, sizeof(Addressed), by_id));
 		/* what was settled is written when it comes again */
 		told[i].done = ways[i] != WAY_LATER && ways[i] != WAY_SETTLE;
 	}
@@ -256,8 +256,8 @@ static const WaRowType failed_row = WA_ROW_TYPE(WaToldFailed, failed_columns);
 /*
  * Messages of which a provider has told that they failed after it had taken
  * them, at most "limit", locked; not those among "busy".  Wishes about others,
- * which have arrived meanwhile or gone on, are dropped.  Of a column that was
- * made by hand an attempt other than the last one counts for nothing.
+ * which have arrived meanwhile or gone on, are dropped, and so is what is told of
+ * any but the last attempt.
  */
 WaToldFailed *
 wa_queue_read_failed(int limit, const int64 *busy, int nbusy, int *n)

@@ -359,6 +359,7 @@ conclude(WaStateChange change, WaVerdictRow *verdicts, int n)
 	static WaStatement release =
 		WA_STATEMENT("UPDATE wa.ready SET claimed_at = NULL, provider = NULL, attempt = NULL"
 					 " WHERE message_id = ANY ($1) AND claimed_at IS NOT NULL");
+
 	/* what was sent has no row there any more */
 	static WaStatement ready =
 		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1)"

@@ -80,8 +80,8 @@ typedef struct WaSlotInfo
 	bool		no_room;		/* or rather in the server */
 	TimestampTz stuck_since;	/* its worker makes no progress; 0: it does */
 	WaTrouble	trouble;
-	uint64		refused_webhooks;	/* with a wrong signature, since the server's
-									 * start */
+	uint64		refused_webhooks;	/* with a wrong signature, since the
+									 * server's start */
 	TimestampTz last_refused_webhook;	/* 0: none */
 } WaSlotInfo;
 

@@ -117,7 +117,7 @@ cmp_ok($compared, '>', 60, "so many were compared: $compared");
 is(join(' ', grep { !$used{$_} } sort keys %rows), '', 'each table of columns has a statement');
 
 # A column of wa.message is one line in SQL and one in C, unless it comes later.
-my @later = qw(provider provider_message_id route route_said backoffs repeats attempts created_at sent_at delivered_at read_at finished_at);
+my @later = qw(provider provider_message_id route route_said backoffs repeats attempts created_at sent_at delivered_at read_at failed_at pricing finished_at);
 my %new = map { $_->[1] => 1 } @{ $rows{message_row} };
 is(join(' ', grep { !$new{$_} } map { /^message\.(\w+)$/ && !grep({ $_ eq $1 } @later) ? $1 : () } sort keys %column), '',
 	'each column of wa.message is in src/queue/message.def, or in the list here of those that come later');
