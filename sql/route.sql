@@ -45,6 +45,21 @@ UPDATE wa.provider SET state = 'configured';
 -- Meta has the template: who opted in, or wrote within 24 hours
 SELECT wa_map_template('permit_ready', 'meta', '{"name": "permit_ready", "status": "approved"}') ->> 'status' AS status;
 SELECT * FROM pg_temp.decision;
+-- who has written at any time has agreed, if the office says so, but for who has opted out
+SELECT wa_set('opt_in_by_inbound', 'on');
+UPDATE wa.contact SET last_inbound_at = now() - interval '2 days' WHERE number = '6281300000010';
+SELECT * FROM pg_temp.decision WHERE person IN ('wrote two days ago', 'opted out by contact', 'never asked');
+SELECT wa_set('opt_in_by_inbound', NULL);
+-- who wants no marketing gets what is none, if the office does not say otherwise, and he has not come back since
+SELECT wa_opt_out('081300000001', 'marketing'), wa_opt_out('081300000009', 'marketing', said_at => '2026-01-03');
+SELECT * FROM pg_temp.decision WHERE person IN ('opted in', 'opted in by contact');
+SELECT wa_set('marketing_stop_stops_all', 'on');
+SELECT * FROM pg_temp.decision WHERE person IN ('opted in', 'opted in by contact');
+SELECT wa_set('marketing_stop_stops_all', NULL);
+UPDATE wa.template SET category = 'MARKETING' WHERE key = 'permit_ready';
+SELECT * FROM pg_temp.decision WHERE person IN ('opted in', 'opted in by contact', 'never asked');
+UPDATE wa.template SET category = 'UTILITY' WHERE key = 'permit_ready';
+DELETE FROM wa.contact WHERE number = '6281300000001';
 -- Meta has it not, or not yet: the text itself inside the window
 UPDATE wa.template_mapping SET status = 'draft';
 SELECT * FROM pg_temp.decision WHERE person IN ('opted in', 'never asked', 'wrote an hour ago');

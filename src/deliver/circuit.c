@@ -61,11 +61,11 @@ speaks_against(WaOutcome outcome, int http_status)
 	}
 }
 
-/* We broke it off ourselves: it says nothing. */
+/* We broke it off, or kept it back, ourselves: it says nothing. */
 static bool
 was_interrupted(const char *code)
 {
-	return strcmp(code, WA_CODE_INTERRUPTED) == 0;
+	return strcmp(code, WA_CODE_INTERRUPTED) == 0 || strcmp(code, WA_CODE_WITHHELD) == 0;
 }
 
 static void
@@ -117,7 +117,7 @@ wa_deliver_circuit_read_ledger(WaPace *pace)
 		WA_STATEMENT("SELECT outcome, coalesce(http_status, 0) FROM"
 					 " (SELECT outcome, http_status, finished_at, message_id FROM wa.attempt WHERE provider = $1"
 					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)"
-					 " AND provider_code IS DISTINCT FROM '" WA_CODE_INTERRUPTED "'"
+					 " AND coalesce(provider_code, '') NOT IN ('" WA_CODE_INTERRUPTED "', '" WA_CODE_WITHHELD "')"
 					 " ORDER BY finished_at DESC NULLS LAST, message_id DESC LIMIT $2) AS a"
 					 " ORDER BY finished_at NULLS FIRST, message_id");
 	WaOutcome	outcome = WA_OUTCOME_ACCEPTED;

@@ -381,6 +381,7 @@ ask(WaRoute *route, const WaItem *item)
 	route->seen_at = item->seen_at;
 	route->template_key = item->template_key;
 	route->wanted_provider = item->wanted_provider;
+	route->despite_opt_out = item->despite_opt_out;
 	route->requires_opt_in = item->requires_opt_in;
 	route->tried = item->tried;
 	route->ntried = item->ntried;

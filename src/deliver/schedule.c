@@ -158,6 +158,7 @@ wa_deliver_schedule_add(const WaReadyRow *row)
 	item->scenario = keep(row->scenario);
 	item->template_key = keep(row->template_key);
 	item->wanted_provider = keep(row->wanted_provider);
+	item->despite_opt_out = row->despite_opt_out;
 	item->dedupe_key = keep(row->dedupe_key);
 	item->partner_id = row->partner_id;
 	item->of_contact = row->of_contact;

@@ -33,6 +33,7 @@ typedef struct WaItem
 	int64		partner_id;
 	bool		of_contact;		/* the number is that contact's */
 	bool		requires_opt_in;
+	bool		despite_opt_out;
 	bool		by_hand;
 	TimestampTz created_at;
 	TimestampTz seen_at;		/* taken in */

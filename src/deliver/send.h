@@ -65,6 +65,9 @@ extern void wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, 
 extern WaVerdictRow *wa_deliver_conclude(WaConclusions *conclusions, int64 id,
 										 WaState state, WaReason reason, WaSaid detail);
 
+/* withhold.c */
+extern void wa_deliver_withhold(WaTransfer **transfers, int n);
+
 /* build.c */
 extern bool wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
 							 WaTransfer *transfer, WaSaidText *err);

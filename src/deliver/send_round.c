@@ -318,10 +318,12 @@ put_on_wire(void)
 
 		wa_deliver_schedule_on_wire(item, provider ? provider->recipient_gap_us : 0);
 		wa_deliver_pacing_sent(transfer->pace, wa_deliver_clock());
-		if (on_standby)
+		if (transfer->withheld)
+			wa_deliver_transfer_refuse(transfer, WA_CODE_WITHHELD, wa_say(WA_SAY_HAS_JUST_OPTED_OUT));
+		else if (on_standby)
 			wa_deliver_transfer_submit(transfer, timeout_of(transfer));
 		else
-			wa_deliver_transfer_refuse(transfer, wa_say(WA_SAY_STANDBY_NOT_CONFIRMED));
+			wa_deliver_transfer_refuse(transfer, "not_sent", wa_say(WA_SAY_STANDBY_NOT_CONFIRMED));
 	}
 	if (any)
 		wa_deliver_transfer_drive();
@@ -514,6 +516,7 @@ run(bool may_send, TimestampTz *next_due)
 
 	more = forget_recorded() || more;
 	wa_deliver_schedule_remove_gone();
+	wa_deliver_withhold(claimed, nclaimed);
 	put_on_wire();
 	wa_deliver_circuit_probe();
 	wa_deliver_aside_end();

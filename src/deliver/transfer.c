@@ -337,13 +337,14 @@ wa_deliver_transfer_submit(WaTransfer *transfer, long timeout_ms)
 }
 
 /*
- * Finish one that must not be put on the wire, as not sent.
+ * Finish one that must not be put on the wire, as not sent; code: what
+ * happened, in a word.
  */
 void
-wa_deliver_transfer_refuse(WaTransfer *transfer, WaSaid why)
+wa_deliver_transfer_refuse(WaTransfer *transfer, const char *code, WaSaid why)
 {
 	transfer->started_at = GetCurrentTimestamp();
-	judge_silence(transfer, true, "not_sent", why);
+	judge_silence(transfer, true, code, why);
 	finish(transfer);
 }
 

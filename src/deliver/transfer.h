@@ -52,6 +52,7 @@ typedef struct WaTransfer
 	size_t		nsecrets;
 	char	   *template_key;	/* or NULL */
 	bool		diverted;		/* to another number than the message's */
+	bool		withheld;		/* claimed, and not wanted any more */
 	bool		as_template;
 	WaRequest	request;		/* until submitted */
 	bool		plain;			/* http to a loopback host is allowed */
@@ -72,7 +73,7 @@ extern WaTransfer *wa_deliver_transfer_new(const WaProvider *provider, int64 mes
 extern void wa_deliver_transfer_submit(WaTransfer *transfer, long timeout_ms);
 extern bool wa_deliver_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
 									WaSaidText *why);
-extern void wa_deliver_transfer_refuse(WaTransfer *transfer, WaSaid why);
+extern void wa_deliver_transfer_refuse(WaTransfer *transfer, const char *code, WaSaid why);
 extern WaTransfer *wa_deliver_transfer_finished(void);
 extern bool wa_deliver_transfer_any_finished(void);
 extern void wa_deliver_transfer_free(WaTransfer *transfer);

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "feedback/consent.h"
@@ -20,6 +21,9 @@
 
 /* So many are carried over at once. */
 #define SETTLE_BATCH	1000
+
+/* Longer nothing is waited for; the worker's lock_timeout is the same. */
+#define LOCK_TIMEOUT_MS	"200"
 
 /* After a wait in vain for somebody's transaction nothing is tried so long. */
 #define LOCKED_US		USECS_PER_SEC
@@ -49,8 +53,8 @@ static const WaRowType change_row = WA_ROW_TYPE(WaConsentChange, change_columns)
  * that somebody holds are left.  Returns how many words were carried over, at
  * most SETTLE_BATCH.
  *
- * Two sessions that write the same new number wait for one another; in the
- * worker no longer than its lock_timeout.
+ * Who writes a new number waits for a session that has just done the same, and
+ * has not committed.
  */
 static int
 settle(const char *const *numbers, int n)
@@ -101,12 +105,17 @@ typedef struct Settling
 	int			settled;
 } Settling;
 
+/* In a session, too, nobody is waited for. */
 static bool
 settle_some(void *argument)
 {
 	Settling   *settling = argument;
+	int			level = NewGUCNestLevel();
 
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT_MS, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	settling->settled = settle(settling->numbers, settling->n);
+	AtEOXact_GUC(false, level);
 	return true;
 }
 

@@ -53,4 +53,18 @@ extern void wa_feedback_consent_move(const char *old_number, const char *old_use
 									 const char *new_number, const char *new_user_id);
 extern PGDLLEXPORT bool wa_feedback_consent_settle(void);
 
+/* What a message says of it as a whole. */
+typedef enum WaConsentWord
+{
+	WA_CONSENT_NO_WORD,
+	WA_CONSENT_OUT,
+	WA_CONSENT_IN
+} WaConsentWord;
+
+/* word.c */
+extern WaConsentWord wa_feedback_consent_of_words(const char *keyword, bool only_out);
+
+/* confirm.c */
+extern void wa_feedback_consent_confirm(const char *number, const char *provider, TimestampTz said_at);
+
 #endif							/* SICANTIK_WA_CONSENT_H */

@@ -108,6 +108,7 @@ typedef struct WaReply
 
 /* In the place of a provider's code: we broke the request off ourselves. */
 #define WA_CODE_INTERRUPTED	"interrupted"
+#define WA_CODE_WITHHELD	"withheld"
 
 #define WA_REASON_SIZE		512
 #define WA_MESSAGE_ID_SIZE	256

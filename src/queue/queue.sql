@@ -31,6 +31,7 @@ CREATE TABLE wa.message (
     route_said          jsonb,
     priority            text NOT NULL DEFAULT 'normal',
     requires_opt_in     boolean NOT NULL DEFAULT false,
+    despite_opt_out     boolean NOT NULL DEFAULT false,
     unknown_policy      text NOT NULL DEFAULT 'resend',
     fallback            boolean NOT NULL DEFAULT true,
     fallback_when_paced boolean NOT NULL DEFAULT false,
@@ -99,6 +100,7 @@ COMMENT ON COLUMN wa.message.provider IS 'the last one that had it';
 COMMENT ON COLUMN wa.message.provider_message_id IS 'the provider''s id of the last attempt that it accepted';
 COMMENT ON COLUMN wa.message.priority IS 'high, normal or low: which of those that wait goes first';
 COMMENT ON COLUMN wa.message.requires_opt_in IS 'Meta only with the person''s opt-in or inside the 24-hour window';
+COMMENT ON COLUMN wa.message.despite_opt_out IS 'it tells the person that he has opted out, and goes although he has';
 COMMENT ON COLUMN wa.message.attempts IS 'how many there were (wa.attempt)';
 COMMENT ON COLUMN wa.message.created_at IS 'when it was made';
 COMMENT ON COLUMN wa.message.created_by IS 'who asked for it: a role, or sicantik_wa for an alert; NULL: a scenario made it';

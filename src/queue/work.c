@@ -36,6 +36,7 @@ static const WaColumn ready_columns[] = {
 	WA_COLUMN(WaReadyRow, text, number, "m.number"),
 	WA_COLUMN(WaReadyRow, text, template_key, "m.template_key"),
 	WA_COLUMN(WaReadyRow, text, wanted_provider, "m.wanted_provider"),
+	WA_COLUMN(WaReadyRow, boolean, despite_opt_out, "m.despite_opt_out"),
 	WA_COLUMN(WaReadyRow, int8, partner_id, "m.partner_id"),
 	WA_COLUMN(WaReadyRow, boolean, of_contact, "starts_with(m.number_source, 'res_partner.')"),
 	WA_COLUMN(WaReadyRow, boolean, requires_opt_in, "m.requires_opt_in"),

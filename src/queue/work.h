@@ -40,6 +40,7 @@ typedef struct WaReadyRow
 	int64		partner_id;
 	bool		of_contact;		/* the number is that contact's */
 	bool		requires_opt_in;
+	bool		despite_opt_out;	/* it tells him that he has opted out */
 	TimestampTz expires_at;
 	char	   *dedupe_key;
 	int			attempts;

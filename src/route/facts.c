@@ -33,10 +33,11 @@ is_true(const char *text)
 	return text && text[0] == 't';
 }
 
+/* What tells somebody that he has opted out is for whoever has done so. */
 static void
 refuse(WaRoute *route, WaNobody why_nobody, WaSaid why)
 {
-	if (route->refusal)
+	if (route->refusal || route->despite_opt_out)
 		return;
 	route->nobody = why_nobody;
 	route->refusal = why;
@@ -304,8 +305,12 @@ apply_own(WaRoute *route, const Contact * contact, Switch *stops_all, Switch *by
 	route->in_window = route->in_window || contact->in_window;
 }
 
-static void
-apply_contacts(WaRoute *routes, int n)
+/*
+ * Fill in what our own tables know of each person: nothing of Odoo's is asked.
+ * As wa_route_load_facts().
+ */
+void
+wa_route_load_own_facts(WaRoute *routes, int n)
 {
 	/* an opt-out that is pending counts, an opt-in does not yet */
 	static WaStatement read =
@@ -432,7 +437,7 @@ wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 		/* without it nobody knows who wants no messages */
 		wa_app_require(&tables[i]);
 	}
-	apply_contacts(routes, n);
+	wa_route_load_own_facts(routes, n);
 	apply_partners(routes, n, &tables[0]);
 	apply_numbers(routes, n, &tables[0]);
 	apply_blacklist(routes, n, &tables[1]);

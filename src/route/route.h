@@ -34,6 +34,7 @@ typedef struct WaRoute
 {
 	/* question */
 	const char *number;			/* E.164 digits; NULL: not known */
+	bool		despite_opt_out;	/* it tells somebody that he has opted out */
 	int64		partner_id;		/* 0: none */
 	bool		of_contact;		/* the number is that contact's: without him
 								 * nobody is told */
@@ -73,6 +74,7 @@ typedef WaSaid (*WaWhyNot) (const WaProvider *provider);
 
 extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 											const char **locked_table, WaSaid *why);
+extern PGDLLEXPORT void wa_route_load_own_facts(WaRoute *routes, int n);
 extern PGDLLEXPORT void wa_route_decide(WaRoute *route, const WaProviders *providers,
 										const WaMapping *mappings, int nmappings,
 										WaWhyNot why_not);

@@ -57,7 +57,8 @@ ALTER TABLE wa.secret REPLICA IDENTITY NOTHING;
 ALTER TABLE wa.read_position ADD COLUMN unpurged bigint[] NOT NULL DEFAULT '{}';
 
 -- What a person has put off, and nobody has tried yet, had its time in due_at.
-ALTER TABLE wa.message ADD COLUMN send_at timestamptz, ADD COLUMN change jsonb;
+ALTER TABLE wa.message ADD COLUMN send_at timestamptz, ADD COLUMN change jsonb,
+    ADD COLUMN despite_opt_out boolean NOT NULL DEFAULT false;
 UPDATE wa.message SET send_at = due_at
  WHERE state = 'queued' AND scenario IS NULL AND attempts = 0 AND reason IS NULL AND due_at IS NOT NULL;
 

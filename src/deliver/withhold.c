@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * withhold.c
+ *		One look more, between the claim and the wire.
+ *
+ * Whether somebody wants messages is asked before the claim, in its
+ * transaction, and the commit of that may take a while: its disk, a standby.
+ * Who says no meanwhile gets nothing either.  So it is asked once more, when
+ * the claim is safe.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "deliver/send.h"
+#include "pg/frame.h"
+
+/*
+ * Mark those of these claimed messages whose recipient has opted out since he
+ * was asked about (withheld).  In no transaction; if the tables cannot be had
+ * now, nobody has written to them since.
+ */
+void
+wa_deliver_withhold(WaTransfer **transfers, int n)
+{
+	WaRoute    *routes;
+
+	if (n == 0 || !wa_frame_begin("looking for opt-outs"))
+		return;
+	routes = palloc0(sizeof(WaRoute) * n);
+	for (int i = 0; i < n; i++)
+	{
+		const WaItem *item = wa_deliver_schedule_find(transfers[i]->message_id);
+
+		if (item == NULL || item->despite_opt_out)
+			continue;
+		routes[i].number = item->number;
+		routes[i].template_key = item->template_key;
+	}
+	wa_route_load_own_facts(routes, n);
+	for (int i = 0; i < n; i++)
+		transfers[i]->withheld = routes[i].refusal != NULL;
+	wa_frame_commit(false);
+}
