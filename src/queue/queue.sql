@@ -153,7 +153,7 @@ COMMENT ON COLUMN wa.attempt.provider IS 'wa.provider.name';
 COMMENT ON COLUMN wa.attempt.started_at IS 'when it was claimed, before the request';
 COMMENT ON COLUMN wa.attempt.finished_at IS 'when its answer, or the lack of one, was recorded';
 COMMENT ON COLUMN wa.attempt.http_status IS 'of the answer; NULL: none came';
-COMMENT ON COLUMN wa.attempt.provider_code IS 'the provider''s own code, or ours where no request left (not_sent, tls)';
+COMMENT ON COLUMN wa.attempt.provider_code IS 'the provider''s own code, or ours where no request left (not_sent, tls, withheld)';
 
 CREATE TABLE wa.ready (
     message_id bigint NOT NULL,
