@@ -226,7 +226,7 @@ refused_by_policy(const WaOutcomeMessage *message, const WaOutcomeAttempt *attem
 	if (verdict->scope == WA_SCOPE_PROVIDER)
 		provider_down(next, WA_REASON_PROVIDER);
 	else if (verdict->wait_s >= 0 && message->waits < verdict->max_retries)
-		back_off(message, next, WA_REASON_RETRY, verdict->wait_s);
+		refused(message, attempt, next, WA_REASON_RETRY, verdict->wait_s);
 	else
 		refused(message, attempt, next, WA_REASON_POLICY, -1);
 }

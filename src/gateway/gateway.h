@@ -128,7 +128,7 @@ typedef struct WaVerdict
 	WaOutcome	outcome;
 	WaScope		scope;
 	WaFallback	fallback;
-	bool		opt_out;		/* the person asked to get nothing */
+	bool		opt_out;		/* the person wants no marketing of ours */
 	bool		not_reached;	/* RETRY: the provider's own server has not
 								 * seen the request */
 	int			max_retries;	/* same provider; -1: only the general limit */

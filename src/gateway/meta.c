@@ -530,7 +530,7 @@ meta_judge_failure(const char *code, const char *words, WaVerdict *verdict)
 	wa_gateway_clean(details, sizeof(details), words != NULL ? words : "", words != NULL ? strlen(words) : 0);
 	wa_gateway_text(value, code_text, sizeof(code_text));
 	if (wa_gateway_meta_read_code(value, &number))
-		row = wa_gateway_meta_code(number);
+		row = wa_gateway_meta_code_later(number);
 	json_object_put(value);
 	if (row != NULL)
 		sentence = judge_row(row, verdict);

@@ -72,7 +72,8 @@ static const WaMetaCode codes[] = {
 	CALLER_FAULT(100, WA_SAY_META_PARAMETER_UNKNOWN_MISSPELT_OR),
 	PROVIDER_STOP(104, 104, WA_SAY_META_REQUEST_CARRIED_NO_ACCESS),
 	PROVIDER_STOP(190, 190, WA_SAY_META_ACCESS_TOKEN_HAS_EXPIRED_OR),
-	PROVIDER_STOP(200, 299, WA_SAY_META_TOKEN_LACKS_API_PERMISSION),
+	PROVIDER_STOP(200, 200, WA_SAY_META_TOKEN_MISSING_OR_LACKS_PERMISSION),
+	PROVIDER_STOP(201, 299, WA_SAY_META_TOKEN_LACKS_API_PERMISSION),
 	PROVIDER_STOP(368, 368,
 				  WA_SAY_META_ACCOUNT_TEMPORARILY_BLOCKED),
 	PROVIDER_STOP(803, 803,
@@ -123,7 +124,8 @@ static const WaMetaCode codes[] = {
 	{131048, 131048, WA_OUTCOME_POLICY, WA_SCOPE_PROVIDER, WA_FALLBACK_CARE,
 		0, -1, -1, false, false,
 	WA_SAY_META_SENDING_NUMBER_RESTRICTED},
-	{131049, 131049, WA_OUTCOME_POLICY, WA_SCOPE_RECIPIENT, WA_FALLBACK_CARE,
+	/* repeated sooner, it is held against the whole account */
+	{131049, 131049, WA_OUTCOME_POLICY, WA_SCOPE_RECIPIENT, WA_FALLBACK_YES,
 		1, 86400, -1, false, false,
 	WA_SAY_META_DID_NOT_DELIVER_BECAUSE},
 	{131050, 131050, WA_OUTCOME_RECIPIENT, WA_SCOPE_RECIPIENT, WA_FALLBACK_NO,
@@ -135,21 +137,25 @@ static const WaMetaCode codes[] = {
 	OTHER_INTERFACE(131052, 131052,
 					WA_SAY_META_COULD_NOT_DOWNLOAD_MEDIA),
 	CALLER_FAULT(131053, WA_SAY_META_COULD_NOT_TAKE_OVER_MEDIA),
-	CALLER_FAULT(131055,
-				 WA_SAY_META_ENDPOINT_TAKES_MARKETING),
+	PROVIDER_STOP(131055, 131055,
+				  WA_SAY_META_ENDPOINT_TAKES_MARKETING),
 	{131056, 131056, WA_OUTCOME_THROTTLE, WA_SCOPE_RECIPIENT, WA_FALLBACK_NO,
 		-1, -1, 4, false, false,
 	WA_SAY_META_TOO_MANY_MESSAGES_NUMBER_ONE},
 	{131057, 131057, WA_OUTCOME_RETRY, WA_SCOPE_PROVIDER, WA_FALLBACK_YES,
 		-1, 90, -1, false, false,
 	WA_SAY_META_ACCOUNT_IN_MAINTENANCE_MODE},
-	CALLER_FAULT(131062,
-				 WA_SAY_META_BUSINESS_SCOPED_USER_ID_NOT),
+	{131062, 131062, WA_OUTCOME_RECIPIENT, WA_SCOPE_RECIPIENT, WA_FALLBACK_YES,
+		0, -1, -1, false, false,
+	WA_SAY_META_BUSINESS_SCOPED_USER_ID_NOT},
 	TEMPLATE_STOP(131063,
 				  WA_SAY_META_MARKETING_TEMPLATES_SWITCHED),
 	{131064, 131064, WA_OUTCOME_POLICY, WA_SCOPE_PROVIDER, WA_FALLBACK_CARE,
 		0, -1, -1, false, false,
 	WA_SAY_META_ACCOUNT_HAS_REACHED_MESSAGE},
+	{131070, 131070, WA_OUTCOME_POLICY, WA_SCOPE_MESSAGE, WA_FALLBACK_YES,
+		0, -1, -1, false, false,
+	WA_SAY_META_CHAT_OWNED_BY_ANOTHER},
 	TEMPLATE_STOP(132000,
 				  WA_SAY_META_NUMBER_PARAMETERS_DIFFERS),
 	TEMPLATE_STOP(132001,
@@ -182,7 +188,8 @@ static const WaMetaCode codes[] = {
 					WA_SAY_META_NUMBER_REGISTERED_OR),
 	PROVIDER_STOP(134011, 134011,
 				  WA_SAY_META_TERMS_WHATSAPP_PAYMENTS_NOT),
-	CALLER_FAULT(134100, WA_SAY_META_ENDPOINT_TAKES_MARKETING),
+	PROVIDER_STOP(134100, 134100,
+				  WA_SAY_META_ENDPOINT_TAKES_MARKETING),
 	{134101, 134101, WA_OUTCOME_RETRY, WA_SCOPE_MESSAGE, WA_FALLBACK_YES,
 		-1, 600, -1, false, false,
 	WA_SAY_META_TEMPLATE_STILL_BEING_PREPARED},
@@ -236,6 +243,16 @@ static const WaMetaCode codes[] = {
 					WA_SAY_META_REPORTS_PROBLEM_ACCOUNT),
 };
 
+/*
+ * Codes that mean something else in a status, when Meta has taken the message
+ * already: a generic failure is then no fault of the request.  In some reports
+ * that is how the drop of held messages is told ("portfolio pacing"), for
+ * which Meta's page names 132015.
+ */
+static const WaMetaCode later_codes[] = {
+	TEMPLATE_STOP(135000, WA_SAY_META_MESSAGES_OF_TEMPLATE_DROPPED),
+};
+
 #define CODE_COUNT	(sizeof(codes) / sizeof(codes[0]))
 
 /* The row for a code, or NULL if Meta's page does not have it. */
@@ -257,6 +274,20 @@ wa_gateway_meta_code(long code)
 			return &codes[middle];
 	}
 	return NULL;
+}
+
+/* The same, for a code in a status. */
+const WaMetaCode *
+wa_gateway_meta_code_later(long code)
+{
+	size_t		i;
+
+	for (i = 0; i < sizeof(later_codes) / sizeof(later_codes[0]); i++)
+	{
+		if (later_codes[i].first == code)
+			return &later_codes[i];
+	}
+	return wa_gateway_meta_code(code);
 }
 
 /* The row at this place, counted from 0; NULL at the end.  For the tests. */

@@ -66,6 +66,7 @@ extern const WaGatewayLimits wa_gateway_device_limits;
 
 /* meta_codes.c */
 extern const WaMetaCode *wa_gateway_meta_code(long code);
+extern const WaMetaCode *wa_gateway_meta_code_later(long code);
 extern const WaMetaCode *wa_gateway_meta_code_at(size_t index);
 
 /* meta_feedback.c */

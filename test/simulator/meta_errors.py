@@ -60,6 +60,7 @@ CODES = {
     131062: (400, "Business-scoped user id recipient not supported"),
     131063: (400, "Marketing templates disabled for Cloud API"),
     131064: (429, "Template classification limit hit"),
+    131070: (400, "Another responder owns the conversation"),
     132000: (400, "Number of parameters does not match the expected number "
                   "of params"),
     132001: (400, "Template name does not exist in the translation"),

@@ -122,6 +122,25 @@ test_fallback(void)
 	message.refusal = WA_REASON_TEMPLATE;
 	CHECK_INT(next_of(&message, &verdict, 400).reason, WA_REASON_REQUEST);
 
+	/* told to wait for long: another provider at once, else the wait */
+	verdict = verdict_of(WA_OUTCOME_POLICY);
+	verdict.scope = WA_SCOPE_RECIPIENT;
+	verdict.max_retries = 1;
+	verdict.wait_s = 86400;
+	message = fresh;
+	next = next_of(&message, &verdict, 429);
+	CHECK(next.goes_on && next.not_here);
+	CHECK_INT(next.reason, WA_REASON_RETRY);
+	CHECK_INT((int) next.wait_s, 86400);
+	message.fallback = false;
+	next = next_of(&message, &verdict, 429);
+	CHECK_INT(next.state, WA_STATE_QUEUED);
+	CHECK_INT(next.due_at, NOW + 86400 * S);
+	message.waits = 1;
+	CHECK_INT(next_of(&message, &verdict, 429).state, WA_STATE_FAILED);
+	verdict = verdict_of(WA_OUTCOME_CALLER);
+	message = fresh;
+
 	/*
 	 * not where this provider is wanted, it may have arrived, or the verdict
 	 * says no
