@@ -7,9 +7,17 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
+#include "utils/date.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
 #include "admin/findings.h"
 #include "office/setting.h"
 #include "pg/query.h"
+
+/* Days in which the end of a version of an API is told before it comes. */
+#define VERSION_ENDS_DAYS	90
 
 /* What would make one usable, if none is. */
 typedef struct Candidates
@@ -68,6 +76,42 @@ show_provider(WaFindings *findings, const char *item, const WaProvider *p, const
 				  detail);
 }
 
+/*
+ * The version of the API that is asked for.  Of a younger one than we know
+ * there is nothing to mend.
+ */
+static void
+find_version(WaFindings *findings, const char *item, const WaProvider *p)
+{
+	WaGatewayVersion version = {0};
+	DateADT		today = (DateADT) (GetCurrentTimestamp() / USECS_PER_DAY);
+	DateADT		last;
+	WaSaid		next;
+
+	if (p->gateway->version == NULL)
+		return;
+	p->gateway->version(p->settings, p->nsettings, &version);
+	if (version.ends == NULL)
+	{
+		wa_admin_find(findings, WA_FINE, item, NULL,
+					  wa_say(WA_SAY_API_VERSION_UNKNOWN, version.version, p->gateway->name));
+		return;
+	}
+	if (version.ends[0] == '\0')
+		return;
+	last = DatumGetDateADT(DirectFunctionCall1(date_in, CStringGetDatum(version.ends)));
+	if (last > today + VERSION_ENDS_DAYS)
+		return;
+	next = wa_said_statement("SELECT wa_configure('%s', '{\"%s\": \"%s\"}')",
+							 p->name, version.setting, version.proposed);
+	if (last > today)
+		wa_admin_find(findings, WA_WARNING_PROVIDER, item, next,
+					  wa_say(WA_SAY_API_VERSION_ENDS, version.version, p->gateway->name, version.ends));
+	else
+		wa_admin_find(findings, WA_WARNING_PROVIDER, item, next,
+					  wa_say(WA_SAY_API_VERSION_ENDED, version.version, p->gateway->name, version.ends));
+}
+
 static void
 find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 {
@@ -102,6 +146,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 		if (p->exposed)
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
 						  wa_say(WA_SAY_CREDENTIAL_EXPOSED, p->exposed));
+		find_version(findings, item, p);
 		if (!wa_route_is_usable(p) && candidates->draft == NULL)
 			candidates->draft = p->name;
 		if (wa_route_is_usable(p) && p->quota_left == 0)

@@ -169,6 +169,16 @@ typedef struct WaGatewaySetting
 	const char *default_value;	/* or NULL */
 } WaGatewaySetting;
 
+/* Which version of the provider's API is asked for, and how long it is served. */
+typedef struct WaGatewayVersion
+{
+	const char *setting;		/* the setting's name */
+	const char *version;		/* its value, or the default */
+	const char *proposed;		/* the default */
+	const char *ends;			/* a day, "2027-01-21"; "": not announced;
+								 * NULL: nothing is known of this version */
+} WaGatewayVersion;
+
 /* How fast, and how much, a new provider may send.  Times in microseconds. */
 typedef struct WaGatewayLimits
 {
@@ -242,6 +252,10 @@ typedef struct WaGateway
 	 * malloc()ed; NULL: no memory, or (named) a parameter without a name.
 	 */
 	char	   *(*write_params) (const WaPair *params, size_t nparams, bool named);
+
+	/* Which version of the API the settings ask for, where it has versions. */
+	void		(*version) (const WaPair *settings, size_t nsettings,
+							WaGatewayVersion *version);
 
 	/* Milliseconds that an answer may take, where that is unusually long. */
 	long		(*timeout_ms) (const WaPair *settings, size_t nsettings);

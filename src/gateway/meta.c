@@ -669,6 +669,7 @@ const WaGateway wa_gateway_meta = {
 	.build_test = meta_build_test,
 	.judge_test = meta_judge_test,
 	.write_params = meta_write_params,
+	.version = wa_gateway_meta_version,
 	.refuse_name = wa_gateway_meta_refuse_name,
 	.object = wa_gateway_meta_object,
 	.account_setting = META_ACCOUNT,

@@ -26,6 +26,11 @@ extern const char *wa_gateway_meta_refuse_name(const char *name);
 extern int	wa_gateway_meta_object(const char *body,
 								   const char *objections[WA_MAX_OBJECTIONS]);
 
+/* meta_versions.c */
+extern const char *wa_gateway_meta_version_ends(const char *version);
+extern void wa_gateway_meta_version(const WaPair *settings, size_t nsettings,
+									WaGatewayVersion *version);
+
 /* meta_submit.c */
 extern char *wa_gateway_meta_write_template(const WaTemplateDraft *draft, WaSaidText *err);
 extern bool wa_gateway_meta_build_template(const char *base_url, const WaPair *settings,

@@ -60,7 +60,7 @@ DEFAULTS = {
     "meta": {
         "tokens": ["EAADEMOMETATOKEN"],
         "expired_tokens": [],
-        "versions": ["v21.0", "v22.0", "v23.0", "v24.0", "v25.0", "v26.0"],
+        "versions": ["v21.0", "v22.0", "v23.0", "v24.0", "v25.0", "v26.0", "v27.0"],
         "phone_number_id": "106540352242922",
         "waba_id": "102290129340398",
         "display_phone_number": "+62 21 5550000",

@@ -31,6 +31,13 @@ sub checked
 	return sql("SELECT string_agg(concat_ws(': ', state, what_to_do), E'\\n') FROM wa_check() WHERE item = '$item'");
 }
 
+# What is said of Meta with a version of its API, which a person has set.
+sub checked_as_user
+{
+	sql(qq{UPDATE wa.provider SET settings = settings || '{"api_version": "$_[0]"}' WHERE name = 'meta'});
+	return checked('provider meta');
+}
+
 sub next_step { return sql("SELECT concat_ws(' <- ', value, detail) FROM wa_status() WHERE item = 'next'"); }
 
 load_odoo($node, 'odoo');
@@ -115,7 +122,7 @@ sql("SELECT wa_set('time_zone', NULL)");
 
 mkdir "$secrets/odoo" or die $!;
 my $base_url = 'http://127.0.0.1:' . $sim->port;
-my $answer = all_of(qq{SELECT wa_configure('meta', '{"token_file": "meta_token", "phone_number_id": "106540352242922", "base_url": "$base_url", "api_version": "v23.0"}')});
+my $answer = all_of(qq{SELECT wa_configure('meta', '{"token_file": "meta_token", "phone_number_id": "106540352242922", "base_url": "$base_url", "api_version": "v26.0"}')});
 like($answer, qr/WARNING: +credential file ".*meta_token" could not be opened: No such file/, 'a file that is missing');
 unlike($answer, qr/still needs|"missing"/, 'is one thing, and not a missing setting too');
 like(sql("SELECT detail ->> 'reason' FROM wa_test_connection('meta')"), qr/credential file ".*meta_token" could not be opened/, 'the connection test gives its reason in its answer');
@@ -134,6 +141,28 @@ foreach my $mode (0644, 0640, 0602)
 	like(checked('provider meta'), qr/^warning: its credential file "meta_token" may be read or written by others .*chmod/m, "mode $name: so does wa_check()");
 }
 chmod 0600, "$secrets/odoo/meta_token";
+
+# The version of Meta's API: 90 days before its end, and after it
+
+my %ends = ('v17.0' => '2026-01-26', 'v20.0' => '2026-09-24', 'v21.0' => '2027-01-21', 'v22.0' => '2027-05-20',
+	'v25.0' => '2028-07-29');
+foreach my $version (sort keys %ends)
+{
+	my $left = sql("SELECT date '$ends{$version}' - (now() AT TIME ZONE 'UTC')::date");
+	my $told = checked_as_user($version);
+	my $want = $left > 90 ? qr/^ok$/
+	  : $left > 0 ? qr/^warning: version \Q$version\E of Meta's API is served until $ends{$version}: /m
+	  : qr/^warning: version \Q$version\E of Meta's API has not been served since $ends{$version}, or longer, /m;
+
+	like($told, $want, "$version, which ends in $left days");
+	like(next_step(), $left > 90 ? qr/^nothing$/ : qr/^SELECT wa_configure\('meta', '\{"api_version": "v26\.0"\}'\) <- provider meta: version /,
+		"$version: what is next");
+}
+like(checked_as_user('v99.0'), qr/^ok: how long version v99\.0 of Meta's API is served is not known here/m, 'one that is not known');
+is(next_step(), 'nothing', 'is no trouble');
+sql("SELECT wa_configure('meta', '{\"api_version\": null}'); SELECT FROM wa_test_connection('meta')");
+is(checked('provider meta'), 'ok', 'and the default is fine');
+
 $sim->fault({ provider => 'meta', kind => 'status', status => 500, match => { endpoint => 'test' }, times => 1 });
 like(sql("SELECT state || ': ' || (detail ->> 'reason') FROM wa_test_connection('meta')"), qr/^error: .*500/, 'what the provider answered is in the answer too');
 sql("SELECT wa_configure('meta', '{\"active\": false}')");

@@ -17,6 +17,7 @@
 
 #include "check.h"
 #include "said.h"
+#include "gateway/meta.h"
 #include "gateway/provider.h"
 
 #define LENGTH(array)	(sizeof(array) / sizeof((array)[0]))
@@ -2305,6 +2306,38 @@ test_clean(void)
 	CHECK(!wa_gateway_same_word("[", "{"));
 }
 
+/* Each version that a setting may have, and the day of its end. */
+static void
+test_versions(void)
+{
+	static const struct
+	{
+		const char *version;
+		const char *ends;
+	}			rows[] = {
+		{"v21.0", "2027-01-21"}, {"v22.0", "2027-05-20"}, {"v23.0", "2027-10-08"}, {"v24.0", "2028-02-18"},
+		{"v25.0", "2028-07-29"}, {"v26.0", ""}, {"v27.0", ""}, {"v20.0", "2026-09-24"}, {"v19.0", "2026-05-21"},
+		{"v18.0", "2026-01-26"}, {"v17.0", "2026-01-26"}, {"v3.3", "2026-01-26"}, {"v1.0", "2026-01-26"},
+		{"v28.0", NULL}, {"v999.999", NULL}, {"v25.1", NULL}, {"v0.1", "2026-01-26"}, {"v-3.0", NULL}, {"25.0", NULL},
+		{"v 25.0", NULL}, {"v25", NULL}, {"v25.0 ", NULL}, {"v25.0x", NULL}, {"", NULL}, {NULL, NULL},
+		{"v99999999999999999999999.0", NULL}
+	};
+	WaPair		set[] = {{"api_version", "v21.0"}};
+	WaGatewayVersion version;
+	size_t		i;
+
+	for (i = 0; i < LENGTH(rows); i++)
+		CHECK_STR(wa_gateway_meta_version_ends(rows[i].version), rows[i].ends);
+	wa_gateway_find("meta")->version(set, 1, &version);
+	CHECK_STR(version.setting, "api_version");
+	CHECK_STR(version.version, "v21.0");
+	CHECK_STR(version.proposed, "v26.0");
+	CHECK_STR(version.ends, "2027-01-21");
+	wa_gateway_find("meta")->version(NULL, 0, &version);
+	CHECK_STR(version.version, "v26.0");
+	CHECK(version.ends != NULL);
+}
+
 int
 main(void)
 {
@@ -2336,5 +2369,6 @@ main(void)
 	CHECK_RUN(test_host_lists);
 	CHECK_RUN(test_redact);
 	CHECK_RUN(test_clean);
+	CHECK_RUN(test_versions);
 	return check_finish("gateway");
 }

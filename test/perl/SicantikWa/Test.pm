@@ -88,7 +88,7 @@ sub provider_settings
 		meta => sub {
 			return (
 				base_url => $url,
-				api_version => 'v23.0',
+				api_version => 'v26.0',
 				phone_number_id => $settings->{meta}{phone_number_id},
 				waba_id => $settings->{meta}{waba_id},
 				access_token => $settings->{meta}{tokens}[0]);
