@@ -31,7 +31,7 @@
 	X(row, time, at, "least(f.said_at, f.received_at)") \
 	X(row, text, code, "f.code") \
 	X(row, text, words, "f.words") \
-	X(row, json, pricing, "f.pricing::text") \
+	X(row, json, pricing, "f.pricing") \
 	X(row, text, callback, "f.callback") \
 	X(row, text, provider_message_id, "coalesce(f.provider_message_id, p.provider_message_id)") \
 	X(row, int8, message_id, "coalesce(a.message_id, 0)") \

@@ -52,7 +52,7 @@ read_messages(const WaTold *told, int n, int *nmessages)
 	for (int i = 0; i < n; i++)
 		ids[i] = told[i].message_id;
 	wa_arg_int8_array(&args, ids, n);
-	return wa_rows_read(wa_query_snapshot(&look, &args), &addressed_row, nmessages);
+	return wa_rows_read(wa_query(&look, &args), &addressed_row, nmessages);
 }
 
 static int
