@@ -20,7 +20,7 @@ set -eu
 if ! command -v apt-get >/dev/null; then
 	echo "No apt-get here: make sure yourself that there are gcc, clang (with its sanitizers)," >&2
 	echo "PostgreSQL 15 to 18 with its headers, libcurl and json-c with theirs," >&2
-	echo "perl with IPC::Run, python3 and openssl." >&2
+	echo "perl with IPC::Run, python3 with psycopg2, and openssl." >&2
 	exit 0
 fi
 
@@ -34,7 +34,7 @@ packages=(
 if [ -n "$headers" ]; then
 	packages+=(libpq-dev)
 else
-	packages+=(clang libclang-rt-dev perl libipc-run-perl openssl ca-certificates procps)
+	packages+=(clang libclang-rt-dev perl libipc-run-perl openssl ca-certificates procps python3-psycopg2)
 fi
 
 installed()
