@@ -133,13 +133,15 @@ read_linked(WaStrings *strings, json_object * data, WaUpdate *update)
 	update->text = read_text(strings, wa_gateway_member(data, "message_body"));
 
 	/*
-	 * A name that is a number stands for it where no other id does.  Beside
-	 * one of a hidden number it is what the person calls himself.
+	 * A name that is a number stands for it where no other id does; it is no
+	 * proof that an id which says nothing is the same person's for good.
+	 * Beside a hidden number it is what the person calls himself.
 	 */
 	if ((kind == WA_SENDER_NONE || (kind == WA_SENDER_OPAQUE && strchr(chat, '@') == NULL)) &&
 		name != NULL && wa_gateway_read_number(name, number))
 	{
 		update->number = wa_gateway_keep(strings, number, strlen(number));
+		update->user_id = NULL;
 		update->name = NULL;
 	}
 	if (kind == WA_SENDER_GROUP)

@@ -261,6 +261,31 @@ try_value(const char *value)
 	free(clean);
 }
 
+/* Marks around a message change nothing of what it says, nor does its case. */
+static void
+try_keyword(const char *text)
+{
+	static const char *const words = "STOP,Budi Santoso, caf\xc3\xa9,\xef\xbc\x8b" "1";
+	bool		is = wa_text_is_keyword(text, words);
+	char	   *around = malloc(strlen(text) + 16);
+	size_t		n;
+
+	PROMISE(around != NULL);
+	n = (size_t) sprintf(around, "\xe2\x80\x8b*%s!\n\xc2\xa0", text);
+	PROMISE(wa_text_is_keyword(around, words) == is);
+	for (size_t i = 0; i < n; i++)
+	{
+		if (around[i] >= 'a' && around[i] <= 'z')
+			around[i] = (char) (around[i] - 'a' + 'A');
+	}
+	PROMISE(wa_text_is_keyword(around, words) == is);
+	free(around);
+
+	/* any list of words, the message itself among them */
+	(void) wa_text_is_keyword("stop", text);
+	(void) wa_text_is_keyword(text, text);
+}
+
 /* libFuzzer's entry.  Takes any bytes; what follows a NUL does not count. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -284,6 +309,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_first_wins(input);
 	try_template(input);
 	try_value(input);
+	try_keyword(input);
 
 	current = "";
 	free(input);
@@ -303,7 +329,7 @@ static const char *const seeds[] = {
 	"Yth. {{partner_name}}, izin {{permit_type}} nomor {{permit_number}}",
 	"{{a}}{{ b }}{{a}}", "{{a} {{", "{{{a}}}", "{{1}}, {{2}}",
 	"  Budi\t\r\nSantoso  ", "\"quoted\" \\ / \x01", "\xf0\x9f\x93\x84 Caf\xc3\xa9",
-	""
+	"STOP", "\"Stop.\" ", "jangan stop", "\xf0\x9f\x9b\x91 \xef\xbc\xb3TOP", ""
 };
 
 static const char *const pieces[] = {

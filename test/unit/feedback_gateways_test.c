@@ -285,7 +285,7 @@ test_watzap(void)
 		{"{\"data\":{\"chat_id\":\"6281234567890@c.us\",\"message_body\":\"Stop\",\"timestamp\":\"1795799990123\"},\"type\":\"incoming_chat\"}",
 		"inbound event=text at=1795799990 number=6281234567890 text=Stop keyword=Stop"},
 		{"{\"type\":\"incoming_chat\",\"data\":{\"chat_id\":\"c-17\",\"name\":\"6281234567890\",\"message_body\":\"Stop\"}}",
-		"inbound event=text number=6281234567890 user=c-17 text=Stop keyword=Stop"},
+		"inbound event=text number=6281234567890 text=Stop keyword=Stop"},
 		{"{\"type\":\"incoming_chat\",\"data\":{\"chat_id\":\"\",\"name\":\"+62 812-3456-7890\",\"message_body\":\"Stop\"}}",
 		"inbound event=text number=6281234567890 text=Stop keyword=Stop"},
 		{"{\"type\":\"incoming_chat\",\"data\":{\"chat_id\":\"c-17\",\"name\":\"Budi 081234567890\",\"message_body\":\"Stop\"}}",
