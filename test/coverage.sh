@@ -55,6 +55,7 @@ program http_test test/unit/http_test.c "${http[@]}"
 program http_reuse_test test/unit/http_reuse_test.c "${http[@]}"
 program fuzz_text -DSTANDALONE test/fuzz/fuzz_text.c "${text[@]}"
 program fuzz_gateway -DSTANDALONE test/fuzz/fuzz_gateway.c "${gateway[@]}"
+program fuzz_feedback test/fuzz/fuzz_feedback.c "${gateway[@]}"
 cp test/unit/tls_relay.py "$B/pure/"
 gcc -shared -fPIC -o "$B/pure/slow_dns.so" test/unit/slow_dns.c -ldl
 cp test/unit/numbers.tsv "$B/"
@@ -71,6 +72,7 @@ run http_test
 run http_reuse_test
 run fuzz_text 20000
 run fuzz_gateway 10000
+run fuzz_feedback 10000
 
 if [ "$tap" != none ]; then
 	echo '== src/queue: TAP tests'

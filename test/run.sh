@@ -244,10 +244,10 @@ test_fuzz()
 
 	heading 'fuzz drivers'
 	mkdir -p "$to"
-	for name in text gateway; do
+	for name in text gateway feedback; do
 		sources=(src/text/*.c)
 		iterations=100000
-		if [ $name = gateway ]; then
+		if [ $name != text ]; then
 			sources+=(src/gateway/*.c)
 			iterations=50000
 		fi
