@@ -396,27 +396,17 @@ static void
 tell_consent(WaSearch *search)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT opted_in_at, opted_out_at, last_inbound_at, coalesce(source, '-')"
-					 " FROM wa.contact WHERE number = $1");
+		WA_STATEMENT("SELECT last_inbound_at FROM wa.contact WHERE number = $1 AND last_inbound_at IS NOT NULL");
 	WaArgs		args = {0};
 	WaRows		rows;
-	char	   *source;
 
 	if (search->number == NULL)
 		return;
+	wa_admin_consent_tell(&search->story, search->number, false);
 	wa_arg_text(&args, search->number);
 	rows = wa_query(&read, &args);
-	if (rows.n == 0)
-		return;
-	source = wa_row_text(rows, 0, 4);
-	if (!wa_row_isnull(rows, 0, 1))
-		wa_story_tell(&search->story, wa_row_timestamptz(rows, 0, 1), wa_say(WA_SAY_CONSENT_IN, search->number,
-																			 source));
-	if (!wa_row_isnull(rows, 0, 2))
-		wa_story_tell(&search->story, wa_row_timestamptz(rows, 0, 2), wa_say(WA_SAY_CONSENT_OUT, search->number,
-																			 source));
-	if (!wa_row_isnull(rows, 0, 3))
-		wa_story_tell(&search->story, wa_row_timestamptz(rows, 0, 3), wa_say(WA_SAY_INBOUND, search->number));
+	if (rows.n > 0)
+		wa_story_tell(&search->story, wa_row_timestamptz(rows, 0, 1), wa_say(WA_SAY_INBOUND, search->number));
 }
 
 /* So many contacts of one search are asked about. */

@@ -51,6 +51,9 @@ typedef struct WaUnsaid
 extern List *wa_admin_unsaid_changes(WaSearch *search);
 extern void wa_admin_unsaid_records(WaSearch *search);
 
+/* consented.c */
+extern void wa_admin_consent_tell(WaStory *story, const char *number, bool last);
+
 /* named.c */
 extern bool wa_admin_named_tell(WaSearch *search);
 

@@ -9,6 +9,7 @@
 
 #include "fmgr.h"
 
+#include "admin/history.h"
 #include "gateway/gateway.h"
 #include "office/setting.h"
 #include "pg/call.h"
@@ -301,6 +302,8 @@ wa_sql_why(PG_FUNCTION_ARGS)
 	if (m.route)
 		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_words(&story, m.route)));
 	tell_attempts(&story, id);
+	if (m.number && wa_queue_reason_read(m.reason) == WA_REASON_OPTED_OUT)
+		wa_admin_consent_tell(&story, m.number, true);
 	if (m.sent_at)
 		wa_story_tell(&story, m.sent_at,
 					  m.provider_message_id == NULL ?

@@ -157,6 +157,20 @@ sql("SELECT wa_opt_in('$number')");
 $id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
 ok(ends($id, 'sent'), 'who comes back gets messages again');
 
+# It is told
+
+sub told { return join "\n", split /\n/, sql("SELECT what FROM $_[0]"); }
+sql("INSERT INTO wa.consent (number, scope, change, said_at, source, words) VALUES ('$number', 'all', 'opt_out', '2026-01-02', 'keyword', 'STOP'), ('$number', 'marketing', 'opt_out', '2026-01-03', 'preference', 'stop')");
+like(told("wa_history('$number')"), qr/\Anumber $number opted in \(-\)
+number $number opted out \(he wrote it: "STOP"\): it gets nothing
+number $number wants no messages of marketing \(said to the provider: "stop"\)
+number $number opted out \(written down by \S+\): it gets nothing
+number $number opted in \(written down by \S+\)$/m, 'wa_history() tells each word');
+my $skipped = sql("SELECT max(id) FROM wa.message WHERE number = '$number' AND state = 'skipped'");
+my $why = told("wa_why($skipped)");
+like($why, qr/^number $number opted out \(written down by \S+\): it gets nothing$/m, 'wa_why() tells the last "no"');
+unlike($why, qr/STOP|opted in/, 'and that alone');
+
 $session->close;
 $other->close;
 $node->stop;
