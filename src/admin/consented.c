@@ -32,7 +32,7 @@ WA_DEFINE_ROW(Word, word_row, WORD_COLUMNS);
 
 /* Where a word is known from, for people. */
 static const char *
-source_of(const WaStory *story, const Word *word)
+source_of(const WaStory *story, const Word * word)
 {
 	const char *source = word->source ? word->source : "-";
 	const char *words = word->words ? psprintf(": \"%s\"", word->words) : "";
@@ -51,7 +51,7 @@ source_of(const WaStory *story, const Word *word)
 }
 
 static WaSaid
-sentence(const char *number, const Word *word, const char *source)
+sentence(const char *number, const Word * word, const char *source)
 {
 	if (word->marketing)
 		return word->out ? wa_say(WA_SAY_CONSENT_MARKETING_OUT, number, source) :

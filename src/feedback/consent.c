@@ -53,11 +53,11 @@ static const WaRowType change_row = WA_ROW_TYPE(WaConsentChange, change_columns)
  * that somebody holds are left.  Returns how many words were carried over, at
  * most SETTLE_BATCH.
  *
- * Who writes a new number waits for a session that has just done the same, and
- * has not committed.
+ * new: those too that are not in wa.contact.  Who writes one waits for a
+ * session that has just done the same, and has not committed.
  */
 static int
-settle(const char *const *numbers, int n)
+settle(const char *const *numbers, int n, bool new)
 {
 	static WaStatement any =
 		WA_STATEMENT("SELECT FROM wa.consent WHERE pending LIMIT 1");
@@ -85,7 +85,7 @@ settle(const char *const *numbers, int n)
 					 " i AS (INSERT INTO wa.contact (number, opted_in_at, opted_out_at, source, marketing_in_at, marketing_out_at)"
 					 " SELECT number, in_at, out_at, source, marketing_in_at,"
 					 " CASE WHEN marketing_out_at < marketing_in_at THEN NULL ELSE marketing_out_at END FROM k"
-					 " WHERE NOT EXISTS (SELECT FROM wa.contact AS c WHERE c.number = k.number) ORDER BY number"
+					 " WHERE $3 AND NOT EXISTS (SELECT FROM wa.contact AS c WHERE c.number = k.number) ORDER BY number"
 					 " ON CONFLICT (number) DO NOTHING RETURNING number)"
 					 " UPDATE wa.consent SET pending = false WHERE id IN (SELECT p.id FROM p"
 					 " WHERE p.number IN (SELECT number FROM u UNION ALL SELECT number FROM i))");
@@ -95,6 +95,7 @@ settle(const char *const *numbers, int n)
 		return 0;
 	wa_arg_text_array(&args, numbers, n);
 	wa_arg_int4(&args, SETTLE_BATCH);
+	wa_arg_bool(&args, new);
 	return (int) wa_query(&carry, &args).n;
 }
 
@@ -114,17 +115,17 @@ settle_some(void *argument)
 
 	(void) set_config_option("lock_timeout", LOCK_TIMEOUT_MS, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	settling->settled = settle(settling->numbers, settling->n);
+	settling->settled = settle(settling->numbers, settling->n, true);
 	AtEOXact_GUC(false, level);
 	return true;
 }
 
 /*
- * Carry over what is pending, all of it where there are no numbers.  False if
- * nothing could be had, since somebody writes the same number for the first
- * time; then it stays pending.
+ * Carry over what is pending, all of it where there are no numbers: first of
+ * those that are known, which waits for nobody.  While somebody writes a new
+ * number, that of the other new ones stays pending as well.
  */
-static bool
+static void
 try_to_settle(const char *const *numbers, int n)
 {
 	static TimestampTz not_before = 0;
@@ -132,8 +133,10 @@ try_to_settle(const char *const *numbers, int n)
 	Settling	settling = {numbers, n, 0};
 	ErrorData  *error;
 
-	if (now < not_before && not_before - now <= LOCKED_US)
-		return false;
+	while (settle(numbers, n, false) == SETTLE_BATCH)
+		;
+	if (numbers == NULL && now < not_before && not_before - now <= LOCKED_US)
+		return;
 	do
 	{
 		error = wa_pg_subtransaction(settle_some, &settling);
@@ -142,7 +145,6 @@ try_to_settle(const char *const *numbers, int n)
 	} while (error == NULL && settling.settled == SETTLE_BATCH);
 	if (error)
 		not_before = now + LOCKED_US;
-	return error == NULL;
 }
 
 /*
@@ -182,7 +184,7 @@ wa_feedback_consent_note(const WaConsentChange *changes, int n)
 	for (uint64 i = 0; i < rows.n; i++)
 		numbers[i] = wa_row_text(rows, i, 1);
 	if (rows.n > 0)
-		(void) try_to_settle(numbers, (int) rows.n);
+		try_to_settle(numbers, (int) rows.n);
 	wa_rows_free(rows);
 }
 
@@ -204,7 +206,7 @@ wa_feedback_consent_bind(void)
 					 " AND NOT " WRITTEN("h", "c", "i.number"));
 
 	if (wa_query(&bind, NULL).n > 0)
-		(void) try_to_settle(NULL, 0);
+		try_to_settle(NULL, 0);
 }
 
 /*
@@ -261,5 +263,6 @@ wa_feedback_consent_settle(void)
 
 	if (wa_query(&left, NULL).n == 0)
 		return true;
-	return try_to_settle(NULL, 0) && wa_query(&left, NULL).n == 0;
+	try_to_settle(NULL, 0);
+	return wa_query(&left, NULL).n == 0;
 }
