@@ -145,9 +145,15 @@ gather(const WaTold *told, const Way *ways, int n, Way way, WaArgs *args)
 
 #define TOLD "unnest($1, $2, $3, $4, $5, $6, $7, $8) AS t(id, attempt, at, progress, pricing, code, words, provider_message_id)"
 
+/* A failure that was told stands, whatever of the message was told besides. */
+#define STILL_FAILED \
+	"(m.failed_at IS NOT NULL AND m.state = " WA_SQL_STATE(FAILED) " AND v.delivered_at IS NULL AND v.read_at IS NULL)"
+
 /*
  * The state is the highest that was ever told, each time the earliest, the
- * price the same one of several, so that their order does not matter.
+ * price the same one of several, so that their order does not matter.  Nor does
+ * it with a failure: delivered and read disprove one, "sent" says what was known
+ * before.
  */
 static void
 write_progress(WaArgs *args)
@@ -156,14 +162,15 @@ write_progress(WaArgs *args)
 		WA_STATEMENT("UPDATE wa.message AS m SET"
 					 " state = CASE WHEN m.state = " WA_SQL_STATE(READ) " OR v.read_at IS NOT NULL THEN " WA_SQL_STATE(READ)
 					 " WHEN m.state = " WA_SQL_STATE(DELIVERED) " OR v.delivered_at IS NOT NULL THEN " WA_SQL_STATE(DELIVERED)
-					 " ELSE " WA_SQL_STATE(SENT) " END,"
-					 " reason = CASE WHEN m.state IN " WA_SQL_STATES(WA_SENT) " THEN m.reason END,"
-					 " detail = CASE WHEN m.state IN " WA_SQL_STATES(WA_SENT) " THEN m.detail END,"
-					 " detail_said = CASE WHEN m.state IN " WA_SQL_STATES(WA_SENT) " THEN m.detail_said END,"
+					 " WHEN " STILL_FAILED " THEN m.state ELSE " WA_SQL_STATE(SENT) " END,"
+					 " reason = CASE WHEN m.state IN " WA_SQL_STATES(WA_SENT) " OR " STILL_FAILED " THEN m.reason END,"
+					 " detail = CASE WHEN m.state IN " WA_SQL_STATES(WA_SENT) " OR " STILL_FAILED " THEN m.detail END,"
+					 " detail_said = CASE WHEN m.state IN " WA_SQL_STATES(WA_SENT) " OR " STILL_FAILED " THEN m.detail_said END,"
 					 " provider_message_id = coalesce(m.provider_message_id, v.provider_message_id),"
 					 " sent_at = coalesce(m.sent_at, v.first_at),"
-					 " delivered_at = least(m.delivered_at, greatest(v.delivered_at, m.sent_at)),"
-					 " read_at = least(m.read_at, greatest(v.read_at, m.sent_at)), failed_at = NULL,"
+					 " delivered_at = least(m.delivered_at, CASE WHEN v.delivered_at IS NOT NULL THEN greatest(v.delivered_at, m.sent_at) END),"
+					 " read_at = least(m.read_at, CASE WHEN v.read_at IS NOT NULL THEN greatest(v.read_at, m.sent_at) END),"
+					 " failed_at = CASE WHEN " STILL_FAILED " THEN m.failed_at END,"
 					 " pricing = greatest(m.pricing, v.pricing), finished_at = coalesce(m.finished_at, clock_timestamp())"
 					 " FROM (SELECT id, min(at) AS first_at, min(at) FILTER (WHERE progress = " WA_SQL_STATE(DELIVERED) ") AS delivered_at,"
 					 " min(at) FILTER (WHERE progress = " WA_SQL_STATE(READ) ") AS read_at,"
@@ -291,8 +298,9 @@ void
 wa_queue_failed_done(const int64 *requests, int n)
 {
 	static WaStatement remove =
-		WA_STATEMENT("WITH r AS (DELETE FROM wa.request WHERE id = ANY ($1) RETURNING message_id, requested_at)"
-					 " UPDATE wa.message AS m SET failed_at = r.requested_at FROM r WHERE m.id = r.message_id");
+		WA_STATEMENT("WITH r AS (DELETE FROM wa.request WHERE id = ANY ($1) RETURNING message_id, requested_at, detail)"
+					 " UPDATE wa.message AS m SET failed_at = greatest(coalesce((r.detail ->> 'at')::timestamptz, r.requested_at), m.sent_at)"
+					 " FROM r WHERE m.id = r.message_id");
 	WaArgs		args = {0};
 
 	wa_arg_int8_array(&args, requests, n);
