@@ -135,7 +135,14 @@ test_table(void)
 			if (!gateway->settings[j].secret)
 				continue;
 			nsecrets++;
-			/* a row whose kind was changed must not find another's secret */
+
+			/*
+			 * A row whose kind was changed must not find another's secret,
+			 * and send it somewhere; what webhooks bring is only compared.
+			 */
+			if (gateway->feedback_secret != NULL &&
+				strcmp(gateway->settings[j].name, gateway->feedback_secret) == 0)
+				continue;
 			for (other = 0; other < i; other++)
 				for (k = 0; k < wa_gateway_at(other)->nsettings; k++)
 					ROW(gateway->settings[j].name,
