@@ -17,7 +17,7 @@ GRANT SELECT ON
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.access, wa.identity,
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
-    wa.template, wa.template_mapping, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
+    wa.template, wa.template_mapping, wa.template_sync, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
     wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.announced, wa.request,
     wa.provider, wa.contact, wa.consent, wa.identity_of, wa.feedback, wa.status_pair, wa.inbound
     TO pg_database_owner;

@@ -40,6 +40,28 @@ AS 'MODULE_PATHNAME', 'wa_sql_map_template';
 COMMENT ON FUNCTION pg_catalog.wa_map_template(text, text, jsonb) IS
 'say how a provider knows a template: name (or id), language, mode (template or text), format (positional or named), parameters (this provider''s own order), status (draft, configured, approved, error). JSON null removes a value. Returns the mapping. Raises an error for an unknown template, provider or setting. Needs level admin';
 
+CREATE FUNCTION pg_catalog.wa_sync_templates(provider text DEFAULT NULL,
+    OUT provider_name text, OUT template_key text, OUT name text, OUT language text, OUT status text, OUT provider_status text, OUT detail text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_sync_templates';
+COMMENT ON FUNCTION pg_catalog.wa_sync_templates(text) IS
+'reads the list of templates of a provider (Meta: needs its setting waba_id) and brings the mappings to what it says: status, names of parameters and format, category, quality. provider NULL: of each one that has such a list. The worker does it by itself once a day, and when a webhook has told of a change. Returns a row for each mapping and for each other template of the list (template_key and status NULL); a list that cannot be read is a row with status error, and a warning. A mapping that is in error because of a message that was refused is approved again where the list fits. Waits at most a minute for each provider. Raises an error if there is no such provider or it has no list. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_template_export(key text, provider text DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'wa_sql_template_export';
+COMMENT ON FUNCTION pg_catalog.wa_template_export(text, text) IS
+'a template as Meta takes it, with an example for each parameter, to be pasted or given to its interface: with name, language, format and order of parameters of its mapping, or without a mapping by name. Raises an error if there is no such template or provider, or none can be made of it, a warning for what would not be approved. Needs level view';
+
+CREATE FUNCTION pg_catalog.wa_submit_template(key text, provider text DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_submit_template';
+COMMENT ON FUNCTION pg_catalog.wa_submit_template(text, text) IS
+'makes a template of ours (as wa_template_export() shows it) at the provider, by default the only one that has templates of its own, and notes it in its mapping: status draft until it is approved, then it is used by itself. Returns the mapping. Raises an error if the provider refuses it, with its reason, or in a copy of the database. Needs level admin';
+
 CREATE FUNCTION pg_catalog.wa_set_scenario(key text, settings jsonb)
 RETURNS jsonb
 LANGUAGE c VOLATILE

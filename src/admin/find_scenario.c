@@ -13,32 +13,6 @@
 #include "compose/daily.h"
 
 /*
- * Mappings that their provider has refused: each notice of that template goes
- * by the next provider, which may be the one that risks a ban.
- */
-static void
-find_refused(WaFindings *findings, const WaMapping *mappings, int nmappings)
-{
-	int			before = findings->n;
-
-	for (int m = 0; m < nmappings; m++)
-	{
-		const WaMapping *mapping = &mappings[m];
-		const WaProvider *p = wa_route_find_provider(&findings->providers, mapping->provider);
-		WaSaid		mend = wa_said_statement("SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
-											 mapping->template_key, mapping->provider);
-
-		if (p && p->active && mapping->status == WA_MAPPING_ERROR)
-			wa_admin_find(findings, WA_ERROR_MAPPING, "mappings", mend,
-						  wa_say(WA_SAY_TEMPLATE_REFUSED_BY, mapping->provider, mapping->template_key,
-								 mapping->last_error ? mapping->last_error :
-								 wa_say(WA_SAY_NOT_KNOWN_WHY)));
-	}
-	if (findings->n == before)
-		wa_admin_find(findings, WA_FINE, "mappings", NULL, NULL);
-}
-
-/*
  * Does a usable provider take this template, if only as text?  If none does,
  * but one that is paused would: *paused; that has refused it: *refused.
  */
@@ -144,5 +118,4 @@ wa_admin_find_scenarios(WaFindings *findings)
 					  wa_say(WA_SAY_NO_SCENARIOS));
 	for (int i = 0; i < n; i++)
 		find_scenario(findings, &scenarios[i], mappings, nmappings);
-	find_refused(findings, mappings, nmappings);
 }

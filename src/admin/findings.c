@@ -133,6 +133,7 @@ wa_admin_findings_look(WaFindings *findings, const WaStory *story)
 	wa_admin_find_office(findings);
 	wa_admin_find_groups(findings);
 	wa_admin_find_scenarios(findings);
+	wa_admin_find_templates(findings);
 	wa_admin_find_watched(findings);
 	wa_admin_find_recorded(findings);
 	wa_admin_find_rights(findings);

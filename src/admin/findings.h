@@ -58,6 +58,7 @@ typedef enum WaRank
 	WA_WARNING_FAILED,
 	WA_WARNING_GAP,				/* changes were not recorded */
 	WA_WARNING_PROVIDER,
+	WA_WARNING_TEMPLATE,		/* the provider sees one otherwise than we */
 	WA_WARNING_LINK,
 	WA_WARNING_WORKER,
 	WA_WARNING_SERVER,
@@ -123,6 +124,7 @@ extern char *wa_admin_armed(void);
 extern void wa_admin_find_server(WaFindings *findings); /* find_server.c */
 extern void wa_admin_find_providers(WaFindings *findings);	/* find_provider.c */
 extern void wa_admin_find_scenarios(WaFindings *findings);	/* find_scenario.c */
+extern void wa_admin_find_templates(WaFindings *findings);	/* find_template.c */
 extern void wa_admin_find_watched(WaFindings *findings);	/* find_watched.c */
 extern void wa_admin_find_recorded(WaFindings *findings);	/* find_recorded.c */
 extern void wa_admin_find_rights(WaFindings *findings); /* find_rights.c */

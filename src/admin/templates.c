@@ -21,6 +21,7 @@
 #include "gateway/gateway.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "route/catalogue.h"
 #include "route/providers.h"
 #include "text/text.h"
 
@@ -412,6 +413,10 @@ check_takes_names(const WaGateway *gateway)
 	refuse(psprintf("format \"named\" is for providers of kind %s only", kinds.data), NULL);
 }
 
+/* Kept while the mapping names the same template. */
+#define SAME(column) \
+	"CASE WHEN NOT ($4 AND $5 IS DISTINCT FROM m.name OR $6 AND $7 IS DISTINCT FROM m.language) THEN m." column " END"
+
 /*
  * wa_map_template(): see admin.sql.
  */
@@ -432,8 +437,11 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 					 " language = CASE WHEN $6 THEN $7 ELSE m.language END, format = coalesce($8, m.format),"
 					 " parameters = CASE WHEN $9 THEN $10 ELSE m.parameters END,"
 					 " status = coalesce($11, CASE m.status WHEN 'error' THEN 'configured' ELSE m.status END),"
-					 " last_error = NULL, last_error_said = NULL, last_error_at = NULL"
-					 " RETURNING to_jsonb(m) - 'last_error_said', m.mode, m.name");
+					 " last_error = NULL, last_error_said = NULL, last_error_at = NULL,"
+					 " provider_status = " SAME("provider_status") ", provider_category = " SAME("provider_category") ","
+					 " quality = " SAME("quality") ", synced_at = " SAME("synced_at") ","
+					 " provider_note = " SAME("provider_note") ", provider_note_said = " SAME("provider_note_said")
+					 " RETURNING to_jsonb(m) - 'last_error_said' - 'provider_note_said', m.mode, m.name");
 	char	   *key = wa_call_arg_text(fcinfo, 0);
 	char	   *provider = wa_call_arg_text(fcinfo, 1);
 	Jsonb	   *settings = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
@@ -490,6 +498,8 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 	wa_arg_text(&args, gateway->has_templates ? "template" : "text");
 	rows = wa_query(&store, &args);
 	result = wa_call_datum(&call, wa_row_datum(rows, 0, 1), false, -1);
+	if (gateway->build_templates)
+		wa_route_templates_wanted(provider, WA_TEMPLATES_FIRST_S);
 	warn_of_mapping(rows, key, provider, gateway);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);

@@ -91,20 +91,97 @@ void
 wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
 							   const WaHttpAnswer *answer, WaHealth *health)
 {
-	WaReply		reply = {0};
+	WaReply		reply;
 
 	if (answer->result != WA_HTTP_ANSWERED)
 	{
 		no_health(health, wa_say(WA_SAY_TEST_NO_ANSWER, WA_SAID_IN(&answer->error)));
 		return;
 	}
-	reply.http_status = answer->http_status;
-	reply.retry_after_s = answer->retry_after_s;
-	reply.usage_header = answer->usage_header;
-	reply.body = answer->body ? answer->body : "";
-	reply.body_len = answer->body_len;
-	reply.truncated = answer->truncated;
+	wa_deliver_transfer_reply(answer, &reply);
 	gateway->judge_test(settings, nsettings, &reply, health);
+}
+
+/*
+ * Make one request of a provider's and wait for its answer, at most so long.
+ * The request is consumed.  False, with a sentence, if none came; else release
+ * *answer with wa_http_answer_free().
+ */
+static bool
+exchange(const WaProvider *provider, WaRequest *request, long timeout_ms, WaHttpAnswer *answer,
+		 WaSaidText *why)
+{
+	WaHttp	   *http;
+	bool		answered = false;
+
+	if (!wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts, why))
+	{
+		wa_gateway_request_free(request);
+		return false;
+	}
+	http = open_engine();
+	PG_TRY();
+	{
+		if (!wa_http_submit(http, 1, request, timeout_ms,
+							strncmp(provider->base_url, "http://", 7) == 0, why))
+			wa_gateway_request_free(request);
+		else
+		{
+			wait_for_answer(http, answer);
+			answered = answer->result == WA_HTTP_ANSWERED;
+			if (!answered)
+				wa_say_into(why, WA_SAY_TEST_NO_ANSWER, WA_SAID_IN(&answer->error));
+		}
+	}
+	PG_FINALLY();
+	{
+		wa_http_close(http);
+	}
+	PG_END_TRY();
+	return answered;
+}
+
+/*
+ * As a gateway reads it; what it points to is the answer's.
+ */
+void
+wa_deliver_transfer_reply(const WaHttpAnswer *answer, WaReply *reply)
+{
+	memset(reply, 0, sizeof(*reply));
+	reply->http_status = answer->http_status;
+	reply->retry_after_s = answer->retry_after_s;
+	reply->usage_header = answer->usage_header;
+	reply->body = answer->body ? answer->body : "";
+	reply->body_len = answer->body_len;
+	reply->truncated = answer->truncated;
+}
+
+/*
+ * See WaDeliver.
+ */
+bool
+wa_deliver_transfer_ask(const WaProvider *provider, WaRequest *request, long timeout_ms,
+						WaReadReply read, void *argument, WaSaidText *why)
+{
+	WaHttpAnswer answer = {0};
+	WaReply		reply;
+
+	if (!exchange(provider, request, timeout_ms, &answer, why))
+	{
+		wa_http_answer_free(&answer);
+		return false;
+	}
+	wa_deliver_transfer_reply(&answer, &reply);
+	PG_TRY();
+	{
+		read(&reply, argument);
+	}
+	PG_FINALLY();
+	{
+		wa_http_answer_free(&answer);
+	}
+	PG_END_TRY();
+	return true;
 }
 
 /*
@@ -116,7 +193,6 @@ wa_deliver_transfer_test(const WaProvider *provider, WaHealth *health)
 {
 	WaRequest	request = {0};
 	WaHttpAnswer answer = {0};
-	WaHttp	   *http;
 	WaSaidText	why = {""};
 
 	if (!wa_deliver_transfer_build_test(provider, &request, &why))
@@ -124,26 +200,10 @@ wa_deliver_transfer_test(const WaProvider *provider, WaHealth *health)
 		no_health(health, WA_SAID_IN(&why));
 		return;
 	}
-	http = open_engine();
-	PG_TRY();
-	{
-		if (!wa_http_submit(http, 1, &request, wa_guc_request_timeout,
-							strncmp(provider->base_url, "http://", 7) == 0, &why))
-		{
-			no_health(health, WA_SAID_IN(&why));
-			wa_gateway_request_free(&request);
-		}
-		else
-		{
-			wait_for_answer(http, &answer);
-			wa_deliver_transfer_judge_test(provider->gateway, provider->settings, provider->nsettings,
-										   &answer, health);
-		}
-	}
-	PG_FINALLY();
-	{
-		wa_http_answer_free(&answer);
-		wa_http_close(http);
-	}
-	PG_END_TRY();
+	if (exchange(provider, &request, wa_guc_request_timeout, &answer, &why))
+		wa_deliver_transfer_judge_test(provider->gateway, provider->settings, provider->nsettings,
+									   &answer, health);
+	else
+		no_health(health, WA_SAID_IN(&why));
+	wa_http_answer_free(&answer);
 }

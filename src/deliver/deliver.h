@@ -27,6 +27,9 @@
 #include "datatype/timestamp.h"
 #include "route/providers.h"
 
+/* Reads an answer; it is gone afterwards. */
+typedef void (*WaReadReply) (const WaReply *reply, void *argument);
+
 typedef struct WaDeliver
 {
 	/* once per worker, in no transaction */
@@ -55,6 +58,13 @@ typedef struct WaDeliver
 	 * wa_gateway_health_free()
 	 */
 	void		(*test) (const WaProvider *provider, WaHealth *health);
+
+	/*
+	 * one other request of a provider's, which is consumed; waits for the
+	 * answer, interruptible.  False, with a sentence: none came
+	 */
+	bool		(*ask) (const WaProvider *provider, WaRequest *request, long timeout_ms,
+						WaReadReply read, void *argument, WaSaidText *why);
 
 	const char *(*library) (void);
 } WaDeliver;

@@ -25,6 +25,7 @@
 #include "deliver/circuit.h"
 #include "deliver/deliver.h"
 #include "deliver/send.h"
+#include "deliver/template_list.h"
 #include "feedback/consent.h"
 #include "deliver/told.h"
 #include "identity/identity.h"
@@ -112,6 +113,7 @@ load_config(void)
 	}
 	config = fresh;
 	wa_deliver_schedule_reconsider();
+	wa_deliver_templates_look();
 	reload_wanted = false;
 }
 
@@ -504,6 +506,8 @@ run(bool may_send, TimestampTz *next_due)
 
 		if (wa_deliver_circuit_run(&config.providers, next_due))
 			reload_wanted = more = true;
+		if (wa_deliver_templates_run(&config.providers, next_due))
+			reload_wanted = more = true;
 		if (room > 0 && wa_deliver_transfer_ready())
 			wa_deliver_choose(&config, &identity, room, any_due, &conclusions,
 							  claimed, &nclaimed, &again);
@@ -519,6 +523,7 @@ run(bool may_send, TimestampTz *next_due)
 	wa_deliver_withhold(claimed, nclaimed);
 	put_on_wire();
 	wa_deliver_circuit_probe();
+	wa_deliver_templates_ask();
 	wa_deliver_aside_end();
 	round_open = false;
 	/* numbers were busy until just now */
@@ -539,7 +544,8 @@ run(bool may_send, TimestampTz *next_due)
 static int
 count_unrecorded(void)
 {
-	int			n = (wa_deliver_transfer_any_finished() ? 1 : 0) + wa_deliver_circuit_probing();
+	int			n = (wa_deliver_transfer_any_finished() ? 1 : 0) + wa_deliver_circuit_probing() +
+		wa_deliver_templates_reading();
 
 	for (WaTransfer *transfer = unrecorded; transfer; transfer = transfer->next)
 		n++;
@@ -588,7 +594,7 @@ close_sender(void)
 
 static const WaDeliver deliver = {
 	open_sender, run, wa_deliver_transfer_fd, wa_deliver_transfer_drive, wa_deliver_transfer_in_flight,
-	count_unrecorded, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_library
+	count_unrecorded, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_ask, wa_deliver_transfer_library
 };
 
 extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(const char *build);

@@ -12,6 +12,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "deliver/deliver.h"
 #include "deliver/pacing.h"
 #include "gateway/gateway.h"
 #include "queue/state.h"
@@ -85,6 +86,9 @@ extern bool wa_deliver_transfer_build_test(const WaProvider *provider, WaRequest
 										   WaSaidText *why);
 extern void wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings, size_t nsettings,
 										   const struct WaHttpAnswer *answer, WaHealth *health);
+extern void wa_deliver_transfer_reply(const struct WaHttpAnswer *answer, WaReply *reply);
+extern bool wa_deliver_transfer_ask(const WaProvider *provider, WaRequest *request, long timeout_ms,
+									WaReadReply read, void *argument, WaSaidText *why);
 extern void wa_deliver_transfer_test(const WaProvider *provider, WaHealth *health);
 
 #endif							/* SICANTIK_WA_TRANSFER_H */

@@ -24,6 +24,9 @@ typedef enum WaTemplateStanding
 	WA_TEMPLATE_USABLE,
 	WA_TEMPLATE_WARNED,			/* usable, and may soon be no more */
 	WA_TEMPLATE_UNUSABLE,
+	WA_TEMPLATE_PENDING,		/* not yet usable: it is being looked at */
+	WA_TEMPLATE_ARCHIVED,		/* not usable, and deleted later unless
+								 * somebody takes it back */
 	WA_TEMPLATE_GONE			/* deleted, or about to be */
 } WaTemplateStanding;
 

@@ -194,8 +194,8 @@ wa_call_rows_begin(FunctionCallInfo fcinfo)
 /*
  * Add a row; as many strings as the function has columns, NULL for SQL NULL.
  */
-static void
-put_row(FunctionCallInfo fcinfo, const char *const *strings)
+void
+wa_call_row(FunctionCallInfo fcinfo, const char *const *strings)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			natts = rsinfo->setDesc->natts;
@@ -221,7 +221,7 @@ wa_call_say(FunctionCallInfo fcinfo, const char *item, const char *action, const
 	row[0] = item;
 	row[1] = action;
 	row[2] = detail;
-	put_row(fcinfo, row);
+	wa_call_row(fcinfo, row);
 }
 
 /*

@@ -44,6 +44,7 @@ extern char *wa_call_arg_text(FunctionCallInfo fcinfo, int n);
 
 /* Functions that return rows of text (any number of columns). */
 extern void wa_call_rows_begin(FunctionCallInfo fcinfo);
+extern void wa_call_row(FunctionCallInfo fcinfo, const char *const *strings);
 extern void wa_call_say(FunctionCallInfo fcinfo, const char *item,
 						const char *action, const char *detail);
 

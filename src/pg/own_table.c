@@ -79,6 +79,7 @@ static const struct
 	{"status_pair", RowExclusiveLock},
 	{"template", AccessShareLock},
 	{"template_mapping", RowExclusiveLock},
+	{"template_sync", RowExclusiveLock},
 	{"unassigned", RowExclusiveLock},
 	{"unreached", RowExclusiveLock},
 	{"unwritten", RowExclusiveLock},

@@ -30,7 +30,8 @@ static WaSaid
 unusable(const WaMapping *mapping)
 {
 	if (mapping->status != WA_MAPPING_ERROR)
-		return wa_say(WA_SAY_MAPPING_NOT_CONFIGURED);
+		return mapping->provider_status == NULL ? wa_say(WA_SAY_MAPPING_NOT_CONFIGURED) :
+			wa_say(WA_SAY_MAPPING_WAITS_FOR_APPROVAL, mapping->provider_status);
 	return mapping->last_error == NULL ? wa_say(WA_SAY_MAPPING_IN_ERROR) :
 		wa_say(WA_SAY_MAPPING_REFUSED, mapping->last_error);
 }

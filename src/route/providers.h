@@ -88,6 +88,10 @@ typedef struct WaMapping
 	int			nparameters;
 	WaMappingState status;
 	WaSaid		last_error;		/* why the provider refused it, or NULL */
+	char	   *provider_status;	/* its own words, or NULL */
+	char	   *provider_category;
+	char	   *quality;
+	WaSaid		note;			/* what it announces, or NULL */
 } WaMapping;
 
 /* One row of wa.template with its mappings. */
@@ -95,6 +99,7 @@ typedef struct WaTemplate
 {
 	char	   *key;
 	char	   *body;
+	char	   *category;
 	char	   *language;
 	bool		active;
 	char	  **parameters;
@@ -122,6 +127,7 @@ wa_route_is_usable(const WaProvider *provider)
 
 /* template.c: likewise */
 extern const char *const wa_route_mapping_states[WA_MAPPING_STATES];
+extern WaMappingState wa_route_mapping_state(const char *name);
 
 static inline bool
 wa_route_mapping_is_usable(const WaMapping *mapping)

@@ -34,7 +34,7 @@ WaTemplate *
 wa_route_load_template(const char *key)
 {
 	static WaStatement load =
-		WA_STATEMENT("SELECT key, body, language, active, parameters"
+		WA_STATEMENT("SELECT key, body, language, active, parameters, category"
 					 " FROM wa.template WHERE key = $1");
 	WaArgs		args = {0};
 	WaRows		rows;
@@ -50,6 +50,7 @@ wa_route_load_template(const char *key)
 	template->language = wa_row_text(rows, 0, 3);
 	template->active = wa_row_bool(rows, 0, 4);
 	template->parameters = load_names(rows, 0, 5, &template->nparameters);
+	template->category = wa_row_text(rows, 0, 6);
 	wa_rows_free(rows);
 	return template;
 }
@@ -62,8 +63,9 @@ const char *const wa_route_mapping_states[WA_MAPPING_STATES] = {
 	[WA_MAPPING_ERROR] = "error",
 };
 
-static WaMappingState
-mapping_state(const char *name)
+/* The state of this name. */
+WaMappingState
+wa_route_mapping_state(const char *name)
 {
 	for (int i = 0; i < WA_MAPPING_STATES; i++)
 		if (strcmp(wa_route_mapping_states[i], name) == 0)
@@ -79,7 +81,8 @@ wa_route_load_mappings(int *n)
 {
 	static WaStatement load =
 		WA_STATEMENT("SELECT template_key, provider, mode = 'text', name, language,"
-					 " format = 'named', parameters, status, last_error, last_error_said"
+					 " format = 'named', parameters, status, last_error, last_error_said,"
+					 " provider_status, provider_category, quality, provider_note, provider_note_said"
 					 " FROM wa.template_mapping"
 					 " ORDER BY template_key COLLATE \"C\", provider COLLATE \"C\"");
 	WaRows		rows = wa_query(&load, NULL);
@@ -97,8 +100,12 @@ wa_route_load_mappings(int *n)
 		mapping->language = wa_row_text(rows, i, 5);
 		mapping->named = wa_row_bool(rows, i, 6);
 		mapping->parameters = load_names(rows, i, 7, &mapping->nparameters);
-		mapping->status = mapping_state(wa_row_text(rows, i, 8));
+		mapping->status = wa_route_mapping_state(wa_row_text(rows, i, 8));
 		mapping->last_error = wa_row_said(rows, i, 9);
+		mapping->provider_status = wa_row_text(rows, i, 11);
+		mapping->provider_category = wa_row_text(rows, i, 12);
+		mapping->quality = wa_row_text(rows, i, 13);
+		mapping->note = wa_row_said(rows, i, 14);
 	}
 	wa_rows_free(rows);
 	return mappings;

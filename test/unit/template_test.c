@@ -136,7 +136,7 @@ test_list(void)
 			  "permit_ready/en_US rejected 3 MARKETING>- UNKNOWN TAG_CONTENT_MISMATCH unknown0:\n"
 			  "bernama/id APPROVED 1 UTILITY>MARKETING - - named2:partner_name,permit_type lacks HEADER\n"
 			  "dok/id PAUSED 3 UTILITY>- - - positional0: lacks HEADER\n"
-			  "tombol/id ARCHIVED 3 ->- - - positional1:1 lacks BUTTONS\n");
+			  "tombol/id ARCHIVED 5 ->- - - positional1:1 lacks BUTTONS\n");
 }
 
 static void
@@ -197,10 +197,10 @@ test_states(void)
 		WaTemplateStanding standing;
 	}			words[] = {
 		{"APPROVED", WA_TEMPLATE_USABLE}, {"REINSTATED", WA_TEMPLATE_USABLE},
-		{"PENDING", WA_TEMPLATE_UNUSABLE}, {"REJECTED", WA_TEMPLATE_UNUSABLE},
+		{"PENDING", WA_TEMPLATE_PENDING}, {"REJECTED", WA_TEMPLATE_UNUSABLE},
 		{"PAUSED", WA_TEMPLATE_UNUSABLE}, {"DISABLED", WA_TEMPLATE_UNUSABLE},
-		{"IN_APPEAL", WA_TEMPLATE_UNUSABLE}, {"LOCKED", WA_TEMPLATE_UNUSABLE},
-		{"LIMIT_EXCEEDED", WA_TEMPLATE_UNUSABLE}, {"ARCHIVED", WA_TEMPLATE_UNUSABLE},
+		{"IN_APPEAL", WA_TEMPLATE_PENDING}, {"LOCKED", WA_TEMPLATE_UNUSABLE},
+		{"LIMIT_EXCEEDED", WA_TEMPLATE_UNUSABLE}, {"ARCHIVED", WA_TEMPLATE_ARCHIVED},
 		{"PENDING_DELETION", WA_TEMPLATE_GONE}, {"DELETED", WA_TEMPLATE_GONE},
 		{"FLAGGED", WA_TEMPLATE_WARNED}, {"UNARCHIVED", WA_TEMPLATE_UNCLEAR},
 		{"UNPAUSED", WA_TEMPLATE_UNCLEAR}, {"", WA_TEMPLATE_UNCLEAR},
@@ -362,7 +362,7 @@ test_made(void)
 	CHECK(made.ok);
 	CHECK_STR(made.status, "PENDING");
 	CHECK_STR(made.category, "UTILITY");
-	CHECK_INT(made.standing, WA_TEMPLATE_UNUSABLE);
+	CHECK_INT(made.standing, WA_TEMPLATE_PENDING);
 
 	read_made(400, "{\"error\":{\"message\":\"Invalid parameter\",\"code\":100,\"error_subcode\":2388299,\"is_transient\":false,"
 			  "\"error_user_title\":\"Leading params\",\"error_user_msg\":\"Variables can't be at the start or end of the template.\"}}", &made);
