@@ -269,7 +269,7 @@ note(const Submission *s, const WaTemplateMade *made)
 					 " VALUES ($1, $2, 'template', $3, $4, CASE WHEN $5 THEN 'named' ELSE 'positional' END, $6, $7, $8, $9)"
 					 " ON CONFLICT (template_key, provider) DO UPDATE SET mode = 'template', name = $3, language = $4,"
 					 " format = excluded.format, status = $7, provider_status = $8, provider_category = $9, quality = NULL,"
-					 " synced_at = NULL, last_error = NULL, last_error_said = NULL, last_error_at = NULL,"
+					 " synced_at = NULL, told_at = NULL, last_error = NULL, last_error_said = NULL, last_error_at = NULL,"
 					 " provider_note = NULL, provider_note_said = NULL"
 					 " RETURNING to_jsonb(m) - 'last_error_said' - 'provider_note_said'");
 	const WaTemplateDraft *d = &s->draft;

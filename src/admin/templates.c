@@ -439,7 +439,7 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 					 " status = coalesce($11, CASE m.status WHEN 'error' THEN 'configured' ELSE m.status END),"
 					 " last_error = NULL, last_error_said = NULL, last_error_at = NULL,"
 					 " provider_status = " SAME("provider_status") ", provider_category = " SAME("provider_category") ","
-					 " quality = " SAME("quality") ", synced_at = " SAME("synced_at") ","
+					 " quality = " SAME("quality") ", synced_at = " SAME("synced_at") ", told_at = " SAME("told_at") ","
 					 " provider_note = " SAME("provider_note") ", provider_note_said = " SAME("provider_note_said")
 					 " RETURNING to_jsonb(m) - 'last_error_said' - 'provider_note_said', m.mode, m.name");
 	char	   *key = wa_call_arg_text(fcinfo, 0);

@@ -69,7 +69,7 @@ COMMENT ON VIEW wa.template_view IS 'templates, for every level';
 
 CREATE VIEW wa.template_mapping_view WITH (security_barrier = true) AS
 SELECT t.template_key, t.provider, t.mode, t.name, t.language, t.format, t.parameters, t.status, t.last_error, t.last_error_at,
-       t.provider_status, t.provider_category, t.quality, t.synced_at, t.provider_note
+       t.provider_status, t.provider_category, t.quality, t.synced_at, t.told_at, t.provider_note
   FROM wa.template_mapping AS t WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.template_mapping_view IS 'how providers know the templates, for every level';
 

@@ -104,15 +104,14 @@ wa_deliver_transfer_judge_test(const WaGateway *gateway, const WaPair *settings,
 
 /*
  * Make one request of a provider's and wait for its answer, at most so long.
- * The request is consumed.  False, with a sentence, if none came; else release
- * *answer with wa_http_answer_free().
+ * The request is consumed.  False, with a sentence, if none came; *answer, which
+ * is empty at first, is to be released with wa_http_answer_free().
  */
 static bool
 exchange(const WaProvider *provider, WaRequest *request, long timeout_ms, WaHttpAnswer *answer,
 		 WaSaidText *why)
 {
 	WaHttp	   *http;
-	bool		answered = false;
 
 	if (!wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts, why))
 	{
@@ -128,8 +127,7 @@ exchange(const WaProvider *provider, WaRequest *request, long timeout_ms, WaHttp
 		else
 		{
 			wait_for_answer(http, answer);
-			answered = answer->result == WA_HTTP_ANSWERED;
-			if (!answered)
+			if (answer->result != WA_HTTP_ANSWERED)
 				wa_say_into(why, WA_SAY_TEST_NO_ANSWER, WA_SAID_IN(&answer->error));
 		}
 	}
@@ -138,7 +136,7 @@ exchange(const WaProvider *provider, WaRequest *request, long timeout_ms, WaHttp
 		wa_http_close(http);
 	}
 	PG_END_TRY();
-	return answered;
+	return answer->result == WA_HTTP_ANSWERED;
 }
 
 /*

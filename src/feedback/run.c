@@ -29,7 +29,8 @@
 static void (*const appliers[WA_UPDATE_KIND_COUNT]) (const int64 *ids, int n) =
 {
 	[WA_UPDATE_STATUS] = wa_feedback_apply_status,
-		[WA_UPDATE_INBOUND] = wa_feedback_apply_inbound
+		[WA_UPDATE_INBOUND] = wa_feedback_apply_inbound,
+		[WA_UPDATE_TEMPLATE] = wa_feedback_apply_template
 };
 
 /* Rows of one kind. */

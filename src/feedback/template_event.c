@@ -8,11 +8,14 @@
  * after it the list is read once more, since that knows parameters and
  * category too.  A mapping that somebody has locked is left to that.
  *
+ * Webhooks come in any order, and again for a week: what had happened before
+ * the list was read, or before what was told last, is no news.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "feedback/template_event.h"
+#include "feedback/feedback.h"
 #include "pg/query.h"
 #include "route/catalogue.h"
 
@@ -25,6 +28,7 @@ typedef struct Told
 	const char *provider;
 	const WaGateway *gateway;
 	const WaTemplateNews *news;
+	TimestampTz said_at;
 } Told;
 
 static const WaGateway *
@@ -95,7 +99,8 @@ put(const Told *told, const WaMapping *m)
 					 " last_error_at = CASE WHEN $4 IS NULL THEN NULL WHEN $4 IS NOT DISTINCT FROM last_error THEN last_error_at"
 					 " ELSE clock_timestamp() END,"
 					 " provider_status = coalesce($6, provider_status), provider_category = coalesce($7, provider_category),"
-					 " quality = coalesce($8, quality), provider_note = $9, provider_note_said = $10, synced_at = NULL"
+					 " quality = coalesce($8, quality), provider_note = $9, provider_note_said = $10, synced_at = NULL,"
+					 " told_at = greatest(told_at, $11)"
 					 " WHERE provider = $1 AND template_key = $2");
 	const WaTemplateNews *news = told->news;
 	WaMappingState status = news->status[0] ? state_after(told, m) : m->status;
@@ -113,6 +118,7 @@ put(const Told *told, const WaMapping *m)
 	wa_arg_text(&args, news->category[0] ? news->category : NULL);
 	wa_arg_text(&args, news->quality[0] ? news->quality : NULL);
 	wa_arg_said(&args, note_after(told, m));
+	wa_arg_timestamptz(&args, told->said_at);
 	wa_query(&store, &args);
 	if (status == m->status)
 		return;
@@ -129,14 +135,12 @@ put(const Told *told, const WaMapping *m)
 /*
  * Apply one event about a template to the mappings of a provider that name it:
  * event and detail (a JSON object) as WaUpdate has them, language with "-" or
- * "_", NULL: in every language.  Returns how many mappings it is about; 0: the
- * template is none of ours, or the event says nothing that we know.  SPI
- * connected and the database's owner acting; rows that somebody has locked are
- * left to the list, which is read soon.
+ * "_", NULL: in every language.  Rows that somebody has locked are left to the
+ * list, which is read soon.
  */
-int
-wa_feedback_template_event(const char *provider, const char *event, const char *name,
-						   const char *language, const char *detail)
+static void
+apply(const char *provider, const char *event, const char *name, const char *language,
+	  const char *detail, TimestampTz said_at)
 {
 	static WaStatement load =
 		WA_STATEMENT("SELECT m.template_key, m.status, m.last_error, m.last_error_said, m.provider_status,"
@@ -144,23 +148,23 @@ wa_feedback_template_event(const char *provider, const char *event, const char *
 					 " FROM wa.template_mapping AS m JOIN wa.template AS t ON t.key = m.template_key"
 					 " WHERE m.provider = $1 AND m.mode = 'template' AND m.name = $2"
 					 " AND coalesce(m.language, t.language) = coalesce(replace($3, '-', '_'), m.language, t.language)"
+					 " AND $4 >= coalesce(greatest(date_trunc('second', m.synced_at), m.told_at), $4)"
 					 " ORDER BY m.template_key COLLATE \"C\" FOR NO KEY UPDATE OF m SKIP LOCKED");
 	const WaGateway *gateway = gateway_of(provider);
 	WaTemplateNews news;
-	Told		told = {provider, gateway, &news};
+	Told		told = {provider, gateway, &news, said_at};
 	WaArgs		args = {0};
 	WaRows		rows;
-	int			n;
 
 	if (gateway == NULL || gateway->read_template_news == NULL || event == NULL || name == NULL ||
 		!gateway->read_template_news(event, detail, &news))
-		return 0;
+		return;
 	wa_arg_text(&args, provider);
 	wa_arg_text(&args, name);
 	wa_arg_text(&args, language);
+	wa_arg_timestamptz(&args, said_at);
 	rows = wa_query(&load, &args);
-	n = (int) rows.n;
-	for (int i = 0; i < n; i++)
+	for (uint64 i = 0; i < rows.n; i++)
 	{
 		WaMapping	m = {0};
 
@@ -173,5 +177,26 @@ wa_feedback_template_event(const char *provider, const char *event, const char *
 	}
 	wa_rows_free(rows);
 	wa_route_templates_wanted(provider, READ_ANEW_S);
-	return n;
+}
+
+/*
+ * See feedback.h.
+ */
+void
+wa_feedback_apply_template(const int64 *ids, int n)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT provider, event, template_name, language, detail::text,"
+					 " least(coalesce(said_at, received_at), received_at) AS at FROM wa.feedback"
+					 " WHERE id = ANY ($1) ORDER BY at, id");
+	WaArgs		args = {0};
+	WaRows		rows;
+
+	wa_arg_int8_array(&args, ids, n);
+	rows = wa_query(&load, &args);
+	for (uint64 i = 0; i < rows.n; i++)
+		apply(wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3), wa_row_text(rows, i, 4),
+			  wa_row_text(rows, i, 5), wa_row_timestamptz(rows, i, 6));
+	wa_rows_free(rows);
+	wa_feedback_done(ids, n);
 }

@@ -36,6 +36,7 @@ CREATE TABLE wa.template_mapping (
     provider_category text,
     quality       text,
     synced_at     timestamptz,
+    told_at       timestamptz,
     provider_note text,
     provider_note_said jsonb,
     CONSTRAINT template_mapping_pkey PRIMARY KEY (template_key, provider),
@@ -59,6 +60,7 @@ COMMENT ON COLUMN wa.template_mapping.provider_status IS 'the provider''s word f
 COMMENT ON COLUMN wa.template_mapping.provider_category IS 'the category that the provider puts it in, as it said last';
 COMMENT ON COLUMN wa.template_mapping.quality IS 'how the provider rates it: GREEN, YELLOW, RED or UNKNOWN';
 COMMENT ON COLUMN wa.template_mapping.synced_at IS 'when the provider''s list of templates was compared with it last; NULL: not yet, or it has told of a change since';
+COMMENT ON COLUMN wa.template_mapping.told_at IS 'when what a webhook has told of it last had happened';
 COMMENT ON COLUMN wa.template_mapping.provider_note IS 'what the provider announces about it, or what is unclear; it can be used all the same';
 COMMENT ON COLUMN wa.template_mapping.provider_note_said IS 'as detail_said of wa.message, of provider_note';
 

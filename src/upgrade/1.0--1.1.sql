@@ -72,7 +72,7 @@ ALTER TABLE wa.attempt ADD COLUMN response_said jsonb;
 ALTER TABLE wa.provider ADD COLUMN last_error_said jsonb;
 ALTER TABLE wa.template_mapping ADD COLUMN last_error_said jsonb;
 ALTER TABLE wa.template_mapping ADD COLUMN provider_status text, ADD COLUMN provider_category text, ADD COLUMN quality text,
-    ADD COLUMN synced_at timestamptz, ADD COLUMN provider_note text, ADD COLUMN provider_note_said jsonb;
+    ADD COLUMN synced_at timestamptz, ADD COLUMN told_at timestamptz, ADD COLUMN provider_note text, ADD COLUMN provider_note_said jsonb;
 ALTER TABLE wa.event_outcome ADD COLUMN detail_said jsonb;
 ALTER TABLE wa.dead_letter ADD COLUMN error_said jsonb;
 ALTER TABLE wa.daily_run ADD COLUMN error_said jsonb;

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use Digest::SHA qw(hmac_sha256_hex);
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -145,6 +146,67 @@ like($err, qr/WARNING:.*takes template "iklan" as MARKETING, not as UTILITY/, 'i
 like($err, qr/would not approve.*begins with a variable.*did not take template "awal": .*100\/2388299/s, 'what breaks a rule');
 is(sql("SELECT count(*) FROM wa.template_mapping WHERE template_key = 'awal'"), '0', 'is not noted');
 like(decode_json(sql("SELECT wa_template_export('sapaan')"))->{components}[0]{example}{body_text_named_params}[0]{example}, qr/^\w/, 'the JSON to paste has examples');
+
+# Told by webhooks: it holds at once, and the list is read again
+
+sql("SELECT wa_configure('meta', '{\"app_secret\": \"rahasia\"}')");
+is(sql("SELECT state FROM wa_test_connection('meta')"), 'configured', 'Meta is ready again');
+my $clock = time;
+
+# A webhook about a template: the event, seconds from now, what else it says.
+sub told
+{
+	my ($field, $later, %value) = @_;
+	my $body = encode_json({ object => 'whatsapp_business_account', entry => [ { id => '102290129340398', time => $clock + $later,
+		changes => [ { field => $field, value => { message_template_id => 5, message_template_name => 'permit_ready', message_template_language => 'id', %value } } ] } ] });
+	my $hex = unpack('H*', $body);
+	return sql("SELECT wa_webhook('meta', '\\x$hex', 'sha256=" . hmac_sha256_hex($body, 'rahasia') . "') ->> 'accepted'");
+}
+sub becomes { return ok(wait_sql($node, 'odoo', "SELECT $_[0] FROM wa.template_mapping WHERE template_key = 'permit_ready'"), $_[1]); }
+sub applied { return wait_sql($node, 'odoo', 'SELECT count(*) = 0 FROM wa.feedback'); }
+
+# the list cannot be read meanwhile: events alone
+$sim->config({ meta => { tokens => ['another'] } });
+sql("UPDATE wa.template_mapping SET status = 'approved', synced_at = NULL, told_at = NULL WHERE template_key = 'permit_ready'; UPDATE wa.template_sync SET due_at = now() + interval '1 day'");
+is(told('message_template_status_update', -90, event => 'PAUSED', reason => 'NONE', other_info => { title => 'FIRST_PAUSE' }), '1', 'a webhook about a template');
+becomes("status || provider_status = 'errorPAUSED' AND last_error = 'Meta has the template in state PAUSED.'", 'a paused template is not used');
+ok(wait_sql($node, 'odoo', "SELECT due_at < now() + interval '5 minutes' OR failures > 0 FROM wa.template_sync"), 'the list is wanted');
+told('message_template_status_update', -95, event => 'APPROVED');
+ok(applied(), 'what had happened before');
+is(mapping('permit_ready', 'status'), 'error', 'is no news');
+told('message_template_status_update', -80, event => 'PAUSED', other_info => { title => 'UNPAUSE' });
+becomes("status = 'approved' AND last_error IS NULL", 'the end of a pause');
+foreach my $word (qw(REJECTED DISABLED IN_APPEAL LOCKED LIMIT_EXCEEDED ARCHIVED PENDING PENDING_DELETION DELETED))
+{
+	told('message_template_status_update', -70, event => $word);
+	told('message_template_status_update', -70, event => 'REINSTATED') if $word eq 'LOCKED';
+	applied();
+	is(mapping('permit_ready', "status || ' ' || provider_status"), $word eq 'LOCKED' ? 'approved REINSTATED' : "error $word", $word);
+}
+like(check(), qr/^error template "permit_ready" is not used with meta.*deleted/m, 'wa_check() says so');
+told('message_template_status_update', -60, event => 'FLAGGED', disable_info => { disable_date => 'DATE-X' });
+becomes("status = 'approved' AND provider_note LIKE '%flagged%DATE-X%'", 'a flagged one can be used');
+like(check(), qr/^warning template "permit_ready": Meta has flagged it.*DATE-X/m, 'with a warning');
+told('message_template_status_update', -50, event => 'UNPAUSED');
+becomes("provider_status = 'UNPAUSED'", 'an unknown word');
+is(mapping('permit_ready', 'status'), 'approved', 'changes nothing');
+told('template_category_update', -40, correct_category => 'MARKETING', new_category => 'UTILITY');
+becomes("provider_category = 'UTILITY' AND provider_note LIKE '%becomes MARKETING'", 'an announced category');
+told('template_category_update', -30, previous_category => 'UTILITY', new_category => 'MARKETING');
+becomes("provider_category = 'MARKETING' AND provider_note IS NULL", 'and when it has happened');
+told('message_template_quality_update', -20, previous_quality_score => 'GREEN', new_quality_score => 'YELLOW');
+becomes("quality = 'YELLOW'", 'a rating');
+like(check(), qr/^warning .*MARKETING at Meta.*^warning .*rated YELLOW/ms, 'both are told');
+told('message_template_status_update', -10, event => 'DISABLED', message_template_language => 'en-US');
+ok(applied(), 'of another language');
+is(mapping('permit_ready', 'status'), 'approved', 'it is not about ours');
+
+# and the list, when it can be read again
+$sim->config({ meta => { tokens => ['EAADEMOMETATOKEN'] } });
+template('permit_ready', count => 4);
+told('message_template_components_update', 0, message_template_element => 'text');
+becomes("status = 'error' AND last_error LIKE '%takes 4 parameters%'", 'after an event the list is read: other parameters');
+template('permit_ready', count => 5);
 
 # Other rights
 sql("CREATE ROLE petugas LOGIN; SELECT wa_grant('petugas', 'view')");
