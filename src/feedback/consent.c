@@ -266,3 +266,18 @@ wa_feedback_consent_settle(void)
 	try_to_settle(NULL, 0);
 	return wa_query(&left, NULL).n == 0;
 }
+
+/*
+ * What was said in words goes after this time, a batch.  Returns how many.
+ */
+int
+wa_feedback_consent_purge(const char *retention)
+{
+	static WaStatement blank =
+		WA_STATEMENT("UPDATE wa.consent SET words = NULL WHERE id = ANY (ARRAY (SELECT id FROM wa.consent"
+					 " WHERE words IS NOT NULL AND noted_at < clock_timestamp() - $1::interval ORDER BY noted_at LIMIT 1000))");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, retention);
+	return (int) wa_query(&blank, &args).n;
+}

@@ -52,6 +52,7 @@ extern void wa_feedback_consent_bind(void);
 extern void wa_feedback_consent_move(const char *old_number, const char *old_user_id,
 									 const char *new_number, const char *new_user_id);
 extern PGDLLEXPORT bool wa_feedback_consent_settle(void);
+extern int	wa_feedback_consent_purge(const char *retention);
 
 /* What a message says of it as a whole. */
 typedef enum WaConsentWord

@@ -13,6 +13,7 @@
 
 #include "utils/timestamp.h"
 
+#include "feedback/consent.h"
 #include "feedback/feedback.h"
 #include "gateway/gateway.h"
 #include "office/setting.h"
@@ -217,6 +218,7 @@ wa_feedback_purge(void)
 	wa_arg_text(&args, wa_office_get("feedback_retention"));
 	wa_arg_text(&args, wa_office_get("retention"));
 	n = (int) wa_row_int8(wa_query(&remove, &args), 0, 1);
+	n += wa_feedback_consent_purge(wa_office_get("retention"));
 	wa_frame_commit(false);
 	return n;
 }

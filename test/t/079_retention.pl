@@ -59,5 +59,10 @@ sql("UPDATE wa.message SET finished_at = finished_at - interval '91 days' WHERE 
 ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $waits"), 'after that it loses its data as well');
 is(sql('SELECT purged_message_id, unpurged FROM wa.read_position'), "$young|{}", 'and is forgotten');
 
+# What was said of consent stays, but for the words
+sql("INSERT INTO wa.consent (number, change, said_at, noted_at, source, words) VALUES ('628571', 'opt_out', '2026-01-01', '2026-01-01', 'keyword', 'STOP'), ('628572', 'opt_out', now(), now(), 'keyword', 'STOP')");
+ok(purge("SELECT count(*) = 1 FROM wa.consent WHERE words IS NOT NULL"), 'what somebody has said of consent');
+is(sql('SELECT string_agg(number || words, \',\') || count(*) FROM wa.consent'), '628572STOP2', 'loses its words, and stays');
+
 $node->stop;
 done_testing();
