@@ -19,6 +19,9 @@
 /* One line of text that is kept: a name, a word, a reason. */
 #define WORD_BYTES		512
 
+/* As many digits may be the id of somebody whose number is hidden. */
+#define HIDDEN_DIGITS	14
+
 /* A time above this is in milliseconds: as seconds it is the year 5138. */
 #define MILLISECONDS	INT64_C(100000000000)
 
@@ -264,7 +267,8 @@ wa_gateway_keep_members(WaStrings *strings, json_object * root)
  * Is this text a number and nothing else?  Then true, and number has its
  * digits in international form.  Bare digits are read as they are, as
  * WhatsApp's ids are; what people may have written (+62 812-..., 0812...) as
- * wa_text_normalize_number() does.
+ * wa_text_normalize_number() does.  The digits that stand for a hidden number
+ * are 14 or 15, so that as many must fit the numbering plan of a country.
  */
 bool
 wa_gateway_read_number(const char *text, char number[WA_NUMBER_SIZE])
@@ -272,9 +276,13 @@ wa_gateway_read_number(const char *text, char number[WA_NUMBER_SIZE])
 	size_t		len = strspn(text, "0123456789");
 	const char *p;
 	char		found[WA_NUMBER_SIZE];
+	char		dialed[WA_NUMBER_SIZE + 1] = "+";
 
 	if (text[len] == '\0' && len >= 8 && len <= 15 && *text != '0')
 	{
+		memcpy(dialed + 1, text, len + 1);
+		if (len >= HIDDEN_DIGITS && !wa_text_normalize_number(dialed, found))
+			return false;
 		memcpy(number, text, len + 1);
 		return true;
 	}

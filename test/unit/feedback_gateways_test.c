@@ -231,6 +231,8 @@ test_fonnte_inbound(void)
 		"inbound event=text user=123456789012345@lid name=6281234567890 id=1 text=STOP keyword=STOP"},
 		{"{\"sender\":\"123456789012:7@lid\",\"message\":\"STOP\",\"inboxid\":\"1\"}",
 		"inbound event=text user=123456789012@lid id=1 text=STOP keyword=STOP"},
+		{"{\"sender\":\"187654321098765\",\"message\":\"STOP\",\"inboxid\":\"1\"}",
+		"inbound event=text user=187654321098765 id=1 text=STOP keyword=STOP"},
 		{"{\"sender\":\"1234567\",\"message\":\"STOP\",\"inboxid\":\"1\"}",
 		"inbound event=text user=1234567 id=1 text=STOP keyword=STOP"},
 		{"{\"sender\":\"6281234567890@elsewhere\",\"message\":\"STOP\",\"inboxid\":\"1\"}",
@@ -404,7 +406,11 @@ test_numbers(void)
 	}			rows[] = {
 		{"6281234567890", "6281234567890"},
 		{"12345678", "12345678"},
-		{"123456789012345", "123456789012345"},
+		{"1234567890123", "1234567890123"},
+		{"123456789012345", NULL},	/* no number of +1 has so many */
+		{"12345678901234", NULL},
+		{"62812345678901", "62812345678901"},
+		{"49151234567890", "49151234567890"},
 		{"1234567", NULL},
 		{"1234567890123456", NULL},
 		{"0000000000", NULL},
