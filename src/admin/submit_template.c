@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "admin/template_draft.h"
@@ -251,12 +252,25 @@ submit(const Submission *s, Reading *reading)
 		said = WA_SAID_IN(&why);
 	else
 		said = reading->made.ok ? NULL : WA_SAID_IN(&reading->made.said);
+	if (said == WA_SAID_IN(&reading->made.said))
+		wa_gateway_redact_said(&reading->made.said, p->secrets, p->nsecrets);
 	if (said)
 		ereport(ERROR,
 				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 				 errmsg("provider \"%s\" did not take template \"%s\": %s", p->name, s->template->key,
 						wa_said_english(said)),
 				 errhint("SELECT wa_template_export('%s', '%s') shows what was sent.", s->template->key, p->name)));
+}
+
+/* A word of the provider's, without our secrets. */
+static char *
+shown_word(const WaProvider *p, const char *word)
+{
+	char	   *shown = wa_gateway_redact(word, strlen(word), p->secrets, p->nsecrets, 64);
+	char	   *copy = pstrdup(shown ? shown : "");
+
+	free(shown);
+	return copy;
 }
 
 /* Note it in the mapping. */
@@ -283,8 +297,8 @@ note(const Submission *s, const WaTemplateMade *made)
 	wa_arg_bool(&args, d->named);
 	wa_arg_datum(&args, TEXTARRAYOID, (Datum) 0, true);
 	wa_arg_text(&args, wa_route_mapping_states[usable ? WA_MAPPING_APPROVED : WA_MAPPING_DRAFT]);
-	wa_arg_text(&args, made->status);
-	wa_arg_text(&args, made->category[0] ? made->category : NULL);
+	wa_arg_text(&args, shown_word(s->provider, made->status));
+	wa_arg_text(&args, made->category[0] ? shown_word(s->provider, made->category) : NULL);
 	return wa_row_datum(wa_query(&put, &args), 0, 1);
 }
 
@@ -302,6 +316,8 @@ wa_sql_submit_template(PG_FUNCTION_ARGS)
 	Reading		reading = {0};
 	Datum		result;
 
+	/* before anything is made that could not be noted */
+	PreventCommandIfReadOnly("wa_submit_template()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	check_not_copy();
 	wa_route_load_providers(&providers, true);
@@ -317,7 +333,7 @@ wa_sql_submit_template(PG_FUNCTION_ARGS)
 	if (reading.made.category[0] && pg_strcasecmp(reading.made.category, s.draft.category) != 0)
 		ereport(WARNING,
 				(errmsg("%s takes template \"%s\" as %s, not as %s", s.gateway->name, key,
-						reading.made.category, s.draft.category),
+						shown_word(s.provider, reading.made.category), s.draft.category),
 				 errhint("It is charged and limited as such; a text without anything that advertises is taken as UTILITY.")));
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);

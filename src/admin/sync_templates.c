@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "deliver/module.h"
@@ -75,6 +76,8 @@ read_list(const WaProvider *p, WaCatalogue *catalogue, long *wait_s)
 			continue;
 		}
 		*wait_s = reading.page.wait_s;
+		/* it may quote the answer */
+		wa_gateway_redact_said(&reading.page.said, p->secrets, p->nsecrets);
 		if (!reading.page.ok)
 			return wa_said_copy(WA_SAID_IN(&reading.page.said));
 		if (reading.page.after[0] == '\0')
@@ -141,6 +144,7 @@ wa_sql_sync_templates(PG_FUNCTION_ARGS)
 	WaProviders providers;
 	int			done = 0;
 
+	PreventCommandIfReadOnly("wa_sync_templates()");
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	wa_route_load_providers(&providers, true);

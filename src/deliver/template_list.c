@@ -169,6 +169,8 @@ conclude(Listing *listing, const WaProvider *p)
 	{
 		WaSaid		why = WA_SAID_IN(&listing->why);
 
+		/* it may quote the answer */
+		wa_gateway_redact_said(&listing->why, p->secrets, p->nsecrets);
 		ereport(LOG,
 				(errmsg("sicantik_wa could not read the templates of provider \"%s\": %s", p->name,
 						wa_said_english(why))));

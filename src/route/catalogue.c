@@ -92,6 +92,19 @@ find_listed(const WaCatalogue *catalogue, const char *name, const char *language
 	return found;
 }
 
+/* What a provider wrote, without our secrets. */
+static void
+blot(const WaProvider *provider, char **text)
+{
+	char	   *shown;
+
+	if (*text == NULL)
+		return;
+	shown = wa_gateway_redact(*text, strlen(*text), provider->secrets, provider->nsecrets, strlen(*text) + 3);
+	*text = pstrdup(shown ? shown : "");
+	free(shown);
+}
+
 /* Why there is none: no such name, or only in other languages. */
 static WaSaid
 not_there(const WaGateway *gateway, const WaCatalogue *catalogue, const WaMapping *m)
@@ -322,6 +335,16 @@ wa_route_catalogue_apply(const WaProvider *provider, WaCatalogue *catalogue, boo
 	WaMappingNews *news = palloc0(sizeof(WaMappingNews) * Max(*n, 1));
 
 	*changed = false;
+	for (int i = 0; i < catalogue->n; i++)
+	{
+		WaListed   *listed = &catalogue->list[i];
+
+		blot(provider, &listed->status);
+		blot(provider, &listed->category);
+		blot(provider, &listed->announced_category);
+		blot(provider, &listed->quality);
+		blot(provider, &listed->reason);
+	}
 	for (int i = 0; i < *n; i++)
 	{
 		Compared   *c = &list[i];

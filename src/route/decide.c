@@ -51,6 +51,10 @@ refuse_official(WaRoute *route, const WaMapping *mapping)
 		return wa_say(WA_SAY_NO_OPT_IN);
 	if (mapping && wa_route_mapping_is_usable(mapping) && !mapping->is_text)
 	{
+		/* whatever we think that it is */
+		if (route->no_marketing && mapping->provider_category &&
+			pg_strcasecmp(mapping->provider_category, "MARKETING") == 0)
+			return wa_say(WA_SAY_TEMPLATE_IS_MARKETING_THERE);
 		route->mapping = mapping;
 		route->as_template = true;
 		route->use_window = route->requires_opt_in && !route->opted_in;

@@ -301,6 +301,7 @@ apply_own(WaRoute *route, const Contact * contact, Switch *stops_all, Switch *by
 	else if (contact->no_marketing &&
 			 ((contact->no_marketing_since && is_on(stops_all)) || is_marketing(route->template_key)))
 		refuse(route, WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_WANTS_NO_MARKETING));
+	route->no_marketing = route->no_marketing || contact->no_marketing;
 	route->opted_in = route->opted_in || contact->opted_in || (contact->wrote && is_on(by_inbound));
 	route->in_window = route->in_window || contact->in_window;
 }

@@ -5,7 +5,7 @@
  *
  * Reads wa.provider, wa.template, wa.template_mapping, the credentials,
  * wa.contact and Odoo's res_partner; writes only what a provider told of its
- * quota, and what wa_pause() does.  providers.c reads a provider as configured,
+ * quota and of templates (catalogue.h), and what wa_pause() does.  providers.c reads a provider as configured,
  * and checks each row, for anybody may have written it: what is wrong is its
  * "problem", not an error.  facts.c asks whether the person wants messages,
  * decide.c chooses and says why, which the ledger keeps.
@@ -54,6 +54,8 @@ typedef struct WaRoute
 	/* what is known of the person (wa_route_load_facts) */
 	bool		opted_in;
 	bool		in_window;		/* wrote to us within 24 hours */
+	bool		no_marketing;	/* wants none: nothing by a template that the
+								 * provider takes for marketing */
 	bool		other_number;	/* the contact does not have this number any
 								 * more */
 	WaSaid		refusal;		/* gets nothing from any provider, and why */

@@ -83,6 +83,10 @@ like($check, qr/^warning template "permit_ready" is UTILITY here and MARKETING a
 like($check, qr/^warning template "permit_ready": Meta announces that its category becomes AUTHENTICATION/m, 'an announced category');
 like($check, qr/^warning template "permit_ready" is rated RED by Meta/m, 'a bad rating');
 unlike($check, qr/^error/m, 'no error');
+sql("INSERT INTO wa.contact (number, marketing_out_at) VALUES ('6281234567890', now() - interval '1 day') ON CONFLICT (number) DO UPDATE SET marketing_out_at = excluded.marketing_out_at, opted_in_at = now()");
+like(sql("SELECT provider || ' ' || reason FROM wa_determine_provider(1, 'reminder')"), qr/^meta /, 'who wants no marketing gets what is none');
+like(sql("SELECT reason FROM wa_determine_provider(1, 'permit_ready')"), qr/not meta: it takes this template for marketing/, 'and nothing by a template that Meta takes for marketing');
+sql("DELETE FROM wa.contact WHERE number = '6281234567890'");
 template('permit_ready', count => 5);
 
 # A draft is nobody's promise
@@ -111,8 +115,6 @@ ok(wait_sql($node, 'odoo', "SELECT status = 'approved' FROM wa.template_mapping 
 
 # A list that cannot be read
 
-sub faults { return $sim->fault({ provider => 'meta', endpoint => 'test', @_ }); }
-SKIP:
 {
 	$sim->config({ meta => { tokens => ['another'] } });
 	like(sql("SELECT status || ': ' || detail FROM wa_sync_templates('meta')"), qr/^error: .*190/, 'no right to read it');
@@ -120,6 +122,13 @@ SKIP:
 	is(mapping('permit_ready', 'status'), 'approved', 'that changes no mapping');
 	is(sql("SELECT failures || ' ' || (due_at BETWEEN now() AND now() + interval '6 minutes') FROM wa.template_sync"), '1 true', 'it is tried again in a while');
 	$sim->config({ meta => { tokens => ['EAADEMOMETATOKEN'] } });
+	$sim->fault({ provider => 'meta', kind => 'status', status => 400, times => 1, match => { endpoint => 'test' },
+		body => '{"error":{"message":"no EAADEMOMETATOKEN here","code":80008}}' });
+	like(sql("SELECT status || ': ' || detail FROM wa_sync_templates('meta')"), qr/^error: .*too many calls.*80008: no \*\*\* here/, 'the rate limit is said, the token is not');
+	$sim->fault({ provider => 'meta', kind => 'status', status => 200, times => 1, match => { endpoint => 'test' },
+		body => '{"data":[{"name":"permit_ready","language":"id","status":"REJECTED","rejected_reason":"of EAADEMOMETATOKEN"}]}' });
+	like(synced('permit_ready'), qr/^error REJECTED .*of \*\*\*/, 'nor as a reason');
+	unlike(slurp_file($node->logfile) =~ s/STATEMENT:.*|statement:.*//gr, qr/EAADEMOMETATOKEN here|of EAADEMO/, 'nor in the log');
 	is(sql("SELECT count(*) FROM wa_sync_templates('meta') WHERE status = 'error'"), '0', 'readable again');
 	unlike(check(), qr/could not be read/, 'and nothing is said any more');
 }
