@@ -86,6 +86,19 @@ SELECT number, user_id, scope, change, source, words, pending FROM wa.consent WH
 SELECT wa_identify('', '081200000011');
 SELECT wa_identify('ID.1', 'x');
 
+-- a link to agree by
+SELECT count(*) > 0 AS set_up FROM wa_setup();
+SELECT wa_opt_in_link('fonnte');
+SELECT wa_opt_in_link('fonnte', number => '0812-3456-7000');
+SELECT wa_configure('fonnte', '{"own_number": "0812-3456-7001"}') ->> 'own_number' AS own_number;
+SELECT wa_opt_in_link('fonnte'), wa_opt_in_link('fonnte', ' Mulai!');
+SET client_min_messages = notice;
+SELECT wa_opt_in_link('fonnte', 'Saya setuju & ingin tahu: 50% +/- é');
+SET client_min_messages = warning;
+SELECT wa_opt_in_link('fonnte', '');
+SELECT wa_opt_in_link('wawa'), wa_opt_in_link(NULL);
+SELECT wa_opt_in_link('fonnte', number => '021');
+
 -- levels
 SET ROLE regress_wa_petugas;
 SELECT number, change FROM wa.consent_view WHERE number IS NOT NULL ORDER BY id LIMIT 1;

@@ -21,14 +21,6 @@
 #include "queue/queue.h"
 #include "route/route.h"
 
-/* The first word of a list, palloc()ed. */
-static char *
-first_word(const char *words)
-{
-	words += strspn(words, ", ");
-	return pnstrdup(words, strcspn(words, ", "));
-}
-
 static char *
 compose(void)
 {
@@ -36,7 +28,7 @@ compose(void)
 	char	   *office = wa_office_get("office_name");
 
 	if (text == NULL)
-		text = wa_said_words(wa_say(WA_SAY_YOU_HAVE_OPTED_OUT, first_word(wa_office_get("opt_in_words"))), WA_INDONESIAN);
+		text = wa_said_words(wa_say(WA_SAY_YOU_HAVE_OPTED_OUT, wa_feedback_consent_word_in()), WA_INDONESIAN);
 	return psprintf("%s%s%s", text, office ? "\n\n" : "", office ? office : "");
 }
 

@@ -65,6 +65,8 @@ typedef enum WaConsentWord
 /* word.c */
 extern WaConsentWord wa_feedback_consent_of_words(const char *keyword, bool only_out);
 
+extern char *wa_feedback_consent_word_in(void);
+
 /* confirm.c */
 extern void wa_feedback_consent_confirm(const char *number, const char *provider, TimestampTz said_at);
 

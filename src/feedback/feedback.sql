@@ -92,6 +92,13 @@ AS 'MODULE_PATHNAME', 'wa_sql_opt_in';
 COMMENT ON FUNCTION pg_catalog.wa_opt_in(text, text, text, timestamptz) IS
 'write down that the person with this number, in any spelling, wants messages: scope all, or marketing. It lifts what he has said of the same scope before, and nothing that Odoo says of him (its blacklist, the opt-out of a contact). words, said_at: as in wa_opt_out(). Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come. Needs level send';
 
+CREATE FUNCTION pg_catalog.wa_opt_in_link(provider text, body text DEFAULT NULL, number text DEFAULT NULL)
+RETURNS text
+LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'wa_sql_opt_in_link';
+COMMENT ON FUNCTION pg_catalog.wa_opt_in_link(text, text, text) IS
+'a link (https://wa.me/...) that opens WhatsApp with a chat to the office and this text, for a form, a poster or a code to be scanned: whoever sends the text agrees to messages, where a webhook brings it. body: NULL is the last of opt_in_words. number: the office''s own; NULL: the provider''s setting own_number. A notice says where the text is none of opt_in_words. Raises an error for an unknown provider, or where no number is known. Needs level view';
+
 CREATE FUNCTION pg_catalog.wa_identify(user_id text, number text)
 RETURNS text
 LANGUAGE c VOLATILE

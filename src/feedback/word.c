@@ -28,3 +28,17 @@ wa_feedback_consent_of_words(const char *keyword, bool only_out)
 		return WA_CONSENT_IN;
 	return WA_CONSENT_NO_WORD;
 }
+
+/*
+ * The word that people are told by which they agree, palloc()ed: the last one
+ * of opt_in_words, where the language of the country stands.
+ */
+char *
+wa_feedback_consent_word_in(void)
+{
+	char	   *words = wa_office_get("opt_in_words");
+	char	   *word = strrchr(words, ',');
+
+	word = word ? word + 1 : words;
+	return word + strspn(word, " ");
+}

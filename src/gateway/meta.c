@@ -39,6 +39,7 @@ static const WaGatewaySetting meta_settings[] = {
 	{"access_token", true, true, NULL},
 	{"app_secret", true, false, NULL},
 	{"verify_token", true, false, NULL},
+	{"own_number", false, false, NULL},
 };
 
 /* "v" digits "." digits */

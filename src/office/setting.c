@@ -58,7 +58,7 @@ const WaSetting wa_office_settings[] = {
 	{"confirm_opt_out", WA_SETTING_SWITCH, "on",
 	"on: who has written one of opt_out_words is told, the way he wrote and once a day at most, that he gets no messages any more"},
 	{"opt_out_text", WA_SETTING_TEXT, NULL,
-	"what he is told then; unset: a sentence in Indonesian that names the first of opt_in_words"},
+	"what he is told then; unset: a sentence in Indonesian that names the last of opt_in_words"},
 	{"opt_in_by_inbound", WA_SETTING_SWITCH, "off",
 	"on: who has written to Meta's number has agreed to messages by that, unless he has opted out; off: he gets answers within 24 hours, and agrees with one of opt_in_words"},
 	{"marketing_stop_stops_all", WA_SETTING_SWITCH, "off",
