@@ -59,6 +59,7 @@ typedef enum WaRank
 	WA_WARNING_GAP,				/* changes were not recorded */
 	WA_WARNING_PROVIDER,
 	WA_WARNING_TEMPLATE,		/* the provider sees one otherwise than we */
+	WA_WARNING_WEBHOOK,			/* what providers tell is not taken */
 	WA_WARNING_LINK,
 	WA_WARNING_WORKER,
 	WA_WARNING_SERVER,
@@ -132,6 +133,7 @@ extern void wa_admin_find_office(WaFindings *findings); /* find_office.c */
 extern void wa_admin_find_groups(WaFindings *findings); /* find_group.c */
 extern void wa_admin_find_reach(WaFindings *findings);	/* reach.c */
 extern void wa_admin_find_ledger(WaFindings *findings); /* find_ledger.c */
+extern void wa_admin_find_feedback(WaFindings *findings);	/* find_feedback.c */
 extern void wa_admin_find_other_senders(WaFindings *findings);	/* senders.c */
 
 #endif							/* SICANTIK_WA_FINDINGS_H */

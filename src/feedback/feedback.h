@@ -32,6 +32,11 @@ extern int	wa_feedback_purge(void);
 extern void wa_feedback_apply_status(const int64 *ids, int n);
 extern void wa_feedback_apply_inbound(const int64 *ids, int n);
 extern void wa_feedback_apply_template(const int64 *ids, int n);
+extern void wa_feedback_apply_person(const int64 *ids, int n);
+extern void wa_feedback_apply_preference(const int64 *ids, int n);
+
+/* person.c: ids beside numbers */
+extern void wa_feedback_bind(const int64 *ids, int n);
 
 /* run.c: what comes of a row */
 extern void wa_feedback_done(const int64 *ids, int n);

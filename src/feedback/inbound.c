@@ -4,17 +4,23 @@
  *		What people wrote to us.
  *
  * It goes into wa.inbound, once, however often the webhook comes; opens Meta's
- * window, by the time at which it was written; binds a hidden number's id; and
- * may be a wish to get nothing, or to get something again.  Nothing here sends.
+ * window, by the time at which it was written; and may be a wish to get
+ * nothing, or to get something again.  Nothing here sends.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "feedback/consent.h"
 #include "feedback/feedback.h"
 #include "gateway/gateway.h"
+#include "office/setting.h"
 #include "pg/columns.h"
 #include "pg/query.h"
+#include "text/text.h"
+
+/* Bytes of what was said that are kept with a wish; a longer text is none. */
+#define WORDS_BYTES		200
 
 /*
  * New ones among these rows.  Without an id of the provider's a digest of what
@@ -40,17 +46,14 @@ write_inbound(const int64 *ids, int n)
 	wa_query(&put, &args);
 }
 
-/*
- * The last time that somebody wrote to Meta's number; a row that somebody
- * holds is not waited for.
- */
+/* The last time that somebody wrote to Meta's number. */
 static void
 open_window(const int64 *ids, int n)
 {
 	static WaStatement open =
 		WA_STATEMENT("WITH v AS (SELECT number, max(coalesce(least(said_at, received_at), received_at)) AS at FROM wa.feedback"
 					 " WHERE id = ANY ($1) AND opens_window AND number IS NOT NULL GROUP BY number)"
-					 " INSERT INTO wa.contact AS c (number, last_inbound_at) SELECT number, at FROM v"
+					 " INSERT INTO wa.contact AS c (number, last_inbound_at) SELECT number, at FROM v ORDER BY number"
 					 " ON CONFLICT (number) DO UPDATE SET last_inbound_at = excluded.last_inbound_at"
 					 " WHERE c.last_inbound_at IS NULL OR c.last_inbound_at < excluded.last_inbound_at");
 	WaArgs		args = {0};
@@ -60,12 +63,72 @@ open_window(const int64 *ids, int n)
 }
 
 /*
+ * A message that may say something of consent.  Whoever hides his number may
+ * have answered a message of ours, whose number is known.
+ */
+#define WISH_COLUMNS(X, row) \
+	X(row, text, number, "coalesce(f.number, (SELECT m.number FROM wa.attempt AS a JOIN wa.message AS m ON m.id = a.message_id" \
+	  " WHERE a.provider_message_id = f.answers AND a.provider = f.provider ORDER BY a.message_id DESC LIMIT 1))") \
+	X(row, text, user_id, "f.user_id") \
+	X(row, text, keyword, "f.keyword") \
+	X(row, boolean, only_out, "coalesce(f.only_out, false)") \
+	X(row, time, at, "coalesce(least(f.said_at, f.received_at), f.received_at)")
+
+WA_DEFINE_ROW(Wish, wish_row, WISH_COLUMNS);
+
+/*
+ * Is it STOP, or START?  (That whoever writes to Meta's number agrees by that,
+ * where the office has it so, is decided when a message goes.)
+ */
+static bool
+read_wish(const Wish *wish, const char *out_words, const char *in_words, WaConsentChange *change)
+{
+	*change = (WaConsentChange)
+	{
+		.number = wish->number,
+			.user_id = wish->user_id,
+			.said_at = wish->at,
+			.source = WA_CONSENT_KEYWORD,
+			.words = wish->keyword
+	};
+	if (wish->number == NULL && wish->user_id == NULL)
+		return false;
+	if (wish->keyword && strlen(wish->keyword) > WORDS_BYTES)
+		change->words = NULL;
+	change->out = wa_text_is_keyword(wish->keyword, out_words);
+	return change->out || (!wish->only_out && wa_text_is_keyword(wish->keyword, in_words));
+}
+
+static void
+note_wishes(const int64 *ids, int n)
+{
+	static WaStatement look =
+		WA_STATEMENT_OF(&wish_row, "SELECT {columns} FROM wa.feedback AS f WHERE f.id = ANY ($1) ORDER BY f.id");
+	const char *out_words = wa_office_get("opt_out_words");
+	const char *in_words = wa_office_get("opt_in_words");
+	WaConsentChange *changes = palloc(sizeof(WaConsentChange) * n);
+	Wish	   *wishes;
+	int			nchanges = 0;
+	int			nwishes;
+	WaArgs		args = {0};
+
+	wa_arg_int8_array(&args, ids, n);
+	wishes = wa_rows_read(wa_query(&look, &args), &wish_row, &nwishes);
+	for (int i = 0; i < nwishes; i++)
+		if (read_wish(&wishes[i], out_words, in_words, &changes[nchanges]))
+			nchanges++;
+	wa_feedback_consent_note(changes, nchanges);
+}
+
+/*
  * See feedback.h.
  */
 void
 wa_feedback_apply_inbound(const int64 *ids, int n)
 {
+	wa_feedback_bind(ids, n);
 	write_inbound(ids, n);
 	open_window(ids, n);
+	note_wishes(ids, n);
 	wa_feedback_done(ids, n);
 }

@@ -31,7 +31,9 @@ static void (*const appliers[WA_UPDATE_KIND_COUNT]) (const int64 *ids, int n) =
 {
 	[WA_UPDATE_STATUS] = wa_feedback_apply_status,
 		[WA_UPDATE_INBOUND] = wa_feedback_apply_inbound,
-		[WA_UPDATE_TEMPLATE] = wa_feedback_apply_template
+		[WA_UPDATE_TEMPLATE] = wa_feedback_apply_template,
+		[WA_UPDATE_PERSON] = wa_feedback_apply_person,
+		[WA_UPDATE_PREFERENCE] = wa_feedback_apply_preference
 };
 
 /* Rows of one kind. */

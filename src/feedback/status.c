@@ -126,6 +126,7 @@ wa_feedback_apply_status(const int64 *ids, int n)
 	int			nover = 0;
 	int			nlater = 0;
 
+	wa_feedback_bind(ids, n);
 	keep_pairs(ids, n);
 	statuses = read_statuses(ids, &n);
 	all = palloc(sizeof(WaTold) * Max(n, 1));

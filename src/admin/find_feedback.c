@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * find_feedback.c
+ *		Findings in what providers tell by webhooks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "admin/findings.h"
+#include "office/setting.h"
+#include "pg/query.h"
+#include "wake/wake.h"
+
+#define ITEM	"webhooks"
+
+/* Refusals older than this are over. */
+#define RECENT_MS	(24 * 60 * 60 * 1000)
+
+/*
+ * Of wrong signatures the number since the server's start, while the last one
+ * is of today.
+ */
+static bool
+find_refused(WaFindings *findings)
+{
+	WaSlotInfo	slot;
+
+	if (!wa_wake_slot_info(MyDatabaseId, &slot) || slot.last_refused_webhook == 0 ||
+		TimestampDifferenceExceeds(slot.last_refused_webhook, GetCurrentTimestamp(), RECENT_MS))
+		return false;
+	wa_admin_find(findings, WA_WARNING_WEBHOOK, ITEM, NULL,
+				  wa_say(WA_SAY_WEBHOOKS_REFUSED, WA_NUMBER((int64) slot.refused_webhooks),
+						 wa_office_time_words(slot.last_refused_webhook, wa_office_get("time_zone"))));
+	return true;
+}
+
+/*
+ * What could not be applied; statuses of messages that are not ours are no
+ * fault: another program may send by the same number.
+ */
+static bool
+find_problems(WaFindings *findings)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT count(*)::text, max(id)::text, max(problem) FROM wa.feedback"
+					 " WHERE due_at IS NULL AND problem IS NOT NULL AND kind <> 'status'"
+					 " AND received_at > clock_timestamp() - interval '24 hours'");
+	WaRows		rows = wa_query(&look, NULL);
+	char	   *n = wa_row_text(rows, 0, 1);
+
+	if (strcmp(n, "0") == 0)
+		return false;
+	wa_admin_find(findings, WA_WARNING_WEBHOOK, ITEM,
+				  wa_said_statement("SELECT * FROM wa.feedback WHERE id = %s", wa_row_text(rows, 0, 2)),
+				  wa_say(WA_SAY_WEBHOOKS_NOT_APPLIED, n, wa_row_text(rows, 0, 3)));
+	return true;
+}
+
+void
+wa_admin_find_feedback(WaFindings *findings)
+{
+	bool		refused = find_refused(findings);
+
+	if (!find_problems(findings) && !refused)
+		wa_admin_find(findings, WA_FINE, ITEM, NULL, NULL);
+}
