@@ -19,9 +19,6 @@
 #include "pg/query.h"
 #include "text/text.h"
 
-/* Bytes of what was said that are kept with a wish; a longer text is none. */
-#define WORDS_BYTES		200
-
 /*
  * New ones among these rows.  Without an id of the provider's a digest of what
  * it says stands for it.
@@ -71,10 +68,19 @@ open_window(const int64 *ids, int n)
 	  " WHERE a.provider_message_id = f.answers AND a.provider = f.provider ORDER BY a.message_id DESC LIMIT 1))") \
 	X(row, text, user_id, "f.user_id") \
 	X(row, text, keyword, "f.keyword") \
+	X(row, text, body, "f.body") \
 	X(row, boolean, only_out, "coalesce(f.only_out, false)") \
 	X(row, time, at, "coalesce(least(f.said_at, f.received_at), f.received_at)")
 
 WA_DEFINE_ROW(Wish, wish_row, WISH_COLUMNS);
+
+/* Of a button what it stands for, or else what is written on it. */
+static bool
+says(const Wish *wish, const char *words)
+{
+	return wish->keyword &&
+		(wa_text_is_keyword(wish->keyword, words) || wa_text_is_keyword(wish->body, words));
+}
 
 /*
  * Is it STOP, or START?  (That whoever writes to Meta's number agrees by that,
@@ -83,20 +89,18 @@ WA_DEFINE_ROW(Wish, wish_row, WISH_COLUMNS);
 static bool
 read_wish(const Wish *wish, const char *out_words, const char *in_words, WaConsentChange *change)
 {
+	if (wish->number == NULL && wish->user_id == NULL)
+		return false;
 	*change = (WaConsentChange)
 	{
 		.number = wish->number,
 			.user_id = wish->user_id,
+			.out = says(wish, out_words),
 			.said_at = wish->at,
 			.source = WA_CONSENT_KEYWORD,
 			.words = wish->keyword
 	};
-	if (wish->number == NULL && wish->user_id == NULL)
-		return false;
-	if (wish->keyword && strlen(wish->keyword) > WORDS_BYTES)
-		change->words = NULL;
-	change->out = wa_text_is_keyword(wish->keyword, out_words);
-	return change->out || (!wish->only_out && wa_text_is_keyword(wish->keyword, in_words));
+	return change->out || (!wish->only_out && says(wish, in_words));
 }
 
 static void

@@ -58,7 +58,8 @@ WA_DEFINE_ROW(Update, update_row, UPDATE_COLUMNS);
 /* What is read of a body. */
 typedef struct Reading
 {
-	const char *provider;
+	const WaProviders *providers;
+	const WaProvider *provider; /* whose address was called */
 	MemoryContext context;
 	Update	   *updates;
 	int			n;
@@ -72,11 +73,36 @@ copy(const char *text)
 	return text ? pstrdup(text) : NULL;
 }
 
+/*
+ * Whose update is it?  One address serves all numbers of an app; NULL: none
+ * of ours, such as the samples that Meta's dashboard sends.
+ */
+static const WaProvider *
+provider_of(const Reading *reading, const WaUpdate *update)
+{
+	const WaGateway *gateway = reading->provider->gateway;
+
+	if (update->sender_id == NULL || gateway->sender_setting == NULL)
+		return reading->provider;
+	for (int i = 0; i < reading->providers->n; i++)
+	{
+		const WaProvider *p = &reading->providers->list[i];
+		const char *id = p->gateway == gateway ?
+			wa_gateway_setting(p->settings, p->nsettings, gateway->sender_setting) : NULL;
+
+		if (id && strcmp(id, update->sender_id) == 0)
+			return p;
+	}
+	return NULL;
+}
+
 static void
 take(const WaUpdate *update, void *argument)
 {
 	Reading    *reading = argument;
 	MemoryContext old = MemoryContextSwitchTo(reading->context);
+	const WaProvider *provider = provider_of(reading, update);
+	WaUpdateKind kind = provider || update->kind == WA_UPDATE_UNKNOWN ? update->kind : WA_UPDATE_KEPT;
 	Update	   *row;
 
 	if (reading->n == reading->room)
@@ -89,8 +115,8 @@ take(const WaUpdate *update, void *argument)
 	row = &reading->updates[reading->n++];
 	*row = (Update)
 	{
-		.provider = reading->provider,
-			.kind = wa_gateway_update_kind_name(update->kind),
+		.provider = provider ? provider->name : reading->provider->name,
+			.kind = wa_gateway_update_kind_name(kind),
 			.event = copy(update->event),
 			.sender_id = copy(update->sender_id),
 			.account_id = copy(update->account_id),
@@ -118,11 +144,12 @@ take(const WaUpdate *update, void *argument)
 			.template_name = copy(update->template_name),
 			.language = copy(update->language),
 			.detail = copy(update->detail),
-			.excerpt = copy(update->excerpt)
+			.excerpt = copy(update->excerpt),
+			.problem = provider ? NULL : "a number that is not ours"
 	};
-	if (update->kind == WA_UPDATE_KEPT)
+	if (kind == WA_UPDATE_KEPT)
 		reading->stored->ignored++;
-	else if (update->kind == WA_UPDATE_UNKNOWN)
+	else if (kind == WA_UPDATE_UNKNOWN)
 		reading->stored->unknown++;
 	else
 		reading->stored->accepted++;
@@ -183,7 +210,7 @@ insert_one_by_one(Reading *reading)
 			continue;
 		update = (Update)
 		{
-			.provider = reading->provider,
+			.provider = reading->updates[i].provider,
 				.kind = wa_gateway_update_kind_name(WA_UPDATE_UNKNOWN),
 				.problem = error->message
 		};
@@ -205,9 +232,10 @@ insert_one_by_one(Reading *reading)
  * nothing can be written at all.
  */
 void
-wa_feedback_store(const WaProvider *provider, const char *body, size_t len, WaStored *stored)
+wa_feedback_store(const WaProviders *providers, const WaProvider *provider, const char *body, size_t len,
+				  WaStored *stored)
 {
-	Reading		reading = {.provider = provider->name,.context = CurrentMemoryContext,.stored = stored};
+	Reading		reading = {.providers = providers,.provider = provider,.context = CurrentMemoryContext,.stored = stored};
 	Part		part;
 	ErrorData  *error;
 

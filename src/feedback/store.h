@@ -20,6 +20,7 @@ typedef struct WaStored
 	int			unknown;
 } WaStored;
 
-extern void wa_feedback_store(const WaProvider *provider, const char *body, size_t len, WaStored *stored);
+extern void wa_feedback_store(const WaProviders *providers, const WaProvider *provider, const char *body, size_t len,
+							  WaStored *stored);
 
 #endif							/* SICANTIK_WA_STORE_H */

@@ -203,7 +203,7 @@ wa_sql_webhook(PG_FUNCTION_ARGS)
 	provider = find_provider(&providers, name);
 	if (!is_genuine(provider, signature, secret, data, len))
 		refuse(provider, false);
-	wa_feedback_store(provider, data, len, &stored);
+	wa_feedback_store(&providers, provider, data, len, &stored);
 	if (stored.accepted > 0)
 		wa_wake_at_commit();
 	counts = counts_as_json(&stored);

@@ -336,6 +336,12 @@ typedef struct WaGateway
 	 */
 	const char *feedback_secret;
 	bool		signs_feedback;
+
+	/*
+	 * the setting that says which number of ours an update is of
+	 * (WaUpdate.sender_id), or NULL: that cannot be told
+	 */
+	const char *sender_setting;
 	/* the setting with the token of the address' verification, or NULL */
 	const char *verify_token;
 

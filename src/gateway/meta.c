@@ -687,4 +687,5 @@ const WaGateway wa_gateway_meta = {
 	.feedback_secret = "app_secret",
 	.signs_feedback = true,
 	.verify_token = "verify_token",
+	.sender_setting = "phone_number_id",
 };

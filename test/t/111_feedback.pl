@@ -177,6 +177,14 @@ is(sql("SELECT opted_out_at IS NULL FROM wa.contact WHERE number = '628125550000
 is(webhook('meta', change('smb_message_echoes', { metadata => $metadata, message_echoes => [ { from => '15550001', to => '6281255500005', id => 'wamid.e', timestamp => "$start", type => 'text', text => { body => 'STOP' } } ] })), '0 1 0', 'an officer\'s STOP is kept');
 is(sql("SELECT opted_out_at IS NULL FROM wa.contact WHERE number = '6281255500005'"), 't', 'and opts nobody out');
 
+# a button: what it stands for, or what is written on it
+told('meta', inbound('6281255500007', 'wamid.b', type => 'button', button => { payload => 'no', text => 'Berhenti' }));
+is(sql("SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '6281255500007'"), 't', 'a button with the word');
+# a sample of somebody else's number
+is(webhook('meta', change('messages', { metadata => { phone_number_id => '123456123' }, contacts => [ { wa_id => '16315551181' } ], messages => [ { from => '16315551181', id => 'ABGG', timestamp => "$start", type => 'text', text => { body => 'STOP' } } ] })), '0 1 0',
+	'what is of a number that is not ours is kept');
+is(sql("SELECT count(*) FROM wa.contact WHERE number = '16315551181'"), '0', 'and does nothing');
+
 # an id without a number, which becomes known later
 told('meta', change('messages', { metadata => $metadata, contacts => [ { user_id => 'ID.900' } ], messages => [ { from_user_id => 'ID.900', id => 'wamid.u', timestamp => "$start", type => 'text', text => { body => 'BERHENTI' } } ] }));
 is(sql("SELECT number IS NULL FROM wa.consent WHERE user_id = 'ID.900'"), 't', 'STOP with an id alone is kept for the id');
