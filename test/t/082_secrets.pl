@@ -230,7 +230,7 @@ $sim->fault({
 	body => "{\"status\":true,\"id\":[\"$token{fonnte}\"],\"request\":\"" . encode_base64("POST token=$token{fonnte}", '') . '"}' });
 my $id = sql("SELECT wa_send_text('081299990001', 'Halo', 'fonnte')");
 ok(wait_state($node, 'odoo', $id, 'sent'), 'an answer that echoes the token');
-my $kept = sql("SELECT provider_message_id, response FROM wa.message AS m JOIN wa.attempt AS a ON a.message_id = m.id WHERE m.id = $id");
+my $kept = sql("SELECT m.provider_message_id, a.response FROM wa.message AS m JOIN wa.attempt AS a ON a.message_id = m.id WHERE m.id = $id");
 like($kept, qr/\*\*\*/, 'the answer is kept');
 unlike($kept, $leak, 'without the token as message id');
 unlike($kept, qr/\Q@{[substr(encode_base64($token{fonnte}, ''), 0, 12)]}\E|\Q@{[substr(encode_base64("n=$token{fonnte}", ''), 4, 12)]}\E/,
