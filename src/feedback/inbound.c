@@ -14,10 +14,8 @@
 #include "feedback/consent.h"
 #include "feedback/feedback.h"
 #include "gateway/gateway.h"
-#include "office/setting.h"
 #include "pg/columns.h"
 #include "pg/query.h"
-#include "text/text.h"
 
 /*
  * New ones among these rows.  Without an id of the provider's a digest of what
@@ -67,6 +65,7 @@ open_window(const int64 *ids, int n)
 	X(row, text, number, "coalesce(f.number, (SELECT m.number FROM wa.attempt AS a JOIN wa.message AS m ON m.id = a.message_id" \
 	  " WHERE a.provider_message_id = f.answers AND a.provider = f.provider ORDER BY a.message_id DESC LIMIT 1))") \
 	X(row, text, user_id, "f.user_id") \
+	X(row, text, provider, "f.provider") \
 	X(row, text, keyword, "f.keyword") \
 	X(row, text, body, "f.body") \
 	X(row, boolean, only_out, "coalesce(f.only_out, false)") \
@@ -74,43 +73,42 @@ open_window(const int64 *ids, int n)
 
 WA_DEFINE_ROW(Wish, wish_row, WISH_COLUMNS);
 
-/* Of a button what it stands for, or else what is written on it. */
-static bool
-says(const Wish *wish, const char *words)
-{
-	return wish->keyword &&
-		(wa_text_is_keyword(wish->keyword, words) || wa_text_is_keyword(wish->body, words));
-}
-
 /*
- * Is it STOP, or START?  (That whoever writes to Meta's number agrees by that,
- * where the office has it so, is decided when a message goes.)
+ * Is it STOP, or START?  Of a button what it stands for, or else what is
+ * written on it.  (That whoever writes to Meta's number agrees by that, where
+ * the office has it so, is decided when a message goes.)
  */
 static bool
-read_wish(const Wish *wish, const char *out_words, const char *in_words, WaConsentChange *change)
+read_wish(const Wish *wish, WaConsentChange *change)
 {
-	if (wish->number == NULL && wish->user_id == NULL)
-		return false;
+	WaConsentWord word = WA_CONSENT_NO_WORD;
+
+	if (wish->keyword && (wish->number || wish->user_id))
+		word = wa_feedback_consent_of_words(wish->keyword, wish->only_out);
+	if (wish->keyword && word == WA_CONSENT_NO_WORD)
+		word = wa_feedback_consent_of_words(wish->body, wish->only_out);
 	*change = (WaConsentChange)
 	{
 		.number = wish->number,
 			.user_id = wish->user_id,
-			.out = says(wish, out_words),
+			.out = word == WA_CONSENT_OUT,
 			.said_at = wish->at,
 			.source = WA_CONSENT_KEYWORD,
 			.words = wish->keyword
 	};
-	return change->out || (!wish->only_out && says(wish, in_words));
+	return word != WA_CONSENT_NO_WORD;
 }
 
+/*
+ * Note who wants nothing, or something again, and tell him that he was heard.
+ */
 static void
 note_wishes(const int64 *ids, int n)
 {
 	static WaStatement look =
 		WA_STATEMENT_OF(&wish_row, "SELECT {columns} FROM wa.feedback AS f WHERE f.id = ANY ($1) ORDER BY f.id");
-	const char *out_words = wa_office_get("opt_out_words");
-	const char *in_words = wa_office_get("opt_in_words");
 	WaConsentChange *changes = palloc(sizeof(WaConsentChange) * n);
+	const char **providers = palloc(sizeof(char *) * n);
 	Wish	   *wishes;
 	int			nchanges = 0;
 	int			nwishes;
@@ -119,9 +117,15 @@ note_wishes(const int64 *ids, int n)
 	wa_arg_int8_array(&args, ids, n);
 	wishes = wa_rows_read(wa_query(&look, &args), &wish_row, &nwishes);
 	for (int i = 0; i < nwishes; i++)
-		if (read_wish(&wishes[i], out_words, in_words, &changes[nchanges]))
+	{
+		providers[nchanges] = wishes[i].provider;
+		if (read_wish(&wishes[i], &changes[nchanges]))
 			nchanges++;
+	}
 	wa_feedback_consent_note(changes, nchanges);
+	for (int i = 0; i < nchanges; i++)
+		if (changes[i].out)
+			wa_feedback_consent_confirm(changes[i].number, providers[i], changes[i].said_at);
 }
 
 /*
