@@ -88,6 +88,19 @@ is_stored_secret(const WaProviderChange *change, const char *name, const char *v
 }
 
 /*
+ * Does sending depend on this credential?  By those of webhooks the provider
+ * proves itself to us, and whatever they are it takes our messages.
+ */
+static bool
+is_for_sending(const WaProviderChange *change, const char *name)
+{
+	const WaGateway *gateway = change->gateway;
+
+	return !(gateway->feedback_secret && strcmp(name, gateway->feedback_secret) == 0) &&
+		!(gateway->verify_token && strcmp(name, gateway->verify_token) == 0);
+}
+
+/*
  * A credential given in the statement itself.
  */
 static void
@@ -111,7 +124,8 @@ change_literal_secret(WaProviderChange *change, const char *name, const WaOption
 			drop(change, WA_SECRET_TOKEN_FILE);
 	}
 	wa_route_write_secret(change->name, name, value);
-	change->access_changed = true;
+	if (is_for_sending(change, name))
+		change->access_changed = true;
 }
 
 /*
@@ -125,7 +139,8 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 	WaSaid		why;
 	bool		exposed;
 
-	if (!same(stored_file(change, name), wa_admin_option_is_null(option) ? NULL : wa_admin_option_string(option)))
+	if (is_for_sending(change, name) &&
+		!same(stored_file(change, name), wa_admin_option_is_null(option) ? NULL : wa_admin_option_string(option)))
 		change->access_changed = true;
 	drop(change, wa_admin_file_setting(name));
 	if (strcmp(name, wa_route_primary_secret(change->gateway)) == 0)

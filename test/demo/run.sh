@@ -62,7 +62,7 @@ fi
 
 # The checkout may lie where that user cannot read.
 mkdir "$work/demo"
-cp -R "$top/test/odoo/fixture.sql" "$top/test/simulator" "$top/test/demo/story.py" "$work/demo/"
+cp -R "$top/test/odoo/fixture.sql" "$top/test/simulator" "$top/test/demo/story.py" "$top/docs/webhook/webhook.py" "$work/demo/"
 mkdir -m 700 "$work/run"
 if [ ${#as_user[@]} -gt 0 ]; then
 	chown "$user" "$work/run"
@@ -85,7 +85,7 @@ if [ -n "${KEEP:-}" ] && [ "$status" -eq 0 ]; then
 	cat >"$work/stop" <<-END
 		#!/bin/sh
 		# ends what make demo KEEP=1 has left running, and removes it
-		kill $(cat "$work/run/simulator.pid")
+		kill $(cat "$work/run/simulator.pid" "$work/run/endpoint.pid")
 		${as_user[*]} $bin/pg_ctl -D $work/run/data -m fast -w stop && rm -rf $work
 	END
 fi

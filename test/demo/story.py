@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -31,6 +32,7 @@ TOKENS = {                      # what the simulator knows by default
 KEEP = bool(os.environ.get("KEEP"))     # leave server and providers running
 BEGAN = time.monotonic()
 SIMULATOR = None
+ENDPOINT = None                 # the program of docs/webhook/
 PORT = 0
 
 # How it looks
@@ -671,13 +673,77 @@ def copied():
           "composed, held, not sent")
 
 
+def start_endpoint():
+    """The endpoint of docs/webhook/, as a role that may do nothing else."""
+    global ENDPOINT
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with open(os.path.join(WORK, "endpoint.log"), "w", encoding="utf-8") as log:
+        ENDPOINT = subprocess.Popen(
+            [sys.executable, "-B", os.path.join(DEMO, "webhook.py")], stdout=log, stderr=log,
+            start_new_session=True,
+            env=dict(os.environ, PGHOST=WORK, PGDATABASE=DATABASE, PGUSER="endpoint", WEBHOOK_PORT=str(port)))
+    with open(os.path.join(WORK, "endpoint.pid"), "w", encoding="ascii") as file:
+        file.write("%d\n" % ENDPOINT.pid)
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        with socket.socket() as there:
+            if there.connect_ex(("127.0.0.1", port)) == 0:
+                return port
+        time.sleep(0.02)
+    raise Failed("the endpoint did not start")
+
+
+def ticks():
+    chapter("The ticks turn: delivered, read, a reply, STOP")
+    tell("""What becomes of a message the providers tell by webhooks. The endpoint is a small
+         program (docs/webhook/); its role may hand over what they tell, and nothing else.""")
+    run("CREATE ROLE endpoint LOGIN", "postgres")
+    sql = "SELECT wa_grant('endpoint', 'webhook');"
+    shown(sql)
+    run("SELECT wa_configure('meta', '{\"app_secret\": \"%s\"}')" % simulator("config")["meta"]["webhook_secret"])
+    simulator("config", {"meta": {"webhook_url": "http://127.0.0.1:%d/meta" % start_endpoint(),
+                                  "webhook_statuses": ["sent", "delivered", "read"],
+                                  "open_windows": "any"}})
+    shown("UPDATE sicantik_permit SET status = 'expired' WHERE id = 1;")
+    message = settled("res_id = 1 AND scenario = 'status_update' AND partner_id = 10", "read")
+    record([(name, message[name]) for name in ("state", "sent_at", "delivered_at", "read_at")]
+           + [("pricing", json.dumps(message["pricing"]))])
+    check(message["delivered_at"] and message["read_at"], "delivered and read, as Meta says")
+
+    tell("He answers. It is kept, with the message that he answers:")
+    simulator("webhook", {"provider": "meta", "from": message["number"], "name": "Budi", "text": "Terima kasih",
+                          "context": message["provider_message_id"]})
+    wait_for("SELECT EXISTS (SELECT FROM wa.inbound)", "an inbound message")
+    sql = "SELECT number, kind, text, message_id FROM wa.inbound"
+    statement(sql + ";")
+    table(rows(sql))
+    check(one(sql)["message_id"] == message["id"], "a reply to message %d" % message["id"])
+
+    tell("Now he has had enough, and just then something waits for him:")
+    shown("SELECT wa_pause();")
+    run("UPDATE sicantik_permit SET status = 'renewed' WHERE id = 1")
+    settled("res_id = 1 AND partner_id = 10", "queued")
+    simulator("webhook", {"provider": "meta", "from": message["number"], "name": "Budi", "text": "Stop!"})
+    wait_for("SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '%s'" % message["number"], "the opt-out")
+    shown("SELECT wa_resume(NULL);")
+    waited = settled("res_id = 1 AND partner_id = 10", "skipped")
+    ledger(waited)
+    check(waited["reason"] == "opted_out", "what waited does not go")
+    answer = settled("number = '%s' AND res_id IS NULL" % message["number"], "read")
+    bubble(answer["number"], answer["body"])
+    check(answer["provider"] == "meta", "he is told that he was heard, by the way that he wrote")
+
+
 def at_a_glance():
     chapter("The state at a glance")
     statement("SELECT * FROM wa_status();")
     table(rows("SELECT * FROM wa_status()"))
 
     tell("And, counted at the other end:")
-    sent = rows("SELECT provider, count(*) AS n FROM wa.message WHERE state = 'sent'"
+    sent = rows("SELECT provider, count(*) AS n FROM wa.message"
+                " WHERE state IN ('sent', 'delivered', 'read')"
                 " GROUP BY provider ORDER BY provider")
     taken = {p: len(sends(provider=p, accepted=True)) for p in ("fonnte", "meta", "watzap")}
     table([{"provider": r["provider"], "sent, says the ledger": r["n"],
@@ -692,7 +758,7 @@ def at_a_glance():
 def tell_all():
     for part in (set_up, providers, observe, arm, ready, official, status_update,
                  opted_out, by_hand, refused, rolled_back, provider_down,
-                 no_answer, copied, at_a_glance):
+                 no_answer, copied, ticks, at_a_glance):
         part()
     say()
     say(paint("  %d checks passed in %.0f s." % (checks, time.monotonic() - BEGAN), "1;32")
@@ -746,9 +812,10 @@ def main():
             signal.signal(number, signal.SIG_IGN)
         if not kept:
             stop_server()
-            if SIMULATOR:
-                SIMULATOR.terminate()
-                SIMULATOR.wait()
+            for process in (ENDPOINT, SIMULATOR):
+                if process:
+                    process.terminate()
+                    process.wait()
 
 
 if __name__ == "__main__":
