@@ -51,6 +51,7 @@ program text_test test/unit/text_test.c "${text[@]}"
 program gateway_test test/unit/gateway_test.c "${gateway[@]}"
 program feedback_test test/unit/feedback_test.c "${gateway[@]}"
 program feedback_gateways_test test/unit/feedback_gateways_test.c "${gateway[@]}"
+program account_test test/unit/account_test.c "${gateway[@]}"
 program http_test test/unit/http_test.c "${http[@]}"
 program http_reuse_test test/unit/http_reuse_test.c "${http[@]}"
 program fuzz_text -DSTANDALONE test/fuzz/fuzz_text.c "${text[@]}"
@@ -68,6 +69,7 @@ run text_test "$B/numbers.tsv"
 run gateway_test
 run feedback_test
 run feedback_gateways_test
+run account_test
 run http_test
 run http_reuse_test
 run fuzz_text 20000

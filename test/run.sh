@@ -189,6 +189,7 @@ compile()
 		"${cc[@]}" -o "$to/text_test" test/unit/text_test.c src/text/*.c -ljson-c &&
 		"${cc[@]}" -o "$to/gateway_test" test/unit/gateway_test.c src/gateway/*.c src/text/*.c -ljson-c &&
 		"${cc[@]}" -o "$to/template_test" test/unit/template_test.c src/gateway/*.c src/text/*.c -ljson-c &&
+		"${cc[@]}" -o "$to/account_test" test/unit/account_test.c src/gateway/*.c src/text/*.c -ljson-c &&
 		"${cc[@]}" -o "$to/feedback_test" test/unit/feedback_test.c src/gateway/*.c src/text/*.c -ljson-c &&
 		"${cc[@]}" -o "$to/feedback_gateways_test" test/unit/feedback_gateways_test.c src/gateway/*.c src/text/*.c \
 			-ljson-c &&
@@ -218,7 +219,7 @@ test_unit()
 	as_user_compile "$B/unit-clang" clang "${sanitize[@]}" &
 	wait
 	for kind in gcc clang; do
-		for program in text gateway template feedback feedback_gateways state outcome http http_reuse; do
+		for program in text gateway template feedback feedback_gateways account state outcome http http_reuse; do
 			if [ ! -x "$B/unit-$kind/${program}_test" ]; then
 				count "unit $program, $kind" 0 1
 				continue

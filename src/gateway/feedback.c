@@ -26,6 +26,20 @@ static const char *const progress_names[] = {
 	[WA_PROGRESS_FAILED] = "failed"
 };
 
+static const char *const effect_names[] = {
+	[WA_ACCOUNT_KEPT] = "kept",
+	[WA_ACCOUNT_RESUME] = "resume",
+	[WA_ACCOUNT_WARN] = "warn",
+	[WA_ACCOUNT_SLOWER] = "slower",
+	[WA_ACCOUNT_STOP] = "stop"
+};
+
+static const char *const about_names[] = {
+	[WA_ABOUT_RULES] = "rules",
+	[WA_ABOUT_LINK] = "link",
+	[WA_ABOUT_ELSE] = "else"
+};
+
 /*
  * As it is stored.
  */
@@ -42,4 +56,22 @@ const char *
 wa_gateway_progress_name(WaProgress progress)
 {
 	return progress_names[progress];
+}
+
+/*
+ * As it is stored.
+ */
+const char *
+wa_gateway_effect_name(WaAccountEffect effect)
+{
+	return effect_names[effect];
+}
+
+/*
+ * As it is stored.
+ */
+const char *
+wa_gateway_about_name(WaAccountAbout about)
+{
+	return about_names[about];
 }

@@ -17,6 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "text/say.h"
+#include "text/text.h"			/* WA_NUMBER_SIZE */
+
 /* What an update is about.  Names in feedback.c, as they are stored. */
 typedef enum WaUpdateKind
 {
@@ -108,6 +111,36 @@ typedef struct WaUpdate
 								 * other kinds: what else is worth keeping */
 	const char *excerpt;		/* KEPT, UNKNOWN: the beginning of it */
 } WaUpdate;
+
+/* What an event about our account (WA_UPDATE_ACCOUNT) comes to. */
+typedef enum WaAccountEffect
+{
+	WA_ACCOUNT_KEPT,			/* nothing */
+	WA_ACCOUNT_RESUME,			/* what was told before, about the same, is
+								 * over */
+	WA_ACCOUNT_WARN,			/* people should know */
+	WA_ACCOUNT_SLOWER,			/* less may go; people should know */
+	WA_ACCOUNT_STOP				/* nothing goes until then, or until RESUME */
+} WaAccountEffect;
+
+/* What it is about: good news is news of the same only. */
+typedef enum WaAccountAbout
+{
+	WA_ABOUT_RULES,				/* a restriction, a violation, a ban */
+	WA_ABOUT_LINK,				/* the link to the account, or the device's */
+	WA_ABOUT_ELSE				/* limits, names, whatever else */
+} WaAccountAbout;
+
+typedef struct WaAccountNews
+{
+	WaAccountEffect effect;
+	WaAccountAbout about;
+	int64_t		until;			/* when it ends, in seconds since 1970; 0: not
+								 * told, or in words, which are in said then */
+	char		number[WA_NUMBER_SIZE]; /* only this number of ours is
+										 * concerned; "": all of the account */
+	WaSaidText	said;			/* for people */
+} WaAccountNews;
 
 /* Is called for each update, in the order of the body. */
 typedef void (*WaTakeUpdate) (const WaUpdate *update, void *argument);

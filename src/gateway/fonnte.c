@@ -341,5 +341,6 @@ const WaGateway wa_gateway_fonnte = {
 	.write_params = fonnte_write_params,
 	.read_feedback = wa_gateway_fonnte_read_feedback,
 	.judge_failure = wa_gateway_fonnte_judge_failure,
+	.judge_account = wa_gateway_fonnte_judge_account,
 	.feedback_secret = "webhook_secret",
 };

@@ -316,3 +316,28 @@ wa_gateway_fonnte_judge_failure(const char *code, const char *words, WaVerdict *
 	wa_gateway_sentence(verdict->code, sizeof(verdict->code), "%s",
 						row != NULL ? row->word : state);
 }
+
+/*
+ * See WaGateway.  A device that has lost its link may come back by itself.
+ */
+void
+wa_gateway_fonnte_judge_account(const char *event, const char *detail, WaAccountNews *news)
+{
+	json_object *root = detail == NULL ? NULL : json_tokener_parse(detail);
+	char		reason[200] = "";
+
+	memset(news, 0, sizeof(*news));
+	news->about = WA_ABOUT_LINK;
+	(void) wa_gateway_text(wa_gateway_member(root, "reason"), reason, sizeof(reason));
+	if (event != NULL && strcmp(event, "connect") == 0)
+	{
+		news->effect = WA_ACCOUNT_RESUME;
+		wa_gateway_say(&news->said, WA_SAY_FONNTE_DEVICE_LINKED);
+	}
+	else
+	{
+		news->effect = WA_ACCOUNT_WARN;
+		wa_gateway_say(&news->said, WA_SAY_FONNTE_DEVICE_LOST, wa_gateway_or(reason, WA_SAY_NONE_GIVEN));
+	}
+	json_object_put(root);
+}

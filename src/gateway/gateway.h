@@ -351,6 +351,14 @@ typedef struct WaGateway
 	 */
 	void		(*judge_failure) (const char *code, const char *words,
 								  WaVerdict *verdict);
+
+	/*
+	 * Class an update of kind WA_UPDATE_ACCOUNT by its event and its detail,
+	 * each of which may be NULL.  Fills all of *news; what is not known is
+	 * WARN.
+	 */
+	void		(*judge_account) (const char *event, const char *detail,
+								  WaAccountNews *news);
 } WaGateway;
 
 /* gateway.c */
@@ -375,6 +383,8 @@ WA_EXPORT extern void wa_gateway_health_free(WaHealth *health);
 /* feedback.c */
 WA_EXPORT extern const char *wa_gateway_update_kind_name(WaUpdateKind kind);
 WA_EXPORT extern const char *wa_gateway_progress_name(WaProgress progress);
+extern const char *wa_gateway_effect_name(WaAccountEffect effect);
+extern const char *wa_gateway_about_name(WaAccountAbout about);
 
 /* languages.c: WhatsApp's code for the language of a template, or NULL */
 WA_EXPORT extern const char *wa_gateway_language(const char *given);

@@ -684,6 +684,7 @@ const WaGateway wa_gateway_meta = {
 	.telling_id = meta_telling_id,
 	.read_feedback = wa_gateway_meta_read_feedback,
 	.judge_failure = meta_judge_failure,
+	.judge_account = wa_gateway_meta_judge_account,
 	.feedback_secret = "app_secret",
 	.signs_feedback = true,
 	.verify_token = "verify_token",

@@ -73,6 +73,10 @@ extern const WaMetaCode *wa_gateway_meta_code_at(size_t index);
 extern bool wa_gateway_meta_read_feedback(const char *body, size_t len, int64_t now,
 										  WaTakeUpdate take, void *argument);
 
+/* meta_account_effect.c: see WaGateway */
+extern void wa_gateway_meta_judge_account(const char *event, const char *detail,
+										  WaAccountNews *news);
+
 /* fonnte_reasons.c */
 extern const WaWord *wa_gateway_fonnte_reason(const char *reason);
 extern const WaWord *wa_gateway_fonnte_reason_at(size_t index);
@@ -83,6 +87,8 @@ extern bool wa_gateway_fonnte_read_feedback(const char *body, size_t len, int64_
 											WaTakeUpdate take, void *argument);
 extern void wa_gateway_fonnte_judge_failure(const char *code, const char *words,
 											WaVerdict *verdict);
+extern void wa_gateway_fonnte_judge_account(const char *event, const char *detail,
+											WaAccountNews *news);
 extern bool wa_gateway_watzap_read_feedback(const char *body, size_t len, int64_t now,
 											WaTakeUpdate take, void *argument);
 

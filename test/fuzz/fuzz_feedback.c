@@ -137,6 +137,7 @@ is_object(const char *s)
 
 typedef struct Seen
 {
+	const WaGateway *gateway;
 	size_t		n;
 	bool		witness;		/* the element that nobody touches */
 } Seen;
@@ -149,6 +150,16 @@ take(const WaUpdate *update, void *argument)
 	seen->n++;
 	MUST((int) update->kind >= 0 && update->kind < WA_UPDATE_KIND_COUNT);
 	counts[update->kind]++;
+	if (update->kind == WA_UPDATE_ACCOUNT && seen->gateway->judge_account != NULL)
+	{
+		WaAccountNews news;
+
+		seen->gateway->judge_account(update->event, update->detail, &news);
+		MUST(news.effect >= WA_ACCOUNT_KEPT && news.effect <= WA_ACCOUNT_STOP);
+		MUST(news.until >= 0);
+		MUST(strlen(news.number) < sizeof(news.number));
+		MUST(WA_SAID_IN(&news.said) != NULL);
+	}
 	MUST(is_word(update->event));
 	MUST(is_word(update->sender_id));
 	MUST(is_word(update->account_id));
@@ -401,7 +412,7 @@ static void
 try_body(const char *kind, const char *bytes, size_t len, bool has_witness)
 {
 	const WaGateway *gateway = wa_gateway_find(kind);
-	Seen		seen = {0};
+	Seen		seen = {.gateway = gateway};
 	char	   *exact = malloc(len > 0 ? len : 1);	/* so that a byte too far
 													 * is seen */
 
