@@ -170,6 +170,42 @@ my $why = told("wa_why($skipped)");
 like($why, qr/^number $number opted out \(written down by \S+\): it gets nothing$/m, 'wa_why() tells the last "no"');
 unlike($why, qr/STOP|opted in/, 'and that alone');
 
+# Who writes STOP is answered, the way he wrote, and once a day
+
+sql("SELECT wa_configure('fonnte', '{\"webhook_secret\": \"SURATMASUK\"}'); SELECT FROM wa_test_connection('fonnte'); SELECT wa_set('office_name', 'DPMPTSP Karo')");
+my $inbox = 0;
+sub writes
+{
+	my ($from, $text) = @_;
+	my $body = sprintf('{"device": "628110000000", "sender": "%s", "message": "%s", "name": "Budi", "timestamp": %d, "inboxid": %d}',
+		$from, $text, sql('SELECT extract(epoch FROM clock_timestamp())::bigint'), ++$inbox);
+
+	is(sql("SELECT wa_webhook('fonnte', convert_to('$body', 'UTF8'), NULL, 'SURATMASUK') ->> 'accepted'"), '1', "he writes $text");
+	return wait_for("NOT EXISTS (SELECT FROM wa.feedback WHERE due_at <= clock_timestamp())");
+}
+sub answers { return sql("SELECT count(*) FROM wa.message WHERE number = '$_[0]' AND despite_opt_out"); }
+
+$number = number();
+writes($number, 'jangan stop kirim');
+is(sql("SELECT count(*) FROM wa.consent WHERE number = '$number'"), '0', 'a sentence with the word is none');
+writes($number, ' *Stop*. ');
+$id = sql("SELECT id FROM wa.message WHERE number = '$number' AND despite_opt_out");
+ok(ends($id, 'sent'), 'the answer goes');
+is(sql("SELECT provider || ': ' || body FROM wa.message WHERE id = $id"),
+	"fonnte: Anda tidak akan menerima pesan dari kami lagi. Balas MULAI untuk menerimanya kembali.\n\nDPMPTSP Karo", 'and says how he comes back');
+is(sql("SELECT change || ' ' || source || ' ' || words FROM wa.consent WHERE number = '$number'"), 'opt_out keyword  *Stop*. ', 'the word is kept');
+$id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
+ok(ends($id, 'skipped opted_out'), 'nothing else goes');
+writes($number, 'mulai');
+$id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
+ok(ends($id, 'sent'), 'until he comes back');
+writes($number, 'BERHENTI');
+is(answers($number), '1', 'a second time on the same day he is not answered');
+$number = number();
+sql("SELECT wa_set('confirm_opt_out', 'off')");
+writes($number, 'STOP');
+is(sql("SELECT count(*) FROM wa.consent WHERE number = '$number'") . answers($number), '10', 'nor where the office does not want it');
+
 $session->close;
 $other->close;
 $node->stop;
