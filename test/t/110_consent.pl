@@ -193,7 +193,7 @@ $id = sql("SELECT id FROM wa.message WHERE number = '$number' AND despite_opt_ou
 ok(ends($id, 'sent'), 'the answer goes');
 is(sql("SELECT provider || ': ' || body FROM wa.message WHERE id = $id"),
 	"fonnte: Anda tidak akan menerima pesan dari kami lagi. Balas MULAI untuk menerimanya kembali.\n\nDPMPTSP Karo", 'and says how he comes back');
-is(sql("SELECT change || ' ' || source || ' ' || words FROM wa.consent WHERE number = '$number'"), 'opt_out keyword  *Stop*. ', 'the word is kept');
+is(sql("SELECT change || ' ' || source || ' ' || words FROM wa.consent WHERE number = '$number'"), 'opt_out keyword *Stop*.', 'the word is kept');
 $id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
 ok(ends($id, 'skipped opted_out'), 'nothing else goes');
 writes($number, 'mulai');
