@@ -176,9 +176,9 @@ sql("SELECT wa_configure('fonnte', '{\"webhook_secret\": \"SURATMASUK\"}'); SELE
 my $inbox = 0;
 sub writes
 {
-	my ($from, $text) = @_;
+	my ($from, $text, $ago) = @_;    # a webhook knows seconds only
 	my $body = sprintf('{"device": "628110000000", "sender": "%s", "message": "%s", "name": "Budi", "timestamp": %d, "inboxid": %d}',
-		$from, $text, sql('SELECT extract(epoch FROM clock_timestamp())::bigint'), ++$inbox);
+		$from, $text, sql('SELECT floor(extract(epoch FROM clock_timestamp()))::bigint') - ($ago // 0), ++$inbox);
 
 	is(sql("SELECT wa_webhook('fonnte', convert_to('$body', 'UTF8'), NULL, 'SURATMASUK') ->> 'accepted'"), '1', "he writes $text");
 	return wait_for("NOT EXISTS (SELECT FROM wa.feedback WHERE due_at <= clock_timestamp())");
@@ -188,7 +188,7 @@ sub answers { return sql("SELECT count(*) FROM wa.message WHERE number = '$_[0]'
 $number = number();
 writes($number, 'jangan stop kirim');
 is(sql("SELECT count(*) FROM wa.consent WHERE number = '$number'"), '0', 'a sentence with the word is none');
-writes($number, ' *Stop*. ');
+writes($number, ' *Stop*. ', 20);
 $id = sql("SELECT id FROM wa.message WHERE number = '$number' AND despite_opt_out");
 ok(ends($id, 'sent'), 'the answer goes');
 is(sql("SELECT provider || ': ' || body FROM wa.message WHERE id = $id"),
@@ -196,7 +196,7 @@ is(sql("SELECT provider || ': ' || body FROM wa.message WHERE id = $id"),
 is(sql("SELECT change || ' ' || source || ' ' || words FROM wa.consent WHERE number = '$number'"), 'opt_out keyword *Stop*.', 'the word is kept');
 $id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
 ok(ends($id, 'skipped opted_out'), 'nothing else goes');
-writes($number, 'mulai');
+writes($number, 'mulai', 10);
 $id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
 ok(ends($id, 'sent'), 'until he comes back');
 writes($number, 'BERHENTI');
