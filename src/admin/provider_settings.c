@@ -96,7 +96,7 @@ is_for_sending(const WaProviderChange *change, const char *name)
 {
 	const WaGateway *gateway = change->gateway;
 
-	return !(gateway->feedback_secret && strcmp(name, gateway->feedback_secret) == 0) &&
+	return !wa_route_secret_several(gateway, name) &&
 		!(gateway->verify_token && strcmp(name, gateway->verify_token) == 0);
 }
 
@@ -166,7 +166,8 @@ change_secret_file(WaProviderChange *change, const char *name, const WaOption *o
 	put(change, wa_admin_file_setting(name), file);
 	wa_route_write_secret(change->name, name, NULL);
 
-	content = wa_route_try_secret_file(file, change->gateway->kind, &why, &exposed);
+	content = wa_route_try_secret_file(file, change->gateway->kind, wa_route_secret_several(change->gateway, name),
+									   &why, &exposed);
 	if (content == NULL)
 		ereport(WARNING,
 				(wa_said_errmsg(why),

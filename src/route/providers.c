@@ -85,7 +85,8 @@ load_secret(WaProvider *provider, const RawSettings *raw,
 		file = raw_setting(raw, WA_SECRET_TOKEN_FILE);
 	if (file)
 	{
-		value = wa_route_try_secret_file(file, provider->kind, why, &exposed);
+		value = wa_route_try_secret_file(file, provider->kind, wa_route_secret_several(provider->gateway, name),
+										 why, &exposed);
 		if (exposed && provider->exposed == NULL)
 			provider->exposed = pstrdup(file);
 		return value;

@@ -350,13 +350,24 @@ read_file(int fd, char *buffer, WaSaid *why, bool *exposed)
 }
 
 /*
+ * Several secrets stand one a line in a file, and apart by blanks in a value.
+ */
+static void
+join_lines(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text == '\n' || *text == '\r')
+			*text = ' ';
+}
+
+/*
  * Read a credential of a provider of this kind from a file of this database's
- * folder.  Returns it palloc()ed, or NULL with *why, a sentence that names the file and never its
+ * folder; several: there may be more than one, a line each.  Returns it palloc()ed, or NULL with *why, a sentence that names the file and never its
  * content.  Raises no error for anything the file system or a row can hold.
  * *exposed: others on the machine may read the file, or write it.
  */
 char *
-wa_route_try_secret_file(const char *file, const char *kind, WaSaid *why, bool *exposed)
+wa_route_try_secret_file(const char *file, const char *kind, bool several, WaSaid *why, bool *exposed)
 {
 	char	   *database = get_database_name(MyDatabaseId);
 	WaSaid		clause = NULL;
@@ -408,6 +419,8 @@ wa_route_try_secret_file(const char *file, const char *kind, WaSaid *why, bool *
 	else
 	{
 		trim_end(buffer);
+		if (several)
+			join_lines(buffer);
 		ok = wa_route_secret_valid(buffer, &clause);
 		if (ok && !pg_verifymbstr(buffer, strlen(buffer), true))
 		{

@@ -22,10 +22,18 @@
 #define WA_SECRET_TOKEN_FILE	"token_file"
 
 extern bool wa_route_secret_valid(const char *value, WaSaid *why);
+
+/* May this setting hold several of them? */
+static inline bool
+wa_route_secret_several(const WaGateway *gateway, const char *name)
+{
+	return gateway->feedback_secret && strcmp(name, gateway->feedback_secret) == 0;
+}
+
 extern bool wa_route_secret_is_mask(const char *value);
 extern bool wa_route_secret_file_name_valid(const char *file);
 extern bool wa_route_secret_file_of_kind(const char *file, const char *kind);
-extern char *wa_route_try_secret_file(const char *file, const char *kind,
+extern char *wa_route_try_secret_file(const char *file, const char *kind, bool several,
 									  WaSaid *why, bool *exposed);
 extern void wa_route_forget_secrets(const char *provider);
 

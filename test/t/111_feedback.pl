@@ -14,7 +14,9 @@ use SicantikWa::Session;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
-my $node = new_cluster('main', simulator => $sim, conf => 'sicantik_wa.worker_idle_timeout = 3600');
+my $folders = PostgreSQL::Test::Utils::tempdir('secrets');
+my $node = new_cluster('main', simulator => $sim,
+	conf => "sicantik_wa.worker_idle_timeout = 3600\nsicantik_wa.secrets_directory = '$folders'");
 my $session;
 
 sub sql { return $session->sql($_[0]); }
@@ -83,6 +85,14 @@ like($err, qr/is not from provider "meta"/, 'with the right token only');
 my $log = slurp_file($node->logfile);
 unlike(join("\n", grep { /refused a webhook|is not from/ } split /\n/, $log), qr/mimo|wamid/, 'the log has nothing of what was sent');
 cmp_ok(scalar(() = $log =~ /has refused a webhook/g), '<=', 2, 'and one line a minute');
+
+# several secrets, one a line of a file
+mkdir "$folders/odoo", 0700 or die $!;
+append_to_file("$folders/odoo/fonnte_webhook", "former\n$config->{fonnte}{webhook_secret}\r\n\n");
+chmod 0600, "$folders/odoo/fonnte_webhook" or die $!;
+sql("SELECT wa_configure('fonnte', '{\"webhook_secret_file\": \"fonnte_webhook\"}')");
+like(webhook('fonnte', {device => 'x'}), qr/^0 \d \d$/, 'the second line of a file');
+is(webhook('fonnte', {device => 'x'}, secret => "former $config->{fonnte}{webhook_secret}"), '28000', 'not both in one');
 
 # what a body may hold
 foreach my $odd ('', '{', '[]', 'null', '{"object": "whatsapp_business_account"}', "\xff\xfe\x00", '[' x 5000,
