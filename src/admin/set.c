@@ -294,6 +294,10 @@ wa_admin_check_setting(const WaSetting *setting, const char *value, char **probl
 			return check_switch(value, problem);
 		case WA_SETTING_WORDS:
 			return check_words(value, problem);
+		case WA_SETTING_INBOUND:
+			if (strcmp(value, "keep") != 0 && strcmp(value, "notify") != 0)
+				*problem = "It is keep or notify.";
+			return pstrdup(value);
 	}
 	*problem = "It cannot be checked.";
 	return NULL;

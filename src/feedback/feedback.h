@@ -38,8 +38,12 @@ extern void wa_feedback_apply_preference(const int64 *ids, int n);
 /* person.c: ids beside numbers */
 extern void wa_feedback_bind(const int64 *ids, int n);
 
+/* notify.c */
+extern void wa_feedback_notify(TimestampTz *due);
+
 /* run.c: what comes of a row */
 extern void wa_feedback_done(const int64 *ids, int n);
+extern void wa_feedback_done_but(const int64 *ids, int n, const int64 *but, int nbut);
 extern void wa_feedback_later(const int64 *ids, int n);
 
 #endif							/* SICANTIK_WA_FEEDBACK_APPLY_H */

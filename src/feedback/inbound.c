@@ -41,20 +41,39 @@ write_inbound(const int64 *ids, int n)
 	wa_query(&put, &args);
 }
 
-/* The last time that somebody wrote to Meta's number. */
-static void
-open_window(const int64 *ids, int n)
+/*
+ * The last time that somebody wrote to Meta's number.  *held, palloc()ed: rows
+ * whose contact somebody holds; they are to come again.
+ */
+static int
+open_window(const int64 *ids, int n, int64 **held)
 {
+	static WaStatement look =
+		WA_STATEMENT("WITH f AS (SELECT id, number FROM wa.feedback WHERE id = ANY ($1) AND opens_window AND number IS NOT NULL),"
+					 " free AS MATERIALIZED (SELECT number FROM wa.contact WHERE number IN (SELECT number FROM f)"
+					 " FOR NO KEY UPDATE SKIP LOCKED)"
+					 " SELECT f.id FROM f JOIN wa.contact AS c ON c.number = f.number"
+					 " WHERE f.number NOT IN (SELECT number FROM free)");
 	static WaStatement open =
 		WA_STATEMENT("WITH v AS (SELECT number, max(coalesce(least(said_at, received_at), received_at)) AS at FROM wa.feedback"
-					 " WHERE id = ANY ($1) AND opens_window AND number IS NOT NULL GROUP BY number)"
+					 " WHERE id = ANY ($1) AND id <> ALL ($2) AND opens_window AND number IS NOT NULL GROUP BY number)"
 					 " INSERT INTO wa.contact AS c (number, last_inbound_at) SELECT number, at FROM v ORDER BY number"
 					 " ON CONFLICT (number) DO UPDATE SET last_inbound_at = excluded.last_inbound_at"
 					 " WHERE c.last_inbound_at IS NULL OR c.last_inbound_at < excluded.last_inbound_at");
 	WaArgs		args = {0};
+	WaRows		rows;
+	int			nheld;
 
 	wa_arg_int8_array(&args, ids, n);
+	rows = wa_query(&look, &args);
+	nheld = (int) rows.n;
+	*held = palloc(sizeof(int64) * Max(nheld, 1));
+	for (int i = 0; i < nheld; i++)
+		(*held)[i] = wa_row_int8(rows, i, 1);
+	wa_rows_free(rows);
+	wa_arg_int8_array(&args, *held, nheld);
 	wa_query(&open, &args);
+	return nheld;
 }
 
 /*
@@ -134,9 +153,14 @@ note_wishes(const int64 *ids, int n)
 void
 wa_feedback_apply_inbound(const int64 *ids, int n)
 {
+	int64	   *held;
+	int			nheld;
+
 	wa_feedback_bind(ids, n);
 	write_inbound(ids, n);
-	open_window(ids, n);
 	note_wishes(ids, n);
-	wa_feedback_done(ids, n);
+	nheld = open_window(ids, n, &held);
+	/* all of it may be done again */
+	wa_feedback_later(held, nheld);
+	wa_feedback_done_but(ids, n, held, nheld);
 }

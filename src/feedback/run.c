@@ -45,19 +45,29 @@ typedef struct Rows
 } Rows;
 
 /*
- * These rows are applied.
+ * These rows are applied, but for some of them.
  */
 void
-wa_feedback_done(const int64 *ids, int n)
+wa_feedback_done_but(const int64 *ids, int n, const int64 *but, int nbut)
 {
 	static WaStatement remove =
-		WA_STATEMENT("DELETE FROM wa.feedback WHERE id = ANY ($1)");
+		WA_STATEMENT("DELETE FROM wa.feedback WHERE id = ANY ($1) AND id <> ALL ($2)");
 	WaArgs		args = {0};
 
 	if (n == 0)
 		return;
 	wa_arg_int8_array(&args, ids, n);
+	wa_arg_int8_array(&args, but, nbut);
 	wa_query(&remove, &args);
+}
+
+/*
+ * These rows are applied.
+ */
+void
+wa_feedback_done(const int64 *ids, int n)
+{
+	wa_feedback_done_but(ids, n, ids, 0);
 }
 
 /*
@@ -192,6 +202,7 @@ wa_feedback_run(TimestampTz *due)
 		if (kinds[kind].n > 0)
 			apply_kind(&kinds[kind]);
 	*due = next_due();
+	wa_feedback_notify(due);
 	/* until this is on disk, the rows are there to be applied again */
 	wa_frame_commit(false);
 	return true;

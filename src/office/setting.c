@@ -63,6 +63,8 @@ const WaSetting wa_office_settings[] = {
 	"on: who has written to Meta's number has agreed to messages by that, unless he has opted out; off: he gets answers within 24 hours, and agrees with one of opt_in_words"},
 	{"marketing_stop_stops_all", WA_SETTING_SWITCH, "off",
 	"on: who wants no messages of marketing gets none at all; off: he still gets notices of his permits"},
+	{"inbound", WA_SETTING_INBOUND, "keep",
+	"keep: what people write to us stays in wa.inbound; notify: alert_number is told as well, once a day at most, how much has come in"},
 	{"feedback_retention", WA_SETTING_INTERVAL, "30 days",
 	"time after which what a provider told, and nothing came of, is deleted"},
 	{NULL, WA_SETTING_TEXT, NULL, NULL}

@@ -35,7 +35,8 @@ typedef enum WaSettingKind
 	WA_SETTING_WAIT,			/* interval of at most a day */
 	WA_SETTING_INTERVAL,		/* of at least a day */
 	WA_SETTING_SWITCH,			/* on or off */
-	WA_SETTING_WORDS			/* separated by commas */
+	WA_SETTING_WORDS,			/* separated by commas */
+	WA_SETTING_INBOUND			/* keep or notify */
 } WaSettingKind;
 
 typedef struct WaSetting

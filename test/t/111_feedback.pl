@@ -200,6 +200,19 @@ is(webhook('meta', change('messages', { metadata => { phone_number_id => '123456
 	'what is of a number that is not ours is kept');
 is(sql("SELECT count(*) FROM wa.contact WHERE number = '16315551181'"), '0', 'and does nothing');
 
+# somebody holds the contact's row: the others do not wait, and nothing is lost
+my $holder = SicantikWa::Session->new($node, 'odoo');
+$holder->sql("BEGIN; SELECT FROM wa.contact WHERE number = '6281255500003' FOR UPDATE");
+is(webhook('meta', inbound('6281255500003', 'wamid.h', type => 'text', text => { body => 'STOP' })), '1 0 0', 'of one whose row is held');
+told('meta', inbound('6281255500030', 'wamid.h2', type => 'text', text => { body => 'Halo' }));
+wait_for("EXISTS (SELECT FROM wa.contact WHERE number = '6281255500030')");
+wait_for("EXISTS (SELECT FROM wa.consent WHERE number = '6281255500003' AND change = 'opt_out')");
+pass('another is heard, and what he wrote counts');
+$holder->sql('COMMIT');
+$holder->close;
+wait_for("(SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '6281255500003') AND NOT EXISTS (SELECT FROM wa.feedback WHERE provider_message_id = 'wamid.h')");
+pass('his row follows');
+
 # an id without a number, which becomes known later
 told('meta', change('messages', { metadata => $metadata, contacts => [ { user_id => 'ID.900' } ], messages => [ { from_user_id => 'ID.900', id => 'wamid.u', timestamp => "$start", type => 'text', text => { body => 'BERHENTI' } } ] }));
 is(sql("SELECT number IS NULL FROM wa.consent WHERE user_id = 'ID.900'"), 't', 'STOP with an id alone is kept for the id');
@@ -215,6 +228,18 @@ is(sql("SELECT marketing_out_at IS NOT NULL AND opted_out_at IS NULL FROM wa.con
 # a hidden number of a gateway
 told('fonnte', { device => $config->{fonnte}{device}, sender => '123456789012345@lid', message => 'STOP', name => 'x', timestamp => $start, inboxid => 0 });
 is(sql("SELECT number IS NULL FROM wa.consent WHERE user_id = '123456789012345\@lid'"), 't', 'a hidden number is none');
+
+# the office hears that citizens write
+my $written = sql('SELECT count(*) FROM wa.inbound');
+sql("SELECT wa_set('alert_number', '0812-9000-0009'); SELECT wa_set('inbound', 'notify')");
+wait_for("(SELECT count(*) = 1 FROM wa.message WHERE number = '6281290000009' AND state = 'sent')");
+like(sql("SELECT body FROM wa.message WHERE number = '6281290000009'"), qr/: $written messages from citizens/, 'the office is told how many have come in');
+told('meta', inbound('6281255500002', 'wamid.n2', type => 'text', text => { body => 'Halo?' }));
+is(sql("SELECT count(*) FROM wa.message WHERE number = '6281290000009'"), '1', 'once a day');
+sql("UPDATE wa.announced SET announced_at = announced_at - interval '1 day' WHERE key = 'inbound:waiting'; UPDATE wa.inbound SET received_at = received_at - interval '1 day 1 hour' WHERE provider_message_id <> 'wamid.n2'");
+told('meta', inbound('6281255500002', 'wamid.n3', type => 'text', text => { body => 'Pak?' }));
+wait_for("(SELECT count(*) = 2 FROM wa.message WHERE number = '6281290000009')");
+like(sql("SELECT body FROM wa.message WHERE number = '6281290000009' ORDER BY id DESC LIMIT 1"), qr/: 2 messages from citizens/, 'and the next day of those since');
 
 $endpoint->close;
 $session->close;
