@@ -60,10 +60,43 @@ find_problems(WaFindings *findings)
 	return true;
 }
 
+/*
+ * What providers told of our accounts, while it lasts; of what has no end, for
+ * a week, or until it does not stop the provider any more.
+ */
+static void
+find_accounts(WaFindings *findings)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT n.provider, n.words, n.words_said, " WA_SQL_TIME("n.told_at", "$1") ", " WA_SQL_TIME("n.until", "$1")
+					 " FROM wa.account_news AS n JOIN wa.provider AS p ON p.name = n.provider AND p.active"
+					 " WHERE n.effect <> 'resume' AND NOT EXISTS (SELECT FROM wa.account_news AS r WHERE r.provider = n.provider"
+					 " AND r.about = n.about AND r.effect = 'resume' AND r.told_at > n.told_at)"
+					 " AND (n.until > clock_timestamp() OR n.until IS NULL AND n.told_at > clock_timestamp() - interval '7 days'"
+					 " OR n.until IS NULL AND p.state = 'error' AND p.last_error_at = n.stopped_at)"
+					 " ORDER BY n.provider COLLATE \"C\", n.told_at DESC, n.about");
+	WaArgs		args = {0};
+	WaRows		rows;
+
+	wa_arg_text(&args, findings->story->time_zone);
+	rows = wa_query(&look, &args);
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		WaSaid		words = wa_row_said(rows, i, 2);
+		char	   *at = wa_row_text(rows, i, 4);
+		char	   *until = wa_row_text(rows, i, 5);
+
+		wa_admin_find(findings, WA_WARNING_PROVIDER, psprintf("account %s", wa_row_text(rows, i, 1)), NULL,
+					  until ? wa_say(WA_SAY_ACCOUNT_TOLD_UNTIL, words, at, until) : wa_say(WA_SAY_ACCOUNT_TOLD_AT, words, at));
+	}
+}
+
 void
 wa_admin_find_feedback(WaFindings *findings)
 {
 	bool		refused = find_refused(findings);
+
+	find_accounts(findings);
 
 	if (!find_problems(findings) && !refused)
 		wa_admin_find(findings, WA_FINE, ITEM, NULL, NULL);

@@ -32,6 +32,7 @@ extern int	wa_feedback_purge(void);
 extern void wa_feedback_apply_status(const int64 *ids, int n);
 extern void wa_feedback_apply_inbound(const int64 *ids, int n);
 extern void wa_feedback_apply_template(const int64 *ids, int n);
+extern void wa_feedback_apply_account(const int64 *ids, int n);
 extern void wa_feedback_apply_person(const int64 *ids, int n);
 extern void wa_feedback_apply_preference(const int64 *ids, int n);
 
@@ -45,5 +46,6 @@ extern void wa_feedback_notify(TimestampTz *due);
 extern void wa_feedback_done(const int64 *ids, int n);
 extern void wa_feedback_done_but(const int64 *ids, int n, const int64 *but, int nbut);
 extern void wa_feedback_later(const int64 *ids, int n);
+extern void wa_feedback_keep(const int64 *ids, int n);
 
 #endif							/* SICANTIK_WA_FEEDBACK_APPLY_H */

@@ -32,6 +32,7 @@ static void (*const appliers[WA_UPDATE_KIND_COUNT]) (const int64 *ids, int n) =
 	[WA_UPDATE_STATUS] = wa_feedback_apply_status,
 		[WA_UPDATE_INBOUND] = wa_feedback_apply_inbound,
 		[WA_UPDATE_TEMPLATE] = wa_feedback_apply_template,
+		[WA_UPDATE_ACCOUNT] = wa_feedback_apply_account,
 		[WA_UPDATE_PERSON] = wa_feedback_apply_person,
 		[WA_UPDATE_PREFERENCE] = wa_feedback_apply_preference
 };
@@ -90,14 +91,18 @@ wa_feedback_later(const int64 *ids, int n)
 	wa_query(&put_off, &args);
 }
 
-/* What nobody applies yet is kept as it is. */
-static void
-keep(const int64 *ids, int n)
+/*
+ * Nothing comes of these: they are kept for a while.
+ */
+void
+wa_feedback_keep(const int64 *ids, int n)
 {
 	static WaStatement keep_them =
 		WA_STATEMENT("UPDATE wa.feedback SET due_at = NULL WHERE id = ANY ($1)");
 	WaArgs		args = {0};
 
+	if (n == 0)
+		return;
 	wa_arg_int8_array(&args, ids, n);
 	wa_query(&keep_them, &args);
 }
@@ -110,7 +115,7 @@ apply(void *argument)
 	if (appliers[rows->kind])
 		appliers[rows->kind] (rows->ids, rows->n);
 	else
-		keep(rows->ids, rows->n);
+		wa_feedback_keep(rows->ids, rows->n);
 	return true;
 }
 

@@ -125,6 +125,29 @@ COMMENT ON COLUMN wa.inbound.text IS 'where there is text';
 COMMENT ON COLUMN wa.inbound.message_id IS 'wa.message.id of ours that it answers';
 COMMENT ON COLUMN wa.inbound.provider_message_id IS 'the provider''s id of it; where it gives none, a digest of what it says';
 
+CREATE TABLE wa.account_news (
+    provider   text NOT NULL,
+    about      text NOT NULL,
+    effect     text NOT NULL,
+    event      text,
+    told_at    timestamptz NOT NULL,
+    until      timestamptz,
+    words      text,
+    words_said jsonb,
+    stopped_at timestamptz,
+    CONSTRAINT account_news_pkey PRIMARY KEY (provider, about, effect)
+);
+COMMENT ON TABLE wa.account_news IS 'what providers told last of our accounts with them, by webhooks; effect resume ends what was told of the same before';
+COMMENT ON COLUMN wa.account_news.provider IS 'wa.provider.name of the account or number that it is of';
+COMMENT ON COLUMN wa.account_news.about IS 'rules (a restriction, a ban), link (of the account, of the device), or the provider''s word for the event''s field';
+COMMENT ON COLUMN wa.account_news.effect IS 'stop: the provider is not used; slower: less may go; warn; resume: what was told before is over';
+COMMENT ON COLUMN wa.account_news.event IS 'the provider''s own word for it';
+COMMENT ON COLUMN wa.account_news.told_at IS 'when it happened, by the provider; else when the webhook came';
+COMMENT ON COLUMN wa.account_news.until IS 'when it ends by itself; NULL: not told';
+COMMENT ON COLUMN wa.account_news.words IS 'what it says';
+COMMENT ON COLUMN wa.account_news.words_said IS 'as detail_said of wa.message, of words';
+COMMENT ON COLUMN wa.account_news.stopped_at IS 'effect stop: last_error_at of wa.provider when this stopped it';
+
 CREATE FUNCTION pg_catalog.wa_webhook(provider text, body bytea, signature text DEFAULT NULL, secret text DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE c VOLATILE

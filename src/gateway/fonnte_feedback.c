@@ -325,9 +325,13 @@ wa_gateway_fonnte_judge_account(const char *event, const char *detail, WaAccount
 {
 	json_object *root = detail == NULL ? NULL : json_tokener_parse(detail);
 	char		reason[200] = "";
+	char		device[64];
 
 	memset(news, 0, sizeof(*news));
 	news->about = WA_ABOUT_LINK;
+	if (wa_gateway_text(wa_gateway_member(root, "device"), device, sizeof(device)) &&
+		!wa_gateway_read_number(device, news->number))
+		news->number[0] = '\0';
 	(void) wa_gateway_text(wa_gateway_member(root, "reason"), reason, sizeof(reason));
 	if (event != NULL && strcmp(event, "connect") == 0)
 	{

@@ -46,10 +46,14 @@ static const char *const harmless[] = {
 	"account_update/PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE",
 	"account_update/VERIFIED_ACCOUNT",
 	"account_update/VOLUME_BASED_PRICING_TIER_UPDATE",
-	"account_review_update/APPROVED",
-	"phone_number_name_update/APPROVED",
 	"phone_number_quality_update/ONBOARDING",
 	"phone_number_quality_update/THROUGHPUT_UPGRADE",
+};
+
+/* ... and those that end what their field has told before. */
+static const char *const good[] = {
+	"account_review_update/APPROVED",
+	"phone_number_name_update/APPROVED",
 	"phone_number_quality_update/UNFLAGGED",
 	"phone_number_quality_update/UPGRADE",
 };
@@ -251,6 +255,17 @@ judge_limit(const char *event, const char *word, json_object * value, WaAccountN
 }
 
 static bool
+is_good(const char *event)
+{
+	for (size_t i = 0; i < LENGTH(good); i++)
+	{
+		if (strcmp(event, good[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
 is_harmless(const char *event, json_object * value)
 {
 	size_t		len = strcspn(event, "/");
@@ -322,7 +337,9 @@ wa_gateway_meta_judge_account(const char *event, const char *detail, WaAccountNe
 			news->effect = WA_ACCOUNT_WARN;
 			say_event(event, value, news);
 		}
-		if (is_harmless(event, value))
+		if (is_good(event))
+			news->effect = WA_ACCOUNT_RESUME;
+		else if (is_harmless(event, value))
 			news->effect = WA_ACCOUNT_KEPT;
 	}
 	json_object_put(value);

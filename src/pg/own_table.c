@@ -52,6 +52,7 @@ static const struct
 }			own_tables[] =
 {
 	{"access", AccessShareLock},
+	{"account_news", RowExclusiveLock},
 	{"announced", RowExclusiveLock},
 	{"attempt", RowExclusiveLock},
 	{"capture_gap", RowExclusiveLock},

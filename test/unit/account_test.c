@@ -166,7 +166,7 @@ test_else(void)
 		 "{'display_phone_number':'62215550000','max_daily_conversations_per_business':'TIER_250','current_limit':'TIER_1K'}",
 		 "slower else number=62215550000: Meta tells the limit of the number (DOWNGRADE): TIER_250 a day.");
 	META("phone_number_quality_update/UPGRADE", "{'current_limit':'TIER_2K'}",
-		 "kept else: Meta tells the limit of the number (UPGRADE): TIER_2K a day.");
+		 "resume else: Meta tells the limit of the number (UPGRADE): TIER_2K a day.");
 	META("phone_number_quality_update/FLAGGED", "{'current_limit':'TIER_2K'}",
 		 "warn else: Meta tells the limit of the number (FLAGGED): TIER_2K a day.");
 	META("phone_number_quality_update/FLAGGED", "{}",
@@ -176,7 +176,7 @@ test_else(void)
 	META("account_alerts/X", "{'alert_severity':'INFORMATIONAL'}",
 		 "kept else: Meta says of the account: account_alerts/X.");
 	META("phone_number_name_update/APPROVED", "{}",
-		 "kept else: Meta says of the account: phone_number_name_update/APPROVED.");
+		 "resume else: Meta says of the account: phone_number_name_update/APPROVED.");
 	META("phone_number_name_update/REJECTED", "{'rejection_reason':'NAME_X'}",
 		 "warn else: Meta says of the account: phone_number_name_update/REJECTED, NAME_X.");
 	META("account_review_update/REJECTED", "{}", "warn else: Meta says of the account: account_review_update/REJECTED.");
@@ -195,6 +195,8 @@ test_device(void)
 	FONNTE("connect", "{'status':'connect'}", "resume link: Fonnte says that the device is linked again.");
 	FONNTE("disconnect", "{'status':'disconnect','reason':'logged out'}",
 		   "warn link: Fonnte says that the device has lost its link (reason: logged out).");
+	FONNTE("disconnect", "{'device':'6281234567890'}",
+		   "warn link number=6281234567890: Fonnte says that the device has lost its link (reason: none given).");
 	FONNTE("disconnect", NULL, "warn link: Fonnte says that the device has lost its link (reason: none given).");
 }
 
