@@ -205,7 +205,7 @@ wa_sql_webhook(PG_FUNCTION_ARGS)
 		refuse(provider, false);
 	wa_feedback_store(&providers, provider, data, len, &stored);
 	if (stored.accepted > 0)
-		wa_wake_at_commit();
+		wa_wake_feedback_at_commit();
 	counts = counts_as_json(&stored);
 	result = wa_call_datum(&call, JsonbPGetDatum(counts), false, -1);
 	wa_call_end(&call);

@@ -68,6 +68,7 @@ init_slot(WaSlot *slot)
 		pg_atomic_init_u64(&slot->drop_said[i], 0);
 	}
 	pg_atomic_init_u64(&slot->refused_webhooks, 0);
+	pg_atomic_init_u32(&slot->feedback, 0);
 	pg_atomic_init_u64(&slot->last_refused_webhook, 0);
 	pg_atomic_init_u64(&slot->refusal_said, 0);
 	pg_atomic_init_u64(&slot->clock_offset, 0);

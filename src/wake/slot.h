@@ -81,6 +81,7 @@ typedef struct WaSlot
 	pg_atomic_uint32 pending;	/* work was committed, no worker has looked */
 	pg_atomic_uint32 leave;		/* WaLeave */
 	pg_atomic_uint32 revisit;	/* extension created, dropped, updated */
+	pg_atomic_uint32 feedback;	/* transactions of webhooks so far */
 	pg_atomic_uint32 generation;	/* of the configuration tables */
 	pg_atomic_uint32 stopped_why;	/* hash of the reason last logged, or 0 */
 	pg_atomic_uint32 no_sender; /* the sender's module could not be loaded */

@@ -29,12 +29,14 @@
 #define WANT_RELOAD		0x02	/* its configuration changed */
 #define WANT_REVISIT	0x04	/* the extension came, went or changed */
 #define WANT_SCAN		0x08	/* the list of databases changed */
+#define WANT_FEEDBACK	0x10	/* a provider has told something */
 
 static int	wanted = 0;
 static bool registered = false;
 
-/* Of the configuration that this worker has read. */
+/* Of the configuration, and of webhooks, that this worker has read. */
 static uint32 generation = 0;
+static uint32 feedback = 0;
 
 /*
  * How other processes find this one: the number of its PGPROC, whose latch is
@@ -98,6 +100,8 @@ act_on_commit(int what)
 			WaSlot	   *slot = &wa_wake_shared->slots[index];
 			bool		wake = false;
 
+			if (what & WANT_FEEDBACK)
+				pg_atomic_fetch_add_u32(&slot->feedback, 1);
 			if (what & WANT_RELOAD)
 			{
 				pg_atomic_fetch_add_u32(&slot->generation, 1);
@@ -191,6 +195,15 @@ wa_wake_reload_at_commit(void)
 }
 
 /*
+ * The same, and let it look at what providers have told.
+ */
+void
+wa_wake_feedback_at_commit(void)
+{
+	want_at_commit(WANT_WAKE | WANT_FEEDBACK);
+}
+
+/*
  * When the current transaction commits, let the launcher compare its slots
  * with pg_database.
  */
@@ -242,4 +255,19 @@ wa_wake_reload_waits(void)
 {
 	pg_memory_barrier();
 	return generation != generation_now();
+}
+
+/*
+ * For the worker, before it looks at what providers have told: is there more
+ * since this was asked last?
+ */
+bool
+wa_wake_feedback_take(void)
+{
+	int			index = wa_wake_slot_find(MyDatabaseId);
+	uint32		now = index < 0 ? feedback : pg_atomic_read_u32(&wa_wake_shared->slots[index].feedback);
+	bool		more = now != feedback;
+
+	feedback = now;
+	return more;
 }

@@ -111,6 +111,8 @@ extern bool wa_wake_last_fired(Oid relid, TimestampTz *at);
 /* wake.c: act at commit of the current transaction, never on abort */
 extern void wa_wake_at_commit(void);
 extern void wa_wake_reload_at_commit(void);
+extern void wa_wake_feedback_at_commit(void);
+extern bool wa_wake_feedback_take(void);
 extern bool wa_wake_reload_take(void);
 extern PGDLLEXPORT bool wa_wake_reload_waits(void);
 

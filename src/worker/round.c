@@ -30,9 +30,11 @@
 #define STANDBYS_RETRY_US (50 * 1000)
 #define PURGE_US		(10 * 60 * USECS_PER_SEC)
 #define LEFT_OUT_US		(5 * USECS_PER_SEC)
+#define FEEDBACK_US		(60 * USECS_PER_SEC)
 
 static const WaDeliver *deliver = NULL;
 static TimestampTz next_purge = 0;
+static TimestampTz next_feedback = 0;	/* 0: at the next pass */
 static bool left_out = false;	/* a part of the last pass that had failed */
 static bool purging = false;	/* or an error has ended that */
 
@@ -151,6 +153,29 @@ is_set_up(bool *locked)
 	return set_up;
 }
 
+/*
+ * What providers have told; looked at when there is news of it, when some of
+ * it is due again, and once a minute, where the news may have been lost.
+ */
+static bool
+run_feedback(TimestampTz *due)
+{
+	static TimestampTz left_due = 0;
+	bool		news = wa_wake_feedback_take();
+	TimestampTz now = GetCurrentTimestamp();
+
+	*due = left_due;
+	if (!news && now < next_feedback)
+		return true;
+	next_feedback = 0;
+	if (!wa_feedback_run(&left_due))
+		return false;
+	*due = left_due;
+	next_feedback = now + FEEDBACK_US;
+	wa_wake_sooner(&next_feedback, left_due);
+	return true;
+}
+
 static bool
 run_unreached(TimestampTz *due)
 {
@@ -174,7 +199,7 @@ static bool
 compose(TimestampTz *next_due)
 {
 	static bool (*const parts[]) (TimestampTz *due) = {
-		wa_feedback_run, run_events, wa_compose_calendar_run, wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
+		run_feedback, run_events, wa_compose_calendar_run, wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
 	};
 	static size_t failed = lengthof(parts);
 	size_t		skipped = failed;
@@ -230,7 +255,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		wa_compose_calendar_reload();
 		wa_compose_approver_reload();
 		wa_compose_unreached_reload();
-		next_purge = 0;
+		next_purge = next_feedback = 0;
 	}
 	if (may_send)
 		composed = compose(next_due);
@@ -301,6 +326,7 @@ wa_worker_round_unrecorded(void)
 void
 wa_worker_round_reload(void)
 {
+	next_feedback = 0;
 	wa_app_limit_forget();
 	wa_compose_calendar_reload();
 	wa_compose_approver_reload();

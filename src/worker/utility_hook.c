@@ -247,7 +247,7 @@ watch_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	else if (after == AFTER_REVISIT)
 		wa_wake_revisit_at_commit();
 	else if (after == AFTER_WAKE)
-		wa_wake_at_commit();
+		wa_wake_feedback_at_commit();
 	else if (after == AFTER_SET && !wa_guc_capture)
 		wa_capture_warn_off();
 }
