@@ -188,10 +188,10 @@ test_page(void)
 /*
  * Which kinds of change lead from one state to another: M make, C claim,
  * O conclude, T try again, R replace, S supersede, W write, L let go, X cancel,
- * P provider tells (settle), H hold, F failover (doubt), A age (purge),
+ * P provider tells (settle), N news by a webhook (tell), H hold, F failover (doubt), A age (purge),
  * U by hand.
  */
-static const char letters[WA_NCHANGES + 1] = "UMCOTRSWLXPHFA";
+static const char letters[WA_NCHANGES + 1] = "UMCOTRSWLXPNHFA";
 
 static const char *const columns[] = {
 	"queued", "sending", "sent", "delivered", "read", "failed", "unknown", "held",
@@ -206,17 +206,17 @@ static const struct
 	{"(new)", {"M", "", "", "", "", "", "", "M", "M", "", "", "", "M"}},
 	{"queued", {"OL", "C", "UOP", "U", "U", "UO", "UORSLX", "UOLH", "UOL", "UOX", "URS", "UO", "F"}},
 	{"sending", {"OL", "", "UOP", "U", "U", "UOP", "UOLXH", "UL", "UL", "UX", "U", "UO", "O"}},
-	{"sent", {"", "", "UO", "U", "U", "U", "U", "U", "U", "U", "U", "U", ""}},
-	{"delivered", {"", "", "U", "U", "U", "U", "U", "U", "U", "U", "U", "U", ""}},
-	{"read", {"", "", "U", "U", "U", "U", "U", "U", "U", "U", "U", "U", ""}},
-	{"failed", {"TL", "", "UOP", "U", "U", "U", "UL", "UL", "UL", "U", "U", "U", "F"}},
-	{"unknown", {"L", "", "UOP", "U", "U", "UP", "ULH", "UL", "UL", "U", "U", "U", "F"}},
+	{"sent", {"N", "", "UON", "UN", "UN", "UN", "UN", "U", "U", "U", "U", "UN", ""}},
+	{"delivered", {"", "", "U", "UN", "UN", "U", "U", "U", "U", "U", "U", "U", ""}},
+	{"read", {"", "", "U", "U", "UN", "U", "U", "U", "U", "U", "U", "U", ""}},
+	{"failed", {"TL", "", "UOPN", "UN", "UN", "U", "UL", "UL", "UL", "U", "U", "U", "F"}},
+	{"unknown", {"L", "", "UOPN", "UN", "UN", "UP", "ULH", "UL", "UL", "U", "U", "U", "F"}},
 	{"held", {"L", "", "UOP", "U", "U", "UWP", "URSX", "UWL", "U", "UWX", "URS", "UWA", "F"}},
-	{"skipped", {"L", "", "UOP", "U", "U", "U", "URL", "UL", "UL", "U", "UR", "U", "F"}},
-	{"cancelled", {"L", "", "UOP", "U", "U", "U", "UL", "UL", "UL", "U", "U", "U", "F"}},
+	{"skipped", {"L", "", "UOPN", "UN", "UN", "U", "URL", "UL", "UL", "U", "UR", "U", "F"}},
+	{"cancelled", {"L", "", "UOPN", "UN", "UN", "U", "UL", "UL", "UL", "U", "U", "U", "F"}},
 	{"superseded", {"", "", "UP", "U", "U", "U", "U", "U", "U", "U", "U", "U", ""}},
-	{"expired", {"L", "", "UOP", "U", "U", "U", "UL", "UL", "UL", "U", "U", "U", "F"}},
-	{"in doubt", {"OL", "", "UOP", "U", "U", "UP", "UOSLXH", "UOL", "UL", "UX", "U", "U", "F"}},
+	{"expired", {"L", "", "UOPN", "UN", "UN", "U", "UL", "UL", "UL", "U", "U", "U", "F"}},
+	{"in doubt", {"OLN", "", "UOP", "U", "U", "UPN", "UOSLXNH", "UOL", "UL", "UX", "U", "UN", "F"}},
 };
 
 /* Every pair of states, every kind of change. */
@@ -304,6 +304,13 @@ static const struct
 	{WA_CHANGE_CANCEL, "cancelled", "cancelled"},
 	{WA_CHANGE_SETTLE, "sent", "settled"},
 	{WA_CHANGE_SETTLE, "failed", "settled"},
+	{WA_CHANGE_TELL, "queued", "retry unreachable throttled provider refuses_all template policy request retries_exhausted"},
+	{WA_CHANGE_TELL, "sent", "- settled"},
+	{WA_CHANGE_TELL, "delivered", "- settled"},
+	{WA_CHANGE_TELL, "read", "- settled"},
+	{WA_CHANGE_TELL, "failed", "template recipient policy request retries_exhausted"},
+	{WA_CHANGE_TELL, "unknown", "time_to_live template recipient policy request retries_exhausted"},
+	{WA_CHANGE_TELL, "expired", "time_to_live"},
 	{WA_CHANGE_HOLD, "held", "copy"},
 	{WA_CHANGE_DOUBT, "in doubt", "failover"},
 	{WA_CHANGE_PURGE, "expired", "retention"},
@@ -370,9 +377,12 @@ test_promises(void)
 			 */
 			if (to == WA_STATE_SENDING)
 				CHECK_INT(from, change == WA_CHANGE_CLAIM ? WA_IN(WA_STATE_QUEUED) : 0);
-			/* only a person takes back that it was sent */
-			if (change != WA_CHANGE_HAND && to != WA_STATE_SENT)
+			/* only a person takes back that it was sent, or its provider */
+			if (change != WA_CHANGE_HAND && change != WA_CHANGE_TELL && to != WA_STATE_SENT)
 				CHECK(!(from & (WA_IN(WA_STATE_SENT) | WA_IN(WA_STATE_DELIVERED) | WA_IN(WA_STATE_READ))));
+			/* and he not that it has arrived */
+			if (change == WA_CHANGE_TELL && to != WA_STATE_READ)
+				CHECK(!(from & (WA_IN(WA_STATE_READ) | (to == WA_STATE_DELIVERED ? 0 : WA_IN(WA_STATE_DELIVERED)))));
 			/* what another one stands for never goes */
 			if (change != WA_CHANGE_HAND && to != WA_STATE_SENT)
 				CHECK(!(from & WA_IN(WA_STATE_SUPERSEDED)));
