@@ -14,6 +14,7 @@
 
 #include "pg/query.h"
 #include "queue/queue.h"
+#include "wake/wake.h"
 
 /* No wait of ours is longer, but that of a message in doubt. */
 #define LONGEST_WAIT	"interval '1 day'"
@@ -27,20 +28,23 @@ wa_queue_wake_due(int64 **ids, TimestampTz *next_due)
 {
 	static WaStatement wake =
 		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id IN"
-					 " (SELECT message_id FROM wa.due WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT 1000)"
+					 " (SELECT message_id FROM wa.due WHERE due_at <= $1 ORDER BY due_at LIMIT 1000)"
 					 " RETURNING message_id)"
 					 " INSERT INTO wa.ready (message_id) SELECT message_id FROM d ON CONFLICT DO NOTHING"
 					 " RETURNING message_id");
 	static WaStatement next =
 		WA_STATEMENT("SELECT due_at FROM wa.due ORDER BY due_at LIMIT 1");
+	TimestampTz now = wa_wake_time_of_waits();
+	WaArgs		args = {0};
 	WaRows		rows = wa_query(&next, NULL);
 	int			n;
 
 	*ids = NULL;
 	*next_due = rows.n > 0 ? wa_row_timestamptz(rows, 0, 1) : 0;
-	if (*next_due == 0 || *next_due > GetCurrentTimestamp())
+	if (*next_due == 0 || *next_due > now)
 		return 0;
-	rows = wa_query(&wake, NULL);
+	wa_arg_timestamptz(&args, now);
+	rows = wa_query(&wake, &args);
 	n = (int) rows.n;
 	*ids = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)

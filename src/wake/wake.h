@@ -104,6 +104,9 @@ extern bool wa_wake_take_drops(uint64 dropped[WA_DROP_COUNT],
 /* refused.c */
 extern bool wa_wake_count_refused(void);
 
+/* clock.c */
+extern TimestampTz wa_wake_time_of_waits(void);
+
 /* fired.c */
 extern void wa_wake_note_fired(Oid relid);
 extern bool wa_wake_last_fired(Oid relid, TimestampTz *at);

@@ -119,7 +119,17 @@ my %words = map { $_ => 1 } qw(
 	secret.provider secret.value setting.name template.body template.category template.key template.language
 	template.name template.parameters template_mapping.format template_mapping.language
 	template_mapping.last_error template_mapping.mode template_mapping.name template_mapping.parameters
-	template_mapping.provider template_mapping.status template_mapping.template_key unassigned.scenario);
+	template_mapping.provider template_mapping.status template_mapping.template_key unassigned.scenario
+	account_news.about account_news.effect account_news.event account_news.provider account_news.words account_news.words_said
+	attempt.provider_message_id consent.by consent.change consent.number consent.scope consent.source consent.user_id consent.words
+	feedback.account_id feedback.answers feedback.body feedback.callback feedback.code feedback.detail feedback.event feedback.excerpt
+	feedback.keyword feedback.kind feedback.language feedback.name feedback.number feedback.pair_id feedback.parent_user_id
+	feedback.previous_number feedback.previous_user_id feedback.pricing feedback.problem feedback.progress feedback.provider
+	feedback.provider_message_id feedback.sender_id feedback.template_name feedback.user_id feedback.words
+	identity_of.number identity_of.provider identity_of.user_id inbound.kind inbound.name inbound.number inbound.provider
+	inbound.provider_message_id inbound.sender_id inbound.text inbound.user_id message.pricing status_pair.pair_id status_pair.provider
+	status_pair.provider_message_id template_mapping.provider_category template_mapping.provider_note template_mapping.provider_note_said
+	template_mapping.provider_status template_mapping.quality template_sync.last_error template_sync.last_error_said template_sync.provider);
 my @columns = split /\n/, sql(q{SELECT c.relname || '.' || a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 	WHERE c.relnamespace = 'wa'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
 	AND a.atttypid IN ('text'::regtype, 'text[]'::regtype, 'jsonb'::regtype, 'json'::regtype, 'name'::regtype) ORDER BY 1});
