@@ -133,8 +133,7 @@ is(webhook('meta', status($early, 'delivered')), '1 0 0', 'a status whose id is 
 wait_for("(SELECT problem IS NULL AND due_at > received_at FROM wa.feedback WHERE provider_message_id = '$early')");
 is(state($n), 'sent', 'waits');
 sql("UPDATE wa.attempt SET provider_message_id = '$early' WHERE message_id = $n");
-wait_for("(SELECT state = 'delivered' FROM wa.message WHERE id = $n)");
-pass('and is applied when it is');
+ok(wait_for("(SELECT state = 'delivered' FROM wa.message WHERE id = $n)"), 'and is applied when it is');
 # by our mark
 $n = sent_by('meta', '6281255500003');
 told('meta', status('wamid.other', 'delivered', biz_opaque_callback_data => "swa:1:$n:1"));
@@ -156,8 +155,7 @@ SKIP:
 {
 	skip "went by $first", 2 unless $first eq 'meta';
 	told('meta', status(provider_id($n), 'failed', errors => [ { code => 130472, title => 'experiment' } ]));
-	wait_for("(SELECT state = 'sent' AND provider <> 'meta' FROM wa.message WHERE id = $n)");
-	pass('a failure that another provider can mend goes to one');
+	ok(wait_for("(SELECT state = 'sent' AND provider <> 'meta' FROM wa.message WHERE id = $n)"), 'a failure that another provider can mend goes to one');
 	is(sql("SELECT attempts FROM wa.message WHERE id = $n"), '2', 'once');
 }
 
@@ -185,8 +183,7 @@ like(sql("SELECT body FROM wa.message WHERE number = '6281255500006' AND state =
 told('meta', inbound('6281255500006', 'wamid.s2', type => 'text', text => { body => 'STOP' }));
 is(sql("SELECT count(*) FROM wa.message WHERE number = '6281255500006'"), '1', 'once a day');
 my $s = sql("SELECT wa_send_text('6281255500006', 'hello')");
-wait_for("(SELECT state = 'skipped' AND reason = 'opted_out' FROM wa.message WHERE id = $s)");
-pass('he gets nothing more');
+ok(wait_for("(SELECT state = 'skipped' AND reason = 'opted_out' FROM wa.message WHERE id = $s)"), 'he gets nothing more');
 told('meta', inbound('6281255500005', 'wamid.t', type => 'text', text => { body => 'jangan stop kirim' }));
 is(sql("SELECT opted_out_at IS NULL FROM wa.contact WHERE number = '6281255500005'"), 't', 'a sentence with the word is none');
 is(webhook('meta', change('smb_message_echoes', { metadata => $metadata, message_echoes => [ { from => '15550001', to => '6281255500005', id => 'wamid.e', timestamp => "$start", type => 'text', text => { body => 'STOP' } } ] })), '0 1 0', 'an officer\'s STOP is kept');
@@ -205,13 +202,11 @@ my $holder = SicantikWa::Session->new($node, 'odoo');
 $holder->sql("BEGIN; SELECT FROM wa.contact WHERE number = '6281255500003' FOR UPDATE");
 is(webhook('meta', inbound('6281255500003', 'wamid.h', type => 'text', text => { body => 'STOP' })), '1 0 0', 'of one whose row is held');
 told('meta', inbound('6281255500030', 'wamid.h2', type => 'text', text => { body => 'Halo' }));
-wait_for("EXISTS (SELECT FROM wa.contact WHERE number = '6281255500030')");
-wait_for("EXISTS (SELECT FROM wa.consent WHERE number = '6281255500003' AND change = 'opt_out')");
-pass('another is heard, and what he wrote counts');
+ok(wait_for("EXISTS (SELECT FROM wa.contact WHERE number = '6281255500030')"), 'another is heard');
+ok(wait_for("EXISTS (SELECT FROM wa.consent WHERE number = '6281255500003' AND change = 'opt_out')"), 'and what he wrote counts');
 $holder->sql('COMMIT');
 $holder->close;
-wait_for("(SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '6281255500003') AND NOT EXISTS (SELECT FROM wa.feedback WHERE provider_message_id = 'wamid.h')");
-pass('his row follows');
+ok(wait_for("(SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '6281255500003') AND NOT EXISTS (SELECT FROM wa.feedback WHERE provider_message_id = 'wamid.h')"), 'his row follows');
 
 # an id without a number, which becomes known later
 told('meta', change('messages', { metadata => $metadata, contacts => [ { user_id => 'ID.900' } ], messages => [ { from_user_id => 'ID.900', id => 'wamid.u', timestamp => "$start", type => 'text', text => { body => 'BERHENTI' } } ] }));
@@ -232,7 +227,7 @@ is(sql("SELECT number IS NULL FROM wa.consent WHERE user_id = '123456789012345\@
 # the office hears that citizens write
 my $written = sql('SELECT count(*) FROM wa.inbound');
 sql("SELECT wa_set('alert_number', '0812-9000-0009'); SELECT wa_set('inbound', 'notify')");
-wait_for("(SELECT count(*) = 1 FROM wa.message WHERE number = '6281290000009' AND state = 'sent')");
+ok(wait_for("(SELECT count(*) = 1 FROM wa.message WHERE number = '6281290000009' AND state = 'sent')"), 'a text to the office');
 like(sql("SELECT body FROM wa.message WHERE number = '6281290000009'"), qr/: $written messages from citizens/, 'the office is told how many have come in');
 told('meta', inbound('6281255500002', 'wamid.n2', type => 'text', text => { body => 'Halo?' }));
 is(sql("SELECT count(*) FROM wa.message WHERE number = '6281290000009'"), '1', 'once a day');
