@@ -179,26 +179,27 @@ strict=(-std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Wdeclaration-after-stat
 	-Wmissing-prototypes -Wshadow -Isrc -Itest/unit)
 sanitize=(-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all)
 
-# compile DIRECTORY COMPILER FLAG ...: all unit test programs
+# compile DIRECTORY COMPILER FLAG ...: all unit test programs; what they share,
+# gateway/ and text/, once
 compile()
 {
 	local to=$1
 	local cc=("${@:2}" "${strict[@]}")
+	local source program
 
-	mkdir -p "$to" &&
-		"${cc[@]}" -o "$to/text_test" test/unit/text_test.c src/text/*.c -ljson-c &&
-		"${cc[@]}" -o "$to/gateway_test" test/unit/gateway_test.c src/gateway/*.c src/text/*.c -ljson-c &&
-		"${cc[@]}" -o "$to/template_test" test/unit/template_test.c src/gateway/*.c src/text/*.c -ljson-c &&
-		"${cc[@]}" -o "$to/account_test" test/unit/account_test.c src/gateway/*.c src/text/*.c -ljson-c &&
-		"${cc[@]}" -o "$to/feedback_test" test/unit/feedback_test.c src/gateway/*.c src/text/*.c -ljson-c &&
-		"${cc[@]}" -o "$to/feedback_gateways_test" test/unit/feedback_gateways_test.c src/gateway/*.c src/text/*.c \
-			-ljson-c &&
-		"${cc[@]}" -o "$to/state_test" test/unit/state_test.c src/queue/state.c &&
+	mkdir -p "$to" || return
+	for source in src/text/*.c src/gateway/*.c; do
+		"${cc[@]}" -c -o "$to/$(basename "$(dirname "$source")")_$(basename "$source" .c).o" "$source" || return
+	done
+	for program in text gateway template account feedback feedback_gateways; do
+		"${cc[@]}" -o "$to/${program}_test" "test/unit/${program}_test.c" "$to"/*.o -ljson-c || return
+	done
+	for program in http http_reuse; do
+		"${cc[@]}" -o "$to/${program}_test" "test/unit/${program}_test.c" src/deliver/http*.c "$to"/*.o \
+			-lcurl -ljson-c -lpthread || return
+	done
+	"${cc[@]}" -o "$to/state_test" test/unit/state_test.c src/queue/state.c &&
 		"${cc[@]}" -o "$to/outcome_test" test/unit/outcome_test.c src/deliver/outcome.c src/queue/state.c &&
-		"${cc[@]}" -o "$to/http_test" test/unit/http_test.c src/deliver/http*.c src/gateway/*.c src/text/*.c \
-			-lcurl -ljson-c -lpthread &&
-		"${cc[@]}" -o "$to/http_reuse_test" test/unit/http_reuse_test.c src/deliver/http*.c src/gateway/*.c src/text/*.c \
-			-lcurl -ljson-c -lpthread &&
 		cp test/unit/tls_relay.py "$to/" &&
 		gcc -shared -fPIC -o "$to/slow_dns.so" test/unit/slow_dns.c -ldl
 }
