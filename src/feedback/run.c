@@ -81,7 +81,7 @@ wa_feedback_later(const int64 *ids, int n)
 	static WaStatement put_off =
 		WA_STATEMENT("UPDATE wa.feedback SET due_at = CASE WHEN received_at > clock_timestamp() - interval '" GIVE_UP "'"
 					 " THEN clock_timestamp() + greatest(interval '0.25 s', (clock_timestamp() - received_at) / 2) END,"
-					 " problem = CASE WHEN received_at <= clock_timestamp() - interval '" GIVE_UP "' THEN 'no message of ours' END"
+					 " problem = CASE WHEN received_at <= clock_timestamp() - interval '" GIVE_UP "' THEN 'nothing came of it within " GIVE_UP "' END"
 					 " WHERE id = ANY ($1)");
 	WaArgs		args = {0};
 

@@ -368,6 +368,10 @@ conclude(WaStateChange change, WaVerdictRow *verdicts, int n)
 	static WaStatement due =
 		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)"
 					 " ON CONFLICT (message_id) DO UPDATE SET due_at = excluded.due_at");
+
+	/* and one that was in doubt waits for nothing any more */
+	static WaStatement forget_due =
+		WA_STATEMENT("DELETE FROM wa.due WHERE message_id = ANY ($1)");
 	int64	   *removed;
 	int64	   *again;
 	int64	   *due_ids;
@@ -405,11 +409,15 @@ conclude(WaStateChange change, WaVerdictRow *verdicts, int n)
 		memset(&args, 0, sizeof(args));
 		wa_arg_int8_array(&args, removed, nremoved);
 		wa_query(&remove, &args);
+		if (change == WA_CHANGE_TELL)
+			wa_query(&forget_due, &args);
 	}
 	if (nagain > 0)
 	{
 		memset(&args, 0, sizeof(args));
 		wa_arg_int8_array(&args, again, nagain);
+		if (change == WA_CHANGE_TELL)
+			wa_query(&forget_due, &args);
 		wa_query(change == WA_CHANGE_TELL ? &ready : &release, &args);
 	}
 	if (ndue > 0)

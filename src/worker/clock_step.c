@@ -87,9 +87,14 @@ shift(int64 by)
 {
 	static WaStatement waiting =
 		WA_STATEMENT("UPDATE wa.unassigned SET due_at = due_at + $1 * interval '1 microsecond'");
+
+	/* what a provider told is tried again at once: that does no harm */
+	static WaStatement feedback =
+		WA_STATEMENT("UPDATE wa.feedback SET due_at = clock_timestamp() WHERE due_at > clock_timestamp()");
 	WaArgs		args = {0};
 
 	wa_queue_shift(by, wa_office_get_interval("unknown_wait"));
+	wa_query(&feedback, NULL);
 	if (by == 0)
 		return;
 	wa_arg_int8(&args, by);

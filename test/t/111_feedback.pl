@@ -161,6 +161,21 @@ SKIP:
 
 # in doubt: what is told settles it
 
+# in doubt: what is told says what became of it, and nothing waits any more
+$sim->fault({ provider => 'meta', kind => 'cut_after_read', match => { number => '6281255500007' }, times => undef });
+sql("INSERT INTO wa.contact (number, last_inbound_at) VALUES ('6281255500007', now())");
+foreach (['failed', 'failed recipient', errors => [ { code => 131026, title => 'x' } ]], ['delivered', 'delivered settled'])
+{
+	my ($what, $becomes, %more) = @$_;
+	$n = sql("SELECT wa_send_text('6281255500007', 'hello', 'meta')");
+	ok(wait_for("(SELECT state = 'unknown' AND due_at IS NOT NULL FROM wa.message WHERE id = $n)"), 'in doubt');
+	is(webhook('meta', status("wamid.doubt$n", $what, biz_opaque_callback_data => "swa:1:$n:1", %more)), '1 0 0', "told $what");
+	ok(wait_for("(SELECT concat_ws(' ', state, reason) = '$becomes' FROM wa.message WHERE id = $n)"), "it is $becomes")
+	  or diag(state($n));
+	is(sql("SELECT count(*) FROM wa.due WHERE message_id = $n"), '0', 'and waits for nothing');
+}
+$sim->clear_faults;
+
 # Fonnte: three shapes
 my $f = sent_by('fonnte', '6281255500011');
 my $fid = provider_id($f);
