@@ -11,7 +11,7 @@ GRANT USAGE ON SCHEMA wa TO PUBLIC;
 GRANT SELECT ON
     wa.message_view, wa.attempt_view, wa.figures, wa.adrift, wa.scenario_view, wa.template_view, wa.template_mapping_view,
     wa.provider_view, wa.setting_view, wa.daily_run_view, wa.event_outcome_view, wa.dead_letter_view,
-    wa.contact_view, wa.consent_view
+    wa.contact_view, wa.consent_view, wa.inbound_view
     TO PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON

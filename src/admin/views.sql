@@ -36,7 +36,8 @@ SELECT m.id, m.scenario, m.template_key, m.partner_id,
        wa._masked(m.provider_message_id, l.level) AS provider_message_id, m.state, m.reason,
        wa._masked(m.detail, l.level) AS detail, wa._masked(m.route, l.level) AS route,
        m.priority, m.attempts, m.repeats, m.due_at, m.send_at, m.expires_at, m.created_at, m.created_by,
-       m.sent_at, m.delivered_at, m.read_at, m.finished_at, wa._masked(m.dedupe_key, l.level) AS dedupe_key, m.event_id
+       m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.pricing, m.finished_at,
+       wa._masked(m.dedupe_key, l.level) AS dedupe_key, m.event_id
   FROM wa.message AS m, (SELECT wa._level('view') AS level OFFSET 0) AS l
  WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.message_view IS 'the ledger, for every level: wa.message, with numbers masked below level admin';
@@ -117,3 +118,11 @@ SELECT c.id, wa._masked(c.number, l.level) AS number, c.user_id, c.scope, c.chan
   FROM wa.consent AS c, (SELECT wa._level('view') AS level OFFSET 0) AS l
  WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.consent_view IS 'what people have said about getting messages (wa.consent), for every level, with numbers masked below level admin';
+
+CREATE VIEW wa.inbound_view WITH (security_barrier = true) AS
+SELECT i.id, i.provider, i.sender_id, i.received_at, i.said_at, wa._masked(i.number, l.level) AS number, i.user_id,
+       wa._masked(i.name, l.level) AS name, i.kind, wa._masked(i.text, l.level) AS text, i.message_id,
+       wa._masked(i.provider_message_id, l.level) AS provider_message_id
+  FROM wa.inbound AS i, (SELECT wa._level('view') AS level OFFSET 0) AS l
+ WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.inbound_view IS 'what people wrote to us (wa.inbound), for every level, with numbers masked below level admin';

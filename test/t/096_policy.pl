@@ -166,6 +166,13 @@ like(as('boss', "SELECT number FROM wa.message_view WHERE id = $sent"), qr/^$num
 is(as('reporting', "SELECT count(*) FROM wa.message_view WHERE number = '$number'"), '0|', 'nor can level view ask for one');
 like(as('reporting', "SELECT 1 FROM wa.message"), qr/permission denied for table message/, 'the table itself is the owner\'s');
 sql("INSERT INTO wa.message (number, state, detail) VALUES ('6281299999999', 'failed', 'number 6281299999999 is unknown'); SELECT wa_set('alert_number', '6281299999999')");
+# what people wrote, and what became of messages
+sql("INSERT INTO wa.inbound (provider, received_at, said_at, number, name, kind, text) VALUES ('meta', now(), now(), '6281299999999', 'Budi 6281299999999', 'text', 'my number is 6281299999999')");
+like(as('boss', 'SELECT number, name, kind, text FROM wa.inbound_view'), qr/^6281299999999\|Budi 6281299999999\|text\|my number is 6281299999999\|/, 'level admin reads what people wrote');
+like(as('reporting', 'SELECT number, name, kind, text FROM wa.inbound_view'), qr/^6281\*+999\|Budi 6281\*+999\|text\|my number is 6281\*+999\|/, 'level view without their numbers');
+sql("INSERT INTO wa.message (number, state, sent_at, delivered_at, read_at, failed_at, pricing) VALUES ('6281299999998', 'read', '2026-11-27 01:00Z', '2026-11-27 02:00Z', '2026-11-27 03:00Z', '2026-11-27 04:00Z', '{\"category\": \"utility\"}')");
+is(as('reporting', "SELECT delivered_at - sent_at, read_at - sent_at, failed_at - sent_at, pricing ->> 'category' FROM wa.message_view WHERE pricing IS NOT NULL"),
+	'01:00:00|02:00:00|03:00:00|utility|', 'and when messages arrived, and what they cost');
 unlike(as('reporting', "SELECT * FROM $_"), qr/6281299999999/, "$_: no whole number") foreach @views;
 # Meta's ids contain the recipient's number
 my $wamid = 'wamid.HBgNNjI4MTI5OTk5OTk5ORUCABEYEjVGNDI1QTc0RjEzMDMzNDkyQQA=';
