@@ -40,6 +40,13 @@ AS 'MODULE_PATHNAME', 'wa_sql_map_template';
 COMMENT ON FUNCTION pg_catalog.wa_map_template(text, text, jsonb) IS
 'say how a provider knows a template: name (or id), language, mode (template or text), format (positional or named), parameters (this provider''s own order), status (draft, configured, approved, error). JSON null removes a value. Returns the mapping. Raises an error for an unknown template, provider or setting. Needs level admin';
 
+CREATE FUNCTION pg_catalog.wa_opt_in_qr(provider text, body text DEFAULT NULL, number text DEFAULT NULL)
+RETURNS text
+LANGUAGE c STABLE
+AS 'MODULE_PATHNAME', 'wa_sql_opt_in_qr';
+COMMENT ON FUNCTION pg_catalog.wa_opt_in_qr(text, text, text) IS
+'the link of wa_opt_in_link(), with the same arguments, as a code to be scanned with a telephone''s camera (QR), for a form or a poster: an SVG, 40 mm wide, that any size can be made of. Raises its errors, one for a text that is too long for a code, and one (0A000) where sicantik_wa was built without libqrencode. Needs level view';
+
 CREATE FUNCTION pg_catalog.wa_sync_templates(provider text DEFAULT NULL,
     OUT provider_name text, OUT template_key text, OUT name text, OUT language text, OUT status text, OUT provider_status text, OUT detail text)
 RETURNS SETOF record

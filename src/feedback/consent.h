@@ -67,6 +67,9 @@ extern WaConsentWord wa_feedback_consent_of_words(const char *keyword, bool only
 
 extern char *wa_feedback_consent_word_in(void);
 
+/* link.c */
+extern char *wa_feedback_consent_link(const char *provider, const char *body, const char *given);
+
 /* confirm.c */
 extern void wa_feedback_consent_confirm(const char *number, const char *provider, TimestampTz said_at);
 

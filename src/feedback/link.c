@@ -71,19 +71,14 @@ own_number(const char *name, const char *given)
 }
 
 /*
- * wa_opt_in_link(): see feedback.sql.
+ * The link, palloc()ed: see wa_opt_in_link() in feedback.sql, whose arguments,
+ * errors and notice these are.
  */
-Datum
-wa_sql_opt_in_link(PG_FUNCTION_ARGS)
+char *
+wa_feedback_consent_link(const char *provider, const char *body, const char *given)
 {
-	char	   *provider = wa_call_arg_text(fcinfo, 0);
-	char	   *body = wa_call_arg_text(fcinfo, 1);
-	char	   *given = wa_call_arg_text(fcinfo, 2);
 	StringInfoData link;
-	WaCall		call;
-	Datum		result;
 
-	wa_call_begin(&call, WA_LEVEL_VIEW);
 	if (body == NULL)
 		body = wa_feedback_consent_word_in();
 	if (body[0] == '\0' || strlen(body) > MAX_BODY_BYTES)
@@ -97,7 +92,23 @@ wa_sql_opt_in_link(PG_FUNCTION_ARGS)
 		ereport(NOTICE,
 				(errmsg("who sends this text has not agreed by that"),
 				 errdetail("It is none of the words of the setting opt_in_words: %s.", wa_office_get("opt_in_words"))));
-	result = wa_call_text(&call, link.data);
+	return link.data;
+}
+
+/*
+ * wa_opt_in_link(): see feedback.sql.
+ */
+Datum
+wa_sql_opt_in_link(PG_FUNCTION_ARGS)
+{
+	char	   *provider = wa_call_arg_text(fcinfo, 0);
+	char	   *body = wa_call_arg_text(fcinfo, 1);
+	char	   *given = wa_call_arg_text(fcinfo, 2);
+	WaCall		call;
+	Datum		result;
+
+	wa_call_begin(&call, WA_LEVEL_VIEW);
+	result = wa_call_text(&call, wa_feedback_consent_link(provider, body, given));
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }
