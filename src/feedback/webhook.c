@@ -92,9 +92,10 @@ is_secret(const char *given, const char *secret, size_t secret_len)
  * whichever it is: Meta goes on signing with a former one for a while.
  */
 static bool
-is_genuine(const WaProvider *provider, const char *signature, const char *given, const char *body, size_t len)
+is_genuine(const WaProvider *provider, const char *secrets, const char *signature, const char *given,
+		   const char *body, size_t len)
 {
-	const char *p = wa_gateway_setting(provider->secrets, provider->nsecrets, provider->gateway->feedback_secret);
+	const char *p = secrets;
 	bool		genuine = false;
 
 	while (p && *(p += strspn(p, " ,\t\r\n")) != '\0')
@@ -111,17 +112,16 @@ is_genuine(const WaProvider *provider, const char *signature, const char *given,
 /*
  * The provider of this name, which takes webhooks.
  */
-static const WaProvider *
+static WaProvider *
 find_provider(WaProviders *providers, const char *name)
 {
-	const WaProvider *provider;
+	WaProvider *provider;
 
 	if (name == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("provider must not be null")));
-	wa_route_load_providers(providers, true);
-	provider = wa_route_find_provider(providers, name);
+	provider = wa_route_load_kind_of(providers, name);
 	if (provider == NULL || provider->gateway == NULL || provider->gateway->read_feedback == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -134,10 +134,9 @@ find_provider(WaProviders *providers, const char *name)
  * Nothing is known of whoever made this call, so nothing of it is shown.
  */
 static void
-refuse(const WaProvider *provider, bool verification)
+refuse(const WaProvider *provider, bool verification, bool has_secret)
 {
 	const char *setting = verification ? provider->gateway->verify_token : provider->gateway->feedback_secret;
-	bool		has_secret = wa_gateway_setting(provider->secrets, provider->nsecrets, setting) != NULL;
 
 	if (wa_wake_count_refused())
 		ereport(LOG,
@@ -190,7 +189,8 @@ wa_sql_webhook(PG_FUNCTION_ARGS)
 	const char *data = body ? VARDATA_ANY(body) : "";
 	size_t		len = body ? VARSIZE_ANY_EXHDR(body) : 0;
 	WaProviders providers;
-	const WaProvider *provider;
+	WaProvider *provider;
+	char	   *proof;
 	WaStored	stored;
 	Jsonb	   *counts;
 	WaCall		call;
@@ -201,8 +201,9 @@ wa_sql_webhook(PG_FUNCTION_ARGS)
 	wa_call_hide_statement("SELECT wa_webhook(...)");
 	wa_call_begin(&call, WA_LEVEL_WEBHOOK);
 	provider = find_provider(&providers, name);
-	if (!is_genuine(provider, signature, secret, data, len))
-		refuse(provider, false);
+	proof = wa_route_load_proof(provider, provider->gateway->feedback_secret);
+	if (!is_genuine(provider, proof, signature, secret, data, len))
+		refuse(provider, false, proof != NULL);
 	wa_feedback_store(&providers, provider, data, len, &stored);
 	if (stored.accepted > 0)
 		wa_wake_feedback_at_commit();
@@ -223,7 +224,7 @@ wa_sql_webhook_verify(PG_FUNCTION_ARGS)
 	char	   *token = wa_call_arg_text(fcinfo, 2);
 	char	   *challenge = wa_call_arg_text(fcinfo, 3);
 	WaProviders providers;
-	const WaProvider *provider;
+	WaProvider *provider;
 	const char *expected;
 	WaCall		call;
 	Datum		result;
@@ -235,10 +236,10 @@ wa_sql_webhook_verify(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("provider \"%s\" does not verify addresses", provider->name)));
-	expected = wa_gateway_setting(provider->secrets, provider->nsecrets, provider->gateway->verify_token);
+	expected = wa_route_load_proof(provider, provider->gateway->verify_token);
 	if (expected == NULL || mode == NULL || strcmp(mode, "subscribe") != 0 ||
 		!is_secret(token, expected, strlen(expected)))
-		refuse(provider, true);
+		refuse(provider, true, expected != NULL);
 	result = wa_call_text(&call, challenge ? challenge : "");
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);

@@ -48,21 +48,45 @@ enum
 	COL_SETTING_VALUES
 };
 
-/* Settings of one row as they stand there, before any check. */
+/* The settings of a row "p" as they stand there, names and values. */
+#define RAW_SETTINGS \
+	"LATERAL (SELECT array_agg(e.key ORDER BY e.key) AS names," \
+	" array_agg(e.value ORDER BY e.key) AS vals" \
+	" FROM jsonb_each_text(CASE WHEN jsonb_typeof(p.settings) = 'object'" \
+	" THEN p.settings ELSE '{}' END) AS e" \
+	" WHERE octet_length(e.value) <= 8192) AS s"
+
+/* The same, before any check. */
 typedef struct RawSettings
 {
-	int			n;
-	char	  **names;
-	char	  **values;
+	WaPair	   *pairs;
+	size_t		n;
 } RawSettings;
 
 static const char *
 raw_setting(const RawSettings *raw, const char *name)
 {
-	for (int i = 0; i < raw->n; i++)
-		if (raw->names[i] && strcmp(raw->names[i], name) == 0)
-			return raw->values[i];
-	return NULL;
+	return wa_gateway_setting(raw->pairs, raw->n, name);
+}
+
+static void
+read_raw(WaRows rows, uint64 row, int names_column, int values_column, RawSettings *raw)
+{
+	int			nnames;
+	int			nvalues;
+	char	  **names = wa_row_text_array(rows, row, names_column, &nnames);
+	char	  **values = wa_row_text_array(rows, row, values_column, &nvalues);
+
+	raw->pairs = palloc(sizeof(WaPair) * Max(nnames, 1));
+	raw->n = 0;
+	for (int i = 0; i < Min(nnames, nvalues); i++)
+	{
+		if (names[i] && values[i])
+			raw->pairs[raw->n++] = (WaPair)
+		{
+			names[i], values[i]
+		};
+	}
 }
 
 /*
@@ -239,8 +263,6 @@ wa_route_state(const char *name)
 static void
 load_row(WaProvider *provider, WaRows rows, uint64 row, RawSettings *raw)
 {
-	int			n;
-
 	memset(provider, 0, sizeof(*provider));
 	provider->name = wa_row_text(rows, row, COL_NAME);
 	provider->kind = wa_row_text(rows, row, COL_KIND);
@@ -274,9 +296,7 @@ load_row(WaProvider *provider, WaRows rows, uint64 row, RawSettings *raw)
 	provider->quota_left = wa_row_isnull(rows, row, COL_QUOTA_LEFT) ? -1 :
 		Max(wa_row_int8(rows, row, COL_QUOTA_LEFT), 0);
 	provider->quota_at = wa_row_timestamptz(rows, row, COL_QUOTA_AT);
-	raw->names = wa_row_text_array(rows, row, COL_SETTING_NAMES, &raw->n);
-	raw->values = wa_row_text_array(rows, row, COL_SETTING_VALUES, &n);
-	raw->n = Min(raw->n, n);
+	read_raw(rows, row, COL_SETTING_NAMES, COL_SETTING_VALUES, raw);
 	provider->untouched = raw->n == 0 && provider->base_url == NULL &&
 		provider->state == WA_PROVIDER_DRAFT;
 }
@@ -296,12 +316,7 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 					 " (extract(epoch FROM recipient_gap) * 1000000)::bigint,"
 					 " paused_by, paused_at, probe_at, failed_probes, quota_left, quota_at,"
 					 " s.names, s.vals"
-					 " FROM wa.provider AS p,"
-					 " LATERAL (SELECT array_agg(e.key ORDER BY e.key) AS names,"
-					 " array_agg(e.value ORDER BY e.key) AS vals"
-					 " FROM jsonb_each_text(CASE WHEN jsonb_typeof(p.settings) = 'object'"
-					 " THEN p.settings ELSE '{}' END) AS e"
-					 " WHERE octet_length(e.value) <= 8192) AS s"
+					 " FROM wa.provider AS p, " RAW_SETTINGS
 					 " ORDER BY sequence, name COLLATE \"C\"");
 	WaRows		rows = wa_query(&load, NULL);
 	RawSettings *raw = palloc0(sizeof(RawSettings) * Max(rows.n, 1));
@@ -330,6 +345,56 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 			add_problem(provider, wa_say(WA_SAY_BASE_URL_NOT_ALLOWED, WA_SAID_IN(&err)));
 		load_settings(provider, &raw[i], with_secrets);
 	}
+}
+
+/*
+ * What a webhook needs, which may come a thousand times a second: the providers
+ * of the kind that this one is of, and of their rows no more than name, kind
+ * and settings.  Nothing is checked, tried or read from a file, and no
+ * credential is among them (wa_route_load_proof()).  Returns the one of this
+ * name, or NULL.
+ */
+WaProvider *
+wa_route_load_kind_of(WaProviders *providers, const char *name)
+{
+	static WaStatement load =
+		WA_STATEMENT("SELECT p.name, p.kind, s.names, s.vals FROM wa.provider AS p, " RAW_SETTINGS
+					 " WHERE p.kind = (SELECT kind FROM wa.provider WHERE name = $1)"
+					 " ORDER BY p.sequence, p.name COLLATE \"C\"");
+	WaArgs		args = {0};
+	WaRows		rows;
+
+	wa_arg_text(&args, name);
+	rows = wa_query(&load, &args);
+	providers->n = (int) rows.n;
+	providers->list = palloc0(sizeof(WaProvider) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		WaProvider *provider = &providers->list[i];
+		RawSettings raw;
+
+		provider->name = wa_row_text(rows, i, 1);
+		provider->kind = wa_row_text(rows, i, 2);
+		provider->gateway = wa_gateway_find(provider->kind);
+		read_raw(rows, i, 3, 4, &raw);
+		provider->settings = raw.pairs;
+		provider->nsettings = raw.n;
+	}
+	wa_rows_free(rows);
+	return wa_route_find_provider(providers, name);
+}
+
+/*
+ * A credential of a provider that was loaded so, palloc()ed; NULL: it has none,
+ * or none that can be read.
+ */
+char *
+wa_route_load_proof(WaProvider *provider, const char *secret)
+{
+	RawSettings raw = {provider->settings, provider->nsettings};
+	WaSaid		why;
+
+	return load_secret(provider, &raw, secret, &why);
 }
 
 /*

@@ -141,6 +141,8 @@ wa_route_mapping_is_usable(const WaMapping *mapping)
  */
 extern PGDLLEXPORT void wa_route_load_providers(WaProviders *providers, bool with_secrets);
 extern PGDLLEXPORT WaProvider *wa_route_find_provider(const WaProviders *providers, const char *name);
+extern WaProvider *wa_route_load_kind_of(WaProviders *providers, const char *name);
+extern char *wa_route_load_proof(WaProvider *provider, const char *secret);
 extern PGDLLEXPORT WaTemplate *wa_route_load_template(const char *key);
 extern PGDLLEXPORT WaMapping *wa_route_load_mappings(int *n);
 

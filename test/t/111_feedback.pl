@@ -75,6 +75,12 @@ is(webhook('fonnte', {device => 'x'}, secret => undef), '28000', 'which must be 
 is(webhook('nowhere', '{}'), '42704', 'a provider that is not there');
 is(sql('SELECT count(*) FROM wa.feedback'), '1', 'nothing of these is kept');
 like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'webhooks'"), qr/^6 webhooks since/, 'wa_check() has their number');
+# nothing is read that it does not need: each credential that is looked for is a scan
+my $light = '{"object": "whatsapp_business_account", "entry": []}';
+my $proof = hmac_sha256_hex($light, $config->{meta}{webhook_secret});
+my $scans = "SELECT pg_stat_get_xact_numscans('wa.secret'::regclass)";
+my ($before, undef, $after) = split /\n/, sql("BEGIN; $scans; SELECT wa_webhook('meta', '$light', 'sha256=$proof'); $scans; ROLLBACK");
+is($after - $before, 1, 'of all credentials only the one is read that a webhook is known by');
 my ($code, $out, $err) = $node->psql('odoo', "SELECT wa_webhook('meta', '')", extra_params => ['-U', 'nobody']);
 like($err, qr/permission denied for sicantik_wa\nDETAIL:  This function needs the level "webhook"/, 'without the right it is refused');
 ($code, $out, $err) = $node->psql('odoo', "SELECT wa_history('0811')", extra_params => ['-U', 'endpoint']);
