@@ -61,8 +61,11 @@ quoted(const char *given)
 	return psprintf("%.*s...", pg_mbcliplen(given, len, QUOTED_BYTES), given);
 }
 
-static void
-check_provider(const char *name)
+/*
+ * Raise an error if there is no provider of this name; NULL is any.
+ */
+void
+wa_compose_check_provider(const char *name)
 {
 	WaProviders providers;
 	char	   *known = pstrdup("");
@@ -87,21 +90,24 @@ looks_like_number(int64 partner_id)
 	return partner_id > INT64CONST(80000000);
 }
 
-static WaRecipient *
-find_partner(WaBatch *batch, int64 partner_id)
+/*
+ * The contact of this id.  Raises an error if there is none.
+ */
+WaRecipient *
+wa_compose_find_partner(WaOdoo *odoo, int64 partner_id)
 {
 	WaRecipient *recipient;
 
-	if (!wa_odoo_load_partners(&batch->odoo, &partner_id, 1))
-		wa_call_table_locked(batch->odoo.locked_table);
-	recipient = wa_odoo_partner(&batch->odoo, partner_id);
+	if (!wa_odoo_load_partners(odoo, &partner_id, 1))
+		wa_call_table_locked(odoo->locked_table);
+	recipient = wa_odoo_partner(odoo, partner_id);
 	if (recipient == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("partner " INT64_FORMAT " does not exist", partner_id),
 				 looks_like_number(partner_id) ?
 				 errhint("If this is a phone number, quote it: wa_send('...', '0812...').") :
-				 errhint("It is an id of the table res_partner in schema \"%s\".", batch->odoo.schema)));
+				 errhint("It is an id of the table res_partner in schema \"%s\".", odoo->schema)));
 	return recipient;
 }
 
@@ -278,8 +284,8 @@ queue_message(const Request *request)
 	batch.time_zone = wa_office_get("time_zone");
 	batch.mappings = wa_route_load_mappings(&batch.nmappings);
 
-	check_provider(request->provider);
-	recipient = request->to_partner ? find_partner(&batch, request->partner_id) :
+	wa_compose_check_provider(request->provider);
+	recipient = request->to_partner ? wa_compose_find_partner(&batch.odoo, request->partner_id) :
 		bare_recipient(request->number);
 	text = request->template_key ? compose_text(&batch, request, recipient, &params) : request->body;
 	check_length(text);

@@ -34,6 +34,14 @@ AS 'MODULE_PATHNAME', 'wa_sql_send_text_number';
 COMMENT ON FUNCTION pg_catalog.wa_send_text(text, text, text, timestamptz, text) IS
 'queue a free text (at most 4096 characters) to a phone number and return the message''s id. Needs level send';
 
+CREATE FUNCTION pg_catalog.wa_invite(partner_id bigint, provider text DEFAULT NULL,
+    OUT message_id bigint, OUT what text)
+RETURNS record
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_invite';
+COMMENT ON FUNCTION pg_catalog.wa_invite(bigint, text) IS
+'ask a contact by a gateway (provider; NULL: the first that can be used) to agree to messages at the official number: queues a message with the link of wa_opt_in_link(), once in the time of the setting invite_interval at most for each number. message_id: of that message; NULL: nobody was invited. what: what was done, or why nothing: the contact has agreed, or refused, was invited before, has no usable number, or no gateway can be used. Raises an error for an unknown partner or provider, one that is no gateway, and where no official provider, or not its setting own_number, is there. Needs level send';
+
 CREATE PROCEDURE pg_catalog.wa_try(number text, provider text DEFAULT NULL)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'wa_sql_try';
