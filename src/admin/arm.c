@@ -73,10 +73,11 @@ forget_foreign_position(void)
 
 /*
  * Write down that this database, as it is now, is the one that may send.
- * hold: it was a copy; what was there before is held.
+ * hold: it was a copy; what was there before is held.  mark: what it is called
+ * on requests; NULL: it gets a new name.
  */
 static void
-stamp_identity(bool hold)
+stamp_identity(bool hold, const char *mark)
 {
 	static WaStatement clear = WA_STATEMENT("DELETE FROM wa.identity");
 	static WaStatement insert =
@@ -86,6 +87,7 @@ stamp_identity(bool hold)
 					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.message), 0) ELSE 0 END,"
 					 " CASE WHEN $7 THEN pg_current_snapshot() END,"
 					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.event), 0) ELSE 0 END, $8");
+	static WaStatement keep_mark = WA_STATEMENT("UPDATE wa.identity SET mark = $1");
 	WaOdooFacts odoo;
 	WaArgs		args = {0};
 
@@ -105,6 +107,12 @@ stamp_identity(bool hold)
 	wa_arg_bool(&args, hold);
 	wa_arg_text(&args, wa_call_role());
 	wa_query(&insert, &args);
+	if (mark)
+	{
+		memset(&args, 0, sizeof(args));
+		wa_arg_text(&args, mark);
+		wa_query(&keep_mark, &args);
+	}
 	if (hold)
 		wa_queue_settle_restored();
 	wa_wake_reload_at_commit();
@@ -123,7 +131,7 @@ wa_admin_stamp_first(void)
 
 	if (wa_query(&known, NULL).n > 0)
 		return false;
-	stamp_identity(false);
+	stamp_identity(false, NULL);
 	return true;
 }
 
@@ -164,7 +172,8 @@ wa_sql_arm(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 wa_said_errmsg(identity.why)));
-	stamp_identity(identity.is_copy);
+	/* reports of what the original has sent are for the original */
+	stamp_identity(identity.is_copy, identity.is_copy ? NULL : identity.mark);
 	set_mode("live");
 	(void) wa_admin_access_adopt();
 	if (identity.is_copy)

@@ -12,6 +12,7 @@
 #include "deliver/send.h"
 #include "gateway/gateway.h"
 #include "pg/grow.h"
+#include "queue/tell.h"
 #include "sicantik_wa.h"
 
 static WaTemplate *
@@ -75,12 +76,11 @@ may_be_plain(const WaProvider *provider)
  * be: the message is at fault then, not the provider.
  */
 bool
-wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
-				 WaTransfer *transfer, WaSaidText *err)
+wa_deliver_build(WaSendConfig *config, const WaIdentity *identity, const WaRoute *route,
+				 const WaClaimed *claimed, WaTransfer *transfer, WaSaidText *err)
 {
 	const WaProvider *provider = route->provider;
 	WaOutbound	out = {0};
-	char		callback[64];
 	WaPair	   *params = NULL;
 	int			nparams = 0;
 
@@ -89,9 +89,8 @@ wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *cl
 		return false;
 	transfer->plain = may_be_plain(provider);
 	transfer->as_template = route->as_template;
-	snprintf(callback, sizeof(callback), "swa:1:" INT64_FORMAT ":%d", claimed->id, claimed->attempt);
 	out.number = claimed->number;
-	out.callback = callback;
+	out.callback = wa_queue_mark(identity->mark, claimed->id, claimed->attempt);
 	out.body = claimed->body;
 	if (route->as_template)
 	{

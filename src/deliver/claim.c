@@ -515,7 +515,7 @@ claim(WaSendConfig *config, const WaIdentity *identity, WaItem **items, WaRoute 
 		transfer->diverted = numbers[i] != NULL;
 		if (c->template_key)
 			transfer->template_key = MemoryContextStrdup(GetMemoryChunkContext(transfer), c->template_key);
-		if (!wa_deliver_build(config, routes[i], c, transfer, &why))
+		if (!wa_deliver_build(config, identity, routes[i], c, transfer, &why))
 		{
 			wa_deliver_transfer_free(transfer);
 			drop(conclusions, items[i], WA_STATE_FAILED, WA_REASON_REQUEST, wa_said_copy(WA_SAID_IN(&why)));

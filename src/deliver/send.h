@@ -69,7 +69,7 @@ extern WaVerdictRow *wa_deliver_conclude(WaConclusions *conclusions, int64 id,
 extern void wa_deliver_withhold(WaTransfer **transfers, int n);
 
 /* build.c */
-extern bool wa_deliver_build(WaSendConfig *config, const WaRoute *route, const WaClaimed *claimed,
-							 WaTransfer *transfer, WaSaidText *err);
+extern bool wa_deliver_build(WaSendConfig *config, const WaIdentity *identity, const WaRoute *route,
+							 const WaClaimed *claimed, WaTransfer *transfer, WaSaidText *err);
 
 #endif							/* SICANTIK_WA_SEND_H */

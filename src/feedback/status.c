@@ -22,8 +22,6 @@
 #include "pg/query.h"
 #include "queue/tell.h"
 
-#define CALLBACK_BEGINS	"swa:1:"
-
 #define STATUS_COLUMNS(X, row) \
 	X(row, int8, id, "f.id") \
 	X(row, text, provider, "f.provider") \
@@ -33,6 +31,7 @@
 	X(row, text, words, "f.words") \
 	X(row, json, pricing, "f.pricing") \
 	X(row, text, callback, "f.callback") \
+	X(row, text, database, "(SELECT i.mark FROM wa.identity AS i)") \
 	X(row, text, provider_message_id, "coalesce(f.provider_message_id, p.provider_message_id)") \
 	X(row, int8, message_id, "coalesce(a.message_id, 0)") \
 	X(row, int4, attempt, "coalesce(a.attempt, 0)")
@@ -68,30 +67,6 @@ read_statuses(const int64 *ids, int *n)
 
 	wa_arg_int8_array(&args, ids, *n);
 	return wa_rows_read(wa_query(&look, &args), &status_row, n);
-}
-
-/* Our mark: "swa:1:MESSAGE:ATTEMPT". */
-static void
-match_by_mark(Status * status)
-{
-	const char *p = status->callback;
-	char	   *end;
-	int64		message;
-	int64		attempt;
-
-	if (p == NULL || strncmp(p, CALLBACK_BEGINS, strlen(CALLBACK_BEGINS)) != 0)
-		return;
-	p += strlen(CALLBACK_BEGINS);
-	if (strspn(p, "0123456789:") != strlen(p) || strlen(p) > 30)
-		return;
-	message = strtoll(p, &end, 10);
-	if (*end != ':')
-		return;
-	attempt = strtoll(end + 1, &end, 10);
-	if (*end != '\0' || message <= 0 || message == PG_INT64_MAX || attempt <= 0 || attempt > 1000000)
-		return;
-	status->message_id = message;
-	status->attempt = (int32) attempt;
 }
 
 static WaTold
@@ -134,9 +109,13 @@ wa_feedback_apply_status(const int64 *ids, int n)
 	{
 		Status	   *status = &statuses[i];
 
+		bool		foreign = false;
+
 		if (status->message_id == 0)
-			match_by_mark(status);
-		if (status->progress == NULL)
+			foreign = !wa_queue_read_mark(status->callback, status->database, &status->message_id, &status->attempt) &&
+				status->callback != NULL;
+		/* ours have our mark: this is of another program, or database */
+		if (status->progress == NULL || foreign)
 			over[nover++] = status->id;
 		else if (status->message_id == 0)
 			later[nlater++] = status->id;

@@ -84,6 +84,7 @@ stop(WaIdentity *identity, bool is_copy, WaSaid why)
 	X(row, text, odoo_uuid, "odoo_uuid") \
 	X(row, text, instance, "instance") \
 	X(row, boolean, odoo_neutralized, "odoo_neutralized") \
+	X(row, text, mark, "mark") \
 	X(row, int8, hold_message_id, "hold_message_id") \
 	X(row, text, hold_snapshot, "hold_snapshot::text") \
 	X(row, int8, hold_event_id, "hold_event_id") \
@@ -154,6 +155,7 @@ wa_identity_check(WaIdentity *identity)
 		return;
 	}
 	wa_row_read(rows, 0, &stamp_row, &stamp);
+	identity->mark = unconstify(char *, stamp.mark);
 	identity->hold_message_id = stamp.hold_message_id;
 	identity->hold_snapshot = stamp.hold_snapshot;
 	identity->hold_event_id = stamp.hold_event_id;

@@ -41,6 +41,8 @@ typedef struct WaIdentity
 	bool		unreadable;		/* what Odoo says of it cannot be read */
 	WaSaid		why;			/* sentence for people; NULL while it may send */
 	char	   *test_number;	/* WA_MODE_TEST */
+	char	   *mark;			/* what this database is called in marks on
+								 * requests; NULL: not stamped */
 	int64		hold_message_id;
 	const char *hold_snapshot;	/* text form, or NULL */
 	int64		hold_event_id;

@@ -4,7 +4,7 @@
  *		Noting what a provider tells later about an attempt.
  *
  * The answer to a request may get lost; what the provider reports afterwards
- * (Meta sends our callback data "swa:1:<message>:<attempt>" along) says what
+ * (Meta sends our mark along, mark.c) says what
  * became of it.  It is noted like a wish of a person and carried out by the
  * worker, since the message may be on the wire again.
  *

@@ -32,6 +32,10 @@ typedef struct WaTold
 
 extern void wa_queue_tell(WaTold *told, int n);
 
+/* mark.c */
+extern PGDLLEXPORT char *wa_queue_mark(const char *database, int64 message, int attempt);
+extern bool wa_queue_read_mark(const char *mark, const char *database, int64 *message, int *attempt);
+
 /* A message that its provider took and could not deliver, for the sender. */
 typedef struct WaToldFailed
 {

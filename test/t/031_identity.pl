@@ -178,7 +178,11 @@ arrives('6281199990001', 'test: arrives at the test number');
 my $hand = by_hand($main, 'odoo');
 ok($sim->wait_for_sends(2, to => '6281199990001', accepted => 1), 'test: by hand too');
 is(sent_to($number) + sent_to($hand), 0, 'test: and nowhere else');
+sub mark { my ($node, $database) = @_; return $node->safe_psql($database, 'SELECT mark FROM wa.identity'); }
+my $called = mark($main, 'odoo');
+like($called, qr/^[0-9a-f]{16}$/, 'it has a name for the marks on its requests');
 as_odoo($main, 'odoo', "SELECT wa_arm('odoo')");
+is(mark($main, 'odoo'), $called, 'which stays when it is armed');
 is(status($main, 'odoo', 'mode'), 'live', 'wa_arm() makes it live');
 sends($main, 'odoo', 'live');
 as_odoo($main, 'odoo', 'SELECT wa_disarm()');
@@ -278,7 +282,9 @@ is(log_count($main, qr/Reason: [^\n]*it is a copy of the database/, $log), 2, 'o
 
 # A person arms the copy after all
 
+$called = mark($main, 'duplicate');
 ($out, $err) = as_odoo($main, 'duplicate', "SELECT wa_arm('duplicate')");
+isnt(mark($main, 'duplicate'), $called, 'a copy that is armed has another name on its requests');
 like($err, qr/WARNING:  this database was a copy until now/, 'wa_arm() in a copy warns');
 sends($main, 'duplicate', 'armed copy: what is new');
 my $held = $main->safe_psql('duplicate', "SELECT count(*) FROM wa.message WHERE state = 'held' AND reason = 'copy'");
@@ -313,7 +319,9 @@ $past->start;
 ok(wait_sql($past, 'postgres', 'SELECT NOT pg_is_in_recovery()'), 'a recovery to a point in the past');
 sends_nothing($past, 'restored', 'recovered to a point in the past', 'recovered');
 is(log_count($past, qr/Reason: [^\n]*recovered to a point in the past/), 3, 'recovered: one line for each database that was armed');
+$called = mark($past, 'restored');
 as_odoo($past, 'restored', "SELECT wa_arm('restored')");
+isnt(mark($past, 'restored'), $called, 'recovered: the ids that come again are marked otherwise');
 sends($past, 'restored', 'recovered and armed');
 $past->stop('fast');
 

@@ -292,7 +292,7 @@ is($entry->{headers}{authorization}, "Bearer $secret{meta}",
 	'Meta: bearer token');
 my $body = decode_json(encode_utf8($entry->{body}));
 my $mark = delete $body->{biz_opaque_callback_data};
-like($mark, qr/\b$id\b/, 'Meta: our mark names the message');
+is($mark, 'swa:1:' . sql('SELECT mark FROM wa.identity') . ":$id:1", 'Meta: our mark names the database, the message and the attempt');
 is_deeply(
 	$body,
 	{

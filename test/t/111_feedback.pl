@@ -142,7 +142,14 @@ sql("UPDATE wa.attempt SET provider_message_id = '$early' WHERE message_id = $n"
 ok(wait_for("(SELECT state = 'delivered' FROM wa.message WHERE id = $n)"), 'and is applied when it is');
 # by our mark
 $n = sent_by('meta', '6281255500003');
-told('meta', status('wamid.other', 'delivered', biz_opaque_callback_data => "swa:1:$n:1"));
+my $mark = 'swa:1:' . sql('SELECT mark FROM wa.identity');
+foreach my $foreign ("swa:1:$n:1", "swa:1:" . ('0' x 16) . ":$n:1", "$mark:$n", "$mark:$n:1:1", "$mark:$n:0", "$mark$n:1", 'order 7')
+{
+	told('meta', status('wamid.other', 'delivered', biz_opaque_callback_data => $foreign));
+	is(state($n), 'sent', "a mark that is not of this database: $foreign");
+}
+is(sql("SELECT count(*) FROM wa.feedback WHERE provider_message_id = 'wamid.other'"), '0', 'and nothing is kept of it');
+told('meta', status('wamid.other', 'delivered', biz_opaque_callback_data => "$mark:$n:1"));
 is(state($n), 'delivered', 'our mark will do');
 
 # failed
@@ -175,7 +182,7 @@ foreach (['failed', 'failed recipient', errors => [ { code => 131026, title => '
 	my ($what, $becomes, %more) = @$_;
 	$n = sql("SELECT wa_send_text('6281255500007', 'hello', 'meta')");
 	ok(wait_for("(SELECT state = 'unknown' AND due_at IS NOT NULL FROM wa.message WHERE id = $n)"), 'in doubt');
-	is(webhook('meta', status("wamid.doubt$n", $what, biz_opaque_callback_data => "swa:1:$n:1", %more)), '1 0 0', "told $what");
+	is(webhook('meta', status("wamid.doubt$n", $what, biz_opaque_callback_data => "$mark:$n:1", %more)), '1 0 0', "told $what");
 	ok(wait_for("(SELECT concat_ws(' ', state, reason) = '$becomes' FROM wa.message WHERE id = $n)"), "it is $becomes")
 	  or diag(state($n));
 	is(sql("SELECT count(*) FROM wa.due WHERE message_id = $n"), '0', 'and waits for nothing');
