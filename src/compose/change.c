@@ -5,7 +5,8 @@
  *
  * A JSON object in wa.message.change: of the columns of the record what the
  * built-in scenarios judge a change by, before and after, so that the scenario
- * can be asked about it again.
+ * can be asked about it again.  "old" names only what was another value then:
+ * the row of a message is written three times, and most columns stay.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,16 +33,26 @@ add_text(StringInfo json, const char *name, const char *value)
 		appendStringInfoString(json, "null");
 }
 
-/* Of one side of the change what the built-in scenarios judge it by. */
+static bool
+is_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/*
+ * Of one side of the change what the built-in scenarios judge it by; without
+ * what the other side, if there is one, has as well.
+ */
 static void
-add_values(StringInfo json, const char *name, const WaEvent *event, char *const *values)
+add_values(StringInfo json, const char *name, const WaEvent *event, char *const *values, char *const *others)
 {
 	const WaBuiltInWatch *judged = wa_capture_find_built_in(event->table);
 
 	appendStringInfo(json, ", \"%s\": {", name);
 	for (int c = 0; judged && c < judged->ncolumns; c++)
 		for (int i = 0; i < event->ncolumns; i++)
-			if (wa_odoo_is(event->columns[i], judged->columns[c]))
+			if (wa_odoo_is(event->columns[i], judged->columns[c]) &&
+				!(others && is_same(values[i], others[i])))
 				add_text(json, event->columns[i], values[i]);
 	appendStringInfoChar(json, '}');
 }
@@ -63,9 +74,9 @@ wa_compose_change_write(const WaDraft *draft)
 	add_text(&json, "at", psprintf(INT64_FORMAT, (int64) event->at));
 	add_text(&json, "to", draft->is_staff ? "staff" : "applicant");
 	if (event->old)
-		add_values(&json, "old", event, event->old);
+		add_values(&json, "old", event, event->old, event->new);
 	if (event->new)
-		add_values(&json, "new", event, event->new);
+		add_values(&json, "new", event, event->new, NULL);
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }
@@ -96,7 +107,8 @@ read_columns(WaEvent *event, struct json_object *new, struct json_object *old)
 			event->columns[event->ncolumns] = pstrdup(name);
 			event->new[event->ncolumns] = unconstify(char *, member(new, name));
 			if (event->old)
-				event->old[event->ncolumns] = unconstify(char *, member(old, name));
+				event->old[event->ncolumns] = json_object_object_get_ex(old, name, NULL) ?
+					unconstify(char *, member(old, name)) : event->new[event->ncolumns];
 			event->ncolumns++;
 		}
 	}

@@ -1,7 +1,8 @@
 -- src/queue/queue.sql: the ledger.
 --
 -- wa.message tells the story and is wide; it is written when a message is
--- made, claimed and finished.  What changes often lives in narrow tables:
+-- made, claimed and finished (half of a page is left free, so that the last two
+-- stay on it and touch no index).  What changes often lives in narrow tables:
 -- wa.ready (work that may go now or is on the wire; no index but its key, read
 -- forward by id, so that dead rows behind the position are never visited) and
 -- wa.due (work that has a time).  Neither is dumped: after a restore nothing
@@ -58,7 +59,7 @@ CREATE TABLE wa.message (
     CONSTRAINT message_state_check CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'read', 'failed',
         'unknown', 'held', 'skipped', 'cancelled', 'superseded', 'expired')),
     CONSTRAINT message_priority_check CHECK (priority IN ('high', 'normal', 'low'))
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 ALTER SEQUENCE wa.message_id_seq OWNED BY wa.message.id;
 CREATE INDEX message_record_idx ON wa.message (res_id, res_model, event_id) WHERE res_id IS NOT NULL;
 CREATE INDEX message_number_idx ON wa.message (number);

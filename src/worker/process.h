@@ -16,6 +16,9 @@
 extern void wa_worker_launcher_register(void);
 extern void wa_worker_utility_hook_install(void);
 
+/* memory.c */
+extern void wa_worker_keep_memory(void);
+
 /* session.c: what a worker does on connecting */
 typedef enum WaExtension
 {

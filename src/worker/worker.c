@@ -611,6 +611,7 @@ wa_worker_main(Datum main_arg)
 	pqsignal(SIGTERM, handle_sigterm);
 	overdue_timeout = RegisterTimeout(USER_TIMEOUT, check_overdue);
 	wa_app_has_read = note_progress;
+	wa_worker_keep_memory();
 	wa_worker_session_pin_settings();
 
 	SetCurrentStatementStartTimestamp();
