@@ -60,11 +60,10 @@ sentence(const char *number, const Word * word, const char *source)
 }
 
 /*
- * Tell it, in the order in which it was said; last: only the last "no" of each
- * kind.
+ * Add it to the notes; last: only the last "no" of each kind.
  */
 void
-wa_admin_consent_tell(WaStory *story, const char *number, bool last)
+wa_admin_consent_note(List **notes, const WaStory *story, const char *number, bool last)
 {
 	static WaStatement read =
 		WA_STATEMENT_OF(&word_row,
@@ -92,6 +91,6 @@ wa_admin_consent_tell(WaStory *story, const char *number, bool last)
 			again = again || (words[j].out && words[j].marketing == words[i].marketing);
 		if (last && (!words[i].out || again))
 			continue;
-		wa_story_tell(story, words[i].said_at, sentence(number, &words[i], source_of(story, &words[i])));
+		wa_admin_note(notes, words[i].said_at, sentence(number, &words[i], source_of(story, &words[i])));
 	}
 }

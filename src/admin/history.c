@@ -4,12 +4,13 @@
  *		wa_history(): everything about a number, a permit or a partner.
  *
  * What was asked for is looked up in Odoo first: the partners who have the
- * number, their permits, the documents of these.  Then messages, events that
- * made none, dead letters and events not yet read are told in the order of
- * time, then records of which nothing happened (unsaid.c).  Where nothing has
- * this number, people of this name are (named.c).  Odoo's tables are read without waiting for a lock; one that is locked,
- * or raises an error (a policy may), is told, and everything else is searched
- * all the same.
+ * number, their permits, the documents of these.  Then messages, what people
+ * answered (wrote.c) and said of consent (consented.c), events that made no
+ * message, dead letters and events not yet read are told in the order of time,
+ * then records of which nothing happened (unsaid.c).  Where nothing has this
+ * number, people of this name are (named.c).  Odoo's tables are read without
+ * waiting for a lock; one that is locked, or raises an error (a policy may), is
+ * told, and everything else is searched all the same.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,20 +33,6 @@
 #include "text/text.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_history);
-
-static void
-add_id(WaIds *ids, const char *text)
-{
-	int64		id = text ? strtoll(text, NULL, 10) : 0;
-
-	if (id == 0)
-		return;
-	for (int i = 0; i < ids->n; i++)
-		if (ids->list[i] == id)
-			return;
-	WA_ROOM_FOR(ids->list, ids->n, 1);
-	ids->list[ids->n++] = id;
-}
 
 /* why: a sentence, if it only counts as locked. */
 static void
@@ -115,7 +102,7 @@ find_partner_id(WaSearch *search)
 	if (pg_strncasecmp(p, "partner", 7) == 0)
 		p += 7 + strspn(p + 7, " :#");
 	if (p[0] != '\0' && strlen(p) <= 9 && strspn(p, "0123456789") == strlen(p) && p[0] != '0')
-		add_id(&search->partners, p);
+		wa_admin_ids_add(&search->partners, p);
 }
 
 /* The id in "permit 12", as text; NULL: that is not what was asked for. */
@@ -148,7 +135,7 @@ find_partners_of_number(WaSearch *search, const void *argument)
 	wa_arg_text(&args, search->number);
 	rows = wa_query(&known, &args);
 	for (uint64 i = 0; i < rows.n; i++)
-		add_id(&search->partners, wa_row_text(rows, i, 1));
+		wa_admin_ids_add(&search->partners, wa_row_text(rows, i, 1));
 	if (!wa_admin_history_open(search, &table, "res_partner"))
 		return;
 	for (size_t k = 0; k < lengthof(keys); k++)
@@ -167,14 +154,14 @@ find_partners_of_number(WaSearch *search, const void *argument)
 		}
 		wa_app_read_by_text(&rows, &table, columns, lengthof(columns), keys[k], spellings, nspellings);
 		for (uint64 r = 0; r < rows.n; r++)
-			add_id(&search->partners, rows.values[r][0]);
+			wa_admin_ids_add(&search->partners, rows.values[r][0]);
 	}
 }
 
 static void
 found_permit(WaSearch *search, char **row)
 {
-	add_id(&search->permits, row[0]);
+	wa_admin_ids_add(&search->permits, row[0]);
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_FOUND,
 						 psprintf("sicantik_permit %s (%s)", row[0] ? row[0] : "-", row[1] ? row[1] : "-")));
@@ -213,7 +200,7 @@ find_permits(WaSearch *search, const void *argument)
 		wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "partner_id",
 						  search->partners.list, search->partners.n);
 		for (uint64 r = 0; r < rows.n; r++)
-			add_id(&search->permits, rows.values[r][0]);
+			wa_admin_ids_add(&search->permits, rows.values[r][0]);
 	}
 }
 
@@ -238,7 +225,7 @@ find_belonging(WaSearch *search, const void *argument)
 		return;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), what->key, what->of->list, what->of->n);
 	for (uint64 r = 0; r < rows.n; r++)
-		add_id(what->found, rows.values[r][0]);
+		wa_admin_ids_add(what->found, rows.values[r][0]);
 }
 
 /* "document 5": that document, if Odoo has it. */
@@ -255,7 +242,7 @@ find_document(WaSearch *search, const void *argument)
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", &id, 1);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
-		add_id(&search->documents, rows.values[r][0]);
+		wa_admin_ids_add(&search->documents, rows.values[r][0]);
 		wa_story_tell(&search->story, 0,
 					  wa_say(WA_SAY_FOUND,
 							 psprintf("sicantik_document %s (%s)", rows.values[r][0] ? rows.values[r][0] : "-", rows.values[r][1] ? rows.values[r][1] : "-")));
@@ -392,21 +379,20 @@ tell_partners(WaSearch *search, const void *argument)
 							 psprintf("res_partner %s (%s)", rows.values[r][0], rows.values[r][1] ? rows.values[r][1] : "-")));
 }
 
+/* The numbers of those that were asked for, as far as our own tables know. */
 static void
-tell_consent(WaSearch *search)
+find_numbers(WaSearch *search)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT last_inbound_at FROM wa.contact WHERE number = $1 AND last_inbound_at IS NOT NULL");
+		WA_STATEMENT("SELECT DISTINCT number FROM wa.message WHERE partner_id = ANY ($1) AND number IS NOT NULL");
 	WaArgs		args = {0};
 	WaRows		rows;
 
-	if (search->number == NULL)
-		return;
-	wa_admin_consent_tell(&search->story, search->number, false);
-	wa_arg_text(&args, search->number);
+	wa_admin_numbers_add(&search->numbers, search->number);
+	wa_arg_int8_array(&args, search->partners.list, search->partners.n);
 	rows = wa_query(&read, &args);
-	if (rows.n > 0)
-		wa_story_tell(&search->story, wa_row_timestamptz(rows, 0, 1), wa_say(WA_SAY_INBOUND, search->number));
+	for (uint64 i = 0; i < rows.n; i++)
+		wa_admin_numbers_add(&search->numbers, wa_row_text(rows, i, 1));
 }
 
 /* So many contacts of one search are asked about. */
@@ -435,6 +421,7 @@ tell_refusals(WaSearch *search, const void *argument)
 
 			if (contact == NULL)
 				continue;
+			wa_admin_numbers_add(&search->numbers, contact->number);
 			routes[n].number = contact->number;
 			routes[n++].partner_id = contact->partner_id;
 		}
@@ -458,104 +445,6 @@ tell_refusals(WaSearch *search, const void *argument)
 						  wa_say(WA_SAY_NUMBER_REFUSED, search->number, refusal) :
 						  wa_say(WA_SAY_PARTNER_REFUSED, WA_NUMBER(routes[i].partner_id), refusal));
 		}
-}
-
-/* What was not said up to this time, from place "next" on; where it ends. */
-static int
-tell_unsaid(WaSearch *search, List *unsaid, int next, TimestampTz until)
-{
-	for (; next < list_length(unsaid); next++)
-	{
-		const WaUnsaid *one = list_nth(unsaid, next);
-
-		if (one->at > until)
-			break;
-		wa_story_tell(&search->story, one->at, one->what);
-	}
-	return next;
-}
-
-/*
- * Everything that happened, in the order of time.  The number of a permit that
- * Odoo no longer has is looked for in the parameters of the messages.
- */
-static void
-tell_happenings(WaSearch *search, List *unsaid)
-{
-	static WaStatement read =
-		WA_STATEMENT("WITH records AS (SELECT 'sicantik.permit' AS model, format('%I.%I', $6, 'sicantik_permit') AS relation,"
-					 " unnest($3::bigint[]) AS id"
-					 " UNION ALL SELECT 'sicantik.document', format('%I.%I', $6, 'sicantik_document'), unnest($4::bigint[])"
-					 " UNION ALL SELECT 'signature.workflow', format('%I.%I', $6, 'signature_workflow'), unnest($9::bigint[])"
-					 " UNION ALL SELECT replace((parse_ident(o.relation))[2], '_', '.'), o.relation, o.id"
-					 " FROM unnest($7::text[], $8::bigint[]) AS o(relation, id))"
-					 " SELECT m.created_at AS at, 'm' AS kind, m.id::text AS id, m.state AS first, m.reason AS second,"
-					 " coalesce(m.scenario, m.template_key, '-') AS third, m.number AS fourth, m.detail AS fifth, m.detail_said AS said"
-					 " FROM wa.message AS m WHERE m.number = $1 OR m.partner_id = ANY ($2)"
-					 " OR EXISTS (SELECT FROM records AS r WHERE m.res_model IN (r.model, r.relation) AND r.id = m.res_id)"
-					 " OR $5 IN (m.params->>'permit_number', m.params->>'pendaftaran_id')"
-					 " UNION ALL SELECT o.at, 'o', o.event_id::text, o.outcome, o.scenario, o.relation, o.record_id::text, o.detail, o.detail_said"
-					 " FROM wa.event_outcome AS o JOIN records AS r ON r.id = o.record_id"
-					 " AND r.relation = o.relation"
-					 " UNION ALL SELECT d.at, 'd', d.event_id::text, NULL, NULL, d.relation, d.record_id::text, d.error, d.error_said"
-					 " FROM wa.dead_letter AS d JOIN records AS r ON r.id = d.record_id"
-					 " AND r.relation = d.relation"
-					 " UNION ALL SELECT e.at, 'u', e.id::text, NULL, NULL, e.relation, e.record_id::text, NULL, NULL"
-					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id"
-					 " AND r.relation = e.relation"
-					 " WHERE NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
-					 " ORDER BY at, id");
-	WaStory    *story = &search->story;
-	WaArgs		args = {0};
-	WaRows		rows;
-	int			next = 0;
-
-	wa_arg_text(&args, search->number);
-	wa_arg_int8_array(&args, search->partners.list, search->partners.n);
-	wa_arg_int8_array(&args, search->permits.list, search->permits.n);
-	wa_arg_int8_array(&args, search->documents.list, search->documents.n);
-	wa_arg_text(&args, search->wanted);
-	wa_arg_text(&args, search->schema);
-	wa_arg_text_array(&args, (const char *const *) search->own_relations, search->own.n);
-	wa_arg_int8_array(&args, search->own.list, search->own.n);
-	wa_arg_int8_array(&args, search->workflows.list, search->workflows.n);
-	rows = wa_query(&read, &args);
-	for (uint64 i = 0; i < rows.n; i++)
-	{
-		TimestampTz at = wa_row_timestamptz(rows, i, 1);
-		char	   *id = wa_row_text(rows, i, 3);
-		char	   *first = wa_row_text(rows, i, 4);
-		char	   *second = wa_row_text(rows, i, 5);
-		const char *fifth = wa_story_words(story, wa_row_said(rows, i, 8));
-		const char *cause;
-		const char *what;
-		WaSaid		said;
-
-		next = tell_unsaid(search, unsaid, next, at);
-		switch (wa_row_text(rows, i, 2)[0])
-		{
-			case 'm':
-				cause = wa_story_cause(story, second, fifth, ", ");
-				what = psprintf("%s, %s: %s%s%s", wa_row_text(rows, i, 6),
-								wa_row_isnull(rows, i, 7) ? "-" : wa_row_text(rows, i, 7),
-								wa_story_state(story, first), cause ? ", " : "", cause ? cause : "");
-				said = wa_say(WA_SAY_MESSAGE, id, what);
-				break;
-			case 'o':
-				what = psprintf("%s%s%s%s%s (%s %s)", second ? second : "", second ? ": " : "",
-								wa_story_became(story, first),
-								fifth ? ", " : "", fifth ? fifth : "", wa_row_text(rows, i, 6), wa_row_text(rows, i, 7));
-				said = wa_say(WA_SAY_OUTCOME, id, what);
-				break;
-			case 'd':
-				said = wa_say(WA_SAY_DEAD_LETTER, id, fifth);
-				break;
-			default:
-				said = wa_say(WA_SAY_UNREAD, id, psprintf("%s %s", wa_row_text(rows, i, 6), wa_row_text(rows, i, 7)));
-		}
-		wa_story_tell(story, at, said);
-	}
-	(void) tell_unsaid(search, unsaid, next, DT_NOEND);
 }
 
 /*
@@ -595,10 +484,10 @@ wa_sql_history(PG_FUNCTION_ARGS)
 	find_records(&search);
 	find_own(&search);
 	wa_admin_history_look(&search, "res_partner", tell_partners, NULL);
-	tell_consent(&search);
+	find_numbers(&search);
 	wa_admin_history_look(&search, "res_partner", tell_refusals, NULL);
 	found = search.story.rows;
-	tell_happenings(&search, wa_admin_unsaid_changes(&search));
+	wa_admin_happenings_tell(&search);
 	wa_admin_unsaid_records(&search);
 	if (search.story.rows == found && search.partners.n + search.permits.n + search.documents.n + search.own.n == 0)
 		wa_admin_named_tell(&search);

@@ -63,15 +63,12 @@ silent(const WaStory *story, const WaScenario *scenario, const WaEvent *event, b
 }
 
 static void
-add(List **list, WaSearch *search, const WaEvent *event, const WaScenario *scenario, WaSaid why)
+add(WaSearch *search, const WaEvent *event, const WaScenario *scenario, WaSaid why)
 {
-	WaUnsaid   *one = palloc(sizeof(WaUnsaid));
 	char	   *what = psprintf("%s: %s (%s " INT64_FORMAT ")", scenario->key,
 								wa_story_words(&search->story, why), event->relation, event->record_id);
 
-	one->at = event->at;
-	one->what = wa_say(WA_SAY_OUTCOME, psprintf(INT64_FORMAT, event->id), what);
-	*list = lappend(*list, one);
+	wa_admin_note(&search->notes, event->at, wa_say(WA_SAY_OUTCOME, psprintf(INT64_FORMAT, event->id), what));
 }
 
 /*
@@ -79,7 +76,7 @@ add(List **list, WaSearch *search, const WaEvent *event, const WaScenario *scena
  * none has, why; else only what was not said for want of one thing.
  */
 static void
-ask_about(List **list, const Asking *asking, const WaEvent *event, char **spoke, int nspoke)
+ask_about(const Asking *asking, const WaEvent *event, char **spoke, int nspoke)
 {
 	bool		any = nspoke > 0;
 
@@ -95,27 +92,19 @@ ask_about(List **list, const Asking *asking, const WaEvent *event, char **spoke,
 			why = silent(&asking->search->story, scenario, event, &nearly);
 			if (why && (nearly || pass == 1))
 			{
-				add(list, asking->search, event, scenario, why);
+				add(asking->search, event, scenario, why);
 				any = true;
 			}
 			else if (why == NULL && pass == 1)
-				add(list, asking->search, event, scenario, wa_say(WA_SAY_WOULD_SAY_NOW));
+				add(asking->search, event, scenario, wa_say(WA_SAY_WOULD_SAY_NOW));
 		}
 }
 
-static int
-by_time(const ListCell *a, const ListCell *b)
-{
-	const WaUnsaid *left = lfirst(a);
-	const WaUnsaid *right = lfirst(b);
-
-	return left->at < right->at ? -1 : left->at > right->at ? 1 : 0;
-}
-
 /*
- * What was not said of the changes of these records that have been read.
+ * What was not said of the changes of these records that have been read, into
+ * search->notes.
  */
-List *
+void
 wa_admin_unsaid_changes(WaSearch *search)
 {
 	static WaStatement read =
@@ -139,13 +128,12 @@ wa_admin_unsaid_changes(WaSearch *search)
 						" SELECT {columns}, scenarios FROM (SELECT c.*, NULL::text AS xact, false AS hold, false AS in_doubt,"
 						" coalesce(s.scenarios, '{}') AS scenarios FROM changes AS c LEFT JOIN spoke AS s ON s.event_id = c.id"
 						" WHERE c.place = 1) AS c ORDER BY id");
-	List	   *list = NIL;
 	Asking		asking = {search};
 	WaArgs		args = {0};
 	WaRows		rows;
 
 	if (search->permits.n + search->documents.n + search->workflows.n + search->own.n == 0)
-		return NIL;
+		return;
 	asking.scenarios = wa_compose_load_scenarios(&asking.n);
 	wa_arg_text(&args, search->schema);
 	wa_arg_int8_array(&args, search->permits.list, search->permits.n);
@@ -161,10 +149,8 @@ wa_admin_unsaid_changes(WaSearch *search)
 		char	  **spoke = wa_row_text_array(rows, i, wa_compose_event_row.n + 1, &nspoke);
 
 		wa_compose_event_read(&event, rows, i);
-		ask_about(&list, &asking, &event, spoke, nspoke);
+		ask_about(&asking, &event, spoke, nspoke);
 	}
-	list_sort(list, by_time);
-	return list;
 }
 
 /* ---- records of which nothing is recorded ---- */

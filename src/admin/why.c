@@ -232,6 +232,32 @@ tell_providers_in_trouble(WaStory *story)
 	}
 }
 
+/* The last "no" of whoever gets nothing. */
+static void
+tell_consent(WaStory *story, const char *number)
+{
+	List	   *notes = NIL;
+
+	wa_admin_consent_note(&notes, story, number, true);
+	wa_admin_notes_sort(notes);
+	(void) wa_admin_notes_tell(story, notes, 0, DT_NOEND);
+}
+
+/* What was written in answer to it, or after it and before another one. */
+static void
+tell_answers(WaStory *story, int64 id, const char *number)
+{
+	WaNumbers	none = {0};
+	WaIds		it = {0};
+	WaNumbers	recipient = {0};
+	List	   *notes = NIL;
+
+	wa_admin_ids_add(&it, psprintf(INT64_FORMAT, id));
+	wa_admin_numbers_add(&recipient, number);
+	wa_admin_wrote_note(&notes, &none, &it, &recipient);
+	(void) wa_admin_notes_tell(story, notes, 0, DT_NOEND);
+}
+
 /* What is done with a message in doubt when nobody tells more. */
 static WaSaid
 end_of_doubt(const Message *m)
@@ -303,7 +329,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 		wa_story_tell(&story, 0, wa_say(WA_SAY_ROUTE, wa_story_words(&story, m.route)));
 	tell_attempts(&story, id);
 	if (m.number && wa_queue_reason_read(m.reason) == WA_REASON_OPTED_OUT)
-		wa_admin_consent_tell(&story, m.number, true);
+		tell_consent(&story, m.number);
 	if (m.sent_at)
 		wa_story_tell(&story, m.sent_at,
 					  m.provider_message_id == NULL ?
@@ -314,6 +340,8 @@ wa_sql_why(PG_FUNCTION_ARGS)
 					  wa_say(WA_SAY_DELIVERED));
 	if (m.read_at)
 		wa_story_tell(&story, m.read_at, wa_say(WA_SAY_READ));
+	if (m.sent_at)
+		tell_answers(&story, id, m.number);
 	wa_story_tell(&story, m.finished_at,
 				  wa_say(WA_SAY_STATE, wa_story_state(&story, m.state)));
 	if (m.reason == NULL && detail && m.sent_at)

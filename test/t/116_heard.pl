@@ -1,0 +1,112 @@
+# What people wrote and said, shown: wa_history() and wa_why() in the order of
+# time, by record and by person.
+
+use strict;
+use warnings;
+
+use Digest::SHA qw(hmac_sha256_hex);
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Session;
+use SicantikWa::Test;
+
+my $sim = start_simulator();
+my $node = new_cluster('main', simulator => $sim, conf => 'sicantik_wa.worker_idle_timeout = 3600');
+my $session;
+
+sub sql { return $session->sql($_[0]); }
+sub wait_for { return $session->wait_for($_[0], $ENV{QUICK}); }
+sub told { return sql("SELECT what FROM $_[0]"); }
+
+load_odoo($node, 'odoo');
+$session = SicantikWa::Session->new($node, 'odoo');
+sql('CREATE EXTENSION sicantik_wa; SELECT FROM wa_setup()');
+$sim->config({ meta => { open_windows => 'any' }});
+my $meta = $sim->config->{meta};
+my $secret = $meta->{webhook_secret};
+sql("SELECT wa_configure('meta', '" . provider_settings($sim, 'meta') . "'); SELECT wa_configure('meta', '{\"app_secret\": \"$secret\"}'); SELECT FROM wa_test_connection('meta')");
+no_pacing($node, 'odoo');
+sql("UPDATE wa.scenario SET hours_from = NULL, hours_to = NULL; SELECT wa_set('language', 'en'), wa_set('confirm_opt_out', 'off'); SELECT wa_arm('odoo')");
+
+# webhook($field, $value): told by Meta, and applied
+my $last_id = 0;
+sub webhook
+{
+	my ($field, $value) = @_;
+	my $body = JSON::PP->new->utf8->canonical->encode({ object => 'whatsapp_business_account', entry => [ { id => '1', changes => [ { field => $field, value => $value } ] } ] });
+
+	is(sql("SELECT wa_webhook('meta', decode('" . unpack('H*', $body) . "', 'hex'), 'sha256=" . hmac_sha256_hex($body, $secret) . "') ->> 'accepted'"), '1', 'told');
+	return ok(wait_for('NOT EXISTS (SELECT FROM wa.feedback WHERE due_at IS NOT NULL)'), 'and applied');
+}
+# writes(from => NUMBER, user => ID, to => PHONE_NUMBER_ID, ...): somebody writes, after all that was sent
+sub writes
+{
+	my (%how) = @_;
+	my ($from, $user, $to, $text) = delete @how{qw(from user to text)};
+	my $contact = { $from ? (wa_id => $from) : (), $user ? (user_id => $user) : () };
+
+	return webhook('messages', { metadata => { phone_number_id => $to // $meta->{phone_number_id}, display_phone_number => '15550001' }, contacts => [$contact],
+		messages => [ { $from ? (from => $from) : (), $user ? (from_user_id => $user) : (), id => 'wamid.in' . ++$last_id,
+			timestamp => sql('SELECT floor(extract(epoch FROM clock_timestamp()))'), defined $text ? (type => 'text', text => { body => $text }) : (), %how } ] });
+}
+sub sent
+{
+	my ($id) = @_;
+	ok(wait_for("(SELECT state = 'sent' FROM wa.message WHERE id = $id)"), "message $id is sent") or diag(told("wa_why($id)"));
+	# what is told in seconds comes after it
+	sql("UPDATE wa.message SET created_at = created_at - interval '1 hour', sent_at = sent_at - interval '59 min' WHERE id = $id");
+	return $id;
+}
+
+# In the order of time, whoever is asked about
+
+my $number = '6281200000010';    # contact 10, of permit 2
+writes(from => $number, text => 'Selamat pagi');
+my $permit = sent(sql("SELECT wa_send_text('$number', 'Izin Anda selesai', 'meta')"));
+sql("UPDATE wa.message SET res_model = 'sicantik.permit', res_id = 2, partner_id = 10 WHERE id = $permit;
+	 UPDATE wa.inbound SET said_at = said_at - interval '2 hours'; UPDATE wa.contact SET last_inbound_at = last_inbound_at - interval '2 hours'");
+writes(from => $number, type => 'image', image => { caption => 'Ini fotonya' });
+sql("UPDATE wa.inbound SET said_at = said_at - interval '50 min' WHERE kind = 'image'");
+my $other = sent(sql("SELECT wa_send_text('$number', 'Hal lain', 'meta')"));
+sql("UPDATE wa.message SET created_at = created_at + interval '30 min', sent_at = sent_at + interval '30 min' WHERE id = $other");
+writes(from => $number, text => 'Terima kasih', context => { id => sql("SELECT provider_message_id FROM wa.message WHERE id = $permit") });
+sql("UPDATE wa.inbound SET said_at = said_at - interval '5 min' WHERE text = 'Terima kasih'");
+writes(from => $number, text => 'STOP');
+my @story = (
+	[ 'p', "number $number wrote by meta: \"Selamat pagi\"" ],
+	[ 'pr', "message $permit: -, $number: accepted by the provider (sent), Meta accepted the message." ],
+	[ 'pr', "number $number wrote by meta: (image) \"Ini fotonya\"" ],
+	[ 'n', "message $other: -, $number: accepted by the provider (sent), Meta accepted the message." ],
+	[ 'pr', "number $number wrote by meta in answer to message $permit: \"Terima kasih\"" ],
+	[ 'p', "number $number wrote by meta: \"STOP\"" ],
+	[ 'pr', "number $number opted out (he wrote it: \"STOP\"): it gets nothing" ]);
+sub story { my ($of) = @_; return join "\n", map { $_->[1] } grep { $_->[0] =~ /$of/ } @story; }
+sub heard { return join "\n", grep { /^(?:message|number \S+ (?!gets))/ } split /\n/, told("wa_history('$_[0]')"); }
+is(heard('0812-0000-0010'), story('[pn]'), 'wa_history() of a number: what was sent, written and said');
+is(heard('partner 10'), story('p'), 'of a contact');
+is(heard('permit 2'), story('r'), 'of a permit: what was written in answer to its messages, or after them, and a "no" of whom they went to');
+is(sql("SELECT count(*) FROM wa_history('partner 10') AS h JOIN wa.inbound AS i ON h.what LIKE '% wrote by %\"' || i.text || '\"%' AND h.at = i.said_at AT TIME ZONE wa._time_zone()"), '4', 'each at its time');
+like(told("wa_why($permit)"), qr/^accepted by meta.*\n\Q$story[2][1]\E\n\Q$story[4][1]\E\nstate now/m, 'wa_why() of the message tells the answers');
+unlike(told("wa_why($other)"), qr/fotonya|Terima/, 'and no others');
+sql("SELECT wa_set('language', 'id')");
+like(heard_in('partner 10'), qr/^nomor $number menulis lewat meta menjawab pesan $permit: "Terima kasih"$/m, 'in Indonesian');
+sub heard_in { return told("wa_history('$_[0]')"); }
+sql("SELECT wa_set('language', 'en')");
+
+# What was written is removed, that he wrote stays; an id that is his
+sql("DELETE FROM wa.inbound");
+like(heard('0812-0000-0010'), qr/^number $number wrote to us$/m, 'of what was removed it is told that he wrote');
+writes(user => 'ID.900', text => 'Ada kabar?');
+unlike(heard($number), qr/Ada kabar/, 'what a hidden number wrote is nobody\'s');
+sql("SELECT wa_identify('ID.900', '$number')");
+like(heard($number), qr/^number $number wrote by meta: "Ada kabar\?"$/m, 'until it is known whose id it is');
+$node->safe_psql('odoo', "CREATE ROLE viewer LOGIN; SELECT wa_grant('viewer', 'view')");
+unlike($node->safe_psql('odoo', "SELECT what FROM wa_history('$number')", extra_params => [ '-U', 'viewer' ]), qr/$number/, 'level view sees no number');
+
+$session->close;
+$node->stop;
+$sim->stop;
+done_testing();
