@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "admin/findings.h"
@@ -16,6 +17,7 @@
 #include "wake/wake.h"
 
 #define ITEM	"webhooks"
+#define UNKNOWN_ITEM	"consent"
 
 /* Refusals older than this are over. */
 #define RECENT_MS	(24 * 60 * 60 * 1000)
@@ -91,11 +93,43 @@ find_accounts(WaFindings *findings)
 	}
 }
 
+/*
+ * Somebody wants nothing, and only an id is known of him: nobody can keep to
+ * it.  What was said long ago is told, and no fault: nobody knows him by now.
+ */
+static void
+find_unknown(WaFindings *findings)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT count(DISTINCT c.user_id)::text, " WA_SQL_TIME("min(c.said_at)", "$1") ","
+					 " (array_agg(c.user_id ORDER BY c.said_at DESC, c.id DESC))[1],"
+					 " coalesce(bool_or(c.noted_at > clock_timestamp() - interval '30 days'), false)"
+					 " FROM wa.consent AS c WHERE c.number IS NULL AND c.change = 'opt_out'"
+					 " AND NOT EXISTS (SELECT FROM wa.identity_of AS i WHERE i.user_id = c.user_id)"
+					 " AND NOT EXISTS (SELECT FROM wa.consent AS l WHERE l.number IS NULL AND l.user_id = c.user_id"
+					 " AND l.scope = c.scope AND l.change = 'opt_in' AND l.said_at > c.said_at)");
+	WaArgs		args = {0};
+	WaRows		rows;
+	WaSaid		next;
+
+	wa_arg_text(&args, findings->story->time_zone);
+	rows = wa_query(&look, &args);
+	if (wa_row_isnull(rows, 0, 3))
+	{
+		wa_admin_find(findings, WA_FINE, UNKNOWN_ITEM, NULL, NULL);
+		return;
+	}
+	next = wa_said_statement("SELECT wa_identify(%s, '08...')", quote_literal_cstr(wa_row_text(rows, 0, 3)));
+	wa_admin_find(findings, wa_row_bool(rows, 0, 4) ? WA_WARNING_CONSENT : WA_FINE, UNKNOWN_ITEM, next,
+				  wa_say(WA_SAY_STOP_OF_UNKNOWN, wa_row_text(rows, 0, 1), wa_row_text(rows, 0, 2), next));
+}
+
 void
 wa_admin_find_feedback(WaFindings *findings)
 {
 	bool		refused = find_refused(findings);
 
+	find_unknown(findings);
 	find_accounts(findings);
 
 	if (!find_problems(findings) && !refused)

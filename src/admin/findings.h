@@ -53,6 +53,7 @@ typedef enum WaRank
 	WA_WARNING_EVENTS,			/* nobody reads them */
 	WA_WARNING_MODE,
 	WA_WARNING_PAUSED,
+	WA_WARNING_CONSENT,			/* a "no" that nobody can keep to */
 	WA_WARNING_WAITING,			/* messages that no provider takes */
 	WA_WARNING_HELD,
 	WA_WARNING_FAILED,

@@ -106,6 +106,26 @@ like(heard($number), qr/^number $number wrote by meta: "Ada kabar\?"$/m, 'until 
 $node->safe_psql('odoo', "CREATE ROLE viewer LOGIN; SELECT wa_grant('viewer', 'view')");
 unlike($node->safe_psql('odoo', "SELECT what FROM wa_history('$number')", extra_params => [ '-U', 'viewer' ]), qr/$number/, 'level view sees no number');
 
+# Somebody wants nothing, and nobody knows whose id it is
+
+sub checked { return sql("SELECT concat_ws(': ', state, what_to_do) FROM wa_check() WHERE item = 'consent'"); }
+is(checked(), 'ok', 'wa_check() knows of nobody');
+writes(user => 'ID.901', text => 'STOP');
+my $since = sql("SELECT to_char(said_at AT TIME ZONE wa._time_zone(), 'YYYY-MM-DD HH24:MI:SS') FROM wa.consent WHERE user_id = 'ID.901'");
+like(checked(), qr/^warning: somebody said STOP, number unknown: 1 since \Q$since\E.* then SELECT wa_identify\('ID.901', '08\.\.\.'\); all of them: SELECT user_id/, 'an id that said STOP is told, with the statement to type');
+sql("SELECT wa_set('language', 'id')");
+like(checked(), qr/^warning: ada yang berkata STOP, nomornya tidak diketahui: 1 orang sejak/, 'in Indonesian');
+sql("SELECT wa_set('language', 'en')");
+writes(user => 'ID.902', text => 'Berhenti');
+like(checked(), qr/unknown: 2 since \Q$since\E.*'ID\.902'/, 'two of them');
+sql("SELECT wa_identify('ID.901', '0812-5551-0001')");
+like(checked(), qr/unknown: 1 since .*'ID\.902'/, 'one is known');
+is(sql("SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '6281255510001'"), 't', 'and heard');
+sql("UPDATE wa.consent SET noted_at = noted_at - interval '31 days' WHERE user_id = 'ID.902'");
+like(checked(), qr/^ok: somebody said STOP/, 'what nobody has found out in a month is told, and no fault');
+sql("INSERT INTO wa.consent (user_id, change, said_at) VALUES ('ID.902', 'opt_in', clock_timestamp())");
+is(checked(), 'ok', 'nor is it there when he has come back');
+
 $session->close;
 $node->stop;
 $sim->stop;
