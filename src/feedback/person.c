@@ -17,6 +17,22 @@
 #include "pg/query.h"
 
 /*
+ * Somebody has shared his number when he was asked for it: whatever else was
+ * told of his id before it came, or somebody has typed, is of another.
+ */
+static void
+drop_disproved(const int64 *ids, int n)
+{
+	static WaStatement drop =
+		WA_STATEMENT("DELETE FROM wa.identity_of AS i USING wa.feedback AS f WHERE f.id = ANY ($1) AND f.proves_number"
+					 " AND f.number IS NOT NULL AND i.user_id = f.user_id AND i.number <> f.number AND i.seen_at <= f.received_at");
+	WaArgs		args = {0};
+
+	wa_arg_int8_array(&args, ids, n);
+	wa_query(&drop, &args);
+}
+
+/*
  * Ids that these rows of wa.feedback show beside a number.
  */
 void
@@ -35,6 +51,7 @@ wa_feedback_bind(const int64 *ids, int n)
 	WaRows		rows;
 	bool		any = false;
 
+	drop_disproved(ids, n);
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&put, &args);
 	for (uint64 i = 0; i < rows.n; i++)

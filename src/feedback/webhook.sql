@@ -68,7 +68,7 @@ COMMENT ON COLUMN wa.feedback.body IS 'kind inbound: text, where there is text';
 COMMENT ON COLUMN wa.feedback.keyword IS 'kind inbound: what may be STOP or START';
 COMMENT ON COLUMN wa.feedback.only_out IS 'kind inbound: it may opt out, never in (an edit)';
 COMMENT ON COLUMN wa.feedback.opens_window IS 'kind inbound: it opens Meta''s 24 hours';
-COMMENT ON COLUMN wa.feedback.proves_number IS 'kind inbound: he has shared his number';
+COMMENT ON COLUMN wa.feedback.proves_number IS 'kind inbound: he has shared his number when asked, so it is his, whatever was known of his id before';
 COMMENT ON COLUMN wa.feedback.answers IS 'kind inbound: the provider''s id of the message that it answers';
 COMMENT ON COLUMN wa.feedback.wants IS 'kind preference: marketing, or none';
 COMMENT ON COLUMN wa.feedback.template_name IS 'kind template: its name at the provider';

@@ -126,6 +126,20 @@ like(checked(), qr/^ok: somebody said STOP/, 'what nobody has found out in a mon
 sql("INSERT INTO wa.consent (user_id, change, said_at) VALUES ('ID.902', 'opt_in', clock_timestamp())");
 is(checked(), 'ok', 'nor is it there when he has come back');
 
+# Who shares his number when asked for it proves whose the id is; a card of somebody proves nothing
+
+sub card { my ($origin, $number) = @_; return (type => 'contacts', contacts => [ { origin => $origin, name => { formatted_name => 'Budi' }, phones => [ { phone => "+$number", wa_id => $number } ] } ]); }
+sub bound { return sql("SELECT coalesce(string_agg(number, ' ' ORDER BY number), '-') FROM wa.identity_of WHERE user_id = '$_[0]'"); }
+writes(user => 'ID.903', card('other', '6281255510003'));
+is(bound('ID.903'), '-', 'a card of somebody binds nothing');
+writes(user => 'ID.903', text => 'STOP');
+sql("SELECT wa_identify('ID.903', '0812-5551-0009')");
+writes(user => 'ID.903', card('contact_request', '6281255510003'));
+is(bound('ID.903'), '6281255510003', 'a number that he has shared does, and what somebody has typed falls');
+is(sql("SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '6281255510003'"), 't', 'what he said counts for it');
+writes(user => 'ID.903', card('other', '6281255510004'));
+is(bound('ID.903'), '6281255510003', 'another card changes nothing');
+
 $session->close;
 $node->stop;
 $sim->stop;
