@@ -89,6 +89,7 @@ wa_deliver_build(WaSendConfig *config, const WaIdentity *identity, const WaRoute
 		return false;
 	transfer->plain = may_be_plain(provider);
 	transfer->as_template = route->as_template;
+	transfer->odoo_yes_at = route->odoo_yes_at;
 	out.number = claimed->number;
 	out.callback = wa_queue_mark(identity->mark, claimed->id, claimed->attempt);
 	out.body = claimed->body;

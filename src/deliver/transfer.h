@@ -53,6 +53,7 @@ typedef struct WaTransfer
 	size_t		nsecrets;
 	char	   *template_key;	/* or NULL */
 	bool		diverted;		/* to another number than the message's */
+	TimestampTz odoo_yes_at;	/* as in WaRoute */
 	bool		withheld;		/* claimed, and not wanted any more */
 	bool		as_template;
 	WaRequest	request;		/* until submitted */

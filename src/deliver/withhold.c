@@ -36,6 +36,7 @@ wa_deliver_withhold(WaTransfer **transfers, int n)
 			continue;
 		routes[i].number = item->number;
 		routes[i].template_key = item->template_key;
+		routes[i].odoo_yes_at = transfers[i]->odoo_yes_at;
 	}
 	wa_route_load_own_facts(routes, n);
 	for (int i = 0; i < n; i++)

@@ -39,7 +39,7 @@ static const AppColumns tables[] =
 	{"sicantik_permit_type", COLUMNS("id", "name")},
 	{"res_partner",
 		COLUMNS("id", "name", "active", "whatsapp_number", "mobile", "phone_sanitized", "phone",
-				"whatsapp_opt_in", "whatsapp_opt_in_date")},
+				"whatsapp_opt_in", "whatsapp_opt_in_date", "write_date")},
 	{"res_users", COLUMNS("id", "partner_id", "active", "share")},
 	{"mail_followers", COLUMNS("res_id", "partner_id", "res_model")},
 	{"ir_model_data", COLUMNS("module", "model", "res_id", "name")},
@@ -48,7 +48,7 @@ static const AppColumns tables[] =
 	{"ir_model_fields", COLUMNS("id", "name", "model")},
 	{"ir_model_fields_selection", COLUMNS("id", "value", "name", "field_id")},
 	{"ir_translation", COLUMNS("res_id", "name", "lang", "type", "value")},
-	{"phone_blacklist", COLUMNS("number", "active")},
+	{"phone_blacklist", COLUMNS("number", "active", "write_date")},
 	{"whatsapp_message", COLUMNS("mobile_number_formatted", "message_type", "create_date")},
 	/* of these only rows whose keys stand in our sources */
 	{"ir_config_parameter", COLUMNS("key", "value")},

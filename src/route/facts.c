@@ -10,6 +10,10 @@
  * belongs to the number: messages to another contact with it do not go either,
  * and nobody is told whose "no" it is.  An opt-in is a contact's own.
  *
+ * Between Odoo and our own tables the later word counts, and the "no" where it
+ * is not certain which that is.  Of Odoo's "no" it is known that it is no later
+ * than the row's last write, of its "yes" that it is of the date beside it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -43,6 +47,28 @@ refuse(WaRoute *route, WaNobody why_nobody, WaSaid why)
 	route->refusal = why;
 }
 
+/*
+ * What Odoo refuses, unless he has agreed since; at: when that was said, at the
+ * latest.
+ */
+static void
+refuse_by_odoo(WaRoute *route, WaNobody why_nobody, WaSaid why, TimestampTz at)
+{
+	if (route->yes_at <= at)
+		refuse(route, why_nobody, why);
+}
+
+/* A contact with the number has agreed, on this date; NULL: who knows when. */
+static void
+agree_by_odoo(WaRoute *route, const char *date)
+{
+	TimestampTz at = wa_route_odoo_time(date);
+
+	route->opted_in = true;
+	if (at <= GetCurrentTimestamp())
+		route->odoo_yes_at = Max(route->odoo_yes_at, at);
+}
+
 /* Is this number in one of the columns? */
 static bool
 has_number(char *const *values, int n, const char *number)
@@ -66,7 +92,7 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 {
 	static const char *const columns[] = {
 		"id", "whatsapp_opt_in", "whatsapp_opt_in_date",
-		"whatsapp_number", "mobile", "phone_sanitized", "phone"
+		"whatsapp_number", "mobile", "phone_sanitized", "phone", "write_date"
 	};
 	int64	   *ids = palloc(sizeof(int64) * n);
 	bool	   *found = palloc0(sizeof(bool) * n);
@@ -91,9 +117,10 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 			found[i] = true;
 			routes[i].other_number = routes[i].of_contact && !has_number(&rows.values[r][3], 4, routes[i].number);
 			if (is_true(rows.values[r][1]))
-				routes[i].opted_in = true;
+				agree_by_odoo(&routes[i], has_number(&rows.values[r][3], 4, routes[i].number) ? date : NULL);
 			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))
-				refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OPTED_OUT));
+				refuse_by_odoo(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OPTED_OUT),
+							   wa_route_odoo_no_at(rows.values[r][7], date));
 		}
 	}
 	for (int i = 0; i < n; i++)
@@ -104,7 +131,8 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 
 /* What a contact says of consent goes to all messages to its number. */
 static void
-apply_contact(WaRoute *routes, int n, const char *number, bool opted_in, bool opted_out)
+apply_contact(WaRoute *routes, int n, const char *number, bool opted_in, bool opted_out,
+			  const char *date, const char *write_date)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -112,9 +140,10 @@ apply_contact(WaRoute *routes, int n, const char *number, bool opted_in, bool op
 			strcmp(routes[i].number, number) != 0)
 			continue;
 		if (opted_in)
-			routes[i].opted_in = true;
+			agree_by_odoo(&routes[i], date);
 		else if (opted_out)
-			refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OF_NUMBER_OPTED_OUT));
+			refuse_by_odoo(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OF_NUMBER_OPTED_OUT),
+						   wa_route_odoo_no_at(write_date, date));
 	}
 }
 
@@ -144,7 +173,7 @@ apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 {
 	static const char *const keys[] = {"phone_sanitized", "whatsapp_number"};
 	static const char *const columns[] = {
-		"phone_sanitized", "whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date", "mobile", "phone"
+		"phone_sanitized", "whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date", "mobile", "phone", "write_date"
 	};
 	const char **spellings = palloc(sizeof(char *) * n * 3);
 	int			nspellings = 0;
@@ -154,7 +183,8 @@ apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 	{
 		const char *number = routes[i].number;
 
-		if (routes[i].partner_id != 0 || number == NULL || routes[i].later)
+		/* one that waits is asked about again, one that is refused is not */
+		if (routes[i].partner_id != 0 || number == NULL || (routes[i].later && routes[i].no_at == 0))
 			continue;
 		spellings[nspellings++] = psprintf("+%s", number);
 		spellings[nspellings++] = number;
@@ -179,7 +209,7 @@ apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 			else
 				apply_contact(routes, n, numbers[k],
 							  is_true(row[2]) && (k > 0 || is_as_written(numbers[k], &row[4], 2)),
-							  !is_true(row[2]) && row[3] != NULL);
+							  !is_true(row[2]) && row[3] != NULL, row[3], row[6]);
 		}
 	}
 }
@@ -187,7 +217,7 @@ apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 static void
 apply_blacklist(WaRoute *routes, int n, const WaAppTable *table)
 {
-	static const char *const columns[] = {"number", "active"};
+	static const char *const columns[] = {"number", "active", "write_date"};
 	const char **numbers = palloc(sizeof(char *) * n);
 	int			nnumbers = 0;
 	WaAppRows	rows;
@@ -206,7 +236,8 @@ apply_blacklist(WaRoute *routes, int n, const WaAppTable *table)
 		for (int i = 0; i < n; i++)
 			if (routes[i].number && rows.values[r][0] &&
 				strcmp(rows.values[r][0] + 1, routes[i].number) == 0)
-				refuse(&routes[i], WA_BLACKLISTED, wa_say(WA_SAY_NUMBER_BLACKLISTED));
+				refuse_by_odoo(&routes[i], WA_BLACKLISTED, wa_say(WA_SAY_NUMBER_BLACKLISTED),
+							   wa_route_odoo_no_at(rows.values[r][2], NULL));
 	}
 }
 
@@ -233,14 +264,18 @@ apply_said_no(WaRoute *routes, int n, const WaAppTable *contacts, const WaAppTab
 	wa_route_said_no_load(contacts, blacklist, by_person ? 0 : since);
 	for (int i = 0; i < n; i++)
 	{
+		TimestampTz at;
+
 		if (routes[i].number == NULL || routes[i].later)
 			continue;
-		if (wa_route_said_no_in_odoo(routes[i].number))
-			refuse(&routes[i], WA_OPTED_OUT, routes[i].partner_id != 0 ?
-				   wa_say(WA_SAY_OTHER_CONTACT_OPTED_OUT) :
-				   wa_say(WA_SAY_CONTACT_OF_NUMBER_OPTED_OUT));
-		if (wa_route_said_no_by_blacklist(routes[i].number))
-			refuse(&routes[i], WA_BLACKLISTED, wa_say(WA_SAY_NUMBER_BLACKLISTED));
+		at = wa_route_said_no_in_odoo(routes[i].number);
+		if (at != 0)
+			refuse_by_odoo(&routes[i], WA_OPTED_OUT, routes[i].partner_id != 0 ?
+						   wa_say(WA_SAY_OTHER_CONTACT_OPTED_OUT) :
+						   wa_say(WA_SAY_CONTACT_OF_NUMBER_OPTED_OUT), at);
+		at = wa_route_said_no_by_blacklist(routes[i].number);
+		if (at != 0)
+			refuse_by_odoo(&routes[i], WA_BLACKLISTED, wa_say(WA_SAY_NUMBER_BLACKLISTED), at);
 	}
 }
 
@@ -259,6 +294,8 @@ without_code(const char *number)
 	X(row, text, number, "number") \
 	X(row, boolean, opted_out, "opted_out") \
 	X(row, boolean, opted_in, "opted_in") \
+	X(row, time, out_at, "out_at") \
+	X(row, time, in_at, "in_at") \
 	X(row, boolean, no_marketing, "no_marketing") \
 	X(row, boolean, no_marketing_since, "no_marketing_since") \
 	X(row, boolean, in_window, "in_window") \
@@ -296,19 +333,24 @@ is_marketing(const char *template_key)
 static void
 apply_own(WaRoute *route, const Contact * contact, Switch *stops_all, Switch *by_inbound)
 {
-	if (contact->opted_out)
+	if (contact->opted_out && route->odoo_yes_at <= contact->out_at)
+	{
 		refuse(route, WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_OPTED_OUT));
+		route->no_at = Max(route->no_at, contact->out_at);
+	}
 	else if (contact->no_marketing &&
 			 ((contact->no_marketing_since && is_on(stops_all)) || is_marketing(route->template_key)))
 		refuse(route, WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_WANTS_NO_MARKETING));
 	route->no_marketing = route->no_marketing || contact->no_marketing;
+	if (contact->opted_in)
+		route->yes_at = contact->in_at;
 	route->opted_in = route->opted_in || contact->opted_in || (contact->wrote && is_on(by_inbound));
 	route->in_window = route->in_window || contact->in_window;
 }
 
 /*
- * Fill in what our own tables know of each person: nothing of Odoo's is asked.
- * As wa_route_load_facts().
+ * Fill in what our own tables know of each person: nothing of Odoo's is asked,
+ * but what was learnt of it before counts (odoo_yes_at).  As wa_route_load_facts().
  */
 void
 wa_route_load_own_facts(WaRoute *routes, int n)
@@ -319,12 +361,13 @@ wa_route_load_own_facts(WaRoute *routes, int n)
 						"SELECT {columns} FROM (SELECT number,"
 						" coalesce(opted_out_at >= coalesce(opted_in_at, '-infinity'), false) AS opted_out,"
 						" coalesce(opted_in_at > coalesce(opted_out_at, '-infinity'), false) AS opted_in,"
+						" opted_out_at AS out_at, opted_in_at AS in_at,"
 						" marketing_out_at IS NOT NULL AS no_marketing,"
 						" coalesce(marketing_out_at >= coalesce(opted_in_at, '-infinity'), false) AS no_marketing_since,"
 						" coalesce(last_inbound_at > clock_timestamp() - interval '24 hours', false) AS in_window,"
 						" last_inbound_at IS NOT NULL AS wrote"
 						" FROM wa.contact WHERE number = ANY ($1)"
-						" UNION ALL SELECT p.number, p.scope = 'all', false, p.scope = 'marketing', p.scope = 'marketing', false, false"
+						" UNION ALL SELECT p.number, p.scope = 'all', false, p.said_at, NULL, p.scope = 'marketing', p.scope = 'marketing', false, false"
 						" FROM wa.consent AS p WHERE p.pending AND p.number = ANY ($1) AND p.change = 'opt_out'"
 						" AND NOT EXISTS (SELECT FROM wa.contact AS c WHERE c.number = p.number"
 						" AND CASE WHEN p.scope = 'all' THEN c.opted_in_at ELSE c.marketing_in_at END > p.said_at)) AS k");
@@ -358,9 +401,30 @@ wa_route_load_own_facts(WaRoute *routes, int n)
 				apply_own(&routes[i], &contacts[c], &stops_all, &by_inbound);
 			else if (contacts[c].opted_out && without_code(routes[i].number) &&
 					 strcmp(without_code(routes[i].number), number) == 0)
+			{
 				refuse(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_NUMBER_OPTED_OUT));
+				routes[i].no_at = DT_NOEND;
+			}
 		}
 	}
+}
+
+/* Who has agreed in Odoo since he refused: what else our tables say of him. */
+static void
+lift(WaRoute *routes, int n)
+{
+	bool		lifted = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (routes[i].no_at == 0 || routes[i].odoo_yes_at <= routes[i].no_at)
+			continue;
+		routes[i].refusal = NULL;
+		routes[i].no_at = 0;
+		lifted = true;
+	}
+	if (lifted)
+		wa_route_load_own_facts(routes, n);
 }
 
 /* A day ago as Odoo writes a time, in UTC; such texts sort like the times. */
@@ -441,6 +505,7 @@ wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 	wa_route_load_own_facts(routes, n);
 	apply_partners(routes, n, &tables[0]);
 	apply_numbers(routes, n, &tables[0]);
+	lift(routes, n);
 	apply_blacklist(routes, n, &tables[1]);
 	apply_odoo_inbound(routes, n, &tables[2]);
 	apply_said_no(routes, n, &tables[0], &tables[1]);

@@ -53,6 +53,10 @@ typedef struct WaRoute
 
 	/* what is known of the person (wa_route_load_facts) */
 	bool		opted_in;
+	TimestampTz yes_at;			/* when he agreed last, by our own tables; 0 */
+	TimestampTz no_at;			/* when what they refuse was said; 0 */
+	TimestampTz odoo_yes_at;	/* when he agreed in Odoo, as far as that is
+								 * certain; 0 */
 	bool		in_window;		/* wrote to us within 24 hours */
 	bool		no_marketing;	/* wants none: nothing by a template that the
 								 * provider takes for marketing */

@@ -7,7 +7,8 @@
  * else has a contact with it.  Odoo can be asked for the contacts that said
  * no, but not for a number in all its spellings: so all of them are read,
  * archived ones too, and each number that stands in one of their fields is
- * kept, as is each on the blacklist.
+ * kept, as is each on the blacklist, with the time at which its row was written
+ * last: at that time at the latest it was said.
  *
  * That is a look at every contact, where the index of wa_setup() is missing
  * (admin/contact_index.c): some 40 ms for 200,000 of them.  So what was read is used again while
@@ -31,12 +32,20 @@
 /* Of the time, at most one part in so many goes to reading. */
 #define PART_OF_TIME	20
 
-/* A sorted list; a number is at most 15 digits. */
+/* A number is at most 15 digits. */
+typedef struct Number
+{
+	uint64		number;
+	TimestampTz at;				/* said by then */
+} Number;
+
+/* A sorted list. */
 typedef struct Numbers
 {
 	int			n;
 	int			size;
-	uint64	   *list;
+	Number	   *list;
+	TimestampTz at;				/* of what is added */
 } Numbers;
 
 typedef struct SaidNo
@@ -65,10 +74,11 @@ add(const char *number, void *argument)
 	{
 		numbers->size = Max(1024, 2 * numbers->size);
 		numbers->list = numbers->list ?
-			repalloc_huge(numbers->list, sizeof(uint64) * numbers->size) :
-			palloc(sizeof(uint64) * numbers->size);
+			repalloc_huge(numbers->list, sizeof(Number) * numbers->size) :
+			palloc(sizeof(Number) * numbers->size);
 	}
-	numbers->list[numbers->n++] = strtoull(number, NULL, 10);
+	numbers->list[numbers->n].number = strtoull(number, NULL, 10);
+	numbers->list[numbers->n++].at = numbers->at;
 }
 
 /*
@@ -87,22 +97,62 @@ add_field(Numbers *numbers, const char *field)
 	(void) wa_text_each_number(psprintf("+%s", field), add, numbers);
 }
 
+/* Of one number the last "no" comes first. */
 static int
 by_number(const void *a, const void *b)
 {
-	uint64		left = *(const uint64 *) a;
-	uint64		right = *(const uint64 *) b;
+	const Number *left = a;
+	const Number *right = b;
 
-	return left < right ? -1 : left > right;
+	if (left->number != right->number)
+		return left->number < right->number ? -1 : 1;
+	return left->at > right->at ? -1 : left->at < right->at;
 }
 
-static bool
-has(const Numbers *numbers, const char *number)
+/* When this number has said no, at the latest; 0: it has not. */
+static TimestampTz
+find(const Numbers *numbers, const char *number)
 {
 	uint64		key = strtoull(number, NULL, 10);
+	int			from = 0;
+	int			to = numbers->n;
 
-	return numbers->n > 0 &&
-		bsearch(&key, numbers->list, numbers->n, sizeof(uint64), by_number) != NULL;
+	while (from < to)
+	{
+		int			middle = from + (to - from) / 2;
+
+		if (numbers->list[middle].number < key)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from < numbers->n && numbers->list[from].number == key ? numbers->list[from].at : 0;
+}
+
+/*
+ * A time of Odoo's, 0 for none.  The column is Odoo's, and may be of any type:
+ * what is no time must not keep messages from going.
+ */
+TimestampTz
+wa_route_odoo_time(const char *value)
+{
+	if (value == NULL || strspn(value, "0123456789") != 4 || value[4] != '-')
+		return 0;
+	return wa_app_timestamp(value);
+}
+
+/*
+ * When a row of Odoo's with a "no" was written last, and so the latest time at
+ * which that can have been said, given its write_date and what it says of the
+ * time itself (NULL: nothing).  What does not say when it was written may have
+ * been at any time.
+ */
+TimestampTz
+wa_route_odoo_no_at(const char *write_date, const char *date)
+{
+	TimestampTz written = wa_route_odoo_time(write_date);
+
+	return written == 0 ? DT_NOEND : Max(written, wa_route_odoo_time(date));
 }
 
 static bool
@@ -120,7 +170,7 @@ read_contacts(Numbers *numbers, const WaAppTable *table)
 		{"whatsapp_opt_in", WA_APP_IS_NOT_TRUE}
 	};
 	static const char *const columns[] = {
-		"whatsapp_opt_in", "whatsapp_opt_in_date",
+		"whatsapp_opt_in", "whatsapp_opt_in_date", "write_date",
 		"whatsapp_number", "mobile", "phone_sanitized", "phone"
 	};
 	WaAppRows	rows;
@@ -130,9 +180,13 @@ read_contacts(Numbers *numbers, const WaAppTable *table)
 		return;
 	wa_app_read_where(&rows, table, columns, lengthof(columns), tests, lengthof(tests));
 	for (uint64 r = 0; r < rows.n; r++)
-		if (!is_true(rows.values[r][0]) && rows.values[r][1])
-			for (size_t i = 2; i < lengthof(columns); i++)
-				add_field(numbers, rows.values[r][i]);
+	{
+		if (is_true(rows.values[r][0]) || rows.values[r][1] == NULL)
+			continue;
+		numbers->at = wa_route_odoo_no_at(rows.values[r][2], rows.values[r][1]);
+		for (size_t i = 3; i < lengthof(columns); i++)
+			add_field(numbers, rows.values[r][i]);
+	}
 }
 
 /* NULL is false in Odoo, but a missing column is no pardon. */
@@ -140,25 +194,29 @@ static void
 read_blacklist(Numbers *numbers, const WaAppTable *table)
 {
 	static const WaAppTest tests[] = {{"active", WA_APP_IS_TRUE}};
-	static const char *const columns[] = {"number", "active"};
+	static const char *const columns[] = {"number", "active", "write_date"};
 	WaAppRows	rows;
 
 	if (!wa_app_has_column(table, "number"))
 		return;
 	wa_app_read_where(&rows, table, columns, lengthof(columns), tests, lengthof(tests));
 	for (uint64 r = 0; r < rows.n; r++)
-		if (!wa_app_has_column(table, "active") || is_true(rows.values[r][1]))
-			add_field(numbers, rows.values[r][0]);
+	{
+		if (wa_app_has_column(table, "active") && !is_true(rows.values[r][1]))
+			continue;
+		numbers->at = wa_route_odoo_no_at(rows.values[r][2], NULL);
+		add_field(numbers, rows.values[r][0]);
+	}
 }
 
 static void
 keep(Numbers *numbers, const Numbers *found)
 {
 	numbers->n = found->n;
-	numbers->list = MemoryContextAllocHuge(said_no.context, sizeof(uint64) * Max(found->n, 1));
+	numbers->list = MemoryContextAllocHuge(said_no.context, sizeof(Number) * Max(found->n, 1));
 	if (found->n > 0)
-		memcpy(numbers->list, found->list, sizeof(uint64) * found->n);
-	qsort(numbers->list, numbers->n, sizeof(uint64), by_number);
+		memcpy(numbers->list, found->list, sizeof(Number) * found->n);
+	qsort(numbers->list, numbers->n, sizeof(Number), by_number);
 }
 
 static Oid
@@ -235,19 +293,20 @@ wa_route_said_no_load(const WaAppTable *contacts, const WaAppTable *blacklist, T
 }
 
 /*
- * Is this the number of a contact who has opted out?
+ * When the owner of this number has opted out as a contact of Odoo's, at the
+ * latest; 0: he has not.
  */
-bool
+TimestampTz
 wa_route_said_no_in_odoo(const char *number)
 {
-	return has(&said_no.in_odoo, number);
+	return find(&said_no.in_odoo, number);
 }
 
 /*
- * Is this number on the blacklist?
+ * When this number was put on the blacklist, at the latest; 0: it was not.
  */
-bool
+TimestampTz
 wa_route_said_no_by_blacklist(const char *number)
 {
-	return has(&said_no.blacklisted, number);
+	return find(&said_no.blacklisted, number);
 }

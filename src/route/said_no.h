@@ -15,7 +15,10 @@
 
 /* SPI must be connected. */
 extern void wa_route_said_no_load(const WaAppTable *contacts, const WaAppTable *blacklist, TimestampTz since);
-extern bool wa_route_said_no_in_odoo(const char *number);
-extern bool wa_route_said_no_by_blacklist(const char *number);
+extern TimestampTz wa_route_said_no_in_odoo(const char *number);
+extern TimestampTz wa_route_said_no_by_blacklist(const char *number);
+
+extern TimestampTz wa_route_odoo_time(const char *value);
+extern TimestampTz wa_route_odoo_no_at(const char *write_date, const char *date);
 
 #endif							/* SICANTIK_WA_SAID_NO_H */
