@@ -36,6 +36,13 @@ extern void wa_feedback_apply_account(const int64 *ids, int n);
 extern void wa_feedback_apply_person(const int64 *ids, int n);
 extern void wa_feedback_apply_preference(const int64 *ids, int n);
 
+/*
+ * SQL: of the attempts that have an id which their provider gave, the last.  The
+ * order is that of wa.attempt's key, but not said in a way in which that could
+ * be walked backwards to look for one id (see pg/plan_large.c).
+ */
+#define WA_FEEDBACK_LAST_ATTEMPT(a) "ORDER BY " a ".message_id + 0 DESC, " a ".attempt DESC LIMIT 1"
+
 /* person.c: ids beside numbers */
 extern void wa_feedback_bind(const int64 *ids, int n);
 

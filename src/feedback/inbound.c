@@ -30,7 +30,7 @@ write_inbound(const int64 *ids, int n)
 					 " SELECT f.provider, f.sender_id, f.received_at, coalesce(least(f.said_at, f.received_at), f.received_at),"
 					 " f.number, f.user_id, f.name, coalesce(f.event, 'unknown'), f.body,"
 					 " (SELECT a.message_id FROM wa.attempt AS a WHERE a.provider_message_id = f.answers AND a.provider = f.provider"
-					 " ORDER BY a.message_id DESC LIMIT 1),"
+					 " " WA_FEEDBACK_LAST_ATTEMPT("a") "),"
 					 " coalesce(f.provider_message_id, 'md5:' || md5(concat_ws('|', f.sender_id, coalesce(f.number, f.user_id),"
 					 " extract(epoch FROM coalesce(f.said_at, f.received_at)), f.event, f.body)))"
 					 " FROM wa.feedback AS f WHERE f.id = ANY ($1) ORDER BY f.id"
@@ -82,7 +82,7 @@ open_window(const int64 *ids, int n, int64 **held)
  */
 #define WISH_COLUMNS(X, row) \
 	X(row, text, number, "coalesce(f.number, (SELECT m.number FROM wa.attempt AS a JOIN wa.message AS m ON m.id = a.message_id" \
-	  " WHERE a.provider_message_id = f.answers AND a.provider = f.provider ORDER BY a.message_id DESC LIMIT 1))") \
+	  " WHERE a.provider_message_id = f.answers AND a.provider = f.provider " WA_FEEDBACK_LAST_ATTEMPT("a") "))") \
 	X(row, text, user_id, "f.user_id") \
 	X(row, text, provider, "f.provider") \
 	X(row, text, keyword, "f.keyword") \

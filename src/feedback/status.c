@@ -61,7 +61,7 @@ read_statuses(const int64 *ids, int *n)
 						" LEFT JOIN wa.status_pair AS p ON p.provider = f.provider AND p.pair_id = f.pair_id"
 						" LEFT JOIN LATERAL (SELECT t.message_id, t.attempt FROM wa.attempt AS t"
 						" WHERE t.provider_message_id = coalesce(f.provider_message_id, p.provider_message_id)"
-						" AND t.provider = f.provider ORDER BY t.message_id DESC, t.attempt DESC LIMIT 1) AS a ON true"
+						" AND t.provider = f.provider " WA_FEEDBACK_LAST_ATTEMPT("t") ") AS a ON true"
 						" WHERE f.id = ANY ($1) ORDER BY f.id");
 	WaArgs		args = {0};
 

@@ -16,6 +16,7 @@ my $many = 20_000;
 my $sim = start_simulator();
 my $node = new_cluster('main', simulator => $sim,
 	conf => "autovacuum = off\nsicantik_wa.worker_idle_timeout = 3600");
+my ($device, $secret) = @{ $sim->config->{fonnte} }{qw(device webhook_secret)};
 my $session;
 
 sub sql { return $session->sql($_[0]); }
@@ -25,7 +26,7 @@ my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE N
 my $behind = '6281299999999';	# its first message has no answer
 
 # What a worker does: sends, cancels and tries again, supersedes, replaces,
-# announces, keeps later changes, and skips.
+# announces, keeps later changes, skips, and hears of what it has sent.
 sub traffic
 {
 	my ($first) = @_;
@@ -68,6 +69,18 @@ sub traffic
 	sql("SELECT wa_retry($cancelled)");
 	wait_for("(SELECT state FROM wa.message WHERE id = $cancelled) = 'sent'");
 	$over->();
+	my ($id, $message_number) = split /\|/, sql("SELECT provider_message_id, number FROM wa.message WHERE id = $cancelled");
+	foreach my $told (qq({"device": "$device", "id": "$id", "stateid": "S$first", "status": "sent"}),
+		qq({"device": "$device", "stateid": "S$first", "state": "read"}),
+		qq({"device": "$device", "sender": "$message_number", "message": "ya", "inboxid": $first}),
+		qq({"device": "$device", "sender": "$message_number", "message": "stop", "inboxid": 9$first}))
+	{
+		sql("SELECT wa_webhook('fonnte', convert_to('$told', 'UTF8'), NULL, '$secret')");
+	}
+	wait_for("(SELECT state FROM wa.message WHERE id = $cancelled) = 'read'"
+		  . " AND EXISTS (SELECT FROM wa.contact WHERE number = '$message_number' AND opted_out_at IS NOT NULL)"
+		  . ' AND NOT EXISTS (SELECT FROM wa.feedback)');
+	$over->();
 	return;
 }
 
@@ -87,7 +100,7 @@ $session = SicantikWa::Session->new($node, 'odoo');
 # this session is not to read much, either
 sql('SET enable_seqscan = off');
 sql('CREATE EXTENSION sicantik_wa; SELECT FROM wa_setup()');
-sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "'); SELECT * FROM wa_test_connection('fonnte')");
+sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "'); SELECT wa_configure('fonnte', '{\"webhook_secret\": \"$secret\"}'); SELECT * FROM wa_test_connection('fonnte')");
 no_pacing($node, 'odoo');
 sql("UPDATE wa.provider SET max_in_flight = 10; UPDATE wa.scenario SET max_per_hour = NULL, max_per_transaction = NULL,"
 	  . " max_per_day_and_number = NULL; SELECT wa_arm('odoo')");
@@ -107,7 +120,11 @@ sql("CREATE TEMP TABLE filled AS SELECT nextval('wa.message_id_seq') AS id, n FR
 	  . " INSERT INTO wa.message (id, scenario, state, number, res_model, res_id, event_id, partner_id, body, change, due_at)"
 	  . " SELECT id, CASE WHEN n % 2 = 0 THEN 'status_update' END, 'queued', CASE WHEN n % 2 = 0 THEN '62859' || to_char(n, 'FM00000000') ELSE '$behind' END,"
 	  . " 'sicantik.permit', 1000000 + n, n, 1000000 + n, 'oke', '{}', CASE WHEN n % 2 = 0 THEN now() + interval '1 year' END FROM filled;"
-	  . " INSERT INTO wa.attempt (message_id, attempt, provider, started_at, outcome) SELECT id, 1, 'fonnte', now(), 'accepted' FROM filled;"
+	  . " INSERT INTO wa.attempt (message_id, attempt, provider, started_at, outcome, provider_message_id)"
+	  . " SELECT id, 1, 'fonnte', now(), 'accepted', 'F' || n FROM filled;"
+	  . " INSERT INTO wa.status_pair (provider, pair_id, provider_message_id) SELECT 'fonnte', 'P' || n, 'F' || n FROM filled;"
+	  . " INSERT INTO wa.inbound (provider, received_at, said_at, number, kind, provider_message_id) SELECT 'fonnte', now(), now(), '62859' || to_char(n, 'FM00000000'), 'text', 'I' || n FROM filled;"
+	  . " INSERT INTO wa.contact (number, last_inbound_at) SELECT '62859' || to_char(n, 'FM00000000'), now() FROM filled;"
 	  . " INSERT INTO wa.announced (key, message_id) SELECT 'announced:sicantik.permit:' || n || ':', id FROM filled;"
 	  . " INSERT INTO wa.event_outcome (event_id, relation, record_id, scenario, outcome)"
 	  . " SELECT n, 'public.sicantik_permit', 1000000 + n, 'status_update', 'suppressed' FROM filled;"
