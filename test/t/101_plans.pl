@@ -70,7 +70,9 @@ sub traffic
 	wait_for("(SELECT state FROM wa.message WHERE id = $cancelled) = 'sent'");
 	$over->();
 	my ($id, $message_number) = split /\|/, sql("SELECT provider_message_id, number FROM wa.message WHERE id = $cancelled");
-	foreach my $told (qq({"device": "$device", "id": "$id", "stateid": "S$first", "status": "sent"}),
+	my $oldest = "SELECT provider_message_id FROM wa.message WHERE state = 'sent' ORDER BY id LIMIT 6";
+	foreach my $told ((map { qq({"device": "$device", "id": "$_", "status": "sent"}) } split /\n/, sql($oldest)),
+		qq({"device": "$device", "id": "$id", "stateid": "S$first", "status": "sent"}),
 		qq({"device": "$device", "stateid": "S$first", "state": "read"}),
 		qq({"device": "$device", "sender": "$message_number", "message": "ya", "inboxid": $first}),
 		qq({"device": "$device", "sender": "$message_number", "message": "stop", "inboxid": 9$first}))
