@@ -14,6 +14,7 @@
 #include "admin/findings.h"
 #include "office/setting.h"
 #include "pg/query.h"
+#include "route/providers.h"
 #include "wake/wake.h"
 
 #define ITEM	"webhooks"
@@ -70,11 +71,11 @@ static void
 find_accounts(WaFindings *findings)
 {
 	static WaStatement look =
-		WA_STATEMENT("SELECT n.provider, n.words, n.words_said, " WA_SQL_TIME("n.told_at", "$1") ", " WA_SQL_TIME("n.until", "$1")
+		WA_STATEMENT("SELECT n.provider, n.words, n.words_said, " WA_SQL_TIME("n.told_at", "$1") ", " WA_SQL_TIME("n.until", "$1") ", n.effect"
 					 " FROM wa.account_news AS n JOIN wa.provider AS p ON p.name = n.provider AND p.active"
 					 " WHERE n.effect <> 'resume' AND NOT EXISTS (SELECT FROM wa.account_news AS r WHERE r.provider = n.provider"
 					 " AND r.about = n.about AND r.effect = 'resume' AND r.told_at > n.told_at)"
-					 " AND (n.until > clock_timestamp() OR n.until IS NULL AND n.told_at > clock_timestamp() - interval '7 days'"
+					 " AND (n.until > clock_timestamp() OR n.until IS NULL AND n.told_at > clock_timestamp() - interval '" WA_NEWS_LAST "'"
 					 " OR n.until IS NULL AND p.state = 'error' AND p.last_error_at = n.stopped_at)"
 					 " ORDER BY n.provider COLLATE \"C\", n.told_at DESC, n.about");
 	WaArgs		args = {0};
@@ -87,9 +88,12 @@ find_accounts(WaFindings *findings)
 		WaSaid		words = wa_row_said(rows, i, 2);
 		char	   *at = wa_row_text(rows, i, 4);
 		char	   *until = wa_row_text(rows, i, 5);
+		char	   *item = psprintf("account %s", wa_row_text(rows, i, 1));
+		WaSaid		sentence = until ? wa_say(WA_SAY_ACCOUNT_TOLD_UNTIL, words, at, until) :
+			wa_say(WA_SAY_ACCOUNT_TOLD_AT, words, at);
 
-		wa_admin_find(findings, WA_WARNING_PROVIDER, psprintf("account %s", wa_row_text(rows, i, 1)), NULL,
-					  until ? wa_say(WA_SAY_ACCOUNT_TOLD_UNTIL, words, at, until) : wa_say(WA_SAY_ACCOUNT_TOLD_AT, words, at));
+		wa_admin_show(findings, item, wa_row_text(rows, i, 6), wa_said_english(sentence));
+		wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL, sentence);
 	}
 }
 

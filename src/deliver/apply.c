@@ -14,7 +14,6 @@
 #include "common/pg_prng.h"
 #include "utils/timestamp.h"
 
-#include "deliver/alert.h"
 #include "deliver/apply.h"
 #include "deliver/aside.h"
 #include "deliver/circuit.h"
@@ -22,6 +21,7 @@
 #include "feedback/consent.h"
 #include "pg/query.h"
 #include "pg/said.h"
+#include "queue/alert.h"
 
 /* Trouble that is noted, each in a part of the round that may fail alone. */
 typedef struct Noting
@@ -64,8 +64,8 @@ note_mapping(void *argument)
 					transfer->template_key, transfer->pace->name, wa_said_english(why)),
 			 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
 					 transfer->template_key, transfer->pace->name)));
-	wa_deliver_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
-					 wa_say(WA_SAY_TEMPLATE_NOT_USED_ANY_MORE, transfer->template_key, why));
+	wa_queue_alert(transfer->pace->name, psprintf("template %s", transfer->template_key),
+				   wa_say(WA_SAY_TEMPLATE_NOT_USED_ANY_MORE, transfer->template_key, why));
 }
 
 /* What the person has told his provider is about marketing. */
@@ -223,7 +223,7 @@ wa_deliver_apply_doubt(const WaReadyRow *ready, WaVerdictRow *row)
 			break;
 		case WA_DOUBT_MANY:
 			detail = wa_say(WA_SAY_TOO_MANY_UNKNOWN);
-			wa_deliver_alert(ready->provider, "unknown", detail);
+			wa_queue_alert(ready->provider, "unknown", detail);
 			break;
 		case WA_DOUBT_GIVE_UP:
 			detail = wa_say(WA_SAY_DOUBT_GIVEN_UP);

@@ -22,9 +22,9 @@
 
 #include "utils/timestamp.h"
 
-#include "deliver/alert.h"
 #include "deliver/circuit.h"
 #include "pg/query.h"
+#include "queue/alert.h"
 #include "queue/work.h"
 
 /* So many attempts in a row that speak against a provider open its circuit. */
@@ -227,7 +227,7 @@ wa_deliver_circuit_open(WaPace *pace, const char *cause, WaSaid reason,
 			 errdetail("Its connection is tested again in %d seconds, and it is used when that succeeds.",
 					   first_probe_s),
 			 errhint("After mending the cause: SELECT * FROM wa_test_connection('%s').", pace->name)));
-	wa_deliver_alert(pace->name, cause, reason);
+	wa_queue_alert(pace->name, cause, reason);
 	return true;
 }
 
@@ -251,7 +251,7 @@ say_doubt(WaPace *pace)
 			(errmsg("sicantik_wa holds messages in doubt of provider \"%s\" instead of repeating them: %s",
 					pace->name, wa_said_english(reason)),
 			 errhint("Find out whether they have arrived; then wa_retry() or wa_cancel().")));
-	wa_deliver_alert(pace->name, "unknown", reason);
+	wa_queue_alert(pace->name, "unknown", reason);
 }
 
 /*

@@ -26,6 +26,13 @@
 #include "pg/query.h"
 #include "sicantik_wa.h"
 
+/*
+ * One message in this time, and one at a time, by a provider that has told that
+ * less may go.  Meta names no figure (RATE_LIMITED_UTILITY_TEMPLATE_MESSAGING);
+ * this is its pair rate, and what an office has on a day goes on arriving.
+ */
+#define SLOW_GAP_US	(6 * USECS_PER_SEC)
+
 /* Each one by itself: transfers in flight point at them. */
 static WaPace **paces = NULL;
 static int	npaces = 0;
@@ -59,6 +66,19 @@ today(void)
 	return date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
 }
 
+static bool
+is_slow(const WaPace *pace, int64 now)
+{
+	return pace->slow_us > now;
+}
+
+/* Between two messages, jitter apart. */
+static int64
+gap_of(const WaPace *pace, int64 now)
+{
+	return is_slow(pace, now) ? Max(pace->provider->min_gap_us, SLOW_GAP_US) : pace->provider->min_gap_us;
+}
+
 /*
  * What an earlier worker has sent: the last attempt of each provider, and how
  * many it took, or may have taken, today and since it told its quota.  Only
@@ -85,8 +105,8 @@ read_ledger(WaPace *pace, int64 now)
 	pace->sent_today = (int) wa_row_int8(rows, 0, 1);
 	pace->day = today();
 	since = wa_row_isnull(rows, 0, 2) ? PG_INT64_MAX : wa_row_int8(rows, 0, 2);
-	if (since < pace->provider->min_gap_us)
-		pace->next_us = now + pace->provider->min_gap_us - Max(since, 0);
+	if (since < gap_of(pace, now))
+		pace->next_us = now + gap_of(pace, now) - Max(since, 0);
 	if (pace->quota_left > 0)
 		pace->quota_left = Max(pace->quota_left - wa_row_int8(rows, 0, 3), 0);
 	wa_rows_free(rows);
@@ -102,6 +122,14 @@ take_quota(WaPace *pace)
 		return;
 	pace->quota_told = pace->quota_left = p->quota_left;
 	pace->quota_at = p->quota_at;
+}
+
+static void
+take_slowness(WaPace *pace, int64 now)
+{
+	TimestampTz until = pace->provider->slow_until;
+
+	pace->slow_us = until == 0 ? 0 : now + Max(until - GetCurrentTimestamp(), 0);
 }
 
 /*
@@ -153,6 +181,7 @@ wa_deliver_pacing_load(const WaProviders *providers, const char *time_zone)
 		{
 			pace->provider = &providers->list[i];
 			take_quota(pace);
+			take_slowness(pace, now);
 			wa_deliver_circuit_take_over(pace);
 			continue;
 		}
@@ -171,6 +200,7 @@ wa_deliver_pacing_load(const WaProviders *providers, const char *time_zone)
 		pace->refilled_us = now;
 		pace->quota_told = pace->quota_left = -1;
 		take_quota(pace);
+		take_slowness(pace, now);
 		MemoryContextSwitchTo(old);
 		read_ledger(pace, now);
 		wa_deliver_circuit_read_ledger(pace);
@@ -254,13 +284,13 @@ wa_deliver_pacing_slots(WaPace *pace, int64 now, int64 *again)
 
 	if (p == NULL)
 		return 0;
-	slots = Min(p->max_in_flight, pace->trial ? 1 : pace->most) - pace->in_flight - pace->planned;
+	slots = Min(p->max_in_flight, pace->trial || is_slow(pace, now) ? 1 : pace->most) - pace->in_flight - pace->planned;
 	if (pace->paused_us > now)
 	{
 		slots = 0;
 		wait_until = pace->paused_us;
 	}
-	if (slots > 0 && (p->min_gap_us > 0 || p->gap_jitter_us > 0))
+	if (slots > 0 && (gap_of(pace, now) > 0 || p->gap_jitter_us > 0))
 	{
 		slots = Min(slots, 1 - pace->planned);
 		if (pace->next_us > now)
@@ -312,7 +342,7 @@ void
 wa_deliver_pacing_sent(WaPace *pace, int64 now)
 {
 	const WaProvider *p = pace->provider;
-	int64		gap = p ? p->min_gap_us : 0;
+	int64		gap = p ? gap_of(pace, now) : 0;
 
 	pace->in_flight++;
 	pace->tokens = Max(pace->tokens - 1, 0);

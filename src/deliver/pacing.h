@@ -24,6 +24,7 @@ typedef struct WaPace
 	int			in_flight;
 	int64		next_us;		/* not before (monotonic) */
 	int64		paused_us;		/* told to wait until (monotonic) */
+	int64		slow_us;		/* told to be slow until (monotonic) */
 	double		tokens;
 	int64		refilled_us;
 	int			throttles;		/* in a row */

@@ -14,11 +14,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "deliver/alert.h"
 #include "deliver/http.h"
 #include "deliver/template_list.h"
 #include "deliver/transfer.h"
 #include "pg/query.h"
+#include "queue/alert.h"
 #include "route/catalogue.h"
 #include "sicantik_wa.h"
 #include "wake/wake.h"
@@ -180,8 +180,8 @@ conclude(Listing *listing, const WaProvider *p)
 	news = wa_route_catalogue_apply(p, &listing->catalogue, false, &n, &changed);
 	for (int i = 0; i < n; i++)
 		if (news[i].stopped)
-			wa_deliver_alert(p->name, psprintf("template %s", news[i].template_key),
-							 wa_say(WA_SAY_TEMPLATE_NOT_USED_ANY_MORE, news[i].template_key, news[i].said));
+			wa_queue_alert(p->name, psprintf("template %s", news[i].template_key),
+						   wa_say(WA_SAY_TEMPLATE_NOT_USED_ANY_MORE, news[i].template_key, news[i].said));
 	return changed;
 }
 

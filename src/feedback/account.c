@@ -7,7 +7,9 @@
  * (wa.account_news), and what holds does not depend on which came first.  News
  * that stop an account open the provider's circuit, as the messages would that
  * it is going to refuse; good news of the same close it, unless something else
- * has gone wrong since: the time of the error tells.
+ * has gone wrong since: the time of the error tells.  News that it is to be
+ * slower are read where its pace is kept (route/providers.c).  What is new of
+ * this, and holds, is told to the setting alert_number as well.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +21,7 @@
 #include "gateway/gateway.h"
 #include "pg/query.h"
 #include "pg/said.h"
+#include "queue/alert.h"
 #include "text/text.h"
 
 /* Without an end the connection is tested after this time. */
@@ -169,24 +172,68 @@ resume(const char *provider, const Told *told)
 	return wa_query(&close, &args).n > 0;
 }
 
+/*
+ * Is there anything to tell people?  Of good news, before they are noted: does
+ * what they end still hold; of others, when they are: do they.
+ */
+static bool
+matters(const char *provider, const Told *told)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT FROM wa.account_news AS s JOIN wa.provider AS p ON p.name = s.provider AND p.active"
+					 " WHERE s.provider = $1 AND s.about = $2"
+					 " AND CASE WHEN $3 = 'resume' THEN s.effect <> 'resume' AND s.told_at < $4"
+					 " ELSE s.effect = $3 AND s.told_at = $4 END"
+					 " AND (s.until IS NULL OR s.until > clock_timestamp())"
+					 " AND NOT EXISTS (SELECT FROM wa.account_news AS r WHERE r.provider = $1 AND r.about = $2"
+					 " AND r.effect = 'resume' AND r.told_at > s.told_at)");
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, provider);
+	wa_arg_text(&args, told->about);
+	wa_arg_text(&args, wa_gateway_effect_name(told->news.effect));
+	wa_arg_timestamptz(&args, told->at);
+	return wa_query(&look, &args).n > 0;
+}
+
+/*
+ * What stops a provider, or makes it slower, is told each time; so is the rest,
+ * but for a device that loses its link and finds it: at most hourly.
+ */
+static const char *
+cause_of(const Told *told)
+{
+	const char *effect = wa_gateway_effect_name(told->news.effect);
+
+	if (told->news.about == WA_ABOUT_LINK && told->news.effect < WA_ACCOUNT_SLOWER)
+		return psprintf("account %s %s", told->about, effect);
+	return psprintf("account %s %s " INT64_FORMAT, told->about, effect, told->at);
+}
+
 static void
 carry_out(const char *provider, const Told *told)
 {
-	char	   *words = wa_said_english(WA_SAID_IN(&told->news.said));
+	WaSaid		said = WA_SAID_IN(&told->news.said);
+	char	   *words = wa_said_english(said);
+	bool		good = told->news.effect == WA_ACCOUNT_RESUME;
+	bool		ends = good && matters(provider, told);
+	bool		stops;
 
 	if (!note(provider, told))
 		return;
-	if (told->news.effect == WA_ACCOUNT_RESUME)
-	{
-		if (resume(provider, told))
-			ereport(LOG, (errmsg("sicantik_wa uses provider \"%s\" again: %s", provider, words)));
-	}
-	else if (told->news.effect == WA_ACCOUNT_STOP && stop(provider, told))
+	stops = told->news.effect == WA_ACCOUNT_STOP && stop(provider, told);
+	if (good && resume(provider, told))
+		ereport(LOG, (errmsg("sicantik_wa uses provider \"%s\" again: %s", provider, words)));
+	else if (stops)
 		ereport(WARNING,
 				(errmsg("sicantik_wa stops using provider \"%s\": %s", provider, words),
 				 errhint("When that is over: SELECT * FROM wa_test_connection('%s').", provider)));
-	else
+	else if (!good)
 		ereport(LOG, (errmsg("sicantik_wa was told of provider \"%s\": %s", provider, words)));
+	if (stops && matters(provider, told))
+		wa_queue_alert(provider, cause_of(told), said);
+	else if (good ? ends : matters(provider, told))
+		wa_queue_alert_news(provider, cause_of(told), said);
 }
 
 /* False: somebody holds a row. */

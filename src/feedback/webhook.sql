@@ -137,13 +137,15 @@ CREATE TABLE wa.account_news (
     stopped_at timestamptz,
     CONSTRAINT account_news_pkey PRIMARY KEY (provider, about, effect)
 );
-COMMENT ON TABLE wa.account_news IS 'what providers told last of our accounts with them, by webhooks; effect resume ends what was told of the same before';
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.account_news
+FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
+COMMENT ON TABLE wa.account_news IS 'what providers told last of our accounts with them, by webhooks; effect resume ends what was told of the same before. Of what holds no longer, though nothing has told so, the row may be deleted';
 COMMENT ON COLUMN wa.account_news.provider IS 'wa.provider.name of the account or number that it is of';
 COMMENT ON COLUMN wa.account_news.about IS 'rules (a restriction, a ban), link (of the account, of the device), or the provider''s word for the event''s field';
-COMMENT ON COLUMN wa.account_news.effect IS 'stop: the provider is not used; slower: less may go; warn; resume: what was told before is over';
+COMMENT ON COLUMN wa.account_news.effect IS 'stop: the provider is not used; slower: it gets one message in 6 seconds; warn; resume: what was told before is over';
 COMMENT ON COLUMN wa.account_news.event IS 'the provider''s own word for it';
 COMMENT ON COLUMN wa.account_news.told_at IS 'when it happened, by the provider; else when the webhook came';
-COMMENT ON COLUMN wa.account_news.until IS 'when it ends by itself; NULL: not told';
+COMMENT ON COLUMN wa.account_news.until IS 'when it ends by itself; NULL: not told, and slower and warn count for 7 days';
 COMMENT ON COLUMN wa.account_news.words IS 'what it says';
 COMMENT ON COLUMN wa.account_news.words_said IS 'as detail_said of wa.message, of words';
 COMMENT ON COLUMN wa.account_news.stopped_at IS 'effect stop: last_error_at of wa.provider when this stopped it';

@@ -24,7 +24,7 @@ const WaSetting wa_office_settings[] = {
 	{"test_number", WA_SETTING_NUMBER, NULL,
 	"number that gets every message in mode test"},
 	{"alert_number", WA_SETTING_NUMBER, NULL,
-	"number that is told when a provider is in trouble, through another provider"},
+	"number that is told when a provider is in trouble, through another provider, and when one tells of trouble with the account"},
 	{"unknown_wait", WA_SETTING_WAIT, "10 min",
 	"how long the provider's word is awaited when it is not known whether it took a message; then the scenario's unknown_policy is carried out"},
 	{"time_zone", WA_SETTING_TIME_ZONE, "Asia/Jakarta",

@@ -44,6 +44,7 @@ enum
 	COL_FAILED_PROBES,
 	COL_QUOTA_LEFT,
 	COL_QUOTA_AT,
+	COL_SLOW_UNTIL,
 	COL_SETTING_NAMES,
 	COL_SETTING_VALUES
 };
@@ -296,6 +297,7 @@ load_row(WaProvider *provider, WaRows rows, uint64 row, RawSettings *raw)
 	provider->quota_left = wa_row_isnull(rows, row, COL_QUOTA_LEFT) ? -1 :
 		Max(wa_row_int8(rows, row, COL_QUOTA_LEFT), 0);
 	provider->quota_at = wa_row_timestamptz(rows, row, COL_QUOTA_AT);
+	provider->slow_until = wa_row_timestamptz(rows, row, COL_SLOW_UNTIL);
 	read_raw(rows, row, COL_SETTING_NAMES, COL_SETTING_VALUES, raw);
 	provider->untouched = raw->n == 0 && provider->base_url == NULL &&
 		provider->state == WA_PROVIDER_DRAFT;
@@ -315,6 +317,9 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 					 " rate_per_second, daily_cap,"
 					 " (extract(epoch FROM recipient_gap) * 1000000)::bigint,"
 					 " paused_by, paused_at, probe_at, failed_probes, quota_left, quota_at,"
+					 " (SELECT max(coalesce(n.until, n.told_at + interval '" WA_NEWS_LAST "')) FROM wa.account_news AS n"
+					 " WHERE n.provider = p.name AND n.effect = 'slower' AND NOT EXISTS (SELECT FROM wa.account_news AS r"
+					 " WHERE r.provider = p.name AND r.about = n.about AND r.effect = 'resume' AND r.told_at > n.told_at)),"
 					 " s.names, s.vals"
 					 " FROM wa.provider AS p, " RAW_SETTINGS
 					 " ORDER BY sequence, name COLLATE \"C\"");

@@ -45,6 +45,8 @@ typedef struct WaProvider
 	int			failed_probes;
 	int64		quota_left;		/* as the provider said last; -1: no limit */
 	TimestampTz quota_at;		/* when it said so */
+	TimestampTz slow_until;		/* it has told that less may go until then; 0:
+								 * it has not */
 	WaPair	   *settings;		/* open settings and credentials */
 	size_t		nsettings;
 	WaPair	   *secrets;		/* the credentials among them */
@@ -148,6 +150,9 @@ extern PGDLLEXPORT WaMapping *wa_route_load_mappings(int *n);
 
 /* quota.c: keep what a connection test has told, unless the row is locked. */
 extern PGDLLEXPORT void wa_route_note_quota(const char *provider, const WaHealth *health);
+
+/* News of an account that has no end counts for so long. */
+#define WA_NEWS_LAST	"7 days"
 
 /* Seconds from the first error to the first probe; each next waits longer. */
 #define WA_FIRST_PROBE_S	30

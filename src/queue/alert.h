@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * alert.h
- *		A text to a person when a provider is in trouble.
+ *		A text to a person when a provider is in trouble, or has told of some.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +12,7 @@
 
 #include "pg/said.h"
 
-extern void wa_deliver_alert(const char *provider, const char *cause, WaSaid reason);
+extern PGDLLEXPORT void wa_queue_alert(const char *provider, const char *cause, WaSaid reason);
+extern void wa_queue_alert_news(const char *provider, const char *cause, WaSaid news);
 
 #endif							/* SICANTIK_WA_ALERT_H */

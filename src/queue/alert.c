@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * alert.c
- *		A text to a person when a provider is in trouble.
+ *		A text to a person when a provider is in trouble, or has told of some.
  *
  * An alert is an ordinary message by hand, so it is routed like any other, the
  * one in trouble counting as tried.  It is worth nothing an hour later, and it
@@ -17,10 +17,10 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "deliver/alert.h"
+#include "queue/alert.h"
 #include "office/setting.h"
-#include "pg/query.h"
 #include "pg/said.h"
+#include "queue/alert.h"
 #include "queue/once.h"
 #include "queue/queue.h"
 #include "text/text.h"
@@ -28,23 +28,16 @@
 #define AGAIN_AFTER_US	USECS_PER_HOUR
 
 static char *
-compose(const char *provider, WaSaid reason)
+compose(WaSaid said)
 {
-	WaLanguage	language = wa_office_language();
 	char	   *office = wa_office_get("office_name");
-	WaSaid		said = wa_say(WA_SAY_ALERT, get_database_name(MyDatabaseId), provider, reason);
 
-	return psprintf("%s%s%s", wa_said_words(said, language), office ? "\n\n" : "", office ? office : "");
+	return psprintf("%s%s%s", wa_said_words(said, wa_office_language()), office ? "\n\n" : "", office ? office : "");
 }
 
-/*
- * Queue one text to the setting alert_number, unless there was one for the
- * same provider and cause within the last hour, or the setting is empty.
- * In a transaction.  provider: the one in trouble; cause: a short stable word
- * (a reason code); reason: the sentence for people, without secrets.
- */
-void
-wa_deliver_alert(const char *provider, const char *cause, WaSaid reason)
+/* refused_by: the provider that is not to carry it, or NULL. */
+static void
+alert(const char *provider, const char *cause, WaSaid said, const char *refused_by)
 {
 	char	   *setting = wa_office_get("alert_number");
 	char		number[WA_NUMBER_SIZE];
@@ -68,14 +61,36 @@ wa_deliver_alert(const char *provider, const char *cause, WaSaid reason)
 		return;
 	message.number = number;
 	message.number_source = wa_said_quote("alert_number");
-	message.body = compose(provider, reason);
+	message.body = compose(said);
 	message.state = WA_STATE_QUEUED;
 	message.priority = "high";
 	message.unknown_policy = "give up";
 	message.fallback = true;
 	message.expires_at = GetCurrentTimestamp() + AGAIN_AFTER_US;
 	message.created_by = "sicantik_wa";
-	/* one that leaves requests without an answer may still be in use */
-	message.refused_by = provider;
+	message.refused_by = refused_by;
 	wa_queue_insert(&message, 1);
+}
+
+/*
+ * Queue one text to the setting alert_number, unless there was one for the
+ * same provider and cause within the last hour, or the setting is empty.
+ * In a transaction of the worker's.  provider: the one in trouble; cause: a
+ * short stable word (a reason code); reason: the sentence for people, without
+ * secrets.
+ */
+void
+wa_queue_alert(const char *provider, const char *cause, WaSaid reason)
+{
+	/* one that leaves requests without an answer may still be in use */
+	alert(provider, cause, wa_say(WA_SAY_ALERT, get_database_name(MyDatabaseId), provider, reason), provider);
+}
+
+/*
+ * The same of what a provider has told that does not keep it from sending.
+ */
+void
+wa_queue_alert_news(const char *provider, const char *cause, WaSaid news)
+{
+	alert(provider, cause, wa_say(WA_SAY_ALERT_NEWS, get_database_name(MyDatabaseId), provider, news), NULL);
 }
