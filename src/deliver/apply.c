@@ -68,6 +68,26 @@ note_mapping(void *argument)
 				   wa_say(WA_SAY_TEMPLATE_NOT_USED_ANY_MORE, transfer->template_key, why));
 }
 
+/*
+ * The person wants no marketing, so what was refused for that is marketing
+ * there, whatever it is here: it is not given to this provider for him again.
+ */
+static void
+note_marketing(void *argument)
+{
+	static WaStatement note =
+		WA_STATEMENT("UPDATE wa.template_mapping SET provider_category = 'MARKETING'"
+					 " WHERE (template_key, provider) = (SELECT template_key, provider FROM wa.template_mapping"
+					 " WHERE template_key = $2 AND provider = $1 AND upper(provider_category) IS DISTINCT FROM 'MARKETING'"
+					 " FOR NO KEY UPDATE SKIP LOCKED)");
+	Noting	   *noting = argument;
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, noting->transfer->pace->name);
+	wa_arg_text(&args, noting->transfer->template_key);
+	noting->changed = wa_query(&note, &args).n > 0;
+}
+
 /* What the person has told his provider is about marketing. */
 static void
 note_opt_out(void *argument)
@@ -135,7 +155,7 @@ after(double seconds)
 bool
 wa_deliver_apply_attempt(WaTransfer *transfer, const WaItem *item, int64 unknown_wait_us, WaVerdictRow *row)
 {
-	const WaVerdict *verdict = &transfer->verdict;
+	WaVerdict  *verdict = &transfer->verdict;
 	Noting		noting = {.transfer = transfer,.item = item};
 	bool		counted = wa_deliver_aside_try(WA_ASIDE_PROVIDER, count, &noting);
 	bool		changed = counted && noting.changed;
@@ -154,6 +174,12 @@ wa_deliver_apply_attempt(WaTransfer *transfer, const WaItem *item, int64 unknown
 		transfer->opened = false;
 	if (attempt.blames_mapping)
 		attempt.mapping_noted = wa_deliver_aside_try(WA_ASIDE_MAPPING, note_mapping, &noting) && noting.changed;
+	/* another one takes it, if the office lets it: that is asked right before */
+	if (verdict->opt_out && !transfer->diverted && !wa_deliver_aside_try(WA_ASIDE_CONTACT, note_opt_out, &noting))
+		verdict->fallback = WA_FALLBACK_NO;
+	if (verdict->opt_out && transfer->as_template &&
+		wa_deliver_aside_try(WA_ASIDE_MAPPING, note_marketing, &noting) && noting.changed)
+		changed = true;
 	if (verdict->outcome == WA_OUTCOME_THROTTLE && verdict->scope != WA_SCOPE_RECIPIENT)
 		wa_deliver_pacing_throttled(transfer->pace, transfer->started_at);
 	attempt.throttles = transfer->pace->throttles;
@@ -174,8 +200,6 @@ wa_deliver_apply_attempt(WaTransfer *transfer, const WaItem *item, int64 unknown
 		wa_deliver_schedule_hold_number(item->number, after(next.hold_number_s));
 	if (next.pause_s > 0)
 		wa_deliver_pacing_pause(transfer->pace, after(next.pause_s));
-	if (verdict->opt_out && !transfer->diverted)
-		(void) wa_deliver_aside_try(WA_ASIDE_CONTACT, note_opt_out, &noting);
 	return changed || attempt.mapping_noted;
 }
 

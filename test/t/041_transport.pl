@@ -357,7 +357,7 @@ foreach my $case (
 	[ 131016, 'queued retry', 'retry 503 131016', 23, 40 ],
 	[ 131056, 'queued throttled', 'throttle 429 131056', 0.9, 3 ],
 	[ 131026, 'failed recipient', 'recipient 400 131026' ],
-	[ 131050, 'failed recipient', 'recipient 400 131050' ],
+	[ 131050, 'failed policy', 'policy 400 131050' ],
 	[ 131047, 'failed policy', 'policy 429 131047' ],
 	[ 130472, 'failed policy', 'policy 400 130472' ],
 	[ 131008, 'failed request', 'caller 400 131008' ],

@@ -137,13 +137,39 @@ my $person = SicantikWa::Session->new($node, 'odoo');
 $person->do("BEGIN; SELECT FROM wa.contact WHERE number = '$number' FOR UPDATE");
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131050, times => 1 });
 $id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
-ok(wait_state($node, 'odoo', $id, 'failed'), 'the answer is recorded, and nobody waits for him');
+ok(wait_state($node, 'odoo', $id, 'sent'), 'what is no marketing goes by another provider, and nobody waits for him');
+is(chain($number), 'meta fonnte', 'which is asked next');
 is(sql("SELECT scope || ' ' || change || ' ' || pending FROM wa.consent WHERE number = '$number'"), 'marketing opt_out true', 'nor is it lost');
 $person->do('COMMIT');
 $person->close;
 ok( wait_sql($node, 'odoo', "SELECT concat(c.marketing_out_at = h.said_at, ' ', c.opted_out_at IS NULL, ' ', h.pending)"
 		  . " FROM wa.contact AS c JOIN wa.consent AS h USING (number) WHERE number = '$number'", 't t f'),
 	'afterwards it is with the contact, and is about marketing');
+
+# A notice that Meta takes for marketing: what the office says decides.
+sub notice
+{
+	my ($name) = @_;
+
+	$number = sprintf('62812777%05d', ++$numbers);
+	sql("SELECT wa_opt_in('$number'); UPDATE wa.template_mapping SET provider_category = 'UTILITY' WHERE template_key = 'permit_ready' AND provider = 'meta'");
+	$sim->fault({ provider => 'meta', kind => 'meta_error', code => 131050, times => 1 });
+	$id = sql("SELECT wa_send('permit_ready', '$number', '{\"partner_name\": \"Ani\", \"permit_type\": \"SIUP\", \"permit_number\": \"1\", \"issue_date\": \"01-02-2026\", \"download_link\": \"https://x.example/1\"}')");
+	ok(wait_sql($node, 'odoo', "SELECT state IN ('sent', 'skipped', 'failed') FROM wa.message WHERE id = $id"), "$name: it ends");
+	is(sql("SELECT provider_category FROM wa.template_mapping WHERE template_key = 'permit_ready' AND provider = 'meta'"), 'MARKETING', "$name: what Meta takes it for is known");
+	return col($id, "concat_ws(' ', state, reason)") . ': ' . chain($number);
+}
+sql("SELECT wa_map_template('permit_ready', 'meta', '{\"name\": \"permit_ready\"}')");
+is(notice('off'), 'sent: meta fonnte', 'marketing_stop_stops_all off: by a gateway');
+$id = sql("SELECT wa_send('permit_ready', '$number', '{\"partner_name\": \"Ani\", \"permit_type\": \"SIUP\", \"permit_number\": \"2\", \"issue_date\": \"01-02-2026\", \"download_link\": \"https://x.example/1\"}')");
+ok(wait_state($node, 'odoo', $id, 'sent'), 'the next one is sent');
+is(chain($number), 'meta fonnte fonnte', 'and is not given to Meta for him again');
+sql("SELECT wa_set('marketing_stop_stops_all', 'on')");
+is(notice('on'), 'skipped opted_out: meta', 'on: it is skipped');
+sql("SELECT wa_set('marketing_stop_stops_all', 'off')");
+sql("UPDATE wa.template SET category = 'MARKETING' WHERE key = 'permit_ready'");
+is(notice('ours'), 'skipped opted_out: meta', 'what is marketing for us, too, goes by nobody');
+sql("UPDATE wa.template SET category = 'UTILITY' WHERE key = 'permit_ready'; DELETE FROM wa.template_mapping WHERE template_key = 'permit_ready'");
 
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131008, times => 1 });
 ($id, $number) = text();
@@ -342,7 +368,7 @@ sql("UPDATE wa.provider SET daily_cap = NULL WHERE name = 'meta'");
 sql("SELECT wa_set('test_number', '628129998888'); SELECT wa_set('mode', 'test')");
 $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131050, times => 1 });
 ($id, $number) = text();
-ok(wait_state($node, 'odoo', $id, 'failed'), 'mode test: stopped by test_number');
+ok(wait_state($node, 'odoo', $id, 'sent'), 'mode test: test_number wants no marketing');
 is(sql("SELECT concat(opted_out_at IS NULL, ' ', marketing_out_at IS NULL) FROM wa.contact WHERE number = '$number'"), 't t',
 	'the citizen has not opted out');
 sql("SELECT wa_set('mode', 'observe')");
