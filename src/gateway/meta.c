@@ -25,6 +25,13 @@
 /* The business account, by its setting. */
 #define META_ACCOUNT		"waba_id"
 
+/*
+ * Meta's page for sending wants numbers with "+": without it the country code
+ * of the business' own number would be put in front.  Its samples, and many
+ * clients, have none, and arrive.
+ */
+#define NUMBER_WITH_PLUS	"number_with_plus"
+
 #define ID_PREFIX			"wamid."
 #define ID_NUMBER_CHARS		24
 #define ID_OTHER_CHARS		12
@@ -40,6 +47,7 @@ static const WaGatewaySetting meta_settings[] = {
 	{"app_secret", true, false, NULL},
 	{"verify_token", true, false, NULL},
 	{"own_number", false, false, NULL},
+	{NUMBER_WITH_PLUS, false, false, "true"},
 };
 
 /* "v" digits "." digits */
@@ -226,6 +234,29 @@ add_template(WaBuf *body, const WaOutbound *msg)
 	wa_gateway_buf_str(body, "}");
 }
 
+/* Append the recipient; false with err if the setting is no boolean. */
+static bool
+add_number(WaBuf *body, const WaPair *settings, size_t nsettings, const char *number,
+		   WaSaidText *err)
+{
+	WaBuf		to = {0};
+	bool		plus;
+
+	if (!wa_gateway_boolean(wa_gateway_value(&wa_gateway_meta, settings, nsettings, NUMBER_WITH_PLUS), &plus))
+	{
+		wa_gateway_say(err, WA_SAY_SETTING_MUST_BE_BOOLEAN, NUMBER_WITH_PLUS);
+		return false;
+	}
+	wa_gateway_buf_str(&to, plus ? "+" : "");
+	wa_gateway_buf_str(&to, number);
+	if (to.failed)
+		body->failed = true;
+	else
+		wa_gateway_buf_json(body, to.data);
+	wa_gateway_buf_free(&to);
+	return true;
+}
+
 /* See WaGateway. */
 static bool
 meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
@@ -263,7 +294,12 @@ meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
 	wa_gateway_buf_str(&body,
 					   "{\"messaging_product\":\"whatsapp\","
 					   "\"recipient_type\":\"individual\",\"to\":");
-	wa_gateway_buf_json(&body, msg->number);
+	if (!add_number(&body, settings, nsettings, msg->number, err))
+	{
+		wa_gateway_buf_free(&path);
+		wa_gateway_buf_free(&body);
+		return false;
+	}
 	wa_gateway_buf_str(&body, msg->form == WA_FORM_TEXT ?
 					   ",\"type\":\"text\"," : ",\"type\":\"template\",");
 	if (msg->callback != NULL && *msg->callback != '\0')
@@ -368,9 +404,11 @@ regain_wait(const char *usage_header)
 	return longest;
 }
 
-/* Class a code of the table.  Returns what is said of it. */
-static WaSay
-judge_row(const WaMetaCode *row, WaVerdict *verdict)
+/*
+ * Class a code of the table.  Returns what is said of it.
+ */
+WaSay
+wa_gateway_meta_judge_row(const WaMetaCode *row, WaVerdict *verdict)
 {
 	wa_gateway_verdict(verdict, row->outcome);
 	verdict->scope = row->scope;
@@ -408,7 +446,7 @@ wa_gateway_meta_judge_error(const WaReply *reply, json_object * error,
 	wa_gateway_sentence(code_text, sizeof(code_text), "%ld", code);
 	transient = wa_gateway_member(error, "is_transient");
 	if (row != NULL)
-		sentence = judge_row(row, verdict);
+		sentence = wa_gateway_meta_judge_row(row, verdict);
 	else if ((json_object_is_type(transient, json_type_boolean) &&
 			  json_object_get_boolean(transient)) ||
 			 (reply->http_status >= 500 && reply->http_status <= 599))
@@ -511,45 +549,6 @@ meta_judge(const WaReply *reply, WaVerdict *verdict)
 								details[0] != '\0' ? details : NULL, verdict);
 	}
 	json_object_put(root);
-}
-
-/*
- * See WaGateway.  There is no HTTP status that would tell whose fault a code
- * is that is in no table: like one that an answer of 4xx has.
- */
-static void
-meta_judge_failure(const char *code, const char *words, WaVerdict *verdict)
-{
-	json_object *value = json_object_new_string(code != NULL ? code : "");
-	const WaMetaCode *row = NULL;
-	char		details[400];
-	char		code_text[WA_CODE_SIZE];
-	WaSay		sentence;
-	WaSaidText	more;
-	long		number;
-
-	wa_gateway_clean(details, sizeof(details), words != NULL ? words : "", words != NULL ? strlen(words) : 0);
-	wa_gateway_text(value, code_text, sizeof(code_text));
-	if (wa_gateway_meta_read_code(value, &number))
-		row = wa_gateway_meta_code_later(number);
-	json_object_put(value);
-	if (row != NULL)
-		sentence = judge_row(row, verdict);
-	else
-	{
-		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
-		sentence = WA_SAY_META_REFUSED_REQUEST_UNKNOWN_ERROR;
-		if (code_text[0] != '\0')
-			memcpy(verdict->unlisted, code_text, strlen(code_text) + 1);
-		else
-			wa_gateway_unlisted(verdict, details[0] != '\0' ? details : "failed");
-	}
-	memcpy(verdict->code, code_text, strlen(code_text) + 1);
-	if (code_text[0] != '\0')
-		wa_gateway_say(&verdict->said, WA_SAY_META_SAYS, wa_text_say_plain(sentence), code_text,
-					   wa_gateway_details(&more, details));
-	else
-		wa_gateway_say(&verdict->said, WA_SAY_META_FAILED_WITHOUT_CODE, wa_gateway_details(&more, details));
 }
 
 /* See WaGateway. */
@@ -683,7 +682,7 @@ const WaGateway wa_gateway_meta = {
 	.read_template_news = wa_gateway_meta_read_template_news,
 	.telling_id = meta_telling_id,
 	.read_feedback = wa_gateway_meta_read_feedback,
-	.judge_failure = meta_judge_failure,
+	.judge_failure = wa_gateway_meta_judge_failure,
 	.judge_account = wa_gateway_meta_judge_account,
 	.feedback_secret = "app_secret",
 	.signs_feedback = true,

@@ -17,6 +17,7 @@ extern bool wa_gateway_meta_finish(WaRequest *req, const char *method, const cha
 								   WaBuf *path, WaBuf *body, const WaPair *settings,
 								   size_t nsettings, WaSaidText *err);
 extern bool wa_gateway_meta_read_code(json_object * value, long *code);
+extern WaSay wa_gateway_meta_judge_row(const WaMetaCode *row, WaVerdict *verdict);
 extern void wa_gateway_meta_judge_error(const WaReply *reply, json_object * error,
 										WaVerdict *verdict);
 
@@ -25,6 +26,10 @@ extern void wa_gateway_meta_judge_error(const WaReply *reply, json_object * erro
 extern const char *wa_gateway_meta_refuse_name(const char *name);
 extern int	wa_gateway_meta_object(const char *body,
 								   const char *objections[WA_MAX_OBJECTIONS]);
+
+/* meta_status.c */
+extern void wa_gateway_meta_judge_failure(const char *code, const char *words,
+										  WaVerdict *verdict);
 
 /* meta_versions.c */
 extern const char *wa_gateway_meta_version_ends(const char *version);

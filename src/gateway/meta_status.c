@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "gateway/meta.h"
 #include "gateway/meta_feedback.h"
 #include "gateway/provider.h"
 
@@ -17,7 +18,7 @@ static const struct
 {
 	const char *status;
 	WaProgress	progress;
-}			words[] = {
+}			statuses[] = {
 	{"sent", WA_PROGRESS_SENT},
 	{"delivered", WA_PROGRESS_DELIVERED},
 	{"read", WA_PROGRESS_READ},
@@ -30,10 +31,10 @@ progress_of(const char *status)
 {
 	size_t		i;
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 	{
-		if (wa_gateway_same_word(status, words[i].status))
-			return words[i].progress;
+		if (wa_gateway_same_word(status, statuses[i].status))
+			return statuses[i].progress;
 	}
 	return WA_PROGRESS_NONE;
 }
@@ -124,4 +125,43 @@ wa_gateway_meta_status(WaMetaReader *reader, json_object * status)
 		wa_gateway_meta_set_aside(reader, &update, WA_UPDATE_KEPT, NULL, status);
 	else
 		wa_gateway_meta_give(reader, &update);
+}
+
+/*
+ * See WaGateway.  There is no HTTP status that would tell whose fault a code
+ * is that is in no table: like one that an answer of 4xx has.
+ */
+void
+wa_gateway_meta_judge_failure(const char *code, const char *words, WaVerdict *verdict)
+{
+	json_object *value = json_object_new_string(code != NULL ? code : "");
+	const WaMetaCode *row = NULL;
+	char		details[400];
+	char		code_text[WA_CODE_SIZE];
+	WaSay		sentence;
+	WaSaidText	more;
+	long		number;
+
+	wa_gateway_clean(details, sizeof(details), words != NULL ? words : "", words != NULL ? strlen(words) : 0);
+	wa_gateway_text(value, code_text, sizeof(code_text));
+	if (wa_gateway_meta_read_code(value, &number))
+		row = wa_gateway_meta_code_later(number);
+	json_object_put(value);
+	if (row != NULL)
+		sentence = wa_gateway_meta_judge_row(row, verdict);
+	else
+	{
+		wa_gateway_verdict(verdict, WA_OUTCOME_CALLER);
+		sentence = WA_SAY_META_REFUSED_REQUEST_UNKNOWN_ERROR;
+		if (code_text[0] != '\0')
+			memcpy(verdict->unlisted, code_text, strlen(code_text) + 1);
+		else
+			wa_gateway_unlisted(verdict, details[0] != '\0' ? details : "failed");
+	}
+	memcpy(verdict->code, code_text, strlen(code_text) + 1);
+	if (code_text[0] != '\0')
+		wa_gateway_say(&verdict->said, WA_SAY_META_SAYS, wa_text_say_plain(sentence), code_text,
+					   wa_gateway_details(&more, details));
+	else
+		wa_gateway_say(&verdict->said, WA_SAY_META_FAILED_WITHOUT_CODE, wa_gateway_details(&more, details));
 }

@@ -91,7 +91,7 @@ read_wait(const WaPair *settings, size_t nsettings, bool *wait,
 
 	if (wa_gateway_boolean(value, wait))
 		return true;
-	wa_gateway_say(err, WA_SAY_SETTING_WAIT_UNTIL_SEND_MUST_BE);
+	wa_gateway_say(err, WA_SAY_SETTING_MUST_BE_BOOLEAN, "wait_until_send");
 	return false;
 }
 

@@ -121,14 +121,14 @@ class Meta:
         if message is None:
             raise Refused(100, message="(#100) The parameter "
                           "messaging_product is required.")
-        note(message, answer)
+        note(message, answer, settings)
         only_keys(message, MESSAGE_KEYS, "message")
         if message.get("messaging_product") != "whatsapp":
             raise Refused(100, message="(#100) The parameter "
                           "messaging_product is required.")
         if message.get("recipient_type", "individual") != "individual":
             raise Refused(100, "recipient_type must be individual")
-        number = recipient(message)
+        number = recipient(message, settings)
         answer.to = number
         kind = message.get("type", "text")
         if not isinstance(kind, str):
@@ -292,13 +292,13 @@ class Meta:
         return {"data": data}
 
 
-def note(message, answer):
+def note(message, answer, settings):
     """Fill the journal's columns from whatever shape the message has."""
     def inside(value, key):
         return value.get(key) if isinstance(value, dict) else None
 
     if isinstance(message.get("to"), str):
-        answer.to = digits(message["to"])
+        answer.to = dialled(message["to"], settings)
     answer.message = inside(message.get("text"), "body")
     answer.template = inside(message.get("template"), "name")
     components = inside(message.get("template"), "components")
@@ -321,8 +321,16 @@ def only_keys(value, known, where):
                           '"%s".' % (key, where))
 
 
-def recipient(message):
-    """The bare digits of "to"; Meta itself tolerates + and punctuation."""
+def dialled(to, settings):
+    """The number that "to" means: Meta's page for sending and what its
+    clients report contradict each other where there is no "+"."""
+    if settings["bare_numbers"] == "local" and not to.startswith("+"):
+        return settings["display_phone_number"][1:3] + digits(to)
+    return digits(to)
+
+
+def recipient(message, settings):
+    """The digits that are called; Meta itself tolerates punctuation."""
     to = message.get("to")
     if to is None or to == "":
         raise Refused(100, message="(#100) The parameter to is required.")
@@ -332,7 +340,7 @@ def recipient(message):
             or not 8 <= len(digits(to)) <= 15 \
             or digits(to).startswith("0"):
         raise Refused(131009, "Parameter value is not valid: to")
-    return digits(to)
+    return dialled(to, settings)
 
 
 def check_text(message):

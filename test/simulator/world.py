@@ -76,6 +76,8 @@ DEFAULTS = {
         "not_on_whatsapp": [],      # numbers refused with 131026
         "opted_out": [],            # numbers refused with 131050
         "bad_text_code": 132018,    # newline, tab, > 4 spaces; some see 100
+        "bare_numbers": "full",     # "to" without "+"; "local": the country
+                                    # code of our own number comes in front
         "pair_gap_ms": 0,           # > 0: faster to one number is 131056
         "per_second": 0,            # > 0: more sends a second is 130429
         "usage": None,              # x-business-use-case-usage, as an object

@@ -298,7 +298,7 @@ is_deeply(
 	{
 		messaging_product => 'whatsapp',
 		recipient_type => 'individual',
-		to => '6281200000010',
+		to => '+6281200000010',
 		type => 'template',
 		template => {
 			name => 'permit_ready',
@@ -315,6 +315,27 @@ is(col($id, 'provider_message_id'), $entry->{message_id},
 	'Meta: the message id is kept');
 like(col($id, 'route'), qr/^meta: official provider for this person/,
 	'Meta: the reason');
+
+# With "+" and without; what is not the documented form may call a stranger.
+foreach my $case (
+	[ 'true', 'full', '628129900001', '628129900001' ],
+	[ 'true', 'local', '628129900002', '628129900002' ],
+	[ 'false', 'full', '628129900003', '628129900003' ],
+	[ 'false', 'local', '628129900004', '62628129900004' ])
+{
+	my ($plus, $bare, $number, $dialled) = @$case;
+
+	$sim->config({ meta => { bare_numbers => $bare, open_windows => 'any' } });
+	call("wa_configure('meta', '{\"number_with_plus\": $plus}')");
+	call("ok FROM wa_test_connection('meta')");
+	sql("INSERT INTO wa.contact (number, last_inbound_at) VALUES ('$number', now())");
+	$id = call("wa_send_text('$number', 'Yth. Budi', 'meta')");
+	ok(wait_state($node, 'odoo', $id, 'sent'), "number_with_plus $plus, bare numbers $bare: sent");
+	is(only_send("number_with_plus $plus, bare numbers $bare: one request")->{to}, $dialled, 'to this number');
+}
+$sim->config({ meta => { bare_numbers => 'full', open_windows => [] } });
+call("wa_configure('meta', '{\"number_with_plus\": null}')");
+call("ok FROM wa_test_connection('meta')");
 
 # A changed mapping takes effect without a restart.
 call(

@@ -1297,23 +1297,23 @@ static const RequestCase requests[] = {
 			.template_name = "izin_selesai_diproses",.params = three,
 		.nparams = 3,.callback = "swa:1:42"},
 		META_HEAD("https://graph.facebook.com")
-	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"6281234567890\",\"type\":\"template\",\"biz_opaque_callback_data\":\"swa:1:42\",\"template\":{\"name\":\"izin_selesai_diproses\",\"language\":{\"code\":\"id\"},\"components\":[{\"type\":\"body\",\"parameters\":[{\"type\":\"text\",\"text\":\"Budi \\\"Santoso\\\"\"},{\"type\":\"text\",\"text\":\"SIUP / A\"},{\"type\":\"text\",\"text\":\"-\"}]}]}}"},
+	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"+6281234567890\",\"type\":\"template\",\"biz_opaque_callback_data\":\"swa:1:42\",\"template\":{\"name\":\"izin_selesai_diproses\",\"language\":{\"code\":\"id\"},\"components\":[{\"type\":\"body\",\"parameters\":[{\"type\":\"text\",\"text\":\"Budi \\\"Santoso\\\"\"},{\"type\":\"text\",\"text\":\"SIUP / A\"},{\"type\":\"text\",\"text\":\"-\"}]}]}}"},
 	{"meta", "",
 		{.number = "6281234567890",.form = WA_FORM_NAMED,
 			.template_name = "izin_selesai_bernama",.language = "en_US",
 		.params = three,.nparams = 1},
 		META_HEAD("https://graph.facebook.com")
-	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"6281234567890\",\"type\":\"template\",\"template\":{\"name\":\"izin_selesai_bernama\",\"language\":{\"code\":\"en_US\"},\"components\":[{\"type\":\"body\",\"parameters\":[{\"type\":\"text\",\"parameter_name\":\"partner_name\",\"text\":\"Budi \\\"Santoso\\\"\"}]}]}}"},
+	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"+6281234567890\",\"type\":\"template\",\"template\":{\"name\":\"izin_selesai_bernama\",\"language\":{\"code\":\"en_US\"},\"components\":[{\"type\":\"body\",\"parameters\":[{\"type\":\"text\",\"parameter_name\":\"partner_name\",\"text\":\"Budi \\\"Santoso\\\"\"}]}]}}"},
 	{"meta", "http://127.0.0.1:8080/",
 		{.number = "6281234567890",.form = WA_FORM_POSITIONAL,
 		.template_name = "hello_world",.language = "",.callback = ""},
 		META_HEAD("http://127.0.0.1:8080")
-	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"6281234567890\",\"type\":\"template\",\"template\":{\"name\":\"hello_world\",\"language\":{\"code\":\"id\"}}}"},
+	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"+6281234567890\",\"type\":\"template\",\"template\":{\"name\":\"hello_world\",\"language\":{\"code\":\"id\"}}}"},
 	{"meta", NULL,
 		{.number = "6281234567890",.form = WA_FORM_TEXT,
 		.body = "Yth. \"Budi\"\\,\r\n\tizin \xc3\xa9 \xf0\x9f\x98\x80 </b> \x01\x7f",.callback = "swa:1:42"},
 		META_HEAD("https://graph.facebook.com")
-	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"6281234567890\",\"type\":\"text\",\"biz_opaque_callback_data\":\"swa:1:42\",\"text\":{\"body\":\"Yth. \\\"Budi\\\"\\\\,\\r\\n\\tizin \xc3\xa9 \xf0\x9f\x98\x80 </b> \\u0001\\u007f\",\"preview_url\":false}}"},
+	"{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\",\"to\":\"+6281234567890\",\"type\":\"text\",\"biz_opaque_callback_data\":\"swa:1:42\",\"text\":{\"body\":\"Yth. \\\"Budi\\\"\\\\,\\r\\n\\tizin \xc3\xa9 \xf0\x9f\x98\x80 </b> \\u0001\\u007f\",\"preview_url\":false}}"},
 	{"fonnte", NULL,
 		{.number = "6281234567890",.form = WA_FORM_TEXT,
 		.body = "Yth. Budi, izin SIUP Anda selesai."},
@@ -1426,6 +1426,22 @@ test_request_settings(void)
 	CHECK(wa_gateway_find("meta")->build(NULL, version, 3, &msg, &req, &err));
 	CHECK_STR(req.url, "https://graph.facebook.com/v24.0/1/messages");
 	wa_gateway_request_free(&req);
+
+	for (i = 0; i < LENGTH(waits); i++)
+	{
+		WaPair		settings[3] = {{"phone_number_id", "1"}, {"access_token", "T"}, {"number_with_plus", NULL}};
+		bool		is_default = waits[i].value == NULL || waits[i].value[0] == '\0';
+		bool		built;
+
+		settings[2].value = waits[i].value;
+		built = wa_gateway_find("meta")->build(NULL, settings, 3, &msg, &req,
+											   &err);
+		CHECK_INT(built, waits[i].want >= 0);
+		if (built)
+			CHECK(strstr(req.body, is_default || waits[i].want ?
+						 "\"to\":\"+62811\"" : "\"to\":\"62811\"") != NULL);
+		wa_gateway_request_free(&req);
+	}
 
 	for (i = 0; i < LENGTH(waits); i++)
 	{
