@@ -19,7 +19,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.template_sync, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
     wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.announced, wa.request,
-    wa.provider, wa.contact, wa.consent, wa.identity_of, wa.feedback, wa.status_pair, wa.inbound, wa.account_news
+    wa.provider, wa.contact, wa.contact_window, wa.consent, wa.identity_of, wa.feedback, wa.status_pair, wa.inbound, wa.account_news
     TO pg_database_owner;
 GRANT USAGE, SELECT, UPDATE ON
     wa.event_id_seq, wa.capture_gap_id_seq, wa.event_outcome_id_seq, wa.dead_letter_id_seq,
@@ -45,6 +45,7 @@ SELECT pg_catalog.pg_extension_config_dump('wa.attempt', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.announced', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.provider', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.contact', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.contact_window', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.consent', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.identity_of', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.feedback', '');

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -58,6 +59,21 @@ explain_template(WaStory *story, const char *key, WaSaid *obstacle)
 	return NULL;
 }
 
+/* Which windows are open. */
+static WaSaid
+window(const WaRoute *route, const WaProviders *providers)
+{
+	StringInfoData names;
+
+	if (route->in_window)
+		return wa_say(WA_SAY_WINDOW_OPEN);
+	initStringInfo(&names);
+	for (int i = 0; i < providers->n; i++)
+		if (wa_route_in_window(route, &providers->list[i]))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", providers->list[i].name);
+	return names.len > 0 ? wa_say(WA_SAY_WINDOW_OPEN_AT, names.data) : wa_say(WA_SAY_WINDOW_CLOSED);
+}
+
 /* Which provider, and whether the person wants messages. */
 static void
 explain_route(WaStory *story, WaBatch *batch, WaRoute *route, WaSaid *obstacle)
@@ -73,7 +89,7 @@ explain_route(WaStory *story, WaBatch *batch, WaRoute *route, WaSaid *obstacle)
 		hinder(story, obstacle, wa_said_quote(wa_story_words(story, route->refusal)));
 		return;
 	}
-	wa_story_tell(story, 0, route->in_window ? wa_say(WA_SAY_WINDOW_OPEN) : wa_say(WA_SAY_WINDOW_CLOSED));
+	wa_story_tell(story, 0, window(route, &providers));
 	wa_route_decide(route, &providers, batch->mappings, batch->nmappings, NULL);
 	wa_story_tell(story, 0, wa_say(WA_SAY_ROUTE, wa_story_words(story, route->reason)));
 	if (route->provider && route->use_window)

@@ -107,10 +107,12 @@ COMMENT ON VIEW wa.dead_letter_view IS 'events whose messages could not be compo
 
 CREATE VIEW wa.contact_view WITH (security_barrier = true) AS
 SELECT wa._masked(c.number, l.level) AS number, c.opted_in_at, c.opted_out_at, c.marketing_in_at, c.marketing_out_at,
-       wa._masked(c.source, l.level) AS source, c.last_inbound_at
+       wa._masked(c.source, l.level) AS source, c.last_inbound_at,
+       (SELECT jsonb_object_agg(w.sender_id, w.last_inbound_at) FROM wa.contact_window AS w WHERE w.number = c.number) AS windows
   FROM wa.contact AS c, (SELECT wa._level('view') AS level OFFSET 0) AS l
  WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.contact_view IS 'what holds of numbers (wa.contact), for every level, with numbers masked below level admin';
+COMMENT ON COLUMN wa.contact_view.windows IS 'last message to each of our numbers at Meta, by its phone_number_id (wa.contact_window)';
 
 CREATE VIEW wa.consent_view WITH (security_barrier = true) AS
 SELECT c.id, wa._masked(c.number, l.level) AS number, c.user_id, c.scope, c.change, c.said_at, c.source,

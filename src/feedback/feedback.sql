@@ -12,12 +12,24 @@ CREATE TABLE wa.contact (
 );
 COMMENT ON TABLE wa.contact IS 'what people said about getting messages; the later of opt-in and opt-out counts';
 COMMENT ON COLUMN wa.contact.number IS 'digits in international form; another spelling of a number is brought into it when it is written';
-COMMENT ON COLUMN wa.contact.last_inbound_at IS 'last message from this number; opens Meta''s 24-hour window';
+COMMENT ON COLUMN wa.contact.last_inbound_at IS 'last message from this number to any of ours at Meta. Which of them, and so which 24-hour window is open, is in wa.contact_window; a time that is later than all of those there opens every one';
 COMMENT ON COLUMN wa.contact.opted_in_at IS 'when he agreed; NULL: never';
 COMMENT ON COLUMN wa.contact.opted_out_at IS 'when he refused; NULL: never';
 COMMENT ON COLUMN wa.contact.source IS 'where that is known from: as in wa.consent, or in free words';
 COMMENT ON COLUMN wa.contact.marketing_out_at IS 'when he refused messages of marketing, to the office or to the provider; NULL: never, or he wants them again';
 COMMENT ON COLUMN wa.contact.marketing_in_at IS 'when he agreed to messages of marketing; NULL: never';
+
+CREATE TABLE wa.contact_window (
+    number          text NOT NULL,
+    sender_id       text NOT NULL,
+    last_inbound_at timestamptz NOT NULL,
+    CONSTRAINT contact_window_pkey PRIMARY KEY (number, sender_id)
+);
+CREATE INDEX contact_window_last_idx ON wa.contact_window (last_inbound_at);
+COMMENT ON TABLE wa.contact_window IS 'when somebody last wrote to each of our numbers at Meta, whose 24-hour window is for that number alone; goes after the setting retention';
+COMMENT ON COLUMN wa.contact_window.number IS 'his, digits in international form';
+COMMENT ON COLUMN wa.contact_window.sender_id IS 'ours: Meta''s phone_number_id';
+COMMENT ON COLUMN wa.contact_window.last_inbound_at IS 'last message from him to it';
 
 CREATE FUNCTION wa._contact_number()
 RETURNS trigger

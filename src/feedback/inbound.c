@@ -41,23 +41,34 @@ write_inbound(const int64 *ids, int n)
 	wa_query(&put, &args);
 }
 
+/* SQL: whose number it is, of somebody who hides it by what is known of his id. */
+#define NUMBER_OF(f) \
+	"coalesce(" f ".number, (SELECT i.number FROM wa.identity_of AS i WHERE i.user_id = " f ".user_id" \
+	" ORDER BY i.seen_at DESC LIMIT 1))"
+
 /*
- * The last time that somebody wrote to Meta's number.  *held, palloc()ed: rows
- * whose contact somebody holds; they are to come again.
+ * The last time that somebody wrote to Meta, and to this number of ours.
+ * *held, palloc()ed: rows whose contact somebody holds; they are to come again.
  */
 static int
 open_window(const int64 *ids, int n, int64 **held)
 {
 	static WaStatement look =
-		WA_STATEMENT("WITH f AS (SELECT id, number FROM wa.feedback WHERE id = ANY ($1) AND opens_window AND number IS NOT NULL),"
+		WA_STATEMENT("WITH f AS (SELECT f.id, " NUMBER_OF("f") " AS number FROM wa.feedback AS f WHERE f.id = ANY ($1) AND f.opens_window),"
 					 " free AS MATERIALIZED (SELECT number FROM wa.contact WHERE number IN (SELECT number FROM f)"
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
 					 " SELECT f.id FROM f JOIN wa.contact AS c ON c.number = f.number"
 					 " WHERE f.number NOT IN (SELECT number FROM free)");
 	static WaStatement open =
-		WA_STATEMENT("WITH v AS (SELECT number, max(coalesce(least(said_at, received_at), received_at)) AS at FROM wa.feedback"
-					 " WHERE id = ANY ($1) AND id <> ALL ($2) AND opens_window AND number IS NOT NULL GROUP BY number)"
-					 " INSERT INTO wa.contact AS c (number, last_inbound_at) SELECT number, at FROM v ORDER BY number"
+		WA_STATEMENT("WITH v AS MATERIALIZED (SELECT " NUMBER_OF("f") " AS number, f.sender_id,"
+					 " max(coalesce(least(f.said_at, f.received_at), f.received_at)) AS at FROM wa.feedback AS f"
+					 " WHERE f.id = ANY ($1) AND f.id <> ALL ($2) AND f.opens_window GROUP BY 1, 2),"
+					 " w AS (INSERT INTO wa.contact_window AS w (number, sender_id, last_inbound_at)"
+					 " SELECT number, sender_id, at FROM v WHERE number IS NOT NULL AND sender_id IS NOT NULL ORDER BY number, sender_id"
+					 " ON CONFLICT (number, sender_id) DO UPDATE SET last_inbound_at = excluded.last_inbound_at"
+					 " WHERE w.last_inbound_at < excluded.last_inbound_at)"
+					 " INSERT INTO wa.contact AS c (number, last_inbound_at)"
+					 " SELECT number, max(at) FROM v WHERE number IS NOT NULL GROUP BY number ORDER BY number"
 					 " ON CONFLICT (number) DO UPDATE SET last_inbound_at = excluded.last_inbound_at"
 					 " WHERE c.last_inbound_at IS NULL OR c.last_inbound_at < excluded.last_inbound_at");
 	WaArgs		args = {0};

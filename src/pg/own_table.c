@@ -58,6 +58,7 @@ static const struct
 	{"capture_gap", RowExclusiveLock},
 	{"consent", RowExclusiveLock},
 	{"contact", RowExclusiveLock},
+	{"contact_window", RowExclusiveLock},
 	{"daily_run", AccessShareLock},
 	{"dead_letter", RowExclusiveLock},
 	{"due", RowExclusiveLock},

@@ -5,7 +5,7 @@
  *
  * The default provider comes first; then official ones (Meta), for people who
  * opted in or wrote within 24 hours; then the gateways by sequence.  The
- * window limits free text only: a template may go to somebody who opted in at
+ * window is of one number of ours and one person, and limits free text only: a template may go to somebody who opted in at
  * any time (Meta's messaging policy).  Gateways have no templates and get the
  * rendered text.
  *
@@ -37,17 +37,34 @@ unusable(const WaMapping *mapping)
 }
 
 /*
+ * Has the person written to this provider's number within 24 hours?
+ */
+bool
+wa_route_in_window(const WaRoute *route, const WaProvider *provider)
+{
+	const char *sender = provider->gateway && provider->gateway->sender_setting ?
+		wa_gateway_setting(provider->settings, provider->nsettings, provider->gateway->sender_setting) : NULL;
+
+	for (int i = 0; sender && i < route->windows.n; i++)
+		if (route->windows.list[i] && strcmp(route->windows.list[i], sender) == 0)
+			return true;
+	return route->in_window;
+}
+
+/*
  * Why an official provider cannot take the message, or NULL.
  */
 static WaSaid
-refuse_official(WaRoute *route, const WaMapping *mapping)
+refuse_official(WaRoute *route, const WaProvider *provider, const WaMapping *mapping)
 {
+	bool		in_window = wa_route_in_window(route, provider);
+
 	if (route->template_key == NULL)
 	{
 		route->use_window = true;
-		return route->in_window ? NULL : wa_say(WA_SAY_FREE_TEXT_OUTSIDE_WINDOW);
+		return in_window ? NULL : wa_say(WA_SAY_FREE_TEXT_OUTSIDE_WINDOW);
 	}
-	if (route->requires_opt_in && !route->opted_in && !route->in_window)
+	if (route->requires_opt_in && !route->opted_in && !in_window)
 		return wa_say(WA_SAY_NO_OPT_IN);
 	if (mapping && wa_route_mapping_is_usable(mapping) && !mapping->is_text)
 	{
@@ -60,7 +77,7 @@ refuse_official(WaRoute *route, const WaMapping *mapping)
 		route->use_window = route->requires_opt_in && !route->opted_in;
 		return NULL;
 	}
-	if (route->in_window)
+	if (in_window)
 	{
 		/* the text itself may go while the window is open */
 		route->use_window = true;
@@ -105,7 +122,7 @@ refuse(WaRoute *route, const WaProvider *provider,
 	if (why)
 		return why;
 	if (provider->gateway->official)
-		return refuse_official(route, mapping);
+		return refuse_official(route, provider, mapping);
 	if (mapping && !wa_route_mapping_is_usable(mapping))
 		return unusable(mapping);
 	if (mapping && !mapping->is_text)

@@ -299,8 +299,12 @@ without_code(const char *number)
 	X(row, boolean, no_marketing, "no_marketing") \
 	X(row, boolean, no_marketing_since, "no_marketing_since") \
 	X(row, boolean, in_window, "in_window") \
+	X(row, texts, windows, "windows") \
 	X(row, boolean, wrote, "wrote")
 WA_DEFINE_ROW(Contact, contact_row, CONTACT_COLUMNS);
+
+/* SQL */
+#define DAY_AGO		"clock_timestamp() - interval '24 hours'"
 
 /* A setting that is on or off, asked for once in a reading. */
 typedef struct Switch
@@ -346,6 +350,8 @@ apply_own(WaRoute *route, const Contact * contact, Switch *stops_all, Switch *by
 		route->yes_at = contact->in_at;
 	route->opted_in = route->opted_in || contact->opted_in || (contact->wrote && is_on(by_inbound));
 	route->in_window = route->in_window || contact->in_window;
+	if (contact->windows.n > 0)
+		route->windows = contact->windows;
 }
 
 /*
@@ -364,10 +370,13 @@ wa_route_load_own_facts(WaRoute *routes, int n)
 						" opted_out_at AS out_at, opted_in_at AS in_at,"
 						" marketing_out_at IS NOT NULL AS no_marketing,"
 						" coalesce(marketing_out_at >= coalesce(opted_in_at, '-infinity'), false) AS no_marketing_since,"
-						" coalesce(last_inbound_at > clock_timestamp() - interval '24 hours', false) AS in_window,"
+						" coalesce(last_inbound_at > " DAY_AGO ", false) AND NOT EXISTS (SELECT FROM wa.contact_window AS w"
+						" WHERE w.number = c.number AND w.last_inbound_at >= c.last_inbound_at) AS in_window,"
+						" CASE WHEN last_inbound_at > " DAY_AGO " THEN ARRAY (SELECT w.sender_id FROM wa.contact_window AS w"
+						" WHERE w.number = c.number AND w.last_inbound_at > " DAY_AGO ") END AS windows,"
 						" last_inbound_at IS NOT NULL AS wrote"
-						" FROM wa.contact WHERE number = ANY ($1)"
-						" UNION ALL SELECT p.number, p.scope = 'all', false, p.said_at, NULL, p.scope = 'marketing', p.scope = 'marketing', false, false"
+						" FROM wa.contact AS c WHERE number = ANY ($1)"
+						" UNION ALL SELECT p.number, p.scope = 'all', false, p.said_at, NULL, p.scope = 'marketing', p.scope = 'marketing', false, NULL, false"
 						" FROM wa.consent AS p WHERE p.pending AND p.number = ANY ($1) AND p.change = 'opt_out'"
 						" AND NOT EXISTS (SELECT FROM wa.contact AS c WHERE c.number = p.number"
 						" AND CASE WHEN p.scope = 'all' THEN c.opted_in_at ELSE c.marketing_in_at END > p.said_at)) AS k");

@@ -18,6 +18,7 @@
 
 #include "postgres.h"
 
+#include "pg/columns.h"
 #include "route/providers.h"
 
 /* Why a person gets nothing from any provider. */
@@ -57,7 +58,9 @@ typedef struct WaRoute
 	TimestampTz no_at;			/* when what they refuse was said; 0 */
 	TimestampTz odoo_yes_at;	/* when he agreed in Odoo, as far as that is
 								 * certain; 0 */
-	bool		in_window;		/* wrote to us within 24 hours */
+	bool		in_window;		/* wrote to us within 24 hours, to whichever
+								 * number of ours: all windows are open */
+	WaTexts		windows;		/* else to these alone (sender_setting) */
 	bool		no_marketing;	/* wants none: nothing by a template that the
 								 * provider takes for marketing */
 	bool		other_number;	/* the contact does not have this number any
@@ -81,6 +84,7 @@ typedef WaSaid (*WaWhyNot) (const WaProvider *provider);
 extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 											const char **locked_table, WaSaid *why);
 extern PGDLLEXPORT void wa_route_load_own_facts(WaRoute *routes, int n);
+extern bool wa_route_in_window(const WaRoute *route, const WaProvider *provider);
 extern PGDLLEXPORT void wa_route_decide(WaRoute *route, const WaProviders *providers,
 										const WaMapping *mappings, int nmappings,
 										WaWhyNot why_not);

@@ -106,7 +106,7 @@ my %words = map { $_ => 1 } qw(
 	event_outcome.detail_said dead_letter.error_said daily_run.error_said
 	access.system_identifier attempt.unlisted event_aside.new event_aside.old setting.base_url unwritten.setting
 	access.level attempt.outcome attempt.provider attempt.provider_code attempt.response
-	daily_run.detail daily_run.error daily_run.scenario capture_gap.reason contact.number contact.source
+	daily_run.detail daily_run.error daily_run.scenario capture_gap.reason contact.number contact.source contact_window.number contact_window.sender_id
 	dead_letter.error dead_letter.new dead_letter.old dead_letter.scenario event.new event.old
 	event_outcome.detail event_outcome.outcome event_outcome.scenario identity.instance identity.odoo_uuid
 	identity.stamped_by identity.system_identifier message.body message.created_by message.dedupe_key

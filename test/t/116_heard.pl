@@ -1,5 +1,5 @@
 # What people wrote and said, shown: wa_history() and wa_why() in the order of
-# time, by record and by person.
+# time, by record and by person; who they are; which of our numbers may answer.
 
 use strict;
 use warnings;
@@ -139,6 +139,36 @@ is(bound('ID.903'), '6281255510003', 'a number that he has shared does, and what
 is(sql("SELECT opted_out_at IS NOT NULL FROM wa.contact WHERE number = '6281255510003'"), 't', 'what he said counts for it');
 writes(user => 'ID.903', card('other', '6281255510004'));
 is(bound('ID.903'), '6281255510003', 'another card changes nothing');
+
+# Meta's 24 hours are those of one number of ours.  (The simulator has one; the other is there to be chosen.)
+
+my $second = '999000111222333';
+sql("SELECT wa_configure('meta_2', '" . provider_settings($sim, 'meta') =~ s/$meta->{phone_number_id}/$second/r . "');
+	 UPDATE wa.provider SET state = 'configured', sequence = 90 WHERE name = 'meta_2'; UPDATE wa.provider SET sequence = 10 WHERE name = 'meta'");
+sub chosen { my ($of) = @_; return sql("SELECT coalesce(provider, '-') FROM wa_determine_provider($of, 'permit_ready')"); }
+sub explained { return join "\n", grep { /window/ } split /\n/, told("wa_explain('permit_ready', 10, permit_id => 2)"); }
+my $window = '6281255519999';
+sql("UPDATE res_partner SET whatsapp_number = '$window', whatsapp_opt_in = false, whatsapp_opt_in_date = NULL WHERE id = 10");
+is(chosen(10), '-', 'nobody may write');
+writes(from => $window, to => $second, text => 'Halo');
+is(sql("SELECT string_agg(sender_id, ' ') FROM wa.contact_window WHERE number = '$window'"), $second, 'he has written to the second number');
+is(chosen(10), 'meta_2', 'the second number may answer, though the first comes first');
+like(explained(), qr/^the person wrote to meta_2 within the last 24 hours: that window is open$/m, 'wa_explain() says which');
+my $text = sql("SELECT wa_send_text('$window', 'Halo juga', 'meta')");
+ok(wait_for("(SELECT detail LIKE '%free text only within 24 hours%' AND state = 'queued' FROM wa.message WHERE id = $text)"), 'the first does not send free text') or diag(told("wa_why($text)"));
+writes(from => $window, text => 'Halo di sini');
+is(chosen(10), 'meta', 'when he has written to the first one that one may');
+ok(wait_for("(SELECT state = 'sent' AND provider = 'meta' FROM wa.message WHERE id = $text)"), 'and does') or diag(told("wa_why($text)"));
+is(sql("SELECT windows ? '$second' AND windows ? '$meta->{phone_number_id}' FROM wa.contact_view WHERE number = '$window'"), 't', 'both are shown');
+is(sql("SELECT c.last_inbound_at = max(w.last_inbound_at) FROM wa.contact AS c JOIN wa.contact_window AS w USING (number) WHERE number = '$window' GROUP BY c.last_inbound_at"), 't', 'wa.contact has the last of them');
+sql("DELETE FROM wa.contact_window");
+is(chosen(10), 'meta', 'what somebody has noted in wa.contact opens every one');
+like(explained(), qr/^the person wrote within the last 24 hours: the window is open$/m, 'wa_explain() says so');
+# an id that is known
+sql("UPDATE res_partner SET whatsapp_number = '6281255510003' WHERE id = 10; SELECT wa_opt_in('6281255510003'); UPDATE wa.contact SET opted_in_at = NULL, opted_out_at = NULL, last_inbound_at = NULL WHERE number = '6281255510003'");
+is(chosen(10), '-', 'nobody may write to another');
+writes(user => 'ID.903', to => $second, text => 'Halo');
+is(chosen(10), 'meta_2', 'until he writes, whose number is hidden and known');
 
 $session->close;
 $node->stop;
