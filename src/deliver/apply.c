@@ -98,7 +98,7 @@ note_opt_out(void *argument)
 		.number = noting->item->number,
 		.out = true,
 		.marketing = true,
-		.said_at = noting->transfer->finished_at,
+		.said_at = noting->transfer->said_at ? noting->transfer->said_at : noting->transfer->finished_at,
 		.source = WA_CONSENT_PROVIDER,
 		.words = verdict->code[0] ? verdict->code : NULL
 	};

@@ -386,6 +386,7 @@ typedef struct Requests
 	int			nrevived;
 	int64	   *failed;			/* what was sent, and is to be sent again */
 	int			nfailed;
+	bool		changed;		/* of the configuration */
 	bool		unwritten;
 	bool		left;
 	bool		more;
@@ -401,7 +402,7 @@ carry_out_requests(void *argument)
 
 	done.more = wa_queue_requests(REQUEST_BATCH, busy, nbusy, &done.forgotten, &done.nforgotten,
 								  &done.revived, &done.nrevived, &done.unwritten, &done.left);
-	done.nfailed = wa_deliver_told_failed(&config, busy, nbusy, &done.failed);
+	done.nfailed = wa_deliver_told_failed(&config, busy, nbusy, &done.failed, &done.changed);
 	*r = done;
 }
 
@@ -463,6 +464,9 @@ run(bool may_send, TimestampTz *next_due)
 	if (!holding)
 	{
 		more = wa_deliver_aside_try(WA_ASIDE_REQUESTS, carry_out_requests, &asked) && asked.more;
+		/* what was told of a provider or mapping holds for what goes now */
+		if (asked.changed)
+			load_config();
 		if (asked.unwritten)
 			wa_compose_unwritten_look();
 		more = wa_deliver_take_due(&config, &conclusions, &next_due_row) || more;

@@ -31,10 +31,11 @@ was_template(const WaSendConfig *config, const WaToldFailed *failed)
 
 /*
  * How such a message goes on.  False: nothing is known of its provider any
- * more, and it stays as it is.
+ * more, and it stays as it is.  *changed is set where the provider or the
+ * mapping has been found useless.
  */
 static bool
-apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row)
+apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row, bool *changed)
 {
 	const WaProvider *provider = wa_route_find_provider(&config->providers, failed->provider);
 	WaTransfer *transfer;
@@ -52,6 +53,7 @@ apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row)
 	transfer->template_key = unconstify(char *, failed->template_key);
 	transfer->as_template = was_template(config, failed);
 	transfer->started_at = transfer->finished_at = GetCurrentTimestamp();
+	transfer->said_at = failed->at;
 	transfer->http_status = 200;
 	provider->gateway->judge_failure(failed->code, failed->words, &transfer->verdict);
 	wa_gateway_redact_said(&transfer->verdict.said, provider->secrets, provider->nsecrets);
@@ -70,16 +72,19 @@ apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row)
 	item->wait_s = -1;
 	item->waits = failed->waits;
 	item->repeats = failed->repeats;
-	(void) wa_deliver_apply_attempt(transfer, item, 0, row);
+	if (wa_deliver_apply_attempt(transfer, item, 0, row))
+		*changed = true;
 	return true;
 }
 
 /*
  * Carry out what was told, a batch; messages among "busy" stay.  *ready, in the
- * current context: those that are to be sent again now.  Returns how many.
+ * current context: those that are to be sent again now.  *changed: the
+ * configuration is another one by that, and has to be read before they go.
+ * Returns how many.
  */
 int
-wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy, int64 **ready)
+wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy, int64 **ready, bool *changed)
 {
 	int			n;
 	WaToldFailed *failed = wa_queue_read_failed(BATCH, busy, nbusy, &n);
@@ -88,6 +93,7 @@ wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy,
 	int			nrows = 0;
 	int			nready = 0;
 
+	*changed = false;
 	if (n == 0)
 		return 0;
 	rows = palloc0(sizeof(WaVerdictRow) * n);
@@ -96,7 +102,7 @@ wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy,
 	for (int i = 0; i < n; i++)
 	{
 		requests[i] = failed[i].request;
-		if (!apply(config, &failed[i], &rows[nrows]))
+		if (!apply(config, &failed[i], &rows[nrows], changed))
 			continue;
 		if (rows[nrows].state == WA_STATE_QUEUED && rows[nrows].due_at == 0)
 			(*ready)[nready++] = failed[i].id;

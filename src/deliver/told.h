@@ -12,6 +12,7 @@
 
 #include "deliver/send.h"
 
-extern int	wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy, int64 **ready);
+extern int	wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy, int64 **ready,
+								   bool *changed);
 
 #endif							/* SICANTIK_WA_TOLD_H */

@@ -60,6 +60,7 @@ typedef struct WaTransfer
 	bool		plain;			/* http to a loopback host is allowed */
 	TimestampTz started_at;
 	TimestampTz finished_at;
+	TimestampTz said_at;		/* told by a webhook: when; else 0 */
 	int			http_status;
 	WaVerdict	verdict;
 	char		response[WA_RESPONSE_BYTES + 1];

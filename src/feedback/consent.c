@@ -147,6 +147,51 @@ try_to_settle(const char *const *numbers, int n)
 		not_before = now + LOCKED_US;
 }
 
+/* Write them down.  Returns how many are new. */
+static int
+write_down(const WaConsentChange *changes, int n)
+{
+	static WaStatement put =
+		WA_STATEMENT_OF(&change_row,
+						"WITH g AS MATERIALIZED (SELECT r.number AS given, r.user_id,"
+						" CASE WHEN r.marketing THEN 'marketing' ELSE 'all' END AS scope,"
+						" CASE WHEN r.out THEN 'opt_out' ELSE 'opt_in' END AS change,"
+						" CASE WHEN r.said_at <= clock_timestamp() THEN r.said_at ELSE clock_timestamp() END AS said_at,"
+						" coalesce(r.source, '') AS source, r.words, r.by FROM unnest({arrays}) AS r ({members})),"
+						" k AS MATERIALIZED (SELECT coalesce(g.given, i.number) AS number, g.* FROM g"
+						" LEFT JOIN LATERAL (SELECT b.number FROM wa.identity_of AS b WHERE g.given IS NULL AND b.user_id = g.user_id"
+						" ORDER BY b.seen_at DESC NULLS LAST LIMIT CASE g.change WHEN 'opt_in' THEN 1 END) AS i ON true),"
+						" w AS (INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, pending)"
+						" SELECT DISTINCT ON (number, CASE WHEN number IS NULL THEN user_id END, scope, change, said_at, source)"
+						" number, user_id, scope, change, said_at, source, words, by, number IS NOT NULL FROM k"
+						" WHERE CASE WHEN k.number IS NOT NULL THEN NOT " WRITTEN("h", "k", "k.number")
+						" ELSE k.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM wa.consent AS h WHERE h.number IS NULL"
+						" AND h.user_id = k.user_id AND h.scope = k.scope AND h.change = k.change"
+						" AND h.said_at = k.said_at AND h.source = k.source) END RETURNING number)"
+						" SELECT number, count(*) FROM w GROUP BY number");
+	WaArgs		args = {0};
+	WaRows		rows;
+	const char **numbers;
+	int			nnumbers = 0;
+	int			written = 0;
+
+	if (n == 0)
+		return 0;
+	wa_arg_rows(&args, &change_row, changes, n);
+	rows = wa_query(&put, &args);
+	numbers = palloc(sizeof(char *) * Max(rows.n, 1));
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		written += (int) wa_row_int8(rows, i, 2);
+		if (!wa_row_isnull(rows, i, 1))
+			numbers[nnumbers++] = wa_row_text(rows, i, 1);
+	}
+	if (nnumbers > 0)
+		try_to_settle(numbers, nnumbers);
+	wa_rows_free(rows);
+	return written;
+}
+
 /*
  * Write down n changes, and bring wa.contact to what holds.  One that was
  * written down already is passed over.  Where only an id is given, and it is
@@ -156,99 +201,105 @@ try_to_settle(const char *const *numbers, int n)
 void
 wa_feedback_consent_note(const WaConsentChange *changes, int n)
 {
-	static WaStatement write =
-		WA_STATEMENT_OF(&change_row,
-						"WITH k AS MATERIALIZED (SELECT coalesce(r.number, (SELECT i.number FROM wa.identity_of AS i"
-						" WHERE i.user_id = r.user_id ORDER BY i.seen_at DESC NULLS LAST LIMIT 1)) AS number, r.user_id,"
-						" CASE WHEN r.marketing THEN 'marketing' ELSE 'all' END AS scope,"
-						" CASE WHEN r.out THEN 'opt_out' ELSE 'opt_in' END AS change,"
-						" CASE WHEN r.said_at <= clock_timestamp() THEN r.said_at ELSE clock_timestamp() END AS said_at,"
-						" coalesce(r.source, '') AS source, r.words, r.by FROM unnest({arrays}) AS r ({members})),"
-						" w AS (INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, pending)"
-						" SELECT DISTINCT ON (number, CASE WHEN number IS NULL THEN user_id END, scope, change, said_at, source)"
-						" number, user_id, scope, change, said_at, source, words, by, number IS NOT NULL FROM k"
-						" WHERE CASE WHEN k.number IS NOT NULL THEN NOT " WRITTEN("h", "k", "k.number")
-						" ELSE k.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM wa.consent AS h WHERE h.number IS NULL"
-						" AND h.user_id = k.user_id AND h.scope = k.scope AND h.change = k.change"
-						" AND h.said_at = k.said_at AND h.source = k.source) END RETURNING number)"
-						" SELECT DISTINCT number FROM w WHERE number IS NOT NULL");
-	WaArgs		args = {0};
-	WaRows		rows;
-	const char **numbers;
+	bool		out = false;
 
-	if (n == 0)
-		return;
-	wa_arg_rows(&args, &change_row, changes, n);
-	rows = wa_query(&write, &args);
-	numbers = palloc(sizeof(char *) * Max(rows.n, 1));
-	for (uint64 i = 0; i < rows.n; i++)
-		numbers[i] = wa_row_text(rows, i, 1);
-	if (rows.n > 0)
-		try_to_settle(numbers, (int) rows.n);
-	wa_rows_free(rows);
+	for (int i = 0; i < n; i++)
+		out = out || changes[i].out;
+	if (write_down(changes, n) > 0 && out)
+		wa_feedback_consent_follow();
 }
 
 /*
- * Of ids that have become known (wa.identity_of) the opt-outs count for their
- * numbers from now on, unless the same id has opted in later.  An opt-in is of
- * the id that said it.
+ * Of ids that have become known (wa.identity_of) what they said counts for
+ * their numbers from now on: an opt-in for the last one, an opt-out for each,
+ * also where it has counted for a number that was taken for theirs.  Their
+ * messages are applied again.
+ *
+ * told: by the provider.  What a person has typed is good for an opt-out only,
+ * which holds.
  */
 void
-wa_feedback_consent_bind(void)
+wa_feedback_consent_bind(const char *const *user_ids, int n, bool told)
 {
 	static WaStatement bind =
-		WA_STATEMENT("INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, pending)"
-					 " SELECT DISTINCT i.number, c.user_id, c.scope, c.change, c.said_at, c.source, c.words, c.by, true"
-					 " FROM wa.consent AS c JOIN wa.identity_of AS i ON i.user_id = c.user_id"
-					 " WHERE c.number IS NULL AND c.change = 'opt_out'"
-					 " AND NOT EXISTS (SELECT FROM wa.consent AS l WHERE l.number IS NULL AND l.user_id = c.user_id"
-					 " AND l.scope = c.scope AND l.change = 'opt_in' AND l.said_at > c.said_at)"
-					 " AND NOT " WRITTEN("h", "c", "i.number"));
+		WA_STATEMENT("WITH f AS MATERIALIZED (SELECT c.* FROM wa.consent AS c WHERE c.user_id = ANY ($1) AND (c.number IS NULL"
+					 " OR c.change = 'opt_out' AND NOT EXISTS (SELECT FROM wa.identity_of AS b WHERE b.user_id = c.user_id"
+					 " AND b.number = c.number)) AND ($2 OR c.change = 'opt_out' AND NOT EXISTS (SELECT FROM wa.consent AS l WHERE l.number IS NULL"
+					 " AND l.user_id = c.user_id AND l.scope = c.scope AND l.change = 'opt_in' AND l.said_at > c.said_at))"
+					 " FOR UPDATE SKIP LOCKED),"
+					 " k AS MATERIALIZED (SELECT f.*, i.number AS known, i.last AND f.number IS NULL AS last, row_number() OVER"
+					 " (PARTITION BY i.number, f.scope, f.change, f.said_at, f.source ORDER BY f.id) = 1 AND NOT " WRITTEN("h", "f", "i.number")
+					 " AS new FROM f JOIN LATERAL (SELECT b.number, row_number() OVER (ORDER BY b.seen_at DESC NULLS LAST, b.number) = 1 AS last"
+					 " FROM wa.identity_of AS b WHERE b.user_id = f.user_id) AS i ON i.last OR f.change = 'opt_out'),"
+					 " u AS (UPDATE wa.consent AS c SET number = k.known, pending = true FROM k WHERE k.id = c.id AND k.last AND k.new),"
+					 " d AS (DELETE FROM wa.consent AS c USING k WHERE k.id = c.id AND k.last AND NOT k.new),"
+					 " i AS (INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, noted_at, pending)"
+					 " SELECT known, user_id, scope, change, said_at, source, words, by, noted_at, true FROM k WHERE new AND NOT last)"
+					 " SELECT FROM k LIMIT 1");
+	static WaStatement again =
+		WA_STATEMENT("UPDATE wa.feedback AS f SET due_at = clock_timestamp() WHERE f.kind = 'inbound' AND f.due_at IS NULL"
+					 " AND f.problem IS NULL AND f.number IS NULL AND f.user_id = ANY ($1)");
 
-	if (wa_query(&bind, NULL).n > 0)
+	WaArgs		args = {0};
+
+	wa_arg_text_array(&args, user_ids, n);
+	if (told)
+		wa_query(&again, &args);
+	wa_arg_bool(&args, told);
+	if (wa_query(&bind, &args).n > 0)
 		try_to_settle(NULL, 0);
+	wa_feedback_consent_follow();
 }
 
 /*
- * Somebody has another number, or another id, or both; NULL: not known.  What
- * he does not want he does not want there either.  That he wanted messages is
- * for the number that he had: who has the new one has not said so.
+ * Somebody has another number, or another id, or both: of each such change that
+ * is kept in wa.feedback the last "no" before it, if it held then, counts for
+ * who he is now.  That he wanted messages is for the number that he had: who has
+ * the new one has not said so.  What a person writes down by hand, here or in
+ * wa.contact, is of who was known then.
+ *
+ * Whichever is heard first, the word or the change, and of several changes in a
+ * row: this is to be called after each of them.
  */
 void
-wa_feedback_consent_move(const char *old_number, const char *old_user_id,
-						 const char *new_number, const char *new_user_id)
+wa_feedback_consent_follow(void)
 {
-	/* of each scope the last "no", if it holds */
+	static WaStatement any =
+		WA_STATEMENT("SELECT FROM wa.feedback WHERE kind = 'person' LIMIT 1");
 	static WaStatement holds =
 		WA_STATEMENT_OF(&change_row,
-						"WITH n AS (SELECT $1 AS number WHERE $1 IS NOT NULL"
-						" UNION SELECT number FROM wa.identity_of WHERE user_id = $2),"
-						" w AS (SELECT scope, max(said_at) FILTER (WHERE change = 'opt_out') AS out_at,"
-						" max(said_at) FILTER (WHERE change = 'opt_in') AS in_at"
-						" FROM wa.consent WHERE number IS NULL AND user_id = $2 GROUP BY scope),"
-						" o AS (SELECT 'all' AS scope, c.opted_out_at AS said_at FROM wa.contact AS c WHERE c.number IN (SELECT number FROM n)"
-						" AND c.opted_out_at >= coalesce(c.opted_in_at, '-infinity')"
-						" UNION ALL SELECT 'marketing', c.marketing_out_at FROM wa.contact AS c WHERE c.number IN (SELECT number FROM n)"
-						" AND c.marketing_out_at IS NOT NULL"
-						" UNION ALL SELECT c.scope, c.said_at FROM wa.consent AS c WHERE c.pending AND c.number IN (SELECT number FROM n)"
-						" AND c.change = 'opt_out'"
-						" UNION ALL SELECT scope, out_at FROM w WHERE out_at >= coalesce(in_at, '-infinity')),"
-						" c AS (SELECT $3::text AS number, $4::text AS user_id, 'opt_out'::text AS change, scope::text AS scope,"
-						" max(said_at) AS said_at, '" WA_CONSENT_MOVED "'::text AS source, NULL::text AS words, NULL::text AS by"
-						" FROM o GROUP BY scope)"
-						" SELECT {columns} FROM c");
-	WaArgs		args = {0};
-	WaConsentChange *changes;
-	int			n;
+						"WITH p AS MATERIALIZED (SELECT f.id, f.previous_number, f.previous_user_id, f.number, f.user_id, f.received_at,"
+						" coalesce(least(f.said_at, f.received_at), f.received_at) AS at FROM wa.feedback AS f WHERE f.kind = 'person'"
+						" AND coalesce(f.previous_number, f.previous_user_id) IS NOT NULL AND coalesce(f.number, f.user_id) IS NOT NULL),"
+						" n AS (SELECT id, previous_number AS number FROM p WHERE previous_number IS NOT NULL"
+						" UNION SELECT p.id, i.number FROM p JOIN wa.identity_of AS i ON i.user_id = p.previous_user_id),"
+						" c AS (SELECT n.id, c.scope, c.change, c.said_at, c.source FROM n JOIN wa.consent AS c ON c.number = n.number"
+						" UNION ALL SELECT p.id, c.scope, c.change, c.said_at, c.source FROM p JOIN wa.consent AS c"
+						" ON c.user_id = p.previous_user_id WHERE c.number IS NULL"
+						" UNION ALL SELECT n.id, v.scope, v.change, v.said_at, '" WA_CONSENT_HAND "' FROM n JOIN wa.contact AS c ON c.number = n.number,"
+						" LATERAL (VALUES ('all', 'opt_out', c.opted_out_at), ('all', 'opt_in', c.opted_in_at),"
+						" ('marketing', 'opt_out', c.marketing_out_at), ('marketing', 'opt_in', c.marketing_in_at)) AS v (scope, change, said_at)"
+						" WHERE v.said_at IS NOT NULL AND NOT EXISTS (SELECT FROM wa.consent AS h WHERE h.number = n.number"
+						" AND h.scope = v.scope AND h.change = v.change AND h.said_at = v.said_at)),"
+						" o AS (SELECT p.id, c.scope, max(c.said_at) FILTER (WHERE c.change = 'opt_out') AS out_at,"
+						" max(c.said_at) FILTER (WHERE c.change = 'opt_in') AS in_at FROM p JOIN c USING (id)"
+						" WHERE c.said_at <= CASE c.source WHEN '" WA_CONSENT_HAND "' THEN p.received_at ELSE p.at END GROUP BY p.id, c.scope),"
+						" m AS (SELECT DISTINCT p.number, p.user_id, o.scope, 'opt_out'::text AS change, o.out_at AS said_at,"
+						" '" WA_CONSENT_MOVED "'::text AS source, NULL::text AS words, NULL::text AS by"
+						" FROM o JOIN p USING (id) WHERE o.out_at >= coalesce(o.in_at, '-infinity'))"
+						" SELECT {columns} FROM m");
+	int			written;
 
-	if ((old_number == NULL && old_user_id == NULL) || (new_number == NULL && new_user_id == NULL))
+	if (wa_query(&any, NULL).n == 0)
 		return;
-	wa_arg_text(&args, old_number);
-	wa_arg_text(&args, old_user_id);
-	wa_arg_text(&args, new_number);
-	wa_arg_text(&args, new_user_id);
-	changes = wa_rows_read(wa_query(&holds, &args), &change_row, &n);
-	wa_feedback_consent_note(changes, n);
+	do
+	{
+		WaArgs		args = {0};
+		int			n;
+		WaConsentChange *changes = wa_rows_read(wa_query(&holds, &args), &change_row, &n);
+
+		written = write_down(changes, n);
+	} while (written > 0);
 }
 
 /*

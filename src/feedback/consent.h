@@ -48,9 +48,8 @@ typedef struct WaConsentChange
 #define WA_CONSENT_MOVED		"moved" /* he has another number or id */
 
 extern PGDLLEXPORT void wa_feedback_consent_note(const WaConsentChange *changes, int n);
-extern void wa_feedback_consent_bind(void);
-extern void wa_feedback_consent_move(const char *old_number, const char *old_user_id,
-									 const char *new_number, const char *new_user_id);
+extern void wa_feedback_consent_bind(const char *const *user_ids, int n, bool told);
+extern void wa_feedback_consent_follow(void);
 extern PGDLLEXPORT bool wa_feedback_consent_settle(void);
 extern int	wa_feedback_consent_purge(const char *retention);
 

@@ -45,6 +45,8 @@ extern void wa_feedback_apply_preference(const int64 *ids, int n);
 
 /* person.c: ids beside numbers */
 extern void wa_feedback_bind(const int64 *ids, int n);
+extern void wa_feedback_recognize(const int64 *ids, int n);
+extern void wa_feedback_apply_kept(const int64 *ids, int n);
 
 /* notify.c */
 extern void wa_feedback_notify(TimestampTz *due);

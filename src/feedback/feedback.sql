@@ -60,7 +60,7 @@ CREATE TABLE wa.consent (
 );
 ALTER SEQUENCE wa.consent_id_seq OWNED BY wa.consent.id;
 CREATE INDEX consent_number_idx ON wa.consent (number) WHERE number IS NOT NULL;
-CREATE INDEX consent_user_id_idx ON wa.consent (user_id) WHERE number IS NULL;
+CREATE INDEX consent_user_id_idx ON wa.consent (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX consent_noted_at_idx ON wa.consent (noted_at) WHERE words IS NOT NULL;
 CREATE INDEX consent_pending_idx ON wa.consent (number) WHERE pending;
 COMMENT ON TABLE wa.consent IS 'what people have said about getting messages, each word by itself; what holds now is in wa.contact. Rows that somebody writes to wa.contact himself are not in it';

@@ -25,7 +25,7 @@ static void
 write_inbound(const int64 *ids, int n)
 {
 	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.inbound (provider, sender_id, received_at, said_at, number, user_id, name, kind, text,"
+		WA_STATEMENT("INSERT INTO wa.inbound AS i (provider, sender_id, received_at, said_at, number, user_id, name, kind, text,"
 					 " message_id, provider_message_id)"
 					 " SELECT f.provider, f.sender_id, f.received_at, coalesce(least(f.said_at, f.received_at), f.received_at),"
 					 " f.number, f.user_id, f.name, coalesce(f.event, 'unknown'), f.body,"
@@ -34,7 +34,8 @@ write_inbound(const int64 *ids, int n)
 					 " coalesce(f.provider_message_id, 'md5:' || md5(concat_ws('|', f.sender_id, coalesce(f.number, f.user_id),"
 					 " extract(epoch FROM coalesce(f.said_at, f.received_at)), f.event, f.body)))"
 					 " FROM wa.feedback AS f WHERE f.id = ANY ($1) ORDER BY f.id"
-					 " ON CONFLICT (provider, provider_message_id) DO NOTHING");
+					 " ON CONFLICT (provider, provider_message_id) DO UPDATE SET number = excluded.number"
+					 " WHERE i.number IS NULL AND excluded.number IS NOT NULL");
 	WaArgs		args = {0};
 
 	wa_arg_int8_array(&args, ids, n);
@@ -87,13 +88,9 @@ open_window(const int64 *ids, int n, int64 **held)
 	return nheld;
 }
 
-/*
- * A message that may say something of consent.  Whoever hides his number may
- * have answered a message of ours, whose number is known.
- */
+/* A message that may say something of consent. */
 #define WISH_COLUMNS(X, row) \
-	X(row, text, number, "coalesce(f.number, (SELECT m.number FROM wa.attempt AS a JOIN wa.message AS m ON m.id = a.message_id" \
-	  " WHERE a.provider_message_id = f.answers AND a.provider = f.provider " WA_FEEDBACK_LAST_ATTEMPT("a") "))") \
+	X(row, text, number, "f.number") \
 	X(row, text, user_id, "f.user_id") \
 	X(row, text, provider, "f.provider") \
 	X(row, text, keyword, "f.keyword") \
@@ -159,19 +156,32 @@ note_wishes(const int64 *ids, int n)
 }
 
 /*
- * See feedback.h.
+ * See feedback.h.  Those of whom only an id is known stay, to be applied again
+ * when it is bound (wa_feedback_consent_bind()).
  */
 void
 wa_feedback_apply_inbound(const int64 *ids, int n)
 {
+	static WaStatement keep_hidden =
+		WA_STATEMENT("UPDATE wa.feedback AS f SET due_at = NULL WHERE f.id = ANY ($1) AND f.number IS NULL AND f.user_id IS NOT NULL"
+					 " AND NOT EXISTS (SELECT FROM wa.feedback AS b WHERE b.kind = 'inbound' AND b.due_at IS NULL AND b.user_id = f.user_id"
+					 " AND b.provider = f.provider AND b.provider_message_id = f.provider_message_id) RETURNING f.id");
 	int64	   *held;
 	int			nheld;
+	WaArgs		args = {0};
+	WaRows		hidden;
 
-	wa_feedback_bind(ids, n);
+	wa_feedback_recognize(ids, n);
 	write_inbound(ids, n);
 	note_wishes(ids, n);
 	nheld = open_window(ids, n, &held);
 	/* all of it may be done again */
 	wa_feedback_later(held, nheld);
+	wa_arg_int8_array(&args, ids, n);
+	hidden = wa_query(&keep_hidden, &args);
+	held = repalloc(held, sizeof(int64) * (nheld + hidden.n + 1));
+	for (uint64 i = 0; i < hidden.n; i++)
+		held[nheld++] = wa_row_int8(hidden, i, 1);
+	wa_rows_free(hidden);
 	wa_feedback_done_but(ids, n, held, nheld);
 }

@@ -162,7 +162,7 @@ wa_sql_identify(PG_FUNCTION_ARGS)
 	wa_arg_text(&args, user_id);
 	wa_arg_text(&args, number);
 	wa_query(&bind, &args);
-	wa_feedback_consent_bind();
+	wa_feedback_consent_bind((const char *const *) &user_id, 1, false);
 	wa_wake_at_commit();
 	result = wa_call_text(&call, psprintf("%s is %s", user_id, number));
 	wa_call_end(&call);

@@ -46,49 +46,76 @@ wa_feedback_bind(const int64 *ids, int n)
 					 " WHERE f.id = ANY ($1) AND f.number IS NOT NULL AND v.user_id IS NOT NULL"
 					 " ORDER BY v.user_id, f.number, at DESC"
 					 " ON CONFLICT (user_id, number) DO UPDATE SET provider = excluded.provider, seen_at = excluded.seen_at"
-					 " WHERE i.seen_at < excluded.seen_at RETURNING xmax = 0");
+					 " WHERE i.seen_at < excluded.seen_at RETURNING xmax = 0, i.user_id");
 	WaArgs		args = {0};
 	WaRows		rows;
-	bool		any = false;
+	const char **user_ids;
+	int			known = 0;
 
 	drop_disproved(ids, n);
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&put, &args);
+	user_ids = palloc(sizeof(char *) * Max(rows.n, 1));
 	for (uint64 i = 0; i < rows.n; i++)
-		any = any || wa_row_bool(rows, i, 1);
+		if (wa_row_bool(rows, i, 1))
+			user_ids[known++] = wa_row_text(rows, i, 2);
 	wa_rows_free(rows);
-	if (any)
-		wa_feedback_consent_bind();
+	if (known > 0)
+		wa_feedback_consent_bind(user_ids, known, true);
 }
 
-#define CHANGE_COLUMNS(X, row) \
-	X(row, text, previous_number, "f.previous_number") \
-	X(row, text, previous_user_id, "f.previous_user_id") \
-	X(row, text, number, "f.number") \
-	X(row, text, user_id, "f.user_id")
-
-WA_DEFINE_ROW(Change, person_row, CHANGE_COLUMNS);
-
 /*
- * See feedback.h.
+ * Whoever hides his number is still known, where an id of his is bound, or where
+ * he answers a message of ours.
  */
 void
-wa_feedback_apply_person(const int64 *ids, int n)
+wa_feedback_recognize(const int64 *ids, int n)
 {
-	static WaStatement look =
-		WA_STATEMENT_OF(&person_row, "SELECT {columns} FROM wa.feedback AS f WHERE f.id = ANY ($1)"
-						" ORDER BY f.said_at NULLS LAST, f.id");
-	Change	   *changes;
-	int			nchanges;
+	static WaStatement put =
+		WA_STATEMENT("UPDATE wa.feedback AS f SET user_id = coalesce(f.user_id, f.parent_user_id),"
+					 " number = coalesce((SELECT i.number FROM wa.identity_of AS i WHERE i.user_id IN (f.user_id, f.parent_user_id)"
+					 " ORDER BY i.user_id IS DISTINCT FROM f.user_id, i.seen_at DESC NULLS LAST LIMIT 1),"
+					 " CASE WHEN f.opens_window OR f.keyword IS NOT NULL THEN"
+					 " (SELECT m.number FROM wa.attempt AS a JOIN wa.message AS m ON m.id = a.message_id"
+					 " WHERE a.provider_message_id = f.answers AND a.provider = f.provider " WA_FEEDBACK_LAST_ATTEMPT("a") ") END)"
+					 " WHERE f.id = ANY ($1) AND f.number IS NULL");
 	WaArgs		args = {0};
 
 	wa_feedback_bind(ids, n);
 	wa_arg_int8_array(&args, ids, n);
-	changes = wa_rows_read(wa_query(&look, &args), &person_row, &nchanges);
-	for (int i = 0; i < nchanges; i++)
-		wa_feedback_consent_move(changes[i].previous_number, changes[i].previous_user_id,
-								 changes[i].number, changes[i].user_id);
-	wa_feedback_done(ids, n);
+	wa_query(&put, &args);
+}
+
+/*
+ * See feedback.h.  Nothing comes of these but whose number an id is.
+ */
+void
+wa_feedback_apply_kept(const int64 *ids, int n)
+{
+	wa_feedback_bind(ids, n);
+	wa_feedback_keep(ids, n);
+}
+
+/*
+ * See feedback.h.  A change is kept for a while (setting feedback_retention):
+ * what was said before it may be heard after it.
+ */
+void
+wa_feedback_apply_person(const int64 *ids, int n)
+{
+	static WaStatement remove =
+		WA_STATEMENT("DELETE FROM wa.feedback AS f WHERE f.id = ANY ($1)"
+					 " AND (coalesce(f.previous_number, f.previous_user_id) IS NULL OR coalesce(f.number, f.user_id) IS NULL"
+					 " OR EXISTS (SELECT FROM wa.feedback AS b WHERE b.kind = 'person' AND b.id < f.id"
+					 " AND ROW (b.previous_number, b.previous_user_id, b.number, b.user_id, b.said_at)"
+					 " IS NOT DISTINCT FROM ROW (f.previous_number, f.previous_user_id, f.number, f.user_id, f.said_at)))");
+	WaArgs		args = {0};
+
+	wa_feedback_bind(ids, n);
+	wa_arg_int8_array(&args, ids, n);
+	wa_query(&remove, &args);
+	wa_feedback_keep(ids, n);
+	wa_feedback_consent_follow();
 }
 
 #define PREFERENCE_COLUMNS(X, row) \
@@ -114,7 +141,7 @@ wa_feedback_apply_preference(const int64 *ids, int n)
 	int			nchanges = 0;
 	WaArgs		args = {0};
 
-	wa_feedback_bind(ids, n);
+	wa_feedback_recognize(ids, n);
 	wa_arg_int8_array(&args, ids, n);
 	wishes = wa_rows_read(wa_query(&look, &args), &preference_row, &n);
 	for (int i = 0; i < n; i++)

@@ -34,7 +34,8 @@ static void (*const appliers[WA_UPDATE_KIND_COUNT]) (const int64 *ids, int n) =
 		[WA_UPDATE_TEMPLATE] = wa_feedback_apply_template,
 		[WA_UPDATE_ACCOUNT] = wa_feedback_apply_account,
 		[WA_UPDATE_PERSON] = wa_feedback_apply_person,
-		[WA_UPDATE_PREFERENCE] = wa_feedback_apply_preference
+		[WA_UPDATE_PREFERENCE] = wa_feedback_apply_preference,
+		[WA_UPDATE_KEPT] = wa_feedback_apply_kept
 };
 
 /* Rows of one kind. */

@@ -184,7 +184,9 @@ insert(void *argument)
 {
 	static WaStatement put =
 		WA_STATEMENT_OF(&update_row, "INSERT INTO wa.feedback (due_at, {members})"
-						" SELECT CASE WHEN kind NOT IN ('kept', 'unknown') THEN clock_timestamp() END, {columns}"
+						" SELECT CASE WHEN kind NOT IN ('kept', 'unknown')"
+						" OR kind = 'kept' AND problem IS NULL AND number IS NOT NULL AND coalesce(user_id, parent_user_id) IS NOT NULL"
+						" THEN clock_timestamp() END, {columns}"
 						" FROM unnest({arrays}) AS r({members})");
 	Part	   *part = argument;
 	WaArgs		args = {0};

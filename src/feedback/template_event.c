@@ -180,6 +180,27 @@ apply(const char *provider, const char *event, const char *name, const char *lan
 }
 
 /*
+ * Which providers it concerns: one address serves all accounts of an app, and an
+ * account may have several numbers.  Those of the account that is named, or if it
+ * is nobody's the one that was told.
+ */
+static WaRows
+targets_of(const char *provider, const char *account)
+{
+	static WaStatement find =
+		WA_STATEMENT("WITH p AS (SELECT p.name FROM wa.provider AS t JOIN wa.provider AS p ON p.kind = t.kind"
+					 " WHERE t.name = $1 AND p.settings ->> $2 = $3)"
+					 " SELECT name FROM p UNION ALL SELECT $1 WHERE NOT EXISTS (SELECT FROM p) ORDER BY 1");
+	const WaGateway *gateway = gateway_of(provider);
+	WaArgs		args = {0};
+
+	wa_arg_text(&args, provider);
+	wa_arg_text(&args, gateway ? gateway->account_setting : NULL);
+	wa_arg_text(&args, account);
+	return wa_query(&find, &args);
+}
+
+/*
  * See feedback.h.
  */
 void
@@ -187,7 +208,7 @@ wa_feedback_apply_template(const int64 *ids, int n)
 {
 	static WaStatement load =
 		WA_STATEMENT("SELECT provider, event, template_name, language, detail::text,"
-					 " least(coalesce(said_at, received_at), received_at) AS at FROM wa.feedback"
+					 " least(coalesce(said_at, received_at), received_at) AS at, account_id FROM wa.feedback"
 					 " WHERE id = ANY ($1) ORDER BY at, id");
 	WaArgs		args = {0};
 	WaRows		rows;
@@ -195,8 +216,14 @@ wa_feedback_apply_template(const int64 *ids, int n)
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&load, &args);
 	for (uint64 i = 0; i < rows.n; i++)
-		apply(wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3), wa_row_text(rows, i, 4),
-			  wa_row_text(rows, i, 5), wa_row_timestamptz(rows, i, 6));
+	{
+		WaRows		targets = targets_of(wa_row_text(rows, i, 1), wa_row_text(rows, i, 7));
+
+		for (uint64 k = 0; k < targets.n; k++)
+			apply(wa_row_text(targets, k, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3), wa_row_text(rows, i, 4),
+				  wa_row_text(rows, i, 5), wa_row_timestamptz(rows, i, 6));
+		wa_rows_free(targets);
+	}
 	wa_rows_free(rows);
 	wa_feedback_done(ids, n);
 }

@@ -41,10 +41,12 @@ CREATE TABLE wa.feedback (
 ALTER SEQUENCE wa.feedback_id_seq OWNED BY wa.feedback.id;
 CREATE INDEX feedback_due_idx ON wa.feedback (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX feedback_received_idx ON wa.feedback (received_at) WHERE due_at IS NULL;
-COMMENT ON TABLE wa.feedback IS 'what providers told by webhooks, until the worker has applied it; and what nothing comes of, for a while (setting feedback_retention)';
+CREATE INDEX feedback_hidden_idx ON wa.feedback (user_id) WHERE due_at IS NULL AND kind = 'inbound';
+CREATE INDEX feedback_person_idx ON wa.feedback (id) WHERE kind = 'person';
+COMMENT ON TABLE wa.feedback IS 'what providers told by webhooks, until the worker has applied it; and what nothing comes of, for a while (setting feedback_retention), as well as messages of people whose number is hidden, and changes of numbers and ids, for what is told after them';
 COMMENT ON COLUMN wa.feedback.id IS 'in the order of arrival, nearly';
 COMMENT ON COLUMN wa.feedback.received_at IS 'when wa_webhook() got it';
-COMMENT ON COLUMN wa.feedback.due_at IS 'when the worker applies it, or tries again; NULL: nothing comes of it any more';
+COMMENT ON COLUMN wa.feedback.due_at IS 'when the worker applies it, or tries again; NULL: nothing comes of it any more, but for kinds inbound and person, perhaps';
 COMMENT ON COLUMN wa.feedback.provider IS 'wa.provider.name';
 COMMENT ON COLUMN wa.feedback.kind IS 'status, inbound, person, preference, template, account, kept (known, of no effect) or unknown';
 COMMENT ON COLUMN wa.feedback.event IS 'the provider''s own word for it';

@@ -275,11 +275,21 @@ wa_gateway_meta_error(WaMetaReader *reader, WaUpdate *update, json_object * erro
 		update->words = wa_gateway_keep_word(&reader->strings, wa_gateway_member(error, "title"));
 }
 
+/* It says nothing to us but whose number an id is. */
 static void
 read_echo(WaMetaReader *reader, json_object * echo)
 {
-	wa_gateway_meta_aside(reader, WA_UPDATE_KEPT,
-						  reader->standby ? "standby/message_echoes" : reader->field, echo);
+	WaUpdate	update;
+
+	wa_gateway_meta_begin(reader, &update, WA_UPDATE_KEPT);
+	update.message_id = wa_gateway_keep_id(&reader->strings, wa_gateway_member(echo, "id"));
+	update.said_at = wa_gateway_read_time(wa_gateway_member(echo, "timestamp"), reader->now);
+	wa_gateway_meta_person(reader, &update, wa_gateway_member(echo, "to"), wa_gateway_member(echo, "to_user_id"),
+						   wa_gateway_member(echo, "to_parent_user_id"));
+	if (update.number == NULL || (update.user_id == NULL && update.parent_user_id == NULL))
+		update.number = update.user_id = update.parent_user_id = update.name = NULL;
+	wa_gateway_meta_set_aside(reader, &update, WA_UPDATE_KEPT,
+							  reader->standby ? "standby/message_echoes" : reader->field, echo);
 }
 
 static void

@@ -247,6 +247,7 @@ wa_queue_tell(WaTold *told, int n)
 	X(row, int4, attempt, "m.attempts") \
 	X(row, text, code, "r.detail ->> 'code'") \
 	X(row, text, words, "r.detail ->> 'words'") \
+	X(row, time, at, "least(coalesce((r.detail ->> 'at')::timestamptz, r.requested_at), r.requested_at)") \
 	X(row, text, number, "m.number") \
 	X(row, text, template_key, "m.template_key") \
 	X(row, text, wanted_provider, "m.wanted_provider") \

@@ -45,6 +45,7 @@ typedef struct WaToldFailed
 	int			attempt;
 	const char *code;
 	const char *words;
+	TimestampTz at;				/* when it failed, by the provider */
 	const char *number;
 	const char *template_key;
 	const char *wanted_provider;
