@@ -14,6 +14,10 @@
  * the contact it is marked as pending, counts where it is an opt-out, and is
  * carried over by the worker.
  *
+ * What is said by an id counts for the number that is bound to it, now or later.
+ * Changes of numbers and ids are kept in wa.feedback (kind person), so that a
+ * "no" goes along whichever of both is heard first.
+ *
  * Everything here needs SPI connected and the database's owner acting, and
  * takes part in the caller's transaction.
  *
