@@ -42,6 +42,7 @@
 #include "utils/timestamp.h"
 
 #include "capture/capture.h"
+#include "pg/app_table.h"
 #include "sicantik_wa.h"
 #include "wake/wake.h"
 
@@ -264,6 +265,9 @@ gather(TriggerData *trigger)
 		return;
 	wa_wake_note_fired(watch->relid);
 	if (update && !has_changed(watch, trigger->tg_trigslot, after))
+		return;
+	/* what was said of consent, written to a contact: no news for anybody */
+	if (wa_app_writing)
 		return;
 	if (!wa_guc_capture)
 	{

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "feedback/consent.h"
+#include "office/setting.h"
 #include "pg/columns.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
@@ -161,9 +162,10 @@ write_down(const WaConsentChange *changes, int n)
 						" k AS MATERIALIZED (SELECT coalesce(g.given, i.number) AS number, g.* FROM g"
 						" LEFT JOIN LATERAL (SELECT b.number FROM wa.identity_of AS b WHERE g.given IS NULL AND b.user_id = g.user_id"
 						" ORDER BY b.seen_at DESC NULLS LAST LIMIT CASE g.change WHEN 'opt_in' THEN 1 END) AS i ON true),"
-						" w AS (INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, pending)"
+						" w AS (INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, pending, write_at)"
 						" SELECT DISTINCT ON (number, CASE WHEN number IS NULL THEN user_id END, scope, change, said_at, source)"
-						" number, user_id, scope, change, said_at, source, words, by, number IS NOT NULL FROM k"
+						" number, user_id, scope, change, said_at, source, words, by, number IS NOT NULL,"
+						" CASE WHEN $9 AND number IS NOT NULL AND scope = 'all' THEN clock_timestamp() END FROM k"
 						" WHERE CASE WHEN k.number IS NOT NULL THEN NOT " WRITTEN("h", "k", "k.number")
 						" ELSE k.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM wa.consent AS h WHERE h.number IS NULL"
 						" AND h.user_id = k.user_id AND h.scope = k.scope AND h.change = k.change"
@@ -178,6 +180,7 @@ write_down(const WaConsentChange *changes, int n)
 	if (n == 0)
 		return 0;
 	wa_arg_rows(&args, &change_row, changes, n);
+	wa_arg_bool(&args, wa_office_is_on("write_back"));
 	rows = wa_query(&put, &args);
 	numbers = palloc(sizeof(char *) * Max(rows.n, 1));
 	for (uint64 i = 0; i < rows.n; i++)
@@ -231,10 +234,12 @@ wa_feedback_consent_bind(const char *const *user_ids, int n, bool told)
 					 " (PARTITION BY i.number, f.scope, f.change, f.said_at, f.source ORDER BY f.id) = 1 AND NOT " WRITTEN("h", "f", "i.number")
 					 " AS new FROM f JOIN LATERAL (SELECT b.number, row_number() OVER (ORDER BY b.seen_at DESC NULLS LAST, b.number) = 1 AS last"
 					 " FROM wa.identity_of AS b WHERE b.user_id = f.user_id) AS i ON i.last OR f.change = 'opt_out'),"
-					 " u AS (UPDATE wa.consent AS c SET number = k.known, pending = true FROM k WHERE k.id = c.id AND k.last AND k.new),"
+					 " u AS (UPDATE wa.consent AS c SET number = k.known, pending = true,"
+					 " write_at = CASE WHEN $3 AND c.scope = 'all' THEN clock_timestamp() END FROM k WHERE k.id = c.id AND k.last AND k.new),"
 					 " d AS (DELETE FROM wa.consent AS c USING k WHERE k.id = c.id AND k.last AND NOT k.new),"
-					 " i AS (INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, noted_at, pending)"
-					 " SELECT known, user_id, scope, change, said_at, source, words, by, noted_at, true FROM k WHERE new AND NOT last)"
+					 " i AS (INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, noted_at, pending, write_at)"
+					 " SELECT known, user_id, scope, change, said_at, source, words, by, noted_at, true,"
+					 " CASE WHEN $3 AND scope = 'all' THEN clock_timestamp() END FROM k WHERE new AND NOT last)"
 					 " SELECT FROM k LIMIT 1");
 	static WaStatement again =
 		WA_STATEMENT("UPDATE wa.feedback AS f SET due_at = clock_timestamp() WHERE f.kind = 'inbound' AND f.due_at IS NULL"
@@ -246,6 +251,7 @@ wa_feedback_consent_bind(const char *const *user_ids, int n, bool told)
 	if (told)
 		wa_query(&again, &args);
 	wa_arg_bool(&args, told);
+	wa_arg_bool(&args, wa_office_is_on("write_back"));
 	if (wa_query(&bind, &args).n > 0)
 		try_to_settle(NULL, 0);
 	wa_feedback_consent_follow();

@@ -51,6 +51,10 @@ extern void wa_feedback_apply_kept(const int64 *ids, int n);
 /* notify.c */
 extern void wa_feedback_notify(TimestampTz *due);
 
+/* write_back.c */
+extern void wa_feedback_write_back_look(void);
+extern bool wa_feedback_write_back(TimestampTz *due);
+
 /* run.c: what comes of a row */
 extern void wa_feedback_done(const int64 *ids, int n);
 extern void wa_feedback_done_but(const int64 *ids, int n, const int64 *but, int nbut);

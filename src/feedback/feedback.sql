@@ -54,6 +54,7 @@ CREATE TABLE wa.consent (
     by       text,
     noted_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     pending  boolean NOT NULL DEFAULT false,
+    write_at timestamptz,
     CONSTRAINT consent_pkey PRIMARY KEY (id),
     CONSTRAINT consent_scope_check CHECK (scope IN ('all', 'marketing')),
     CONSTRAINT consent_change_check CHECK (change IN ('opt_in', 'opt_out'))
@@ -63,6 +64,7 @@ CREATE INDEX consent_number_idx ON wa.consent (number) WHERE number IS NOT NULL;
 CREATE INDEX consent_user_id_idx ON wa.consent (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX consent_noted_at_idx ON wa.consent (noted_at) WHERE words IS NOT NULL;
 CREATE INDEX consent_pending_idx ON wa.consent (number) WHERE pending;
+CREATE INDEX consent_write_at_idx ON wa.consent (write_at) WHERE write_at IS NOT NULL;
 COMMENT ON TABLE wa.consent IS 'what people have said about getting messages, each word by itself; what holds now is in wa.contact. Rows that somebody writes to wa.contact himself are not in it';
 COMMENT ON COLUMN wa.consent.id IS 'in the order in which it was written down, with gaps';
 COMMENT ON COLUMN wa.consent.number IS 'who said it, digits in international form; NULL: only his id is known';
@@ -75,6 +77,8 @@ COMMENT ON COLUMN wa.consent.words IS 'what was said; removed after the retentio
 COMMENT ON COLUMN wa.consent.by IS 'role that wrote it down; NULL: the person himself, or his provider';
 COMMENT ON COLUMN wa.consent.noted_at IS 'when it was written down';
 COMMENT ON COLUMN wa.consent.pending IS 'not in wa.contact yet, since somebody held that row; an opt-out counts all the same';
+
+COMMENT ON COLUMN wa.consent.write_at IS 'when the worker writes it to the contacts in Odoo, or tries again (setting write_back); NULL: it does not, or has done so';
 
 CREATE TABLE wa.identity_of (
     user_id  text NOT NULL,

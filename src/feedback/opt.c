@@ -112,7 +112,7 @@ opt(FunctionCallInfo fcinfo, bool out)
 	change.by = wa_call_role();
 	wa_feedback_consent_note(&change, 1);
 	/* should somebody hold the row, the worker carries it over */
-	wa_wake_at_commit();
+	wa_wake_feedback_at_commit();
 	result = wa_call_text(&call, what_holds(change.number, change.marketing));
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
@@ -163,7 +163,7 @@ wa_sql_identify(PG_FUNCTION_ARGS)
 	wa_arg_text(&args, number);
 	wa_query(&bind, &args);
 	wa_feedback_consent_bind((const char *const *) &user_id, 1, false);
-	wa_wake_at_commit();
+	wa_wake_feedback_at_commit();
 	result = wa_call_text(&call, psprintf("%s is %s", user_id, number));
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);

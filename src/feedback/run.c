@@ -209,6 +209,7 @@ wa_feedback_run(TimestampTz *due)
 			apply_kind(&kinds[kind]);
 	*due = next_due();
 	wa_feedback_notify(due);
+	wa_feedback_write_back_look();
 	/* until this is on disk, the rows are there to be applied again */
 	wa_frame_commit(false);
 	return true;

@@ -63,6 +63,8 @@ const WaSetting wa_office_settings[] = {
 	"time in which wa_invite() asks the same number once; beyond retention, which takes the numbers out of the ledger, it has no effect"},
 	{"invite_text", WA_SETTING_TEXT, NULL,
 	"what wa_invite() says above the link; unset: a sentence in Indonesian"},
+	{"write_back", WA_SETTING_SWITCH, "off",
+	"on: what people say from then on of messages of all kinds is written to their contacts in Odoo (whatsapp_opt_in and its date)"},
 	{"opt_in_by_inbound", WA_SETTING_SWITCH, "off",
 	"on: who has written to Meta's number has agreed to messages by that, unless he has opted out; off: he gets answers within 24 hours, and agrees with one of opt_in_words"},
 	{"marketing_stop_stops_all", WA_SETTING_SWITCH, "off",

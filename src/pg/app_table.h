@@ -58,6 +58,16 @@ typedef struct WaAppTest
 	WaAppIs		is;
 } WaAppTest;
 
+/* What a contact wants, to be written. */
+typedef struct WaAppConsent
+{
+	int64		id;
+	bool		yes;
+	TimestampTz at;
+	const char *seen;			/* write_date when it was looked at, or NULL */
+	bool		done;			/* out: it was written */
+} WaAppConsent;
+
 /* Results are palloc()ed in the current context.  SPI must be connected. */
 
 /* app_table.c */
@@ -96,6 +106,11 @@ extern void wa_app_read_lately(WaAppRows *rows, const WaAppTable *table,
 							   const char *key, TimestampTz from, TimestampTz to,
 							   int most, BlockNumber pages, bool *partly);
 extern TimestampTz wa_app_timestamp(const char *value);
+
+/* app_write.c */
+extern bool wa_app_writing;
+extern bool wa_app_may_write(const WaAppTable *table);
+extern void wa_app_write_consent(const WaAppTable *table, WaAppConsent *rows, int n);
 
 /* app_columns.c */
 extern const char *const *wa_app_columns(const char *table);

@@ -199,7 +199,7 @@ static bool
 compose(TimestampTz *next_due)
 {
 	static bool (*const parts[]) (TimestampTz *due) = {
-		run_feedback, run_events, wa_compose_calendar_run, wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
+		run_feedback, wa_feedback_write_back, run_events, wa_compose_calendar_run, wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
 	};
 	static size_t failed = lengthof(parts);
 	size_t		skipped = failed;
