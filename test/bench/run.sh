@@ -8,13 +8,15 @@
 #				at a local HTTP server, one permit at a time
 #	isolation	the same beside a provider that hangs, is dead, or whose name
 #				cannot be looked up
+#	feedback	the same beside 1,000 webhooks a second, one status each
 #	drain		messages per second to that server, composed from one UPDATE,
 #				with a durable ledger (fsync on), pacing switched off; alone, and
 #				while another session holds an old snapshot
 #
 # Ratios within one run mean something; absolute times depend on the machine.
 # Exits non-zero if a floor is missed: capture ratio 1.5, median latency 10 ms,
-# 3,000 messages a second, 95 % of it beside a provider in trouble.
+# 3,000 messages a second, 95 % of 1,000 beside a provider in trouble, 90 % of
+# them beside 1,000 webhooks a second.
 #
 # Environment: PERMITS (20000), ROUNDS of the capture measurement (7).
 #
@@ -224,6 +226,30 @@ for ((i = 1; i <= 3; i++)); do
 done
 kill "$hanger"
 
+# ---- feedback ---------------------------------------------------------------
+# What is told of messages is stored by the calls and applied by the process that
+# sends.  The calls come on four connections, each a transaction of its own.
+say "feedback: 4000 messages, 1000 a second, beside 1000 webhooks a second"
+q -c "SELECT wa_configure('fonnte', '{\"webhook_secret\": \"a-secret-of-the-bench\"}')" >/dev/null 2>&1
+read -r first last < <(q -F ' ' -c "SELECT min(provider_message_id::bigint), max(provider_message_id::bigint) FROM wa.message WHERE provider = 'fonnte'")
+cat > "$work/told.sql" <<SQL
+\set id random($first, $last)
+\set read random(0, 1)
+SELECT wa_webhook('fonnte', convert_to('{"id": "' || :id || '", "stateid": "S' || :id || '", "state": "'
+	|| CASE :read WHEN 1 THEN 'read' ELSE 'delivered' END || '"}', 'UTF8'), NULL, 'a-secret-of-the-bench');
+SQL
+for ((i = 1; i <= 3; i++)); do
+	printf '   alone %s, ' "$(beside before '')"
+	"$bin/pgbench" -n -f "$work/told.sql" -c 4 -R 1000 -T 6 > "$work/pgbench" 2>&1 &
+	teller=$!
+	printf 'with webhooks %s, ' "$(beside told '')"
+	wait "$teller"
+	awk '/^tps/ { printf "%.0f\n", $3 }' "$work/pgbench" | tee -a "$work/webhooks" | sed 's/$/ webhooks a second/'
+	until [ "$(q -c "SELECT count(*) FROM wa.feedback")" = 0 ]; do q -c "SELECT pg_sleep(0.1)" >/dev/null; done
+done
+webhooks=$(median < "$work/webhooks")
+told=$(awk "BEGIN { printf \"%.0f\", 100 * $(median < "$work/told") / $(median < "$work/before") }")
+
 # ---- result -----------------------------------------------------------------
 say "result (PostgreSQL $("$bin/pg_config" --version | awk '{print $2}'), $(nproc) cores)"
 verdict() { awk "BEGIN { exit !($1) }" && echo met || { echo MISSED; missed=1; }; }
@@ -240,6 +266,8 @@ missed=0
 		share=$(awk "BEGIN { printf \"%.0f\", 100 * $(median < "$work/$trouble") / $alone }")
 		printf '%s|%s|%s|%s\n' "drain beside a provider: $trouble" "$share % of $alone messages/s" "95 %" "$(verdict "$share >= 95")"
 	done
+	printf '%s|%s|%s|%s\n' "drain beside webhooks" "$told % of $(median < "$work/before") messages/s" "90 %" "$(verdict "$told >= 90")"
+	printf '%s|%s|%s|%s\n' "webhooks beside it" "$webhooks a second" "950 a second" "$(verdict "$webhooks >= 950")"
 } > "$work/table"
 awk -F'|' '{ printf "  %-32s %-36s %-18s %s\n", $1, $2, $3, $4 }' "$work/table"
 ! grep -q MISSED "$work/table"
