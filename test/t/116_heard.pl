@@ -158,6 +158,8 @@ my $text = sql("SELECT wa_send_text('$window', 'Halo juga', 'meta')");
 ok(wait_for("(SELECT detail LIKE '%free text only within 24 hours%' AND state = 'queued' FROM wa.message WHERE id = $text)"), 'the first does not send free text') or diag(told("wa_why($text)"));
 writes(from => $window, text => 'Halo di sini');
 is(chosen(10), 'meta', 'when he has written to the first one that one may');
+# what waits for a provider is looked at every two minutes, and when one changes
+sql("SELECT wa_pause('meta_2'); SELECT wa_resume('meta_2')");
 ok(wait_for("(SELECT state = 'sent' AND provider = 'meta' FROM wa.message WHERE id = $text)"), 'and does') or diag(told("wa_why($text)"));
 is(sql("SELECT windows ? '$second' AND windows ? '$meta->{phone_number_id}' FROM wa.contact_view WHERE number = '$window'"), 't', 'both are shown');
 is(sql("SELECT c.last_inbound_at = max(w.last_inbound_at) FROM wa.contact AS c JOIN wa.contact_window AS w USING (number) WHERE number = '$window' GROUP BY c.last_inbound_at"), 't', 'wa.contact has the last of them');
