@@ -16,8 +16,7 @@
 #   make coverage                           which lines of the pure parts and of the queue the tests reach
 #
 # Two modules: sicantik_wa is preloaded into the server and links libc and
-# json-c only; sicantik_wa_worker holds src/deliver/ and links libcurl, and
-# libqrencode where the compiler finds its header (WA_QRENCODE=no: without it).
+# json-c only; sicantik_wa_worker holds src/deliver/ and links libcurl.
 
 EXTENSION   = sicantik_wa
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
@@ -88,12 +87,6 @@ $(EXTENSION)--%--$(EXTVERSION).sql: src/upgrade/%--$(EXTVERSION).sql src/upgrade
 src/pg/build.o src/pg/build.bc: override CPPFLAGS += -DWA_SQL_BUILD=\"$(WA_SQL_BUILD)\" -DWA_SOURCE_BUILD=\"$(WA_SOURCE_BUILD)\"
 src/pg/build.o src/pg/build.bc: $(sort $(wildcard src/*.[ch] src/*/*.[ch] src/*/*.def src/*.sql src/*/*.sql)) Makefile
 
-WA_QRENCODE ?= $(shell $(CC) $(CPPFLAGS) -include qrencode.h -fsyntax-only -x c /dev/null 2>/dev/null && echo yes)
-ifeq ($(WA_QRENCODE),yes)
-src/deliver/qr.o src/deliver/qr.bc: override CPPFLAGS += -DWA_QRENCODE
-WORKER_LIBS = -lqrencode
-endif
-
 # make coverage
 ifdef WA_COVERAGE
 src/queue/%.o: override CFLAGS += --coverage -fprofile-update=atomic -O0
@@ -101,7 +94,7 @@ SHLIB_LINK += --coverage
 endif
 
 sicantik_wa_worker.so: $(WORKER_OBJS)
-	$(CC) $(CFLAGS) $(CFLAGS_SL) $(CFLAGS_SL_MOD) -shared -o $@ $(WORKER_OBJS) $(LDFLAGS) $(LDFLAGS_SL) -lcurl $(WORKER_LIBS)
+	$(CC) $(CFLAGS) $(CFLAGS_SL) $(CFLAGS_SL_MOD) -shared -o $@ $(WORKER_OBJS) $(LDFLAGS) $(LDFLAGS_SL) -lcurl
 
 # PGXS tracks no headers
 $(OBJS) $(WORKER_OBJS): $(sort $(wildcard src/*.h src/*/*.h src/*/*.def))

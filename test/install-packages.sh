@@ -19,7 +19,7 @@ set -eu
 
 if ! command -v apt-get >/dev/null; then
 	echo "No apt-get here: make sure yourself that there are gcc, clang (with its sanitizers)," >&2
-	echo "PostgreSQL 15 to 18 with its headers, libcurl, json-c and libqrencode with theirs," >&2
+	echo "PostgreSQL 15 to 18 with its headers, libcurl and json-c with theirs, libqrencode," >&2
 	echo "perl with IPC::Run, python3 with psycopg2, and openssl." >&2
 	exit 0
 fi
@@ -29,7 +29,7 @@ headers=${1:-}
 # a|b: one of them is enough
 packages=(
 	gcc make libc6-dev python3
-	'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev' libjson-c-dev libqrencode-dev
+	'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev' libjson-c-dev libqrencode4
 )
 if [ -n "$headers" ]; then
 	packages+=(libpq-dev)

@@ -68,6 +68,9 @@ extern char *wa_admin_check_setting(const WaSetting *setting, const char *value,
 									char **problem);
 extern void wa_admin_put_setting(const char *name, const char *value);
 
+/* qr.c */
+extern char *wa_admin_qr(const char *text);
+
 /* base_url.c */
 extern char *wa_admin_odoo_base_url(void);
 extern bool wa_admin_lies_below(const char *link, const char *address);

@@ -45,7 +45,7 @@ RETURNS text
 LANGUAGE c STABLE
 AS 'MODULE_PATHNAME', 'wa_sql_opt_in_qr';
 COMMENT ON FUNCTION pg_catalog.wa_opt_in_qr(text, text, text) IS
-'the link of wa_opt_in_link(), with the same arguments, as a code to be scanned with a telephone''s camera (QR), for a form or a poster: an SVG, 40 mm wide, that any size can be made of. Raises its errors, one for a text that is too long for a code, and one (0A000) where sicantik_wa was built without libqrencode. Needs level view';
+'the link of wa_opt_in_link(), with the same arguments, as a code to be scanned with a telephone''s camera (QR), for a form or a poster: an SVG, 40 mm wide, that any size can be made of. Raises its errors, one for a text that is too long for a code, and one (0A000) where the server has no libqrencode. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_sync_templates(provider text DEFAULT NULL,
     OUT provider_name text, OUT template_key text, OUT name text, OUT language text, OUT status text, OUT provider_status text, OUT detail text)

@@ -9,7 +9,7 @@
 
 #include "fmgr.h"
 
-#include "deliver/module.h"
+#include "admin/admin.h"
 #include "feedback/consent.h"
 #include "pg/call.h"
 
@@ -24,19 +24,11 @@ wa_sql_opt_in_qr(PG_FUNCTION_ARGS)
 	char	   *provider = wa_call_arg_text(fcinfo, 0);
 	char	   *body = wa_call_arg_text(fcinfo, 1);
 	char	   *number = wa_call_arg_text(fcinfo, 2);
-	char	   *svg;
 	WaCall		call;
 	Datum		result;
 
 	wa_call_begin(&call, WA_LEVEL_VIEW);
-	svg = wa_deliver_load()->qr(wa_feedback_consent_link(provider, body, number));
-	if (svg == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sicantik_wa was built without libqrencode"),
-				 errdetail("wa_opt_in_link() gives the link as text."),
-				 errhint("Install libqrencode-dev, then build and install sicantik_wa anew: make clean && make install, and restart the server.")));
-	result = wa_call_text(&call, svg);
+	result = wa_call_text(&call, wa_admin_qr(wa_feedback_consent_link(provider, body, number)));
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }

@@ -3,8 +3,8 @@
  * deliver.h
  *		Face of the module sicantik_wa_worker, and what its files share.
  *
- * Everything that needs libcurl or libqrencode is here, in a module of its own,
- * so that the preloaded one loads on a server without them.  The worker (and a session that
+ * Everything that needs libcurl is here, in a module of its own, so that the
+ * preloaded one loads on a server without it.  The worker (and a session that
  * tests a connection) loads this one on demand (module.h) and calls it through
  * the table below.
  *
@@ -67,12 +67,6 @@ typedef struct WaDeliver
 						WaReadReply read, void *argument, WaSaidText *why);
 
 	const char *(*library) (void);
-
-	/*
-	 * a text as a code to be scanned, SVG, palloc()ed; NULL: built without
-	 * libqrencode
-	 */
-	char	   *(*qr) (const char *text);
 } WaDeliver;
 
 #define WA_DELIVER_MODULE	"sicantik_wa_worker"

@@ -24,7 +24,6 @@
 #include "deliver/aside.h"
 #include "deliver/circuit.h"
 #include "deliver/deliver.h"
-#include "deliver/qr.h"
 #include "deliver/send.h"
 #include "deliver/template_list.h"
 #include "feedback/consent.h"
@@ -599,8 +598,7 @@ close_sender(void)
 
 static const WaDeliver deliver = {
 	open_sender, run, wa_deliver_transfer_fd, wa_deliver_transfer_drive, wa_deliver_transfer_in_flight,
-	count_unrecorded, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_ask, wa_deliver_transfer_library,
-	wa_deliver_qr
+	count_unrecorded, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_ask, wa_deliver_transfer_library
 };
 
 extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(const char *build);

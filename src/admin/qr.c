@@ -3,32 +3,47 @@
  * qr.c
  *		A text as a code to be scanned, drawn as SVG.
  *
- * libqrencode makes it, where the build has found that.
+ * libqrencode makes it, which is loaded when somebody asks for one: neither
+ * the server nor the process that sends depends on its being there.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <dlfcn.h>
+
 #include "lib/stringinfo.h"
 
-#include "deliver/qr.h"
+#include "admin/admin.h"
 
-#ifdef WA_QRENCODE
-#include <qrencode.h>
+#define LIBRARY	"libqrencode.so.4"
+
+/* As qrencode.h of that library has them (version 4). */
+typedef struct Code
+{
+	int			version;
+	int			width;
+	unsigned char *data;
+} Code;
+
+typedef Code *(*Encode) (const char *text, int version, int correction);
+typedef void (*Free) (Code *code);
+
+#define CORRECTION_M	1		/* 15 % of it may be dirty */
 
 /* White around it, in modules: the standard's least (ISO/IEC 18004). */
 #define MARGIN	4
 
 /* The lowest bit of a module says whether it is black. */
 static bool
-is_black(const QRcode * code, int x, int y)
+is_black(const Code *code, int x, int y)
 {
 	return code->data[y * code->width + x] & 1;
 }
 
 /* Each run of black modules of a line is a box of the path. */
 static char *
-draw(const QRcode * code)
+draw(const Code *code)
 {
 	int			size = code->width + 2 * MARGIN;
 	StringInfoData svg;
@@ -50,20 +65,28 @@ draw(const QRcode * code)
 	appendStringInfoString(&svg, "\"/></svg>");
 	return svg.data;
 }
-#endif
 
 /*
- * The text as a code, palloc()ed, or NULL where this was built without the
- * library.  Raises an error for a text that is too long for one.
+ * The text as a code, palloc()ed.  Raises an error for a text that is too long
+ * for one, and where the library is not there.
  */
 char *
-wa_deliver_qr(const char *text)
+wa_admin_qr(const char *text)
 {
-#ifdef WA_QRENCODE
-	/* 15 % of it may be dirty */
-	QRcode	   *code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M);
+	/* it stays: to load it again costs more than it takes */
+	void	   *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	Encode		encode = library ? (Encode) dlsym(library, "QRcode_encodeString8bit") : NULL;
+	Free		release = library ? (Free) dlsym(library, "QRcode_free") : NULL;
+	Code	   *code;
 	char	   *volatile svg = NULL;
 
+	if (encode == NULL || release == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("could not load %s, which draws the code", LIBRARY),
+				 errdetail("wa_opt_in_link() gives the link as text."),
+				 errhint("Install libqrencode on the database server (Debian: libqrencode4).")));
+	code = encode(text, 0, CORRECTION_M);
 	if (code == NULL)
 	{
 		if (errno == ENOMEM)
@@ -81,11 +104,8 @@ wa_deliver_qr(const char *text)
 	}
 	PG_FINALLY();
 	{
-		QRcode_free(code);
+		release(code);
 	}
 	PG_END_TRY();
 	return svg;
-#else
-	return NULL;
-#endif
 }
