@@ -13,6 +13,7 @@
 
 #include "deliver/apply.h"
 #include "deliver/told.h"
+#include "office/setting.h"
 #include "queue/tell.h"
 #include "queue/work.h"
 #include "utils/timestamp.h"
@@ -30,16 +31,18 @@ was_template(const WaSendConfig *config, const WaToldFailed *failed)
 }
 
 /*
- * How such a message goes on.  False: nothing is known of its provider any
- * more, and it stays as it is.  *changed is set where the provider or the
+ * How such a message goes on, and what its attempt tells.  False: nothing is
+ * known of its provider any more, and it stays as it is.  *changed is set where the provider or the
  * mapping has been found useless.
  */
 static bool
-apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row, bool *changed)
+apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row, WaToldAttempt *told,
+	  bool *changed)
 {
 	const WaProvider *provider = wa_route_find_provider(&config->providers, failed->provider);
 	WaTransfer *transfer;
 	WaItem	   *item;
+	WaSaid		said;
 
 	if (provider == NULL || provider->gateway == NULL || provider->gateway->judge_failure == NULL)
 		return false;
@@ -60,6 +63,15 @@ apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row,
 	/* it has not arrived: that much is told */
 	if (transfer->verdict.outcome == WA_OUTCOME_ACCEPTED || transfer->verdict.outcome == WA_OUTCOME_UNKNOWN)
 		transfer->verdict.outcome = WA_OUTCOME_CALLER;
+	said = WA_SAID_IN(&transfer->verdict.said);
+	*told = (WaToldAttempt)
+	{
+		.message_id = failed->id,
+			.attempt = failed->attempt,
+			.code = failed->code,
+			.response = wa_say(WA_SAY_TAKEN_AND_FAILED, wa_office_time_words(failed->at, wa_office_get("time_zone")),
+							   said ? said : wa_said_quote(failed->words ? failed->words : "-"))
+	};
 
 	item = palloc0(sizeof(WaItem));
 	item->id = failed->id;
@@ -89,6 +101,7 @@ wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy,
 	int			n;
 	WaToldFailed *failed = wa_queue_read_failed(BATCH, busy, nbusy, &n);
 	WaVerdictRow *rows;
+	WaToldAttempt *told;
 	int64	   *requests;
 	int			nrows = 0;
 	int			nready = 0;
@@ -97,12 +110,13 @@ wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy,
 	if (n == 0)
 		return 0;
 	rows = palloc0(sizeof(WaVerdictRow) * n);
+	told = palloc0(sizeof(WaToldAttempt) * n);
 	requests = palloc(sizeof(int64) * n);
 	*ready = palloc(sizeof(int64) * n);
 	for (int i = 0; i < n; i++)
 	{
 		requests[i] = failed[i].request;
-		if (!apply(config, &failed[i], &rows[nrows], changed))
+		if (!apply(config, &failed[i], &rows[nrows], &told[nrows], changed))
 			continue;
 		if (rows[nrows].state == WA_STATE_QUEUED && rows[nrows].due_at == 0)
 			(*ready)[nready++] = failed[i].id;
@@ -110,6 +124,7 @@ wa_deliver_told_failed(const WaSendConfig *config, const int64 *busy, int nbusy,
 	}
 	if (nrows > 0)
 		wa_queue_conclude_told(rows, nrows);
+	wa_queue_attempts_told(told, nrows);
 	wa_queue_failed_done(requests, n);
 	return nready;
 }

@@ -108,7 +108,7 @@ COMMENT ON COLUMN wa.message.created_by IS 'who asked for it: a role, or sicanti
 COMMENT ON COLUMN wa.message.sent_at IS 'when a provider accepted it';
 COMMENT ON COLUMN wa.message.delivered_at IS 'when it came to the phone, as the provider says';
 COMMENT ON COLUMN wa.message.read_at IS 'when it was read, as the provider says; one that is read need not have been told delivered';
-COMMENT ON COLUMN wa.message.failed_at IS 'when the provider said, after it had taken the message, that it could not be delivered';
+COMMENT ON COLUMN wa.message.failed_at IS 'when the provider said, after it had taken the message, that it could not be delivered; NULL again when it is sent once more (wa.attempt tells)';
 COMMENT ON COLUMN wa.message.pricing IS 'what the provider says of the price: category, type, billable';
 COMMENT ON COLUMN wa.message.finished_at IS 'when its state became one that is over';
 COMMENT ON COLUMN wa.message.event_id IS 'wa.event.id of the change that it was made for';

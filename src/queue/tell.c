@@ -292,6 +292,34 @@ wa_queue_read_failed(int limit, const int64 *busy, int nbusy, int *n)
 	return wa_rows_read(wa_query(&look, &args), &failed_row, n);
 }
 
+static const WaColumn told_columns[] = {
+	WA_COLUMN(WaToldAttempt, int8, message_id, "v.message_id"),
+	WA_COLUMN(WaToldAttempt, int4, attempt, "v.attempt"),
+	WA_COLUMN(WaToldAttempt, text, code, "v.code"),
+	WA_SAID_COLUMNS(WaToldAttempt, response),
+};
+static const WaRowType told_row = WA_ROW_TYPE(WaToldAttempt, told_columns);
+
+/*
+ * Attempts tell what was told of them.  They were accepted: what an attempt has
+ * come to (outcome) stays, because limits and the health of a provider are
+ * counted by it.
+ */
+void
+wa_queue_attempts_told(const WaToldAttempt *told, int n)
+{
+	static WaStatement write =
+		WA_STATEMENT_OF(&told_row, "UPDATE wa.attempt AS a SET provider_code = coalesce(nullif(v.code, ''), a.provider_code),"
+						" response = v.response, response_said = v.response_said FROM unnest({arrays}) AS v ({members})"
+						" WHERE a.message_id = v.message_id AND a.attempt = v.attempt");
+	WaArgs		args = {0};
+
+	if (n == 0)
+		return;
+	wa_arg_rows(&args, &told_row, told, n);
+	wa_query(&write, &args);
+}
+
 /*
  * These wishes are carried out: the messages have failed then.
  */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "pg/said.h"
 
 #include "queue/state.h"
 
@@ -57,6 +58,17 @@ typedef struct WaToldFailed
 } WaToldFailed;
 
 extern PGDLLEXPORT WaToldFailed *wa_queue_read_failed(int limit, const int64 *busy, int nbusy, int *n);
+
+/* What was told of an attempt that its provider had taken. */
+typedef struct WaToldAttempt
+{
+	int64		message_id;
+	int32		attempt;
+	const char *code;			/* the provider's, "" or NULL: none */
+	WaSaid		response;
+} WaToldAttempt;
+
+extern PGDLLEXPORT void wa_queue_attempts_told(const WaToldAttempt *told, int n);
 extern PGDLLEXPORT void wa_queue_failed_done(const int64 *requests, int n);
 
 #endif							/* SICANTIK_WA_TELL_H */

@@ -225,7 +225,7 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED));
 	static WaStatement claim =
 		WA_STATEMENT_OF(&claimed_row, "UPDATE wa.message AS m SET state = " WA_SQL_STATE(SENDING) ", provider = c.provider, route = c.route,"
-						" route_said = c.said, reason = NULL, detail = NULL, detail_said = NULL, due_at = NULL, attempts = attempts + 1"
+						" route_said = c.said, reason = NULL, detail = NULL, detail_said = NULL, due_at = NULL, failed_at = NULL, attempts = attempts + 1"
 						" FROM unnest($1, $2, $3, $4, $5) AS c(id, provider, route, said, number)"
 						" WHERE m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
 						" RETURNING {columns}");

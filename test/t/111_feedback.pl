@@ -166,10 +166,13 @@ wait_for("(SELECT state = 'sent' FROM wa.message WHERE id = $n)");
 my $first = sql("SELECT provider FROM wa.message WHERE id = $n");
 SKIP:
 {
-	skip "went by $first", 2 unless $first eq 'meta';
+	skip "went by $first", 4 unless $first eq 'meta';
 	told('meta', status(provider_id($n), 'failed', errors => [ { code => 130472, title => 'experiment' } ]));
 	ok(wait_for("(SELECT state = 'sent' AND provider <> 'meta' FROM wa.message WHERE id = $n)"), 'a failure that another provider can mend goes to one');
-	is(sql("SELECT attempts FROM wa.message WHERE id = $n"), '2', 'once');
+	is(sql("SELECT attempts, failed_at IS NULL FROM wa.message WHERE id = $n"), '2|t', 'once, and it has not failed then');
+	like(sql("SELECT string_agg(outcome || ' ' || coalesce(provider_code, '-') || ' ' || response, ' / ' ORDER BY attempt) FROM wa.attempt WHERE message_id = $n"),
+		qr{^accepted 130472 taken, but by what was told at \S+ \S+ it was not delivered: .+ / accepted - }, 'the first attempt tells why');
+	like(sql("SELECT string_agg(what, ' ') FROM wa_why($n)"), qr/it was not delivered: /, 'and so does wa_why()');
 }
 
 # in doubt: what is told settles it
