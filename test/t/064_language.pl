@@ -108,9 +108,9 @@ $sample{ ++$id } = [ undef, lc $_ ] foreach slurp_file("$src/text/words_reasons.
 # that is documented.
 my %times;
 $times{ lc $_ }++ foreach slurp_file("$src/text/words_reasons.def") =~ /^REASON\((\w+),/mg;
-my ($states) = slurp_file("$src/../docs/reference.md") =~ /^## States and reasons\n(.*?)^## /ms;
+my ($states) = slurp_file("$src/../docs/reference.md") =~ /^## States and reasons\n(.*?)^Events that made/ms;
 my (%documented, $state);
-foreach my $line (split /\n/, $states =~ s/\n`delivered` and.*//sr)
+foreach my $line (split /\n/, $states)
 {
 	my (undef, $first, $second) = split / *\| */, $line;
 

@@ -188,7 +188,7 @@ my $stop = join '|', map { ($_, ucfirst) } qw(the is are was were not of and to 
   may be will can cannot could does did which when than only before after until because must another without ago more days no any out);
 my $english = qr/(?<![\w.'-])(?:$stop)(?![\w-])/;
 
-my ($table) = slurp_file("$src/../docs/reference.md") =~ /^## States and reasons\n(.*?)^`delivered` and/ms;
+my ($table) = slurp_file("$src/../docs/reference.md") =~ /^## States and reasons\n(.*?)^Events that made/ms;
 my ($state, @pairs);
 foreach my $line (split /\n/, $table)
 {
