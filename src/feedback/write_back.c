@@ -37,12 +37,12 @@
 /* and where the table cannot be written after so long. */
 #define REFUSED_AGAIN	"10 min"
 
-/* What holds of a number; held: it must be tried again. */
+/* What holds of a number; is_held: it must be tried again. */
 #define WORD_COLUMNS(X, row) \
 	X(row, text, number, "number") \
 	X(row, boolean, yes, "yes") \
 	X(row, time, at, "at") \
-	X(row, boolean, held, "held")
+	X(row, boolean, is_held, "is_held")
 WA_DEFINE_ROW(Word, word_row, WORD_COLUMNS);
 
 typedef struct Batch
@@ -77,7 +77,7 @@ read_words(int *n)
 		WA_STATEMENT_OF(&word_row,
 						"SELECT {columns} FROM (SELECT d.number, coalesce(c.opted_in_at > coalesce(c.opted_out_at, '-infinity'), false) AS yes,"
 						" greatest(c.opted_in_at, c.opted_out_at) AS at,"
-						" EXISTS (SELECT FROM wa.consent AS p WHERE p.pending AND p.number = d.number) AS held"
+						" EXISTS (SELECT FROM wa.consent AS p WHERE p.pending AND p.number = d.number) AS is_held"
 						" FROM (SELECT DISTINCT number FROM (SELECT number FROM wa.consent WHERE write_at <= clock_timestamp()"
 						" ORDER BY write_at LIMIT $1) AS w) AS d LEFT JOIN wa.contact AS c ON c.number = d.number) AS k");
 	WaArgs		args = {0};
@@ -139,7 +139,7 @@ choose_contacts(Batch *batch, const WaAppTable *table)
 
 		/* one with the numbers of several has the last word of them */
 		for (int i = 0; i < batch->n; i++)
-			if (batch->words[i].at != 0 && !batch->words[i].held &&
+			if (batch->words[i].at != 0 && !batch->words[i].is_held &&
 				has_number(rows.values[r], batch->words[i].number) &&
 				(word == NULL || batch->words[i].at > word->at))
 				word = &batch->words[i];
@@ -170,7 +170,7 @@ note(const Batch *batch, const char *again)
 	for (int i = 0; i < batch->n; i++)
 	{
 		numbers[i] = batch->words[i].number;
-		times[i] = again ? again : batch->words[i].held ? HELD_AGAIN : NULL;
+		times[i] = again ? again : batch->words[i].is_held ? HELD_AGAIN : NULL;
 	}
 	wa_arg_text_array(&args, numbers, batch->n);
 	wa_arg_text_array(&args, times, batch->n);
@@ -201,7 +201,7 @@ write_batch(void *argument)
 	wa_app_write_consent(&table, batch->contacts, batch->ncontacts);
 	for (int i = 0; i < batch->ncontacts; i++)
 		if (!batch->contacts[i].done)
-			batch->said[i]->held = true;
+			batch->said[i]->is_held = true;
 	return true;
 }
 
