@@ -18,7 +18,7 @@ chmod 755 "$B"
 mkdir -p "$B/pure" "$B/home" "$B/tap" "$B/gcov"
 export LANG=C.UTF-8
 tap=${TAP_FILES:-040_delivery 041_transport 042_held_rows 056_volume 070_fallback 072_operators 073_failover 074_shutdown
-	076_chaos 079_retention 084_refusals 085_own_answer 095_ledger 098_times}
+	076_chaos 079_retention 084_refusals 085_own_answer 095_ledger 098_times 111_feedback 113_told}
 
 as_user()
 {
@@ -52,6 +52,7 @@ program gateway_test test/unit/gateway_test.c "${gateway[@]}"
 program feedback_test test/unit/feedback_test.c "${gateway[@]}"
 program feedback_gateways_test test/unit/feedback_gateways_test.c "${gateway[@]}"
 program account_test test/unit/account_test.c "${gateway[@]}"
+program template_test test/unit/template_test.c "${gateway[@]}"
 program http_test test/unit/http_test.c "${http[@]}"
 program http_reuse_test test/unit/http_reuse_test.c "${http[@]}"
 program fuzz_text -DSTANDALONE test/fuzz/fuzz_text.c "${text[@]}"
@@ -70,6 +71,7 @@ run gateway_test
 run feedback_test
 run feedback_gateways_test
 run account_test
+run template_test
 run http_test
 run http_reuse_test
 run fuzz_text 20000
