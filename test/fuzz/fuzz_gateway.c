@@ -257,7 +257,7 @@ try_judge(const WaGateway *gateway, const WaReply *reply)
 	MUST((verdict.outcome != WA_OUTCOME_ACCEPTED &&
 		  verdict.outcome != WA_OUTCOME_UNKNOWN) ||
 		 verdict.fallback == WA_FALLBACK_NO);
-	MUST(!verdict.opt_out || verdict.outcome == WA_OUTCOME_RECIPIENT);
+	MUST(!verdict.opt_out || verdict.outcome == WA_OUTCOME_RECIPIENT || verdict.outcome == WA_OUTCOME_POLICY);
 	outcome_count[verdict.outcome]++;
 }
 

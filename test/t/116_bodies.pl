@@ -101,8 +101,8 @@ my @rows = (
 	[ 'failed, delivered', 'm=delivered:d0', failed(131026), status('delivered') ],
 	[ 'read, failed', 'm=read:r0', failed(131026), status('read') ],
 	(map { [ "failed $_->[0]", "m=failed:$_->[1]", failed($_->[0]) ] } [ '131026', 'recipient' ], [ 130403, 'recipient' ], [ 131062, 'recipient' ], [ 131047, 'policy' ], [ 131070, 'policy' ], [ 132018, 'template' ], [ 999999, 'request' ]),
-	[ '131050: marketing, when it was said', 'r=mout0 m=failed:recipient', failed(131050) ],
-	[ 'the later word', 'r=min5 m=failed:recipient', failed(131050), wish('resume', wa_id => '%r', timestamp => '#%t+5') ],
+	[ '131050: marketing, when it was said', 'r=mout0 m=failed:policy', failed(131050) ],
+	[ 'the later word', 'r=min5 m=failed:policy', failed(131050), wish('resume', wa_id => '%r', timestamp => '#%t+5') ],
 	[ '131049: later', 'm=queued:retry', failed(131049) ],
 	[ '135000: not by this template again', 'm=queued:no_provider', failed(135000) ],
 
