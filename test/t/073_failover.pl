@@ -115,6 +115,8 @@ ok($sim->wait_for_sends(1, to => '6281377700000', accepted => 1), 'messages go o
 is(sql($one, 'SELECT synchronous FROM wa.identity'), 't', 'and the standby is told that it misses none');
 is($two->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'sicantik_wa%'"),
 	'0', 'on the standby nothing runs');
+like(($two->psql('odoo', "\\set VERBOSITY verbose\nSELECT wa_webhook('fonnte', '{}', NULL, 'anything')"))[2], qr/ERROR:  25006: /,
+	'and no webhook is taken: an endpoint that has come here answers 503');
 $one->append_conf('postgresql.conf', "synchronous_standby_names = ''");
 $one->reload;
 ok(wait_sql($two, 'odoo', 'SELECT NOT synchronous FROM wa.identity'), 'no longer synchronous: the standby is told');
