@@ -72,6 +72,7 @@ wa_admin_consent_note(List **notes, const WaStory *story, const char *number, bo
 						" JOIN wa.identity_of AS i ON i.user_id = w.user_id AND i.number = $1 WHERE w.number IS NULL"
 						" AND NOT EXISTS (SELECT FROM wa.consent AS h WHERE h.number = $1 AND h.scope = w.scope"
 						" AND h.change = w.change AND h.said_at = w.said_at)"
+						" UNION ALL SELECT said_at, change, scope, source, words, by FROM wa.consent WHERE user_id = $1 AND number IS NULL"
 						WRITTEN_BY_HAND("all", "opt_in", "opted_in_at")
 						WRITTEN_BY_HAND("all", "opt_out", "opted_out_at")
 						WRITTEN_BY_HAND("marketing", "opt_in", "marketing_in_at")

@@ -475,8 +475,10 @@ wa_sql_history(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("nothing to look for"),
 				 errhint("For example: wa_history('0812...'), wa_history('503/17/2026'), wa_history('partner 42'), wa_history('Budi Santoso').")));
-	if (wa_text_normalize_number(wanted, number) ||
-		wa_text_normalize_number(psprintf("+%s", wanted), number))
+	if (wa_text_is_person_id(wanted))
+		search.number = wanted;
+	else if (wa_text_normalize_number(wanted, number) ||
+			 wa_text_normalize_number(psprintf("+%s", wanted), number))
 		search.number = pstrdup(number);
 	find_partner_id(&search);
 	if (search.number)

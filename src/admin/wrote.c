@@ -54,7 +54,7 @@ wa_admin_wrote_note(List **notes, const WaNumbers *numbers, const WaIds *message
 						" WHERE o.user_id = i.user_id ORDER BY o.seen_at DESC LIMIT 1)) AS number,"
 						" i.user_id, i.provider, i.kind, i.text, i.message_id FROM wa.inbound AS i WHERE i.number = ANY ($1)"
 						" OR i.number IS NULL AND i.user_id IN (SELECT user_id FROM wa.identity_of WHERE number = ANY ($1))"
-						" OR i.message_id = ANY ($2)"
+						" OR i.user_id = ANY ($1) OR i.message_id = ANY ($2)"
 						" OR i.message_id IS NULL AND i.number = ANY ($3) AND (SELECT w.id FROM went AS w WHERE w.number = i.number"
 						" AND w.at <= i.said_at ORDER BY w.at DESC, w.id DESC LIMIT 1) = ANY ($2)) AS i ORDER BY said_at, id");
 	WaArgs		args = {0};

@@ -111,12 +111,45 @@ wa_compose_find_partner(WaOdoo *odoo, int64 partner_id)
 	return recipient;
 }
 
+/*
+ * Somebody known by an id: his number, where it is known, which every provider
+ * can write to, and a person can read.  Else the id itself, if a provider may
+ * write to it (wanted: this one).
+ */
 static WaRecipient *
-bare_recipient(const char *input)
+recipient_of_id(const char *id, const char *wanted)
+{
+	WaRecipient *recipient = palloc0(sizeof(WaRecipient));
+	char	   *number = wa_route_number_of(id);
+	WaProviders providers;
+	bool		takes = false;
+
+	recipient->number = number ? number : pstrdup(id);
+	recipient->number_source = wa_said_quote(number ? "identity_of" : "given");
+	if (number)
+		return recipient;
+	wa_route_load_providers(&providers, false);
+	for (int i = 0; i < providers.n; i++)
+		takes = takes || (providers.list[i].active && wa_route_takes_no_ids(&providers.list[i]) == NULL &&
+						  (wanted == NULL || strcmp(wanted, providers.list[i].name) == 0));
+	if (!takes)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 wanted ? errmsg("provider \"%s\" does not write to somebody of whom only an id is known", wanted) :
+				 errmsg("no provider writes to somebody of whom only an id is known"),
+				 errdetail("The number of \"%s\" is not known.", id),
+				 errhint("If you know it: SELECT wa_identify('%s', '0812...'). To let Meta write to ids: SELECT wa_configure('meta', '{\"send_to_ids\": true}').", id)));
+	return recipient;
+}
+
+static WaRecipient *
+bare_recipient(const char *input, const char *wanted)
 {
 	WaRecipient *recipient = palloc0(sizeof(WaRecipient));
 	char		number[WA_NUMBER_SIZE];
 
+	if (wa_text_is_person_id(input))
+		return recipient_of_id(input, wanted);
 	if (input == NULL || !wa_text_normalize_number(input, number))
 	{
 		bool		short_digits = input && strlen(input) > 0 && strlen(input) <= 8 &&
@@ -286,7 +319,7 @@ queue_message(const Request *request)
 
 	wa_compose_check_provider(request->provider);
 	recipient = request->to_partner ? wa_compose_find_partner(&batch.odoo, request->partner_id) :
-		bare_recipient(request->number);
+		bare_recipient(request->number, request->provider);
 	text = request->template_key ? compose_text(&batch, request, recipient, &params) : request->body;
 	check_length(text);
 
@@ -305,7 +338,8 @@ queue_message(const Request *request)
 	message.state = WA_STATE_QUEUED;
 	message.priority = "high";
 	message.requires_opt_in = true;
-	message.fallback = request->provider == NULL;
+	/* an id is good for the portfolio of one provider only */
+	message.fallback = request->provider == NULL && !wa_text_is_person_id(recipient->number);
 	message.send_at = request->send_at > GetCurrentTimestamp() ? request->send_at : 0;
 	message.due_at = message.send_at;
 	message.expires_at = Max(GetCurrentTimestamp(), request->send_at) + TIME_TO_LIVE_US;

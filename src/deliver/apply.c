@@ -94,8 +94,10 @@ note_opt_out(void *argument)
 {
 	const Noting *noting = argument;
 	const WaVerdict *verdict = &noting->transfer->verdict;
+	bool		by_id = wa_text_is_person_id(noting->item->number);
 	WaConsentChange change = {
-		.number = noting->item->number,
+		.number = by_id ? NULL : noting->item->number,
+		.user_id = by_id ? noting->item->number : NULL,
 		.out = true,
 		.marketing = true,
 		.said_at = noting->transfer->said_at ? noting->transfer->said_at : noting->transfer->finished_at,

@@ -32,7 +32,7 @@
 /* A number that is busy or was a moment ago. */
 typedef struct Number
 {
-	char		number[WA_NUMBER_SIZE]; /* hash key */
+	char		number[WA_RECIPIENT_SIZE];	/* hash key */
 	int			on_wire;
 	int64		next_us;
 	uint64		passed;			/* walk in which an earlier message waits */
@@ -60,7 +60,7 @@ wa_deliver_schedule_init(void)
 	ctl.entrysize = sizeof(WaItem);
 	items = hash_create("sicantik_wa ready messages", 1024, &ctl,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	ctl.keysize = WA_NUMBER_SIZE;
+	ctl.keysize = WA_RECIPIENT_SIZE;
 	ctl.entrysize = sizeof(Number);
 	numbers = hash_create("sicantik_wa busy numbers", 1024, &ctl,
 						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -154,7 +154,7 @@ wa_deliver_schedule_add(const WaReadyRow *row)
 	memset((char *) item + sizeof(item->id), 0, sizeof(*item) - sizeof(item->id));
 	item->lane = row->reason == WA_REASON_REFUSES_ALL ? LAST_LANE :
 		row->high ? 0 : row->low ? 2 : 1;
-	strlcpy(item->number, row->number ? row->number : "", WA_NUMBER_SIZE);
+	item->number = keep(row->number ? row->number : "");
 	item->scenario = keep(row->scenario);
 	item->template_key = keep(row->template_key);
 	item->wanted_provider = keep(row->wanted_provider);
@@ -192,14 +192,14 @@ wa_deliver_schedule_find(int64 id)
 static Number *
 number_of(const char *number, bool create)
 {
-	char		key[WA_NUMBER_SIZE] = {0};
+	char		key[WA_RECIPIENT_SIZE] = {0};
 	Number	   *entry;
 	bool		found;
 
-	strlcpy(key, number, WA_NUMBER_SIZE);
+	strlcpy(key, number, WA_RECIPIENT_SIZE);
 	entry = hash_search(numbers, key, create ? HASH_ENTER : HASH_FIND, &found);
 	if (entry && !found)
-		memset((char *) entry + WA_NUMBER_SIZE, 0, sizeof(*entry) - WA_NUMBER_SIZE);
+		memset((char *) entry + WA_RECIPIENT_SIZE, 0, sizeof(*entry) - WA_RECIPIENT_SIZE);
 	return entry;
 }
 
@@ -219,6 +219,7 @@ wa_deliver_schedule_remove(WaItem *item)
 	if (item->on_wire)
 		off_wire(item);
 	dlist_delete(&item->node);
+	forget(&item->number);
 	forget(&item->scenario);
 	forget(&item->template_key);
 	forget(&item->wanted_provider);

@@ -25,7 +25,7 @@ typedef struct WaItem
 	int			lane;			/* 0 high, 1 normal, 2 low, 3 last */
 	bool		on_wire;
 	bool		gone;			/* concluded, if the round commits */
-	char		number[WA_NUMBER_SIZE];
+	char	   *number;			/* or an id; "": none */
 	char	   *scenario;		/* NULL: by hand */
 	char	   *template_key;
 	char	   *wanted_provider;

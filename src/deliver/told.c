@@ -75,7 +75,7 @@ apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row,
 
 	item = palloc0(sizeof(WaItem));
 	item->id = failed->id;
-	strlcpy(item->number, failed->number ? failed->number : "", sizeof(item->number));
+	item->number = pstrdup(failed->number ? failed->number : "");
 	item->template_key = transfer->template_key;
 	item->wanted_provider = unconstify(char *, failed->wanted_provider);
 	item->fallback = failed->fallback;

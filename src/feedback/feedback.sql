@@ -99,14 +99,14 @@ RETURNS text
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_opt_out';
 COMMENT ON FUNCTION pg_catalog.wa_opt_out(text, text, text, timestamptz) IS
-'write down that the person with this number, in any spelling, wants no messages any more: scope all, or marketing. From now on nothing goes to it by any provider, what waits included. words: what he said, for wa.consent, where the role of the caller stands as well. said_at: when he said it; NULL: now. Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come. Needs level send';
+'write down that the person with this number, in any spelling, or with this id of Meta''s (ID.1349...), wants no messages any more: scope all, or marketing. From now on nothing goes to it by any provider, what waits included. words: what he said, for wa.consent, where the role of the caller stands as well. said_at: when he said it; NULL: now. Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_opt_in(number text, scope text DEFAULT 'all', words text DEFAULT NULL, said_at timestamptz DEFAULT NULL)
 RETURNS text
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_opt_in';
 COMMENT ON FUNCTION pg_catalog.wa_opt_in(text, text, text, timestamptz) IS
-'write down that the person with this number, in any spelling, wants messages: scope all, or marketing. It lifts what he has said of the same scope before, and with scope all what Odoo says of him (its blacklist, the opt-out of a contact), if that row was not written after it. words, said_at: as in wa_opt_out(). Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come. Needs level send';
+'write down that the person with this number, in any spelling, or with this id of Meta''s, wants messages: scope all, or marketing. It lifts what he has said of the same scope before, and with scope all what Odoo says of him (its blacklist, the opt-out of a contact), if that row was not written after it. words, said_at: as in wa_opt_out(). Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_opt_in_link(provider text, body text DEFAULT NULL, number text DEFAULT NULL)
 RETURNS text

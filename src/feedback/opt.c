@@ -99,7 +99,10 @@ opt(FunctionCallInfo fcinfo, bool out)
 	Datum		result;
 
 	wa_call_begin(&call, WA_LEVEL_SEND);
-	change.number = read_number(given);
+	if (wa_text_is_person_id(given))
+		change.user_id = given;
+	else
+		change.number = read_number(given);
 	change.marketing = is_of_marketing(scope);
 	if (change.words && strlen(change.words) > MAX_WORDS_BYTES)
 		ereport(ERROR,
@@ -113,7 +116,8 @@ opt(FunctionCallInfo fcinfo, bool out)
 	wa_feedback_consent_note(&change, 1);
 	/* should somebody hold the row, the worker carries it over */
 	wa_wake_feedback_at_commit();
-	result = wa_call_text(&call, what_holds(change.number, change.marketing));
+	result = wa_call_text(&call, change.number ? what_holds(change.number, change.marketing) :
+						  psprintf("written down for %s", given));
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }

@@ -77,7 +77,7 @@ wa_feedback_recognize(const int64 *ids, int n)
 					 " ORDER BY i.user_id IS DISTINCT FROM f.user_id, i.seen_at DESC NULLS LAST LIMIT 1),"
 					 " CASE WHEN f.opens_window OR f.keyword IS NOT NULL THEN"
 					 " (SELECT m.number FROM wa.attempt AS a JOIN wa.message AS m ON m.id = a.message_id"
-					 " WHERE a.provider_message_id = f.answers AND a.provider = f.provider " WA_FEEDBACK_LAST_ATTEMPT("a") ") END)"
+					 " WHERE a.provider_message_id = f.answers AND a.provider = f.provider AND m.number !~ '[^0-9]' " WA_FEEDBACK_LAST_ATTEMPT("a") ") END)"
 					 " WHERE f.id = ANY ($1) AND f.number IS NULL");
 	WaArgs		args = {0};
 

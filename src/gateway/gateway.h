@@ -70,7 +70,8 @@ typedef enum WaForm
 
 typedef struct WaOutbound
 {
-	const char *number;			/* E.164 digits without '+' */
+	const char *number;			/* E.164 digits without '+'; or a person's id,
+								 * where the settings allow it (id_setting) */
 	WaForm		form;
 	const char *body;			/* WA_FORM_TEXT: the text */
 	const char *template_name;	/* else: the provider's template name or id */
@@ -336,6 +337,12 @@ typedef struct WaGateway
 	 */
 	const char *feedback_secret;
 	bool		signs_feedback;
+
+	/*
+	 * the setting, true or false, that lets messages go to people of whom
+	 * only the provider's id is known; NULL: they never do
+	 */
+	const char *id_setting;
 
 	/*
 	 * the setting that says which number of ours an update is of

@@ -25,13 +25,6 @@
 /* The business account, by its setting. */
 #define META_ACCOUNT		"waba_id"
 
-/*
- * Meta's page for sending wants numbers with "+": without it the country code
- * of the business' own number would be put in front.  Its samples, and many
- * clients, have none, and arrive.
- */
-#define NUMBER_WITH_PLUS	"number_with_plus"
-
 #define ID_PREFIX			"wamid."
 #define ID_NUMBER_CHARS		24
 #define ID_OTHER_CHARS		12
@@ -47,7 +40,8 @@ static const WaGatewaySetting meta_settings[] = {
 	{"app_secret", true, false, NULL},
 	{"verify_token", true, false, NULL},
 	{"own_number", false, false, NULL},
-	{NUMBER_WITH_PLUS, false, false, "true"},
+	{META_NUMBER_WITH_PLUS, false, false, "true"},
+	{META_SEND_TO_IDS, false, false, "false"},
 };
 
 /* "v" digits "." digits */
@@ -234,29 +228,6 @@ add_template(WaBuf *body, const WaOutbound *msg)
 	wa_gateway_buf_str(body, "}");
 }
 
-/* Append the recipient; false with err if the setting is no boolean. */
-static bool
-add_number(WaBuf *body, const WaPair *settings, size_t nsettings, const char *number,
-		   WaSaidText *err)
-{
-	WaBuf		to = {0};
-	bool		plus;
-
-	if (!wa_gateway_boolean(wa_gateway_value(&wa_gateway_meta, settings, nsettings, NUMBER_WITH_PLUS), &plus))
-	{
-		wa_gateway_say(err, WA_SAY_SETTING_MUST_BE_BOOLEAN, NUMBER_WITH_PLUS);
-		return false;
-	}
-	wa_gateway_buf_str(&to, plus ? "+" : "");
-	wa_gateway_buf_str(&to, number);
-	if (to.failed)
-		body->failed = true;
-	else
-		wa_gateway_buf_json(body, to.data);
-	wa_gateway_buf_free(&to);
-	return true;
-}
-
 /* See WaGateway. */
 static bool
 meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
@@ -293,8 +264,8 @@ meta_build(const char *base_url, const WaPair *settings, size_t nsettings,
 
 	wa_gateway_buf_str(&body,
 					   "{\"messaging_product\":\"whatsapp\","
-					   "\"recipient_type\":\"individual\",\"to\":");
-	if (!add_number(&body, settings, nsettings, msg->number, err))
+					   "\"recipient_type\":\"individual\",");
+	if (!wa_gateway_meta_recipient(&body, settings, nsettings, msg->number, err))
 	{
 		wa_gateway_buf_free(&path);
 		wa_gateway_buf_free(&body);
@@ -688,4 +659,5 @@ const WaGateway wa_gateway_meta = {
 	.signs_feedback = true,
 	.verify_token = "verify_token",
 	.sender_setting = "phone_number_id",
+	.id_setting = META_SEND_TO_IDS,
 };

@@ -27,6 +27,12 @@ extern const char *wa_gateway_meta_refuse_name(const char *name);
 extern int	wa_gateway_meta_object(const char *body,
 								   const char *objections[WA_MAX_OBJECTIONS]);
 
+/* meta_recipient.c */
+#define META_NUMBER_WITH_PLUS	"number_with_plus"
+#define META_SEND_TO_IDS		"send_to_ids"
+extern bool wa_gateway_meta_recipient(WaBuf *body, const WaPair *settings, size_t nsettings,
+									  const char *number, WaSaidText *err);
+
 /* meta_status.c */
 extern void wa_gateway_meta_judge_failure(const char *code, const char *words,
 										  WaVerdict *verdict);

@@ -282,8 +282,16 @@ wa_gateway_check_message(const WaGateway *gateway, const WaOutbound *msg,
 		return false;
 	}
 	digits = msg->number != NULL ? strspn(msg->number, "0123456789") : 0;
-	if (digits == 0 || digits >= WA_NUMBER_SIZE ||
-		msg->number[digits] != '\0' || msg->number[0] == '0')
+	if (wa_text_is_person_id(msg->number))
+	{
+		if (gateway->id_setting == NULL)
+		{
+			wa_gateway_say(err, WA_SAY_PROVIDER_TAKES_NO_IDS);
+			return false;
+		}
+	}
+	else if (digits == 0 || digits >= WA_NUMBER_SIZE ||
+			 msg->number[digits] != '\0' || msg->number[0] == '0')
 	{
 		wa_gateway_say(err, WA_SAY_NUMBER_MUST_BE_1_DIGITS_COUNTRY, WA_NUMBER(WA_NUMBER_SIZE - 1));
 		return false;

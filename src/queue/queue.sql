@@ -68,8 +68,8 @@ ALTER TABLE wa.message SET (
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 COMMENT ON TABLE wa.message IS 'the ledger: one row per message and its whole story';
 COMMENT ON COLUMN wa.message.scenario IS 'scenario that made it; NULL: sent by hand';
-COMMENT ON COLUMN wa.message.number IS 'recipient, E.164 digits without "+"';
-COMMENT ON COLUMN wa.message.number_source IS 'column that the number came from, or "given"';
+COMMENT ON COLUMN wa.message.number IS 'recipient, E.164 digits without "+"; or the id that Meta has for somebody whose number is not known';
+COMMENT ON COLUMN wa.message.number_source IS 'column that the number came from, "given", or "identity_of": bound to the id that was given';
 COMMENT ON COLUMN wa.message.number_source_said IS 'as detail_said, of number_source';
 COMMENT ON COLUMN wa.message.body IS 'the text as the citizen reads it';
 COMMENT ON COLUMN wa.message.wanted_provider IS 'provider demanded by the sender; NULL: routed';

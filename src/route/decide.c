@@ -113,6 +113,10 @@ refuse(WaRoute *route, const WaProvider *provider,
 	route->mapping = NULL;
 	route->as_template = false;
 	route->use_window = false;
+	if (route->user_id)
+		why = wa_route_takes_no_ids(provider);
+	if (why)
+		return why;
 	if (!wa_route_is_usable(provider))
 		return why_unusable(provider);
 	if (why_not)

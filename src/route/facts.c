@@ -14,6 +14,9 @@
  * is not certain which that is.  Of Odoo's "no" it is known that it is no later
  * than the row's last write, of its "yes" that it is of the date beside it.
  *
+ * Of somebody known by an id only there is what he himself has said and written;
+ * when a number is bound to the id, all that is known of the number counts.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -355,6 +358,66 @@ apply_own(WaRoute *route, const Contact * contact, Switch *stops_all, Switch *by
 }
 
 /*
+ * The number that is bound to an id by what was seen last, palloc()ed; NULL: none.
+ */
+char *
+wa_route_number_of(const char *user_id)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT number FROM wa.identity_of WHERE user_id = $1 ORDER BY seen_at DESC NULLS LAST, number LIMIT 1");
+	WaArgs		args = {0};
+	WaRows		rows;
+
+	wa_arg_text(&args, user_id);
+	rows = wa_query(&read, &args);
+	return rows.n > 0 ? wa_row_text(rows, 0, 1) : NULL;
+}
+
+/*
+ * Of those that messages go to by an id: the number, if it has become known, or
+ * what is kept for the id until then.
+ */
+static void
+load_facts_of_ids(WaRoute *routes, int n, Switch *stops_all, Switch *by_inbound)
+{
+	/* who writes is kept to be applied again when his number is known */
+	static WaStatement read =
+		WA_STATEMENT_OF(&contact_row,
+						"SELECT {columns} FROM (SELECT u.user_id AS number, coalesce(k.out_at >= coalesce(k.in_at, '-infinity'), false) AS opted_out,"
+						" coalesce(k.in_at > coalesce(k.out_at, '-infinity'), false) AS opted_in, k.out_at, k.in_at,"
+						" coalesce(k.marketing_out_at >= coalesce(k.marketing_in_at, '-infinity'), false) AS no_marketing,"
+						" coalesce(k.marketing_out_at >= greatest(k.marketing_in_at, k.in_at, '-infinity'), false) AS no_marketing_since,"
+						" false AS in_window, ARRAY (SELECT f.sender_id FROM wa.feedback AS f WHERE f.user_id = u.user_id AND f.due_at IS NULL"
+						" AND f.kind = 'inbound' AND f.opens_window AND coalesce(least(f.said_at, f.received_at), f.received_at) > " DAY_AGO ") AS windows,"
+						" EXISTS (SELECT FROM wa.feedback AS f WHERE f.user_id = u.user_id AND f.due_at IS NULL AND f.kind = 'inbound'"
+						" AND f.opens_window) AS wrote FROM unnest($1::text[]) AS u (user_id), LATERAL (SELECT"
+						" max(c.said_at) FILTER (WHERE c.scope = 'all' AND c.change = 'opt_in') AS in_at,"
+						" max(c.said_at) FILTER (WHERE c.scope = 'all' AND c.change = 'opt_out') AS out_at,"
+						" max(c.said_at) FILTER (WHERE c.scope = 'marketing' AND c.change = 'opt_in') AS marketing_in_at,"
+						" max(c.said_at) FILTER (WHERE c.scope = 'marketing' AND c.change = 'opt_out') AS marketing_out_at"
+						" FROM wa.consent AS c WHERE c.number IS NULL AND c.user_id = u.user_id) AS k) AS i");
+
+	for (int i = 0; i < n; i++)
+	{
+		WaArgs		args = {0};
+		Contact    *said;
+		int			nsaid;
+
+		if (routes[i].user_id == NULL && wa_text_is_person_id(routes[i].number))
+		{
+			routes[i].user_id = routes[i].number;
+			routes[i].number = wa_route_number_of(routes[i].user_id);
+		}
+		if (routes[i].user_id == NULL)
+			continue;
+		wa_arg_text_array(&args, &routes[i].user_id, 1);
+		said = wa_rows_read(wa_query(&read, &args), &contact_row, &nsaid);
+		if (nsaid > 0)
+			apply_own(&routes[i], &said[0], stops_all, by_inbound);
+	}
+}
+
+/*
  * Fill in what our own tables know of each person: nothing of Odoo's is asked,
  * but what was learnt of it before counts (odoo_yes_at).  As wa_route_load_facts().
  */
@@ -388,6 +451,7 @@ wa_route_load_own_facts(WaRoute *routes, int n)
 	Contact    *contacts;
 	int			ncontacts;
 
+	load_facts_of_ids(routes, n, &stops_all, &by_inbound);
 	for (int i = 0; i < n; i++)
 	{
 		if (routes[i].number == NULL)

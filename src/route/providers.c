@@ -403,6 +403,22 @@ wa_route_load_proof(WaProvider *provider, const char *secret)
 }
 
 /*
+ * Why no message goes by it to somebody of whom only an id is known, or NULL.
+ */
+WaSaid
+wa_route_takes_no_ids(const WaProvider *provider)
+{
+	const char *name = provider->gateway ? provider->gateway->id_setting : NULL;
+	bool		takes = false;
+
+	if (name == NULL)
+		return wa_say(WA_SAY_PROVIDER_TAKES_NO_IDS);
+	if (wa_gateway_boolean(wa_gateway_setting(provider->settings, provider->nsettings, name), &takes) && takes)
+		return NULL;
+	return wa_say(WA_SAY_PROVIDER_SETTING_IS_OFF, name);
+}
+
+/*
  * The provider of this name, or NULL; NULL is no name.
  */
 WaProvider *

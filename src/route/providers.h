@@ -148,6 +148,8 @@ extern char *wa_route_load_proof(WaProvider *provider, const char *secret);
 extern PGDLLEXPORT WaTemplate *wa_route_load_template(const char *key);
 extern PGDLLEXPORT WaMapping *wa_route_load_mappings(int *n);
 
+extern PGDLLEXPORT WaSaid wa_route_takes_no_ids(const WaProvider *provider);
+
 /* quota.c: keep what a connection test has told, unless the row is locked. */
 extern PGDLLEXPORT void wa_route_note_quota(const char *provider, const WaHealth *health);
 

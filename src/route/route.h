@@ -34,7 +34,8 @@ typedef enum WaNobody
 typedef struct WaRoute
 {
 	/* question */
-	const char *number;			/* E.164 digits; NULL: not known */
+	const char *number;			/* E.164 digits, or what user_id is; NULL: not
+								 * known */
 	bool		despite_opt_out;	/* it tells somebody that he has opted out */
 	int64		partner_id;		/* 0: none */
 	bool		of_contact;		/* the number is that contact's: without him
@@ -53,6 +54,8 @@ typedef struct WaRoute
 								 * is none, somebody asks */
 
 	/* what is known of the person (wa_route_load_facts) */
+	const char *user_id;		/* the message goes to this id; number is what
+								 * is bound to it by now, if anything is */
 	bool		opted_in;
 	TimestampTz yes_at;			/* when he agreed last, by our own tables; 0 */
 	TimestampTz no_at;			/* when what they refuse was said; 0 */
@@ -84,6 +87,7 @@ typedef WaSaid (*WaWhyNot) (const WaProvider *provider);
 extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 											const char **locked_table, WaSaid *why);
 extern PGDLLEXPORT void wa_route_load_own_facts(WaRoute *routes, int n);
+extern PGDLLEXPORT char *wa_route_number_of(const char *user_id);
 extern bool wa_route_in_window(const WaRoute *route, const WaProvider *provider);
 extern PGDLLEXPORT void wa_route_decide(WaRoute *route, const WaProviders *providers,
 										const WaMapping *mappings, int nmappings,

@@ -26,6 +26,12 @@
 /* Longest E.164 number is 15 digits (ITU-T E.164); plus the final NUL. */
 #define WA_NUMBER_SIZE		16
 
+/*
+ * Longest text that a message may be addressed to: a country, a dot and 128
+ * characters (person_id.c); plus the final NUL.
+ */
+#define WA_RECIPIENT_SIZE	132
+
 /* WhatsApp's limit for one text message, in characters (not bytes). */
 #define WA_TEXT_MAX_CHARS	4096
 
@@ -53,6 +59,9 @@ WA_EXPORT extern bool wa_text_normalize_number(const char *input,
 											   char out[WA_NUMBER_SIZE]);
 WA_EXPORT extern bool wa_text_each_number(const char *input, WaNumberFn each,
 										  void *arg);
+
+/* person_id.c: is it an id that Meta has for somebody? */
+WA_EXPORT extern bool wa_text_is_person_id(const char *text);
 
 /* nothing.c: is it empty, or a program's word for that (False, None, null)? */
 WA_EXPORT extern bool wa_text_is_nothing(const char *text);

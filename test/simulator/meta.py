@@ -18,8 +18,12 @@ from world import Answer, digits
 
 PATH = re.compile(r"^/(v[0-9]+\.[0-9]+)/([0-9A-Za-z_]+)(?:/([a-z_]+))?/?$")
 
+# Ids of people who hide their numbers.
+PERSON = re.compile(r"^[A-Z]{2}\.[0-9A-Za-z.]{1,128}$")
+
 # Meta: unknown keys are refused with code 100.
-MESSAGE_KEYS = {"messaging_product", "recipient_type", "to", "type",
+MESSAGE_KEYS = {"messaging_product", "recipient_type", "to", "recipient",
+                "type",
                 "template", "text", "context", "biz_opaque_callback_data",
                 "recipient_identity_key_hash", "image", "document", "video",
                 "audio"}
@@ -128,7 +132,7 @@ class Meta:
                           "messaging_product is required.")
         if message.get("recipient_type", "individual") != "individual":
             raise Refused(100, "recipient_type must be individual")
-        number = recipient(message, settings)
+        number, contact = recipient(message, settings)
         answer.to = number
         kind = message.get("type", "text")
         if not isinstance(kind, str):
@@ -153,7 +157,7 @@ class Meta:
         if status is not None:
             made["message_status"] = status
         return {"messaging_product": "whatsapp",
-                "contacts": [{"input": message["to"], "wa_id": number}],
+                "contacts": [contact],
                 "messages": [made]}
 
     def check_recipient(self, number, kind):
@@ -299,6 +303,8 @@ def note(message, answer, settings):
 
     if isinstance(message.get("to"), str):
         answer.to = dialled(message["to"], settings)
+    elif isinstance(message.get("recipient"), str):
+        answer.to = message["recipient"]
     answer.message = inside(message.get("text"), "body")
     answer.template = inside(message.get("template"), "name")
     components = inside(message.get("template"), "components")
@@ -330,8 +336,15 @@ def dialled(to, settings):
 
 
 def recipient(message, settings):
-    """The digits that are called; Meta itself tolerates punctuation."""
+    """The digits that are called, and what the answer says of them; Meta
+    itself tolerates punctuation.  Without "to" an id may stand in
+    "recipient": then nothing tells the number."""
     to = message.get("to")
+    user = message.get("recipient")
+    if not to and user is not None:
+        if not isinstance(user, str) or not PERSON.match(user):
+            raise Refused(131009, "Parameter value is not valid: recipient")
+        return user, {"input": user, "user_id": user}
     if to is None or to == "":
         raise Refused(100, message="(#100) The parameter to is required.")
     if not isinstance(to, str):
@@ -340,7 +353,8 @@ def recipient(message, settings):
             or not 8 <= len(digits(to)) <= 15 \
             or digits(to).startswith("0"):
         raise Refused(131009, "Parameter value is not valid: to")
-    return dialled(to, settings)
+    number = dialled(to, settings)
+    return number, {"input": to, "wa_id": number}
 
 
 def check_text(message):

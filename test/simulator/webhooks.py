@@ -227,17 +227,22 @@ def status_update(settings, provider, wish):
 
 def meta_status(settings, wish, status, now):
     made = {"id": wish["message_id"], "status": status,
-            "timestamp": str(now), "recipient_id": wish.get("to", "")}
+            "timestamp": str(now)}
+    to = wish.get("to", "")
+    user = wish.get("user_id", "")
+    if "." in to:               # it went to an id; the number is hidden
+        to, user = "", to
+    else:
+        made["recipient_id"] = to
     if wish.get("callback"):
         made["biz_opaque_callback_data"] = wish["callback"]
     if status in ("sent", "delivered"):
         made["pricing"] = {"billable": True, "pricing_model": "PMP",
                            "type": "regular", "category": "utility"}
     if status != "failed":
-        contact = {"wa_id": wish.get("to", "")}
-        if wish.get("user_id"):
-            made["recipient_user_id"] = wish["user_id"]
-            contact["user_id"] = wish["user_id"]
+        contact = {"wa_id": to} if to else {}
+        if user:
+            made["recipient_user_id"] = contact["user_id"] = user
         return change(settings, {"contacts": [contact], "statuses": [made]})
     code = wish.get("code", settings["webhook_error"])
     made["errors"] = [{

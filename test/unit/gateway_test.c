@@ -1409,6 +1409,8 @@ test_request_settings(void)
 	static const WaPair version[] = {
 		{"phone_number_id", "1"}, {"access_token", "t"}, {"api_version", "v24.0"},
 	};
+	static const WaPair secret[] = {{"token", "T"}};
+	static const WaPair keys[] = {{"api_key", "A"}, {"number_key", "N"}};
 	static const struct
 	{
 		const char *value;
@@ -1442,6 +1444,26 @@ test_request_settings(void)
 						 "\"to\":\"+62811\"" : "\"to\":\"62811\"") != NULL);
 		wa_gateway_request_free(&req);
 	}
+
+	msg.number = "ID.1349xyz";
+	for (i = 0; i < LENGTH(waits); i++)
+	{
+		WaPair		settings[3] = {{"phone_number_id", "1"}, {"access_token", "T"}, {"send_to_ids", NULL}};
+		bool		built;
+
+		settings[2].value = waits[i].value;
+		built = wa_gateway_find("meta")->build(NULL, settings, 3, &msg, &req, &err);
+		CHECK_INT(built, waits[i].want == 1);
+		if (built)
+			CHECK(strstr(req.body, "\"recipient_type\":\"individual\",\"recipient\":\"ID.1349xyz\",\"type\":") != NULL &&
+				  strstr(req.body, "\"to\"") == NULL);
+		wa_gateway_request_free(&req);
+	}
+	CHECK(!wa_gateway_find("fonnte")->build(NULL, secret, 1, &msg, &req, &err));
+	CHECK(strstr(english(&err), "only an id is known") != NULL);
+	CHECK(!wa_gateway_find("watzap")->build(NULL, keys, 2, &msg, &req, &err));
+	CHECK(strstr(english(&err), "only an id is known") != NULL);
+	msg.number = "62811";
 
 	for (i = 0; i < LENGTH(waits); i++)
 	{

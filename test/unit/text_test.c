@@ -480,6 +480,26 @@ test_nothing(void)
 }
 
 static void
+test_person_id(void)
+{
+	static const char *const is[] = {"ID.1", "ID.13491208655302741918", "US.aZ9", "ID.ENT.11815799212886844830"};
+	static const char *const is_not[] = {
+		"", "ID", "ID.", "I.1", "id.1", "IDN.1", "ID 1", "ID.1 ", " ID.1", "ID.1\n", "ID.1-2", "ID.\xc3\xa9", "6281234567890", "+62.812"
+	};
+	char		longest[WA_RECIPIENT_SIZE + 1] = "ID.";
+
+	CHECK(!wa_text_is_person_id(NULL));
+	for (size_t i = 0; i < lengthof(is); i++)
+		CHECK_STR(wa_text_is_person_id(is[i]) ? is[i] : "", is[i]);
+	for (size_t i = 0; i < lengthof(is_not); i++)
+		CHECK_STR(!wa_text_is_person_id(is_not[i]) ? is_not[i] : "?", is_not[i]);
+	memset(longest + 3, '1', 128);
+	CHECK(wa_text_is_person_id(longest));
+	longest[3 + 128] = '1';
+	CHECK(!wa_text_is_person_id(longest));
+}
+
+static void
 test_keyword(void)
 {
 	static const char *const out = "STOP,BERHENTI,UNSUB, Unsubscribe ,,jangan kirim";
@@ -709,6 +729,7 @@ main(int argc, char **argv)
 	CHECK_RUN(test_render);
 	CHECK_RUN(test_clean_value);
 	CHECK_RUN(test_nothing);
+	CHECK_RUN(test_person_id);
 	CHECK_RUN(test_keyword);
 	CHECK_RUN(test_length);
 	CHECK_RUN(test_links);
