@@ -18,7 +18,7 @@ chmod 755 "$B"
 mkdir -p "$B/pure" "$B/home" "$B/tap" "$B/gcov"
 export LANG=C.UTF-8
 tap=${TAP_FILES:-040_delivery 041_transport 042_held_rows 056_volume 070_fallback 072_operators 073_failover 074_shutdown
-	076_chaos 079_retention 084_refusals 085_own_answer 095_ledger 098_times 111_feedback 113_told}
+	076_chaos 079_retention 084_refusals 085_own_answer 095_ledger 098_times 058_replaced 111_feedback 113_told}
 
 as_user()
 {
