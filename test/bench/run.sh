@@ -228,7 +228,7 @@ kill "$hanger"
 
 # ---- feedback ---------------------------------------------------------------
 # What is told of messages is stored by the calls and applied by the process that
-# sends.  The calls come on four connections, each a transaction of its own.
+# sends.  The calls come on sixteen connections, each a transaction of its own.
 say "feedback: 4000 messages, 1000 a second, beside 1000 webhooks a second"
 q -c "SELECT wa_configure('fonnte', '{\"webhook_secret\": \"a-secret-of-the-bench\"}')" >/dev/null 2>&1
 # (an id that looks like a telephone's number is not kept whole)
@@ -241,7 +241,7 @@ SELECT wa_webhook('fonnte', convert_to('{"id": "' || :id || '", "stateid": "S' |
 SQL
 for ((i = 1; i <= 3; i++)); do
 	printf '   alone %s, ' "$(beside before '')"
-	"$bin/pgbench" -n -f "$work/told.sql" -c 4 -R 1000 -T 6 > "$work/pgbench" 2>&1 &
+	"$bin/pgbench" -n -f "$work/told.sql" -c 16 -R 1000 -T 6 > "$work/pgbench" 2>&1 &
 	teller=$!
 	printf 'with webhooks %s, ' "$(beside told '')"
 	wait "$teller"
