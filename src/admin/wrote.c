@@ -13,6 +13,7 @@
 #include "admin/history.h"
 #include "pg/columns.h"
 #include "pg/query.h"
+#include "route/route.h"
 
 #define WROTE_COLUMNS(X, row) \
 	X(row, time, said_at, "said_at") \
@@ -51,7 +52,7 @@ wa_admin_wrote_note(List **notes, const WaNumbers *numbers, const WaIds *message
 						"WITH went AS MATERIALIZED (SELECT number, id, date_trunc('second', sent_at) AS at FROM wa.message"
 						" WHERE number = ANY ($3) AND sent_at IS NOT NULL)"
 						" SELECT {columns} FROM (SELECT i.id, i.said_at, coalesce(i.number, (SELECT o.number FROM wa.identity_of AS o"
-						" WHERE o.user_id = i.user_id ORDER BY o.seen_at DESC LIMIT 1)) AS number,"
+						" WHERE o.user_id = i.user_id ORDER BY " WA_ROUTE_LAST_SEEN("o") " LIMIT 1)) AS number,"
 						" i.user_id, i.provider, i.kind, i.text, i.message_id FROM wa.inbound AS i WHERE i.number = ANY ($1)"
 						" OR i.number IS NULL AND i.user_id IN (SELECT user_id FROM wa.identity_of WHERE number = ANY ($1))"
 						" OR i.user_id = ANY ($1) OR i.message_id = ANY ($2)"

@@ -32,8 +32,8 @@ was_template(const WaSendConfig *config, const WaToldFailed *failed)
 
 /*
  * How such a message goes on, and what its attempt tells.  False: nothing is
- * known of its provider any more, and it stays as it is.  *changed is set where the provider or the
- * mapping has been found useless.
+ * known of its provider any more, and it stays as it is.  *changed is set where
+ * the provider or the mapping has been found useless.
  */
 static bool
 apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row, WaToldAttempt *told,

@@ -19,6 +19,7 @@
 #include "pg/columns.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
+#include "route/route.h"
 
 /* So many are carried over at once. */
 #define SETTLE_BATCH	1000
@@ -161,7 +162,7 @@ write_down(const WaConsentChange *changes, int n)
 						" coalesce(r.source, '') AS source, r.words, r.by FROM unnest({arrays}) AS r ({members})),"
 						" k AS MATERIALIZED (SELECT coalesce(g.given, i.number) AS number, g.* FROM g"
 						" LEFT JOIN LATERAL (SELECT b.number FROM wa.identity_of AS b WHERE g.given IS NULL AND b.user_id = g.user_id"
-						" ORDER BY b.seen_at DESC NULLS LAST LIMIT CASE g.change WHEN 'opt_in' THEN 1 END) AS i ON true),"
+						" ORDER BY " WA_ROUTE_LAST_SEEN("b") " LIMIT CASE g.change WHEN 'opt_in' THEN 1 END) AS i ON true),"
 						" w AS (INSERT INTO wa.consent (number, user_id, scope, change, said_at, source, words, by, pending, write_at)"
 						" SELECT DISTINCT ON (number, CASE WHEN number IS NULL THEN user_id END, scope, change, said_at, source)"
 						" number, user_id, scope, change, said_at, source, words, by, number IS NOT NULL,"
@@ -232,7 +233,7 @@ wa_feedback_consent_bind(const char *const *user_ids, int n, bool told)
 					 " FOR UPDATE SKIP LOCKED),"
 					 " k AS MATERIALIZED (SELECT f.*, i.number AS known, i.last AND f.number IS NULL AS last, row_number() OVER"
 					 " (PARTITION BY i.number, f.scope, f.change, f.said_at, f.source ORDER BY f.id) = 1 AND NOT " WRITTEN("h", "f", "i.number")
-					 " AS new FROM f JOIN LATERAL (SELECT b.number, row_number() OVER (ORDER BY b.seen_at DESC NULLS LAST, b.number) = 1 AS last"
+					 " AS new FROM f JOIN LATERAL (SELECT b.number, row_number() OVER (ORDER BY " WA_ROUTE_LAST_SEEN("b") ") = 1 AS last"
 					 " FROM wa.identity_of AS b WHERE b.user_id = f.user_id) AS i ON i.last OR f.change = 'opt_out'),"
 					 " u AS (UPDATE wa.consent AS c SET number = k.known, pending = true,"
 					 " write_at = CASE WHEN $3 AND c.scope = 'all' THEN clock_timestamp() END FROM k WHERE k.id = c.id AND k.last AND k.new),"

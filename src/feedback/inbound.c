@@ -16,6 +16,7 @@
 #include "gateway/gateway.h"
 #include "pg/columns.h"
 #include "pg/query.h"
+#include "route/route.h"
 
 /*
  * New ones among these rows.  Without an id of the provider's a digest of what
@@ -45,7 +46,7 @@ write_inbound(const int64 *ids, int n)
 /* SQL: whose number it is, of somebody who hides it by what is known of his id. */
 #define NUMBER_OF(f) \
 	"coalesce(" f ".number, (SELECT i.number FROM wa.identity_of AS i WHERE i.user_id = " f ".user_id" \
-	" ORDER BY i.seen_at DESC LIMIT 1))"
+	" ORDER BY " WA_ROUTE_LAST_SEEN("i") " LIMIT 1))"
 
 /*
  * The last time that somebody wrote to Meta, and to this number of ours.

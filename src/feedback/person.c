@@ -15,6 +15,7 @@
 #include "feedback/feedback.h"
 #include "pg/columns.h"
 #include "pg/query.h"
+#include "route/route.h"
 
 /*
  * Somebody has shared his number when he was asked for it: whatever else was
@@ -74,7 +75,7 @@ wa_feedback_recognize(const int64 *ids, int n)
 	static WaStatement put =
 		WA_STATEMENT("UPDATE wa.feedback AS f SET user_id = coalesce(f.user_id, f.parent_user_id),"
 					 " number = coalesce((SELECT i.number FROM wa.identity_of AS i WHERE i.user_id IN (f.user_id, f.parent_user_id)"
-					 " ORDER BY i.user_id IS DISTINCT FROM f.user_id, i.seen_at DESC NULLS LAST LIMIT 1),"
+					 " ORDER BY i.user_id IS DISTINCT FROM f.user_id, " WA_ROUTE_LAST_SEEN("i") " LIMIT 1),"
 					 " CASE WHEN f.opens_window OR f.keyword IS NOT NULL THEN"
 					 " (SELECT m.number FROM wa.attempt AS a JOIN wa.message AS m ON m.id = a.message_id"
 					 " WHERE a.provider_message_id = f.answers AND a.provider = f.provider AND m.number !~ '[^0-9]' " WA_FEEDBACK_LAST_ATTEMPT("a") ") END)"

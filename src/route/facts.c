@@ -364,7 +364,7 @@ char *
 wa_route_number_of(const char *user_id)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT number FROM wa.identity_of WHERE user_id = $1 ORDER BY seen_at DESC NULLS LAST, number LIMIT 1");
+		WA_STATEMENT("SELECT i.number FROM wa.identity_of AS i WHERE i.user_id = $1 ORDER BY " WA_ROUTE_LAST_SEEN("i") " LIMIT 1");
 	WaArgs		args = {0};
 	WaRows		rows;
 

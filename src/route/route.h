@@ -88,6 +88,9 @@ extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *
 											const char **locked_table, WaSaid *why);
 extern PGDLLEXPORT void wa_route_load_own_facts(WaRoute *routes, int n);
 extern PGDLLEXPORT char *wa_route_number_of(const char *user_id);
+
+/* SQL, the order: of several numbers that an id was seen with the first counts. */
+#define WA_ROUTE_LAST_SEEN(i) i ".seen_at DESC, " i ".number"
 extern bool wa_route_in_window(const WaRoute *route, const WaProvider *provider);
 extern PGDLLEXPORT void wa_route_decide(WaRoute *route, const WaProviders *providers,
 										const WaMapping *mappings, int nmappings,

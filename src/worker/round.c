@@ -191,15 +191,16 @@ run_events(TimestampTz *due)
 }
 
 /*
- * All that makes messages, and what providers told of those that were made, but for the part that has ended in an error the last
- * time.  Lowers *next_due to when to come again at the latest; false: a table
- * was locked.
+ * All that makes messages, and what providers told of those that were made, but
+ * for the part that has ended in an error the last time.  Lowers *next_due to
+ * when to come again at the latest; false: a table was locked.
  */
 static bool
 compose(TimestampTz *next_due)
 {
 	static bool (*const parts[]) (TimestampTz *due) = {
-		run_feedback, wa_feedback_write_back, run_events, wa_compose_calendar_run, wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
+		run_feedback, wa_feedback_write_back, run_events, wa_compose_calendar_run,
+		wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
 	};
 	static size_t failed = lengthof(parts);
 	size_t		skipped = failed;
