@@ -8,8 +8,10 @@
  * database has the extension; only a worker inside can tell.  So each
  * database is visited once after a start of the server (and after a crash,
  * which empties shared memory); from then on a worker starts when a commit
- * set the pending bit, when the next work known is due, and in a sweep every
- * quarter of an hour for whatever reached the tables without waking anybody.
+ * set the pending bit, when the next work known is due, and in a sweep for
+ * whatever reached the tables without waking anybody: a few databases each
+ * minute, so that many of them cost no more than a few, and each at most once
+ * in a quarter of an hour.
  *
  * States of a slot:
  *
@@ -54,7 +56,10 @@
 #include "worker/process.h"
 #include "worker/worker.h"
 
-#define SWEEP_EVERY			(15 * 60 * 1000)	/* milliseconds */
+#define SWEEP_EVERY			60000	/* milliseconds */
+#define SWEEP_AT_ONCE		4	/* databases */
+#define SWEPT_FOR			(15 * 60 * 1000)	/* then a database is due
+												 * again */
 
 static MemoryContext pass_context = NULL;
 static TimestampTz last_sweep = 0;
@@ -103,7 +108,55 @@ leave_shared(int code, Datum arg)
 }
 
 /*
- * Mark everything for a visit, if it is time.  True if it was.
+ * Mark every database for a visit.
+ */
+static void
+visit_all(void)
+{
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < WA_SLOTS; i++)
+	{
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
+
+		if (slot->state == WA_SLOT_IDLE || slot->state == WA_SLOT_ABSENT)
+			slot->visit = true;
+	}
+	LWLockRelease(wa_wake_lock);
+}
+
+/*
+ * Mark the databases for a visit that have been longest without a worker, as
+ * many as one sweep takes.
+ */
+static void
+visit_some(TimestampTz now)
+{
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
+	for (int n = 0; n < SWEEP_AT_ONCE; n++)
+	{
+		WaSlot	   *oldest = NULL;
+
+		for (int i = 0; i < WA_SLOTS; i++)
+		{
+			WaSlot	   *slot = &wa_wake_shared->slots[i];
+
+			if ((slot->state != WA_SLOT_IDLE && slot->state != WA_SLOT_ABSENT) ||
+				slot->visit || !slot->can_login ||
+				wa_wake_time_ahead(TimestampTzPlusMilliseconds(slot->started_at, SWEPT_FOR),
+								   now, SWEPT_FOR))
+				continue;
+			if (oldest == NULL || slot->started_at < oldest->started_at)
+				oldest = slot;
+		}
+		if (oldest == NULL)
+			break;
+		oldest->visit = true;
+	}
+	LWLockRelease(wa_wake_lock);
+}
+
+/*
+ * Mark what is to be visited now, if it is time.  True if that was everything.
  */
 static bool
 sweep(TimestampTz now)
@@ -118,22 +171,15 @@ sweep(TimestampTz now)
 	was_enabled = wa_guc_enabled;
 	if (last_sweep == 0)
 		last_sweep = now;		/* all are unknown anyway */
-	if (!all &&
-		wa_wake_time_ahead(TimestampTzPlusMilliseconds(last_sweep, SWEEP_EVERY),
-						   now, SWEEP_EVERY))
-		return false;
-
-	last_sweep = now;
-	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < WA_SLOTS; i++)
+	if (all)
+		visit_all();
+	else if (!wa_wake_time_ahead(TimestampTzPlusMilliseconds(last_sweep, SWEEP_EVERY),
+								 now, SWEEP_EVERY))
 	{
-		WaSlot	   *slot = &wa_wake_shared->slots[i];
-
-		if (slot->state == WA_SLOT_IDLE || slot->state == WA_SLOT_ABSENT)
-			slot->visit = true;
+		visit_some(now);
+		last_sweep = now;
 	}
-	LWLockRelease(wa_wake_lock);
-	return true;
+	return all;
 }
 
 /*

@@ -3,9 +3,12 @@
  * pool.c
  *		Which databases have a worker, and which one is next.
  *
- * There may be many more databases than workers.  The one that has been
- * without a worker for the longest time is served first; while others wait,
- * an idle worker leaves at once and a busy one after two seconds of draining.
+ * There may be many more databases than workers.  One in which something was
+ * committed goes before those that are to be visited for another reason (all
+ * of them, after a start of the server), but for each fourth start; of equals,
+ * the one that has been without a worker for the longest time is served
+ * first.  While others wait, an idle worker leaves at once and a busy one
+ * after a second of draining.
  *
  * A worker that has been told to leave, and whose step makes no progress for
  * sicantik_wa.worker_patience, is stuck: in a function on one of the
@@ -14,9 +17,11 @@
  * does not help, its place counts as free.
  *
  * A start is decided and marked in one step under the lock that a hold-off
- * takes too.  It counts as a worker for a second only: a process that hangs
- * on its way (its database is locked by somebody's DROP or copy) must not
- * take the place of one that would work.
+ * takes too.  A process that hangs on its way (its database is locked by
+ * somebody's DROP or copy) must not take the place of one that would work, so
+ * a start that takes longer than a second does not count as a worker; but only
+ * a few of them at one time, since on a machine with too much to do all take
+ * as long, and more of them would make it worse.
  *
  * Workers are never restarted by the postmaster (BGW_NEVER_RESTART): only
  * here is decided when and how often to start again.
@@ -37,17 +42,21 @@
 #include "worker/launcher.h"
 
 /* milliseconds */
-#define START_COUNTS		1000	/* so long a start counts as a worker */
+#define START_COUNTS		1000	/* so long a start counts as a worker, */
+#define SLOW_STARTS			Max(wa_guc_max_workers / 4, 2)	/* but for so many */
 #define START_GIVEN_UP		60000	/* for starts of a launcher that died */
-#define DRAIN_LIMIT			2000	/* then others may have the place */
+#define DRAIN_LIMIT			1000	/* then others may have the place */
 #define PRESS_TIME			10000	/* so long a stuck one may take to leave */
 #define END_TIME			10000	/* and so long to end */
 #define REGISTER_RETRY		5000	/* doubled up to the longest backoff */
 #define REGISTER_EPISODE	600000	/* quiet for so long: complain anew */
 
+#define URGENT_IN_A_ROW		3	/* starts, while others wait, too */
+
 static BackgroundWorkerHandle *handles[WA_SLOTS];
 static uint64 handle_serials[WA_SLOTS];
 static uint64 last_start_serial = 0;
+static int	urgent_in_a_row = 0;
 
 /* the server has no free background worker slot */
 static TimestampTz register_failed_at = 0;
@@ -178,17 +187,39 @@ is_lost(const WaSlot *slot, TimestampTz now)
 		is_over(slot->ended_at, END_TIME, now);
 }
 
+/* What commits have told of a slot without worker since the last pass. */
+static void
+take_revisit(WaSlot *slot)
+{
+	if (pg_atomic_exchange_u32(&slot->revisit, 0) == 0)
+		return;
+	slot->state = WA_SLOT_UNKNOWN;
+	slot->visit = true;
+	slot->failures = 0;
+	slot->retry_at = 0;
+	slot->version_logged = false;
+}
+
+/* Of two databases, the one longer without a worker; "best" may be -1. */
+static int
+longer_without(int best, int index)
+{
+	return best < 0 || wa_wake_shared->slots[index].started_at <
+		wa_wake_shared->slots[best].started_at ? index : best;
+}
+
 /*
- * Take over what commits have told since the last pass, and choose: the
- * database that has been without a worker for the longest time.  Returns its
- * index or -1, sets *waiting to the number of those that could start and
- * *active to the number of workers that count.  The caller holds wa_wake_lock
- * exclusively.
+ * Take over what commits have told since the last pass, and choose the
+ * database that is to be served next.  Returns its index or -1, sets *waiting
+ * to the number of those that could start and *active to the number of
+ * workers that count.  The caller holds wa_wake_lock exclusively.
  */
 static int
 choose(TimestampTz now, int *waiting, int *active)
 {
-	int			best = -1;
+	int			urgent = -1;
+	int			other = -1;
+	int			slow = 0;
 
 	*waiting = *active = 0;
 	for (int i = 0; i < WA_SLOTS; i++)
@@ -197,29 +228,27 @@ choose(TimestampTz now, int *waiting, int *active)
 
 		if (slot->state == WA_SLOT_FREE)
 			continue;
-		if ((slot->state == WA_SLOT_RUNNING && !is_lost(slot, now)) ||
-			(slot->state == WA_SLOT_STARTING &&
-			 wa_wake_time_ahead(TimestampTzPlusMilliseconds(slot->started_at,
-															START_COUNTS),
-								now, START_COUNTS)))
-			(*active)++;
 		if (slot->state == WA_SLOT_RUNNING || slot->state == WA_SLOT_STARTING)
-			continue;
-		if (pg_atomic_exchange_u32(&slot->revisit, 0) != 0)
 		{
-			slot->state = WA_SLOT_UNKNOWN;
-			slot->visit = true;
-			slot->failures = 0;
-			slot->retry_at = 0;
-			slot->version_logged = false;
+			if (slot->state == WA_SLOT_STARTING && is_over(slot->started_at, START_COUNTS, now))
+				slow++;
+			else if (!is_lost(slot, now))
+				(*active)++;
+			continue;
 		}
+		take_revisit(slot);
 		if (!wa_worker_pool_wants_worker(slot, now) || !may_start(slot, now))
 			continue;
 		(*waiting)++;
-		if (best < 0 || slot->started_at < wa_wake_shared->slots[best].started_at)
-			best = i;
+		if (pg_atomic_read_u32(&slot->pending) != 0)
+			urgent = longer_without(urgent, i);
+		else
+			other = longer_without(other, i);
 	}
-	return best;
+	*active += Max(slow - SLOW_STARTS, 0);
+	if (urgent < 0 || (other >= 0 && urgent_in_a_row >= URGENT_IN_A_ROW))
+		return other;
+	return urgent;
 }
 
 /*
@@ -351,6 +380,7 @@ wa_worker_pool_start_workers(TimestampTz now)
 		}
 		slot = &wa_wake_shared->slots[index];
 		before = slot->state;
+		urgent_in_a_row = pg_atomic_read_u32(&slot->pending) != 0 ? urgent_in_a_row + 1 : 0;
 		serial = slot->start_serial = ++last_start_serial;
 		slot->state = WA_SLOT_STARTING;
 		slot->started_at = now;
@@ -428,45 +458,58 @@ press(WaSlot *slot, int index, int waiting, TimestampTz now)
 }
 
 /*
- * Databases wait for a place: ask as many workers to leave, idle ones first
- * (they look at "waiting" themselves, and may be asleep), then those that
- * have been draining for a while.  What was asked, now or before, and is stuck
- * is pressed.
+ * Who is to leave next, of those that have not been asked: an idle worker,
+ * or else the one that has been draining for the longest time, if that is
+ * long enough.  NULL: nobody.  The caller holds wa_wake_lock.
+ */
+static WaSlot *
+next_to_leave(TimestampTz now)
+{
+	WaSlot	   *best = NULL;
+	TimestampTz best_since = 0;
+
+	for (int i = 0; i < WA_SLOTS; i++)
+	{
+		WaSlot	   *slot = &wa_wake_shared->slots[i];
+		TimestampTz since =
+			(TimestampTz) pg_atomic_read_u64(&slot->busy_since);
+
+		if (slot->state != WA_SLOT_RUNNING ||
+			pg_atomic_read_u32(&slot->leave) != WA_LEAVE_NO)
+			continue;
+		if (since == 0)
+			return slot;
+		if (is_over(since, DRAIN_LIMIT, now) && (best == NULL || since < best_since))
+		{
+			best = slot;
+			best_since = since;
+		}
+	}
+	return best;
+}
+
+/*
+ * Databases wait for a place: ask as many workers to leave.  Idle ones may be
+ * asleep; those that become idle look at "waiting" themselves.  What was
+ * asked, now or before, and is stuck is pressed.
  */
 void
 wa_worker_pool_ask_to_leave(int waiting, TimestampTz now)
 {
 	int			all_waiting = waiting;
+	WaSlot	   *slot;
 
 	pg_atomic_write_u32(&wa_wake_shared->waiting, 0);
 	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
-	{
-		WaSlot	   *slot = &wa_wake_shared->slots[i];
-
-		if (slot->state == WA_SLOT_RUNNING &&
-			pg_atomic_read_u32(&slot->leave) != WA_LEAVE_NO)
+		if (wa_wake_shared->slots[i].state == WA_SLOT_RUNNING &&
+			pg_atomic_read_u32(&wa_wake_shared->slots[i].leave) != WA_LEAVE_NO)
 			waiting--;
-	}
-	for (int pass = 0; pass < 2; pass++)
+	while (waiting > 0 && (slot = next_to_leave(now)) != NULL)
 	{
-		for (int i = 0; i < WA_SLOTS && waiting > 0; i++)
-		{
-			WaSlot	   *slot = &wa_wake_shared->slots[i];
-			TimestampTz since =
-				(TimestampTz) pg_atomic_read_u64(&slot->busy_since);
-
-			if (slot->state != WA_SLOT_RUNNING ||
-				pg_atomic_read_u32(&slot->leave) != WA_LEAVE_NO)
-				continue;
-			if (pass == 0 ? since != 0 :
-				wa_wake_time_ahead(TimestampTzPlusMilliseconds(since, DRAIN_LIMIT),
-								   now, DRAIN_LIMIT))
-				continue;
-			wa_wake_slot_raise_leave(slot, WA_LEAVE_DONE);
-			wa_wake_slot_wake(slot);
-			waiting--;
-		}
+		wa_wake_slot_raise_leave(slot, WA_LEAVE_DONE);
+		wa_wake_slot_wake(slot);
+		waiting--;
 	}
 	LWLockRelease(wa_wake_lock);
 	pg_atomic_write_u32(&wa_wake_shared->waiting, (uint32) waiting);

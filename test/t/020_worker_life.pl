@@ -107,6 +107,18 @@ sub wait_launcher_pass
 		'1');
 }
 
+# In which databases workers have started, in the order of the log.
+sub started_databases
+{
+	my ($from) = @_;
+	my $log = substr(slurp_file($node->logfile), $from);
+
+	return map {
+		$node->safe_psql('postgres',
+			"SELECT datname FROM pg_database WHERE oid = $_")
+	} $log =~ /sicantik_wa worker for database (\d+) started/g;
+}
+
 sub log_count
 {
 	my ($pattern, $from) = @_;
@@ -304,6 +316,20 @@ ok( wait_sql(
 		$node, 'postgres',
 		"SELECT count(*) FROM pg_stat_activity WHERE $worker", '1'),
 	'and is a pool of one');
+
+# Where something was committed goes before those that are only to be visited,
+# even if it was the last one that was served.
+
+my @served = started_databases($offset);
+change_setting('sicantik_wa.enabled', 'off');
+ok(wait_no_worker($_), "disabled: no worker in $_") foreach ('a', 'b', 'c');
+$node->safe_psql($served[-1], 'UPDATE wa.setting SET value = value');
+$offset = -s $node->logfile;
+change_setting('sicantik_wa.enabled', 'on');
+$node->wait_for_log(qr/(?:sicantik_wa worker for database \d+ started.*){3}/s, $offset);
+is_deeply([ (started_databases($offset))[ 0 .. 2 ] ],
+	[ @served[ 2, 0, 1 ] ],
+	'enabled: where something waits is served first, then who has been longest without');
 
 # No background worker slots: the launcher's own and the one of logical
 # replication take all there are.
