@@ -556,11 +556,26 @@ count_unrecorded(void)
 	return n;
 }
 
+/* Bare numbers of the messages that wait: their contacts will be asked for. */
+static int
+numbers_ahead(const char **numbers, int most)
+{
+	WaItem	  **items = palloc(sizeof(WaItem *) * most);
+	int			n = wa_deliver_schedule_waiting(items, most);
+	int			count = 0;
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->partner_id == 0 && items[i]->number[0] != '\0')
+			numbers[count++] = items[i]->number;
+	return count;
+}
+
 static void
 open_sender(void)
 {
 	wa_deliver_transfer_open();
 	wa_deliver_schedule_init();
+	wa_route_bare_ahead(numbers_ahead);
 	/* of the worker before; this one will see */
 	wa_wake_note_trouble(WA_TROUBLE_ROWS, 0, NULL);
 }

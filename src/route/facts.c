@@ -30,6 +30,7 @@
 #include "pg/app_table.h"
 #include "pg/columns.h"
 #include "pg/query.h"
+#include "route/bare.h"
 #include "route/route.h"
 #include "route/said_no.h"
 #include "text/text.h"
@@ -61,12 +62,10 @@ refuse_by_odoo(WaRoute *route, WaNobody why_nobody, WaSaid why, TimestampTz at)
 		refuse(route, why_nobody, why);
 }
 
-/* A contact with the number has agreed, on this date; NULL: who knows when. */
+/* A contact with the number has agreed, at this time; 0: who knows when. */
 static void
-agree_by_odoo(WaRoute *route, const char *date)
+agree_by_odoo(WaRoute *route, TimestampTz at)
 {
-	TimestampTz at = wa_route_odoo_time(date);
-
 	route->opted_in = true;
 	if (at <= GetCurrentTimestamp())
 		route->odoo_yes_at = Max(route->odoo_yes_at, at);
@@ -120,7 +119,7 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 			found[i] = true;
 			routes[i].other_number = routes[i].of_contact && !has_number(&rows.values[r][3], 4, routes[i].number);
 			if (is_true(rows.values[r][1]))
-				agree_by_odoo(&routes[i], has_number(&rows.values[r][3], 4, routes[i].number) ? date : NULL);
+				agree_by_odoo(&routes[i], has_number(&rows.values[r][3], 4, routes[i].number) ? wa_route_odoo_time(date) : 0);
 			else if (date && wa_app_has_column(table, "whatsapp_opt_in"))
 				refuse_by_odoo(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OPTED_OUT),
 							   wa_route_odoo_no_at(rows.values[r][7], date));
@@ -132,88 +131,51 @@ apply_partners(WaRoute *routes, int n, const WaAppTable *table)
 			refuse(&routes[i], WA_CONTACT_IS_GONE, wa_say(WA_SAY_CONTACT_GONE));
 }
 
-/* What a contact says of consent goes to all messages to its number. */
-static void
-apply_contact(WaRoute *routes, int n, const char *number, bool opted_in, bool opted_out,
-			  const char *date, const char *write_date)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (routes[i].partner_id != 0 || routes[i].number == NULL ||
-			strcmp(routes[i].number, number) != 0)
-			continue;
-		if (opted_in)
-			agree_by_odoo(&routes[i], date);
-		else if (opted_out)
-			refuse_by_odoo(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OF_NUMBER_OPTED_OUT),
-						   wa_route_odoo_no_at(write_date, date));
-	}
-}
-
-/*
- * Does what Odoo made of the contact's telephone stand there as well?  Its
- * reading of a remark behind the number is another number, which has not agreed
- * to anything.
- */
+/* Is it a bare number, of which its contacts are asked? */
 static bool
-is_as_written(const char *number, char *const *fields, int n)
+is_bare(const WaRoute *route)
 {
-	bool		given = false;
-
-	for (int i = 0; i < n; i++)
-		given = given || !wa_text_is_nothing(fields[i]);
-	return !given || has_number(fields, n, number);
+	/* one that waits is asked about again, one that is refused is not */
+	return route->partner_id == 0 && route->number && !(route->later && route->no_at == 0);
 }
 
 /*
  * A bare number may be a contact's all the same, with an opt-in or opt-out on
- * it: compared with Odoo's E.164 form, and with the usual spellings of
- * whatsapp_number.  Odoo has an index on neither, so the table is read once
- * for both.
+ * it: what that says of consent goes to all messages to its number.
  */
 static void
 apply_numbers(WaRoute *routes, int n, const WaAppTable *table)
 {
-	static const char *const keys[] = {"phone_sanitized", "whatsapp_number"};
-	static const char *const columns[] = {
-		"phone_sanitized", "whatsapp_number", "whatsapp_opt_in", "whatsapp_opt_in_date", "mobile", "phone", "write_date"
-	};
-	const char **spellings = palloc(sizeof(char *) * n * 3);
-	int			nspellings = 0;
-	WaAppRows	rows;
+	const char **numbers = palloc(sizeof(char *) * n);
+	int			nnumbers = 0;
+	bool		by_person = false;
+	TimestampTz since = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		const char *number = routes[i].number;
-
-		/* one that waits is asked about again, one that is refused is not */
-		if (routes[i].partner_id != 0 || number == NULL || (routes[i].later && routes[i].no_at == 0))
+		if (!is_bare(&routes[i]))
 			continue;
-		spellings[nspellings++] = psprintf("+%s", number);
-		spellings[nspellings++] = number;
-		if (strncmp(number, "62", 2) == 0)
-			spellings[nspellings++] = psprintf("0%s", number + 2);
+		numbers[nnumbers++] = routes[i].number;
+		by_person = by_person || routes[i].seen_at == 0;
+		since = Max(since, routes[i].seen_at);
 	}
-	if (table->state != WA_APP_READY || nspellings == 0 ||
+	if (table->state != WA_APP_READY || nnumbers == 0 ||
 		!wa_app_has_column(table, "whatsapp_opt_in"))
 		return;
-	wa_app_read_by_texts(&rows, table, columns, lengthof(columns), keys, lengthof(keys),
-						 spellings, nspellings);
-	for (uint64 r = 0; r < rows.n; r++)
+	wa_route_bare_load(table, numbers, nnumbers, by_person ? 0 : since);
+	for (int i = 0; i < n; i++)
 	{
-		char	  **row = rows.values[r];
-		char		numbers[lengthof(keys)][WA_NUMBER_SIZE];
+		const WaBareWord *words;
+		int			nwords;
 
-		for (size_t k = 0; k < lengthof(keys); k++)
-		{
-			if (row[k] == NULL || !wa_text_normalize_number(row[k], numbers[k]) ||
-				(k > 0 && strcmp(numbers[k], numbers[0]) == 0))
-				numbers[k][0] = '\0';
+		if (!is_bare(&routes[i]))
+			continue;
+		words = wa_route_bare_words(routes[i].number, &nwords);
+		for (int w = 0; w < nwords; w++)
+			if (words[w].agrees)
+				agree_by_odoo(&routes[i], words[w].at);
 			else
-				apply_contact(routes, n, numbers[k],
-							  is_true(row[2]) && (k > 0 || is_as_written(numbers[k], &row[4], 2)),
-							  !is_true(row[2]) && row[3] != NULL, row[3], row[6]);
-		}
+				refuse_by_odoo(&routes[i], WA_OPTED_OUT, wa_say(WA_SAY_CONTACT_OF_NUMBER_OPTED_OUT), words[w].at);
 	}
 }
 

@@ -86,6 +86,7 @@ typedef WaSaid (*WaWhyNot) (const WaProvider *provider);
 
 extern PGDLLEXPORT bool wa_route_load_facts(WaRoute *routes, int n, const char *schema,
 											const char **locked_table, WaSaid *why);
+extern PGDLLEXPORT void wa_route_bare_ahead(int (*tells) (const char **numbers, int most));
 extern PGDLLEXPORT void wa_route_load_own_facts(WaRoute *routes, int n);
 extern PGDLLEXPORT char *wa_route_number_of(const char *user_id);
 

@@ -165,6 +165,27 @@ wait_for("count(*) = 2 FROM wa.message WHERE id > $last AND state = 'sent'");
 is(sql("SELECT string_agg(right(number, 4) || ' ' || provider, ', ' ORDER BY number) FROM wa.message WHERE id > $last"), '2345 fonnte, 2346 meta',
 	'who agreed is told through Meta; who did not, by the gateway');
 
+# One look at the contacts is for all bare numbers that wait, and is used again
+# for a while (here they are slow, and counted); but not for what comes later.
+$odoo->do("CREATE SEQUENCE looks; ALTER TABLE res_partner ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+	. " CREATE POLICY p ON res_partner USING ((SELECT pg_sleep(0.1)) IS NOT NULL AND (SELECT nextval('public.looks')) > 0)");
+sql('UPDATE wa.provider SET max_in_flight = 10');
+$last = sql('SELECT max(id) FROM wa.message');
+sql("SELECT wa_send_text('08119000' || to_char(n, 'FM0000'), 'x') FROM generate_series(1, 300) AS n");
+wait_for("count(*) = 300 FROM wa.message WHERE id > $last AND state = 'sent'");
+cmp_ok($odoo->sql('SELECT last_value FROM looks'), '<', 12, 'a look at the contacts is for many bare numbers');
+$last = sql('SELECT max(id) FROM wa.message');
+my $once_more = "SELECT wa_send('permit_ready', '6281100023456', '{\"partner_name\": \"a\", \"permit_type\": \"b\", \"permit_number\": \"c\", \"issue_date\": \"d\", \"download_link\": \"https://e.id\"}')";
+foreach my $change ("SELECT", "INSERT INTO res_partner (id, name, type, active, phone, phone_sanitized, whatsapp_opt_in) VALUES (392, 'Warga', 'contact', true, '0811-0002-3456', '+6281100023456', true)",
+	"UPDATE res_partner SET whatsapp_opt_in = false, whatsapp_opt_in_date = now() WHERE id = 392")
+{
+	sql("$change; $once_more");
+	wait_for("NOT EXISTS (SELECT FROM wa.message WHERE id > $last AND state IN ('queued', 'sending'))");
+}
+is(sql("SELECT string_agg(coalesce(provider, state), ', ' ORDER BY id) FROM wa.message WHERE id > $last"), 'fonnte, meta, skipped',
+	'and what a contact says by the time that a message comes is seen');
+$odoo->do('DROP POLICY p ON res_partner; ALTER TABLE res_partner DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY; DELETE FROM res_partner WHERE id = 392');
+
 # words
 sub told { return sql("SELECT string_agg(what, E'\\n') FROM $_[0]"); }
 like(told("wa_explain('permit_ready', 304)"), qr/^nothing: another contact with this number has opted out in Odoo$/m, 'wa_explain()');
