@@ -35,6 +35,12 @@ UPDATE regress_wa_odoo.sicantik_permit SET status = 'draft', permit_number = NUL
 UPDATE regress_wa_odoo.sicantik_permit SET status = 'active', notes = NULL WHERE id = 1;
 UPDATE regress_wa_odoo.sicantik_permit SET permit_number = '503/1', is_renewal = false WHERE id = 1;
 UPDATE regress_wa_odoo.sicantik_permit SET permit_number = NULL WHERE id = 1;
+-- write_date stands behind all that are watched: changed alone, and together with is_renewal, the last of those
+UPDATE regress_wa_odoo.sicantik_permit SET write_date = NULL WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET write_date = '2026-02-01', is_renewal = true WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET write_date = '2026-02-02' WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET write_date = '2026-02-03', is_renewal = false WHERE id = 1;
+UPDATE regress_wa_odoo.sicantik_permit SET write_date = NULL, is_renewal = NULL WHERE id = 1;
 UPDATE regress_wa_odoo.sicantik_permit SET status = 'expired' WHERE id = 2;
 DELETE FROM regress_wa_odoo.sicantik_permit WHERE id = 1;
 RESET ROLE;

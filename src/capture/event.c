@@ -63,7 +63,7 @@ static const Oid event_types[EVENT_NATTS] = {
 	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID
 };
 
-#define WRITE_BATCH		256
+#define WRITE_BATCH		64
 #define MAX_INDEXES		4
 #define EVENTS_PER_BLOCK 16		/* that carry a few columns */
 

@@ -137,39 +137,41 @@ enum_label(Datum value)
 	return label;
 }
 
+/* Where the text of a value stands; start NULL: it has none. */
+typedef struct ValueText
+{
+	const char *start;
+	int			length;
+} ValueText;
+
 /*
- * A value as text; (Datum) 0 for NULL.  Allocated in the current context.
+ * A value as text; what is made for it is allocated in the current context.
  * Longer values are cut: events are for comparing, not for keeping.
  */
-static Datum
-value_as_text(WaWatchColumn *column, Datum value, bool isnull)
+static ValueText
+value_as_text(WaWatchColumn *column, Datum value)
 {
 	const int	utc = 0;
-	text	   *slice;
-	char	   *string;
-	int			length;
+	ValueText	text = {NULL, 0};
+	char	   *string = NULL;
 
-	if (isnull)
-		return (Datum) 0;
 	switch (column->kind)
 	{
 		case WA_VALUE_TEXT:
 			/* fetches no more than needed of a toasted value */
-			slice = (text *) PG_DETOAST_DATUM_SLICE(value, 0, WA_CAPTURE_VALUE_BYTES);
-			string = VARDATA_ANY(slice);
-			length = VARSIZE_ANY_EXHDR(slice);
+			if (VARATT_IS_EXTERNAL(DatumGetPointer(value)) ||
+				VARATT_IS_COMPRESSED(DatumGetPointer(value)))
+				value = PointerGetDatum(PG_DETOAST_DATUM_SLICE(value, 0, WA_CAPTURE_VALUE_BYTES));
+			text.start = VARDATA_ANY(DatumGetPointer(value));
+			text.length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
 			break;
 		case WA_VALUE_DATETIME:
 			/* independent of DateStyle and TimeZone */
 			string = palloc(MAXDATELEN + 1);
 			JsonEncodeDateTime(string, value, column->type, &utc);
-			length = strlen(string);
 			break;
 		case WA_VALUE_ENUM:
 			string = enum_label(value);
-			if (string == NULL)
-				return (Datum) 0;
-			length = strlen(string);
 			break;
 		default:
 
@@ -181,38 +183,107 @@ value_as_text(WaWatchColumn *column, Datum value, bool isnull)
 				string = "(too large)";
 			else
 				string = OutputFunctionCall(&column->output, value);
-			length = strlen(string);
 			break;
 	}
-	if (length >= WA_CAPTURE_VALUE_BYTES)
-		length = pg_mbcliplen(string, length, WA_CAPTURE_VALUE_BYTES - 1);
-	return PointerGetDatum(cstring_to_text_with_len(string, length));
+	if (string)
+	{
+		text.start = string;
+		text.length = strlen(string);
+	}
+	if (text.length >= WA_CAPTURE_VALUE_BYTES)
+		text.length = pg_mbcliplen(text.start, text.length, WA_CAPTURE_VALUE_BYTES - 1);
+	return text;
 }
 
+/*
+ * The watched columns as text[], allocated in the current context: what
+ * construct_md_array() would make of a text for each, without making them.
+ */
 static Datum
 row_as_array(WaWatch *watch, TupleTableSlot *slot)
 {
-	Datum		values[MaxHeapAttributeNumber];
-	bool		nulls[MaxHeapAttributeNumber];
-	int			dims[1] = {watch->ncolumns};
-	int			lbs[1] = {1};
+	ValueText	values[MaxHeapAttributeNumber];
+	int			n = watch->ncolumns;
+	bool		hasnulls = false;
+	int			header;
+	int			size = 0;
+	ArrayType  *array;
+	char	   *to;
 
-	for (int i = 0; i < watch->ncolumns; i++)
+	for (int i = 0; i < n; i++)
 	{
 		WaWatchColumn *column = &watch->columns[i];
+		bool		isnull = true;
+		Datum		value = 0;
 
-		values[i] = (Datum) 0;
 		if (column->attnum > 0)
-		{
-			bool		isnull;
-			Datum		value = slot_getattr(slot, column->attnum, &isnull);
-
-			values[i] = value_as_text(column, value, isnull);
-		}
-		nulls[i] = values[i] == (Datum) 0;
+			value = slot_getattr(slot, column->attnum, &isnull);
+		if (isnull)
+			values[i].start = NULL;
+		else
+			values[i] = value_as_text(column, value);
+		if (values[i].start == NULL)
+			hasnulls = true;
+		else
+			size += INTALIGN(VARHDRSZ + values[i].length);
 	}
-	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs,
-											  TEXTOID, -1, false, TYPALIGN_INT));
+
+	header = hasnulls ? ARR_OVERHEAD_WITHNULLS(1, n) : ARR_OVERHEAD_NONULLS(1);
+	array = palloc(header + size);
+	memset(array, 0, header);
+	SET_VARSIZE(array, header + size);
+	array->ndim = 1;
+	array->dataoffset = hasnulls ? header : 0;
+	array->elemtype = TEXTOID;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	to = ARR_DATA_PTR(array);
+	for (int i = 0; i < n; i++)
+	{
+		int			bytes = VARHDRSZ + values[i].length;
+
+		if (values[i].start == NULL)
+			continue;
+		if (hasnulls)
+			ARR_NULLBITMAP(array)[i / 8] |= 1 << (i % 8);
+		SET_VARSIZE(to, bytes);
+		memcpy(VARDATA(to), values[i].start, values[i].length);
+		memset(to + bytes, 0, INTALIGN(bytes) - bytes);
+		to += INTALIGN(bytes);
+	}
+	return PointerGetDatum(array);
+}
+
+/*
+ * Do two versions of a row differ, if at all, only in columns behind all that
+ * are watched?  That is told from their bytes, without taking them apart:
+ * those columns have lengths that the catalog knows, so the end of the row is
+ * theirs.  False where that cannot be told.
+ */
+static bool
+differs_behind(WaWatch *watch, TupleDesc desc, HeapTuple before, HeapTuple after)
+{
+	HeapTupleHeader old = before->t_data;
+	HeapTupleHeader new = after->t_data;
+	int			natts = HeapTupleHeaderGetNatts(new);
+	int			end = after->t_len;
+
+	/* also the same columns NULL */
+	if (before->t_len != after->t_len || old->t_hoff != new->t_hoff ||
+		HeapTupleHeaderGetNatts(old) != natts ||
+		HeapTupleHasNulls(before) != HeapTupleHasNulls(after))
+		return false;
+	for (int att = natts; att > watch->last_attnum; att--)
+	{
+		int			len = TupleDescAttr(desc, att - 1)->attlen;
+
+		if (HeapTupleHasNulls(after) && att_isnull(att - 1, new->t_bits))
+			continue;
+		if (len < 0)
+			break;
+		end -= len;
+	}
+	return memcmp(old->t_bits, new->t_bits, end - offsetof(HeapTupleHeaderData, t_bits)) == 0;
 }
 
 /*
@@ -220,8 +291,14 @@ row_as_array(WaWatch *watch, TupleTableSlot *slot)
  * keeps even where it is toasted.
  */
 static bool
-has_changed(WaWatch *watch, TupleTableSlot *before, TupleTableSlot *after)
+has_changed(WaWatch *watch, TriggerData *trigger)
 {
+	TupleTableSlot *before = trigger->tg_trigslot;
+	TupleTableSlot *after = trigger->tg_newslot;
+
+	if (differs_behind(watch, RelationGetDescr(trigger->tg_relation),
+					   trigger->tg_trigtuple, trigger->tg_newtuple))
+		return false;
 	slot_getsomeattrs(before, watch->last_attnum);
 	slot_getsomeattrs(after, watch->last_attnum);
 	for (int i = 0; i < watch->ncolumns; i++)
@@ -264,7 +341,7 @@ gather(TriggerData *trigger)
 	if (watch == NULL || !watch->watched)
 		return;
 	wa_wake_note_fired(watch->relid);
-	if (update && !has_changed(watch, trigger->tg_trigslot, after))
+	if (update && !has_changed(watch, trigger))
 		return;
 	/* what was said of consent, written to a contact: no news for anybody */
 	if (wa_app_writing)
