@@ -1,0 +1,112 @@
+# capture.sh: what our triggers cost the application.
+#
+# The columns, indexes and foreign keys are Odoo's.  What an UPDATE costs without
+# us depends on what it writes: where a foreign key is looked up for each row, or
+# many indexes are, we are a smaller part of it.  So what Odoo's write() does to a
+# permit that becomes active is measured (two columns of its own, write_date, and
+# write_uid, as it was before), and beside it the cheapest that is watched.
+
+capture_rounds=$((rounds * 5))
+
+triggers() { q -c "ALTER TABLE sicantik_permit $1 TRIGGER \"00_sicantik_wa_row\", $1 TRIGGER \"00_sicantik_wa_statement\""; }
+
+workers() { q -U postgres -c "ALTER SYSTEM SET sicantik_wa.enabled = $1" -c "SELECT pg_reload_conf()" >/dev/null; }
+
+# milliseconds of an UPDATE of all permits that is rolled back
+time_update()	# SET-CLAUSE
+{
+	q <<SQL | awk '/^Time:/ { print $2; exit }'
+VACUUM sicantik_permit;
+BEGIN;
+\timing on
+UPDATE sicantik_permit SET $1, write_date = now() AT TIME ZONE 'UTC', write_uid = 1 WHERE registration_id LIKE 'MANY-%';
+\timing off
+ROLLBACK;
+SQL
+}
+
+# compare_update NAME SET-CLAUSE: alternating rounds without and with triggers, of
+# all builds; the ratio is in $ratio_new and $ratio_old
+compare_update()
+{
+	local i each what
+	for ((i = 0; i < capture_rounds; i++)); do
+		for each in $(builds); do
+			use "$each"
+			for what in DISABLE ENABLE; do
+				triggers "$what"
+				time_update "$2" >> "$work/capture.$1.$each.$what"
+			done
+		done
+	done
+	for each in $(builds); do
+		bare=$(median < "$work/capture.$1.$each.DISABLE")
+		with=$(median < "$work/capture.$1.$each.ENABLE")
+		printf -v "ratio_$each" %s "$(calculate %.3f "$with / $bare")"
+	done
+	use new
+	bare=$(median < "$work/capture.$1.new.DISABLE")
+	with=$(median < "$work/capture.$1.new.ENABLE")
+}
+
+# transactions per second of single-row UPDATEs, alternating
+# compare_single NAME CLIENTS FIRST-STATEMENT
+compare_single()
+{
+	local i what
+	for what in bare watched unwatched; do
+		{
+			# a permit of its own for each client: they wait for no row
+			echo "\\set n random(0, $((permits / $2 - 1)))"
+			[ -z "$3" ] || echo "$3"
+			if [ "$what" = unwatched ]; then
+				echo "UPDATE sicantik_permit SET notes = 'n' || :n, write_date = now() AT TIME ZONE 'UTC' WHERE registration_id = (SELECT registration_id FROM bench_permit WHERE n = :client_id * $((permits / $2)) + :n);"
+			else
+				echo "UPDATE sicantik_permit SET status = CASE status WHEN 'draft' THEN 'active' ELSE 'draft' END, write_date = now() AT TIME ZONE 'UTC' WHERE registration_id = (SELECT registration_id FROM bench_permit WHERE n = :client_id * $((permits / $2)) + :n);"
+			fi
+		} > "$work/single.$what.sql"
+	done
+	for ((i = 0; i < capture_rounds; i++)); do
+		for what in bare watched unwatched; do
+			triggers "$([ "$what" = bare ] && echo DISABLE || echo ENABLE)"
+			PGOPTIONS='-c synchronous_commit=off' "$bin/pgbench" -n -f "$work/single.$what.sql" -c "$2" -j "$2" -T 1 2>/dev/null |
+				awk '/^tps/ { print $3 }' >> "$work/single.$1.$what"
+		done
+	done
+	bare=$(median < "$work/single.$1.bare")
+	loss_watched=$(calculate %.1f "100 - 100 * $(median < "$work/single.$1.watched") / $bare")
+	loss_unwatched=$(calculate %.1f "100 - 100 * $(median < "$work/single.$1.unwatched") / $bare")
+}
+
+stage_capture()
+{
+	local each
+	say "capture: UPDATE of $permits rows, $capture_rounds rounds of each kind"
+	for each in $(builds); do
+		use "$each"
+		# nothing is to be composed beside the measurement
+		workers off
+		q -c "CREATE TABLE IF NOT EXISTS bench_permit AS SELECT row_number() OVER (ORDER BY id) - 1 AS n, registration_id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%'" \
+			-c "CREATE INDEX ON bench_permit (n)" -c "VACUUM ANALYZE bench_permit"
+	done
+	compare_update odoo "status = 'active', permit_number = 'N-' || id"
+	figure "capture, what Odoo writes to $permits rows" "$ratio_new times ($with ms / $bare ms)${ratio_old:+, old $ratio_old}" "<= 1.15 over 1"
+	compare_update status "status = 'active'"
+	figure "capture, the status alone" "$ratio_new times ($with ms / $bare ms)${ratio_old:+, old $ratio_old}" "<= 1.15 over 1"
+	compare_update notes "notes = 'x'"
+	figure "capture, nothing that is watched" "$ratio_new times ($with ms / $bare ms)${ratio_old:+, old $ratio_old}" "<= 1.02 over 1"
+	use new
+	compare_single plain 1 ''
+	figure "single rows by pgbench, watched" "$loss_watched % of $bare/s lost" "<= 6"
+	figure "single rows by pgbench, not watched" "$loss_unwatched % lost" "<= 1"
+	compare_single discard 1 'DISCARD ALL;'
+	figure "the same after DISCARD ALL, watched" "$loss_watched % of $bare/s lost" "<= 6"
+	compare_single eight 8 ''
+	figure "the same on 8 connections, watched" "$loss_watched % of $bare/s lost" "<= 6"
+	for each in $(builds); do
+		use "$each"
+		triggers ENABLE
+		q -U postgres -c "DELETE FROM wa.event" -c "DROP TABLE bench_permit" -c "VACUUM wa.event, sicantik_permit"
+		workers on
+	done
+}

@@ -1,0 +1,61 @@
+# drain.sh: messages per second, and what others do to it.
+
+# compare_drain NAME: alternating rounds of all builds
+compare_drain()
+{
+	local i each
+	for ((i = 0; i < rounds; i++)); do
+		for each in $(builds); do
+			use "$each"
+			drain >> "$work/drain.$1.$each"
+			printf '   %s, %s build: %s messages/s\n' "$1" "$each" "$(tail -n 1 "$work/drain.$1.$each")"
+		done
+	done
+	use new
+	rate=$(median < "$work/drain.$1.new")
+	if [ -n "$bin_old" ]; then
+		figure "drain, $1" "$(calculate %.2f "$rate / $(median < "$work/drain.$1.old")") times the old build ($rate to $(median < "$work/drain.$1.old")/s)" ">= 2.0"
+	else
+		note "drain, $1" "$rate messages/s"
+	fi
+}
+
+# hold BUILD: a session that holds a snapshot; it is in $last
+hold()
+{
+	use "$1"
+	background "$bin/psql" -XqAt -c "BEGIN ISOLATION LEVEL REPEATABLE READ" -c "SELECT count(*) FROM res_partner" \
+		-c "SELECT pg_sleep(900)" >/dev/null 2>&1
+	until [ "$(q -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(900)%' AND backend_xmin IS NOT NULL")" -ge 1 ]; do :; done
+}
+
+stage_drain()
+{
+	local each held=() i
+	say "drain: $permits messages, $rounds rounds"
+	compare_drain alone
+	say "drain while another session holds an old snapshot"
+	for each in $(builds); do
+		hold "$each"
+		held+=("$last")
+	done
+	compare_drain "old snapshot held"
+	# each round left its dead rows behind, which nothing may take away
+	for each in $(builds); do
+		i=0
+		while read -r rate; do
+			point snapshot "$each" "$((++i * permits))" "$rate"
+		done < "$work/drain.old snapshot held.$each"
+	done
+	for each in "${held[@]}"; do end_background "$each"; done
+
+	say "drain to a provider that answers in 300 ms"
+	q >/dev/null 2>&1 <<SQL
+$(provider slow fonnte "http://127.0.0.1:$port_slow" ', "max_in_flight": 1000')
+SQL
+	local mark
+	mark=$(top)
+	send_text 6000 slow slow
+	wait_sent "id > $mark" 6000
+	figure "a provider that answers in 300 ms" "$(rate_of "$mark" "body = 'slow'") messages/s" ">= 3000"
+}
