@@ -44,8 +44,13 @@
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 
-/* A record has one place; what takes it pushes out what is there. */
-#define PLACES			32768
+/*
+ * A record has one place; what takes it pushes out what is there.  So that a
+ * mass event does not push out itself, there are more places when that
+ * happens, up to 12 MB of them.
+ */
+#define FIRST_PLACES	4096
+#define MOST_PLACES		262144
 
 #define LONGEST_US		(10 * USECS_PER_MINUTE)
 
@@ -61,6 +66,7 @@ typedef struct Known
 } Known;
 
 static Known *places = NULL;
+static int	nplaces = 0;
 
 /* What all of them have in common. */
 static uint64 configuration = 0;
@@ -73,7 +79,31 @@ static int	ngroups = 0;
 static Known *
 place_of(int64 record_id)
 {
-	return &places[(uint64) record_id % PLACES];
+	return &places[(uint64) record_id % nplaces];
+}
+
+/* The place for what is made of this record now. */
+static Known *
+take_place(int64 record_id)
+{
+	Known	   *place = place_of(record_id);
+	TimestampTz now = GetCurrentTimestamp();
+
+	while (nplaces < MOST_PLACES && place->record_id != 0 && place->record_id != record_id &&
+		   now >= place->at && now - place->at <= LONGEST_US)
+	{
+		Known	   *before = places;
+		int			nbefore = nplaces;
+
+		places = MemoryContextAllocZero(TopMemoryContext, sizeof(Known) * 2 * nbefore);
+		nplaces = 2 * nbefore;
+		for (int i = 0; i < nbefore; i++)
+			if (before[i].record_id != 0)
+				*place_of(before[i].record_id) = before[i];
+		pfree(before);
+		place = place_of(record_id);
+	}
+	return place;
 }
 
 /*
@@ -83,7 +113,7 @@ void
 wa_compose_known_forget(void)
 {
 	if (places)
-		memset(places, 0, sizeof(Known) * PLACES);
+		memset(places, 0, sizeof(Known) * nplaces);
 }
 
 /*
@@ -174,7 +204,10 @@ set_configuration(const WaBatch *batch)
 	int			n;
 
 	if (places == NULL)
-		places = MemoryContextAllocZero(TopMemoryContext, sizeof(Known) * PLACES);
+	{
+		places = MemoryContextAllocZero(TopMemoryContext, sizeof(Known) * FIRST_PLACES);
+		nplaces = FIRST_PLACES;
+	}
 	if (configuration == batch->configuration)
 		return;
 	wa_compose_known_forget();
@@ -217,7 +250,7 @@ wa_compose_known_remember(WaBatch *batch, WaDraft **drafts, int n)
 			d++;
 		if (!event->has_record || strcmp(event->table, "sicantik_permit") != 0)
 			continue;
-		place = place_of(event->record_id);
+		place = take_place(event->record_id);
 		memset(place, 0, sizeof(*place));
 		for (; d < n && drafts[d]->event == event; d++)
 		{

@@ -21,7 +21,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -36,6 +35,9 @@
 #include "queue/once.h"
 
 #define CHUNK			500
+
+/* Permits that are read at one time. */
+#define PAGE			20000
 #define MODEL			"sicantik.permit"
 
 /* A permit whose date has reached a threshold. */
@@ -66,51 +68,39 @@ load_thresholds(const WaScenario *scenario, int **thresholds)
 	return n;
 }
 
-/* Today and so many days after it, as date[]. */
-static Datum
-days_ahead(const WaDaily *daily, int days)
-{
-	Datum	   *dates = palloc(sizeof(Datum) * (days + 1));
-
-	for (int i = 0; i <= days; i++)
-		dates[i] = DateADTGetDatum(daily->today_julian - POSTGRES_EPOCH_JDATE + i);
-	return PointerGetDatum(construct_array(dates, days + 1, DATEOID, sizeof(DateADT), true,
-										   TYPALIGN_INT));
-}
-
 /*
  * Active permits that have reached a threshold, each with the nearest one, in
- * the order of ids.  What lies in the past is no warning any more; the day
- * itself still is one.
+ * the order of ids: of the next page of those with an expiry date that is near,
+ * behind the id *after, which is moved on.  What lies in the past is no warning
+ * any more; the day itself still is one.  Returns false if it was the last
+ * page.
  */
-static int
-find_candidates(const WaDaily *daily, const WaAppTable *table, Candidate **list)
+static bool
+find_candidates(const WaDaily *daily, const WaAppTable *table, const int *thresholds, int nthresholds,
+				int64 *after, Candidate **list, int *n)
 {
 	static const char *const columns[] = {"id", "status", "expiry_date", "partner_id"};
+	DateADT		today = daily->today_julian - POSTGRES_EPOCH_JDATE;
 	WaAppRows	rows;
-	int		   *thresholds;
-	int			nthresholds = load_thresholds(daily->scenario, &thresholds);
-	int			n = 0;
 
-	*list = NULL;
-	if (nthresholds == 0)
-		return 0;
-	wa_app_read_by_array(&rows, table, columns, lengthof(columns), "expiry_date", DATEARRAYOID,
-						 days_ahead(daily, thresholds[nthresholds - 1]));
+	wa_app_read_between(&rows, table, columns, lengthof(columns), "expiry_date", DATEOID,
+						DateADTGetDatum(today), DateADTGetDatum(today + thresholds[nthresholds - 1]), *after, PAGE);
 	*list = palloc(sizeof(Candidate) * Max(rows.n, 1));
+	*n = 0;
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		char	  **row = rows.values[r];
-		Candidate  *c = &(*list)[n];
+		Candidate  *c = &(*list)[*n];
 		int			year;
 		int			month;
 		int			day;
 		int			t = 0;
 
-		if (row[0] == NULL || row[1] == NULL || strcmp(row[1], "active") != 0 ||
+		*after = strtoll(row[0], NULL, 10);
+		if (row[1] == NULL || strcmp(row[1], "active") != 0 ||
 			row[2] == NULL || sscanf(row[2], "%d-%d-%d", &year, &month, &day) != 3)
 			continue;
-		c->id = strtoll(row[0], NULL, 10);
+		c->id = *after;
 		c->has_partner = row[3] != NULL;
 		c->remaining = date2j(year, month, day) - daily->today_julian;
 		while (t < nthresholds && thresholds[t] < c->remaining)
@@ -119,10 +109,9 @@ find_candidates(const WaDaily *daily, const WaAppTable *table, Candidate **list)
 			continue;
 		c->key = psprintf("expiry:" MODEL ":" INT64_FORMAT ":%04d-%02d-%02d:%d",
 						  c->id, year, month, day, thresholds[t]);
-		n++;
+		(*n)++;
 	}
-	qsort(*list, n, sizeof(Candidate), wa_odoo_by_id);
-	return n;
+	return rows.n == PAGE;
 }
 
 /* What says that a permit's lack of a contact has been noted. */
@@ -174,23 +163,29 @@ has_baseline(const char *key)
 	return wa_query(&find, &args).n > 0;
 }
 
-/*
- * The first run: everything that has been reached counts as announced.
- */
+/* Everything that has been reached counts as announced. */
 static void
-take_baseline(WaDaily *daily, const char *relation, const char *key, Candidate *list, int n)
+count_as_announced(const Candidate *list, int n)
+{
+	const char **keys = palloc(sizeof(char *) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		keys[i] = list[i].key;
+	if (n > 0)
+		wa_queue_count_as_announced(keys, n);
+}
+
+/* That was the first run; so many had been reached. */
+static void
+note_baseline(WaDaily *daily, const char *relation, const char *key, int reached)
 {
 	static WaStatement tell =
 		WA_STATEMENT("INSERT INTO wa.event_outcome (event_id, relation, scenario, outcome, detail, detail_said)"
 					 " VALUES (0, $1, $2, 'baseline', $3, $4)");
-	const char **keys = palloc(sizeof(char *) * (n + 1));
 	WaArgs		args = {0};
 
-	for (int i = 0; i < n; i++)
-		keys[i] = list[i].key;
-	keys[n] = key;
-	wa_queue_count_as_announced(keys, n + 1);
-	daily->note = wa_say(WA_SAY_FIRST_RUN_BASELINE, WA_NUMBER(n));
+	wa_queue_count_as_announced(&key, 1);
+	daily->note = wa_say(WA_SAY_FIRST_RUN_BASELINE, WA_NUMBER(reached));
 	wa_arg_text(&args, relation);
 	wa_arg_text(&args, daily->scenario->key);
 	wa_arg_said(&args, daily->note);
@@ -271,15 +266,57 @@ compose_chunk(WaDaily *daily, const char *relation, const Candidate *list, int n
 	return true;
 }
 
+/*
+ * The next page: counted, where it is the first run, else composed, in chunks.
+ * *more: there is another one.  Returns false if a table could not be had now.
+ */
+static bool
+run_page(WaDaily *daily, const WaAppTable *table, const int *thresholds, int nthresholds,
+		 int64 *after, int *reached, bool first_run, bool *more)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext chunk_context;
+	Candidate  *list;
+	int			n;
+	bool		complete = true;
+
+	*more = find_candidates(daily, table, thresholds, nthresholds, after, &list, &n);
+	if (first_run)
+	{
+		*reached += n;
+		count_as_announced(list, n);
+		return true;
+	}
+	n = drop_done(list, n);
+	chunk_context = AllocSetContextCreate(outer, "sicantik_wa expiring permits",
+										  ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; complete && i < n; i += CHUNK)
+	{
+		MemoryContextSwitchTo(chunk_context);
+		complete = compose_chunk(daily, table->relation, &list[i], Min(CHUNK, n - i));
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(chunk_context);
+	}
+	return complete;
+}
+
+/*
+ * In pages: however many permits are about to expire, no more of them are in
+ * memory than of one.
+ */
 static bool
 run(WaDaily *daily)
 {
 	const char *baseline = psprintf("baseline:%s", daily->scenario->key);
-	MemoryContext chunk_context;
-	MemoryContext outer;
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext page_context;
 	WaAppTable	table;
-	Candidate  *list;
-	int			n;
+	int		   *thresholds;
+	int			nthresholds;
+	int64		after = PG_INT64_MIN;
+	int			reached = 0;
+	bool		first_run;
+	bool		more;
 	bool		complete = true;
 
 	if (!wa_odoo_open(&daily->common->odoo, &table, "sicantik_permit"))
@@ -289,29 +326,24 @@ run(WaDaily *daily)
 		daily->note = wa_say(WA_SAY_NO_TABLE_PERMIT);
 		return true;
 	}
-	n = find_candidates(daily, &table, &list);
-	if (!has_baseline(baseline) && wa_compose_calendar_muted(daily))
+	first_run = !has_baseline(baseline);
+	if (first_run && wa_compose_calendar_muted(daily))
 	{
 		daily->note = wa_say(WA_SAY_MUTED_BEFORE_FIRST_RUN, wa_office_time_words(daily->scenario->muted_until, daily->common->time_zone));
 		return true;
 	}
-	if (!has_baseline(baseline))
+	nthresholds = load_thresholds(daily->scenario, &thresholds);
+	page_context = AllocSetContextCreate(outer, "sicantik_wa permits with a near date",
+										 ALLOCSET_DEFAULT_SIZES);
+	for (more = nthresholds > 0; complete && more;)
 	{
-		take_baseline(daily, table.relation, baseline, list, n);
-		return true;
-	}
-	n = drop_done(list, n);
-
-	outer = CurrentMemoryContext;
-	chunk_context = AllocSetContextCreate(outer, "sicantik_wa expiring permits",
-										  ALLOCSET_DEFAULT_SIZES);
-	for (int i = 0; complete && i < n; i += CHUNK)
-	{
-		MemoryContextSwitchTo(chunk_context);
-		complete = compose_chunk(daily, table.relation, &list[i], Min(CHUNK, n - i));
+		MemoryContextSwitchTo(page_context);
+		complete = run_page(daily, &table, thresholds, nthresholds, &after, &reached, first_run, &more);
 		MemoryContextSwitchTo(outer);
-		MemoryContextReset(chunk_context);
+		MemoryContextReset(page_context);
 	}
+	if (first_run)
+		note_baseline(daily, table.relation, baseline, reached);
 	return complete;
 }
 

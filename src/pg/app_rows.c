@@ -359,24 +359,35 @@ wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 }
 
 /*
- * The same for a column that compares with the elements of any array.
+ * Of the rows whose column "key" is between two values of this type, the ends
+ * with them, those whose integer column "id" is greater than "after", in its
+ * order, at most "most".  Without such columns there are none.
  */
 void
-wa_app_read_by_array(WaAppRows *rows, const WaAppTable *table,
-					 const char *const *columns, int ncolumns,
-					 const char *key, Oid array_type, Datum array)
+wa_app_read_between(WaAppRows *rows, const WaAppTable *table,
+					const char *const *columns, int ncolumns,
+					const char *key, Oid type, Datum from, Datum to, int64 after, int most)
 {
 	WaArgs		args = {0};
+	StringInfoData sql;
 
+	rows->n = 0;
+	rows->values = NULL;
+	if (!has_column_of(table, "id", TYPCATEGORY_NUMERIC) || !may_read(table, key))
+		return;
 	/* a comparison of a type that somebody has made may be his as well */
-	if (wa_app_has_column(table, key) &&
-		getBaseType(get_atttype(table->relid, get_attnum(table->relid, key))) >= FirstNormalObjectId)
+	if (getBaseType(get_atttype(table->relid, get_attnum(table->relid, key))) >= FirstNormalObjectId)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column %s of table %s is of a type that cannot be compared",
 						quote_identifier(key), table->relation)));
-	wa_arg_datum(&args, array_type, array, false);
-	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
+	wa_arg_datum(&args, type, from, false);
+	wa_arg_datum(&args, type, to, false);
+	wa_arg_int8(&args, after);
+	wa_arg_int4(&args, most);
+	(void) begin_select(&sql, table, columns, ncolumns);
+	appendStringInfo(&sql, " WHERE t.%s BETWEEN $1 AND $2 AND t.id > $3 ORDER BY t.id LIMIT $4", quote_identifier(key));
+	run_select(rows, table, &sql, ncolumns, false, &args);
 }
 
 /*

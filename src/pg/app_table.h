@@ -85,9 +85,10 @@ extern PGDLLEXPORT void wa_app_read_where(WaAppRows *rows, const WaAppTable *tab
 extern PGDLLEXPORT void wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 										  const char *const *columns, int ncolumns,
 										  const char *key, const int64 *keys, int nkeys);
-extern PGDLLEXPORT void wa_app_read_by_array(WaAppRows *rows, const WaAppTable *table,
-											 const char *const *columns, int ncolumns,
-											 const char *key, Oid array_type, Datum array);
+extern PGDLLEXPORT void wa_app_read_between(WaAppRows *rows, const WaAppTable *table,
+											const char *const *columns, int ncolumns,
+											const char *key, Oid type, Datum from, Datum to,
+											int64 after, int most);
 extern PGDLLEXPORT void wa_app_read_by_text(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, const char *const *keys, int nkeys);

@@ -571,11 +571,13 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy,
 	*left = false;
 	if (wa_query(&any, NULL).n == 0)
 		return false;
-	drop_orphans();
 	more = settle(limit, busy, nbusy, forgotten, nforgotten);
 	more = cancel(limit, busy, nbusy, forgotten, nforgotten) || more;
 	more = let_go(limit, busy, nbusy, *forgotten, *nforgotten,
 				  revived, nrevived, unwritten) || more;
+	/* a look at all of them, when few are left */
+	if (!more)
+		drop_orphans();
 	*left = wa_query(&any, NULL).n > 0;
 	return more;
 }
