@@ -19,9 +19,10 @@
  * A start is decided and marked in one step under the lock that a hold-off
  * takes too.  A process that hangs on its way (its database is locked by
  * somebody's DROP or copy) must not take the place of one that would work, so
- * a start that takes longer than a second does not count as a worker; but only
- * a few of them at one time, since on a machine with too much to do all take
- * as long, and more of them would make it worse.
+ * a start that takes longer than a second does not count as a worker, nor does
+ * a process that has given up its slot and is about to end; but only a few of
+ * them at one time, since on a machine with too much to do all take as long,
+ * and more of them would make it worse.
  *
  * Workers are never restarted by the postmaster (BGW_NEVER_RESTART): only
  * here is decided when and how often to start again.
@@ -43,7 +44,7 @@
 
 /* milliseconds */
 #define START_COUNTS		1000	/* so long a start counts as a worker, */
-#define SLOW_STARTS			Max(wa_guc_max_workers / 4, 2)	/* but for so many */
+#define SLOW_AT_ONCE		Max(wa_guc_max_workers / 4, 2)	/* but for so many */
 #define START_GIVEN_UP		60000	/* for starts of a launcher that died */
 #define DRAIN_LIMIT			1000	/* then others may have the place */
 #define PRESS_TIME			10000	/* so long a stuck one may take to leave */
@@ -236,6 +237,8 @@ choose(TimestampTz now, int *waiting, int *active)
 				(*active)++;
 			continue;
 		}
+		if (handles[i] != NULL)
+			slow++;
 		take_revisit(slot);
 		if (!wa_worker_pool_wants_worker(slot, now) || !may_start(slot, now))
 			continue;
@@ -245,7 +248,7 @@ choose(TimestampTz now, int *waiting, int *active)
 		else
 			other = longer_without(other, i);
 	}
-	*active += Max(slow - SLOW_STARTS, 0);
+	*active += Max(slow - SLOW_AT_ONCE, 0);
 	if (urgent < 0 || (other >= 0 && urgent_in_a_row >= URGENT_IN_A_ROW))
 		return other;
 	return urgent;

@@ -448,7 +448,8 @@ serve(void)
 	TimestampTz idle_since = GetCurrentTimestamp();
 	TimestampTz retry_at = 0;
 	bool		look = true;	/* a run is wanted at the next chance */
-		bool		reload = false;
+		bool		first = true;
+	bool		reload = false;
 	int			errors = 0;
 
 	(void) wa_wake_reload_take();
@@ -492,6 +493,14 @@ serve(void)
 				look = !ok || more_work;
 				if (ok)
 					errors = 0;
+
+				/*
+				 * What others grant us while they wait begins here: to get
+				 * ready may take all of it on a machine with much to do.
+				 */
+				if (first)
+					pg_atomic_write_u64(&my_slot->busy_since, (uint64) GetCurrentTimestamp());
+				first = false;
 			}
 			now = GetCurrentTimestamp();
 		}
