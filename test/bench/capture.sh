@@ -70,7 +70,7 @@ compare_single()
 		for what in bare watched unwatched; do
 			triggers "$([ "$what" = bare ] && echo DISABLE || echo ENABLE)"
 			PGOPTIONS='-c synchronous_commit=off' "$bin/pgbench" -n -f "$work/single.$what.sql" -c "$2" -j "$2" -T 1 2>/dev/null |
-				awk '/^tps/ { print $3 }' >> "$work/single.$1.$what"
+				awk '/^tps/ { printf "%.0f\n", $3 }' >> "$work/single.$1.$what"
 		done
 	done
 	bare=$(median < "$work/single.$1.bare")
