@@ -232,6 +232,31 @@ tell_providers_in_trouble(WaStory *story)
 	}
 }
 
+/* The worker has not looked at it yet: what stands before it in its line? */
+static void
+tell_line(WaStory *story, int64 id)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT b.n, m.reason, m.detail, m.detail_said"
+					 " FROM (SELECT CASE WHEN count(*) > 10000 THEN '10000+' ELSE count(*)::text END AS n, min(message_id) AS first"
+					 " FROM (SELECT r.message_id FROM wa.ready AS w JOIN wa.ready AS r ON r.message_id < w.message_id"
+					 " AND r.lane = w.lane AND r.only_by IS NOT DISTINCT FROM w.only_by AND r.claimed_at IS NULL"
+					 " WHERE w.message_id = $1 ORDER BY r.message_id LIMIT 10001) AS l) AS b"
+					 " JOIN wa.message AS m ON m.id = b.first");
+	WaArgs		args = {0};
+	WaRows		rows;
+	const char *cause;
+
+	wa_arg_int8(&args, id);
+	rows = wa_query(&read, &args);
+	if (rows.n == 0)
+		return;
+	cause = wa_row_isnull(rows, 0, 2) ? NULL :
+		wa_story_cause(story, wa_row_text(rows, 0, 2), wa_story_words(story, wa_row_said(rows, 0, 3)), ": ");
+	wa_story_tell(story, 0, cause ? wa_say(WA_SAY_WAITS_BEHIND_FIRST, wa_row_text(rows, 0, 1), cause) :
+				  wa_say(WA_SAY_WAITS_BEHIND, wa_row_text(rows, 0, 1)));
+}
+
 /* The last "no" of whoever gets nothing. */
 static void
 tell_consent(WaStory *story, const char *number)
@@ -358,6 +383,8 @@ wa_sql_why(PG_FUNCTION_ARGS)
 		wa_story_tell(&story, m.due_at, end_of_doubt(&m));
 	else if (is == WA_STATE_QUEUED)
 	{
+		if (m.due_at == 0 && m.reason == NULL)
+			tell_line(&story, id);
 		if (m.due_at)
 			wa_story_tell(&story, m.due_at,
 						  m.attempts > 0 ?

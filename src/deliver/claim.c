@@ -563,6 +563,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 	full = n == Min(room, BATCH);
 	n = leave_out_locked(items, n, now, again);
 	n = leave_out_behind(items, n, any_due, wall, now, again);
+	n = wa_deliver_line_leave_out(items, n, now, again);
 	nwaiting = recheck(config, conclusions, items, n, wall, now, again);
 	for (int i = 0; i < nwaiting; i++)
 		if (!is_over(conclusions, items[i], wall) &&
@@ -644,6 +645,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 		}
 		pace = wa_deliver_pacing_find(route->provider->name);
 		item->hint = pace;
+		item->line->moved_us = now;
 		if (wa_deliver_pacing_slots(pace, now, again) == 0)
 		{
 			npaced++;

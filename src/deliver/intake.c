@@ -20,6 +20,7 @@
 #include "queue/queue.h"
 
 #define LOAD_BATCH		2000
+#define LOOK_BATCH		10000
 #define SWEEP_US		USECS_PER_SEC
 
 /* How far wa.ready has been read; see wa_deliver_take_ready(). */
@@ -28,6 +29,7 @@ static int64 safe_to = 0;
 static int64 checkpoint_id = 0;
 static uint64 checkpoint_xid = 0;
 static int64 swept_us = 0;
+static int64 swept_to = 0;
 
 /* Messages to come back to in a moment, see take_in(). */
 static int64 *put_off = NULL;
@@ -89,6 +91,18 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 }
 
 /*
+ * The scheduler gets the message, unless those of its line before it are left
+ * in the table.  Returns false if it was there already.
+ */
+static bool
+schedule(const WaReadyRow *row)
+{
+	WaLine	   *line = wa_deliver_line_of(row->only_by, row->lane);
+
+	return row->id >= line->beyond || wa_deliver_schedule_add(row);
+}
+
+/*
  * The time to learn what became of a message is over: the scheduler gets it
  * once more, or it ends.
  */
@@ -102,7 +116,7 @@ resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
 		return false;
 	again.repeats++;
 	again.tried.n = 0;
-	return wa_deliver_schedule_add(&again);
+	return schedule(&again);
 }
 
 /* A row that is read twice in a round is concluded once. */
@@ -177,11 +191,12 @@ take_in(const WaSendConfig *config, WaConclusions *conclusions, WaReadyRow *rows
 		else if (rows[i].over)
 			over[nover++] = rows[i].id;
 		else
-			takes = wa_deliver_schedule_add(&rows[i]);
+			takes = schedule(&rows[i]);
 		if (takes)
 			added++;
 	}
 	wa_queue_forget_ready(over, nover);
+	wa_deliver_schedule_trim();
 	return added;
 }
 
@@ -195,6 +210,96 @@ wa_deliver_read_again(void)
 	read_to = safe_to = 0;
 	checkpoint_id = 0;
 	checkpoint_xid = 0;
+	swept_to = 0;
+	wa_deliver_lines_begin_again();
+}
+
+/*
+ * Take in these messages, by their ids.
+ */
+static int
+take_these(const WaSendConfig *config, WaConclusions *conclusions, const int64 *ids, int n)
+{
+	WaReadyRow *rows;
+
+	if (n == 0)
+		return 0;
+	n = wa_queue_load_these(ids, n, &rows);
+	return take_in(config, conclusions, rows, n);
+}
+
+/* Is this row to be loaded, or is the message left there, or here already? */
+static bool
+is_news(const WaReadyKey *key)
+{
+	WaItem	   *item = wa_deliver_schedule_find(key->id);
+
+	if (item)
+		return item->on_wire && !key->claimed;
+	return key->claimed || key->id < wa_deliver_line_of(key->only_by, key->lane)->beyond;
+}
+
+/*
+ * Read wa.ready from *position on, which goes forward, and take in what is not
+ * left there.  Returns how many, or what was read if nothing is left; *more:
+ * there may be more.
+ */
+static int
+read_on(const WaSendConfig *config, WaConclusions *conclusions, int64 *position, bool *more)
+{
+	WaReadyRow *rows;
+	WaReadyKey *keys;
+	int64	   *ids;
+	int			nids = 0;
+	int			n;
+	int			i;
+
+	if (!wa_deliver_line_any_left())
+	{
+		n = wa_queue_load(*position, LOAD_BATCH, &rows);
+		*more = n == LOAD_BATCH;
+		if (n > 0)
+			*position = rows[n - 1].id;
+		return take_in(config, conclusions, rows, n);
+	}
+	n = wa_queue_look(*position, LOOK_BATCH, &keys);
+	ids = palloc(sizeof(int64) * LOAD_BATCH);
+	for (i = 0; i < n && nids < LOAD_BATCH; i++)
+	{
+		if (is_news(&keys[i]))
+			ids[nids++] = keys[i].id;
+		*position = keys[i].id;
+	}
+	*more = n == LOOK_BATCH || i < n;
+	return take_these(config, conclusions, ids, nids);
+}
+
+/*
+ * Come back for what was left in the table of lines that have become short.
+ */
+static void
+take_left(const WaSendConfig *config, WaConclusions *conclusions)
+{
+	int			n;
+
+	(void) wa_deliver_lines(&n);
+	for (int i = 0; i < n; i++)
+	{
+		WaLine	   *line = wa_deliver_lines(&n)[i];
+		int			wants = wa_deliver_line_wants(line);
+		WaReadyKey *keys;
+		int64	   *ids;
+		int			nkeys;
+
+		if (wants == 0)
+			continue;
+		nkeys = wa_queue_look_in_line(line->only_by, line->lane, line->beyond - 1, wants, &keys);
+		ids = palloc(sizeof(int64) * Max(nkeys, 1));
+		for (int k = 0; k < nkeys; k++)
+			ids[k] = keys[k].id;
+		line->beyond = nkeys == wants ? keys[nkeys - 1].id + 1 : PG_INT64_MAX;
+		(void) take_these(config, conclusions, ids, nkeys);
+	}
 }
 
 /*
@@ -208,21 +313,19 @@ wa_deliver_read_again(void)
  * checkpoint was set is over, one more look behind it finds the last of them.
  * (Set before this round reads on: whoever drew an id up to there has had a
  * transaction id since before.)  Until then there is such a look, a sweep,
- * when a wake brought nothing new, and once a second.
+ * when a wake brought nothing new, and once a second; where much waits, at a
+ * part of it each time.
  */
 bool
 wa_deliver_take_ready(const WaSendConfig *config, WaConclusions *conclusions)
 {
-	WaReadyRow *rows;
 	uint64		oldest;
 	uint64		next;
 	bool		settled;
-	int			n;
+	bool		more;
 	int			added;
 	int64		now = wa_deliver_clock();
 
-	if (wa_deliver_schedule_size() >= WA_SCHEDULE_MAX)
-		return false;
 	wa_queue_horizon(&oldest, &next);
 	if (checkpoint_xid == 0 && safe_to < read_to)
 	{
@@ -230,47 +333,31 @@ wa_deliver_take_ready(const WaSendConfig *config, WaConclusions *conclusions)
 		checkpoint_xid = next;
 	}
 	settled = checkpoint_xid != 0 && oldest >= checkpoint_xid;
-	n = wa_queue_load(read_to, LOAD_BATCH, &rows);
-	added = take_in(config, conclusions, rows, n);
-	if (n > 0)
-		read_to = rows[n - 1].id;
-	if (settled ||
-		(n < LOAD_BATCH && safe_to < read_to && (added == 0 || now - swept_us > SWEEP_US)))
-	{
-		int64		from = safe_to;
-		int64		to = settled ? checkpoint_id : read_to;
-
-		swept_us = now;
-		while (from < to)
-		{
-			int			m = wa_queue_load(from, LOAD_BATCH, &rows);
-
-			if (m == 0)
-				break;
-			take_in(config, conclusions, rows, m);
-			from = rows[m - 1].id;
-		}
-	}
+	added = read_on(config, conclusions, &read_to, &more);
 	if (settled)
 	{
+		bool		unswept = true;
+
+		while (unswept && safe_to < checkpoint_id)
+			(void) read_on(config, conclusions, &safe_to, &unswept);
 		safe_to = checkpoint_id;
 		checkpoint_xid = 0;
 	}
-	return n == LOAD_BATCH;
-}
+	else if (!more && safe_to < read_to && (added == 0 || now - swept_us > SWEEP_US))
+	{
+		/* at most so much at a time */
+		int			batches = wa_deliver_line_any_left() ? 1 : LOOK_BATCH / LOAD_BATCH;
+		bool		unswept = true;
 
-/*
- * Take in messages that became ready behind what was read.
- */
-static void
-take_these(const WaSendConfig *config, WaConclusions *conclusions, const int64 *ids, int n)
-{
-	WaReadyRow *rows;
-
-	if (n == 0)
-		return;
-	n = wa_queue_load_these(ids, n, &rows);
-	take_in(config, conclusions, rows, n);
+		swept_us = now;
+		swept_to = Max(swept_to, safe_to);
+		for (int i = 0; i < batches && unswept && swept_to < read_to; i++)
+			(void) read_on(config, conclusions, &swept_to, &unswept);
+		if (!unswept || swept_to >= read_to)
+			swept_to = 0;
+	}
+	take_left(config, conclusions);
+	return more;
 }
 
 /*
@@ -294,7 +381,7 @@ wa_deliver_take_again(const WaSendConfig *config, WaConclusions *conclusions,
 	}
 	while (nput_off > 0)
 		ids[n++] = put_off[--nput_off];
-	take_these(config, conclusions, ids, n);
+	(void) take_these(config, conclusions, ids, n);
 }
 
 /*
@@ -339,25 +426,18 @@ wake_due(void *argument)
 }
 
 /*
- * Messages whose time has come, unless memory is full.  *next_due: when the
- * next one is due (0: none is known); it is asked for in each round, because
- * anybody may commit one that is earlier than those known.  Returns true if
- * there may be more.
+ * Messages whose time has come.  *next_due: when the next one is due (0: none
+ * is known); it is asked for in each round, because anybody may commit one that
+ * is earlier than those known.  Returns true if there may be more.
  */
 bool
 wa_deliver_take_due(const WaSendConfig *config, WaConclusions *conclusions, TimestampTz *next_due)
 {
 	Due			due = {0};
 
-	if (wa_deliver_schedule_size() >= WA_SCHEDULE_MAX)
-	{
-		/* the round that makes room asks again; no use to wake for it */
-		*next_due = 0;
-		return false;
-	}
 	if (!wa_deliver_aside_try(WA_ASIDE_DUE, wake_due, &due))
 		return false;
 	*next_due = due.next;
-	take_these(config, conclusions, due.ids, due.n);
+	(void) take_these(config, conclusions, due.ids, due.n);
 	return due.n == WA_QUEUE_DUE_BATCH;
 }

@@ -10,6 +10,8 @@
  * one of the same priority.  A message that waits for a time (retry, delay)
  * is not here but in wa.due, and holds nobody back.
  *
+ * What there is no room for stays in the table: line.c.
+ *
  * Everything lives in one memory context of the worker.
  *
  *-------------------------------------------------------------------------
@@ -154,6 +156,8 @@ wa_deliver_schedule_add(const WaReadyRow *row)
 	memset((char *) item + sizeof(item->id), 0, sizeof(*item) - sizeof(item->id));
 	item->lane = row->reason == WA_REASON_REFUSES_ALL ? LAST_LANE :
 		row->high ? 0 : row->low ? 2 : 1;
+	item->line = wa_deliver_line_of(row->only_by, row->lane);
+	item->line->n++;
 	item->number = keep(row->number ? row->number : "");
 	item->scenario = keep(row->scenario);
 	item->template_key = keep(row->template_key);
@@ -219,6 +223,7 @@ wa_deliver_schedule_remove(WaItem *item)
 	if (item->on_wire)
 		off_wire(item);
 	dlist_delete(&item->node);
+	item->line->n--;
 	forget(&item->number);
 	forget(&item->scenario);
 	forget(&item->template_key);
@@ -231,6 +236,41 @@ wa_deliver_schedule_remove(WaItem *item)
 	if (item->tried)
 		pfree(item->tried);
 	hash_search(items, &item->id, HASH_REMOVE, NULL);
+}
+
+/* From the end of a lane on, of those of this line that are not on the wire. */
+static void
+trim(WaLine *line, dlist_head *lane)
+{
+	dlist_node *node = lane->head.prev;
+
+	while (node != &lane->head && line->n > wa_deliver_line_room())
+	{
+		WaItem	   *item = dlist_container(WaItem, node, node);
+
+		node = node->prev;
+		if (item->line != line || item->on_wire)
+			continue;
+		wa_deliver_line_leave(line, item->id);
+		wa_deliver_schedule_remove(item);
+	}
+}
+
+/*
+ * Of a line with more messages than it has room for in memory the last ones
+ * stay in the table, to be come back for.
+ */
+void
+wa_deliver_schedule_trim(void)
+{
+	int			n;
+	WaLine	  **lines = wa_deliver_lines(&n);
+
+	for (int i = 0; i < n; i++)
+	{
+		trim(lines[i], &lanes[lines[i]->lane]);
+		trim(lines[i], &lanes[LAST_LANE]);
+	}
 }
 
 /*

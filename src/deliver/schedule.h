@@ -12,6 +12,7 @@
 
 #include "lib/ilist.h"
 
+#include "deliver/line.h"
 #include "deliver/pacing.h"
 #include "queue/work.h"
 #include "text/text.h"
@@ -23,6 +24,7 @@ typedef struct WaItem
 	dlist_node	node;			/* in its lane, or among those that are gone */
 	dlist_node	wire_node;		/* while it is on the wire */
 	int			lane;			/* 0 high, 1 normal, 2 low, 3 last */
+	WaLine	   *line;			/* whose memory it takes */
 	bool		on_wire;
 	bool		gone;			/* concluded, if the round commits */
 	char	   *number;			/* or an id; "": none */
@@ -59,11 +61,10 @@ typedef struct WaItem
 	uint32		noted;			/* hash of the reason that the ledger shows */
 } WaItem;
 
-#define WA_SCHEDULE_MAX		50000	/* more stay in the table for now */
-
 extern void wa_deliver_schedule_init(void);
 extern int	wa_deliver_schedule_size(void);
 extern bool wa_deliver_schedule_add(const WaReadyRow *row);
+extern void wa_deliver_schedule_trim(void);
 extern WaItem *wa_deliver_schedule_find(int64 id);
 extern void wa_deliver_schedule_remove(WaItem *item);
 extern void wa_deliver_schedule_set_gone(WaItem *item);

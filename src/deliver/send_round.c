@@ -500,8 +500,7 @@ run(bool may_send, TimestampTz *next_due)
 	}
 	else if (may_send && !holding)
 	{
-		/* what waits for a time is not read while memory is full */
-		bool		any_due = next_due_row != 0 || wa_deliver_schedule_size() >= WA_SCHEDULE_MAX;
+		bool		any_due = next_due_row != 0;
 		int			room = Min(wa_guc_max_in_flight - wa_deliver_transfer_in_flight(), MAX_TRANSFERS);
 
 		/* one number gets them all: one at a time */
@@ -533,6 +532,7 @@ run(bool may_send, TimestampTz *next_due)
 	/* numbers were busy until just now */
 	if (nrecorded > 0 && wa_deliver_schedule_behind())
 		more = true;
+	more = more || wa_deliver_line_any_wants();
 	wa_wake_sooner(next_due, next_due_row);
 	if (unrecorded || wa_deliver_any_put_off() || wa_deliver_any_aside() || unsettled)
 		wa_wake_sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);

@@ -30,7 +30,8 @@ wa_queue_wake_due(int64 **ids, TimestampTz *next_due)
 		WA_STATEMENT("WITH d AS (DELETE FROM wa.due WHERE message_id IN"
 					 " (SELECT message_id FROM wa.due WHERE due_at <= $1 ORDER BY due_at LIMIT 1000)"
 					 " RETURNING message_id)"
-					 " INSERT INTO wa.ready (message_id) SELECT message_id FROM d ON CONFLICT DO NOTHING"
+					 " INSERT INTO wa.ready (message_id, only_by, lane) SELECT d.message_id, " WA_QUEUE_LINE("m")
+					 " FROM d LEFT JOIN wa.message AS m ON m.id = d.message_id ON CONFLICT DO NOTHING"
 					 " RETURNING message_id");
 	static WaStatement next =
 		WA_STATEMENT("SELECT due_at FROM wa.due ORDER BY due_at LIMIT 1");

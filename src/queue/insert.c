@@ -81,10 +81,14 @@ static void
 insert_work(WaNewMessage *messages, int n)
 {
 	static WaStatement ready =
-		WA_STATEMENT("INSERT INTO wa.ready (message_id, timeline) SELECT unnest($1), $2");
+		WA_STATEMENT("INSERT INTO wa.ready (message_id, timeline, only_by, lane)"
+					 " SELECT id, $2, wanted_provider, " WA_QUEUE_LANE("priority")
+					 " FROM unnest($1, $3, $4) AS r(id, wanted_provider, priority)");
 	static WaStatement due =
 		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at, timeline) SELECT *, $3 FROM unnest($1, $2)");
 	int64	   *now_ids = palloc(sizeof(int64) * n);
+	const char **wanted = palloc(sizeof(char *) * n);
+	const char **priorities = palloc(sizeof(char *) * n);
 	int64	   *due_ids = palloc(sizeof(int64) * n);
 	TimestampTz *due_times = palloc(sizeof(TimestampTz) * n);
 	int			nnow = 0;
@@ -97,7 +101,11 @@ insert_work(WaNewMessage *messages, int n)
 		if (messages[i].state != WA_STATE_QUEUED && messages[i].state != WA_STATE_DOUBT)
 			continue;
 		if (messages[i].due_at == 0)
+		{
+			wanted[nnow] = messages[i].wanted_provider;
+			priorities[nnow] = messages[i].priority;
 			now_ids[nnow++] = messages[i].id;
+		}
 		else
 		{
 			due_ids[ndue] = messages[i].id;
@@ -108,6 +116,8 @@ insert_work(WaNewMessage *messages, int n)
 	{
 		wa_arg_int8_array(&args, now_ids, nnow);
 		wa_arg_int4(&args, timeline);
+		wa_arg_text_array(&args, wanted, nnow);
+		wa_arg_text_array(&args, priorities, nnow);
 		wa_query(&ready, &args);
 	}
 	if (ndue > 0)

@@ -49,6 +49,15 @@
 	" OR m.state = " WA_SQL_STATE(SENDING) " AND NOT EXISTS" \
 	" (SELECT FROM wa.ready AS w WHERE w.message_id = m.id AND w.claimed_at IS NOT NULL))"
 
+/*
+ * SQL: the line of the message m in wa.ready (only_by, lane): the one provider
+ * that it may go by, demanded or bound (deliver/claim.c), and its priority.
+ */
+#define WA_QUEUE_LINE(m) \
+	"coalesce(" m ".wanted_provider, CASE WHEN " m ".attempts > 0 AND (" m ".repeats > 0 OR NOT " m ".fallback OR " \
+	WA_SQL_IN_DOUBT(m) ") THEN " m ".provider END), " WA_QUEUE_LANE(m ".priority")
+#define WA_QUEUE_LANE(priority) "CASE " priority " WHEN 'high' THEN 0 WHEN 'low' THEN 2 ELSE 1 END"
+
 /* SQL: the setting of the office that a detail says is not set, or NULL. */
 #define WA_QUEUE_SETTING_OF(detail_said) \
 	"(jsonb_path_query_first(" detail_said ", '$[*] ? (@.say == \"setting_not_set\").of[0]') #>> '{}')"

@@ -3,8 +3,9 @@
 -- wa.message tells the story and is wide; it is written when a message is
 -- made, claimed and finished (half of a page is left free, so that the last two
 -- stay on it and touch no index).  What changes often lives in narrow tables:
--- wa.ready (work that may go now or is on the wire; no index but its key, read
--- forward by id, so that dead rows behind the position are never visited) and
+-- wa.ready (work that may go now or is on the wire; read forward by its key,
+-- so that dead rows behind the position are never visited, and by its other
+-- index where more waits for one provider than memory takes) and
 -- wa.due (work that has a time).  Neither is dumped: after a restore nothing
 -- is ready until a person says so.
 
@@ -162,8 +163,12 @@ CREATE TABLE wa.ready (
     provider   text,
     attempt    integer,
     timeline   integer NOT NULL DEFAULT 0,
+    only_by    text,
+    lane       smallint NOT NULL DEFAULT 1,
     CONSTRAINT ready_pkey PRIMARY KEY (message_id)
 ) WITH (fillfactor = 50);
+-- by which those of one provider are come back for
+CREATE INDEX ready_line_idx ON wa.ready (only_by, lane, message_id) WHERE only_by IS NOT NULL;
 ALTER TABLE wa.ready SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 10000,
@@ -174,6 +179,8 @@ COMMENT ON COLUMN wa.ready.message_id IS 'wa.message.id';
 COMMENT ON COLUMN wa.ready.claimed_at IS 'when the worker took it to send it; NULL: it waits';
 COMMENT ON COLUMN wa.ready.provider IS 'provider that it is sent to';
 COMMENT ON COLUMN wa.ready.attempt IS 'wa.attempt.attempt that it will be';
+COMMENT ON COLUMN wa.ready.only_by IS 'the one provider that it may go by, when it was written; NULL: whichever can take it';
+COMMENT ON COLUMN wa.ready.lane IS 'its priority: 0 high, 1 normal, 2 low';
 
 CREATE TABLE wa.due (
     message_id bigint NOT NULL,

@@ -20,6 +20,7 @@
 #include "pg/query.h"
 #include "pg/said.h"
 #include "queue/law.h"
+#include "queue/queue.h"
 #include "queue/work.h"
 
 /*
@@ -82,7 +83,8 @@ wa_queue_revive_refused(const char *provider, const char *words, int64 **ids)
 					 " refused_by = NULL, due_at = NULL, finished_at = NULL"
 					 " WHERE m.id IN (SELECT id FROM mine) RETURNING m.id");
 	static WaStatement ready =
-		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1) ON CONFLICT DO NOTHING");
+		WA_STATEMENT("INSERT INTO wa.ready (message_id, only_by, lane) SELECT m.id, " WA_QUEUE_LINE("m")
+					 " FROM wa.message AS m WHERE m.id = ANY ($1) ON CONFLICT DO NOTHING");
 	WaArgs		args = {0};
 	WaRows		rows;
 	int			n;

@@ -121,7 +121,8 @@ write_texts(const WaTextRow *rows, int n)
 						" FROM v WHERE m.id = v.id),"
 						" o AS (UPDATE wa.announced AS o SET message_id = v.successor FROM v WHERE o.message_id = v.id),"
 						" u AS (DELETE FROM wa.unwritten WHERE message_id IN (SELECT id FROM v))"
-						" INSERT INTO wa.ready (message_id, timeline) SELECT successor, timeline FROM v WHERE state = " WA_SQL_STATE(QUEUED));
+						" INSERT INTO wa.ready (message_id, timeline, only_by, lane) SELECT v.successor, v.timeline, " WA_QUEUE_LINE("m")
+						" FROM v JOIN wa.message AS m ON m.id = v.id WHERE v.state = " WA_SQL_STATE(QUEUED));
 	WaNewMessage *successors = palloc0(sizeof(WaNewMessage) * n);
 	Written    *written = palloc(sizeof(Written) * n);
 	int			k = 0;

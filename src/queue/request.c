@@ -369,7 +369,8 @@ write_revivals(const Revival *revivals, const int64 *let, int n, int64 **revived
 						" FROM unnest({arrays}) AS v({members})"
 						" WHERE m.id = v.id RETURNING CASE WHEN m.state = " WA_SQL_STATE(QUEUED) " THEN m.id ELSE -m.id END");
 	static WaStatement ready =
-		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT id FROM wa.message WHERE id = ANY ($1) AND due_at IS NULL"
+		WA_STATEMENT("INSERT INTO wa.ready (message_id, only_by, lane) SELECT m.id, " WA_QUEUE_LINE("m")
+					 " FROM wa.message AS m WHERE m.id = ANY ($1) AND m.due_at IS NULL"
 					 " ON CONFLICT DO NOTHING");
 	static WaStatement due =
 		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT id, due_at FROM wa.message"

@@ -30,6 +30,8 @@ static const WaColumn ready_columns[] = {
 	WA_COLUMN(WaReadyRow, time, claimed_at, "r.claimed_at"),
 	WA_COLUMN(WaReadyRow, text, claimed_provider, "r.provider"),
 	WA_COLUMN(WaReadyRow, int4, attempt, "r.attempt"),
+	WA_COLUMN(WaReadyRow, text, only_by, "r.only_by"),
+	WA_COLUMN(WaReadyRow, int4, lane, "r.lane::int4"),
 	WA_COLUMN(WaReadyRow, text, scenario, "m.scenario"),
 	WA_COLUMN(WaReadyRow, boolean, high, "m.priority = 'high'"),
 	WA_COLUMN(WaReadyRow, boolean, low, "m.priority = 'low'"),
@@ -91,8 +93,97 @@ wa_queue_load(int64 after_id, int limit, WaReadyRow **rows)
 	return read_ready(wa_query(&load, &args), rows);
 }
 
+static const WaColumn key_columns[] = {
+	WA_COLUMN(WaReadyKey, int8, id, "message_id"),
+	WA_COLUMN(WaReadyKey, boolean, claimed, "claimed_at IS NOT NULL"),
+	WA_COLUMN(WaReadyKey, text, only_by, "only_by"),
+	WA_COLUMN(WaReadyKey, int4, lane, "lane::int4"),
+};
+static const WaRowType key_row = WA_ROW_TYPE(WaReadyKey, key_columns);
+
 /*
- * The same for these ids, which may lie behind what was loaded before.
+ * The rows of wa.ready alone, with an id above "after_id", in the order of ids,
+ * at most "limit"; palloc()ed.  What of them is to be loaded is told by their
+ * line, at a fraction of the price.
+ */
+int
+wa_queue_look(int64 after_id, int limit, WaReadyKey **keys)
+{
+	static WaStatement look =
+		WA_STATEMENT_OF(&key_row, "SELECT {columns} FROM wa.ready WHERE message_id > $1 ORDER BY message_id LIMIT $2");
+	WaArgs		args = {0};
+	int			n;
+
+	wa_arg_int8(&args, after_id);
+	wa_arg_int8(&args, limit);
+	*keys = wa_rows_read(wa_query(&look, &args), &key_row, &n);
+	return n;
+}
+
+/*
+ * The same of one line: what may go by this provider only (NULL: by whichever
+ * can take it), of this priority.
+ */
+int
+wa_queue_look_in_line(const char *only_by, int lane, int64 after_id, int limit, WaReadyKey **keys)
+{
+	static WaStatement of_one =
+		WA_STATEMENT_OF(&key_row, "SELECT {columns} FROM wa.ready WHERE only_by = $4 AND lane = $3 AND message_id > $1"
+						" ORDER BY message_id LIMIT $2");
+	static WaStatement of_any =
+		WA_STATEMENT_OF(&key_row, "SELECT {columns} FROM wa.ready WHERE message_id > $1 AND only_by IS NULL AND lane = $3"
+						" ORDER BY message_id LIMIT $2");
+	WaArgs		args = {0};
+	int			n;
+
+	wa_arg_int8(&args, after_id);
+	wa_arg_int8(&args, limit);
+	wa_arg_int4(&args, lane);
+	if (only_by)
+		wa_arg_text(&args, only_by);
+	*keys = wa_rows_read(wa_query(only_by ? &of_one : &of_any, &args), &key_row, &n);
+	return n;
+}
+
+/*
+ * Which of these messages would overtake an earlier one of the same priority to
+ * the same number, that waits in the table: in one of these lines, with an id
+ * from that line's "from" on?  Returns how many.
+ */
+int
+wa_queue_overtake(const int64 *ids, int n, const char *const *only_by, const int32 *lanes,
+				  const int64 *from, int nlines, bool *overtakes)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT m.id FROM wa.message AS m WHERE m.id = ANY ($1) AND EXISTS"
+					 " (SELECT FROM wa.message AS e JOIN wa.ready AS r ON r.message_id = e.id"
+					 " JOIN unnest($2, $3, $4) AS l(only_by, lane, first) ON l.only_by IS NOT DISTINCT FROM r.only_by"
+					 " AND l.lane = r.lane AND l.first <= e.id"
+					 " WHERE e.number = m.number AND e.priority = m.priority AND e.id < m.id AND e.id >= $5"
+					 " AND e.state = " WA_SQL_STATE(QUEUED) " AND r.claimed_at IS NULL)");
+	WaArgs		args = {0};
+	WaRows		rows;
+	int64		first = PG_INT64_MAX;
+
+	memset(overtakes, 0, sizeof(bool) * n);
+	for (int l = 0; l < nlines; l++)
+		first = Min(first, from[l]);
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_text_array(&args, only_by, nlines);
+	wa_arg_int4_array(&args, lanes, nlines);
+	wa_arg_int8_array(&args, from, nlines);
+	wa_arg_int8(&args, first);
+	rows = wa_query(&look, &args);
+	for (uint64 r = 0; r < rows.n; r++)
+		for (int i = 0; i < n; i++)
+			overtakes[i] = overtakes[i] || ids[i] == wa_row_int8(rows, r, 1);
+	wa_rows_free(rows);
+	return (int) rows.n;
+}
+
+/*
+ * The same as wa_queue_load() for these ids, which may lie behind what was
+ * loaded before.
  */
 int
 wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows)
@@ -363,7 +454,8 @@ conclude(WaStateChange change, WaVerdictRow *verdicts, int n)
 
 	/* what was sent has no row there any more */
 	static WaStatement ready =
-		WA_STATEMENT("INSERT INTO wa.ready (message_id) SELECT unnest($1)"
+		WA_STATEMENT("INSERT INTO wa.ready (message_id, only_by, lane) SELECT m.id, " WA_QUEUE_LINE("m")
+					 " FROM wa.message AS m WHERE m.id = ANY ($1)"
 					 " ON CONFLICT (message_id) DO UPDATE SET claimed_at = NULL, provider = NULL, attempt = NULL");
 	static WaStatement due =
 		WA_STATEMENT("INSERT INTO wa.due (message_id, due_at) SELECT * FROM unnest($1, $2)"

@@ -30,6 +30,8 @@ typedef struct WaReadyRow
 	bool		in_doubt;		/* it is not known whether it was accepted */
 	bool		over;			/* has ended otherwise, and only its row of
 								 * wa.ready is left */
+	char	   *only_by;		/* its line: the one provider, or NULL */
+	int			lane;			/* 0 high, 1 normal, 2 low */
 	bool		by_hand;
 	bool		low;
 	bool		high;
@@ -54,6 +56,15 @@ typedef struct WaReadyRow
 	int			waits;			/* back-off waits so far */
 	int			repeats;		/* sent again although in doubt */
 } WaReadyRow;
+
+/* A row of wa.ready. */
+typedef struct WaReadyKey
+{
+	int64		id;
+	bool		claimed;
+	char	   *only_by;
+	int			lane;
+} WaReadyKey;
 
 /* What the wire needs of a claimed message. */
 typedef struct WaClaimed
@@ -122,6 +133,11 @@ typedef struct WaRefusals
 
 /* work.c: for the sender, of which there is one per database */
 extern PGDLLEXPORT int wa_queue_load(int64 after_id, int limit, WaReadyRow **rows);
+extern PGDLLEXPORT int wa_queue_look(int64 after_id, int limit, WaReadyKey **keys);
+extern PGDLLEXPORT int wa_queue_look_in_line(const char *only_by, int lane, int64 after_id, int limit,
+											 WaReadyKey **keys);
+extern PGDLLEXPORT int wa_queue_overtake(const int64 *ids, int n, const char *const *only_by, const int32 *lanes,
+										 const int64 *from, int nlines, bool *overtakes);
 extern PGDLLEXPORT int wa_queue_load_these(const int64 *ids, int n, WaReadyRow **rows);
 extern PGDLLEXPORT void wa_queue_horizon(uint64 *oldest_running, uint64 *next);
 extern PGDLLEXPORT int wa_queue_locked_rows(const int64 *ids, int n, bool *locked);

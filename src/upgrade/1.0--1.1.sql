@@ -86,6 +86,13 @@ ALTER TABLE wa.message SET (fillfactor = 50);
 -- Nobody read it.
 ALTER TABLE wa.ready DROP COLUMN xact;
 
+-- What waits for one provider is not to be in the way of the others.
+ALTER TABLE wa.ready ADD COLUMN only_by text, ADD COLUMN lane smallint NOT NULL DEFAULT 1;
+UPDATE wa.ready AS r
+   SET only_by = m.wanted_provider, lane = CASE m.priority WHEN 'high' THEN 0 WHEN 'low' THEN 2 ELSE 1 END
+  FROM wa.message AS m
+ WHERE m.id = r.message_id AND (m.wanted_provider IS NOT NULL OR m.priority <> 'normal');
+
 -- What providers tell later.
 ALTER TABLE wa.attempt ADD COLUMN provider_message_id text;
 UPDATE wa.attempt AS a SET provider_message_id = m.provider_message_id

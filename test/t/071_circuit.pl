@@ -335,6 +335,41 @@ is(first_probe('meta'), '3600', 'for an hour');
 ok(mend('meta'), 'a person may have it tested sooner');
 is(went_by($id), 'meta', 'and the message goes');
 
+# More for one provider than the worker has in memory (25 of a line for each
+# request at one time) keeps nobody else waiting, and is come back for in order.
+
+sql("UPDATE wa.provider SET active = false WHERE name = 'meta'");
+sql('ALTER SYSTEM SET sicantik_wa.max_in_flight = 1');
+sql("SELECT pg_reload_conf(); SELECT wa_pause('watzap')");
+my $before = sql('SELECT max(id) FROM wa.message');
+sql("SELECT count(wa_send_text('62813' || to_char(n, 'FM00000000'), 'Yth. Budi', 'watzap')) FROM generate_series(1, 60) AS n");
+my $last = sql('SELECT max(id) FROM wa.message');
+is(went_by(text('fonnte')), 'fonnte', 'a message for another provider goes at once');
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE id > $before AND reason = 'no_provider'", '25'),
+	'the first ones say what they wait for');
+is(went_by(text('fonnte')), 'fonnte', 'again');
+is(sql("SELECT count(*) FROM wa.message WHERE id > $before AND reason = 'no_provider'"), '25', 'the others are left in the table');
+like(sql("SELECT string_agg(what, E'\n') FROM wa_why($last)"),
+	qr/menunggu di belakang 59 pesan yang lebih dahulu dan lewat jalur yang sama; yang pertama: .*bukan watzap: dihentikan sementara/,
+	'wa_why() tells what is before one of those');
+my $cancelled = $last - 1;
+sql("SELECT wa_cancel($cancelled)");
+ok(wait_sql($node, 'odoo', "SELECT state FROM wa.message WHERE id = $cancelled", 'cancelled'), 'and it can be cancelled');
+my $high = sql("SELECT wa_send_text('6281300000061', 'Yth. Budi', provider => 'watzap')");
+sql("UPDATE wa.provider SET min_gap = '30 ms' WHERE name = 'watzap'");
+my $behind = sql("SELECT wa_resume('watzap'); SELECT wa_send_text('6281300000060', 'Yth. Budi', provider => 'fonnte')");
+$behind =~ s/.*\n//s;
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE id > $before AND state = 'queued'", '0'), 'resumed: they all go');
+is(sql(<<SQL), '60|t', 'in the order of their ids');
+SELECT count(*), bool_and(at >= before) FROM (SELECT started_at AS at, lag(started_at) OVER (ORDER BY message_id) AS before
+  FROM wa.attempt WHERE message_id > $before AND provider = 'watzap') AS a WHERE at >= coalesce(before, at)
+SQL
+is(sql("SELECT b.started_at > a.finished_at FROM wa.attempt AS a, wa.attempt AS b WHERE a.message_id = $last AND b.message_id = $behind"),
+	't', 'and none to the same number overtakes one that was left');
+no_pacing($node, 'odoo');
+sql('ALTER SYSTEM RESET sicantik_wa.max_in_flight');
+sql('SELECT pg_reload_conf()');
+
 is(sql(in_state('failed')), '0', 'no message failed in all of this');
 $node->stop;
 done_testing();
