@@ -36,6 +36,7 @@ stage_databases()
 		point databases median "$number" "$p50"
 		point databases "99 %" "$number" "$p99"
 	done < <(sed -n 's/^databases //p' "$work/databases")
+	read -r number p50 p99 < <(sed -n 's/^databases //p' "$work/databases" | tail -n 1)
 	figure "change to wire in one of $number databases, 99 %" "$p99 ms" "<= 2000"
 	note "an idle database, visited at the server's start" "$(sed -n 's/^visit //p' "$work/databases") ms of CPU, once"
 }

@@ -27,9 +27,10 @@ figure()
 			least = t[1] == ">="
 			base = t[3] == "over" ? t[4] : 0
 			floor = least ? t[2] * 0.85 : base + (t[2] - base) / 0.85
-			met = least ? is >= t[2] : is <= t[2]
-			above = least ? is >= floor : is <= floor
-			print(met ? "met" : above ? "floor met" : "MISSED") }')
+			met = least ? is + 0 >= t[2] : is + 0 <= t[2]
+			above = least ? is + 0 >= floor : is + 0 <= floor
+			# a figure that is not one has not been measured
+			print(is !~ /^[0-9.-]+$/ ? "MISSED" : met ? "met" : above ? "floor met" : "MISSED") }')
 	fi
 	printf '%s|%s|%s|%s\n' "$1" "$2" "${t%% over*}" "$verdict" >> "$work/table"
 	printf '   %s: %s %s\n' "$1" "$2" "$verdict"
