@@ -63,6 +63,8 @@ SELECT pg_catalog.pg_extension_config_dump('wa.inbound_id_seq', '');
 -- each table its own rows: pg_dump reads with or without ONLY
 SELECT pg_catalog.pg_extension_config_dump('wa.event',
     'WHERE event.tableoid = ''wa.event''::pg_catalog.regclass'
-    ' AND NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_catalog.pg_visible_in_snapshot(event.xact, p.snapshot))');
+    ' AND NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_catalog.pg_visible_in_snapshot(event.xact, p.snapshot)'
+    ' OR event.id <= p.reading_event_id AND pg_catalog.pg_visible_in_snapshot(event.xact, p.reading))');
 SELECT pg_catalog.pg_extension_config_dump('wa.event_aside',
-    'WHERE NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_catalog.pg_visible_in_snapshot(event_aside.xact, p.snapshot))');
+    'WHERE NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_catalog.pg_visible_in_snapshot(event_aside.xact, p.snapshot)'
+    ' OR event_aside.id <= p.reading_event_id AND pg_catalog.pg_visible_in_snapshot(event_aside.xact, p.reading))');

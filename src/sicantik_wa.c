@@ -39,6 +39,7 @@ int			wa_guc_max_in_flight = 200;
 int			wa_guc_shutdown_grace = 2000;
 int			wa_guc_read_timeout = 5000;
 int			wa_guc_worker_patience = 75;
+int			wa_guc_compose_batch = 500;
 int			wa_guc_max_unread = 100000;
 bool		wa_guc_capture = true;
 
@@ -132,6 +133,12 @@ define_settings(void)
 							"The log and wa_status() tell of one that was told to leave.",
 							&wa_guc_worker_patience, 75, 1, 3600,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("sicantik_wa.compose_batch",
+							"Most changes that are composed in one transaction.",
+							"More at once are composed in pieces of so many, by a process beside the worker, which sends meanwhile, "
+							"if the server has room for one more background worker. Other messages wait for one piece at most.",
+							&wa_guc_compose_batch, 500, 1, 10000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("sicantik_wa.max_unread",
 							"Events recorded at most while the library is not preloaded and nobody reads them.",
 							NULL, &wa_guc_max_unread, 100000, 0, INT_MAX,

@@ -26,6 +26,7 @@ extern WA_EXPORT int wa_guc_max_in_flight;
 extern int	wa_guc_shutdown_grace;	/* milliseconds */
 extern int	wa_guc_read_timeout;	/* milliseconds */
 extern int	wa_guc_worker_patience; /* seconds */
+extern int	wa_guc_compose_batch;	/* events */
 extern int	wa_guc_max_unread;
 
 /* session */

@@ -62,7 +62,8 @@ forget_foreign_position(void)
 	static WaStatement events =
 		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.read_position AS p"
 					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
-					 " AND pg_visible_in_snapshot(e.xact, p.snapshot)");
+					 " AND (pg_visible_in_snapshot(e.xact, p.snapshot)"
+					 " OR e.id <= p.reading_event_id AND pg_visible_in_snapshot(e.xact, p.reading))");
 	static WaStatement position =
 		WA_STATEMENT("DELETE FROM wa.read_position AS p"
 					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())");

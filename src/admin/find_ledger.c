@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 
 #include "admin/findings.h"
+#include "compose/compose.h"
 #include "office/setting.h"
 #include "pg/query.h"
 #include "queue/queue.h"
@@ -185,8 +186,7 @@ find_unread(WaFindings *findings)
 	static WaStatement unread =
 		WA_STATEMENT("SELECT count(*), " WA_SQL_TIME("min(e.at)", "$1") ","
 					 " count(*) FILTER (WHERE e.at < now() - interval '10 minutes') FROM wa.event AS e"
-					 " WHERE NOT EXISTS (SELECT FROM wa.read_position AS p"
-					 " WHERE pg_visible_in_snapshot(e.xact, p.snapshot))");
+					 " WHERE NOT " WA_SQL_READ("e"));
 	WaArgs		args = {0};
 	WaRows		rows;
 	int64		n;

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "admin/history.h"
+#include "compose/compose.h"
 #include "pg/grow.h"
 #include "pg/query.h"
 
@@ -93,7 +94,7 @@ read_happenings(WaSearch *search)
 					 " UNION ALL SELECT e.at, 'u', e.id::text, NULL, NULL, e.relation, e.record_id::text, NULL, NULL"
 					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id"
 					 " AND r.relation = e.relation"
-					 " WHERE NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
+					 " WHERE NOT " WA_SQL_READ("e")
 					 " ORDER BY at, id");
 	WaArgs		args = {0};
 

@@ -19,6 +19,7 @@
 
 #include "admin/history.h"
 #include "admin/watched.h"
+#include "compose/compose.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/query.h"
@@ -117,7 +118,7 @@ wa_admin_unsaid_changes(WaSearch *search)
 						" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
 						" row_number() OVER w AS place"
 						" FROM wa.event AS e JOIN records AS r ON r.id = e.record_id AND r.relation = e.relation"
-						" WHERE EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot))"
+						" WHERE " WA_SQL_READ("e")
 						" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
 						" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),"
 						" spoke AS (SELECT s.event_id, array_agg(DISTINCT s.scenario) AS scenarios FROM"
@@ -125,7 +126,7 @@ wa_admin_unsaid_changes(WaSearch *search)
 						" UNION ALL SELECT o.event_id, o.scenario FROM wa.event_outcome AS o WHERE o.event_id IN (SELECT id FROM changes)"
 						" UNION ALL SELECT d.event_id, coalesce(d.scenario, '-') FROM wa.dead_letter AS d WHERE d.event_id IN (SELECT id FROM changes))"
 						" AS s WHERE s.scenario IS NOT NULL GROUP BY s.event_id)"
-						" SELECT {columns}, scenarios FROM (SELECT c.*, NULL::text AS xact, false AS hold, false AS in_doubt,"
+						" SELECT {columns}, scenarios FROM (SELECT c.*, NULL::text AS xact, false AS hold, false AS in_doubt, c.id AS first_id, true AS is_last,"
 						" coalesce(s.scenarios, '{}') AS scenarios FROM changes AS c LEFT JOIN spoke AS s ON s.event_id = c.id"
 						" WHERE c.place = 1) AS c ORDER BY id");
 	Asking		asking = {search};

@@ -14,7 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "compose/document_scenario.h"
-#include "compose/guards.h"
+#include "compose/bulk.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"
@@ -97,7 +97,7 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 	asked.batch.events = event;
 	asked.batch.nevents = 1;
 	error = wa_pg_subtransaction(ask, &asked);
-	wa_compose_guards_settle(error == NULL && asked.done);
+	wa_compose_bulk_settle(error == NULL && asked.done);
 	if (error == NULL)
 		return asked.done;
 	/* a table that counts as locked */

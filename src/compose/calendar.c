@@ -29,7 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "compose/guards.h"
+#include "compose/bulk.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
@@ -218,7 +218,7 @@ start(WaDaily *daily, WaBatch *common, const WaScenario *scenario, TimestampTz n
 	 * a run counts for itself, by hand (this session may have run it before)
 	 * as by the worker
 	 */
-	wa_compose_guards_start();
+	wa_compose_bulk_start();
 }
 
 /* The run in words. */
@@ -299,7 +299,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 
 	start(&run.daily, common, scenario, now, entry->day);
 	error = wa_pg_subtransaction(run_and_note, &run);
-	wa_compose_guards_settle(error == NULL && run.done);
+	wa_compose_bulk_settle(error == NULL && run.done);
 	if (error == NULL)
 		return run.done;
 	/* a table that counts as locked */

@@ -11,7 +11,8 @@
  * now because a table of Odoo's is locked is done later; what fails is a dead
  * letter.
  *
- * The way of an event: reader.c takes the changes since its position, event.c
+ * The way of an event: reader.c takes the changes since its position, a piece
+ * at a time, event.c
  * makes one net change of each record, scenario.c asks each scenario about it
  * (permit_ready.c and the like, of facts that src/odoo reads),
  * draft.c writes the text and chooses between several, guards.c limits.
@@ -36,10 +37,35 @@
  */
 #define WA_COMPOSE_EVENT_DAYS	7
 
+/*
+ * Has this change been read?  Of a set that is being read in pieces some that
+ * were are said not to be: later changes of a record, whose first one counts.
+ */
+#define WA_SQL_READ(event) \
+	"EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(" event ".xact, p.snapshot)" \
+	" OR " event ".id <= p.reading_event_id AND pg_visible_in_snapshot(" event ".xact, p.reading))"
+
+/* What came of reading events. */
+typedef enum WaReadResult
+{
+	WA_READ_ALL,				/* all there were */
+	WA_READ_PIECE,				/* and there are more */
+	WA_READ_LOCKED				/* a table cannot be had now: nothing was done */
+} WaReadResult;
+
 /* reader.c */
-extern bool wa_compose_run(void);
+extern WaReadResult wa_compose_run(void);
 extern int	wa_compose_purge(void);
 extern PGDLLEXPORT TimestampTz wa_compose_last_run(void);
+
+/* together.c: a process that composes beside the worker */
+extern Size wa_compose_share_size(void);
+extern void wa_compose_share(void *place);
+extern void wa_compose_share_join(void *place);
+extern void wa_compose_share_begin(void);
+extern void wa_compose_share_end(void);
+extern bool wa_compose_share_ended(void);
+extern bool wa_compose_share_wanted(void);
 
 /* calendar.c */
 extern bool wa_compose_calendar_run(TimestampTz *next_due);

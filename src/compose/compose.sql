@@ -89,6 +89,8 @@ CREATE TABLE wa.read_position (
     purged_message_id bigint NOT NULL DEFAULT 0,
     moved_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     unpurged bigint[] NOT NULL DEFAULT '{}',
+    reading  pg_snapshot,
+    reading_event_id bigint NOT NULL DEFAULT 0,
     CONSTRAINT read_position_pkey PRIMARY KEY (one),
     CONSTRAINT read_position_one_check CHECK (one)
 );
@@ -99,6 +101,8 @@ COMMENT ON COLUMN wa.read_position.unpurged IS 'messages up to that id that wait
 COMMENT ON COLUMN wa.read_position.one IS 'there is one row';
 COMMENT ON COLUMN wa.read_position.snapshot IS 'what was visible at the last reading';
 COMMENT ON COLUMN wa.read_position.event_id IS 'greatest wa.event.id that was read';
+COMMENT ON COLUMN wa.read_position.reading IS 'what is being read in pieces: events visible in this snapshot, and not in "snapshot"; NULL: nothing is';
+COMMENT ON COLUMN wa.read_position.reading_event_id IS 'the records whose first event among those is not above this one have been read';
 COMMENT ON COLUMN wa.read_position.moved_at IS 'when that was';
 
 CREATE TABLE wa.unassigned (

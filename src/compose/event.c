@@ -41,17 +41,22 @@ static const WaColumn event_columns[] = {
 	WA_COLUMN(Row, texts, new, "new"),
 	WA_COLUMN(Row, boolean, event.hold, "hold"),
 	WA_COLUMN(Row, boolean, event.in_doubt, "in_doubt"),
+	WA_COLUMN(Row, int8, event.first_id, "first_id"),
+	WA_COLUMN(Row, boolean, event.is_last, "is_last"),
 };
 const WaRowType wa_compose_event_row = WA_ROW_TYPE(Row, event_columns);
 
 /*
  * What is not visible in the snapshot $1, netted, in the order of the first
- * event of each; $2: the snapshot in which a copy was armed, or NULL; $3: the
- * last event that was there then, where transaction ids are another cluster's;
- * $4: the snapshot of a failover, or NULL.
+ * event of each record, so that all changes of a record come one after the
+ * other; $2: the snapshot in which a copy was armed, or NULL; $3: the last event
+ * that was there then, where transaction ids are another cluster's; $4: the
+ * snapshot of a failover, or NULL; $5: only what is visible in this snapshot,
+ * NULL: all; $6: only those with a higher first_id, NULL: all.
  */
 WaStatement wa_compose_event_net_changes =
 WA_STATEMENT_OF(&wa_compose_event_row, "SELECT {columns} FROM ("
+				"SELECT n.*, first_value(id) OVER r AS first_id, lead(id) OVER r IS NULL AS is_last FROM ("
 				" SELECT min(e.id) OVER w AS id, max(e.at) OVER w AS at, e.xact::text AS xact, e.relation, e.record_id,"
 				" first_value(e.columns) OVER w AS old_columns, first_value(e.old) OVER w AS old,"
 				" last_value(e.columns) OVER w AS columns, last_value(e.new) OVER w AS new,"
@@ -60,9 +65,11 @@ WA_STATEMENT_OF(&wa_compose_event_row, "SELECT {columns} FROM ("
 				" row_number() OVER w AS place"
 				" FROM wa.event AS e"
 				" WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
+				" AND coalesce(pg_visible_in_snapshot(e.xact, $5::pg_snapshot), true)"
 				" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
-				" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS n"
-				" WHERE place = 1 ORDER BY id");
+				" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS n WHERE place = 1"
+				" WINDOW r AS (PARTITION BY relation, record_id, CASE WHEN record_id IS NULL THEN id END ORDER BY id)) AS s"
+				" WHERE coalesce(first_id > $6, true) ORDER BY first_id, id");
 
 static const char *
 value_of(char *const *columns, int ncolumns, char *const *values, const char *column)

@@ -31,6 +31,8 @@ typedef struct WaEvent
 	char	  **new;
 	bool		hold;			/* was there when a copy was armed */
 	bool		in_doubt;		/* was there at a failover */
+	int64		first_id;		/* of the record's first change in the set */
+	bool		is_last;		/* the record's last one in the set */
 	bool		outdated;		/* the record's status has changed again since */
 } WaEvent;
 

@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "compose/bulk.h"
 #include "compose/guards.h"
 #include "compose/scenario.h"
 #include "office/setting.h"
@@ -139,14 +140,20 @@ judge(WaBatch *batch, WaDraft *draft)
 
 /* ---- limits ---- */
 
-static bool
-is_queued(const WaDraft *draft)
+/*
+ * Will this draft be a message that waits to be sent?
+ */
+bool
+wa_compose_guard_is_queued(const WaDraft *draft)
 {
 	return !draft->dropped && draft->message.state == WA_STATE_QUEUED;
 }
 
-static void
-hold(WaDraft *draft, WaReason reason, WaSaid detail)
+/*
+ * Rather hold it, for this reason.
+ */
+void
+wa_compose_guard_hold(WaDraft *draft, WaReason reason, WaSaid detail)
 {
 	draft->message.state = WA_STATE_HELD;
 	draft->message.reason = reason;
@@ -184,7 +191,7 @@ count_numbers(WaDraft **drafts, int n)
 		NumberCount *entry;
 		bool		found;
 
-		if (!is_queued(drafts[i]) || drafts[i]->scenario->max_per_day_and_number == PG_INT32_MAX)
+		if (!wa_compose_guard_is_queued(drafts[i]) || drafts[i]->scenario->max_per_day_and_number == PG_INT32_MAX)
 			continue;
 		entry = hash_search(table, drafts[i]->message.number, HASH_ENTER, &found);
 		if (found)
@@ -218,204 +225,18 @@ limit_per_number(WaDraft **drafts, int n)
 		int			limit = drafts[i]->scenario->max_per_day_and_number;
 		NumberCount *entry;
 
-		if (!is_queued(drafts[i]))
+		if (!wa_compose_guard_is_queued(drafts[i]))
 			continue;
 		entry = hash_search(table, drafts[i]->message.number, HASH_FIND, NULL);
 		if (entry == NULL)
 			continue;
 		if (limit != PG_INT32_MAX && entry->messages >= limit)
-			hold(drafts[i], WA_REASON_DAILY_LIMIT,
-				 wa_say(WA_SAY_TOO_MANY_TO_NUMBER, WA_NUMBER(limit)));
+			wa_compose_guard_hold(drafts[i], WA_REASON_DAILY_LIMIT,
+								  wa_say(WA_SAY_TOO_MANY_TO_NUMBER, WA_NUMBER(limit)));
 		else
 			entry->messages++;
 	}
 	hash_destroy(table);
-}
-
-/*
- * Messages that passed, by scenario and transaction.  A transaction is always
- * read in one run, though maybe in several batches, and a batch that fails is
- * composed again in halves: what it counted is taken back then.
- */
-typedef struct PassKey
-{
-	char		scenario[NAMEDATALEN];
-	char		xact[NAMEDATALEN];
-} PassKey;
-
-typedef struct Passed
-{
-	PassKey		key;
-	int			messages;
-	int			of_batch;		/* of these, not yet known to stay */
-} Passed;
-
-static HTAB *passed = NULL;
-
-/*
- * A run of the reader, or of a daily scenario, begins.
- */
-void
-wa_compose_guards_start(void)
-{
-	HASHCTL		ctl = {0};
-
-	if (passed)
-		hash_destroy(passed);
-	ctl.keysize = sizeof(PassKey);
-	ctl.entrysize = sizeof(Passed);
-	ctl.hcxt = TopMemoryContext;
-	passed = hash_create("sicantik_wa messages per transaction", 64, &ctl,
-						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-/*
- * The batch is written, or was undone.
- */
-void
-wa_compose_guards_settle(bool written)
-{
-	HASH_SEQ_STATUS scan;
-	Passed	   *entry;
-
-	if (passed == NULL)
-		return;
-	hash_seq_init(&scan, passed);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-	{
-		if (!written)
-			entry->messages -= entry->of_batch;
-		entry->of_batch = 0;
-	}
-}
-
-/* NULL: an event of its own, of no transaction (a replayed one). */
-static Passed *
-passed_of(const WaDraft *draft)
-{
-	PassKey		key;
-	Passed	   *entry;
-	bool		found;
-
-	if (draft->event->xact == NULL || strcmp(draft->event->xact, "0") == 0)
-		return NULL;
-	memset(&key, 0, sizeof(key));
-	strlcpy(key.scenario, draft->scenario->key, sizeof(key.scenario));
-	strlcpy(key.xact, draft->event->xact, sizeof(key.xact));
-	entry = hash_search(passed, &key, HASH_ENTER, &found);
-	if (!found)
-		entry->messages = entry->of_batch = 0;
-	return entry;
-}
-
-/* One warning per scenario and hour, however many batches there are. */
-static void
-warn_once(const WaScenario *scenario, int nheld, WaSaid detail)
-{
-	static HTAB *warned = NULL;
-	typedef struct Warned
-	{
-		char		scenario[NAMEDATALEN];
-		TimestampTz at;
-	}			Warned;
-	Warned	   *entry;
-	TimestampTz now = GetCurrentTimestamp();
-	bool		found;
-	char		key[NAMEDATALEN];
-
-	if (warned == NULL)
-	{
-		HASHCTL		ctl = {0};
-
-		ctl.keysize = NAMEDATALEN;
-		ctl.entrysize = sizeof(Warned);
-		warned = hash_create("sicantik_wa bulk warnings", 16, &ctl, HASH_ELEM | HASH_STRINGS);
-	}
-	strlcpy(key, scenario->key, sizeof(key));
-	entry = hash_search(warned, key, HASH_ENTER, &found);
-	if (found && now >= entry->at && now - entry->at < USECS_PER_HOUR)
-		return;
-	entry->at = now;
-	ereport(WARNING,
-			(errmsg("sicantik_wa holds messages of scenario \"%s\": too many at once", scenario->key),
-			 errdetail("%s; %d messages of this batch are held, and those that follow.", wa_said_english(detail), nheld),
-			 errhint("Look at them in wa.message (state held, reason bulk), then wa_release('%s') or wa_cancel('%s').",
-					 scenario->key, scenario->key)));
-}
-
-/* Messages of a scenario that passed in the last hour. */
-static int64
-passed_in_hour(const char *scenario)
-{
-	static WaStatement count =
-		WA_STATEMENT("SELECT coalesce(sum(messages), 0)::bigint FROM wa.scenario_rate"
-					 " WHERE scenario = $1 AND minute > clock_timestamp() - interval '1 hour'");
-	WaArgs		args = {0};
-	WaRows		rows;
-
-	wa_arg_text(&args, scenario);
-	rows = wa_query(&count, &args);
-	return wa_row_int8(rows, 0, 1);
-}
-
-static void
-note_passed(const char *scenario, int messages)
-{
-	static WaStatement add =
-		WA_STATEMENT("INSERT INTO wa.scenario_rate AS p (scenario, minute, messages)"
-					 " VALUES ($1, date_trunc('minute', clock_timestamp()), $2)"
-					 " ON CONFLICT (scenario, minute) DO UPDATE SET messages = p.messages + excluded.messages");
-	static WaStatement purge =
-		WA_STATEMENT("DELETE FROM wa.scenario_rate WHERE minute < clock_timestamp() - interval '2 hours'");
-	WaArgs		args = {0};
-
-	wa_arg_text(&args, scenario);
-	wa_arg_int4(&args, messages);
-	wa_query(&add, &args);
-	wa_query(&purge, NULL);
-}
-
-/* Not more than so many of one scenario from one transaction, or in an hour. */
-static void
-limit_bulk(const WaScenario *scenario, WaDraft **drafts, int n)
-{
-	bool		hourly = scenario->max_per_hour != PG_INT32_MAX;
-	int64		in_hour = -1;
-	int			npassed = 0;
-	int			nheld = 0;
-	WaSaid		why = NULL;
-
-	for (int i = 0; i < n; i++)
-	{
-		Passed	   *entry;
-
-		if (drafts[i]->scenario != scenario || !is_queued(drafts[i]))
-			continue;
-		if (hourly && in_hour < 0)
-			in_hour = passed_in_hour(scenario->key);
-		entry = passed_of(drafts[i]);
-		if (entry && entry->messages >= scenario->max_per_transaction)
-			why = wa_say(WA_SAY_TOO_MANY_IN_TRANSACTION, WA_NUMBER(scenario->max_per_transaction));
-		else if (hourly && in_hour >= scenario->max_per_hour)
-			why = wa_say(WA_SAY_TOO_MANY_IN_HOUR, WA_NUMBER(scenario->max_per_hour));
-		else
-		{
-			if (entry)
-			{
-				entry->messages++;
-				entry->of_batch++;
-			}
-			in_hour++;
-			npassed++;
-			continue;
-		}
-		hold(drafts[i], WA_REASON_BULK, why);
-		nheld++;
-	}
-	if (hourly && npassed > 0)
-		note_passed(scenario->key, npassed);
-	if (nheld > 0)
-		warn_once(scenario, nheld, why);
 }
 
 /* What comes outside the hours waits until they begin. */
@@ -433,7 +254,7 @@ wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int
 	{
 		WaNewMessage *message = &drafts[i]->message;
 
-		if (drafts[i]->scenario != scenario || !is_queued(drafts[i]) || message->due_at > opening)
+		if (drafts[i]->scenario != scenario || !wa_compose_guard_is_queued(drafts[i]) || message->due_at > opening)
 			continue;
 		message->due_at = opening;
 		message->expires_at = Max(message->expires_at, opening + scenario->time_to_live_us);
@@ -450,8 +271,6 @@ wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int
 void
 wa_compose_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
 {
-	if (passed == NULL)
-		wa_compose_guards_start();
 	for (int i = 0; i < n; i++)
 	{
 		drafts[i]->dropped = drafts[i]->dropped || drafts[i]->muted;
@@ -464,7 +283,7 @@ wa_compose_guards_apply(WaBatch *batch, WaDraft **drafts, int n)
 		const WaScenario *scenario = &batch->scenarios[s];
 
 		if (scenario->max_per_transaction != PG_INT32_MAX || scenario->max_per_hour != PG_INT32_MAX)
-			limit_bulk(scenario, drafts, n);
+			wa_compose_bulk_limit(scenario, drafts, n);
 		if (!batch->observe)
 			wait_for_hours(batch, scenario, drafts, n);
 	}

@@ -18,14 +18,15 @@
  * - what has been announced: no message of the change was dropped because
  *	 another one had said it, and the one that announces it does so still.
  *	 Who else might say it (replace.c) takes that away first;
- * - other changes of the permit: none has been composed since.  Another
- *	 process composes in wa_replay() only, after which all is forgotten;
+ * - other changes of the permit: none has been composed since.  A process
+ *	 beside the worker has the same memory (together.h); a session composes in
+ *	 wa_replay() only, after which all is forgotten;
  * - the time: not at all, for permits.  What was said of the hour, of limits
  *	 and of what is muted when it was composed is not asked again, either.
  *
  * Messages of other scenarios depend on more (each other, the day): they are
- * always asked about, and so is whatever is not remembered: made by another
- * process, too long ago, or so long that its place was taken.
+ * always asked about, and so is whatever is not remembered: made by a session,
+ * by the worker before, too long ago, or so long that its place was taken.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,80 +41,49 @@
 #include "compose/compose.h"
 #include "compose/known.h"
 #include "compose/permit_scenario.h"
+#include "compose/together.h"
 #include "odoo/people.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 
-/*
- * A record has one place; what takes it pushes out what is there.  So that a
- * mass event does not push out itself, there are more places when that
- * happens, up to 12 MB of them.
- */
-#define FIRST_PLACES	4096
-#define MOST_PLACES		262144
-
 #define LONGEST_US		(10 * USECS_PER_MINUTE)
 
-/* What is known of the change of a permit that was composed last. */
-typedef struct Known
-{
-	int64		record_id;		/* 0: the place is empty */
-	int64		event_id;
-	TransactionId xid;			/* that inserted its messages */
-	int64		announcer;		/* the message that announces it; 0: none */
-	uint64		facts;
-	TimestampTz at;
-} Known;
+/* How often all had been forgotten when this process began to compose. */
+static uint32 forgotten = 0;
 
-static Known *places = NULL;
-static int	nplaces = 0;
-
-/* What all of them have in common. */
-static uint64 configuration = 0;
+/* What all of them have in common, as this process has worked it out. */
+static uint64 made_for = 0;		/* of this configuration; 0: of none */
 static MemoryContext made_from = NULL;	/* holds what follows */
 static char *schema = NULL;
 static char **groups = NULL;	/* of the staff that is told, see
 								 * wa_compose_staff_groups() */
 static int	ngroups = 0;
 
-static Known *
-place_of(int64 record_id)
-{
-	return &places[(uint64) record_id % nplaces];
-}
-
-/* The place for what is made of this record now. */
-static Known *
-take_place(int64 record_id)
-{
-	Known	   *place = place_of(record_id);
-	TimestampTz now = GetCurrentTimestamp();
-
-	while (nplaces < MOST_PLACES && place->record_id != 0 && place->record_id != record_id &&
-		   now >= place->at && now - place->at <= LONGEST_US)
-	{
-		Known	   *before = places;
-		int			nbefore = nplaces;
-
-		places = MemoryContextAllocZero(TopMemoryContext, sizeof(Known) * 2 * nbefore);
-		nplaces = 2 * nbefore;
-		for (int i = 0; i < nbefore; i++)
-			if (before[i].record_id != 0)
-				*place_of(before[i].record_id) = before[i];
-		pfree(before);
-		place = place_of(record_id);
-	}
-	return place;
-}
-
 /*
- * Forget everything: what follows is asked about.
+ * Forget everything, also what is being composed now: what follows is asked
+ * about.
  */
 void
 wa_compose_known_forget(void)
 {
-	if (places)
-		memset(places, 0, sizeof(Known) * nplaces);
+	WaTogether *together = wa_compose_together(false);
+
+	if (together == NULL)
+		return;
+	LWLockAcquire(&together->lock, LW_EXCLUSIVE);
+	memset(together->places, 0, sizeof(WaKnown) * together->nplaces);
+	pg_atomic_fetch_add_u32(&together->forgotten, 1);
+	LWLockRelease(&together->lock);
+}
+
+/*
+ * Composing begins: what is remembered of it counts if nothing is forgotten
+ * meanwhile.
+ */
+void
+wa_compose_known_begin(void)
+{
+	forgotten = pg_atomic_read_u32(&wa_compose_together(true)->forgotten);
 }
 
 /*
@@ -196,22 +166,16 @@ is_plain(const WaDraft *draft)
 		draft->problem == NULL && !draft->message.in_doubt;
 }
 
-/* The same configuration as that of what is remembered; else, from now on. */
+/* Work out what all messages of this configuration have in common. */
 static void
-set_configuration(const WaBatch *batch)
+make_for(const WaBatch *batch, uint64 configuration)
 {
 	const char **now;
 	int			n;
 
-	if (places == NULL)
-	{
-		places = MemoryContextAllocZero(TopMemoryContext, sizeof(Known) * FIRST_PLACES);
-		nplaces = FIRST_PLACES;
-	}
-	if (configuration == batch->configuration)
+	if (made_for == configuration)
 		return;
-	wa_compose_known_forget();
-	configuration = 0;
+	made_for = 0;
 	if (made_from)
 		MemoryContextReset(made_from);
 	else
@@ -223,7 +187,78 @@ set_configuration(const WaBatch *batch)
 	for (int i = 0; i < n; i++)
 		groups[i] = now[i] ? MemoryContextStrdup(made_from, now[i]) : NULL;
 	ngroups = n;
-	configuration = batch->configuration;
+	made_for = configuration;
+}
+
+/* What is remembered of this event, whose drafts begin at drafts[*d]. */
+static WaKnown
+known_of(WaBatch *batch, const WaEvent *event, WaDraft **drafts, int n, int *d)
+{
+	WaKnown		known = {0};
+	bool		plain = true;
+	bool		any = false;
+
+	for (; *d < n && drafts[*d]->event == event; (*d)++)
+	{
+		const WaDraft *draft = drafts[*d];
+
+		if (!wa_compose_is_of_permits(draft->scenario))
+			continue;
+		plain = plain && is_plain(draft);
+		if (draft->dropped)
+			continue;
+		any = true;
+		if (draft->once)
+			known.announcer = draft->message.id;
+	}
+	if (!plain || !any)
+		return known;
+	known.record_id = event->record_id;
+	known.event_id = event->id;
+	known.xid = GetCurrentTransactionId();
+	known.facts = facts_of(batch, event->record_id);
+	known.at = GetCurrentTimestamp();
+	return known;
+}
+
+/* Would one of these push out another record that may still be asked about? */
+static bool
+is_crowded(WaTogether *together, const int64 *records, int n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < n; i++)
+	{
+		const WaKnown *place = wa_compose_place(together, records[i]);
+
+		if (place->record_id != 0 && place->record_id != records[i] &&
+			now >= place->at && now - place->at <= LONGEST_US)
+			return true;
+	}
+	return false;
+}
+
+/* Put them into their places; empty ones empty theirs. */
+static void
+put(uint64 configuration, const int64 *records, const WaKnown *known, int n)
+{
+	WaTogether *together = wa_compose_together(true);
+
+	for (WaTogether *more = together; more && is_crowded(more, records, n);)
+		if ((more = wa_compose_together_grow()) != NULL)
+			together = more;
+	LWLockAcquire(&together->lock, LW_EXCLUSIVE);
+	if (together->configuration != configuration)
+		memset(together->places, 0, sizeof(WaKnown) * together->nplaces);
+	together->configuration = configuration;
+	for (int i = 0; i < n; i++)
+	{
+		*wa_compose_place(together, records[i]) = known[i];
+		/* something has made the worker doubt all this */
+		if (pg_atomic_read_u32(&together->forgotten) != forgotten)
+			wa_compose_place(together, records[i])->record_id = 0;
+	}
+	LWLockRelease(&together->lock);
 }
 
 /*
@@ -233,59 +268,40 @@ set_configuration(const WaBatch *batch)
 void
 wa_compose_known_remember(WaBatch *batch, WaDraft **drafts, int n)
 {
+	WaKnown    *known;
+	int64	   *records;
+	int			k = 0;
 	int			d = 0;
 
 	if (batch->configuration == 0)
 		return;
-	set_configuration(batch);
+	make_for(batch, batch->configuration);
+	known = palloc(sizeof(WaKnown) * Max(batch->nevents, 1));
+	records = palloc(sizeof(int64) * Max(batch->nevents, 1));
 	for (int e = 0; e < batch->nevents; e++)
 	{
 		const WaEvent *event = &batch->events[e];
-		Known	   *place;
-		bool		plain = true;
-		bool		any = false;
-		int64		announcer = 0;
 
 		while (d < n && drafts[d]->event < event)
 			d++;
 		if (!event->has_record || strcmp(event->table, "sicantik_permit") != 0)
 			continue;
-		place = take_place(event->record_id);
-		memset(place, 0, sizeof(*place));
-		for (; d < n && drafts[d]->event == event; d++)
-		{
-			const WaDraft *draft = drafts[d];
-
-			if (!wa_compose_is_of_permits(draft->scenario))
-				continue;
-			plain = plain && is_plain(draft);
-			if (draft->dropped)
-				continue;
-			any = true;
-			if (draft->once)
-				announcer = draft->message.id;
-		}
-		if (!plain || !any)
-			continue;
-		place->record_id = event->record_id;
-		place->event_id = event->id;
-		place->xid = GetCurrentTransactionId();
-		place->announcer = announcer;
-		place->facts = facts_of(batch, event->record_id);
-		place->at = GetCurrentTimestamp();
+		records[k] = event->record_id;
+		known[k++] = known_of(batch, event, drafts, n, &d);
 	}
+	put(batch->configuration, records, known, k);
 }
 
 /* A message whose facts are read again. */
 typedef struct Candidate
 {
 	int64		id;
-	const Known *known;
+	WaKnown		known;
 } Candidate;
 
 /* Those of the messages that are as they were inserted. */
 static int
-find_candidates(const int64 *ids, int n, Candidate *candidates)
+find_candidates(WaTogether *together, uint64 configuration, const int64 *ids, int n, Candidate *candidates)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT m.id, m.res_id, m.event_id, m.xmin,"
@@ -299,10 +315,11 @@ find_candidates(const int64 *ids, int n, Candidate *candidates)
 
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&find, &args);
-	for (uint64 r = 0; r < rows.n; r++)
+	LWLockAcquire(&together->lock, LW_SHARED);
+	for (uint64 r = 0; r < rows.n && together->configuration == configuration; r++)
 	{
 		int64		id = wa_row_int8(rows, r, 1);
-		const Known *known = place_of(wa_row_int8(rows, r, 2));
+		const WaKnown *known = wa_compose_place(together, wa_row_int8(rows, r, 2));
 
 		if (known->record_id == 0 || known->record_id != wa_row_int8(rows, r, 2) ||
 			known->event_id != wa_row_int8(rows, r, 3) ||
@@ -310,8 +327,9 @@ find_candidates(const int64 *ids, int n, Candidate *candidates)
 			now < known->at || now - known->at > LONGEST_US)
 			continue;
 		candidates[k].id = id;
-		candidates[k++].known = known;
+		candidates[k++].known = *known;
 	}
+	LWLockRelease(&together->lock);
 	wa_rows_free(rows);
 	return k;
 }
@@ -331,24 +349,28 @@ look(void *argument)
 	Looking    *looking = argument;
 	Candidate  *candidates = palloc(sizeof(Candidate) * looking->n);
 	int64	   *records = palloc(sizeof(int64) * looking->n);
+	uint64		configuration = wa_compose_known_configuration();
 	WaBatch		batch = {0};
 	int			n;
 
-	if (wa_compose_known_configuration() != configuration || strcmp(looking->schema, schema) != 0)
-	{
-		wa_compose_known_forget();
+	n = find_candidates(wa_compose_together(true), configuration, looking->ids, looking->n, candidates);
+	if (n == 0)
 		return true;
-	}
-	n = find_candidates(looking->ids, looking->n, candidates);
 	batch.odoo.schema = looking->schema;
+	if (made_for != configuration)
+	{
+		/* another process has composed them */
+		batch.scenarios = wa_compose_load_scenarios(&batch.nscenarios);
+		make_for(&batch, configuration);
+	}
 	for (int i = 0; i < n; i++)
-		records[i] = candidates[i].known->record_id;
-	if (n == 0 || !wa_odoo_load_permits(&batch.odoo, records, n) ||
+		records[i] = candidates[i].known.record_id;
+	if (strcmp(looking->schema, schema) != 0 || !wa_odoo_load_permits(&batch.odoo, records, n) ||
 		!wa_compose_load_contacts(&batch, records, n) ||
 		!wa_compose_load_staff(&batch, "sicantik.permit", records, n, (const char *const *) groups, ngroups))
 		return true;
 	for (int i = 0; i < n; i++)
-		if (facts_of(&batch, records[i]) == candidates[i].known->facts)
+		if (facts_of(&batch, records[i]) == candidates[i].known.facts)
 			looking->still[looking->nstill++] = candidates[i].id;
 	return true;
 }
@@ -364,7 +386,7 @@ wa_compose_known_still(const char *odoo_schema, const int64 *ids, int n, int64 *
 	Looking		looking = {odoo_schema, ids, n, still, 0};
 	ErrorData  *error;
 
-	if (places == NULL || configuration == 0 || n == 0)
+	if (wa_compose_together(false) == NULL || n == 0)
 		return 0;
 	error = wa_pg_attempt(look, &looking);
 	return error ? 0 : looking.nstill;

@@ -12,6 +12,11 @@
  * transaction are one change: the old values of the lowest command, the new
  * ones of the highest.
  *
+ * What is new is a set, however large, and is read a piece at a time, each in a
+ * transaction of its own, so that what was made can go, and whatever else is to
+ * be done gets its turn.  Until its last piece the position says which set it
+ * is, and up to which event it is read (reading.c).
+ *
  * A composer that fails must not stop the stream: the batch is halved down to
  * the event that it fails for, which is kept as a dead letter.  What a scenario
  * of the DBA's own fails with costs no more than its own part of the event.
@@ -23,11 +28,14 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
-#include "compose/guards.h"
+#include "compose/bulk.h"
 #include "compose/known.h"
+#include "compose/reading.h"
+#include "compose/together.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
 #include "pg/frame.h"
@@ -35,8 +43,7 @@
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 #include "queue/queue.h"
-
-#define BATCH_EVENTS	500
+#include "sicantik_wa.h"
 
 /* A database that may not send stops composing at this many waiting. */
 #define COPY_LIMIT		10000
@@ -117,7 +124,7 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	Some		some = {common, events, n};
 	ErrorData  *error = wa_pg_subtransaction(compose_events, &some);
 
-	wa_compose_guards_settle(error == NULL);
+	wa_compose_bulk_settle(error == NULL);
 	if (error == NULL)
 		return;
 	/* a table that counts as locked: all of it later */
@@ -137,20 +144,6 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	compose_or_halve(common, events, n / 2);
 	if (!common->odoo.locked)
 		compose_or_halve(common, events + n / 2, n - n / 2);
-}
-
-static void
-move_position(const char *snapshot, int64 last_event)
-{
-	static WaStatement put =
-		WA_STATEMENT("INSERT INTO wa.read_position (snapshot, event_id) VALUES ($1::pg_snapshot, $2)"
-					 " ON CONFLICT (one) DO UPDATE SET snapshot = excluded.snapshot,"
-					 " event_id = greatest(wa.read_position.event_id, excluded.event_id), moved_at = now()");
-	WaArgs		args = {0};
-
-	wa_arg_text(&args, snapshot);
-	wa_arg_int8(&args, last_event);
-	wa_query(&put, &args);
 }
 
 /* The highest id of the events in the snapshot. */
@@ -191,17 +184,16 @@ too_much_waiting(void)
 	return wa_row_int8(rows, 0, 1) >= COPY_LIMIT;
 }
 
-/* When this process last began to compose changes, or put messages in the place of others. */
-static TimestampTz last_run = 0;
-
 /*
- * Since when have no changes been composed?  What was made since then is as
- * its record was.
+ * Since when have no changes been composed, by this process or one beside it?
+ * What was made since then is as its record was.
  */
 TimestampTz
 wa_compose_last_run(void)
 {
-	return last_run;
+	WaTogether *together = wa_compose_together(false);
+
+	return together ? (TimestampTz) pg_atomic_read_u64(&together->last_run) : 0;
 }
 
 /*
@@ -211,7 +203,7 @@ wa_compose_last_run(void)
 void
 wa_compose_ask_again(void)
 {
-	last_run = GetCurrentTimestamp();
+	pg_atomic_write_u64(&wa_compose_together(true)->last_run, (uint64) GetCurrentTimestamp());
 }
 
 /* Is there anything new?  Asked first, since most wakes are for other work. */
@@ -243,103 +235,142 @@ wa_compose_init_batch(WaBatch *batch, const WaIdentity *identity)
 	batch->observe = identity->mode == WA_MODE_OBSERVE;
 }
 
+/* Events that were read. */
+typedef struct Piece
+{
+	WaEvent    *events;
+	int			n;
+} Piece;
+
+/* Fetch up to n more; false: that were the last ones. */
+static bool
+fetch(Portal portal, Piece *piece, int n)
+{
+	MemoryContext context = CurrentMemoryContext;
+	WaRows		rows;
+
+	SPI_cursor_fetch(portal, true, n);
+	MemoryContextSwitchTo(context);
+	rows = wa_rows_of_spi();
+	piece->events = piece->events ? repalloc(piece->events, sizeof(WaEvent) * (piece->n + rows.n + 1)) :
+		palloc(sizeof(WaEvent) * (rows.n + 1));
+	for (uint64 i = 0; i < rows.n; i++)
+		wa_compose_event_read(&piece->events[piece->n++], rows, i);
+	wa_rows_free(rows);
+	return rows.n == (uint64) n;
+}
+
 /*
- * Compose everything that has been committed since the position, in a
- * transaction of its own.  Returns false if a table that is needed, or the
- * extension itself, was locked: nothing has been done then, and it is to be
- * tried again soon.
+ * Compose the next events of the set: a piece, or all of what came with a
+ * backup, which can be deleted only as a whole.  A piece has all changes of a
+ * record, since only the last one may be told.  *done, *highest: see reading.c.
+ * False: a table is locked.
+ */
+static bool
+compose_set(WaBatch *common, const WaSet *set, WaReadResult *result, int64 *done, int64 *highest)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(outer, "sicantik_wa compose batch", ALLOCSET_DEFAULT_SIZES);
+	Portal		portal = wa_compose_set_open(set);
+	bool		more;
+
+	do
+	{
+		Piece		piece = {0};
+
+		MemoryContextSwitchTo(context);
+		more = fetch(portal, &piece, wa_guc_compose_batch);
+		while (more && !piece.events[piece.n - 1].is_last)
+			more = fetch(portal, &piece, 1);
+		for (int i = 0; i < piece.n; i++)
+		{
+			*done = piece.events[i].first_id;
+			*highest = Max(*highest, piece.events[i].id);
+		}
+		if (piece.n > 0)
+			compose_or_halve(common, piece.events, piece.n);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(context);
+	} while (set->closed && more && !common->odoo.locked);
+	*result = more ? WA_READ_PIECE : WA_READ_ALL;
+	return !common->odoo.locked;
+}
+
+/* Nothing has been done, for a table is locked. */
+static WaReadResult
+give_up(const WaBatch *common)
+{
+	ereport(DEBUG1,
+			(errmsg_internal("%s, composing later", common->odoo.locked_why ? wa_said_english(common->odoo.locked_why) :
+							 psprintf("table %s is locked", common->odoo.locked_table))));
+	wa_frame_abort();
+	return WA_READ_LOCKED;
+}
+
+/*
+ * Compose a piece of what has been committed since the position, in a
+ * transaction of its own.  WA_READ_LOCKED: a table that is needed, or the
+ * extension itself, was locked, or another process composes; nothing has been
+ * done then, and it is to be tried again soon.
  *
  * That there is no position is believed because the snapshot was taken with
  * wa.read_position locked (wa_frame_begin): the events of a week hang on it.
  */
-bool
+WaReadResult
 wa_compose_run(void)
 {
-	static WaStatement get_position =
-		WA_STATEMENT("SELECT snapshot::text FROM wa.read_position");
-	static WaStatement get_snapshot =
-		WA_STATEMENT("SELECT pg_current_snapshot()::text");
-	WaArgs		args = {0};
-	char	   *position;
-	char	   *snapshot;
-	bool		closed_set;
-	int64		last_event = 0;
+	WaReadResult result = WA_READ_ALL;
 	WaIdentity	identity;
 	WaBatch		common;
-	WaRows		rows;
+	WaSet		set;
+	int64		done;
+	int64		highest;
 	uint64		configuration;
-	Portal		portal;
-	MemoryContext batch_context;
-	MemoryContext outer;
 
 	if (!wa_frame_begin("composing messages"))
-		return false;
-	outer = CurrentMemoryContext;
-	rows = wa_query_snapshot(&get_position, NULL);
-	closed_set = rows.n == 0;
-	position = closed_set ? "1:1:" : wa_row_text(rows, 0, 1);
-	snapshot = wa_row_text(wa_query_snapshot(&get_snapshot, NULL), 0, 1);
-	if (closed_set)
-		wa_queue_settle_restored();
-	if (!anything_new(position))
+		return WA_READ_LOCKED;
+	if (!wa_compose_alone(false))
 	{
-		if (closed_set)
-			move_position(snapshot, 0);
+		wa_frame_abort();
+		return WA_READ_LOCKED;
+	}
+	/* what another process has composed until now */
+	PopActiveSnapshot();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	wa_compose_set_find(&set);
+	if (set.closed)
+		wa_queue_settle_restored();
+	if (!set.begun && !anything_new(set.position))
+	{
+		if (set.closed)
+			wa_compose_set_finish(&set, 0);
 		wa_frame_commit(false);
-		return true;
+		return WA_READ_ALL;
 	}
 	wa_identity_check(&identity);
 	if (identity.mode == WA_MODE_STOPPED && too_much_waiting())
 	{
 		wa_frame_commit(false);
-		return true;
+		return WA_READ_ALL;
 	}
 
-	last_run = GetCurrentTimestamp();
+	wa_compose_ask_again();
+	wa_compose_known_begin();
 	configuration = wa_compose_known_configuration();
 	wa_compose_init_batch(&common, &identity);
 	common.configuration = configuration;
-	wa_compose_guards_start();
-	wa_arg_text(&args, position);
-	wa_arg_text(&args, identity.hold_snapshot);
-	wa_arg_int8(&args, closed_set ? identity.hold_event_id : 0);
-	wa_arg_text(&args, identity.doubt_snapshot);
-	if (closed_set)
-		last_event = highest_event();
-	portal = wa_query_cursor(&wa_compose_event_net_changes, &args);
-	batch_context = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa compose batch",
-										  ALLOCSET_DEFAULT_SIZES);
-	for (;;)
-	{
-		WaEvent    *events;
-
-		SPI_cursor_fetch(portal, true, BATCH_EVENTS);
-		rows = wa_rows_of_spi();
-		if (rows.n == 0)
-			break;
-		MemoryContextSwitchTo(batch_context);
-		events = palloc(sizeof(WaEvent) * rows.n);
-		for (uint64 i = 0; i < rows.n; i++)
-		{
-			wa_compose_event_read(&events[i], rows, i);
-			last_event = Max(last_event, events[i].id);
-		}
-		wa_rows_free(rows);
-		compose_or_halve(&common, events, (int) rows.n);
-		MemoryContextSwitchTo(outer);
-		if (common.odoo.locked)
-		{
-			ereport(DEBUG1,
-					(errmsg_internal("%s, composing later", common.odoo.locked_why ? wa_said_english(common.odoo.locked_why) :
-									 psprintf("table %s is locked", common.odoo.locked_table))));
-			wa_frame_abort();
-			return false;
-		}
-		MemoryContextReset(batch_context);
-	}
-	SPI_cursor_close(portal);
-	move_position(snapshot, last_event);
-	if (closed_set)
+	set.hold_snapshot = identity.hold_snapshot;
+	set.hold_event_id = set.closed ? identity.hold_event_id : 0;
+	set.doubt_snapshot = identity.doubt_snapshot;
+	done = set.done;
+	highest = 0;
+	if (!compose_set(&common, &set, &result, &done, &highest))
+		return give_up(&common);
+	if (result == WA_READ_PIECE)
+		wa_compose_set_leave(&set, done, highest);
+	else
+		wa_compose_set_finish(&set, set.closed ? highest_event() : highest);
+	if (set.closed)
 		clear_events();
 
 	/*
@@ -348,7 +379,7 @@ wa_compose_run(void)
 	 * makes durable what it claims.
 	 */
 	wa_frame_commit(false);
-	return true;
+	return result;
 }
 
 /* What is handled and old, a small batch of each of the two tables. */

@@ -12,12 +12,16 @@
  *
  * One of the DBA's own answers from what it said itself, see custom_again.c.
  *
+ * Nothing is composed meanwhile: what is composed in another process at this
+ * moment (together.h) cannot be seen yet, so who cannot be alone asks later.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "compose/known.h"
 #include "compose/scenario.h"
+#include "compose/together.h"
 #include "office/setting.h"
 #include "pg/columns.h"
 #include "pg/subtransaction.h"
@@ -199,6 +203,13 @@ recheck(const char *schema, bool skipped, const int64 *ids, int n,
 	memcpy(asked, ids, sizeof(int64) * n);
 	if (!skipped && leave_out_known(schema, asked, n, results) == n)
 		return;
+	if (!wa_compose_alone(true))
+	{
+		for (int i = 0; i < n; i++)
+			if (asked[i] != 0)
+				results[i] = WA_STILL_LOCKED;
+		return;
+	}
 	batch->odoo.schema = schema;
 	batch->time_zone = wa_office_get("time_zone");
 	batch->scenarios = wa_compose_load_scenarios(&batch->nscenarios);

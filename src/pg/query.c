@@ -98,14 +98,14 @@ wa_arg_timestamptz_array(WaArgs *args, const TimestampTz *values, int n)
 }
 
 static void
-prepare(WaStatement *statement, WaArgs *args)
+prepare(WaStatement *statement, WaArgs *args, int cursor_options)
 {
 	SPIPlanPtr	plan;
 
 	if (statement->plan)
 		return;
-	plan = SPI_prepare(statement->row ? wa_row_statement(statement->row, statement->sql) : statement->sql, args ? args->n : 0,
-					   args ? args->types : NULL);
+	plan = SPI_prepare_cursor(statement->row ? wa_row_statement(statement->row, statement->sql) : statement->sql,
+							  args ? args->n : 0, args ? args->types : NULL, cursor_options);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare a statement: %s",
 			 SPI_result_code_string(SPI_result));
@@ -128,7 +128,7 @@ run(WaStatement *statement, WaArgs *args, bool read_only)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	prepare(statement, args);
+	prepare(statement, args, 0);
 	return come_to(SPI_execute_plan(statement->plan, args ? args->values : NULL,
 									args ? args->nulls : NULL, read_only, 0), context);
 }
@@ -162,7 +162,7 @@ wa_query_what_was_read(WaStatement *statement, WaArgs *args)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	prepare(statement, args);
+	prepare(statement, args, 0);
 	return come_to(SPI_execute_snapshot(statement->plan, args ? args->values : NULL,
 										args ? args->nulls : NULL, GetActiveSnapshot(),
 										InvalidSnapshot, false, true, 0), context);
@@ -170,7 +170,8 @@ wa_query_what_was_read(WaStatement *statement, WaArgs *args)
 
 /*
  * Open a cursor on a reading statement under the active snapshot, for results
- * that may be large.
+ * that may be large.  It stays open after this transaction's commit, when what
+ * was not fetched is kept, on disk if it is much: SPI_cursor_close().
  */
 Portal
 wa_query_cursor(WaStatement *statement, WaArgs *args)
@@ -178,7 +179,7 @@ wa_query_cursor(WaStatement *statement, WaArgs *args)
 	MemoryContext context = CurrentMemoryContext;
 	Portal		portal;
 
-	prepare(statement, args);
+	prepare(statement, args, CURSOR_OPT_HOLD | CURSOR_OPT_NO_SCROLL);
 	portal = SPI_cursor_open(NULL, statement->plan, args->values, args->nulls, true);
 	MemoryContextSwitchTo(context);
 	return portal;

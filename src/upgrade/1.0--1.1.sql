@@ -55,6 +55,8 @@ ALTER TABLE wa.watch ADD COLUMN optional text[] NOT NULL DEFAULT '{}';
 ALTER TABLE wa.secret REPLICA IDENTITY NOTHING;
 
 ALTER TABLE wa.read_position ADD COLUMN unpurged bigint[] NOT NULL DEFAULT '{}';
+ALTER TABLE wa.read_position ADD COLUMN reading pg_snapshot;
+ALTER TABLE wa.read_position ADD COLUMN reading_event_id bigint NOT NULL DEFAULT 0;
 
 -- What a person has put off, and nobody has tried yet, had its time in due_at.
 ALTER TABLE wa.message ADD COLUMN send_at timestamptz, ADD COLUMN change jsonb,

@@ -23,6 +23,7 @@
 #include "pg/query.h"
 #include "queue/queue.h"
 #include "wake/wake.h"
+#include "worker/beside.h"
 #include "worker/clock_step.h"
 #include "worker/failover.h"
 #include "worker/worker.h"
@@ -31,12 +32,15 @@
 #define PURGE_US		(10 * 60 * USECS_PER_SEC)
 #define LEFT_OUT_US		(5 * USECS_PER_SEC)
 #define FEEDBACK_US		(60 * USECS_PER_SEC)
+#define BESIDE_US		(1 * USECS_PER_SEC)
 
 static const WaDeliver *deliver = NULL;
 static TimestampTz next_purge = 0;
 static TimestampTz next_feedback = 0;	/* 0: at the next pass */
 static bool left_out = false;	/* a part of the last pass that had failed */
 static bool purging = false;	/* or an error has ended that */
+static bool unread = false;		/* there is more of the set of events */
+static bool beside = false;		/* which is read by a process beside this one */
 
 /*
  * Get ready; called once, in no transaction.
@@ -183,17 +187,46 @@ run_unreached(TimestampTz *due)
 	return true;
 }
 
+/* What it composed may have left work to the other parts. */
+static void
+end_beside(void)
+{
+	beside = unread = false;
+	wa_compose_approver_reload();
+	wa_compose_unreached_reload();
+	wa_compose_unwritten_look();
+}
+
+/*
+ * A piece of what is new; if there is more, the rest beside this process.
+ */
 static bool
 run_events(TimestampTz *due)
 {
+	WaReadResult result;
+
 	keep_drops();
-	return wa_compose_run();
+	if (beside && !wa_worker_beside_runs())
+		end_beside();
+	if (unread && !beside)
+		beside = wa_worker_beside_start();
+	if (beside)
+	{
+		/* if it fails it cannot tell */
+		*due = GetCurrentTimestamp() + BESIDE_US;
+		return true;
+	}
+	result = wa_compose_run();
+	if (result != WA_READ_LOCKED)
+		unread = result == WA_READ_PIECE;
+	return result != WA_READ_LOCKED;
 }
 
 /*
  * All that makes messages, and what providers told of those that were made, but
- * for the part that has ended in an error the last time.  Lowers *next_due to
- * when to come again at the latest; false: a table was locked.
+ * for the part that has ended in an error the last time.  While a set of events
+ * is being read, nothing else is composed.  Lowers *next_due to when to come
+ * again at the latest; false: a table was locked.
  */
 static bool
 compose(TimestampTz *next_due)
@@ -202,6 +235,7 @@ compose(TimestampTz *next_due)
 		run_feedback, wa_feedback_write_back, run_events, wa_compose_calendar_run,
 		wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
 	};
+	const size_t after_events = 3;
 	static size_t failed = lengthof(parts);
 	size_t		skipped = failed;
 	bool		composed = true;
@@ -213,6 +247,8 @@ compose(TimestampTz *next_due)
 
 		if (i == skipped)
 			continue;
+		if (i >= after_events && unread)
+			break;
 		failed = i;
 		if (!parts[i] (&due))
 			composed = false;
@@ -260,6 +296,8 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	}
 	if (may_send)
 		composed = compose(next_due);
+	else
+		wa_worker_beside_stop();
 	if (deliver)
 	{
 		bool		claim = may_send && wa_identity_standbys_note();
@@ -269,8 +307,11 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 			wa_wake_sooner(next_due, now + STANDBYS_RETRY_US);
 	}
 	wa_wake_sooner(next_due, due);
+	/* of the set that this process reads */
+	if (may_send && composed && unread && !beside)
+		more = true;
 	/* somebody has just asked for it */
-	if (may_send && composed && !left_out && wa_compose_unwritten_wanted())
+	if (may_send && composed && !unread && !left_out && wa_compose_unwritten_wanted())
 		more = true;
 	if (!composed)
 		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
@@ -312,6 +353,15 @@ wa_worker_round_drive(void)
 		deliver->drive();
 }
 
+/*
+ * Is more composed than this process knows of?  Then it must not leave.
+ */
+bool
+wa_worker_round_beside(void)
+{
+	return beside;
+}
+
 int
 wa_worker_round_in_flight(void)
 {
@@ -342,6 +392,7 @@ wa_worker_round_reload(void)
 void
 wa_worker_round_close(void)
 {
+	wa_worker_beside_stop();
 	if (deliver)
 		deliver->close();
 }

@@ -505,7 +505,7 @@ serve(void)
 			now = GetCurrentTimestamp();
 		}
 
-		busy = look || wa_worker_round_in_flight() + wa_worker_round_unrecorded() > 0 ||
+		busy = look || wa_worker_round_in_flight() + wa_worker_round_unrecorded() > 0 || wa_worker_round_beside() ||
 			pg_atomic_read_u32(&my_slot->pending) != 0;
 		if (!busy)
 			pg_atomic_write_u64(&my_slot->busy_since, 0);

@@ -7,7 +7,8 @@
  * databases there are and starts a worker where there is work; a worker
  * (worker.c) connects as the database's owner, works until it is idle, and
  * leaves at once when somebody wants the database for himself
- * (utility_hook.c). What it does in a pass is in round.c, which calls every
+ * (utility_hook.c).  What it composes of a large set of changes is done by one
+ * more process beside it (beside.c). What it does in a pass is in round.c, which calls every
  * stage.  Before a pass: has the server been promoted (failover.c), was its
  * clock set (clock_step.c)? Begin with the head of launcher.c, then round.c.
  *
@@ -45,6 +46,8 @@ extern void wa_worker_init(void);
  *		closed while it is the current one and requests are in flight.
  * wa_worker_round_drive
  *		moves requests forward without waiting
+ * wa_worker_round_beside
+ *		a process beside this one composes: the worker stays
  * wa_worker_round_in_flight
  *		requests on the wire; must not raise errors
  * wa_worker_round_unrecorded
@@ -58,6 +61,7 @@ extern void wa_worker_init(void);
 extern void wa_worker_round_open(void);
 extern bool wa_worker_round_run(bool may_send, TimestampTz *next_due);
 extern bool wa_worker_round_left_out(void);
+extern bool wa_worker_round_beside(void);
 extern pgsocket wa_worker_round_fd(void);
 extern void wa_worker_round_drive(void);
 extern int	wa_worker_round_in_flight(void);

@@ -26,6 +26,8 @@ my $node = new_cluster(
 	conf => join("\n",
 		'restart_after_crash = on',
 		'log_statement = none',
+		# so that sets of changes are read in pieces, beside the worker
+		'sicantik_wa.compose_batch = 1',
 		'sicantik_wa.request_timeout = 2s',
 		'sicantik_wa.shutdown_grace = 300ms'));
 my $traffic = PostgreSQL::Test::Utils::tempdir('traffic');

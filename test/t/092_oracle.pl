@@ -29,7 +29,7 @@ my $side_by_side = $ENV{ORACLE_WORLDS} || 30;
 
 my $sim = start_simulator();
 my $node = new_cluster('main', simulator => $sim,
-	conf => "sicantik_wa.worker_idle_timeout = 3600\nmax_connections = 20");
+	conf => "sicantik_wa.worker_idle_timeout = 3600\nmax_connections = 20\nsicantik_wa.compose_batch = 2");
 my $session;
 my $locker;
 my $worlds = 0;

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * beside.h
+ *		A process that composes beside the worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_BESIDE_H
+#define SICANTIK_WA_BESIDE_H
+
+#include "postgres.h"
+
+extern bool wa_worker_beside_start(void);
+extern bool wa_worker_beside_runs(void);
+extern void wa_worker_beside_stop(void);
+
+extern PGDLLEXPORT void wa_worker_beside_main(Datum main_arg);
+
+#endif							/* SICANTIK_WA_BESIDE_H */
