@@ -113,7 +113,7 @@ my %words = map { $_ => 1 } qw(
 	message.detail message.number message.number_source message.params message.priority message.provider
 	message.provider_message_id message.reason message.route message.scenario message.state
 	message.template_key message.refused_by message.unknown_policy message.wanted_provider announced.key scenario_rate.scenario
-	provider.kind provider.last_error provider.name provider.paused_by provider.state ready.provider
+	provider.kind provider.last_error provider.name provider.paused_by provider.state ready.only_by ready.provider
 	request.action request.detail request.requested_by scenario.approver_group scenario.key scenario.name
 	scenario.priority scenario.staff_group scenario.template_key scenario.unknown_policy secret.name
 	secret.provider secret.value setting.name template.body template.category template.key template.language
