@@ -26,6 +26,7 @@
 
 #include "compose/compose.h"
 #include "compose/together.h"
+#include "wake/slot.h"
 
 /*
  * One lock per database, beside that of the worker (src/worker/session.c).
@@ -76,8 +77,8 @@ wa_compose_together(bool make)
 		WaTogether *own = MemoryContextAllocZero(TopMemoryContext, size_for(FIRST_PLACES));
 
 		own->nplaces = FIRST_PLACES;
-		LWLockInitialize(&own->lock, LWLockNewTrancheId());
-		LWLockRegisterTranche(own->lock.tranche, "SicantikWaTogether");
+		/* a tranche of its own would be one more for each worker that starts */
+		LWLockInitialize(&own->lock, wa_wake_lock->tranche);
 		together = own;
 	}
 	return together;
@@ -133,7 +134,6 @@ wa_compose_share_join(void *place)
 {
 	together = place;
 	shared = true;
-	LWLockRegisterTranche(together->lock.tranche, "SicantikWaTogether");
 }
 
 /*
