@@ -218,6 +218,7 @@ start(WaDaily *daily, WaBatch *common, const WaScenario *scenario, TimestampTz n
 	 * a run counts for itself, by hand (this session may have run it before)
 	 * as by the worker
 	 */
+	wa_compose_set_lose();
 	wa_compose_bulk_start();
 }
 

@@ -58,6 +58,18 @@ name_of(const WaSet *set)
 }
 
 /*
+ * Something else has been composed meanwhile: what passed is counted again, and
+ * the cursor is another one.
+ */
+void
+wa_compose_set_lose(void)
+{
+	if (stands_at)
+		pfree(stands_at);
+	stands_at = NULL;
+}
+
+/*
  * A cursor on what is left of the set.  From now until wa_compose_set_leave()
  * nobody else may have it: a transaction that fails has lost what it fetched.
  */
@@ -65,17 +77,12 @@ Portal
 wa_compose_set_open(const WaSet *set)
 {
 	Portal		portal = cursor[0] ? GetPortalByName(cursor) : NULL;
-	char	   *left = stands_at;
+	bool		goes_on = portal && stands_at && strcmp(stands_at, name_of(set)) == 0;
 	WaArgs		args = {0};
 
-	stands_at = NULL;
-	if (portal && left && strcmp(left, name_of(set)) == 0)
-	{
-		pfree(left);
+	wa_compose_set_lose();
+	if (goes_on)
 		return portal;
-	}
-	if (left)
-		pfree(left);
 	if (portal)
 		SPI_cursor_close(portal);
 	cursor[0] = '\0';

@@ -33,7 +33,6 @@
 
 #include "compose/compose.h"
 #include "pg/pg_compat.h"
-#include "pg/subtransaction.h"
 #include "wake/slot.h"
 #include "worker/beside.h"
 #include "worker/process.h"

@@ -225,7 +225,7 @@ run_events(TimestampTz *due)
 /*
  * All that makes messages, and what providers told of those that were made, but
  * for the part that has ended in an error the last time.  While a set of events
- * is being read, nothing else is composed.  Lowers *next_due to when to come
+ * is being read, nothing else is composed, unless that comes no further.  Lowers *next_due to when to come
  * again at the latest; false: a table was locked.
  */
 static bool
@@ -235,23 +235,27 @@ compose(TimestampTz *next_due)
 		run_feedback, wa_feedback_write_back, run_events, wa_compose_calendar_run,
 		wa_compose_approver_run, run_unreached, wa_compose_unwritten_run
 	};
-	const size_t after_events = 3;
+	const size_t events = 2;
 	static size_t failed = lengthof(parts);
 	size_t		skipped = failed;
 	bool		composed = true;
+	bool		reading = beside;
 
 	left_out = skipped < lengthof(parts);
 	for (size_t i = 0; i < lengthof(parts); i++)
 	{
 		TimestampTz due = 0;
+		bool		done;
 
 		if (i == skipped)
 			continue;
-		if (i >= after_events && unread)
+		if (i > events && reading)
 			break;
 		failed = i;
-		if (!parts[i] (&due))
-			composed = false;
+		done = parts[i] (&due);
+		composed = composed && done;
+		if (i == events)
+			reading = beside || (done && unread);
 		wa_wake_sooner(next_due, due);
 	}
 	failed = lengthof(parts);
