@@ -145,20 +145,30 @@ wa_deliver_line_any_wants(void)
 }
 
 /*
+ * Note of each line whether its only provider can be used now.
+ */
+void
+wa_deliver_lines_look(void)
+{
+	for (int i = 0; i < nlines; i++)
+	{
+		WaPace	   *pace = lines[i]->only_by ? wa_deliver_pacing_find(lines[i]->only_by) : NULL;
+
+		lines[i]->stands = lines[i]->only_by &&
+			!(pace && pace->provider && wa_route_is_usable(pace->provider));
+	}
+}
+
+/*
  * Is some of the line left in the table that only waits for its turn?  As in
  * memory, what waits for a provider that cannot be used holds nobody back.
  */
 static bool
 waits_for_its_turn(const WaLine *line, int64 now)
 {
-	WaPace	   *pace;
-
-	if (line->beyond == PG_INT64_MAX)
+	if (line->beyond == PG_INT64_MAX || line->stands)
 		return false;
-	if (line->only_by == NULL)
-		return line->moved_us != 0 && now - line->moved_us < STANDS_US;
-	pace = wa_deliver_pacing_find(line->only_by);
-	return pace && pace->provider && wa_route_is_usable(pace->provider);
+	return line->only_by || (line->moved_us != 0 && now - line->moved_us < STANDS_US);
 }
 
 /*

@@ -22,12 +22,15 @@ typedef struct WaLine
 	int			n;				/* in memory */
 	int64		beyond;			/* from this id on they are left in the table;
 								 * PG_INT64_MAX: none is */
+	bool		stands;			/* its provider cannot be used, when last
+								 * looked at */
 	int64		moved_us;		/* one of them had a provider (monotonic) */
 } WaLine;
 
 extern WaLine *wa_deliver_line_of(const char *only_by, int lane);
 extern WaLine **wa_deliver_lines(int *n);
 extern int	wa_deliver_line_room(void);
+extern void wa_deliver_lines_look(void);
 extern void wa_deliver_line_leave(WaLine *line, int64 id);
 extern bool wa_deliver_line_any_left(void);
 extern int	wa_deliver_line_wants(const WaLine *line);

@@ -31,10 +31,14 @@
 /* A message that another provider could not take is not offered to it so soon. */
 #define ELSEWHERE_US	(15 * USECS_PER_SEC)
 
-/* A number that is busy or was a moment ago. */
+/* Of what is picked so much is of lines that stand, where others want to go. */
+#define STANDING_SHARE	(1.0 / 16)
+
+/* A number that somebody waits for, that is busy or was a moment ago. */
 typedef struct Number
 {
 	char		number[WA_RECIPIENT_SIZE];	/* hash key */
+	int			items;			/* messages to it, in memory */
 	int			on_wire;
 	int64		next_us;
 	uint64		passed;			/* walk in which an earlier message waits */
@@ -141,6 +145,20 @@ wa_deliver_schedule_is_last(const WaItem *item)
 	return item->lane == LAST_LANE;
 }
 
+static Number *
+number_of(const char *number)
+{
+	char		key[WA_RECIPIENT_SIZE] = {0};
+	Number	   *entry;
+	bool		found;
+
+	strlcpy(key, number, WA_RECIPIENT_SIZE);
+	entry = hash_search(numbers, key, HASH_ENTER, &found);
+	if (!found)
+		memset((char *) entry + WA_RECIPIENT_SIZE, 0, sizeof(*entry) - WA_RECIPIENT_SIZE);
+	return entry;
+}
+
 /*
  * Take a ready message in; returns false if it is already here.
  */
@@ -159,6 +177,8 @@ wa_deliver_schedule_add(const WaReadyRow *row)
 	item->line = wa_deliver_line_of(row->only_by, row->lane);
 	item->line->n++;
 	item->number = keep(row->number ? row->number : "");
+	item->to = number_of(item->number);
+	item->to->items++;
 	item->scenario = keep(row->scenario);
 	item->template_key = keep(row->template_key);
 	item->wanted_provider = keep(row->wanted_provider);
@@ -193,28 +213,12 @@ wa_deliver_schedule_find(int64 id)
 	return hash_search(items, &id, HASH_FIND, NULL);
 }
 
-static Number *
-number_of(const char *number, bool create)
-{
-	char		key[WA_RECIPIENT_SIZE] = {0};
-	Number	   *entry;
-	bool		found;
-
-	strlcpy(key, number, WA_RECIPIENT_SIZE);
-	entry = hash_search(numbers, key, create ? HASH_ENTER : HASH_FIND, &found);
-	if (entry && !found)
-		memset((char *) entry + WA_RECIPIENT_SIZE, 0, sizeof(*entry) - WA_RECIPIENT_SIZE);
-	return entry;
-}
-
 static void
 off_wire(WaItem *item)
 {
-	Number	   *number = number_of(item->number, true);
-
 	item->on_wire = false;
 	dlist_delete(&item->wire_node);
-	number->on_wire--;
+	item->to->on_wire--;
 }
 
 void
@@ -224,6 +228,7 @@ wa_deliver_schedule_remove(WaItem *item)
 		off_wire(item);
 	dlist_delete(&item->node);
 	item->line->n--;
+	item->to->items--;
 	forget(&item->number);
 	forget(&item->scenario);
 	forget(&item->template_key);
@@ -341,11 +346,12 @@ forget_quiet_numbers(int64 now)
 	HASH_SEQ_STATUS seq;
 	Number	   *number;
 
-	if (hash_get_num_entries(numbers) < 4096)
+	/* as many again as are waited for */
+	if (hash_get_num_entries(numbers) < 4096 + hash_get_num_entries(items))
 		return;
 	hash_seq_init(&seq, numbers);
 	while ((number = hash_seq_search(&seq)) != NULL)
-		if (number->on_wire == 0 && number->next_us <= now)
+		if (number->items == 0 && number->next_us <= now)
 			hash_search(numbers, number->number, HASH_REMOVE, NULL);
 }
 
@@ -373,20 +379,70 @@ plan(WaItem *item, int64 now, int64 *again)
 	return true;
 }
 
-/*
- * Choose at most "max" messages that should go now, in order.  One whose
- * provider is known is chosen only while that provider has room; the rest is
- * for routing to tell.  *again is lowered to the time when a waiting one may
- * go.
- */
-int
-wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
+/* One walk through the lanes, which picks messages in order. */
+typedef struct Walk
 {
-	int			n = 0;
+	WaItem	  **picked;
+	int			n;
+	int			max;
+	int64		now;
+	int64	   *again;
+	int			standing;		/* so many of lines that stand may be picked */
+	bool		any_left;		/* of these some were left out */
+} Walk;
 
-	forget_quiet_numbers(now);
-	walk++;
-	behind = false;
+/*
+ * Does the message go now, as far as memory tells?  One whose provider is known
+ * only while that has room; the rest is for routing to tell.
+ */
+static bool
+goes_now(Walk *w, WaItem *item)
+{
+	Number	   *number = item->to;
+
+	if (item->on_wire)
+		return false;
+	if (item->wait_us > w->now)
+	{
+		*w->again = Min(*w->again, item->wait_us);
+		if (item->attempts > 0)
+			number->retried = walk;
+		return false;
+	}
+	if (number->on_wire > 0)
+		behind = true;
+	if (number->on_wire > 0 || number->passed == walk)
+		return false;
+	if (item->line->stands && w->standing == 0)
+	{
+		/* as if it had been looked at: it waits, and holds nobody back */
+		w->any_left = true;
+		if (item->attempts > 0)
+			number->retried = walk;
+		return false;
+	}
+	if (number->next_us > w->now)
+	{
+		*w->again = Min(*w->again, number->next_us);
+		number->passed = walk;
+		return false;
+	}
+
+	/* whatever becomes of this one, later ones wait behind it */
+	number->passed = walk;
+	if (item->hint && item->hint->spent)
+		item->hint = NULL;		/* another one may have budget left */
+	if (item->hint && !plan(item, w->now, w->again))
+		return false;
+	if (item->line->stands)
+		w->standing--;
+	item->behind = number->retried == walk;
+	return true;
+}
+
+static void
+walk_lanes(Walk *w)
+{
 	for (int lane = 0; lane < LANES; lane++)
 	{
 		dlist_iter	iter;
@@ -394,42 +450,42 @@ wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 		dlist_foreach(iter, &lanes[lane])
 		{
 			WaItem	   *item = dlist_container(WaItem, node, iter.cur);
-			Number	   *number;
 
-			if (n == max)
-				return n;
-			if (item->on_wire)
-				continue;
-			if (item->wait_us > now)
-			{
-				*again = Min(*again, item->wait_us);
-				if (item->attempts > 0)
-					number_of(item->number, true)->retried = walk;
-				continue;
-			}
-			number = number_of(item->number, true);
-			if (number->on_wire > 0)
-				behind = true;
-			if (number->on_wire > 0 || number->passed == walk)
-				continue;
-			if (number->next_us > now)
-			{
-				*again = Min(*again, number->next_us);
-				number->passed = walk;
-				continue;
-			}
-
-			/* whatever becomes of this one, later ones wait behind it */
-			number->passed = walk;
-			if (item->hint && item->hint->spent)
-				item->hint = NULL;	/* another one may have budget left */
-			if (item->hint && !plan(item, now, again))
-				continue;
-			item->behind = number->retried == walk;
-			picked[n++] = item;
+			if (w->n == w->max)
+				return;
+			if (goes_now(w, item))
+				w->picked[w->n++] = item;
 		}
 	}
-	return n;
+}
+
+/*
+ * Choose at most "max" messages that should go now, in order.  Of those whose
+ * only provider cannot be used there is nothing to be told but that, which costs
+ * half as much as sending: a few of them at a time, unless there is nothing else
+ * to do.  *again is lowered to the time when a waiting one may go.
+ */
+int
+wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
+{
+	static double credit = 0;
+	Walk		w = {picked, 0, max, now, again, 0, false};
+	int			standing;
+
+	forget_quiet_numbers(now);
+	wa_deliver_lines_look();
+	walk++;
+	behind = false;
+	credit = Min(credit + max * STANDING_SHARE, Max(max * STANDING_SHARE, 1));
+	w.standing = standing = (int) credit;
+	walk_lanes(&w);
+	credit -= standing - w.standing;
+	if (w.n < max && w.any_left)
+	{
+		w.standing = max;
+		walk_lanes(&w);
+	}
+	return w.n;
 }
 
 /*
@@ -475,7 +531,7 @@ wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
 void
 wa_deliver_schedule_on_wire(WaItem *item, int64 recipient_gap_us)
 {
-	Number	   *number = number_of(item->number, true);
+	Number	   *number = item->to;
 
 	item->on_wire = true;
 	dlist_push_tail(&wire, &item->wire_node);
@@ -490,7 +546,7 @@ wa_deliver_schedule_on_wire(WaItem *item, int64 recipient_gap_us)
 void
 wa_deliver_schedule_hold_number(const char *number, int64 until)
 {
-	Number	   *entry = number_of(number, true);
+	Number	   *entry = number_of(number);
 
 	entry->next_us = Max(entry->next_us, until);
 }

@@ -28,6 +28,7 @@ typedef struct WaItem
 	bool		on_wire;
 	bool		gone;			/* concluded, if the round commits */
 	char	   *number;			/* or an id; "": none */
+	struct Number *to;			/* what is known of that */
 	char	   *scenario;		/* NULL: by hand */
 	char	   *template_key;
 	char	   *wanted_provider;

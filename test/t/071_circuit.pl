@@ -367,6 +367,25 @@ SQL
 is(sql("SELECT b.started_at > a.finished_at FROM wa.attempt AS a, wa.attempt AS b WHERE a.message_id = $last AND b.message_id = $behind"),
 	't', 'and none to the same number overtakes one that was left');
 no_pacing($node, 'odoo');
+
+# What waits for a provider that cannot be used is looked at beside the others'
+# messages, not before them, though it came first.
+
+sql("SELECT wa_pause('watzap')");
+$before = sql('SELECT max(id) FROM wa.message');
+my $looked_at = "SELECT count(*) FROM wa.message WHERE id > $before AND reason = 'no_provider'";
+$hold = $sim->fault({ kind => 'hold', provider => 'fonnte', times => 1 });
+sql(<<'SQL');
+SELECT count(wa_send_text('62814' || to_char(n, 'FM00000000'), 'Yth. Budi', provider => CASE WHEN n <= 20 THEN 'watzap' ELSE 'fonnte' END))
+  FROM generate_series(1, 22) AS n
+SQL
+ok($sim->wait_for_sends(1, provider => 'fonnte', fault_id => $hold), 'of 20 for a paused provider and two behind them one of these goes');
+cmp_ok(sql($looked_at), '<=', 1, 'before the 20 have been looked at');
+$sim->release;
+ok(wait_sql($node, 'odoo', $looked_at, '20'), 'when nothing else is to be done they are');
+is(sql("SELECT count(*) FROM wa.message WHERE id > $before AND state = 'queued' AND reason IS NULL"), '0', 'and none is forgotten');
+sql("SELECT wa_resume('watzap')");
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE id > $before AND state = 'sent'", '22'), 'resumed: all go');
 sql('ALTER SYSTEM RESET sicantik_wa.max_in_flight');
 sql('SELECT pg_reload_conf()');
 
