@@ -613,7 +613,7 @@ close_sender(void)
 
 static const WaDeliver deliver = {
 	open_sender, run, wa_deliver_transfer_fd, wa_deliver_transfer_drive, wa_deliver_transfer_in_flight,
-	count_unrecorded, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_ask, wa_deliver_transfer_library
+	count_unrecorded, wa_deliver_schedule_size, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_ask, wa_deliver_transfer_library
 };
 
 extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(const char *build);

@@ -378,6 +378,12 @@ wa_worker_round_unrecorded(void)
 	return deliver ? deliver->unrecorded() : 0;
 }
 
+int
+wa_worker_round_waiting(void)
+{
+	return deliver ? deliver->waiting() : 0;
+}
+
 void
 wa_worker_round_reload(void)
 {

@@ -348,19 +348,39 @@ leave_vanished(void)
 }
 
 /*
- * Leave in good order: start nothing, let what is in flight finish (for the
- * grace only, if somebody waits for us to be gone), record, exit.
+ * One look for work, after a look whether the extension is still there.
+ * False after an error.
+ */
+static bool
+look_for_work(void)
+{
+	if (TimestampDifferenceExceeds(extension_seen_at, GetCurrentTimestamp(),
+								   CHECK_EXTENSION))
+	{
+		if (!take_step(STEP_LOOK))
+			return false;
+		if (extension != WA_EXTENSION_PRESENT)
+			leave_vanished();
+	}
+
+	/* clear first: what is committed from now on sets it again */
+	pg_atomic_write_u32(&my_slot->pending, 0);
+	pg_memory_barrier();
+	if (!take_step(STEP_RUN))
+		return false;
+	if (failed_steps > 0 && !wa_worker_round_left_out())
+		wa_wake_note_trouble(WA_TROUBLE_ROUNDS, failed_steps = 0, NULL);
+	return true;
+}
+
+/*
+ * Start nothing, and let what is in flight finish (for the grace only, if
+ * somebody waits for us to be gone).
  */
 static void
-leave_orderly(void)
+finish_in_flight(void)
 {
 	TimestampTz deadline = 0;
-	bool		unfinished = more_work || wa_worker_round_in_flight() > 0;
-
-	if (!take_step(STEP_LOOK))
-		proc_exit(1);
-	if (extension != WA_EXTENSION_PRESENT)
-		leave_vanished();
 
 	while (wa_worker_round_in_flight() > 0)
 	{
@@ -383,6 +403,46 @@ leave_orderly(void)
 			break;
 		if (!take_step(STEP_DRAIN))
 			break;
+	}
+}
+
+/*
+ * Told to leave, and with nothing in flight: may we look for work once more?
+ * Not where somebody waits for us to be gone, and not where messages wait, for
+ * then another process has to come anyway, and their providers may be slow.
+ */
+static bool
+may_look_again(void)
+{
+	return leave_wanted() == WA_LEAVE_DONE && wa_guc_enabled &&
+		pg_atomic_read_u32(&my_slot->revisit) == 0 &&
+		!more_work && wa_worker_round_in_flight() == 0 && wa_worker_round_waiting() == 0;
+}
+
+/*
+ * Leave in good order: finish what is in flight, record, exit.
+ */
+static void
+leave_orderly(void)
+{
+	bool		unfinished = more_work || wa_worker_round_in_flight() > 0;
+
+	if (!take_step(STEP_LOOK))
+		proc_exit(1);
+	if (extension != WA_EXTENSION_PRESENT)
+		leave_vanished();
+
+	finish_in_flight();
+
+	/*
+	 * What we have committed ourselves set the bit, too, and what was in
+	 * flight may have been the last: one more look costs less than the start
+	 * of another worker, which would find nothing.
+	 */
+	if ((unfinished || pg_atomic_read_u32(&my_slot->pending) != 0) && may_look_again())
+	{
+		unfinished = !look_for_work() || more_work || wa_worker_round_in_flight() > 0;
+		finish_in_flight();
 	}
 	if (leave_wanted() == WA_LEAVE_NOW)
 		unfinished = true;
@@ -411,32 +471,6 @@ make_room(void)
 			return true;
 	}
 	return false;
-}
-
-/*
- * One look for work, after a look whether the extension is still there.
- * False after an error.
- */
-static bool
-look_for_work(void)
-{
-	if (TimestampDifferenceExceeds(extension_seen_at, GetCurrentTimestamp(),
-								   CHECK_EXTENSION))
-	{
-		if (!take_step(STEP_LOOK))
-			return false;
-		if (extension != WA_EXTENSION_PRESENT)
-			leave_vanished();
-	}
-
-	/* clear first: what is committed from now on sets it again */
-	pg_atomic_write_u32(&my_slot->pending, 0);
-	pg_memory_barrier();
-	if (!take_step(STEP_RUN))
-		return false;
-	if (failed_steps > 0 && !wa_worker_round_left_out())
-		wa_wake_note_trouble(WA_TROUBLE_ROUNDS, failed_steps = 0, NULL);
-	return true;
 }
 
 /*

@@ -15,7 +15,7 @@ my $sim = start_simulator();
 my $node = new_cluster(
 	'main',
 	simulator => $sim,
-	conf => join "\n",
+	conf => join "\n", 'log_min_messages = debug1',
 	'sicantik_wa.worker_idle_timeout = 3600', 'sicantik_wa.max_workers = 1',
 	'sicantik_wa.read_timeout = 400', 'sicantik_wa.worker_patience = 2', 'sicantik_wa.shutdown_grace = 3s');
 
@@ -154,6 +154,29 @@ no_policy();
 ok(becomes('odoo', "EXISTS (SELECT FROM wa.message WHERE id = 910200 AND state = 'sent') AND EXISTS (SELECT FROM wa.message WHERE scenario = 'status_update' AND state = 'sent')"),
 	'when it is quick again all goes on');
 
+# A worker that is told to leave while its last message is on the wire looks once
+# more; nobody has to come after it.
+
+my $oid = sql("SELECT oid FROM pg_database WHERE datname = 'odoo'");
+my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', times => 1 });
+waits(910250, 1, $other);
+ok($sim->wait_for_sends(1, provider => 'fonnte', fault_id => $hold), 'a message on the wire');
+my $since = sql('SELECT clock_timestamp()');
+my $offset = -s $node->logfile;
+send_there();
+ok( wait_sql($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND datname = 'odoo' AND state = 'idle' AND state_change > '$since'", '1'),
+	'its worker is told that another database waits');
+$sim->release;
+ok(becomes('desa', "(SELECT count(*) = 2 FROM wa.message WHERE state = 'sent')"), 'that has its turn');
+is(sql('SELECT state FROM wa.message WHERE id = 910250'), 'sent', 'the message was sent');
+$since = sql('SELECT clock_timestamp()');
+sql('ALTER ROLE odoo CREATEDB');
+ok( wait_sql($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa launcher' AND state = 'idle' AND state_change > '$since'", '1'),
+	'the launcher looks');
+send_there();
+ok(becomes('desa', "(SELECT count(*) = 3 FROM wa.message WHERE state = 'sent')"), 'one more there');
+is(scalar(() = substr(slurp_file($node->logfile), $offset) =~ /sicantik_wa worker for database $oid started/g), 0, 'no worker came where nothing is left to do');
+
 # One that does not let itself be canceled
 
 policy('BEGIN LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END');
@@ -168,7 +191,7 @@ send_there();
 ok( becomes('desa', "(SELECT count(*) = 2 FROM wa_status() WHERE (item, value) = ('worker', 'waiting') AND detail LIKE 'waits for a place for %'"
 		  . " OR item = 'next' AND detail LIKE 'worker: this database has waited for a worker for % s: all 1 (sicantik_wa.max_workers) serve other databases;%')"),
 	'  another database, which waits for the place, says so');
-ok(becomes('desa', "(SELECT count(*) = 2 FROM wa.message WHERE state = 'sent')"), '  and gets it');
+ok(becomes('desa', "(SELECT count(*) = 4 FROM wa.message WHERE state = 'sent')"), '  and gets it');
 is(log_lines(qr/sicantik_wa worker for database \d+ \(PID $pid\) has made no progress for 2 s and must leave, since other databases wait for its place: 1/), 1, '  the log says why');
 is(log_lines(qr/sicantik_wa worker for database \d+ \(PID $pid\) does not leave and is ended/), 1, '  in two steps');
 no_policy();
