@@ -62,9 +62,16 @@ extern PGDLLEXPORT TimestampTz wa_compose_last_run(void);
 extern Size wa_compose_share_size(void);
 extern void wa_compose_share(void *place);
 extern void wa_compose_share_join(void *place);
+typedef enum WaBesideStage
+{
+	WA_BESIDE_STARTS,			/* the worker goes on composing meanwhile */
+	WA_BESIDE_COMPOSES,
+	WA_BESIDE_ENDED
+} WaBesideStage;
+
 extern void wa_compose_share_begin(void);
-extern void wa_compose_share_end(void);
-extern bool wa_compose_share_ended(void);
+extern void wa_compose_share_reach(WaBesideStage stage);
+extern WaBesideStage wa_compose_share_stage(void);
 extern bool wa_compose_share_wanted(void);
 
 /* calendar.c */

@@ -137,25 +137,25 @@ wa_compose_share_join(void *place)
 }
 
 /*
- * A process begins to compose beside this one, or has ended.
+ * A process is to compose beside this one.
  */
 void
 wa_compose_share_begin(void)
 {
 	pg_atomic_write_u32(&together->wanted, 0);
-	pg_atomic_write_u32(&together->done, 0);
+	wa_compose_share_reach(WA_BESIDE_STARTS);
 }
 
 void
-wa_compose_share_end(void)
+wa_compose_share_reach(WaBesideStage stage)
 {
-	pg_atomic_write_u32(&together->done, 1);
+	pg_atomic_write_u32(&together->stage, stage);
 }
 
-bool
-wa_compose_share_ended(void)
+WaBesideStage
+wa_compose_share_stage(void)
 {
-	return pg_atomic_read_u32(&together->done) != 0;
+	return (WaBesideStage) pg_atomic_read_u32(&together->stage);
 }
 
 /*

@@ -33,7 +33,8 @@ typedef struct WaTogether
 	pg_atomic_uint32 wanted;	/* the sender waits for its turn to ask */
 	pg_atomic_uint32 forgotten; /* so often was "places" emptied for good
 								 * reason */
-	pg_atomic_uint32 done;		/* who composes beside the worker has ended */
+	pg_atomic_uint32 stage;		/* WaBesideStage, of who composes beside the
+								 * worker */
 
 	/* guards what follows, which is known.c's */
 	LWLock		lock;

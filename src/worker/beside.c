@@ -147,24 +147,24 @@ forget_it(void)
 }
 
 /*
- * Does it compose?  Once it does not any more, the worker does.
+ * Does it compose, or is about to?  Once it does not any more, the worker does.
  */
-bool
-wa_worker_beside_runs(void)
+WaBesideStage
+wa_worker_beside_stage(void)
 {
 	pid_t		pid;
 
 	if (handle == NULL)
-		return false;
-	if (!wa_compose_share_ended())
+		return WA_BESIDE_ENDED;
+	if (wa_compose_share_stage() != WA_BESIDE_ENDED)
 	{
 		if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
-			return true;
+			return wa_compose_share_stage();
 		/* it has failed, or could not even begin: the log says why */
 		start_after = GetCurrentTimestamp() + START_AGAIN_US;
 	}
 	forget_it();
-	return false;
+	return WA_BESIDE_ENDED;
 }
 
 /*
@@ -185,7 +185,7 @@ static void
 tell_worker(int code, Datum arg)
 {
 	if (all_read)
-		wa_compose_share_end();
+		wa_compose_share_reach(WA_BESIDE_ENDED);
 	pg_atomic_write_u32(&slot->pending, 1);
 	pg_memory_barrier();
 	wa_wake_slot_wake(slot);
@@ -292,5 +292,6 @@ wa_worker_beside_main(Datum main_arg)
 	BackgroundWorkerInitializeConnectionByOid(args.database, args.owner, 0);
 	wa_worker_keep_memory();
 	wa_worker_session_pin_settings();
+	wa_compose_share_reach(WA_BESIDE_COMPOSES);
 	compose_all(args.worker);
 }

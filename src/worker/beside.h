@@ -10,8 +10,10 @@
 
 #include "postgres.h"
 
+#include "compose/compose.h"
+
 extern bool wa_worker_beside_start(void);
-extern bool wa_worker_beside_runs(void);
+extern WaBesideStage wa_worker_beside_stage(void);
 extern void wa_worker_beside_stop(void);
 
 extern PGDLLEXPORT void wa_worker_beside_main(Datum main_arg);

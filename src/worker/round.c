@@ -197,6 +197,13 @@ end_beside(void)
 	wa_compose_unwritten_look();
 }
 
+/* To start a process takes longer than to compose some pieces. */
+static bool
+composes_here(void)
+{
+	return !beside || wa_compose_share_stage() == WA_BESIDE_STARTS;
+}
+
 /*
  * A piece of what is new; if there is more, the rest beside this process.
  */
@@ -206,27 +213,28 @@ run_events(TimestampTz *due)
 	WaReadResult result;
 
 	keep_drops();
-	if (beside && !wa_worker_beside_runs())
+	if (beside && wa_worker_beside_stage() == WA_BESIDE_ENDED)
 		end_beside();
 	if (unread && !beside)
 		beside = wa_worker_beside_start();
+	/* if it fails it cannot tell */
 	if (beside)
-	{
-		/* if it fails it cannot tell */
 		*due = GetCurrentTimestamp() + BESIDE_US;
+	if (!composes_here())
 		return true;
-	}
 	result = wa_compose_run();
 	if (result != WA_READ_LOCKED)
 		unread = result == WA_READ_PIECE;
-	return result != WA_READ_LOCKED;
+	/* locked: by the other process, perhaps, which has just begun */
+	return result != WA_READ_LOCKED || beside;
 }
 
 /*
  * All that makes messages, and what providers told of those that were made, but
  * for the part that has ended in an error the last time.  While a set of events
- * is being read, nothing else is composed, unless that comes no further.  Lowers *next_due to when to come
- * again at the latest; false: a table was locked.
+ * is being read, nothing else is composed, unless that comes no further.
+ * Lowers *next_due to when to come again at the latest; false: a table was
+ * locked.
  */
 static bool
 compose(TimestampTz *next_due)
@@ -266,8 +274,8 @@ compose(TimestampTz *next_due)
 
 /*
  * One pass.  Where a part of composing has ended in an error the next pass does
- * without it, so that the rest goes on.  Returns true if there is more to do at once; *next_due: when to
- * come again at the latest, or 0.
+ * without it, so that the rest goes on.  Returns true if there is more to do at
+ * once; *next_due: when to come again at the latest, or 0.
  */
 bool
 wa_worker_round_run(bool may_send, TimestampTz *next_due)
@@ -312,7 +320,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	}
 	wa_wake_sooner(next_due, due);
 	/* of the set that this process reads */
-	if (may_send && composed && unread && !beside)
+	if (may_send && composed && unread && composes_here())
 		more = true;
 	/* somebody has just asked for it */
 	if (may_send && composed && !unread && !left_out && wa_compose_unwritten_wanted())
