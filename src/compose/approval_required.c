@@ -79,7 +79,7 @@ draft_request(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 
 	wa_compose_values_add(&values, "jumlah", "1");
 	wa_compose_document_values(batch, &values, document, workflow, person);
-	draft = wa_compose_message(batch, event, scenario, person, &values, key);
+	draft = wa_compose_message(batch, event, scenario, person, NULL, &values, key);
 	draft->message.res_id = document->id;
 	return draft;
 }
@@ -359,7 +359,8 @@ join(WaBatch *batch, WaDraft *draft, int ndocuments)
 	for (int i = 0; i < draft->values->n; i++)
 		wa_compose_values_add_setting(values, draft->values->list[i].name, draft->values->list[i].value,
 									  draft->values->list[i].setting);
-	wa_compose_draft_write_text(batch, draft, values);
+	draft->values = values;
+	wa_compose_draft_write_text(batch, draft);
 }
 
 /* ---- asked again ---- */

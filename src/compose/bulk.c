@@ -112,6 +112,7 @@ wa_compose_bulk_resume(const WaSet *set)
 					 " ON m.res_id = e.record_id AND m.event_id = e.id"
 					 " WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot)"
 					 " AND pg_visible_in_snapshot(e.xact, $2::pg_snapshot) AND m.scenario IS NOT NULL"
+					 " AND e.id <= (SELECT event_id FROM wa.read_position)"
 					 " AND m.state NOT IN (" WA_SQL_STATE(HELD) ", " WA_SQL_STATE(SKIPPED) ") GROUP BY 1, 2");
 	WaArgs		args = {0};
 	WaRows		rows;

@@ -19,6 +19,7 @@
 
 #include "capture/capture.h"
 #include "compose/waiting.h"
+#include "pg/grow.h"
 
 static void
 add_text(StringInfo json, const char *name, const char *value)
@@ -78,7 +79,7 @@ wa_compose_change_write(const WaDraft *draft)
 	if (event->new)
 		add_values(&json, "new", event, event->new, NULL);
 	appendStringInfoChar(&json, '}');
-	return json.data;
+	return wa_pg_fitted(&json);
 }
 
 static const char *

@@ -164,7 +164,7 @@ wa_compose_custom_message(WaBatch *batch, const WaScenario *scenario, const WaEv
 	if (recipient && recipient->name && wa_compose_values_find(&values, "partner_name") == NULL)
 		wa_compose_values_add(&values, "partner_name", recipient->name);
 	wa_compose_office_values(batch, &values);
-	draft = wa_compose_message(batch, event, scenario, recipient, &values, once);
+	draft = wa_compose_message(batch, event, scenario, recipient, NULL, &values, once);
 	draft->message.res_model = answer->res_model ? answer->res_model : scenario->watch;
 	if (answer->res_id != 0)
 		draft->message.res_id = answer->res_id;

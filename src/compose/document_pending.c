@@ -59,7 +59,7 @@ tell(WaBatch *batch, const WaScenario *scenario, const WaEvent *event,
 
 	count_now(batch, &values, document->id);
 	wa_compose_document_values(batch, &values, document, NULL, person);
-	draft = wa_compose_message(batch, event, scenario, person, &values,
+	draft = wa_compose_message(batch, event, scenario, person, NULL, &values,
 							   psprintf("told:%s:" INT64_FORMAT, scenario->key, person->partner_id));
 	draft->message.res_id = document->id;
 	draft->again_after_us = PENDING_PAUSE;

@@ -11,6 +11,7 @@
 
 #include "compose/guards.h"
 #include "compose/known.h"
+#include "compose/record_values.h"
 #include "compose/scenario.h"
 #include "pg/grow.h"
 #include "pg/query.h"
@@ -35,20 +36,20 @@ template_of(WaBatch *batch, const WaScenario *scenario)
 }
 
 /*
- * Write the text of a draft, and its parameters, from these values.  Whom it
- * is for must be set.  What cannot be written is an error; asked again, it is
- * the draft's problem.
+ * Write the text of a draft, and its parameters, from its values.  Whom it is
+ * for must be set.  What cannot be written is an error; asked again, it is the
+ * draft's problem.
  */
 void
-wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values)
+wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft)
 {
+	const WaValues *values = draft->values;
 	const WaScenario *scenario = draft->scenario;
 	WaTemplate *template = template_of(batch, scenario);
 	WaNewMessage *message = &draft->message;
 	char	   *missing;
 	const char *setting;
 
-	draft->values = values;
 	if (template == NULL && batch->again)
 	{
 		draft->problem = wa_say(WA_SAY_TEMPLATE_UNUSABLE, scenario->template_key);
@@ -78,29 +79,52 @@ wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *valu
 }
 
 /*
- * The values of a message, its own: with the time of the change, which any
- * text may tell.
+ * Complete a draft: the change that it is made for, and its text, with the time
+ * of the change, which any text may tell.
  */
-static WaValues *
-values_of(const WaBatch *batch, const WaEvent *event, const WaValues *values)
+static void
+write_draft(WaBatch *batch, WaDraft *draft)
 {
-	WaValues   *own = palloc0(sizeof(WaValues));
+	WaValues   *values = draft->values;
 
-	for (int i = 0; i < values->n; i++)
-		wa_compose_values_add_setting(own, values->list[i].name, values->list[i].value, values->list[i].setting);
-	if (wa_compose_values_find(own, "timestamp") == NULL)
-		wa_compose_values_add(own, "timestamp", wa_compose_value_time(event->at, batch->time_zone));
-	return own;
+	if (draft->permit)
+		wa_compose_permit_values(batch, values, draft->permit, draft->recipient);
+	if (wa_compose_values_find(values, "timestamp") == NULL)
+		wa_compose_values_add(values, "timestamp", wa_compose_value_time(draft->event->at, batch->time_zone));
+	if (wa_compose_is_built_in(draft->scenario))
+		draft->message.change = wa_compose_change_write(draft);
+	wa_compose_draft_write_text(batch, draft);
+}
+
+/*
+ * Half of what is drafted after a mass event goes nowhere, because another
+ * message says more: it is not written at all.  What a function of the DBA's
+ * own answered is written at once, so that its error is its own.
+ */
+static bool
+is_written_later(const WaBatch *batch, const WaScenario *scenario)
+{
+	return !batch->again && wa_compose_is_built_in(scenario);
+}
+
+static void
+write_later(WaBatch *batch, WaDraft **drafts, int n)
+{
+	for (int i = 0; i < n; i++)
+		/* a change that another message announces is kept with that one */
+		if ((!drafts[i]->dropped || drafts[i]->said) && is_written_later(batch, drafts[i]->scenario))
+			write_draft(batch, drafts[i]);
 }
 
 /*
  * Draft a message to one recipient (NULL: the contact is gone).  once: key
- * that may be announced only once for ever, or NULL.  Returns the draft, whose
- * message the caller may point at another record than the event's.
+ * that may be announced only once for ever, or NULL.  values: the draft takes
+ * them over; of a permit that is named they go without saying.  Returns the
+ * draft, whose message the caller may point at another record than the event's.
  */
 WaDraft *
 wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
-				   const WaRecipient *recipient, const WaValues *values,
+				   const WaRecipient *recipient, const WaPermit *permit, const WaValues *values,
 				   const char *once)
 {
 	WaDraft    *draft = palloc0(sizeof(WaDraft));
@@ -133,9 +157,11 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 		message->number_source = recipient->number_source;
 		message->detail = recipient->note;
 	}
-	if (wa_compose_is_built_in(scenario))
-		message->change = wa_compose_change_write(draft);
-	wa_compose_draft_write_text(batch, draft, values_of(batch, event, values));
+	draft->permit = permit;
+	draft->values = palloc(sizeof(WaValues));
+	*draft->values = *values;
+	if (!is_written_later(batch, scenario))
+		write_draft(batch, draft);
 
 	if (recipient == NULL)
 	{
@@ -378,6 +404,7 @@ wa_compose_write(WaBatch *batch)
 			drafts[i]->message.id = messages[i].id;
 		drop_announced(batch, drafts, n);
 		wa_compose_drafts_drop_less_specific(batch, drafts, n);
+		write_later(batch, drafts, n);
 		join(batch, drafts, n);
 		wa_compose_guards_apply(batch, drafts, n);
 		for (int i = 0; i < n; i++)

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "compose/batch.h"
+#include "odoo/permit.h"
 #include "queue/queue.h"
 
 /* A message in the making. */
@@ -25,7 +26,9 @@ typedef struct WaDraft
 	int64		again_after_us; /* that may come again; 0: never */
 	int			rank;			/* more specific scenarios are lower */
 	const WaRecipient *recipient;	/* NULL: the contact is gone */
-	const WaValues *values;
+	const WaPermit *permit;		/* whose values its text may take beside
+								 * these; NULL: of none */
+	WaValues   *values;
 	bool		is_staff;
 	bool		muted;			/* goes nowhere, but less specific ones
 								 * neither */
@@ -38,9 +41,9 @@ typedef struct WaDraft
 
 /* draft.c */
 extern WaDraft *wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scenario,
-								   const WaRecipient *recipient, const WaValues *values,
+								   const WaRecipient *recipient, const WaPermit *permit, const WaValues *values,
 								   const char *once);
-extern void wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft, const WaValues *values);
+extern void wa_compose_draft_write_text(WaBatch *batch, WaDraft *draft);
 extern WaDraft **wa_compose_drafts_in_order(WaBatch *batch, int *n);
 extern void wa_compose_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n);
 extern void wa_compose_write(WaBatch *batch);

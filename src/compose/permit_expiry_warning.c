@@ -27,7 +27,6 @@
 #include "utils/memutils.h"
 
 #include "compose/guards.h"
-#include "compose/record_values.h"
 #include "compose/scenario.h"
 #include "odoo/people.h"
 #include "office/setting.h"
@@ -216,8 +215,7 @@ warn(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, int64 id,
 		return NULL;
 	recipient = wa_odoo_partner(&batch->odoo, permit->partner_id);
 	add_remaining(&values, remaining_days);
-	wa_compose_permit_values(batch, &values, permit, recipient);
-	return wa_compose_message(batch, event, scenario, recipient, &values, key);
+	return wa_compose_message(batch, event, scenario, recipient, permit, &values, key);
 }
 
 /* Permits without a contact: told once for each threshold. */

@@ -15,7 +15,6 @@
 
 #include "compose/guards.h"
 #include "compose/permit_scenario.h"
-#include "compose/record_values.h"
 #include "odoo/people.h"
 #include "pg/query.h"
 
@@ -113,8 +112,7 @@ wa_compose_announce(WaBatch *batch, const WaScenario *scenario, const WaEvent *e
 		return;
 	}
 	recipient = wa_odoo_partner(&batch->odoo, permit->partner_id);
-	wa_compose_permit_values(batch, &values, permit, recipient);
-	draft = wa_compose_message(batch, event, scenario, recipient, &values,
+	draft = wa_compose_message(batch, event, scenario, recipient, permit, &values,
 							   announced_key(permit, permit->permit_number));
 	if (!wa_odoo_is(then, permit->permit_number ? permit->permit_number : ""))
 		draft->unless = announced_key(permit, then);

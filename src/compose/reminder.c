@@ -303,15 +303,13 @@ remind(WaBatch *batch, const WaScenario *scenario, const WaEvent *event, const P
 
 	wa_compose_values_add(&values, "jumlah", psprintf("%d", person->count));
 	wa_compose_values_add(&values, "waktu_pending", waited(person->oldest->since, now));
-	if (permit)
-		wa_compose_permit_values(batch, &values, permit, person->recipient);
-	else
+	if (permit == NULL)
 	{
 		wa_compose_values_add(&values, "jenis_izin", "");
 		wa_compose_values_add(&values, "nama_pemohon", "");
 		wa_compose_office_values(batch, &values);
 	}
-	draft = wa_compose_message(batch, event, scenario, person->recipient, &values, NULL);
+	draft = wa_compose_message(batch, event, scenario, person->recipient, permit, &values, NULL);
 	draft->message.res_id = person->oldest->id;
 	return draft;
 }

@@ -13,7 +13,6 @@
 
 #include "compose/guards.h"
 #include "compose/permit_scenario.h"
-#include "compose/record_values.h"
 #include "odoo/people.h"
 
 static WaSaid
@@ -72,8 +71,7 @@ compose(WaBatch *batch, const WaScenario *scenario, const WaEvent *event)
 
 		for (int i = 0; i < common.n; i++)
 			wa_compose_values_add(&values, common.list[i].name, common.list[i].value);
-		wa_compose_permit_values(batch, &values, permit, recipient);
-		wa_compose_message(batch, event, scenario, recipient, &values, NULL);
+		wa_compose_message(batch, event, scenario, recipient, permit, &values, NULL);
 	}
 }
 

@@ -16,6 +16,7 @@
 
 #include "compose/json_values.h"
 #include "pg/call.h"
+#include "pg/grow.h"
 #include "text/text.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_render);
@@ -36,6 +37,31 @@ take(char *string)
 	return copy;
 }
 
+/* Of the values of a message those are cleaned that its text asks for. */
+typedef struct Cleaning
+{
+	const WaValues *values;
+	WaPair	   *pairs;			/* one for each */
+} Cleaning;
+
+static void
+clean(const char *name, size_t len, void *arg)
+{
+	Cleaning   *cleaning = arg;
+
+	for (int i = 0; i < cleaning->values->n; i++)
+	{
+		const WaValue *value = &cleaning->values->list[i];
+
+		if (strncmp(value->name, name, len) != 0 || value->name[len] != '\0')
+			continue;
+		/* an empty value reads "-"; one that no setting gives is missing */
+		if (value->value && cleaning->pairs[i].value == NULL)
+			cleaning->pairs[i].value = take(wa_text_clean_value(value->value));
+		return;
+	}
+}
+
 /*
  * The text of a template with these values, palloc()ed.  If one is not known,
  * returns NULL with the names in *missing and, where a setting of the office
@@ -45,24 +71,16 @@ char *
 wa_compose_template_render(const WaTemplate *template, const WaValues *values,
 						   char **missing, const char **setting)
 {
-	WaPair	   *pairs = palloc(sizeof(WaPair) * Max(values->n, 1));
-	char	  **cleaned = palloc(sizeof(char *) * Max(values->n, 1));
+	WaPair	   *pairs = palloc0(sizeof(WaPair) * Max(values->n, 1));
+	Cleaning	cleaning = {values, pairs};
 	char	   *lacking = NULL;
 	char	   *text;
 
 	*missing = NULL;
 	*setting = NULL;
 	for (int i = 0; i < values->n; i++)
-	{
-		const WaValue *value = &values->list[i];
-
-		/* an empty value reads "-"; one that no setting gives is missing */
-		cleaned[i] = NULL;
-		if (value->value)
-			cleaned[i] = take(wa_text_clean_value(value->value));
-		pairs[i].name = value->name;
-		pairs[i].value = cleaned[i];
-	}
+		pairs[i].name = values->list[i].name;
+	(void) wa_text_placeholders(template->body, clean, &cleaning);
 	text = wa_text_render(template->body, pairs, values->n, &lacking);
 	if (text)
 		return take(text);
@@ -123,7 +141,7 @@ wa_compose_template_params(const WaTemplate *template, const WaMapping *mappings
 			add_param(&json, &written, values, mappings[m].parameters[i]);
 	}
 	appendStringInfoChar(&json, '}');
-	return json.data;
+	return wa_pg_fitted(&json);
 }
 
 static WaTemplate *

@@ -126,7 +126,7 @@ wa_compose_value_link(const char *pattern, const WaValues *fields)
 		}
 		p = end + 1;
 	}
-	return link.data;
+	return wa_pg_fitted(&link);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "pg/columns.h"
@@ -180,11 +181,14 @@ wa_row_statement(const WaRowType *type, const char *text)
 /* ---- arrays ---- */
 
 /*
- * Bind n values of this type, "apart" bytes from one another, as an array.
+ * Bind n values of this type, "apart" bytes from one another, as an array.  To
+ * make one leaves several kB behind (jsonb_in()), hence the context.
  */
 void
 wa_arg_members(WaArgs *args, const WaType *type, const void *first, size_t apart, int n)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa array", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
 	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
 	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
 	int			dims[1] = {n};
@@ -196,11 +200,11 @@ wa_arg_members(WaArgs *args, const WaType *type, const void *first, size_t apart
 	for (int i = 0; i < n; i++)
 		elements[i] = type->make((const char *) first + apart * i, &nulls[i]);
 	get_typlenbyvalalign(type->oid, &len, &byval, &align);
+	MemoryContextSwitchTo(outer);
 	wa_arg_datum(args, type->array,
 				 PointerGetDatum(construct_md_array(elements, nulls, 1, dims, lbs,
 													type->oid, len, byval, align)), false);
-	pfree(elements);
-	pfree(nulls);
+	MemoryContextDelete(context);
 }
 
 /*

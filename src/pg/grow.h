@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * grow.h
- *		Lists that grow.
+ *		Lists and strings that grow.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
@@ -31,5 +32,19 @@ wa_pg_grow(void *list, size_t element, int n, int more)
 }
 
 #define WA_ROOM_FOR(list, n, more)	((list) = wa_pg_grow((list), sizeof(*(list)), (n), (more)))
+
+/*
+ * What has been written, in as much memory as it needs, for strings of which
+ * there are many: the buffer, 1 kB at the least, is given back.
+ */
+static inline char *
+wa_pg_fitted(StringInfo buffer)
+{
+	char	   *string = pnstrdup(buffer->data, buffer->len);
+
+	pfree(buffer->data);
+	buffer->data = NULL;
+	return string;
+}
 
 #endif							/* SICANTIK_WA_GROW_H */

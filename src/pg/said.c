@@ -196,7 +196,6 @@ make_said(const void *member, bool *isnull)
 	return jsonb;
 }
 
-
 /*
  * Bind a sentence: its words, and jsonb as the next parameter; NULL binds two
  * SQL NULLs.
@@ -217,21 +216,8 @@ wa_arg_said(WaArgs *args, WaSaid said)
 void
 wa_arg_said_array(WaArgs *args, const WaSaid *said, int n)
 {
-	const char **words = palloc(sizeof(char *) * Max(n, 1));
-	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
-	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
-	int			dims[1] = {n};
-	int			lbs[1] = {1};
-
-	for (int i = 0; i < n; i++)
-	{
-		words[i] = wa_said_english(said[i]);
-		nulls[i] = !as_jsonb(said[i], &elements[i]);
-	}
-	wa_arg_text_array(args, words, n);
-	wa_arg_datum(args, JSONBARRAYOID,
-				 PointerGetDatum(construct_md_array(elements, nulls, 1, dims, lbs,
-													JSONBOID, -1, false, TYPALIGN_INT)), false);
+	wa_arg_members(args, &wa_said_row_words, said, sizeof(*said), n);
+	wa_arg_members(args, &wa_said_row_type, said, sizeof(*said), n);
 }
 
 /* Sentences of ours are not that deep. */
