@@ -188,6 +188,15 @@ like($err, qr/event $event is no dead letter/, 'a second time there is none');
 ($code, undef, $err) = $node->psql('odoo', "SELECT wa_replay($event)", extra_params => [ '-U', 'viewer' ]);
 like($err, qr/permission denied/, 'replay needs level admin');
 
+# What gives way to another message is not even written.
+my $mended = sql("SELECT body FROM wa.template WHERE key = 'status_update'");
+sql("UPDATE wa.template SET body = 'Kepada {{tidak_ada}}' WHERE key = 'status_update'");
+sql("UPDATE sicantik_permit SET status = 'active', permit_number = '503/9006' WHERE id = 6");
+wait_read($node, 'odoo');
+is(sql("SELECT (SELECT string_agg(scenario, ',') FROM wa.message WHERE params ->> 'permit_number' = '503/9006')"
+		  . " || (SELECT count(*) FROM wa.dead_letter)"), 'permit_ready0', 'a text that nobody would get may be broken');
+$node->safe_psql('odoo', "UPDATE wa.template SET body = \$text\$$mended\$text\$ WHERE key = 'status_update'");
+
 # A locked table is told, nobody waits.
 my $session = SicantikWa::Session->new($node, 'odoo');
 $session->do('BEGIN; LOCK TABLE sicantik_permit IN ACCESS EXCLUSIVE MODE');
