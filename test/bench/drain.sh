@@ -33,6 +33,7 @@ stage_drain()
 {
 	local each held=() i
 	say "drain: $permits messages, $rounds rounds"
+	for each in $(builds); do warm "$each"; done
 	compare_drain alone
 	say "drain while another session holds an old snapshot"
 	for each in $(builds); do
