@@ -327,6 +327,7 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 
 	http->due = NEVER;
 	http->armed = NEVER;
+	http->corked_fd = -1;
 	http->done_end = &http->done;
 	http->connect_timeout_ms = options->connect_timeout_ms;
 	http->max_reply_bytes = options->max_reply_bytes;
@@ -515,6 +516,17 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 	return true;
 }
 
+/* Tell libcurl what has happened, and have it do what it can. */
+static CURLMcode
+act(WaHttp *http, curl_socket_t fd, int bits)
+{
+	int			running;
+	CURLMcode	rc = curl_multi_socket_action(http->multi, fd, bits, &running);
+
+	wa_http_uncork(http);
+	return rc;
+}
+
 /*
  * Let libcurl do whatever can be done now, without waiting.  Returns when
  * nothing is ready, or after a bounded number of rounds (then wa_http_fd()
@@ -533,15 +545,13 @@ wa_http_drive(WaHttp *http)
 	for (round = 0; round < MAX_ROUNDS && rc == CURLM_OK; round++)
 	{
 		bool		worked = false;
-		int			running;
 		int			n;
 		int			i;
 
 		if (http->due != NEVER && http->due <= now_ns())
 		{
 			http->due = NEVER;
-			rc = curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0,
-										  &running);
+			rc = act(http, CURL_SOCKET_TIMEOUT, 0);
 			worked = true;
 		}
 		n = epoll_wait(http->epoll_fd, events, EVENT_BATCH, 0);
@@ -565,7 +575,7 @@ wa_http_drive(WaHttp *http)
 				bits |= CURL_CSELECT_OUT;
 			if (events[i].events & (EPOLLERR | EPOLLHUP))
 				bits |= CURL_CSELECT_ERR;
-			rc = curl_multi_socket_action(http->multi, fd, bits, &running);
+			rc = act(http, fd, bits);
 			worked = true;
 		}
 		harvest(http);

@@ -92,6 +92,7 @@ struct WaHttp
 	WaHttpSocket *sockets;
 	size_t		nsockets;
 	size_t		sockets_size;
+	int			corked_fd;		/* see wa_http_cork(); -1: none */
 
 	WaHttpTransfer *running;
 	size_t		nrunning;
@@ -122,6 +123,8 @@ extern CURLcode wa_http_own_sockets(WaHttpTransfer *t);
 extern bool wa_http_connection_lost(WaHttpTransfer *t, const char *remote_ip,
 									const char *local_ip, int local_port);
 extern bool wa_http_unacknowledged(const WaHttpTransfer *t);
+extern void wa_http_cork(WaHttpTransfer *t);
+extern void wa_http_uncork(WaHttp *http);
 
 /* http_verdict.c */
 extern WaHttpResult wa_http_classify(const WaHttpTransfer *t);

@@ -66,6 +66,8 @@ before_request(void *arg, char *remote_ip, char *local_ip,
 		return WA_CURL_PREREQ_ABORT;
 	}
 	t->starts++;
+	if (t->posting)
+		wa_http_cork(t);
 	return WA_CURL_PREREQ_OK;
 }
 

@@ -60,6 +60,7 @@ typedef struct Server
 	pthread_t	threads[MAX_CONNECTIONS];
 	int			nconnections;
 	int			messages;		/* complete requests */
+	int			apart;			/* heads that came without any of their body */
 	int			connects;		/* CONNECT requests */
 	int			closed;			/* connections closed by the server */
 	int			drips;
@@ -204,6 +205,7 @@ read_request(Connection *c, char *path, size_t path_size, int *tag)
 	memcpy(s->last_head, c->buffer, head_len);
 	s->last_head[head_len] = '\0';
 	s->heads[*tag]++;
+	s->apart += body_len > 0 && c->used == head_len;
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 
