@@ -10,9 +10,9 @@
  * wa.watch (or its copy, while it is locked), writes wa.event (or
  * wa.event_aside).
  *
- * trigger.c compares and gathers, event.c writes, watch.c remembers what is
- * watched, judge.c says whether a table may be, off.c is the setting that
- * switches it off.  Begin with trigger.c.
+ * trigger.c gathers, row.c compares rows and makes them text, event.c writes,
+ * watch.c remembers what is watched, judge.c says whether a table may be, off.c
+ * is the setting that switches it off.  Begin with trigger.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +23,7 @@
 
 #include "access/attnum.h"
 #include "catalog/pg_attribute.h"
+#include "commands/trigger.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/relcache.h"
@@ -66,6 +67,8 @@ typedef enum WaColumnVerdict
 typedef enum WaValueKind
 {
 	WA_VALUE_TEXT,				/* text, varchar, bpchar: as it is */
+	WA_VALUE_INTEGER,
+	WA_VALUE_BOOLEAN,
 	WA_VALUE_DATETIME,			/* date, timestamp, timestamptz: ISO 8601 */
 	WA_VALUE_ENUM,				/* its label */
 	WA_VALUE_OTHER,				/* by the output function */
@@ -82,6 +85,30 @@ typedef struct WaWatchColumn
 	int16		len;
 	FmgrInfo	output;
 } WaWatchColumn;
+
+/* Why a column of a row is looked at. */
+typedef enum WaNeed
+{
+	WA_NEED_NONE,
+	WA_NEED_ID,
+	WA_NEED_WATCHED
+} WaNeed;
+
+/* How a column of a row, needed or not, is passed. */
+typedef struct WaRowColumn
+{
+	int16		len;
+	uint8		align;
+	bool		byval;
+	WaNeed		need;
+} WaRowColumn;
+
+/* A column that is needed, of one version of a row. */
+typedef struct WaRowValue
+{
+	Datum		value;
+	bool		isnull;
+} WaRowValue;
 
 /* What the session knows of one table that carries our trigger. */
 typedef struct WaWatch
@@ -100,6 +127,9 @@ typedef struct WaWatch
 	int			ncolumns;
 	WaWatchColumn *columns;
 	AttrNumber	last_attnum;	/* highest needed */
+	WaRowColumn *row;			/* each column up to that */
+	WaRowValue *before;			/* of the row at work, likewise */
+	WaRowValue *after;
 	AttrNumber	id_attnum;		/* column "id", or 0 */
 	Oid			id_type;
 } WaWatch;
@@ -132,6 +162,11 @@ extern bool wa_capture_is_id(Form_pg_attribute att);
 extern void wa_capture_watch_init(void);
 extern WaWatch *wa_capture_watch(Relation relation);
 extern void wa_capture_watch_copy(void);
+
+/* row.c */
+extern void wa_capture_row_take(const WaWatch *watch, TupleTableSlot *slot, WaRowValue *row);
+extern bool wa_capture_row_compare(const WaWatch *watch, TriggerData *trigger);
+extern Datum wa_capture_row_array(const WaWatch *watch, const WaRowValue *row);
 
 /* off.c */
 extern void wa_capture_assign(bool on, void *extra);

@@ -132,6 +132,12 @@ judge_type(Oid type, Oid *base)
 		case VARCHAROID:
 		case BPCHAROID:
 			return WA_VALUE_TEXT;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return WA_VALUE_INTEGER;
+		case BOOLOID:
+			return WA_VALUE_BOOLEAN;
 		case DATEOID:
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:

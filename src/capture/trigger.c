@@ -20,25 +20,17 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "replication/logicalworker.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/inval.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "capture/capture.h"
@@ -120,204 +112,6 @@ at_subxact_event(SubXactEvent event, SubTransactionId subid,
 	}
 }
 
-/*
- * The label of a value of an enum, palloc()ed; NULL if it has none (enum_out()
- * would raise an error).
- */
-static char *
-enum_label(Datum value)
-{
-	HeapTuple	tuple = SearchSysCache1(ENUMOID, value);
-	char	   *label;
-
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
-	label = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
-	ReleaseSysCache(tuple);
-	return label;
-}
-
-/* Where the text of a value stands; start NULL: it has none. */
-typedef struct ValueText
-{
-	const char *start;
-	int			length;
-} ValueText;
-
-/*
- * A value as text; what is made for it is allocated in the current context.
- * Longer values are cut: events are for comparing, not for keeping.
- */
-static ValueText
-value_as_text(WaWatchColumn *column, Datum value)
-{
-	const int	utc = 0;
-	ValueText	text = {NULL, 0};
-	char	   *string = NULL;
-
-	switch (column->kind)
-	{
-		case WA_VALUE_TEXT:
-			/* fetches no more than needed of a toasted value */
-			if (VARATT_IS_EXTERNAL(DatumGetPointer(value)) ||
-				VARATT_IS_COMPRESSED(DatumGetPointer(value)))
-				value = PointerGetDatum(PG_DETOAST_DATUM_SLICE(value, 0, WA_CAPTURE_VALUE_BYTES));
-			text.start = VARDATA_ANY(DatumGetPointer(value));
-			text.length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
-			break;
-		case WA_VALUE_DATETIME:
-			/* independent of DateStyle and TimeZone */
-			string = palloc(MAXDATELEN + 1);
-			JsonEncodeDateTime(string, value, column->type, &utc);
-			break;
-		case WA_VALUE_ENUM:
-			string = enum_label(value);
-			break;
-		default:
-
-			/*
-			 * text of a huge bytea or array may be more than the server can
-			 * hold
-			 */
-			if (column->len == -1 && toast_raw_datum_size(value) > WA_CAPTURE_OUTPUT_BYTES)
-				string = "(too large)";
-			else
-				string = OutputFunctionCall(&column->output, value);
-			break;
-	}
-	if (string)
-	{
-		text.start = string;
-		text.length = strlen(string);
-	}
-	if (text.length >= WA_CAPTURE_VALUE_BYTES)
-		text.length = pg_mbcliplen(text.start, text.length, WA_CAPTURE_VALUE_BYTES - 1);
-	return text;
-}
-
-/*
- * The watched columns as text[], allocated in the current context: what
- * construct_md_array() would make of a text for each, without making them.
- */
-static Datum
-row_as_array(WaWatch *watch, TupleTableSlot *slot)
-{
-	ValueText	values[MaxHeapAttributeNumber];
-	int			n = watch->ncolumns;
-	bool		hasnulls = false;
-	int			header;
-	int			size = 0;
-	ArrayType  *array;
-	char	   *to;
-
-	for (int i = 0; i < n; i++)
-	{
-		WaWatchColumn *column = &watch->columns[i];
-		bool		isnull = true;
-		Datum		value = 0;
-
-		if (column->attnum > 0)
-			value = slot_getattr(slot, column->attnum, &isnull);
-		if (isnull)
-			values[i].start = NULL;
-		else
-			values[i] = value_as_text(column, value);
-		if (values[i].start == NULL)
-			hasnulls = true;
-		else
-			size += INTALIGN(VARHDRSZ + values[i].length);
-	}
-
-	header = hasnulls ? ARR_OVERHEAD_WITHNULLS(1, n) : ARR_OVERHEAD_NONULLS(1);
-	array = palloc(header + size);
-	memset(array, 0, header);
-	SET_VARSIZE(array, header + size);
-	array->ndim = 1;
-	array->dataoffset = hasnulls ? header : 0;
-	array->elemtype = TEXTOID;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	to = ARR_DATA_PTR(array);
-	for (int i = 0; i < n; i++)
-	{
-		int			bytes = VARHDRSZ + values[i].length;
-
-		if (values[i].start == NULL)
-			continue;
-		if (hasnulls)
-			ARR_NULLBITMAP(array)[i / 8] |= 1 << (i % 8);
-		SET_VARSIZE(to, bytes);
-		memcpy(VARDATA(to), values[i].start, values[i].length);
-		memset(to + bytes, 0, INTALIGN(bytes) - bytes);
-		to += INTALIGN(bytes);
-	}
-	return PointerGetDatum(array);
-}
-
-/*
- * Do two versions of a row differ, if at all, only in columns behind all that
- * are watched?  That is told from their bytes, without taking them apart:
- * those columns have lengths that the catalog knows, so the end of the row is
- * theirs.  False where that cannot be told.
- */
-static bool
-differs_behind(WaWatch *watch, TupleDesc desc, HeapTuple before, HeapTuple after)
-{
-	HeapTupleHeader old = before->t_data;
-	HeapTupleHeader new = after->t_data;
-	int			natts = HeapTupleHeaderGetNatts(new);
-	int			end = after->t_len;
-
-	/* also the same columns NULL */
-	if (before->t_len != after->t_len || old->t_hoff != new->t_hoff ||
-		HeapTupleHeaderGetNatts(old) != natts ||
-		HeapTupleHasNulls(before) != HeapTupleHasNulls(after))
-		return false;
-	for (int att = natts; att > watch->last_attnum; att--)
-	{
-		int			len = TupleDescAttr(desc, att - 1)->attlen;
-
-		if (HeapTupleHasNulls(after) && att_isnull(att - 1, new->t_bits))
-			continue;
-		if (len < 0)
-			break;
-		end -= len;
-	}
-	return memcmp(old->t_bits, new->t_bits, end - offsetof(HeapTupleHeaderData, t_bits)) == 0;
-}
-
-/*
- * Has a watched column changed?  Compares bytes, which an untouched value
- * keeps even where it is toasted.
- */
-static bool
-has_changed(WaWatch *watch, TriggerData *trigger)
-{
-	TupleTableSlot *before = trigger->tg_trigslot;
-	TupleTableSlot *after = trigger->tg_newslot;
-
-	if (differs_behind(watch, RelationGetDescr(trigger->tg_relation),
-					   trigger->tg_trigtuple, trigger->tg_newtuple))
-		return false;
-	slot_getsomeattrs(before, watch->last_attnum);
-	slot_getsomeattrs(after, watch->last_attnum);
-	for (int i = 0; i < watch->ncolumns; i++)
-	{
-		WaWatchColumn *column = &watch->columns[i];
-		int			att = column->attnum - 1;
-
-		if (att < 0)
-			continue;
-		if (before->tts_isnull[att] != after->tts_isnull[att])
-			return true;
-		if (!before->tts_isnull[att] &&
-			!datumIsEqual(before->tts_values[att], after->tts_values[att],
-						  column->byval, column->len))
-			return true;
-	}
-	return false;
-}
-
 static void
 register_callbacks(void)
 {
@@ -332,7 +126,6 @@ static void
 gather(TriggerData *trigger)
 {
 	bool		update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
-	TupleTableSlot *after = update ? trigger->tg_newslot : trigger->tg_trigslot;
 	HeapTuple	tuple = update ? trigger->tg_newtuple : trigger->tg_trigtuple;
 	WaWatch    *watch = wa_capture_watch(trigger->tg_relation);
 	MemoryContext old;
@@ -341,7 +134,7 @@ gather(TriggerData *trigger)
 	if (watch == NULL || !watch->watched)
 		return;
 	wa_wake_note_fired(watch->relid);
-	if (update && !has_changed(watch, trigger))
+	if (update && !wa_capture_row_compare(watch, trigger))
 		return;
 	/* what was said of consent, written to a contact: no news for anybody */
 	if (wa_app_writing)
@@ -378,16 +171,17 @@ gather(TriggerData *trigger)
 	change->command = HeapTupleHeaderGetCmin(tuple->t_data);
 	change->relation = watch->relation;
 	change->column_names = watch->column_names;
-	change->new_values = row_as_array(watch, after);
+	if (!update)
+		wa_capture_row_take(watch, trigger->tg_trigslot, watch->after);
+	change->new_values = wa_capture_row_array(watch, watch->after);
 	if (update)
-		change->old_values = row_as_array(watch, trigger->tg_trigslot);
+		change->old_values = wa_capture_row_array(watch, watch->before);
 	if (watch->id_attnum > 0)
 	{
-		bool		isnull;
-		Datum		id = slot_getattr(after, watch->id_attnum, &isnull);
+		Datum		id = watch->after[watch->id_attnum - 1].value;
 
-		change->has_record = !isnull;
-		if (!isnull)
+		change->has_record = !watch->after[watch->id_attnum - 1].isnull;
+		if (change->has_record)
 			change->record_id = watch->id_type == INT8OID ? DatumGetInt64(id) :
 				watch->id_type == INT4OID ? DatumGetInt32(id) : DatumGetInt16(id);
 	}

@@ -26,6 +26,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/tupmacs.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
@@ -135,6 +136,32 @@ prepare_column(Relation relation, bool takes_all, const char *name,
 }
 
 /*
+ * What the bytes of a row are looked through with.
+ */
+static void
+prepare_row(WaWatch *watch, TupleDesc desc)
+{
+	int			n = watch->last_attnum;
+
+	watch->row = palloc0(sizeof(WaRowColumn) * (n + 1));
+	watch->before = palloc0(sizeof(WaRowValue) * (n + 1));
+	watch->after = palloc0(sizeof(WaRowValue) * (n + 1));
+	for (int i = 0; i < n; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		watch->row[i].len = att->attlen;
+		watch->row[i].align = att_align_nominal(1, att->attalign);
+		watch->row[i].byval = att->attbyval;
+	}
+	if (watch->id_attnum > 0)
+		watch->row[watch->id_attnum - 1].need = WA_NEED_ID;
+	for (int i = 0; i < watch->ncolumns; i++)
+		if (watch->columns[i].attnum > 0)
+			watch->row[watch->columns[i].attnum - 1].need = WA_NEED_WATCHED;
+}
+
+/*
  * Resolve the column names of wa.watch against the table as it is now.
  */
 static void
@@ -163,6 +190,7 @@ prepare(WaWatch *watch, Relation relation)
 		watch->id_type = getBaseType(id->atttypid);
 		watch->last_attnum = Max(watch->last_attnum, id->attnum);
 	}
+	prepare_row(watch, RelationGetDescr(relation));
 	/* more than a table can have: nothing that wa_setup() has written */
 	watch->watched = watch->ncolumns > 0 &&
 		watch->ncolumns <= MaxHeapAttributeNumber &&
@@ -309,11 +337,14 @@ load(WaWatch *watch, Relation relation, const WaWatch *known)
 WaWatch *
 wa_capture_watch(Relation relation)
 {
-	Oid			relid = RelationGetRelid(relation);
-	WaWatch    *watch;
+	static WaWatch *latest = NULL;	/* no entry is ever taken out */
+		Oid			relid = RelationGetRelid(relation);
+	WaWatch    *watch = latest;
 	WaWatch		known = {0};
 	bool		found;
 
+	if (watch && watch->relid == relid && watch->valid && watch->borrowed == 0)
+		return watch;
 	if (watches == NULL)
 	{
 		HASHCTL		ctl = {0};
@@ -324,7 +355,7 @@ wa_capture_watch(Relation relation)
 		watches = hash_create("sicantik_wa watched tables", 16, &ctl,
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	watch = hash_search(watches, &relid, HASH_ENTER, &found);
+	latest = watch = hash_search(watches, &relid, HASH_ENTER, &found);
 	if (found && watch->valid &&
 		(watch->borrowed == 0 || watch->borrowed == GetCurrentTransactionStartTimestamp()))
 		return watch;
