@@ -338,15 +338,16 @@ test_sessions()
 
 test_tap()
 {
-	local status pgxs
-	local files=(${TAP_FILES:-test/t/*.pl})
+	# those that take longest begin first
+	local status pgxs long=(test/t/{101,020,102,071,090,041,011}_*.pl)
+	local files=(${TAP_FILES:-"${long[@]}" $(ls test/t/*.pl | grep -vxF "$(printf '%s\n' "${long[@]}")")})
 
 	heading "TAP tests"
 	pgxs=$("$pg_config" --pgxs)
 	pgxs=${pgxs%/makefiles/pgxs.mk}
 	as_user env PATH="$bin:$PATH" TESTDIR="$B/tap" TESTDATADIR="$B/tap/data" TESTLOGDIR="$B/tap/log" \
 		PG_REGRESS="$pgxs/test/regress/pg_regress" TMPDIR="$B/tap" \
-		PERL5LIB="$pgxs/test/perl:$src/test/perl" JOBS="${JOBS:-2}" \
+		PERL5LIB="$pgxs/test/perl:$src/test/perl" JOBS="${JOBS:-$((2 * $(nproc)))}" \
 		perl -MTAP::Harness -e '
 			my $all = TAP::Harness->new({ jobs => $ENV{JOBS}, timer => 1, failures => 1 })->runtests(@ARGV);
 			my $failed = $all->failed;
