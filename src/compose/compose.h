@@ -12,10 +12,9 @@
  * letter.
  *
  * The way of an event: reader.c takes the changes since its position, a piece
- * at a time, event.c
- * makes one net change of each record, scenario.c asks each scenario about it
- * (permit_ready.c and the like, of facts that src/odoo reads),
- * draft.c writes the text and chooses between several, guards.c limits.
+ * at a time, event.c makes one net change of each record, scenario.c asks each
+ * scenario about it (permit_ready.c and the like, of facts that src/odoo reads),
+ * draft.c chooses between several messages and writes the text, guards.c limits.
  * calendar.c does the same once a day without an event.  Before a message that
  * has waited goes out, recheck.c asks its scenario once more.  Inside, batch.h
  * is what is composed at one time, draft.h a message in the making, scenario.h
