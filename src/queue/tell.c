@@ -280,7 +280,7 @@ wa_queue_read_failed(int limit, const int64 *busy, int nbusy, int *n)
 						" WHERE r.action = 'fail' AND (m.state = " WA_SQL_STATE(SENT) " OR " WA_SQL_IN_DOUBT("m") ")"
 						" AND m.id <> ALL ($2) ORDER BY r.id LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED");
 	static WaStatement any =
-		WA_STATEMENT("SELECT FROM wa.request WHERE action = 'fail' LIMIT 1");
+		WA_STATEMENT("SELECT FROM wa.request WHERE action = 'fail' ORDER BY id LIMIT 1");
 	WaArgs		args = {0};
 
 	*n = 0;

@@ -15,7 +15,7 @@ use SicantikWa::Test;
 my $many = 20_000;
 my $sim = start_simulator();
 my $node = new_cluster('main', simulator => $sim,
-	conf => "autovacuum = off\nsicantik_wa.worker_idle_timeout = 3600");
+	conf => "autovacuum = off\nsicantik_wa.worker_idle_timeout = 3600\nsicantik_wa.max_in_flight = 200");
 my ($device, $secret) = @{ $sim->config->{fonnte} }{qw(device webhook_secret)};
 my $session;
 
@@ -114,14 +114,15 @@ sql('VACUUM ANALYZE');
 end_worker();
 traffic(3000);
 
-# And now there is much that waits, or has been said.
+# And now there is much that waits, or has been said; of what may go now as much
+# as is held in memory (25 for each request at one time), so that it is all known.
 my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => $behind } });
 sql("SELECT wa_send_text('$behind', 'oke')");
 wait_for("EXISTS (SELECT FROM wa.message WHERE number = '$behind' AND state = 'sending')");
 sql("CREATE TEMP TABLE filled AS SELECT nextval('wa.message_id_seq') AS id, n FROM generate_series(1, $many) AS n;"
 	  . " INSERT INTO wa.message (id, scenario, state, number, res_model, res_id, event_id, partner_id, body, change, due_at)"
-	  . " SELECT id, CASE WHEN n % 2 = 0 THEN 'status_update' END, 'queued', CASE WHEN n % 2 = 0 THEN '62859' || to_char(n, 'FM00000000') ELSE '$behind' END,"
-	  . " 'sicantik.permit', 1000000 + n, n, 1000000 + n, 'oke', '{}', CASE WHEN n % 2 = 0 THEN now() + interval '1 year' END FROM filled;"
+	  . " SELECT id, CASE WHEN n % 5 > 0 THEN 'status_update' END, 'queued', CASE WHEN n % 5 > 0 THEN '62859' || to_char(n, 'FM00000000') ELSE '$behind' END,"
+	  . " 'sicantik.permit', 1000000 + n, n, 1000000 + n, 'oke', '{}', CASE WHEN n % 5 > 0 THEN now() + interval '1 year' END FROM filled;"
 	  . " INSERT INTO wa.attempt (message_id, attempt, provider, started_at, outcome, provider_message_id)"
 	  . " SELECT id, 1, 'fonnte', now(), 'accepted', 'F' || n FROM filled;"
 	  . " INSERT INTO wa.status_pair (provider, pair_id, provider_message_id) SELECT 'fonnte', 'P' || n, 'F' || n FROM filled;"
@@ -130,8 +131,8 @@ sql("CREATE TEMP TABLE filled AS SELECT nextval('wa.message_id_seq') AS id, n FR
 	  . " INSERT INTO wa.announced (key, message_id) SELECT 'announced:sicantik.permit:' || n || ':', id FROM filled;"
 	  . " INSERT INTO wa.event_outcome (event_id, relation, record_id, scenario, outcome)"
 	  . " SELECT n, 'public.sicantik_permit', 1000000 + n, 'status_update', 'suppressed' FROM filled;"
-	  . " INSERT INTO wa.due (message_id, due_at) SELECT id, now() + interval '1 year' FROM filled WHERE n % 2 = 0;"
-	  . " INSERT INTO wa.ready (message_id) SELECT id FROM filled WHERE n % 2 = 1");
+	  . " INSERT INTO wa.due (message_id, due_at) SELECT id, now() + interval '1 year' FROM filled WHERE n % 5 > 0;"
+	  . " INSERT INTO wa.ready (message_id) SELECT id FROM filled WHERE n % 5 = 0");
 traffic(4000);
 sql('SELECT wa_pause()');
 $sim->release($hold);
@@ -142,6 +143,18 @@ end_worker();
 my $looked = sql("SELECT string_agg(relname || ' ' || n, ', ' ORDER BY relname) FROM (SELECT relname, sum(idx_tup_read) AS n"
 	  . " FROM pg_stat_user_indexes WHERE schemaname = 'wa' GROUP BY relname HAVING sum(idx_tup_read) > $many * 4) AS t");
 is($looked, '', 'what waits is not read in each round');
+
+# Nor what is asked for: each wish is read a few times, however many rounds it
+# takes, and not once in each.
+my $wishes = 16_000;
+sql('UPDATE wa.message SET state = \'held\', reason = \'bulk\', due_at = NULL WHERE id IN (SELECT id FROM filled);'
+	  . ' DELETE FROM wa.ready; DELETE FROM wa.due; SELECT pg_stat_reset()');
+sql("SELECT wa_release(reason => 'bulk', maximum => $wishes)");
+wait_for('NOT EXISTS (SELECT FROM wa.request)');
+end_worker();
+my $read_of = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relid = 'wa.request'::regclass";
+cmp_ok(sql("SELECT ($read_of) + seq_tup_read FROM pg_stat_user_tables WHERE relid = 'wa.request'::regclass"), '<', $wishes * 10,
+	'wishes of one kind are not read for each of the others');
 $session->close;
 $node->stop;
 done_testing();
