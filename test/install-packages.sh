@@ -34,7 +34,7 @@ packages=(
 if [ -n "$headers" ]; then
 	packages+=(libpq-dev)
 else
-	packages+=(clang libclang-rt-dev perl libipc-run-perl openssl ca-certificates procps python3-psycopg2)
+	packages+=(clang libclang-rt-dev perl libipc-run-perl openssl ca-certificates procps python3-psycopg2 valgrind)
 fi
 
 installed()

@@ -13,6 +13,8 @@
 #				provider that answers in 300 ms
 #	isolation	what a provider that hangs, is dead, or whose name cannot be looked
 #				up costs another one
+#	instructions	how many instructions a message takes (valgrind, which other
+#				machines can be compared by)
 #	feedback	what 1,000 webhooks a second cost, one status each
 #	backlog		the rate while other messages wait, or lie in the ledger
 #	volume		bytes per message
@@ -37,7 +39,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 permits=${PERMITS:-20000}
 rounds=${ROUNDS:-3}
-stages=${STAGES:-capture latency drain isolation feedback backlog volume databases peers}
+stages=${STAGES:-capture latency drain isolation instructions feedback backlog volume databases peers}
 curves=${CURVES:-$here}
 old=92881ee
 work=$(mktemp -d /tmp/sicantik_wa_bench.XXXXXX)
