@@ -18,12 +18,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.access, wa.identity,
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.template_sync, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
-    wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.announced, wa.request,
+    wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.unattended, wa.announced, wa.request,
     wa.provider, wa.contact, wa.contact_window, wa.consent, wa.identity_of, wa.feedback, wa.status_pair, wa.inbound, wa.account_news
     TO pg_database_owner;
 GRANT USAGE, SELECT, UPDATE ON
     wa.event_id_seq, wa.capture_gap_id_seq, wa.event_outcome_id_seq, wa.dead_letter_id_seq,
-    wa.message_id_seq, wa.request_id_seq, wa.consent_id_seq, wa.feedback_id_seq, wa.inbound_id_seq
+    wa.message_id_seq, wa.unattended_id_seq, wa.request_id_seq, wa.consent_id_seq, wa.feedback_id_seq, wa.inbound_id_seq
     TO pg_database_owner;
 
 -- Configuration, ledger and unread events travel with a backup.  Credentials,

@@ -12,6 +12,7 @@
 #include "admin/findings.h"
 #include "compose/compose.h"
 #include "office/setting.h"
+#include "pg/columns.h"
 #include "pg/query.h"
 #include "queue/queue.h"
 #include "sicantik_wa.h"
@@ -47,43 +48,110 @@ what_to_do(WaState state, const char *reason, const char *setting)
 }
 
 /*
- * What is held, by reason, and what ended badly within a day.  That a number
- * has no WhatsApp, or that its owner must not be written to now, happens every
- * day and is no fault, unless it happens to most of them.
+ * SQL: made within a day.  Without statistics the planner takes the index for a
+ * range that ends.
  */
-static void
-find_messages(WaFindings *findings)
+#define LATELY	"created_at > now() - interval '24 hours' AND created_at <= 'infinity'"
+
+/* Messages in one state for one reason. */
+#define TALLY_COLUMNS(X, row) \
+	X(row, text, state, "state") \
+	X(row, text, reason, "reason") \
+	X(row, int8, made, "made") /* within a day */ \
+	X(row, int8, counted, "counted") /* to be told of */ \
+	X(row, int8, last, "last") /* the last one of these */ \
+	X(row, text, setting, "setting")	/* that held ones wait for */
+WA_DEFINE_ROW(Tally, tally_row, TALLY_COLUMNS);
+
+/*
+ * Of one state and reason: that a number has no WhatsApp, or that its owner
+ * must not be written to now, happens every day and is no fault, unless it
+ * happens to most of them.
+ */
+static bool
+is_fine(const Tally * tally, int64 sent)
 {
-	static WaStatement ends =
-		WA_STATEMENT("SELECT state, reason, count(*)::text, max(id)::text,"
-					 " state = " WA_SQL_STATE(FAILED) " AND coalesce(reason, '') IN (" WA_SQL_REASON(RECIPIENT) ", " WA_SQL_REASON(POLICY) ")"
-					 " AND (count(*) < 5 OR count(*) <"
-					 " (SELECT count(*) FROM wa.message AS s WHERE s.state IN " WA_SQL_STATES(WA_SENT)
-					 " AND s.created_at > now() - interval '24 hours')),"
-					 " min(CASE WHEN reason = " WA_SQL_REASON(SETTING_MISSING) " AND body IS NULL THEN " WA_QUEUE_SETTING_OF("detail_said") " END)"
-					 " FILTER (WHERE NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("detail_said") "))"
-					 " FROM wa.message"
-					 " WHERE " NOT_PURGED " AND (state IN " WA_SQL_STATES(WA_WRONG)
-					 " AND created_at > now() - interval '24 hours' OR state = " WA_SQL_STATE(HELD) ")"
-					 " GROUP BY state, reason ORDER BY state, reason");
-	WaRows		rows = wa_query(&ends, NULL);
+	WaReason	reason = tally->reason ? wa_queue_reason_read(tally->reason) : WA_REASON_NONE;
 
-	for (uint64 i = 0; i < rows.n; i++)
+	return wa_queue_state_read(tally->state, false) == WA_STATE_FAILED &&
+		(reason == WA_REASON_RECIPIENT || reason == WA_REASON_POLICY) &&
+		(tally->counted < 5 || tally->counted < sent);
+}
+
+/* What is held, by reason, and what ended badly within a day. */
+static void
+find_messages(WaFindings *findings, const Tally * tallies, int n)
+{
+	int64		sent = 0;
+	bool		any = false;
+
+	for (int i = 0; i < n; i++)
+		if (WA_STATE_IS(wa_queue_state_read(tallies[i].state, false), WA_SENT))
+			sent += tallies[i].made;
+	for (int i = 0; i < n; i++)
 	{
-		char	   *state = wa_row_text(rows, i, 1);
-		char	   *reason = wa_row_text(rows, i, 2);
-		WaState		is = wa_queue_state_read(state, false);
-		bool		fine = wa_row_bool(rows, i, 5);
+		const Tally *tally = &tallies[i];
+		WaState		is = wa_queue_state_read(tally->state, false);
+		bool		fine = is_fine(tally, sent);
 
+		if (tally->counted == 0)
+			continue;
+		any = true;
 		wa_admin_find(findings, is == WA_STATE_HELD ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
-					  psprintf("log: messages %s", state),
-					  wa_said_statement("SELECT * FROM wa_why(%s)", wa_row_text(rows, i, 4)),
-					  wa_said_and(wa_say(WA_SAY_ENDED_SO, wa_row_text(rows, i, 3),
-										 reason ? reason_in_words(findings, reason) : "-", wa_row_text(rows, i, 4)),
-								  fine ? NULL : what_to_do(is, reason, wa_row_text(rows, i, 6))));
+					  psprintf("log: messages %s", tally->state),
+					  wa_said_statement("SELECT * FROM wa_why(" INT64_FORMAT ")", tally->last),
+					  wa_said_and(wa_say(WA_SAY_ENDED_SO, WA_NUMBER(tally->counted),
+										 tally->reason ? reason_in_words(findings, tally->reason) : "-", WA_NUMBER(tally->last)),
+								  fine ? NULL : what_to_do(is, tally->reason, tally->setting)));
 	}
-	if (rows.n == 0)
+	if (!any)
 		wa_admin_find(findings, WA_FINE, "log: messages", NULL, wa_say(WA_SAY_NOTHING_FAILED));
+}
+
+/* How many were made within a day, by what has become of them. */
+static void
+show_messages(WaFindings *findings, const Tally * tallies, int n)
+{
+	bool		any = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		int64		made = tallies[i].made;
+
+		/* reasons of one state stand together */
+		while (i + 1 < n && strcmp(tallies[i + 1].state, tallies[i].state) == 0)
+			made += tallies[++i].made;
+		if (made == 0)
+			continue;
+		any = true;
+		wa_admin_show(findings, psprintf("messages %s", tallies[i].state), psprintf(INT64_FORMAT, made), "of the last 24 hours");
+	}
+	if (!any)
+		wa_admin_show(findings, "messages", "0", "of the last 24 hours");
+}
+
+/*
+ * What the ledger tells of the last day, and of what is held, read once.
+ */
+static Tally *
+read_tallies(int *n)
+{
+	static WaStatement read =
+		WA_STATEMENT_OF(&tally_row,
+						"SELECT {columns} FROM (SELECT state, reason, sum(made)::bigint AS made, sum(counted)::bigint AS counted,"
+						" coalesce(max(last), 0) AS last, min(setting) AS setting FROM"
+						" (SELECT state, reason, count(*) AS made, count(*) FILTER (WHERE wrong) AS counted,"
+						" max(id) FILTER (WHERE wrong) AS last, NULL AS setting FROM"
+						" (SELECT id, state, reason, state IN " WA_SQL_STATES(WA_WRONG) " AND " NOT_PURGED " AS wrong"
+						" FROM wa.message WHERE " LATELY ") AS m GROUP BY state, reason"
+						" UNION ALL SELECT state, reason, 0, count(*), max(id),"
+						" min(CASE WHEN reason = " WA_SQL_REASON(SETTING_MISSING) " AND body IS NULL THEN " WA_QUEUE_SETTING_OF("detail_said") " END)"
+						" FILTER (WHERE NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("detail_said") "))"
+						" FROM wa.message WHERE id IN (SELECT message_id FROM wa.unattended)"
+						" AND state = " WA_SQL_STATE(HELD) " AND " NOT_PURGED " GROUP BY state, reason) AS t"
+						" GROUP BY state, reason) AS t ORDER BY state, reason");
+
+	return wa_rows_read(wa_query(&read, NULL), &tally_row, n);
 }
 
 /* What waits and no provider takes. */
@@ -107,14 +175,17 @@ find_waiting(WaFindings *findings)
 
 /*
  * What claims to wait, or to be on the wire, though nobody has it.  In a copy
- * that is all that waited; arming it holds them.
+ * that is all that waited; arming it holds them.  What somebody else than the
+ * worker may have left so is in wa.unattended; what is younger than a day is
+ * looked at all the same.
  */
 static void
 find_adrift(WaFindings *findings)
 {
 	static WaStatement adrift =
-		WA_STATEMENT("SELECT count(*)::text FROM wa.message AS m WHERE " NOT_PURGED
-					 " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
+		WA_STATEMENT("SELECT count(DISTINCT id)::text FROM (SELECT id, state, due_at FROM wa.message WHERE " LATELY
+					 " UNION ALL SELECT id, state, due_at FROM wa.message WHERE id IN (SELECT message_id FROM wa.unattended)) AS m"
+					 " WHERE " NOT_PURGED " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
 	WaRows		rows = {0};
 
 	if (!findings->identity.is_copy)
@@ -149,13 +220,10 @@ find_unreadable(WaFindings *findings)
 	}
 }
 
-/* What was made today, what waits, and for what. */
+/* What waits, and for what. */
 static void
-show_messages(WaFindings *findings)
+show_waiting(WaFindings *findings)
 {
-	static WaStatement recent =
-		WA_STATEMENT("SELECT state, count(*)::text FROM wa.message"
-					 " WHERE created_at > now() - interval '24 hours' GROUP BY state ORDER BY state");
 	static WaStatement waiting =
 		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.ready WHERE claimed_at IS NULL)::text,"
 					 " (SELECT 'the oldest since ' || " WA_SQL_TIME("created_at", "$1")
@@ -165,12 +233,8 @@ show_messages(WaFindings *findings)
 					 " (SELECT count(*) FROM wa.due)::text,"
 					 " (SELECT " WA_SQL_TIME("min(due_at)", "$1") " FROM wa.due)");
 	WaArgs		args = {0};
-	WaRows		rows = wa_query(&recent, NULL);
+	WaRows		rows;
 
-	for (uint64 i = 0; i < rows.n; i++)
-		wa_admin_show(findings, psprintf("messages %s", wa_row_text(rows, i, 1)), wa_row_text(rows, i, 2), "of the last 24 hours");
-	if (rows.n == 0)
-		wa_admin_show(findings, "messages", "0", "of the last 24 hours");
 	wa_arg_text(&args, findings->story->time_zone);
 	rows = wa_query(&waiting, &args);
 	wa_admin_show(findings, "waiting now", wa_row_text(rows, 0, 1), wa_row_text(rows, 0, 2));
@@ -186,7 +250,7 @@ find_unread(WaFindings *findings)
 	static WaStatement unread =
 		WA_STATEMENT("SELECT count(*), " WA_SQL_TIME("min(e.at)", "$1") ","
 					 " count(*) FILTER (WHERE e.at < now() - interval '10 minutes') FROM wa.event AS e"
-					 " WHERE NOT " WA_SQL_READ("e"));
+					 " WHERE " WA_SQL_UNREAD("e"));
 	WaArgs		args = {0};
 	WaRows		rows;
 	int64		n;
@@ -321,8 +385,12 @@ find_calendar(WaFindings *findings)
 void
 wa_admin_find_ledger(WaFindings *findings)
 {
-	show_messages(findings);
-	find_messages(findings);
+	int			n;
+	Tally	   *tallies = read_tallies(&n);
+
+	show_messages(findings, tallies, n);
+	show_waiting(findings);
+	find_messages(findings, tallies, n);
 	find_waiting(findings);
 	find_adrift(findings);
 	find_unreadable(findings);

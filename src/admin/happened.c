@@ -66,9 +66,14 @@ note_last_inbound(WaSearch *search)
 		wa_admin_note(&search->notes, wa_row_timestamptz(rows, i, 2), wa_say(WA_SAY_INBOUND, wa_row_text(rows, i, 1)));
 }
 
+/* SQL: does a message say this permit's number or registration id? */
+#define SAYS_NUMBER	"$5 IN (params->>'permit_number', params->>'pendaftaran_id')"
+
 /*
- * What the ledger has.  The number of a permit that Odoo no longer has is
- * looked for in the parameters of the messages.
+ * What the ledger has.  The number of a permit is looked for in the parameters
+ * of messages, too: of those about no record, of those to the contacts of the
+ * permits that have it now (one may have taken another one's place), and, where
+ * Odoo no longer has it, of all of them, which takes as long as there are many.
  */
 static WaRows
 read_happenings(WaSearch *search)
@@ -82,9 +87,13 @@ read_happenings(WaSearch *search)
 					 " FROM unnest($7::text[], $8::bigint[]) AS o(relation, id))"
 					 " SELECT m.created_at AS at, 'm' AS kind, m.id::text AS id, m.state AS first, m.reason AS second,"
 					 " coalesce(m.scenario, m.template_key, '-') AS third, m.number AS fourth, m.detail AS fifth, m.detail_said AS said"
-					 " FROM wa.message AS m WHERE m.number = $1 OR m.partner_id = ANY ($2)"
-					 " OR EXISTS (SELECT FROM records AS r WHERE m.res_model IN (r.model, r.relation) AND r.id = m.res_id)"
-					 " OR $5 IN (m.params->>'permit_number', m.params->>'pendaftaran_id')"
+					 " FROM wa.message AS m WHERE m.id IN (SELECT id FROM wa.message WHERE number = $1"
+					 " UNION ALL SELECT id FROM wa.message WHERE partner_id = ANY ($2) AND partner_id IS NOT NULL"
+					 " UNION ALL SELECT a.id FROM records AS r JOIN wa.message AS a ON a.res_id = r.id AND a.res_model IN (r.model, r.relation)"
+					 " UNION ALL SELECT id FROM wa.message WHERE res_id IS NULL AND params->>'permit_number' = $5"
+					 " UNION ALL SELECT id FROM wa.message WHERE res_id IS NULL AND params->>'pendaftaran_id' = $5"
+					 " UNION ALL SELECT id FROM wa.message WHERE partner_id = ANY ($10) AND partner_id IS NOT NULL AND " SAYS_NUMBER
+					 " UNION ALL SELECT id FROM wa.message WHERE $11 AND params IS NOT NULL AND " SAYS_NUMBER ")"
 					 " UNION ALL SELECT o.at, 'o', o.event_id::text, o.outcome, o.scenario, o.relation, o.record_id::text, o.detail, o.detail_said"
 					 " FROM wa.event_outcome AS o JOIN records AS r ON r.id = o.record_id"
 					 " AND r.relation = o.relation"
@@ -94,7 +103,7 @@ read_happenings(WaSearch *search)
 					 " UNION ALL SELECT e.at, 'u', e.id::text, NULL, NULL, e.relation, e.record_id::text, NULL, NULL"
 					 " FROM wa.event AS e JOIN records AS r ON r.id = e.record_id"
 					 " AND r.relation = e.relation"
-					 " WHERE NOT " WA_SQL_READ("e")
+					 " WHERE " WA_SQL_UNREAD("e")
 					 " ORDER BY at, id");
 	WaArgs		args = {0};
 
@@ -107,6 +116,9 @@ read_happenings(WaSearch *search)
 	wa_arg_text_array(&args, (const char *const *) search->own_relations, search->own.n);
 	wa_arg_int8_array(&args, search->own.list, search->own.n);
 	wa_arg_int8_array(&args, search->workflows.list, search->workflows.n);
+	wa_arg_int8_array(&args, search->applicants.list, search->applicants.n);
+	wa_arg_bool(&args, search->number == NULL &&
+				search->partners.n + search->permits.n + search->documents.n + search->own.n == 0);
 	return wa_query(&read, &args);
 }
 

@@ -162,6 +162,7 @@ static void
 found_permit(WaSearch *search, char **row)
 {
 	wa_admin_ids_add(&search->permits, row[0]);
+	wa_admin_ids_add(&search->applicants, row[2]);
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_FOUND,
 						 psprintf("sicantik_permit %s (%s)", row[0] ? row[0] : "-", row[1] ? row[1] : "-")));
@@ -174,7 +175,7 @@ found_permit(WaSearch *search, char **row)
 static void
 find_permits(WaSearch *search, const void *argument)
 {
-	static const char *const columns[] = {"id", "registration_id"};
+	static const char *const columns[] = {"id", "registration_id", "partner_id"};
 	static const char *const keys[] = {"permit_number", "registration_id"};
 	WaAppTable	table;
 	WaAppRows	rows;
@@ -384,7 +385,7 @@ static void
 find_numbers(WaSearch *search)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT DISTINCT number FROM wa.message WHERE partner_id = ANY ($1) AND number IS NOT NULL");
+		WA_STATEMENT("SELECT DISTINCT number FROM wa.message WHERE partner_id = ANY ($1) AND partner_id IS NOT NULL AND number IS NOT NULL");
 	WaArgs		args = {0};
 	WaRows		rows;
 

@@ -45,6 +45,7 @@ typedef struct WaSearch
 	List	   *notes;			/* of WaNote */
 	WaIds		partners;
 	WaIds		permits;
+	WaIds		applicants;		/* partners of the permits that were named */
 	WaIds		documents;
 	WaIds		workflows;
 	WaIds		own;			/* of tables of the DBA's own scenarios */

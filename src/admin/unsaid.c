@@ -101,9 +101,20 @@ ask_about(const Asking *asking, const WaEvent *event, char **spoke, int nspoke)
 		}
 }
 
+static bool
+any_custom(const Asking *asking)
+{
+	for (int i = 0; i < asking->n; i++)
+		if (!wa_compose_is_built_in(&asking->scenarios[i]))
+			return true;
+	return false;
+}
+
 /*
  * What was not said of the changes of these records that have been read, into
- * search->notes.
+ * search->notes.  What a built-in scenario says of one of them is about it, or
+ * about the document of a workflow, so it is found by these records; what one of
+ * the DBA's says may be about anything, and was made later than the change.
  */
 void
 wa_admin_unsaid_changes(WaSearch *search)
@@ -122,8 +133,13 @@ wa_admin_unsaid_changes(WaSearch *search)
 						" WINDOW w AS (PARTITION BY e.xact, e.relation, e.record_id ORDER BY e.command, e.id"
 						" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)),"
 						" spoke AS (SELECT s.event_id, array_agg(DISTINCT s.scenario) AS scenarios FROM"
-						" (SELECT m.event_id, m.scenario FROM wa.message AS m WHERE m.event_id IN (SELECT id FROM changes)"
-						" UNION ALL SELECT o.event_id, o.scenario FROM wa.event_outcome AS o WHERE o.event_id IN (SELECT id FROM changes)"
+						" (SELECT m.event_id, m.scenario FROM (SELECT 'sicantik.permit' AS model, unnest($2::bigint[]) AS id"
+						" UNION ALL SELECT 'sicantik.document', unnest($3::bigint[])) AS r"
+						" JOIN wa.message AS m ON m.res_id = r.id AND m.res_model = r.model WHERE m.event_id IN (SELECT id FROM changes)"
+						" UNION ALL SELECT m.event_id, m.scenario FROM wa.message AS m WHERE $7 AND m.created_at >= (SELECT min(at) FROM changes)"
+						" AND m.created_at <= 'infinity' AND m.event_id IN (SELECT id FROM changes)"
+						" UNION ALL SELECT o.event_id, o.scenario FROM changes AS c JOIN wa.event_outcome AS o"
+						" ON o.record_id = c.record_id AND o.event_id = c.id"
 						" UNION ALL SELECT d.event_id, coalesce(d.scenario, '-') FROM wa.dead_letter AS d WHERE d.event_id IN (SELECT id FROM changes))"
 						" AS s WHERE s.scenario IS NOT NULL GROUP BY s.event_id)"
 						" SELECT {columns}, scenarios FROM (SELECT c.*, NULL::text AS xact, false AS hold, false AS in_doubt, c.id AS first_id, true AS is_last,"
@@ -142,6 +158,7 @@ wa_admin_unsaid_changes(WaSearch *search)
 	wa_arg_int8_array(&args, search->workflows.list, search->workflows.n);
 	wa_arg_text_array(&args, (const char *const *) search->own_relations, search->own.n);
 	wa_arg_int8_array(&args, search->own.list, search->own.n);
+	wa_arg_bool(&args, any_custom(&asking));
 	rows = wa_query(&read, &args);
 	for (uint64 i = 0; i < rows.n; i++)
 	{

@@ -44,6 +44,13 @@
 	"EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(" event ".xact, p.snapshot)" \
 	" OR " event ".id <= p.reading_event_id AND pg_visible_in_snapshot(" event ".xact, p.reading))"
 
+/*
+ * Has it not?  What is older than all that ran at the last reading has; so no
+ * more than that is read, by the index.
+ */
+#define WA_SQL_UNREAD(event) \
+	"(" event ".xact >= coalesce((SELECT pg_snapshot_xmin(p.snapshot) FROM wa.read_position AS p), '0') AND NOT " WA_SQL_READ(event) ")"
+
 /* What came of reading events. */
 typedef enum WaReadResult
 {

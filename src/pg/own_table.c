@@ -83,6 +83,7 @@ static const struct
 	{"template_mapping", RowExclusiveLock},
 	{"template_sync", RowExclusiveLock},
 	{"unassigned", RowExclusiveLock},
+	{"unattended", RowExclusiveLock},
 	{"unreached", RowExclusiveLock},
 	{"unwritten", RowExclusiveLock},
 	{"watch", AccessShareLock},

@@ -83,4 +83,5 @@ wa_queue_settle_restored(void)
 	wa_arg_said(&on_wire, wa_say(WA_SAY_ON_WIRE_WHEN_BACKED_UP));
 	wa_queue_change(WA_CHANGE_HOLD, &doubt, &on_wire);
 	wa_queue_change(WA_CHANGE_HOLD, &give_up, NULL);
+	wa_queue_unattended_look();
 }

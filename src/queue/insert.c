@@ -74,7 +74,7 @@ insert_rows(WaNewMessage *messages, int n)
 	WaArgs		args = {0};
 
 	wa_arg_rows(&args, &message_row, messages, n);
-	wa_query(&insert, &args);
+	wa_queue_change(WA_CHANGE_MAKE, &insert, &args);
 }
 
 static void

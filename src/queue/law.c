@@ -12,8 +12,9 @@
  * word.  The functions that do what was meant are named instead.
  *
  * An INSERT is let pass, as it may be a restore.  What escapes all the same
- * (session_replication_role, rows taken out of wa.ready) is named by
- * wa_check(), wa_why() and wa.adrift, and taken by wa_retry().
+ * (session_replication_role, rows taken out of wa.ready) is noted
+ * (unattended.c), named by wa_check(), wa_why() and wa.adrift, and taken by
+ * wa_retry().
  *
  *-------------------------------------------------------------------------
  */
@@ -53,6 +54,15 @@ wa_queue_change(WaStateChange change, WaStatement *statement, WaArgs *args)
 	}
 	PG_END_TRY();
 	return rows;
+}
+
+/*
+ * Is what is written being written by a statement of ours?
+ */
+bool
+wa_queue_changes_now(void)
+{
+	return under_way != WA_CHANGE_HAND;
 }
 
 /* As the table in docs/architecture.md calls it. */

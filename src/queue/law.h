@@ -14,6 +14,7 @@
 #include "queue/state.h"
 
 extern WaRows wa_queue_change(WaStateChange change, WaStatement *statement, WaArgs *args);
+extern bool wa_queue_changes_now(void);
 extern void wa_queue_require(WaStateChange change, int64 id, WaState from, WaState to, WaReason reason);
 
 #endif							/* SICANTIK_WA_LAW_H */

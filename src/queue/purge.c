@@ -48,6 +48,25 @@ clean(WaStatement *statement, int64 *position)
 }
 
 /*
+ * Notes of messages that do not wait for a person any more, and all but the
+ * last of one message: those of them that are seen now, so that one that is
+ * made meanwhile stays.
+ */
+static bool
+clean_unattended(void)
+{
+	static WaStatement clean_notes =
+		WA_STATEMENT("WITH b AS (SELECT id, message_id, max(id) OVER (PARTITION BY message_id) AS last FROM"
+					 " (SELECT id, message_id FROM wa.unattended WHERE id > $1 ORDER BY id LIMIT $2) AS u),"
+					 " d AS (DELETE FROM wa.unattended WHERE id = ANY (ARRAY (SELECT b.id FROM b WHERE b.id < b.last OR (SELECT m.state = " WA_SQL_STATE(HELD) " OR m.state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT
+					 " FROM wa.message AS m WHERE m.id = b.message_id) IS NOT TRUE)))"
+					 " SELECT count(*), max(id) FROM b");
+	static int64 position = 0;
+
+	return clean(&clean_notes, &position);
+}
+
+/*
  * Of work without a message one batch of each table.  Each message is looked up
  * by its id in a subquery of its own, which no planner can turn into a join.
  */
@@ -72,7 +91,8 @@ clean_work(void)
 	bool		more;
 
 	more = clean(&ready, &ready_position);
-	return clean(&due, &due_position) || more;
+	more = clean(&due, &due_position) || more;
+	return clean_unattended() || more;
 }
 
 /*

@@ -15,7 +15,8 @@
  * for a time.  operator.c takes the wishes of people, and request.c carries
  * them out.  replace.c puts one message in the place of another, settle.c notes
  * what a provider tells later, copy.c and doubt.c deal with what waits after a
- * copy, a restore or a failover, and purge.c ends it all.  Begin with state.h,
+ * copy, a restore or a failover, unattended.c knows what waits for a person, and
+ * purge.c ends it all.  Begin with state.h,
  * then insert.c and work.c.
  *
  * Everything here needs SPI connected and the database's owner acting, and
@@ -118,6 +119,9 @@ extern void wa_queue_shift(int64 by_us, int64 longest_doubt_us);
 /* copy.c */
 extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
 extern void wa_queue_settle_restored(void);
+
+/* unattended.c */
+extern void wa_queue_unattended_look(void);
 
 /* doubt.c */
 extern int64 wa_queue_doubt_waiting(int32 timeline, TimestampTz due, TimestampTz until,

@@ -124,6 +124,13 @@ UPDATE wa.message
    SET detail_said = jsonb_build_object('say', 'setting_not_set', 'of', jsonb_build_array(substring(detail FROM '"([^"]*)"')))
  WHERE state = 'held' AND reason = 'setting_missing' AND detail ~ '^the setting "[a-z_]+" is not set$';
 
+-- What the triggers have not seen.
+INSERT INTO wa.unattended (message_id)
+SELECT m.id FROM wa.message AS m
+ WHERE m.state = 'held' OR m.state IN ('queued', 'sending', 'unknown')
+   AND NOT EXISTS (SELECT FROM wa.ready AS r WHERE r.message_id = m.id)
+   AND NOT EXISTS (SELECT FROM wa.due AS d WHERE d.message_id = m.id);
+
 -- What was said of a number in another form was not found.
 UPDATE wa.contact AS c SET number = pg_catalog.wa_normalize_number(c.number)
  WHERE c.number = (SELECT min(o.number) FROM wa.contact AS o

@@ -159,6 +159,24 @@ foreach my $kind (sort keys %adrift)
 	like($story, qr/nobody carries this out: the message is in no queue.*what one can do: wa_retry\($adrift{$kind}\) sends it/s, "$kind: wa_why() names it");
 	unlike($story, qr/expires at this time|not before this time/, "$kind: and no time that does not come");
 }
+
+# wa_check() counts them, and what is held, without reading the ledger; old ones too
+my $count = sub { return sql("SELECT coalesce(sum(substring(what_to_do FROM '^([0-9]+)')::int), 0) FROM wa_check() WHERE item = 'log: messages $_[0]'"); };
+sql("UPDATE wa.message SET created_at = created_at - interval '10 days' WHERE id IN ($adrift{queued}, $adrift{emptied})");
+sql("SET session_replication_role = replica; UPDATE wa.message SET state = 'held', reason = 'bulk' WHERE id = $failed; RESET session_replication_role");
+$adrift{replica} = sql("SET session_replication_role = replica; INSERT INTO wa.message (number, number_source, body, state, created_at) VALUES ('" . number()
+	  . "', 'given', 'hanyut', 'queued', now() - interval '10 days') RETURNING id");
+$adrift{truncated} = sql("SELECT wa_send_text('" . number() . "', 'hanyut', send_at => now() + interval '1 hour')");
+sql("UPDATE wa.message SET created_at = created_at - interval '10 days' WHERE id = $adrift{truncated}; TRUNCATE wa.due");
+cmp_ok(sql('SELECT count(*) FROM wa.adrift'), '>=', scalar keys %adrift, 'several are adrift');
+is($count->('adrift'), sql('SELECT count(*) FROM wa.adrift'), 'wa_check() counts what is adrift, whoever has left it so');
+cmp_ok(sql("SELECT count(*) FROM wa.message WHERE state = 'held'"), '>', 0, 'something is held');
+is($count->('held'), sql("SELECT count(*) FROM wa.message WHERE state = 'held'"), 'and what is held');
+is(sql("SELECT string_agg(item || ' ' || value, ', ' ORDER BY item) FROM wa_status() WHERE item LIKE 'messages %'"),
+	sql("SELECT string_agg('messages ' || state || ' ' || n, ', ' ORDER BY state) FROM (SELECT state, count(*) AS n FROM wa.message WHERE created_at > now() - interval '24 hours' GROUP BY state) AS t"),
+	'wa_status() what was made within a day');
+sql("UPDATE wa.message SET state = 'failed', reason = NULL WHERE id = $failed; DELETE FROM wa.message WHERE id IN ($adrift{replica}, $adrift{truncated})");
+delete @adrift{qw(replica truncated)};
 like(notices("SELECT wa_cancel($adrift{sending})"), qr/^1\|/, 'what claims to be on the wire can be cancelled');
 becomes($adrift{sending}, 'unknown', 'it may have arrived');
 foreach my $kind (sort keys %adrift)
@@ -170,6 +188,7 @@ foreach my $kind (sort keys %adrift)
 is(sql("SELECT string_agg(repeats::text, ' ' ORDER BY state, id) FROM wa.message WHERE id IN ($adrift{sending}, $adrift{unknown})"), '1 1',
 	'those that may have arrived before count as repeated');
 comes_true('NOT EXISTS (SELECT FROM wa.request)', 'no wish is left');
+is($count->('adrift'), '0', 'wa_check() says so');
 
 # Stop for a while, and lose nothing
 

@@ -155,6 +155,28 @@ end_worker();
 my $read_of = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relid = 'wa.request'::regclass";
 cmp_ok(sql("SELECT ($read_of) + seq_tup_read FROM pg_stat_user_tables WHERE relid = 'wa.request'::regclass"), '<', $wishes * 10,
 	'wishes of one kind are not read for each of the others');
+
+# What is over is not read by who asks how things are, and for the story of a
+# number, a contact or a permit.
+sql("INSERT INTO wa.message (scenario, state, number, res_model, res_id, event_id, partner_id, body, params, created_at, finished_at)"
+	  . " SELECT 'permit_ready', 'sent', '62859' || to_char(n, 'FM00000000'), 'sicantik.permit', 2000000 + n, n, 2000000 + n, 'oke', '{}',"
+	  . " now() - interval '10 days', now() - interval '10 days' FROM generate_series(1, $many) AS n; DELETE FROM wa.message WHERE id IN (SELECT id FROM filled);"
+	  . " DELETE FROM wa.ready; DELETE FROM wa.due; DELETE FROM wa.unattended; UPDATE sicantik_permit SET permit_number = '503/1' WHERE id = 4002;"
+	  . " UPDATE wa.message SET created_at = created_at - interval '10 days' WHERE number = '6285700004002'; VACUUM ANALYZE");
+sql('SELECT pg_stat_force_next_flush()');
+my $ledger_read = sub {
+	return sql("SELECT pg_stat_clear_snapshot(); SELECT sum(n) FROM (SELECT seq_tup_read AS n FROM pg_stat_user_tables WHERE schemaname = 'wa' AND relname IN ('message', 'attempt', 'announced', 'event_outcome')"
+		  . " UNION ALL SELECT idx_tup_read FROM pg_stat_user_indexes WHERE schemaname = 'wa' AND relname IN ('message', 'attempt', 'announced', 'event_outcome')) AS t") =~ s/^\n//r;
+};
+sql('RESET enable_seqscan');
+foreach my $asked ('wa_status()', 'wa_check()', "wa_history('6285900000007')", "wa_history('partner 4002')", "wa_history('503/1')")
+{
+	my $before = $ledger_read->();
+
+	cmp_ok(sql("SELECT count(*) FROM $asked"), '>', 0, "$asked answers");
+	sql('SELECT pg_stat_force_next_flush()');
+	cmp_ok($ledger_read->() - $before, '<', 1000, "$asked: what is over is not read");
+}
 $session->close;
 $node->stop;
 done_testing();
