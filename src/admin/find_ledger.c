@@ -90,7 +90,7 @@ find_messages(WaFindings *findings, const Tally * tallies, int n)
 			sent += tallies[i].made;
 	for (int i = 0; i < n; i++)
 	{
-		const Tally *tally = &tallies[i];
+		const		Tally *tally = &tallies[i];
 		WaState		is = wa_queue_state_read(tally->state, false);
 		bool		fine = is_fine(tally, sent);
 
