@@ -23,7 +23,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION)
 
 # The install script is made of the pieces beside the C code they belong to;
 # the order is one of dependencies.
-SQL_PARTS = src/sicantik_wa.sql src/office/setting.sql src/identity/identity.sql \
+SQL_PARTS = src/sicantik_wa.sql src/office/setting.sql src/office/holiday.sql src/identity/identity.sql \
 	src/capture/capture.sql src/route/route.sql src/route/template.sql src/route/pause.sql \
 	src/compose/compose.sql src/queue/queue.sql src/queue/operator.sql src/compose/send.sql \
 	src/compose/calendar.sql src/deliver/deliver.sql src/feedback/feedback.sql src/feedback/webhook.sql \

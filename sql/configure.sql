@@ -240,6 +240,25 @@ BEGIN READ ONLY;
 SELECT wa_set('office_name', 'x');
 ROLLBACK;
 
+-- holidays
+SELECT wa_set_holidays();
+SELECT wa_set_holidays('{"2098-12-25": "Natal", "2098-12-26": "Cuti Bersama Natal"}');
+SELECT wa_set_holidays('{"2098-12-26": null, "2098-12-25": "Hari Raya Natal", "2099-01-01": "Tahun Baru"}');
+SELECT wa_set_holidays('{"2098-02-29": "no such day"}');
+SELECT wa_set_holidays('{"2098-13-01": "no such month"}');
+SELECT wa_set_holidays('{"25-12-2098": "the other way round"}');
+SELECT wa_set_holidays('{"2098-1-01": "too short"}');
+SELECT wa_set_holidays('{"1998-01-01": "long ago"}');
+SELECT wa_set_holidays('{"2098-12-24": " "}');
+SELECT wa_set_holidays('{"2098-12-24": true}');
+SELECT wa_set_holidays(jsonb_build_object('2098-12-24', repeat('x', 101)));
+SELECT wa_set_holidays('["2098-12-24"]');
+SET datestyle = 'SQL, DMY';
+SELECT wa_set_holidays('{"2098-12-24": "Malam Natal"}');
+RESET datestyle;
+SELECT * FROM wa.holiday ORDER BY day;
+SELECT wa_set_holidays('{"2098-12-24": null, "2098-12-25": null, "2099-01-01": null}');
+
 SET client_min_messages = warning;
 DROP EXTENSION sicantik_wa CASCADE;
 DROP ROLE regress_wa_admin;

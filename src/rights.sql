@@ -15,7 +15,7 @@ GRANT SELECT ON
     TO PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-    wa.setting, wa.access, wa.identity,
+    wa.setting, wa.holiday, wa.access, wa.identity,
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.template_sync, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
     wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.unattended, wa.announced, wa.request,
@@ -30,6 +30,7 @@ GRANT USAGE, SELECT, UPDATE ON
 -- identity, position and what is ready to be sent do not: a restored database
 -- must not be able to send.
 SELECT pg_catalog.pg_extension_config_dump('wa.setting', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.holiday', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.access', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.watch', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.template', '');

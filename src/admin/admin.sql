@@ -4,6 +4,9 @@
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.setting
     FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
 
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON wa.holiday
+    FOR EACH STATEMENT EXECUTE FUNCTION wa.changed();
+
 CREATE FUNCTION pg_catalog.wa_setup(despite_publication boolean DEFAULT false,
     OUT item text, OUT action text, OUT detail text)
 RETURNS SETOF record
@@ -82,6 +85,13 @@ LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_set';
 COMMENT ON FUNCTION pg_catalog.wa_set(text, text) IS
 'change a setting of the office (table wa.setting); NULL or an empty value resets it. Returns the value in force, for time_zone with the time that it is there now. Raises an error for an unknown setting or a value that does not suit it; mode live is set by wa_arm() only. Needs level admin';
+
+CREATE FUNCTION pg_catalog.wa_set_holidays(days jsonb DEFAULT '{}')
+RETURNS jsonb
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_set_holidays';
+COMMENT ON FUNCTION pg_catalog.wa_set_holidays(jsonb) IS
+'enter days on which scenarios with sending hours or weekdays send nothing: an object of a name for each day, such as {"2027-01-01": "Tahun Baru"}; JSON null removes the day. Returns all that are to come, in the same form. What waits, or would have gone, is looked at again at once. Raises an error that names what is no date or no name. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_grant(role text, level text)
 RETURNS text

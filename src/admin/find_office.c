@@ -78,9 +78,41 @@ find_links(void *argument)
 	return true;
 }
 
+/*
+ * The decree on the holidays of a year comes before it begins, so in December
+ * whoever has scenarios with hours knows them.
+ */
+static void
+find_holidays(WaFindings *findings)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT extract(month FROM t.today) = 12 AND EXISTS (SELECT FROM wa.scenario WHERE active"
+					 " AND (hours_from IS NOT NULL AND hours_to IS NOT NULL OR weekdays IS NOT NULL))"
+					 " AND NOT EXISTS (SELECT FROM wa.holiday AS h WHERE extract(year FROM h.day) = extract(year FROM t.today) + 1),"
+					 " (extract(year FROM t.today) + 1)::text, to_char(n.day, 'DD-MM-YYYY'), n.name"
+					 " FROM (SELECT (clock_timestamp() AT TIME ZONE $1)::date) AS t(today)"
+					 " LEFT JOIN LATERAL (SELECT h.day, h.name FROM wa.holiday AS h WHERE h.day >= t.today AND isfinite(h.day)"
+					 " ORDER BY h.day LIMIT 1) AS n ON true");
+	WaArgs		args = {0};
+	WaRows		rows;
+	const char *year;
+	WaSaid		next;
+
+	wa_arg_text(&args, wa_office_get("time_zone"));
+	rows = wa_query(&look, &args);
+	year = wa_row_text(rows, 0, 2);
+	next = wa_said_statement("SELECT wa_set_holidays('{\"%s-01-01\": \"Tahun Baru\"}')", year);
+	if (wa_row_bool(rows, 0, 1))
+		wa_admin_find(findings, WA_WARNING_HOLIDAYS, "holidays", next, wa_say(WA_SAY_NO_HOLIDAYS_OF_YEAR, year, next));
+	else if (!wa_row_isnull(rows, 0, 3))
+		wa_admin_find(findings, WA_FINE, "holidays", NULL,
+					  wa_say(WA_SAY_NEXT_HOLIDAY, wa_row_text(rows, 0, 3), wa_row_text(rows, 0, 4)));
+}
+
 void
 wa_admin_find_office(WaFindings *findings)
 {
 	find_time_zone(findings);
+	find_holidays(findings);
 	(void) wa_admin_find_look(findings, WA_ERROR_ODOO, "links", find_links, findings);
 }

@@ -62,6 +62,7 @@ typedef enum WaRank
 	WA_WARNING_TEMPLATE,		/* the provider sees one otherwise than we */
 	WA_WARNING_WEBHOOK,			/* what providers tell is not taken */
 	WA_WARNING_LINK,
+	WA_WARNING_HOLIDAYS,		/* next year's are not entered */
 	WA_WARNING_WORKER,
 	WA_WARNING_SERVER,
 	WA_WARNING_ODOO,

@@ -59,6 +59,7 @@ typedef struct WaBatch
 	int			nscenarios;
 	WaOdoo		odoo;			/* what has been read of its tables */
 	const char *time_zone;
+	WaHolidays *holidays;		/* NULL: not read yet */
 	WaValues	office;			/* settings read so far */
 	WaTemplate **templates;		/* templates read so far */
 	int			ntemplates;

@@ -244,12 +244,17 @@ static void
 wait_for_hours(WaBatch *batch, const WaScenario *scenario, WaDraft **drafts, int n)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz opening = wa_office_hours_opening(&scenario->hours, batch->time_zone, now);
+	TimestampTz opening;
 	WaSaid		detail;
 
+	if (scenario->hours.any_time)
+		return;
+	if (batch->holidays == NULL)
+		batch->holidays = wa_office_holidays();
+	opening = wa_office_hours_opening(&scenario->hours, batch->holidays, batch->time_zone, now);
 	if (opening <= now)
 		return;
-	detail = wa_say(WA_SAY_WAITS_FOR_SENDING_HOURS_UNTIL, wa_office_time_words(opening, batch->time_zone));
+	detail = wa_office_hours_wait(batch->holidays, batch->time_zone, now, opening);
 	for (int i = 0; i < n; i++)
 	{
 		WaNewMessage *message = &drafts[i]->message;

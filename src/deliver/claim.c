@@ -196,12 +196,11 @@ must_wait_for_hours(const WaSendConfig *config, WaConclusions *conclusions, WaIt
 
 		if (strcmp(config->hours[i].scenario, item->scenario) != 0)
 			continue;
-		opening = wa_office_hours_opening(&config->hours[i].hours, config->time_zone, now);
+		opening = wa_office_hours_opening(&config->hours[i].hours, config->holidays, config->time_zone, now);
 		if (opening <= now)
 			return false;
 		drop(conclusions, item, WA_STATE_QUEUED, WA_REASON_OUTSIDE_HOURS,
-			 wa_say(WA_SAY_WAITS_FOR_SENDING_HOURS_UNTIL,
-					wa_office_time_words(opening, config->time_zone)))->due_at = opening;
+			 wa_office_hours_wait(config->holidays, config->time_zone, now, opening))->due_at = opening;
 		return true;
 	}
 	return false;

@@ -37,6 +37,7 @@ typedef struct WaSendConfig
 	int64		unknown_wait_us;
 	WaScenarioHours *hours;
 	int			nhours;
+	WaHolidays *holidays;
 	int			ntemplates;
 	WaTemplate **templates;		/* read so far */
 } WaSendConfig;

@@ -58,7 +58,7 @@ static bool round_committed = false;
 static WaTransfer *claimed[MAX_TRANSFERS];
 static int	nclaimed = 0;
 
-/* The sending hours of all scenarios, in the current context. */
+/* The sending hours of all scenarios, and the holidays, in the current context. */
 static void
 load_hours(WaSendConfig *fresh)
 {
@@ -70,6 +70,7 @@ load_hours(WaSendConfig *fresh)
 	static WaStatement load = WA_STATEMENT_OF(&hours_row, "SELECT {columns} FROM wa.scenario ORDER BY key");
 
 	fresh->hours = wa_rows_read(wa_query(&load, NULL), &hours_row, &fresh->nhours);
+	fresh->holidays = wa_office_holidays();
 }
 
 /*
@@ -79,7 +80,7 @@ static void
 look_at_hours_again(const WaSendConfig *fresh)
 {
 	bool		same = fresh->nhours == config.nhours &&
-		strcmp(fresh->time_zone, config.time_zone) == 0;
+		strcmp(fresh->time_zone, config.time_zone) == 0 && wa_office_holidays_same(fresh->holidays, config.holidays);
 
 	for (int i = 0; same && i < fresh->nhours; i++)
 		same = strcmp(fresh->hours[i].scenario, config.hours[i].scenario) == 0 &&

@@ -12,7 +12,9 @@
 
 #include "datatype/timestamp.h"
 
+#include "office/holiday.h"
 #include "pg/columns.h"
+#include "text/say.h"
 
 /* When messages of a scenario may be sent. */
 typedef struct WaHours
@@ -35,7 +37,9 @@ typedef struct WaHours
 			  " THEN (extract(epoch FROM hours_to) * 1000000)::bigint END, 86400000000)"), \
 	WA_COLUMN(row, int4, hours.weekdays, "coalesce(" WA_HOURS_DAYS ", 254)")
 
-extern PGDLLEXPORT TimestampTz wa_office_hours_opening(const WaHours *hours, const char *time_zone,
-													   TimestampTz at);
+extern PGDLLEXPORT TimestampTz wa_office_hours_opening(const WaHours *hours, const WaHolidays *holidays,
+													   const char *time_zone, TimestampTz at);
+extern PGDLLEXPORT WaSaid wa_office_hours_wait(const WaHolidays *holidays, const char *time_zone,
+											   TimestampTz at, TimestampTz opening);
 
 #endif							/* SICANTIK_WA_HOURS_H */

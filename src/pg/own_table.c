@@ -66,6 +66,7 @@ static const struct
 	{"event_aside", RowExclusiveLock},
 	{"event_outcome", RowExclusiveLock},
 	{"feedback", RowExclusiveLock},
+	{"holiday", AccessShareLock},
 	{"identity", RowExclusiveLock},
 	{"identity_of", RowExclusiveLock},
 	{"inbound", RowExclusiveLock},

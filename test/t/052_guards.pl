@@ -252,6 +252,28 @@ is(sql("SELECT count(*) FROM wa.due"), '1', 'and nothing else is due');
 policy('weekdays = NULL');
 ok( wait_sql($node, 'odoo', "SELECT state FROM wa.message WHERE res_id = $late", 'sent'),
 	'and goes');
+
+# holidays: the same, and no waiting at all for a scenario without hours
+my @days = map { sql("SELECT to_char(now() AT TIME ZONE '$noon' + interval '$_ days', 'YYYY-MM-DD')") } 0 .. 2;
+sql(qq(SELECT wa_set_holidays('{"$days[0]": "Nyepi", "$days[1]": "Cuti Bersama Nyepi"}')));
+policy("hours_from = '11:00', hours_to = '14:00'");
+my $holiday = drafts(1);
+make_ready($holiday);
+ledger("id = $holiday");
+is(sql("SELECT reason || to_char(due_at AT TIME ZONE '$noon', ' YYYY-MM-DD HH24:MI') FROM wa.message WHERE res_id = $holiday"),
+	"outside_hours $days[2] 11:00", 'on holidays a message waits for the next day that is none');
+like(sql("SELECT detail FROM wa.message WHERE res_id = $holiday"), qr/^today is a holiday \(Nyepi\): waits until /, '... and says for what');
+like(sql("SELECT string_agg(told::text, chr(32)) FROM wa_why((SELECT id FROM wa.message WHERE res_id = $holiday)) AS told"),
+	qr/hari ini hari libur \(Nyepi\): menunggu sampai/, '... in both languages');
+like(sql("SELECT state || ' ' || what_to_do FROM wa_check() WHERE item = 'holidays'"), qr/^ok .*\(Nyepi\)/, 'wa_check() names the next one');
+is(sql(qq(SELECT wa_set_holidays('{"$days[0]": null}'))), qq({"$days[1]": "Cuti Bersama Nyepi"}), 'a holiday is taken back');
+ok( wait_sql($node, 'odoo', "SELECT state FROM wa.message WHERE res_id = $holiday", 'sent'), 'and what waited for its end goes at once');
+policy("hours_from = NULL, hours_to = NULL");
+sql(qq(SELECT wa_set_holidays('{"$days[0]": "Nyepi", "$days[1]": null}')));
+my $any_time = drafts(1);
+make_ready($any_time);
+ok( wait_sql($node, 'odoo', "SELECT state FROM wa.message WHERE res_id = $any_time", 'sent'), 'a scenario without hours sends on a holiday');
+sql('TRUNCATE wa.holiday');
 sql("SELECT wa_set('time_zone', 'Asia/Jakarta')");
 
 # Recheck right before sending

@@ -154,4 +154,17 @@ start();
 ok(wait_sql($node, 'odoo', "SELECT due_at <= clock_timestamp() + interval '1 hour' FROM wa.due WHERE message_id = $doubt"),
 	'a start with a clock that is a month behind: it waits for an hour, not for a month');
 
+# In December next year's holidays are missing, in November not yet
+
+my $december = sql("SELECT extract(epoch FROM make_timestamptz(extract(year FROM now())::int, 12, 1, 0, 30, 0, 'Asia/Jakarta') - clock_timestamp())::int");
+my $year = sql('SELECT extract(year FROM now())::int + 1');
+sub holidays { return sql("SELECT coalesce((SELECT state || ': ' || what_to_do FROM wa_check() WHERE item = 'holidays'), 'nothing')"); }
+sql("SELECT wa_set('language', 'en'); UPDATE wa.scenario SET hours_from = '07:00', hours_to = '20:00' WHERE key = 'permit_ready'");
+set_clock(-86400 * 30 + $december - 3600);
+is(holidays(), 'nothing', 'on the last of November nobody is told of holidays');
+set_clock(-86400 * 30 + $december + 60);
+like(holidays(), qr/^warning: .*no holiday of $year .*wa_set_holidays\('\{"$year-01-01": "Tahun Baru"\}'\)/s, 'in December that next year has none');
+sql(qq(SELECT wa_set_holidays('{"$year-01-01": "Tahun Baru"}')));
+is(holidays(), "ok: the next is 01-01-$year (Tahun Baru)", 'and no more when they are entered');
+
 done_testing();
