@@ -12,6 +12,7 @@
 
 #include "fmgr.h"
 #include "pg/acting.h"
+#include "pg/pg_compat.h"
 
 /* One call; lives on the function's stack. */
 typedef struct WaCall
@@ -36,7 +37,7 @@ extern char *wa_call_role(void);
 /* Results, allocated for the caller. */
 extern Datum wa_call_text(WaCall *call, const char *value);
 extern Datum wa_call_datum(WaCall *call, Datum value, bool byval, int16 len);
-extern void wa_call_table_locked(const char *table) pg_attribute_noreturn();
+pg_noreturn extern void wa_call_table_locked(const char *table);
 extern Datum wa_call_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /* Arguments; NULL pointer for SQL NULL. */

@@ -26,6 +26,11 @@
 #include "storage/waiteventset.h"
 #endif
 
+/* Stands in front of a function that does not return. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /*
  * A wait event set that lives as long as the process, the number of our
  * PGPROC, and that of our transaction, which each one has.
