@@ -3,12 +3,12 @@
  * export.h
  *		Marks what the other of our two modules uses.
  *
- * Extensions are compiled with hidden visibility: by the server's own flags
- * since PostgreSQL 16, by our Makefile with all versions, so that what is
- * missing here is missed everywhere.  The worker's module (which carries
+ * Extensions are compiled with hidden visibility since PostgreSQL 16, by the
+ * server's own flags; PostgreSQL 15 shows everything, so a test looks at the
+ * headers (087_symbols).  The worker's module (which carries
  * libcurl) takes everything else from the preloaded one, so these must stay
- * visible.  The pure parts use this header too: it needs nothing of
- * PostgreSQL.
+ * visible: WA_EXPORT here, and where there is PostgreSQL its PGDLLEXPORT.  The
+ * pure parts use this header too: it needs nothing of PostgreSQL.
  *
  *-------------------------------------------------------------------------
  */

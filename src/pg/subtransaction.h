@@ -13,8 +13,8 @@
 /* Returns false to have undone what it did. */
 typedef bool (*WaSubtransaction) (void *argument);
 
-extern ErrorData *wa_pg_subtransaction(WaSubtransaction work, void *argument);
+extern PGDLLEXPORT ErrorData *wa_pg_subtransaction(WaSubtransaction work, void *argument);
 extern PGDLLEXPORT ErrorData *wa_pg_attempt(WaSubtransaction work, void *argument);
-extern bool wa_pg_is_passing(int sqlerrcode);
+extern PGDLLEXPORT bool wa_pg_is_passing(int sqlerrcode);
 
 #endif							/* SICANTIK_WA_SUBTRANSACTION_H */

@@ -43,6 +43,13 @@ foreach my $library ('sicantik_wa.so', 'sicantik_wa_worker.so')
 	is(join(' ', @new), '', "headers make $library take nothing that test/symbols.txt does not list");
 	is(join(' ', grep { /^wa_/ && !$ours{$_} } @undefined), '', "and the preloaded module has what $library takes from it");
 }
+# PostgreSQL 15 shows each module all of the other one's names, later ones only
+# what is marked.
+my %marked = map { $_ => 1 } map { slurp_file($_) =~ /^(?:extern )?(?:PGDLLEXPORT|WA_EXPORT)\b[^;]*?\b(wa_\w+)(?=\(|;|\[)/mg } glob("$top/src/*.h $top/src/*/*.h");
+my @taken = grep { $ours{$_} } symbols('sicantik_wa_worker.so', '--undefined-only');
+cmp_ok(scalar @taken, '>', 50, 'the worker\'s module takes something from the preloaded one');
+is(join(' ', grep { !$marked{$_} } @taken), '', 'all of which the headers export');
+
 ok(!$said{heap_datum_check} && !$allowed{heap_datum_check}, 'nothing of a later minor release is allowed');
 
 done_testing();
