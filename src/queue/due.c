@@ -20,6 +20,13 @@
 #define LONGEST_WAIT	"interval '1 day'"
 
 /*
+ * SQL: the message m waits for a time.  By an array of ids, each of which is
+ * looked up: a join of two large tables would read the whole ledger, at each
+ * start of a worker.
+ */
+#define HAS_TIME	"m.id = ANY (ARRAY (SELECT message_id FROM wa.due))"
+
+/*
  * Make messages ready whose time has come, in small batches.  Returns how
  * many, their ids (palloc()ed) and when the next one is due (0: none).
  */
@@ -63,7 +70,7 @@ wa_queue_wake_hours(void)
 {
 	static WaStatement wake =
 		WA_STATEMENT("UPDATE wa.due AS d SET due_at = clock_timestamp() FROM wa.message AS m"
-					 " WHERE m.id = d.message_id AND m.reason = " WA_SQL_REASON(OUTSIDE_HOURS)
+					 " WHERE " HAS_TIME " AND m.id = d.message_id AND m.reason = " WA_SQL_REASON(OUTSIDE_HOURS)
 					 " AND d.due_at > clock_timestamp()");
 
 	wa_query(&wake, NULL);
@@ -83,17 +90,17 @@ wa_queue_shift(int64 by_us, int64 longest_doubt_us)
 		WA_STATEMENT("WITH d AS (UPDATE wa.due AS d SET due_at = least(d.due_at + $1 * interval '1 microsecond',"
 					 " clock_timestamp() + CASE m.state WHEN " WA_SQL_STATE(UNKNOWN)
 					 " THEN $2 * interval '1 microsecond' ELSE " LONGEST_WAIT " END)"
-					 " FROM wa.message AS m WHERE m.id = d.message_id"
+					 " FROM wa.message AS m WHERE " HAS_TIME " AND m.id = d.message_id"
 					 " AND (m.state = " WA_SQL_STATE(UNKNOWN)
 					 " OR (m.attempts > 0 AND m.reason IS DISTINCT FROM " WA_SQL_REASON(OUTSIDE_HOURS) "))"
 					 " AND d.due_at IS DISTINCT FROM m.send_at"
 					 " AND ($1 <> 0 OR d.due_at > clock_timestamp() + CASE m.state WHEN " WA_SQL_STATE(UNKNOWN)
 					 " THEN $2 * interval '1 microsecond' ELSE " LONGEST_WAIT " END)"
 					 " RETURNING d.message_id, d.due_at),"
-					 " m AS MATERIALIZED (SELECT id FROM wa.message WHERE id IN (SELECT message_id FROM d)"
+					 " m AS MATERIALIZED (SELECT id FROM wa.message WHERE id = ANY (ARRAY (SELECT message_id FROM d))"
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
 					 " UPDATE wa.message AS w SET due_at = d.due_at FROM m JOIN d ON d.message_id = m.id"
-					 " WHERE w.id = m.id");
+					 " WHERE w.id = m.id AND w.id = ANY (ARRAY (SELECT id FROM m))");
 
 	/*
 	 * what was announced in what is the future now would count as new for too
