@@ -42,7 +42,7 @@ foreach my $part (sort keys %said)
 {
 	is($written{$part}, $said{$part}, "$part in docs/reference.md are those of the database, or the catalogue; else: make reference");
 }
-is( $node->safe_psql('postgres', q{SELECT string_agg(format('%s.%s', c.oid::regclass, a.attname), ' ' ORDER BY 1)
+is( $node->safe_psql('postgres', q{SELECT string_agg(format('%s.%s', c.oid::regclass, a.attname), ' ' ORDER BY c.oid::regclass::text, a.attname)
 	  FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 	 WHERE c.relnamespace = 'wa'::regnamespace AND c.relkind = 'r' AND col_description(c.oid, a.attnum) IS NULL}),
 	'', 'each column of a table has a comment');

@@ -86,7 +86,7 @@ $other->sql('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM res_partner LIMI
 is(invite(9103), $made, 'one');
 is($other->sql('SELECT message_id IS NOT NULL FROM wa_invite(9103)'), 't', 'and another one that has not seen it');
 $other->sql('COMMIT');
-ok(wait_for("(SELECT string_agg(concat_ws(' ', state, reason), ', ' ORDER BY 1) FROM wa.message WHERE partner_id = 9103) = 'sent, skipped duplicate'"), 'one goes')
+ok(wait_for("(SELECT string_agg(concat_ws(' ', state, reason), ', ' ORDER BY id) FROM wa.message WHERE partner_id = 9103) = 'sent, skipped duplicate'"), 'one goes')
   or diag(sql("SELECT state, reason, dedupe_key FROM wa.message WHERE partner_id = 9103"));
 $other->close;
 
