@@ -94,7 +94,9 @@ for stage in $stages; do
 	use new
 	# shellcheck source=/dev/null
 	. "$here/$stage.sh"
+	before=$SECONDS
 	"stage_$stage"
+	printf '   -- %s: %s s\n' "$stage" $((SECONDS - before))
 done
 
 for file in "$work"/curve.*; do
