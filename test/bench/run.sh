@@ -94,9 +94,9 @@ for stage in $stages; do
 	use new
 	# shellcheck source=/dev/null
 	. "$here/$stage.sh"
-	before=$SECONDS
+	began=$SECONDS
 	"stage_$stage"
-	printf '   -- %s: %s s\n' "$stage" $((SECONDS - before))
+	printf '   -- %s: %s s\n' "$stage" $((SECONDS - began))
 done
 
 for file in "$work"/curve.*; do
