@@ -225,8 +225,8 @@ run_events(TimestampTz *due)
 	result = wa_compose_run();
 	if (result != WA_READ_LOCKED)
 		unread = result == WA_READ_PIECE;
-	/* locked: by the other process, perhaps, which has just begun */
-	return result != WA_READ_LOCKED || beside;
+	/* locked by the other process, if that has just begun */
+	return result != WA_READ_LOCKED || !composes_here();
 }
 
 /*
