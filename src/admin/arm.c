@@ -26,6 +26,12 @@
 PG_FUNCTION_INFO_V1(wa_sql_arm);
 PG_FUNCTION_INFO_V1(wa_sql_disarm);
 
+/* SQL: the sequence of a table goes on behind its highest number. */
+#define FOLLOW(table) \
+	"SELECT setval('wa." table "_id_seq', m) FROM (SELECT max(id) FROM wa." table ") AS t (m)" \
+	" WHERE m >= (SELECT last_value FROM wa." table "_id_seq)"
+#define AND_FOLLOW(table)	" UNION ALL " FOLLOW(table)
+
 /*
  * Rows that came by logical replication left the sequences where they were:
  * no number may be given twice.
@@ -34,18 +40,9 @@ static void
 follow_numbers(void)
 {
 	static WaStatement follow =
-		WA_STATEMENT("SELECT setval('wa.message_id_seq', m) FROM (SELECT max(id) FROM wa.message) AS t (m)"
-					 " WHERE m >= (SELECT last_value FROM wa.message_id_seq)"
-					 " UNION ALL SELECT setval('wa.event_id_seq', m) FROM (SELECT max(id) FROM wa.event) AS t (m)"
-					 " WHERE m >= (SELECT last_value FROM wa.event_id_seq)"
-					 " UNION ALL SELECT setval('wa.capture_gap_id_seq', m) FROM (SELECT max(id) FROM wa.capture_gap) AS t (m)"
-					 " WHERE m >= (SELECT last_value FROM wa.capture_gap_id_seq)"
-					 " UNION ALL SELECT setval('wa.event_outcome_id_seq', m) FROM (SELECT max(id) FROM wa.event_outcome) AS t (m)"
-					 " WHERE m >= (SELECT last_value FROM wa.event_outcome_id_seq)"
-					 " UNION ALL SELECT setval('wa.dead_letter_id_seq', m) FROM (SELECT max(id) FROM wa.dead_letter) AS t (m)"
-					 " WHERE m >= (SELECT last_value FROM wa.dead_letter_id_seq)"
-					 " UNION ALL SELECT setval('wa.request_id_seq', m) FROM (SELECT max(id) FROM wa.request) AS t (m)"
-					 " WHERE m >= (SELECT last_value FROM wa.request_id_seq)");
+		WA_STATEMENT(FOLLOW("message") AND_FOLLOW("event") AND_FOLLOW("capture_gap") AND_FOLLOW("event_outcome")
+					 AND_FOLLOW("dead_letter") AND_FOLLOW("request") AND_FOLLOW("unattended") AND_FOLLOW("consent")
+					 AND_FOLLOW("feedback") AND_FOLLOW("inbound"));
 
 	wa_query(&follow, NULL);
 }

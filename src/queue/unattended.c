@@ -13,7 +13,10 @@
  * messages, and the purge takes out what is over.  A note is a row of its own,
  * so that one that is made while another is taken out is not lost.
  *
- * The triggers fire for replicas and restores, too.
+ * The triggers fire for replicas and restores, too; but not for what a
+ * subscription brings, for the publisher's notes come along, and a note of our
+ * own would take the id of one of them, which ends the subscription's work.
+ * Arming a copy looks through the ledger.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +28,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "replication/logicalworker.h"
 #include "utils/rel.h"
 
 #include "pg/acting.h"
@@ -42,7 +46,7 @@ PG_FUNCTION_INFO_V1(wa_sql_unattended);
 Datum
 wa_sql_by_hand(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(!wa_queue_changes_now() &&
+	PG_RETURN_BOOL(!wa_queue_changes_now() && !IsLogicalWorker() &&
 				   (MyBgworkerEntry == NULL || strcmp(MyBgworkerEntry->bgw_library_name, "sicantik_wa") != 0));
 }
 
@@ -100,6 +104,8 @@ wa_sql_unattended(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" is for tables of sicantik_wa", "wa._unattended")));
 
+	if (IsLogicalWorker())
+		return PointerGetDatum(NULL);
 	owner = GetUserId() == wa_pg_database_owner();
 	if (!owner)
 		wa_pg_act_as_owner(&acting);

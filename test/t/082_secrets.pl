@@ -188,6 +188,13 @@ my $hand = sql("SELECT wa_send_text('081299990009', 'Halo')");
 caught_up('changes come');
 is(other("SELECT count(*) FROM wa.message WHERE id = $hand"), '1', 'those of the ledger, too');
 is(other("SELECT count(*) FROM wa.secret WHERE value = 'FONNTEhushhush9'"), '0', 'but no new credential');
+sql("SELECT wa_opt_out('081299990013')");
+# what triggers have noted of it comes along, and is not noted once more
+my $later = sql("SELECT wa_send_text('081299990012', 'Halo', send_at => now() + interval '1 day')");
+sql("DELETE FROM wa.due WHERE message_id = $later");
+caught_up('notes come');
+is(other("SELECT (SELECT count(*) FROM wa.unattended WHERE message_id = $later), apply_error_count FROM pg_stat_subscription_stats"),
+	'1|0', 'once, and without an error');
 ($code, $out, $err) = $other->psql('odoo', "SELECT wa_arm('odoo')");
 like($err, qr/filled by subscription "everything"/, 'arming the subscriber is refused');
 ($code, $out, $err) = $other->psql('odoo', "SELECT wa_send_text('081299990010', 'Halo')");
@@ -215,6 +222,9 @@ is(other('SELECT name FROM res_partner WHERE id = 10'), 'Streamed', "Odoo's tabl
 is(other("SELECT count(*) FROM pg_subscription_rel WHERE srrelid::regclass::text LIKE 'wa.%'"), '0', 'ours do not');
 like($other->safe_psql('odoo', "SELECT wa_arm('odoo')"), qr/is armed \(mode live\)/, 'now it can be armed');
 cmp_ok(other("SELECT wa_send_text('081299990011', 'Halo')"), '>', $hand, 'and gives out ids of its own');
+is(other('SELECT ' . join(" || ' ' || ", map { my ($table) = /^(.*)_id_seq$/; "CASE WHEN nextval('wa.$_') <= (SELECT coalesce(max(id), 0) FROM wa.$table) THEN '$table' ELSE '' END" }
+		  split(/\n/, other("SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace = 'wa'::regnamespace")))) =~ s/ //gr,
+	'', 'in all tables');
 other("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 3");
 ok(wait_sql($other, 'odoo', "SELECT count(*) > 0 FROM wa.message WHERE scenario = 'status_update' AND res_id = 3"),
 	'and tells of changes');
