@@ -25,10 +25,10 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION)
 # the order is one of dependencies.
 SQL_PARTS = src/sicantik_wa.sql src/office/setting.sql src/office/holiday.sql src/identity/identity.sql \
 	src/capture/capture.sql src/route/route.sql src/route/template.sql src/route/pause.sql \
-	src/compose/compose.sql src/queue/queue.sql src/queue/operator.sql src/compose/send.sql \
+	src/compose/compose.sql src/queue/queue.sql src/queue/figure.sql src/queue/operator.sql src/compose/send.sql \
 	src/compose/calendar.sql src/deliver/deliver.sql src/feedback/feedback.sql src/feedback/webhook.sql \
 	src/admin/access.sql src/admin/arm.sql src/admin/admin.sql src/admin/explain.sql \
-	src/admin/import.sql src/admin/views.sql src/queue/adrift.sql src/rights.sql
+	src/admin/import.sql src/admin/views.sql src/admin/stat.sql src/queue/adrift.sql src/rights.sql
 # Scripts of versions that are released, and the steps to this one, made of a
 # part that is written by hand and the install script (CONTRIBUTING.md, An upgrade
 # step).

@@ -76,7 +76,7 @@ SELECT t.tgrelid::regclass AS relation, t.tgname, t.tgfoid::regproc AS function
  WHERE t.tgrelid IN (SELECT objid FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e'
                         AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'sicantik_wa'))
    AND NOT t.tgisinternal
- ORDER BY t.tgrelid::regclass::text COLLATE "C";
+ ORDER BY t.tgrelid::regclass::text COLLATE "C", t.tgname COLLATE "C";
 
 -- functions with the rights of their owner: none
 SELECT p.oid::regprocedure FROM pg_proc AS p, pg_depend AS d

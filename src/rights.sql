@@ -9,7 +9,7 @@ GRANT USAGE ON SCHEMA wa TO PUBLIC;
 
 -- These ask for the level of whoever reads them.
 GRANT SELECT ON
-    wa.message_view, wa.attempt_view, wa.figures, wa.adrift, wa.scenario_view, wa.template_view, wa.template_mapping_view,
+    wa.message_view, wa.attempt_view, wa.figures, wa.stat_delivery, wa.stat_failure, wa.stat_queue, wa.stat_provider, wa.stat_cost, wa.adrift, wa.scenario_view, wa.template_view, wa.template_mapping_view,
     wa.provider_view, wa.setting_view, wa.daily_run_view, wa.event_outcome_view, wa.dead_letter_view,
     wa.contact_view, wa.consent_view, wa.inbound_view
     TO PUBLIC;
@@ -18,7 +18,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.holiday, wa.access, wa.identity,
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.template_sync, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
-    wa.message, wa.attempt, wa.ready, wa.due, wa.unwritten, wa.unattended, wa.announced, wa.request,
+    wa.message, wa.attempt, wa.figure, wa.figure_change, wa.figure_zone, wa.ready, wa.due, wa.unwritten, wa.unattended, wa.announced, wa.request,
     wa.provider, wa.contact, wa.contact_window, wa.consent, wa.identity_of, wa.feedback, wa.status_pair, wa.inbound, wa.account_news
     TO pg_database_owner;
 GRANT USAGE, SELECT, UPDATE ON

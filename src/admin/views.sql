@@ -49,17 +49,6 @@ SELECT a.message_id, a.attempt, a.provider, a.started_at, a.finished_at, a.http_
  WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.attempt_view IS 'attempts, for every level: wa.attempt, with numbers masked below level admin';
 
-CREATE VIEW wa.figures WITH (security_barrier = true) AS
-SELECT (m.created_at AT TIME ZONE l.zone)::date AS day, m.scenario, m.provider, m.state, m.reason,
-       count(*) AS messages, sum(m.attempts) AS attempts, sum(m.repeats) AS repeats,
-       avg(m.sent_at - greatest(m.created_at, m.send_at)) AS time_to_send
-  FROM wa.message AS m, (SELECT wa._time_zone() AS zone OFFSET 0) AS l
- WHERE (SELECT wa._level('view')) IS NOT NULL
- GROUP BY 1, 2, 3, 4, 5;
-COMMENT ON VIEW wa.figures IS 'messages in figures, for every level: how many were made on a day of the office, by scenario, provider, state and reason';
-COMMENT ON COLUMN wa.figures.scenario IS 'NULL: sent by hand';
-COMMENT ON COLUMN wa.figures.time_to_send IS 'mean time from making a message (or the time asked for) to its acceptance';
-
 CREATE VIEW wa.scenario_view WITH (security_barrier = true) AS
 SELECT s.* FROM wa.scenario AS s WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.scenario_view IS 'scenarios and their policy, for every level; wa_set_scenario() changes it';

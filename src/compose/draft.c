@@ -148,6 +148,7 @@ wa_compose_message(WaBatch *batch, const WaEvent *event, const WaScenario *scena
 	message->fallback_when_paced = scenario->fallback_when_paced;
 	message->expires_at = event->at + scenario->time_to_live_us;
 	message->event_id = event->id;
+	message->event_at = event->id != 0 && IS_VALID_TIMESTAMP(event->at) ? event->at : 0;
 	message->state = WA_STATE_QUEUED;
 	message->in_doubt = batch->doubt_all || event->in_doubt;
 	if (recipient)

@@ -11,6 +11,7 @@
 
 #include "pg/query.h"
 #include "pg/said.h"
+#include "queue/figure.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 
@@ -84,4 +85,5 @@ wa_queue_settle_restored(void)
 	wa_queue_change(WA_CHANGE_HOLD, &doubt, &on_wire);
 	wa_queue_change(WA_CHANGE_HOLD, &give_up, NULL);
 	wa_queue_unattended_look();
+	wa_queue_figures_forget();
 }

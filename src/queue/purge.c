@@ -142,6 +142,8 @@ wa_queue_purge(void)
 		WA_STATEMENT("DELETE FROM wa.event_outcome WHERE id IN"
 					 " (SELECT id FROM (SELECT id, at FROM wa.event_outcome ORDER BY id LIMIT 500) AS b"
 					 " WHERE at < clock_timestamp() - $1::interval)");
+	static WaStatement figures =
+		WA_STATEMENT("DELETE FROM wa.figure WHERE n = 0 AND day < (clock_timestamp() - interval '" WA_QUEUE_ROWS_STAY " 2 days')::date");
 	static WaStatement gaps =
 		WA_STATEMENT("DELETE FROM wa.capture_gap WHERE last_at < clock_timestamp() - $1::interval");
 	WaArgs		args = {0};
@@ -168,6 +170,7 @@ wa_queue_purge(void)
 	n += (int) wa_query(&forget, &args).n;
 	wa_query(&gaps, &args);
 	n += (int) wa_query(&remove, NULL).n;
+	wa_query(&figures, NULL);
 	if (clean_work() && n == 0)
 		n = 1;
 	wa_frame_commit(false);

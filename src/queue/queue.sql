@@ -45,6 +45,7 @@ CREATE TABLE wa.message (
     expires_at          timestamptz,
     attempts            integer NOT NULL DEFAULT 0,
     created_at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    event_at            timestamptz,
     created_by          text,
     sent_at             timestamptz,
     delivered_at        timestamptz,
@@ -118,6 +119,7 @@ COMMENT ON COLUMN wa.message.read_at IS 'when it was read, as the provider says;
 COMMENT ON COLUMN wa.message.failed_at IS 'when the provider said, after it had taken the message, that it could not be delivered; NULL again when it is sent once more (wa.attempt tells)';
 COMMENT ON COLUMN wa.message.pricing IS 'what the provider says of the price: category, type, billable';
 COMMENT ON COLUMN wa.message.finished_at IS 'when its state became one that is over';
+COMMENT ON COLUMN wa.message.event_at IS 'when that change was made; NULL: it was made for none';
 COMMENT ON COLUMN wa.message.event_id IS 'wa.event.id of the change that it was made for';
 
 -- What waits is in wa.ready or wa.due; a state alone puts nothing there.

@@ -59,7 +59,7 @@ ALTER TABLE wa.read_position ADD COLUMN reading pg_snapshot;
 ALTER TABLE wa.read_position ADD COLUMN reading_event_id bigint NOT NULL DEFAULT 0;
 
 -- What a person has put off, and nobody has tried yet, had its time in due_at.
-ALTER TABLE wa.message ADD COLUMN send_at timestamptz, ADD COLUMN change jsonb,
+ALTER TABLE wa.message ADD COLUMN send_at timestamptz, ADD COLUMN change jsonb, ADD COLUMN event_at timestamptz,
     ADD COLUMN despite_opt_out boolean NOT NULL DEFAULT false;
 UPDATE wa.message SET send_at = due_at
  WHERE state = 'queued' AND scenario IS NULL AND attempts = 0 AND reason IS NULL AND due_at IS NOT NULL;

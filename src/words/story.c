@@ -274,27 +274,48 @@ wa_story_cause(const WaStory *story, const char *reason, const char *detail, con
 	return psprintf("%s%s%s", words, between, detail);
 }
 
-/* What one can do about this message; NULL: nothing. */
-const char *
-wa_story_advice(const WaStory *story, int64 message, const char *state, const char *reason)
+/* The catalogue's advice, in which {1} stands for a message; NULL: none. */
+static const char *
+advice_of(const WaStory *story, const char *state, const char *reason)
 {
 	const StoredName *found = reason ? FIND(reasons, reason) : NULL;
-	StringInfoData words;
 
 	if (found == NULL || found->advice[story->language] == NULL)
 		found = FIND(states, state);
-	if (found == NULL || found->advice[story->language] == NULL)
+	return found ? found->advice[story->language] : NULL;
+}
+
+static char *
+filled_in(const char *advice, const char *message)
+{
+	StringInfoData words;
+
+	if (advice == NULL)
 		return NULL;
 	initStringInfo(&words);
-	for (const char *p = found->advice[story->language]; *p; p++)
+	for (const char *p = advice; *p; p++)
 	{
 		if (strncmp(p, "{1}", 3) != 0)
 		{
 			appendStringInfoChar(&words, *p);
 			continue;
 		}
-		appendStringInfo(&words, INT64_FORMAT, message);
+		appendStringInfoString(&words, message);
 		p += 2;
 	}
 	return words.data;
+}
+
+/* What one can do about this message; NULL: nothing. */
+const char *
+wa_story_advice(const WaStory *story, int64 message, const char *state, const char *reason)
+{
+	return filled_in(advice_of(story, state, reason), psprintf(INT64_FORMAT, message));
+}
+
+/* The same of whichever message has this state and reason. */
+const char *
+wa_story_advice_for_all(const WaStory *story, const char *state, const char *reason)
+{
+	return filled_in(advice_of(story, state, reason), "id");
 }

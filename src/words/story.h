@@ -51,5 +51,6 @@ extern const char *wa_story_cause(const WaStory *story, const char *reason, cons
 								  const char *between);
 extern const char *wa_story_advice(const WaStory *story, int64 message, const char *state,
 								   const char *reason);
+extern const char *wa_story_advice_for_all(const WaStory *story, const char *state, const char *reason);
 
 #endif							/* SICANTIK_WA_STORY_H */

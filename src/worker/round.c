@@ -21,6 +21,7 @@
 #include "pg/app_limit.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "queue/figure.h"
 #include "queue/queue.h"
 #include "wake/wake.h"
 #include "worker/beside.h"
@@ -32,10 +33,12 @@
 #define PURGE_US		(10 * 60 * USECS_PER_SEC)
 #define LEFT_OUT_US		(5 * USECS_PER_SEC)
 #define FEEDBACK_US		(60 * USECS_PER_SEC)
+#define FIGURES_US		(10 * USECS_PER_SEC)
 #define BESIDE_US		(1 * USECS_PER_SEC)
 
 static const WaDeliver *deliver = NULL;
 static TimestampTz next_purge = 0;
+static TimestampTz next_figures = 0;
 static TimestampTz next_feedback = 0;	/* 0: at the next pass */
 static bool left_out = false;	/* a part of the last pass that had failed */
 static bool purging = false;	/* or an error has ended that */
@@ -304,7 +307,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		wa_compose_calendar_reload();
 		wa_compose_approver_reload();
 		wa_compose_unreached_reload();
-		next_purge = next_feedback = 0;
+		next_purge = next_figures = next_feedback = 0;
 	}
 	if (may_send)
 		composed = compose(next_due);
@@ -327,6 +330,16 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		more = true;
 	if (!composed)
 		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
+	/* what it leaves is read all the same, so nothing is woken for it */
+	if (may_send && now >= next_figures)
+	{
+		next_figures = now + FIGURES_US;
+		if (wa_queue_figures_run())
+		{
+			next_figures = now;
+			wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
+		}
+	}
 	if (may_send && !more && now >= next_purge)
 	{
 		/*
@@ -395,7 +408,7 @@ wa_worker_round_waiting(void)
 void
 wa_worker_round_reload(void)
 {
-	next_feedback = 0;
+	next_feedback = next_figures = 0;
 	wa_app_limit_forget();
 	wa_compose_calendar_reload();
 	wa_compose_approver_reload();

@@ -208,6 +208,7 @@ is_deeply($audit->{phantom}, [], 'nothing is sent for work that was rolled back'
 is_deeply($audit->{duplicate}, [], 'each repetition is one that the ledger shows as such');
 is_deeply($audit->{untrue}, [], 'the ledger says what happened');
 is_deeply($audit->{unrecorded}, [], 'each request is an attempt in the ledger');
+is_deeply($audit->{miscounted}, [], 'the figures are those of the ledger');
 is(sql('SELECT count(*) FROM wa.ready'), '0', 'no row is left in wa.ready');
 is(sql('SELECT count(*) FROM wa.due'), '0', 'none in wa.due');
 

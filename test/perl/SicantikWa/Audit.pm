@@ -20,7 +20,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT = qw(audit);
+our @EXPORT = qw(audit miscounts);
 
 sub audit
 {
@@ -29,6 +29,8 @@ sub audit
 	my %rolled_back = map { $_ => 1 } @$rolled_back;
 	my (%requests, %accepted, %ledger);
 	my %found = map { $_ => [] } qw(lost phantom duplicate untrue unrecorded);
+
+	$found{miscounted} = [ miscounts($node, $dbname) ];
 	my %figures = (messages => 0, sent => 0, unknown => 0, repeated => 0, accepted => 0);
 
 	foreach my $request (grep { defined $_->{to} } $sim->sends)
@@ -98,6 +100,41 @@ sub audit
 		  if ($requests{$number} || 0) > $attempts;
 	}
 	return { %found, %figures };
+}
+
+# miscounts($node, $dbname): where the figures (wa.figure with wa.figure_change) are
+# not what counting the ledger gives, "figure: figures, ledger" each; counted in
+# SQL, by another hand than the triggers'.
+sub miscounts
+{
+	my ($node, $dbname) = @_;
+	my $step = sub { "(CASE WHEN $_[0] < 1 THEN 0 ELSE floor(8 * ln($_[0]) / ln(2.0)) + 1 END)::text" };
+	my $ms = sub { "(extract(epoch FROM $_[0] - greatest(coalesce(event_at, created_at), send_at)) * 1000)::double precision" };
+	my $delivered = 'coalesce(delivered_at, read_at)';
+
+	return split /\n/, $node->safe_psql(
+		$dbname, qq{
+		WITH zone AS (SELECT coalesce((SELECT time_zone FROM wa.figure_zone), wa._time_zone()) AS zone),
+		m AS (SELECT (created_at AT TIME ZONE zone)::date AS day, coalesce(scenario, '') AS made_by, coalesce(provider, '') AS had_by, wa.message.*
+			FROM wa.message, zone),
+		ledger AS (
+			SELECT m.day, m.made_by AS scenario, m.had_by AS provider, x.figure, x.detail, sum(x.n) AS n FROM m, LATERAL (VALUES
+				(state, coalesce(reason, ''), 1), ('attempts', '', attempts), ('repeats', '', repeats),
+				('was_sent', '', (sent_at IS NOT NULL)::int), ('was_read', '', (read_at IS NOT NULL)::int),
+				('was_delivered', '', ($delivered IS NOT NULL)::int),
+				('sent_after', } . $step->($ms->('sent_at')) . qq{, (sent_at IS NOT NULL)::int),
+				('delivered_after', } . $step->($ms->($delivered)) . qq{, ($delivered IS NOT NULL)::int),
+				('pricing', concat_ws('/', coalesce(pricing ->> 'category', ''), coalesce(pricing ->> 'type', ''), coalesce(pricing ->> 'billable', '')),
+					(pricing IS NOT NULL)::int)) AS x (figure, detail, n)
+			GROUP BY 1, 2, 3, 4, 5
+			UNION ALL
+			SELECT (started_at AT TIME ZONE zone)::date, '', provider, 'attempt', outcome, count(*) FROM wa.attempt, zone GROUP BY 1, 3, 5),
+		figures AS (
+			SELECT day, scenario, provider, figure, detail, sum(n) AS n FROM (SELECT * FROM wa.figure UNION ALL SELECT * FROM wa.figure_change) AS f
+			GROUP BY 1, 2, 3, 4, 5)
+		SELECT format('%s %s %s %s %s: %s, %s', day, scenario, provider, figure, detail, f.n, l.n)
+		FROM (SELECT * FROM ledger WHERE n <> 0) AS l FULL JOIN (SELECT * FROM figures WHERE n <> 0) AS f USING (day, scenario, provider, figure, detail)
+		WHERE l.n IS DISTINCT FROM f.n ORDER BY 1});
 }
 
 1;

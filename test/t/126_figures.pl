@@ -1,0 +1,151 @@
+# The figures say what counting the ledger would say: whoever writes it, whatever
+# is rolled back or killed, in the days of the office, after the retention, and
+# in a database that was restored.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Audit;
+use SicantikWa::Session;
+use SicantikWa::Test;
+
+my $sim = start_simulator();
+my $node = new_cluster('main', simulator => $sim, conf => "restart_after_crash = on\nwal_level = logical\nmax_worker_processes = 20");
+my $db = 'odoo';
+
+sub sql { return $node->safe_psql($db, $_[0]); }
+
+sub right
+{
+	my ($what) = @_;
+	return is_deeply([ miscounts($node, $db) ], [], "the figures are right: $what");
+}
+sub folded { return wait_sql($node, $db, 'SELECT NOT EXISTS (SELECT FROM wa.figure_change) AND EXISTS (SELECT FROM wa.figure_zone)'); }
+
+load_odoo($node, $db);
+sql('CREATE EXTENSION sicantik_wa; SELECT count(*) FROM wa_setup()');
+sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "'); SELECT count(*) FROM wa_test_connection('fonnte')");
+no_pacing($node, $db);
+sql("SELECT wa_arm('odoo')");
+ok(folded(), 'the worker takes up the days of the office');
+is(sql('SELECT time_zone FROM wa.figure_zone'), 'Asia/Jakarta', 'as the setting says');
+
+# What is sent, refused, put off, held, delivered, read and priced.
+
+my @numbers = map { sprintf '62811%08d', $_ } 1 .. 6;
+my @ids = map { sql("SELECT wa_send_text('$_', 'Halo $_')") } @numbers[ 0 .. 3 ];
+my $later = sql("SELECT wa_send_text('$numbers[4]', 'Besok', send_at => now() + interval '1 day')");
+ok(wait_sql($node, $db, "SELECT count(*) FROM wa.message WHERE state NOT IN ('queued', 'sending') AND id IN (" . join(',', @ids) . ')', '4'), 'four messages are over');
+right('what the worker has concluded');
+sql("UPDATE wa.message SET delivered_at = sent_at + interval '3 s', pricing = '{\"category\": \"utility\", \"type\": \"regular\", \"billable\": true}' WHERE id = $ids[0]");
+sql("UPDATE wa.message SET sent_at = coalesce(sent_at, now()), read_at = now() + interval '2 hours' WHERE id = $ids[1]");
+right('what comes later');
+
+# Whoever writes.
+
+my $session = SicantikWa::Session->new($node, $db);
+$session->sql('BEGIN');
+$session->sql("INSERT INTO wa.message (scenario, state, created_at) SELECT 'a' || g % 3, 'sent', now() - g * interval '7 hours' FROM generate_series(1, 100) AS g");
+$session->sql('SAVEPOINT s');
+$session->sql("INSERT INTO wa.message (scenario, state) VALUES ('rolled back', 'failed')");
+$session->sql('ROLLBACK TO s');
+$session->sql("INSERT INTO wa.message (scenario, state) VALUES (E'tab\\tbed', 'failed'), (repeat('panjang', 20), 'failed')");
+$session->sql('COMMIT');
+is(sql("SELECT count(*) FROM wa.figures WHERE scenario = 'rolled back'"), '0', 'what a savepoint takes back is not counted');
+is(sql("SELECT string_agg(messages::text, ',') FROM wa.figures WHERE scenario ~ '^(tab|panjang)'"), '1,1', 'whatever a scenario is called');
+sql("DELETE FROM wa.message WHERE scenario ~ '^(tab|panjang)'");
+right('rows that a person writes');
+sql("DO \$\$ BEGIN BEGIN INSERT INTO wa.message (state) SELECT 'sent' FROM generate_series(1, 3); PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN NULL; END;"
+	  . " INSERT INTO wa.message (state) VALUES ('failed'); END \$\$");
+right('an error that is caught');
+sql("SET session_replication_role = replica; INSERT INTO wa.message (state, created_at) VALUES ('skipped', '2026-01-31 23:30+07')");
+right('a session without ordinary triggers');
+is(sql("SELECT day FROM wa.figures WHERE state = 'skipped'"), '2026-01-31', 'a day is one of the office');
+sql("BEGIN; CREATE TEMP TABLE kept AS SELECT * FROM wa.message; TRUNCATE wa.message; INSERT INTO wa.message SELECT * FROM kept; COMMIT");
+right('a table that is written anew');
+
+# What the views say, against the rows.
+
+my $raw = q{SELECT count(*), count(sent_at), count(coalesce(delivered_at, read_at)), count(read_at), count(*) FILTER (WHERE state = 'failed') FROM wa.message};
+is(sql('SELECT sum(made), sum(sent), sum(delivered), sum(read), sum(failed) FROM wa.stat_delivery'), sql($raw), 'wa.stat_delivery counts what the ledger has');
+is(sql("SELECT category, type, billable, messages FROM wa.stat_cost"), 'utility|regular|true|1', 'wa.stat_cost, what the provider says of the price');
+is(sql("SELECT scenario IS NULL, state, messages, oldest = (SELECT created_at FROM wa.message WHERE id = $later), next_due_at > now() FROM wa.stat_queue"),
+	't|queued|1|t|t', 'wa.stat_queue, what waits');
+is(sql("SELECT accepted_today, attempts_today >= 4, circuit_open FROM wa.stat_provider WHERE provider = 'fonnte'"),
+	sql("SELECT count(*) FILTER (WHERE outcome = 'accepted'), true, false FROM wa.attempt"), 'wa.stat_provider, the attempts of today');
+sql("INSERT INTO wa.message (scenario, provider, state, created_at, event_at, sent_at, delivered_at)"
+	  . " SELECT 'times', 'meta', 'sent', e + interval '1 s', e, e + g * g * interval '7 ms', CASE WHEN g % 2 = 0 THEN e + g * interval '1 s' END"
+	  . " FROM generate_series(1, 1000) AS g, (SELECT timestamptz '2026-03-03 10:00+07') AS t (e)");
+is( sql(q{SELECT bool_and(abs(extract(epoch FROM told) / extract(epoch FROM counted) - 1) < 0.05) FROM wa.stat_delivery AS d,
+	(SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY sent_at - event_at), percentile_cont(0.95) WITHIN GROUP (ORDER BY sent_at - event_at),
+	percentile_cont(0.5) WITHIN GROUP (ORDER BY delivered_at - event_at), percentile_cont(0.95) WITHIN GROUP (ORDER BY delivered_at - event_at)
+	FROM wa.message WHERE scenario = 'times') AS r (a, b, c, d),
+	LATERAL (VALUES (sent_after_median, a), (sent_after_p95, b), (delivered_after_median, c), (delivered_after_p95, r.d)) AS v (told, counted) WHERE scenario = 'times'}),
+	't', 'times are right to within 5 percent');
+is(sql("SELECT delivery_rate FROM wa.stat_delivery WHERE scenario = 'times'"), '50.0', 'and the rate');
+sql("SELECT wa_set('language', 'en')");
+sql("INSERT INTO wa.message (state, reason, provider) VALUES ('failed', 'recipient', 'meta')");
+like(sql("SELECT messages, advice FROM wa.stat_failure WHERE reason = 'recipient'"), qr/^1\|.*[a-z]{4}/, 'wa.stat_failure gives advice');
+sql("DELETE FROM wa.message WHERE scenario = 'times' OR state = 'failed' AND reason = 'recipient' AND number IS NULL");
+right('rows that are gone');
+
+# Rights.
+
+sql('CREATE ROLE nobody LOGIN; CREATE ROLE viewer LOGIN');
+sql("SELECT wa_grant('viewer', 'view')");
+foreach my $view (qw(figures stat_delivery stat_failure stat_queue stat_provider stat_cost))
+{
+	my ($code, $out, $err) = $node->psql($db, "SELECT count(*) FROM wa.$view", extra_params => [ '-U', 'nobody' ]);
+	like($err, qr/permission denied|level/, "wa.$view is not for everybody");
+	($code, $out, $err) = $node->psql($db, "SELECT count(*) FROM wa.$view", extra_params => [ '-U', 'viewer' ]);
+	is($code, 0, 'but for every level');
+}
+
+# Everything is killed in the middle of it.
+
+sql("INSERT INTO wa.message (state) SELECT 'skipped' FROM generate_series(1, 1000)");
+my $killed = SicantikWa::Session->new($node, $db);
+$killed->sql('BEGIN');
+$killed->sql("UPDATE wa.message SET reason = 'observe' WHERE state = 'skipped'");
+my $pid = $killed->sql('SELECT pg_backend_pid()');
+sql("CHECKPOINT");
+kill 'KILL', $pid;
+ok(wait_sql($node, $db, "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", '0'), 'a session is killed, and the server with it');
+right('after a crash');
+ok(folded(), 'the worker adds up');
+right('and again');
+
+# Another zone: other days.
+
+sql("INSERT INTO wa.message (state, created_at) VALUES ('cancelled', '2026-02-01 23:30+07')");
+is(sql("SELECT day FROM wa.figures WHERE day < '2026-02-03' AND state = 'cancelled'"), '2026-02-01', 'half past eleven in Jakarta');
+sql("SELECT wa_set('time_zone', 'Asia/Jayapura')");
+ok(wait_sql($node, $db, "SELECT time_zone = 'Asia/Jayapura' FROM wa.figure_zone"), 'the office moves');
+is(sql("SELECT day FROM wa.figures WHERE day < '2026-02-03' AND state = 'cancelled'"), '2026-02-02', 'is the day after in Jayapura');
+right('in other days');
+
+# Where triggers were off, one counts anew.
+
+sql("ALTER TABLE wa.message DISABLE TRIGGER count; INSERT INTO wa.message (state) VALUES ('failed'); ALTER TABLE wa.message ENABLE ALWAYS TRIGGER count");
+isnt(scalar(() = miscounts($node, $db)), 0, 'who disables triggers is not counted');
+is(sql('SELECT wa_recount() = (SELECT count(*) FROM wa.message)'), 't', 'wa_recount() counts anew');
+right('then');
+my ($code, $out, $err) = $node->psql($db, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT wa_recount()');
+like($err, qr/READ COMMITTED/, 'not in a transaction that sees what was');
+
+# A backup has no figures, and needs none.
+
+my $dump = PostgreSQL::Test::Utils::tempdir('dump') . '/odoo.dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr($db) ], 'a backup');
+$node->safe_psql('postgres', 'CREATE DATABASE copy');
+$node->command_ok([ 'pg_restore', '-d', $node->connstr('copy'), $dump ], 'is restored');
+$db = 'copy';
+right('in the copy');
+cmp_ok(sql('SELECT sum(messages) FROM wa.figures'), '>', 1000, 'which has them');
+
+$node->stop;
+done_testing();
