@@ -22,7 +22,7 @@ PG_FUNCTION_INFO_V1(wa_sql_advice);
 PG_FUNCTION_INFO_V1(wa_sql_quantile);
 
 /* Steps of a time (queue/figure.c); the last stands for more than a century. */
-#define STEPS	336
+#define STEPS	168
 
 /*
  * wa._advice(): see stat.sql.
@@ -52,7 +52,7 @@ wa_sql_advice(PG_FUNCTION_ARGS)
 static double
 begins_at(int step)
 {
-	return step == 0 ? 0 : exp2((step - 1) / 8.0);
+	return step == 0 ? 0 : exp2((step - 1) / 4.0);
 }
 
 /*

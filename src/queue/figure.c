@@ -173,7 +173,7 @@ count(Key *key, const char *figure, const char *detail, int64 n)
 	key->len = len;
 }
 
-/* Which step on a scale of eight to the octave, from a millisecond on. */
+/* Which step on a scale of four to the octave, from a millisecond on. */
 static void
 count_time(Key *key, const char *figure, TimestampTz from, TimestampTz to, int n)
 {
@@ -182,7 +182,7 @@ count_time(Key *key, const char *figure, TimestampTz from, TimestampTz to, int n
 
 	if (TIMESTAMP_NOT_FINITE(from) || TIMESTAMP_NOT_FINITE(to))
 		return;
-	pg_ltoa(ms < 1 ? 0 : (int) floor(8 * log2(ms)) + 1, step);
+	pg_ltoa(ms < 1 ? 0 : (int) floor(4 * log2(ms)) + 1, step);
 	count(key, figure, step, n);
 }
 
@@ -396,12 +396,20 @@ zone_of_figures(void)
 	return days_in;
 }
 
-/* What was counted, as rows of wa.figure_change. */
+static int
+by_key(const void *a, const void *b)
+{
+	return strcmp((*(Cell *const *) a)->key, (*(Cell *const *) b)->key);
+}
+
+/* What was counted, as rows of wa.figure_change; those of a day side by side. */
 static void
 write_changes(void)
 {
 	HASH_SEQ_STATUS status;
 	Cell	   *cell;
+	Cell	  **all;
+	long		n = 0;
 	Relation	table;
 
 	if (cells == NULL || cells_of != wa_my_local_xid() || cells_in != GetCurrentSubTransactionId())
@@ -410,16 +418,19 @@ write_changes(void)
 		return;
 	}
 	table = table_open(get_relname_relid("figure_change", get_namespace_oid("wa", false)), RowExclusiveLock);
+	all = palloc(sizeof(Cell *) * hash_get_num_entries(cells));
 	hash_seq_init(&status, cells);
 	while ((cell = hash_seq_search(&status)) != NULL)
+		if (cell->n != 0)
+			all[n++] = cell;
+	qsort(all, n, sizeof(Cell *), by_key);
+	for (long c = 0; c < n; c++)
 	{
 		Datum		values[6];
 		bool		nulls[6] = {0};
-		char	   *field = cell->key;
+		char	   *field = all[c]->key;
 		HeapTuple	tuple;
 
-		if (cell->n == 0)
-			continue;
 		values[0] = DateADTGetDatum(strtol(field, NULL, 10));
 		field = strchr(field, '\t') + 1;
 		for (int i = 1; i < 5; i++)
@@ -429,7 +440,7 @@ write_changes(void)
 			values[i] = PointerGetDatum(cstring_to_text_with_len(field, end - field));
 			field = end + 1;
 		}
-		values[5] = Int64GetDatum(cell->n);
+		values[5] = Int64GetDatum(all[c]->n);
 		tuple = heap_form_tuple(RelationGetDescr(table), values, nulls);
 		simple_heap_insert(table, tuple);
 		heap_freetuple(tuple);
@@ -437,6 +448,7 @@ write_changes(void)
 			pfree(DatumGetPointer(values[i]));
 	}
 	table_close(table, NoLock);
+	pfree(all);
 	hash_destroy(cells);
 	cells = NULL;
 }

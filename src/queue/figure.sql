@@ -9,10 +9,10 @@
 
 CREATE TABLE wa.figure (
     day      date NOT NULL,
-    scenario text NOT NULL DEFAULT '',
-    provider text NOT NULL DEFAULT '',
-    figure   text NOT NULL,
-    detail   text NOT NULL DEFAULT '',
+    scenario text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
+    provider text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
+    figure   text COLLATE pg_catalog."C" NOT NULL,
+    detail   text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
     n        bigint NOT NULL,
     CONSTRAINT figure_pkey PRIMARY KEY (day, scenario, provider, figure, detail)
 ) WITH (fillfactor = 80);
@@ -21,15 +21,15 @@ COMMENT ON COLUMN wa.figure.day IS 'of a message: on which it was made; of an at
 COMMENT ON COLUMN wa.figure.scenario IS 'wa.message.scenario; empty: by hand, or an attempt';
 COMMENT ON COLUMN wa.figure.provider IS 'wa.message.provider, or of the attempt; empty: none yet';
 COMMENT ON COLUMN wa.figure.figure IS 'a state: messages that have it now; was_sent, was_delivered, was_read: messages of which that is known; sent_after, delivered_after: how long that took; attempts, repeats: their sums; pricing: what the provider says of the price; attempt: requests that are over';
-COMMENT ON COLUMN wa.figure.detail IS 'of a state the reason; of a time k, which stands for less than 2^(k/8) milliseconds and not less than 2^((k-1)/8); of pricing "category/type/billable"; of an attempt its outcome';
+COMMENT ON COLUMN wa.figure.detail IS 'of a state the reason; of a time k, which stands for less than 2^(k/4) milliseconds and not less than 2^((k-1)/4); of pricing "category/type/billable"; of an attempt its outcome';
 COMMENT ON COLUMN wa.figure.n IS 'how many';
 
 CREATE TABLE wa.figure_change (
     day      date NOT NULL,
-    scenario text NOT NULL DEFAULT '',
-    provider text NOT NULL DEFAULT '',
-    figure   text NOT NULL,
-    detail   text NOT NULL DEFAULT '',
+    scenario text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
+    provider text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
+    figure   text COLLATE pg_catalog."C" NOT NULL,
+    detail   text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
     n        bigint NOT NULL
 );
 -- it has no key, and a publication of all tables takes it along

@@ -108,7 +108,7 @@ sub audit
 sub miscounts
 {
 	my ($node, $dbname) = @_;
-	my $step = sub { "(CASE WHEN $_[0] < 1 THEN 0 ELSE floor(8 * ln($_[0]) / ln(2.0)) + 1 END)::text" };
+	my $step = sub { "(CASE WHEN $_[0] < 1 THEN 0 ELSE floor(4 * ln($_[0]) / ln(2.0)) + 1 END)::text" };
 	my $ms = sub { "(extract(epoch FROM $_[0] - greatest(coalesce(event_at, created_at), send_at)) * 1000)::double precision" };
 	my $delivered = 'coalesce(delivered_at, read_at)';
 
