@@ -26,6 +26,8 @@ GRANT USAGE, SELECT, UPDATE ON
     wa.message_id_seq, wa.unattended_id_seq, wa.request_id_seq, wa.consent_id_seq, wa.feedback_id_seq, wa.inbound_id_seq
     TO pg_database_owner;
 
+GRANT SELECT ON wa._figure TO pg_database_owner;
+
 -- Configuration, ledger and unread events travel with a backup.  Credentials,
 -- identity, position and what is ready to be sent do not: a restored database
 -- must not be able to send.

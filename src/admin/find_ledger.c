@@ -131,7 +131,8 @@ show_messages(WaFindings *findings, const Tally * tallies, int n)
 }
 
 /*
- * What the ledger tells of the last day, and of what is held, read once.
+ * What the ledger tells of the last day, and of what is held, read once.  How
+ * many are held is a figure: there may be a hundred thousand.
  */
 static Tally *
 read_tallies(int *n)
@@ -144,11 +145,15 @@ read_tallies(int *n)
 						" max(id) FILTER (WHERE wrong) AS last, NULL AS setting FROM"
 						" (SELECT id, state, reason, state IN " WA_SQL_STATES(WA_WRONG) " AND " NOT_PURGED " AS wrong"
 						" FROM wa.message WHERE " LATELY ") AS m GROUP BY state, reason"
-						" UNION ALL SELECT state, reason, 0, count(*), max(id),"
-						" min(CASE WHEN reason = " WA_SQL_REASON(SETTING_MISSING) " AND body IS NULL THEN " WA_QUEUE_SETTING_OF("detail_said") " END)"
-						" FILTER (WHERE NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("detail_said") "))"
-						" FROM wa.message WHERE id IN (SELECT message_id FROM wa.unattended)"
-						" AND state = " WA_SQL_STATE(HELD) " AND " NOT_PURGED " GROUP BY state, reason) AS t"
+						" UNION ALL SELECT " WA_SQL_STATE(HELD) ", nullif(h.detail, ''), 0, h.n, l.id,"
+						" CASE WHEN h.detail = " WA_SQL_REASON(SETTING_MISSING) " THEN coalesce((SELECT min(w.setting) FROM wa.unwritten AS w"
+						" WHERE w.setting <> '' AND NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = w.setting)), l.setting) END"
+						" FROM (SELECT detail, sum(n)::bigint AS n FROM wa._figure WHERE figure = " WA_SQL_STATE(HELD) " GROUP BY detail HAVING sum(n) > 0) AS h"
+						" LEFT JOIN LATERAL (SELECT m.id, CASE WHEN m.body IS NULL AND NOT EXISTS"
+						" (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("m.detail_said") ") THEN " WA_QUEUE_SETTING_OF("m.detail_said") " END AS setting"
+						" FROM wa.unattended AS u JOIN wa.message AS m ON m.id = u.message_id"
+						" WHERE m.state = " WA_SQL_STATE(HELD) " AND m.reason IS NOT DISTINCT FROM nullif(h.detail, '')"
+						" ORDER BY u.id DESC LIMIT 1) AS l ON true) AS t"
 						" GROUP BY state, reason) AS t ORDER BY state, reason");
 
 	return wa_rows_read(wa_query(&read, NULL), &tally_row, n);
@@ -173,6 +178,9 @@ find_waiting(WaFindings *findings)
 							 wa_row_said(rows, 0, 2)));
 }
 
+/* So many are counted. */
+#define MOST_ADRIFT	"10000"
+
 /*
  * What claims to wait, or to be on the wire, though nobody has it.  In a copy
  * that is all that waited; arming it holds them.  What somebody else than the
@@ -183,9 +191,12 @@ static void
 find_adrift(WaFindings *findings)
 {
 	static WaStatement adrift =
-		WA_STATEMENT("SELECT count(DISTINCT id)::text FROM (SELECT id, state, due_at FROM wa.message WHERE " LATELY
-					 " UNION ALL SELECT id, state, due_at FROM wa.message WHERE id IN (SELECT message_id FROM wa.unattended)) AS m"
-					 " WHERE " NOT_PURGED " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT " HAVING count(*) > 0");
+		WA_STATEMENT("SELECT CASE WHEN count(*) > " MOST_ADRIFT " THEN '> " MOST_ADRIFT "' ELSE count(DISTINCT id)::text END FROM (SELECT id"
+					 " FROM (SELECT id, state, due_at FROM wa.message WHERE " LATELY
+					 " UNION ALL SELECT m.id, m.state, m.due_at FROM (SELECT message_id FROM wa.unattended ORDER BY id DESC) AS u"
+					 " JOIN wa.message AS m ON m.id = u.message_id) AS m"
+					 " WHERE " NOT_PURGED " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT
+					 " LIMIT " MOST_ADRIFT " + 1) AS a HAVING count(*) > 0");
 	WaRows		rows = {0};
 
 	if (!findings->identity.is_copy)

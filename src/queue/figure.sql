@@ -16,6 +16,8 @@ CREATE TABLE wa.figure (
     n        bigint NOT NULL,
     CONSTRAINT figure_pkey PRIMARY KEY (day, scenario, provider, figure, detail)
 ) WITH (fillfactor = 80);
+-- what waits, of all days; rows of it that have come to nothing are taken out
+CREATE INDEX figure_waiting_idx ON wa.figure (figure) WHERE figure IN ('queued', 'sending', 'held');
 COMMENT ON TABLE wa.figure IS 'the ledger in figures, by day of the office; with wa.figure_change, what counting it would give. The views wa.figures and wa.stat_* read it';
 COMMENT ON COLUMN wa.figure.day IS 'of a message: on which it was made; of an attempt: on which it began; in the time zone of wa.figure_zone';
 COMMENT ON COLUMN wa.figure.scenario IS 'wa.message.scenario; empty: by hand, or an attempt';

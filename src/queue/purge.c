@@ -142,6 +142,9 @@ wa_queue_purge(void)
 		WA_STATEMENT("DELETE FROM wa.event_outcome WHERE id IN"
 					 " (SELECT id FROM (SELECT id, at FROM wa.event_outcome ORDER BY id LIMIT 500) AS b"
 					 " WHERE at < clock_timestamp() - $1::interval)");
+	static WaStatement waited =
+		WA_STATEMENT("DELETE FROM wa.figure WHERE figure IN (" WA_SQL_STATE(QUEUED) ", " WA_SQL_STATE(SENDING) ", " WA_SQL_STATE(HELD) ")"
+					 " AND n = 0");
 	static WaStatement figures =
 		WA_STATEMENT("DELETE FROM wa.figure WHERE n = 0 AND day < (clock_timestamp() - interval '" WA_QUEUE_ROWS_STAY " 2 days')::date");
 	static WaStatement gaps =
@@ -171,6 +174,7 @@ wa_queue_purge(void)
 	wa_query(&gaps, &args);
 	n += (int) wa_query(&remove, NULL).n;
 	wa_query(&figures, NULL);
+	wa_query(&waited, NULL);
 	if (clean_work() && n == 0)
 		n = 1;
 	wa_frame_commit(false);

@@ -238,7 +238,7 @@ COMMENT ON FUNCTION wa._unattended() IS
 'trigger function on wa.message, wa.ready and wa.due: notes in wa.unattended what is held now, or may be carried out by nobody';
 
 CREATE TRIGGER unattended AFTER INSERT OR UPDATE ON wa.message FOR EACH ROW
-    WHEN (NEW.state = 'held' OR NEW.state IN ('queued', 'sending', 'unknown') AND wa._by_hand())
+    WHEN (NEW.state = 'held' OR (NEW.state IN ('queued', 'sending') OR NEW.state = 'unknown' AND NEW.due_at IS NOT NULL) AND wa._by_hand())
     EXECUTE FUNCTION wa._unattended();
 ALTER TABLE wa.message ENABLE ALWAYS TRIGGER unattended;
 CREATE TRIGGER unattended AFTER UPDATE OR DELETE ON wa.ready FOR EACH ROW
