@@ -9,6 +9,7 @@
 #   make test-oracle                        random histories against a model, ten minutes
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make test-readme                        the README's five minutes, in bare Debian folders
+#   make test-monitoring                    docs/monitoring with the real Prometheus, its exporter, check_postgres; as root
 #   make bench                              figures
 #   make reference                          docs/reference.md anew, from the comments in the database,
 #                                           and the states in docs/architecture.md, from their table
@@ -28,7 +29,7 @@ SQL_PARTS = src/sicantik_wa.sql src/office/setting.sql src/office/holiday.sql sr
 	src/compose/compose.sql src/queue/queue.sql src/queue/figure.sql src/queue/operator.sql src/compose/send.sql \
 	src/compose/calendar.sql src/deliver/deliver.sql src/feedback/feedback.sql src/feedback/webhook.sql \
 	src/admin/access.sql src/admin/arm.sql src/admin/admin.sql src/admin/explain.sql \
-	src/admin/import.sql src/admin/views.sql src/admin/stat.sql src/queue/adrift.sql src/rights.sql
+	src/admin/import.sql src/admin/views.sql src/admin/stat.sql src/report/metrics.sql src/queue/adrift.sql src/rights.sql
 # Scripts of versions that are released, and the steps to this one, made of a
 # part that is written by hand and the install script (CONTRIBUTING.md, An upgrade
 # step).
@@ -65,7 +66,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme bench reference format coverage
+SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme test-monitoring bench reference format coverage
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -124,6 +125,8 @@ test-odoo:
 	test/odoo/run.sh $(ODOO)
 test-readme:
 	test/readme/run.sh
+test-monitoring:
+	test/monitoring/run.sh
 bench:
 	test/bench/run.sh
 reference:
