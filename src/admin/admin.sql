@@ -13,7 +13,7 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_setup';
 COMMENT ON FUNCTION pg_catalog.wa_setup(boolean) IS
-'attach the triggers to Odoo''s tables, make an index of the contacts that want no messages, and add missing templates, scenarios, providers and links; can be called again at any time. Returns a row for each thing found or done. Triggers and index need a caller who has the rights of the table''s owner. Raises an error where a publication publishes tables of schema wa, unless despite_publication. Needs level admin';
+'attach the triggers to Odoo''s tables, make an index of the contacts that want no messages, and add missing templates, scenarios, providers and links; can be called again at any time. Returns a row for each thing found or done, at last what to type next (as wa_status() says then). Triggers and index need a caller who has the rights of the table''s owner. Raises an error where a publication publishes tables of schema wa, unless despite_publication. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_teardown(OUT item text, OUT action text, OUT detail text)
 RETURNS SETOF record

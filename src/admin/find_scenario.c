@@ -11,6 +11,7 @@
 #include "admin/findings.h"
 #include "compose/custom.h"
 #include "compose/daily.h"
+#include "route/catalogue.h"
 
 /*
  * Does a usable provider take this template, if only as text?  If none does,
@@ -42,6 +43,29 @@ any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings
 			*paused = p->name;
 	}
 	return false;
+}
+
+/*
+ * What makes this template known to a provider that has templates of its own;
+ * NULL: that is not known.
+ */
+static WaSaid
+what_maps(const WaProviders *providers, const WaMapping *mappings, int nmappings, const char *key)
+{
+	for (int i = 0; i < providers->n; i++)
+	{
+		const WaProvider *p = &providers->list[i];
+
+		if (!wa_route_is_ready(p) || p->gateway->account_setting == NULL)
+			continue;
+		if (!wa_route_has_catalogue(p))
+			return wa_said_statement("SELECT wa_configure('%s', '{\"%s\": \"...\"}')", p->name, p->gateway->account_setting);
+		for (int m = 0; m < nmappings; m++)
+			if (strcmp(mappings[m].template_key, key) == 0 && strcmp(mappings[m].provider, p->name) == 0)
+				return wa_said_statement("SELECT * FROM wa_sync_templates('%s')", p->name);
+		return wa_said_statement("SELECT wa_submit_template('%s', '%s')", key, p->name);
+	}
+	return NULL;
 }
 
 static void
@@ -101,7 +125,7 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
 					  wa_say(WA_SAY_WAITS_FOR_REFUSED, refused, key));
 	else
-		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item, what_maps(&findings->providers, mappings, nmappings, key),
 					  wa_say(WA_SAY_TEMPLATE_NOT_MAPPED, key));
 }
 

@@ -278,7 +278,7 @@ find_instance(WaFindings *findings)
 	char	   *where;
 
 	if (wa_guc_instance == NULL || wa_guc_instance[0] == '\0')
-		wa_admin_find(findings, WA_WARNING_SERVER, "instance", NULL,
+		wa_admin_find(findings, WA_WARNING_SERVER, "instance", wa_say(WA_SAY_NEXT_INSTANCE, get_database_name(MyDatabaseId)),
 					  wa_say(WA_SAY_NO_INSTANCE));
 	else if (instance_is_cloned(&where))
 		wa_admin_find(findings, WA_WARNING_SERVER, "instance", NULL,

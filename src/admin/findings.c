@@ -82,8 +82,8 @@ wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 /*
  * The most serious one, of equals the first; NULL: there is nothing to do.
  */
-const WaFinding *
-wa_admin_findings_worst(const WaFindings *findings)
+static const WaFinding *
+worst_of(const WaFindings *findings)
 {
 	const WaFinding *worst = NULL;
 
@@ -92,6 +92,24 @@ wa_admin_findings_worst(const WaFindings *findings)
 			(worst == NULL || findings->list[i].rank < worst->rank))
 			worst = &findings->list[i];
 	return worst;
+}
+
+/*
+ * What to type or to do next ("nothing" in all languages); *why: what for, or
+ * NULL.
+ */
+const char *
+wa_admin_findings_next(const WaFindings *found, const char **why)
+{
+	const WaFinding *worst = worst_of(found);
+
+	*why = NULL;
+	if (found->standby)
+		return "nothing: ask the primary";
+	if (worst == NULL)
+		return "nothing";
+	*why = psprintf("%s: %s", worst->item, wa_story_masked(found->story, wa_story_words(found->story, worst->sentence)));
+	return worst->next ? wa_story_words(found->story, worst->next) : "SELECT * FROM wa_check()";
 }
 
 /* The word for wa_check(), the same in all languages. */

@@ -114,7 +114,7 @@ extern void wa_admin_show(WaFindings *findings, const char *item,
 						  const char *value, const char *detail);
 extern bool wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 							   WaSubtransaction look, void *argument);
-extern const WaFinding *wa_admin_findings_worst(const WaFindings *findings);
+extern const char *wa_admin_findings_next(const WaFindings *findings, const char **why);
 extern const char *wa_admin_finding_state(const WaFinding *finding);
 
 /* ready.c */

@@ -316,6 +316,10 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 {
 	bool		despite = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
 	WaCall		call;
+	WaStory		story;
+	WaFindings	findings;
+	const char *next;
+	const char *why;
 
 	PreventCommandDuringRecovery("wa_setup()");
 	wa_call_rows_begin(fcinfo);
@@ -332,8 +336,12 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	setup_needs(fcinfo);
 	report_other_senders(fcinfo);
 	report_surroundings(fcinfo);
-	/* last: until the commit nobody writes a contact */
+	/* late: until the commit nobody writes a contact */
 	wa_admin_setup_contacts(fcinfo, call.acting.user);
+	wa_story_begin(&story, fcinfo, call.acting.user);
+	wa_admin_findings_look(&findings, &story);
+	next = wa_admin_findings_next(&findings, &why);
+	wa_call_say(fcinfo, "next", why ? "to do" : "nothing", why ? psprintf("%s  -- %s", next, why) : NULL);
 	wa_call_end(&call);
 	return (Datum) 0;
 }

@@ -23,24 +23,6 @@
 PG_FUNCTION_INFO_V1(wa_sql_status);
 
 /*
- * value: what to type or to do ("nothing" in all languages); detail: why.
- */
-static void
-report_next(FunctionCallInfo fcinfo, const WaFindings *found)
-{
-	const WaFinding *worst = wa_admin_findings_worst(found);
-
-	if (found->standby)
-		wa_call_say(fcinfo, "next", "nothing: ask the primary", NULL);
-	else if (worst == NULL)
-		wa_call_say(fcinfo, "next", "nothing", NULL);
-	else
-		wa_call_say(fcinfo, "next", worst->next ? wa_story_words(found->story, worst->next) : "SELECT * FROM wa_check()",
-					psprintf("%s: %s", worst->item,
-							 wa_story_masked(found->story, wa_story_words(found->story, worst->sentence))));
-}
-
-/*
  * wa_status(): see admin.sql.
  */
 Datum
@@ -51,6 +33,8 @@ wa_sql_status(PG_FUNCTION_ARGS)
 	WaStory		story;
 	WaCall		call;
 	ListCell   *cell;
+	const char *next;
+	const char *why;
 
 	wa_call_rows_begin(fcinfo);
 	/* then nothing else can be looked at, but this can be said to anybody */
@@ -69,7 +53,8 @@ wa_sql_status(PG_FUNCTION_ARGS)
 
 		wa_call_say(fcinfo, shown->item, shown->value, shown->detail);
 	}
-	report_next(fcinfo, &found);
+	next = wa_admin_findings_next(&found, &why);
+	wa_call_say(fcinfo, "next", next, why);
 	wa_call_end(&call);
 	return (Datum) 0;
 }

@@ -259,7 +259,8 @@ submit(const Submission *s, Reading *reading)
 				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 				 errmsg("provider \"%s\" did not take template \"%s\": %s", p->name, s->template->key,
 						wa_said_english(said)),
-				 errhint("SELECT wa_template_export('%s', '%s') shows what was sent.", s->template->key, p->name)));
+				 errhint("SELECT wa_template_export('%s', '%s') shows what was sent. If it is there already: SELECT wa_map_template('%s', '%s', '{\"name\": \"%s\"}'), then SELECT * FROM wa_sync_templates('%s').",
+						 s->template->key, p->name, s->template->key, p->name, s->draft.name, p->name)));
 }
 
 /* A word of the provider's, without our secrets. */
