@@ -18,12 +18,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     wa.setting, wa.holiday, wa.access, wa.identity,
     wa.watch, wa.watch_copy, wa.event, wa.event_aside, wa.capture_gap,
     wa.template, wa.template_mapping, wa.template_sync, wa.scenario, wa.daily_run, wa.read_position, wa.event_outcome, wa.dead_letter, wa.scenario_rate, wa.unassigned, wa.unreached,
-    wa.message, wa.attempt, wa.figure, wa.figure_change, wa.figure_zone, wa.ready, wa.due, wa.unwritten, wa.unattended, wa.announced, wa.request,
+    wa.message, wa.attempt, wa.figure, wa.figure_change, wa.figure_zone, wa.ready, wa.due, wa.unwritten, wa.unattended, wa.announced, wa.request, wa.forgotten,
     wa.provider, wa.contact, wa.contact_window, wa.consent, wa.identity_of, wa.feedback, wa.status_pair, wa.inbound, wa.account_news
     TO pg_database_owner;
 GRANT USAGE, SELECT, UPDATE ON
     wa.event_id_seq, wa.capture_gap_id_seq, wa.event_outcome_id_seq, wa.dead_letter_id_seq,
-    wa.message_id_seq, wa.unattended_id_seq, wa.request_id_seq, wa.consent_id_seq, wa.feedback_id_seq, wa.inbound_id_seq
+    wa.message_id_seq, wa.unattended_id_seq, wa.request_id_seq, wa.forgotten_id_seq, wa.consent_id_seq, wa.feedback_id_seq, wa.inbound_id_seq
     TO pg_database_owner;
 
 GRANT SELECT ON wa._figure TO pg_database_owner;
@@ -46,6 +46,7 @@ SELECT pg_catalog.pg_extension_config_dump('wa.capture_gap', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.message', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.attempt', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.announced', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.forgotten', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.provider', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.contact', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.contact_window', '');
@@ -62,6 +63,7 @@ SELECT pg_catalog.pg_extension_config_dump('wa.dead_letter_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.message_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.consent_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.feedback_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('wa.forgotten_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('wa.inbound_id_seq', '');
 -- each table its own rows: pg_dump reads with or without ONLY
 SELECT pg_catalog.pg_extension_config_dump('wa.event',

@@ -42,7 +42,7 @@ follow_numbers(void)
 	static WaStatement follow =
 		WA_STATEMENT(FOLLOW("message") AND_FOLLOW("event") AND_FOLLOW("capture_gap") AND_FOLLOW("event_outcome")
 					 AND_FOLLOW("dead_letter") AND_FOLLOW("request") AND_FOLLOW("unattended") AND_FOLLOW("consent")
-					 AND_FOLLOW("feedback") AND_FOLLOW("inbound"));
+					 AND_FOLLOW("feedback") AND_FOLLOW("forgotten") AND_FOLLOW("inbound"));
 
 	wa_query(&follow, NULL);
 }

@@ -38,6 +38,8 @@ PG_FUNCTION_INFO_V1(wa_sql_history);
 static void
 tell_locked(WaSearch *search, const char *name, WaSaid why)
 {
+	if (search->strict)
+		wa_call_table_locked(name);
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_NOTE, why ?
 						 wa_say(WA_SAY_SEARCH_FAILED, name, why) :
@@ -70,8 +72,14 @@ wa_admin_history_look(WaSearch *search, const char *table, void (*find) (WaSearc
 					  const void *argument)
 {
 	Part		part = {search, find, argument};
-	ErrorData  *error = wa_pg_attempt(find_part, &part);
+	ErrorData  *error;
 
+	if (search->strict)
+	{
+		find(search, argument);
+		return;
+	}
+	error = wa_pg_attempt(find_part, &part);
 	if (error == NULL)
 		return;
 	wa_story_tell(&search->story, 0,
@@ -449,6 +457,27 @@ tell_refusals(WaSearch *search, const void *argument)
 }
 
 /*
+ * The partners of a number: those who got messages at it, and those who have it
+ * in Odoo.
+ */
+void
+wa_admin_history_partners(WaSearch *search)
+{
+	wa_admin_history_look(search, "res_partner", find_partners_of_number, NULL);
+}
+
+/*
+ * Of the partners that were found, and of what was asked for: permits,
+ * documents, workflows, records of the DBA's own scenarios.
+ */
+void
+wa_admin_history_records(WaSearch *search)
+{
+	find_records(search);
+	find_own(search);
+}
+
+/*
  * wa_history(): see explain.sql.
  */
 Datum
@@ -483,9 +512,8 @@ wa_sql_history(PG_FUNCTION_ARGS)
 		search.number = pstrdup(number);
 	find_partner_id(&search);
 	if (search.number)
-		wa_admin_history_look(&search, "res_partner", find_partners_of_number, NULL);
-	find_records(&search);
-	find_own(&search);
+		wa_admin_history_partners(&search);
+	wa_admin_history_records(&search);
 	wa_admin_history_look(&search, "res_partner", tell_partners, NULL);
 	find_numbers(&search);
 	wa_admin_history_look(&search, "res_partner", tell_refusals, NULL);

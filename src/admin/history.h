@@ -51,12 +51,16 @@ typedef struct WaSearch
 	WaIds		own;			/* of tables of the DBA's own scenarios */
 	char	  **own_relations;	/* and which table each is of */
 	const char *schema;
+	bool		strict;			/* what cannot be searched is an error */
 } WaSearch;
 
 /* history.c */
 extern bool wa_admin_history_open(WaSearch *search, WaAppTable *table, const char *name);
 extern void wa_admin_history_look(WaSearch *search, const char *table,
 								  void (*find) (WaSearch *search, const void *argument), const void *argument);
+
+extern void wa_admin_history_partners(WaSearch *search);
+extern void wa_admin_history_records(WaSearch *search);
 
 /* notes.c */
 extern void wa_admin_note(List **notes, TimestampTz at, WaSaid what);

@@ -20,6 +20,7 @@
 #include "gateway/gateway.h"
 #include "pg/columns.h"
 #include "pg/query.h"
+#include "queue/erase.h"
 #include "queue/tell.h"
 
 #define STATUS_COLUMNS(X, row) \
@@ -34,7 +35,9 @@
 	X(row, text, database, "(SELECT i.mark FROM wa.identity AS i)") \
 	X(row, text, provider_message_id, "coalesce(f.provider_message_id, p.provider_message_id)") \
 	X(row, int8, message_id, "coalesce(a.message_id, 0)") \
-	X(row, int4, attempt, "coalesce(a.attempt, 0)")
+	X(row, int4, attempt, "coalesce(a.attempt, 0)") \
+	X(row, boolean, forgotten, "EXISTS (SELECT FROM wa.forgotten AS g WHERE a.message_id IS NULL AND g.digests @> ARRAY[" \
+	  WA_QUEUE_DIGEST("coalesce(f.provider_message_id, p.provider_message_id)") "])")
 
 WA_DEFINE_ROW(Status, status_row, STATUS_COLUMNS);
 
@@ -67,6 +70,23 @@ read_statuses(const int64 *ids, int *n)
 
 	wa_arg_int8_array(&args, ids, *n);
 	return wa_rows_read(wa_query(&look, &args), &status_row, n);
+}
+
+/*
+ * Has the message that our mark names lost its data?  Then what is told of it,
+ * the provider's id, would bring them back.
+ */
+static bool
+is_blank(int64 message_id, bool by_mark)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT FROM wa.message WHERE id = $1 AND attempts > 0 AND number IS NULL AND body IS NULL AND params IS NULL");
+	WaArgs		args = {0};
+
+	if (!by_mark || message_id == 0)
+		return false;
+	wa_arg_int8(&args, message_id);
+	return wa_query(&look, &args).n > 0;
 }
 
 static WaTold
@@ -109,11 +129,18 @@ wa_feedback_apply_status(const int64 *ids, int n)
 	{
 		Status	   *status = &statuses[i];
 
+		bool		by_mark = status->message_id == 0;
 		bool		foreign = false;
 
 		if (status->message_id == 0)
 			foreign = !wa_queue_read_mark(status->callback, status->database, &status->message_id, &status->attempt) &&
 				status->callback != NULL;
+		/* of somebody who was erased nothing comes back */
+		if (status->forgotten || is_blank(status->message_id, by_mark))
+		{
+			over[nover++] = status->id;
+			continue;
+		}
 		/* ours have our mark: this is of another program, or database */
 		if (status->progress == NULL || foreign)
 			over[nover++] = status->id;

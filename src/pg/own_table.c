@@ -69,6 +69,7 @@ static const struct
 	{"figure", RowExclusiveLock},
 	{"figure_change", RowExclusiveLock},
 	{"figure_zone", RowExclusiveLock},
+	{"forgotten", RowExclusiveLock},
 	{"holiday", AccessShareLock},
 	{"identity", RowExclusiveLock},
 	{"identity_of", RowExclusiveLock},

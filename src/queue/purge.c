@@ -19,6 +19,7 @@
 #include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "queue/erase.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 
@@ -121,13 +122,12 @@ wa_queue_purge(void)
 					 " OR coalesce(finished_at, created_at) >= clock_timestamp() - $1::interval AS waits"
 					 " FROM wa.message WHERE id = ANY ((SELECT unpurged FROM p)::bigint[])),"
 					 " every AS (SELECT id, waits FROM old UNION ALL SELECT id, waits FROM noted),"
-					 " m AS (UPDATE wa.message AS m SET number = NULL, params = NULL, body = NULL, change = NULL,"
-					 " detail = NULL, detail_said = NULL, route = NULL, route_said = NULL, precondition = NULL, provider_message_id = NULL,"
+					 " m AS (UPDATE wa.message AS m SET " WA_QUEUE_BLANK_MESSAGE ","
 					 " state = CASE WHEN m.state = " WA_SQL_STATE(HELD) " THEN " WA_SQL_STATE(EXPIRED) " ELSE m.state END,"
 					 " reason = CASE WHEN m.state = " WA_SQL_STATE(HELD) " THEN " WA_SQL_REASON(RETENTION) " ELSE m.reason END,"
 					 " finished_at = coalesce(m.finished_at, clock_timestamp())"
 					 " FROM every WHERE m.id = every.id AND NOT every.waits AND m.state NOT IN " WA_SQL_STATES(WA_AT_WORK) "),"
-					 " a AS (UPDATE wa.attempt AS a SET response = NULL, response_said = NULL, provider_message_id = NULL FROM every"
+					 " a AS (UPDATE wa.attempt AS a SET " WA_QUEUE_BLANK_ATTEMPT " FROM every"
 					 " WHERE a.message_id = every.id AND NOT every.waits)"
 					 " UPDATE wa.read_position SET purged_message_id = greatest(purged_message_id, (SELECT max(id) FROM old)),"
 					 " unpurged = ARRAY (SELECT id FROM every WHERE waits ORDER BY id)"
@@ -149,6 +149,8 @@ wa_queue_purge(void)
 		WA_STATEMENT("DELETE FROM wa.figure WHERE n = 0 AND day < (clock_timestamp() - interval '" WA_QUEUE_ROWS_STAY " 2 days')::date");
 	static WaStatement gaps =
 		WA_STATEMENT("DELETE FROM wa.capture_gap WHERE last_at < clock_timestamp() - $1::interval");
+	static WaStatement digests =
+		WA_STATEMENT("UPDATE wa.forgotten SET digests = '{}' WHERE digests <> '{}' AND at < clock_timestamp() - interval '" WA_QUEUE_DIGESTS_STAY "'");
 	WaArgs		args = {0};
 	WaRows		rows;
 	int			n = 0;
@@ -172,6 +174,7 @@ wa_queue_purge(void)
 		n = (int) wa_row_int8(rows, 0, 1);
 	n += (int) wa_query(&forget, &args).n;
 	wa_query(&gaps, &args);
+	wa_query(&digests, NULL);
 	n += (int) wa_query(&remove, NULL).n;
 	wa_query(&figures, NULL);
 	wa_query(&waited, NULL);

@@ -22,6 +22,7 @@
 #include "pg/grow.h"
 #include "pg/query.h"
 #include "pg/said.h"
+#include "queue/erase.h"
 #include "queue/law.h"
 #include "queue/queue.h"
 
@@ -273,12 +274,14 @@ tell_too_late(const Requests *requests)
 				 errdetail("The first of them is message " INT64_FORMAT ".", late[0])));
 }
 
-static bool
-cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgotten)
+/*
+ * End these messages, which wait, for good: one that may have arrived is not
+ * cancelled, only not repeated.  details, doubts: what is said of the one and
+ * of the other.  Returns those that waited; palloc()ed.
+ */
+int
+wa_queue_cancel(const int64 *ids, const WaSaid *details, const WaSaid *doubts, int n, int64 **ended)
 {
-	static WaStatement read = WA_STATEMENT(FETCH("NULL", "r.action = 'cancel'"));
-
-	/* one that may have arrived is not cancelled, only not repeated */
 	static WaStatement cancel =
 		WA_STATEMENT("UPDATE wa.message AS m SET state = CASE WHEN " IN_DOUBT " THEN " WA_SQL_STATE(UNKNOWN)
 					 " ELSE " WA_SQL_STATE(CANCELLED) " END, reason = " WA_SQL_REASON(CANCELLED) ", due_at = NULL, finished_at = clock_timestamp(),"
@@ -287,6 +290,21 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 					 " FROM (SELECT DISTINCT ON (id) * FROM unnest($1, $2, $3, $4, $5) AS c(id, detail, said, doubt, doubt_said)"
 					 " ORDER BY id) AS c"
 					 " WHERE m.id = c.id AND (" WA_SQL_WAITS("m") " OR m.state = " WA_SQL_STATE(SENDING) ") RETURNING m.id");
+	WaArgs		args = {0};
+	int			nended;
+
+	wa_arg_int8_array(&args, ids, n);
+	wa_arg_said_array(&args, details, n);
+	wa_arg_said_array(&args, doubts, n);
+	nended = returned_ids(WA_CHANGE_CANCEL, &cancel, &args, ended);
+	forget_work(*ended, nended);
+	return nended;
+}
+
+static bool
+cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgotten)
+{
+	static WaStatement read = WA_STATEMENT(FETCH("NULL", "r.action = 'cancel'"));
 	static WaStatement take_back =
 		WA_STATEMENT("DELETE FROM wa.request AS r WHERE r.action IN ('retry', 'release') AND r.message_id = ANY ($2)"
 					 " AND r.id < (SELECT max(c.id) FROM unnest($1, $2) AS c(id, message_id)"
@@ -308,15 +326,10 @@ cancel(int limit, const int64 *busy, int nbusy, int64 **forgotten, int *nforgott
 		details[i] = wa_say(WA_SAY_CANCELLED_BY, requests.roles[i]);
 		doubts[i] = wa_say(WA_SAY_CANCELLED_IN_DOUBT_BY, requests.roles[i]);
 	}
-	wa_arg_int8_array(&args, requests.messages, requests.n);
-	wa_arg_said_array(&args, details, requests.n);
-	wa_arg_said_array(&args, doubts, requests.n);
-	n = returned_ids(WA_CHANGE_CANCEL, &cancel, &args, &ended);
-	forget_work(ended, n);
+	n = wa_queue_cancel(requests.messages, details, doubts, requests.n, &ended);
 	add(forgotten, nforgotten, ended, n);
 	if (n < requests.n)
 		tell_too_late(&requests);
-	memset(&args, 0, sizeof(args));
 	wa_arg_int8_array(&args, requests.ids, requests.n);
 	wa_arg_int8_array(&args, requests.messages, requests.n);
 	wa_query(&take_back, &args);

@@ -163,10 +163,14 @@ wa_story_masked(const WaStory *story, const char *text)
 void
 wa_story_tell(WaStory *story, TimestampTz at, WaSaid what)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) story->fcinfo->resultinfo;
+	ReturnSetInfo *rsinfo;
 	Datum		values[2];
 	bool		nulls[2] = {at == 0, false};
 
+	/* somebody looks, and tells nobody */
+	if (story->fcinfo == NULL)
+		return;
+	rsinfo = (ReturnSetInfo *) story->fcinfo->resultinfo;
 	values[0] = TimestampGetDatum(wa_office_time_on_wall(at, story->time_zone));
 	values[1] = CStringGetTextDatum(wa_story_masked(story, wa_story_words(story, what)));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

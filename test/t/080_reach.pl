@@ -110,7 +110,7 @@ my %words = map { $_ => 1 } qw(
 	dead_letter.error dead_letter.new dead_letter.old dead_letter.scenario event.new event.old
 	event_outcome.detail event_outcome.outcome event_outcome.scenario identity.instance identity.mark identity.odoo_uuid
 	figure.scenario figure.provider figure.figure figure.detail figure_change.scenario figure_change.provider figure_change.figure
-	figure_change.detail figure_zone.time_zone holiday.name identity.stamped_by identity.system_identifier message.body message.created_by message.dedupe_key
+	figure_change.detail figure_zone.time_zone forgotten.by forgotten.counts forgotten.digests holiday.name identity.stamped_by identity.system_identifier message.body message.created_by message.dedupe_key
 	message.detail message.number message.number_source message.params message.priority message.provider
 	message.provider_message_id message.reason message.route message.scenario message.state
 	message.template_key message.refused_by message.unknown_policy message.wanted_provider announced.key scenario_rate.scenario

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * person.h
+ *		Whom wa_forget() and wa_export() are about.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SICANTIK_WA_PERSON_H
+#define SICANTIK_WA_PERSON_H
+
+#include "postgres.h"
+
+#include "admin/history.h"
+#include "pg/query.h"
+
+typedef struct WaPerson
+{
+	WaSearch	search;			/* his partners, and their records */
+	WaNumbers	numbers;		/* his alone, and his ids with providers */
+	WaNumbers	shared;			/* another contact has these as well */
+	const char *pattern;		/* regular expression: a text that has one of
+								 * his numbers or ids; matches nothing if
+								 * there are none */
+} WaPerson;
+
+/*
+ * SQL that takes the arguments of wa_admin_person_bind() beside it: the records
+ * of his in Odoo, as wa.event names them and as wa.message does.
+ */
+#define WA_ADMIN_PERSON_RECORDS \
+	"records AS MATERIALIZED (SELECT 'sicantik.permit' AS model, format('%I.%I', $4, 'sicantik_permit') AS relation, unnest($5::bigint[]) AS id" \
+	" UNION ALL SELECT 'sicantik.document', format('%I.%I', $4, 'sicantik_document'), unnest($6::bigint[])" \
+	" UNION ALL SELECT 'signature.workflow', format('%I.%I', $4, 'signature_workflow'), unnest($7::bigint[])" \
+	" UNION ALL SELECT 'res.partner', format('%I.%I', $4, 'res_partner'), unnest($2::bigint[])" \
+	" UNION ALL SELECT replace((parse_ident(o.relation))[2], '_', '.'), o.relation, o.id" \
+	" FROM unnest($8::text[], $9::bigint[]) AS o(relation, id))"
+
+/* SQL: the ids of the messages to him. */
+#define WA_ADMIN_PERSON_MESSAGES \
+	"SELECT id FROM wa.message WHERE number = ANY ($1)" \
+	" UNION SELECT id FROM wa.message WHERE partner_id = ANY ($2) AND partner_id IS NOT NULL"
+
+extern void wa_admin_person_find(WaPerson *person, const char *given, int64 partner_id);
+extern void wa_admin_person_bind(const WaPerson *person, WaArgs *args);
+
+#endif							/* SICANTIK_WA_PERSON_H */
