@@ -123,6 +123,10 @@ foreach my $line (split /\n/, $before)
 told(qq({"device": "628110000000", "id": "$provider_id", "target": "6281200000010", "status": "read"}));
 ok(wait_sql($node, 'odoo', 'SELECT NOT EXISTS (SELECT FROM wa.feedback)'), 'a later word on his message is dropped');
 is(found('81200000010(?![0-9])'), '', 'his number is not back');
+sql("INSERT INTO wa.feedback (provider, kind, progress, callback, provider_message_id, due_at) SELECT 'fonnte', 'status', 'delivered', mark || ':$text:1', 'wamid.81200000010', clock_timestamp() FROM wa.identity");
+told(qq({"device": "628110000000", "id": "$provider_id", "status": "read"}));
+ok(wait_sql($node, 'odoo', 'SELECT NOT EXISTS (SELECT FROM wa.feedback)'), '  nor one that names the message by our mark');
+is(found('81200000010(?![0-9])'), '', '  brings it back');
 is(sql("SELECT wa_retry($text)"), '0', 'nobody sends it again');
 
 # Again: nothing is left to erase, and that is no error
@@ -139,6 +143,19 @@ like($err, qr/NOTICE:  1 number is of more than one contact/, 'a number that two
 is(sql("SELECT string_agg(coalesce(body, '-'), ',' ORDER BY id) FROM wa.message WHERE id IN ($two[0], $two[1])"), 'Kepada 16,-', '  and the other one keeps his');
 sql("SELECT * FROM wa_forget('081200000016')");
 is(sql("SELECT string_agg(coalesce(body, '-'), ',' ORDER BY id) FROM wa.message WHERE id IN ($two[0], $two[1])"), '-,-', '  until the number itself is erased');
+
+# Somebody of whom only an id is known
+sql("INSERT INTO wa.message (number, body, state) VALUES ('ID.999912345678', 'Kepada entah', 'sent'), ('ID.9999123456789', 'Kepada lain', 'sent')");
+sql("SELECT wa_forget('ID.999912345678')");
+is(found('ID\\.999912345678(?![0-9])|Kepada entah'), '', 'an id is erased');
+isnt(found('Kepada lain'), '', '  and not a longer one');
+
+# In a copy nobody ends what says to be on the wire
+$node->end_sessions;
+$node->safe_psql('postgres', 'CREATE DATABASE salinan TEMPLATE odoo');
+$node->safe_psql('salinan', "SET session_replication_role = replica; UPDATE wa.message SET state = 'sending' WHERE id = $other; INSERT INTO wa.ready (message_id, claimed_at) VALUES ($other, now())");
+like($node->safe_psql('salinan', "SET lock_timeout = '300ms'; SELECT string_agg(what || ' ' || rows, ',') FROM wa_forget('081300000011')"), qr/wa\.message [1-9]/, 'in a copy nothing is waited for');
+is($node->safe_psql('salinan', "SELECT count(*) FROM wa.message AS m WHERE m::text ~ '81300000011|Siti'"), '0', '  and it is erased');
 
 # Sent while it is being erased: before or after, never half
 my @at_once = map { SicantikWa::Session->new($node, 'odoo') } 1 .. 2;
