@@ -39,12 +39,12 @@ measure_backlog()	# CURVE X: three times, the median
 
 stage_backlog()
 {
-	local few=$((permits < 5000 ? permits : 5000)) n before=0 mark first least backlogs='0 10000 60000'
+	local few=$((permits < 3000 ? permits : 3000)) n before=0 mark first least backlogs='0 10000 60000'
 	say "backlog: $few messages beside others that are over"
 	mark=$(top)
 	send_text 1 pattern
 	wait_sent "id > $mark" 1
-	for n in ${LEDGERS:-0 100000 400000}; do
+	for n in ${LEDGERS:-0 100000 300000}; do
 		finished $((n - before))
 		before=$n
 		measure_backlog ledger "$n"

@@ -2,7 +2,7 @@
 #
 # databases.sh: from a change to the wire, in one of many databases.
 #
-# A server of its own has one database in which 25,000 messages are made by one
+# A server of its own has one database in which 15,000 messages are made by one
 # UPDATE and sent, and 1, 20 and 200 others, copies of a template.  Beside that
 # drain a permit is changed here and there; there are at most 8 workers, so most
 # of these changes find their database without one.  For each number of databases
@@ -20,7 +20,7 @@
 # Run alone, or sourced by run.sh.
 #
 # Environment: BIN, the programs of a PostgreSQL that has the extension (built if
-# not set), NUMBERS (1 20 200), EVENTS for each (40), PERMITS (25000).
+# not set), NUMBERS (1 20 200), EVENTS for each (40), PERMITS (15000).
 #
 set -euo pipefail
 
@@ -48,7 +48,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 numbers=${NUMBERS:-1 20 200}
 events=${EVENTS:-40}
-permits=${PERMITS:-25000}
+permits=${PERMITS:-15000}
 work=$(mktemp -d /tmp/sicantik_wa_databases.XXXXXX)
 chmod 755 "$work"
 simulator=

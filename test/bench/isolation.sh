@@ -28,7 +28,7 @@ stage_isolation()
 	local i trouble share
 	say "isolation: 4000 messages, 1000 a second, beside a provider that hangs, that is dead, whose name is never found"
 	q -c "UPDATE wa.provider SET rate_per_second = 1000 WHERE name = 'fonnte'"
-	for ((i = 0; i < rounds; i++)); do
+	for ((i = 0; i < rounds && i < 2; i++)); do
 		printf '   alone %s, hanging %s, dead %s, no name %s\n' "$(beside alone '')" \
 			"$(beside hanging "$(provider bad watzap "http://127.0.0.1:$port_hang")")" \
 			"$(beside dead "$(provider bad watzap http://127.0.0.1:1)")" \

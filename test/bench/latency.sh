@@ -1,6 +1,6 @@
 # latency.sh: from a change to the arrival of its request.
 
-# changes NAME: 300 permits, one at a time; milliseconds go to $work/latency.NAME
+# changes NAME: 150 permits, one at a time; milliseconds go to $work/latency.NAME
 changes()
 {
 	local mark
@@ -8,14 +8,14 @@ changes()
 	# what the status was before does not count: a number is new each time
 	q -c "SET client_min_messages = error" -c "SET sicantik_wa.capture = off" \
 		-c "UPDATE sicantik_permit SET status = 'draft', permit_number = NULL WHERE registration_id LIKE 'MANY-%' AND status <> 'draft'"
-	q -c "SELECT id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%' ORDER BY id LIMIT 300" |
+	q -c "SELECT id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%' ORDER BY id LIMIT 150" |
 		while read -r id; do
 			echo "UPDATE sicantik_permit SET status = 'active', permit_number = 'N-$id-$mark' WHERE id = $id;"
 			echo "SELECT pg_sleep(0.005);"
 		done > "$work/changes.sql"
 	before=$(top)
 	q -f "$work/changes.sql" >/dev/null
-	wait_sent "id > $before AND res_id IS NOT NULL" 300
+	wait_sent "id > $before AND res_id IS NOT NULL" 150
 	python3 - "$port_fast" <<'PY' | grep -e "-$mark" > "$work/dump"
 import sys, urllib.request
 print(urllib.request.urlopen('http://127.0.0.1:%s/dump' % sys.argv[1]).read().decode(), end='')
@@ -28,7 +28,7 @@ PY
 stage_latency()
 {
 	local each i old_words=
-	say "latency: 300 permits, one at a time, $rounds rounds"
+	say "latency: 150 permits, one at a time, $rounds rounds"
 	for ((i = 0; i < rounds; i++)); do
 		for each in $(builds); do
 			use "$each"
