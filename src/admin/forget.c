@@ -189,14 +189,20 @@ find_messages(const Erasure *erasure, int *n, int *nown)
 	return ids;
 }
 
+static void
+note_count(Erasure *erasure, const char *what, int64 rows)
+{
+	erasure->counts[erasure->ncounts].what = what;
+	erasure->counts[erasure->ncounts++].rows = rows;
+}
+
 /* Run it, and count what it says, or how many rows it wrote. */
 static void
 erase(Erasure *erasure, const char *what, WaStatement *statement, WaArgs *args)
 {
 	WaRows		rows = wa_query(statement, args);
 
-	erasure->counts[erasure->ncounts].what = what;
-	erasure->counts[erasure->ncounts++].rows = (int64) rows.n;
+	note_count(erasure, what, (int64) rows.n);
 	wa_rows_free(rows);
 }
 
@@ -215,8 +221,7 @@ cancel_waiting(Erasure *erasure, const int64 *ids, int n)
 		details[i] = detail;
 		doubts[i] = doubt;
 	}
-	erasure->counts[erasure->ncounts].what = "cancelled";
-	erasure->counts[erasure->ncounts++].rows = n > 0 ? wa_queue_cancel(ids, details, doubts, n, &ended) : 0;
+	note_count(erasure, "cancelled", n > 0 ? wa_queue_cancel(ids, details, doubts, n, &ended) : 0);
 }
 
 /* The providers' ids of these messages. */
@@ -236,43 +241,15 @@ provider_ids(const int64 *ids, int n)
 static void
 erase_messages(Erasure *erasure, const int64 *ids, int n, int nown, const char *const *provider_ids, int nprovider_ids)
 {
-	static WaStatement attempts =
-		WA_STATEMENT("UPDATE wa.attempt SET " WA_QUEUE_BLANK_ATTEMPT ", unlisted = NULL WHERE message_id = ANY ($1) RETURNING 1");
-
-	/*
-	 * A message to somebody else about his records stays with that one.  None
-	 * is asked about again, or found by the record that it was about.
-	 */
-	static WaStatement messages =
-		WA_STATEMENT("UPDATE wa.message SET " WA_QUEUE_BLANK_MESSAGE ", number_source = NULL, number_source_said = NULL,"
-					 " partner_id = CASE WHEN id = ANY ($2) THEN NULL ELSE partner_id END, dedupe_key = NULL,"
-					 " res_model = NULL, res_id = NULL, event_id = NULL WHERE id = ANY ($1) RETURNING 1");
 	static WaStatement pairs =
 		WA_STATEMENT("DELETE FROM wa.status_pair WHERE provider_message_id = ANY ($1) RETURNING 1");
-	static WaStatement requests =
-		WA_STATEMENT("DELETE FROM wa.request WHERE message_id = ANY ($1) RETURNING 1");
-	static WaStatement work =
-		WA_STATEMENT("WITH y AS (DELETE FROM wa.ready WHERE message_id = ANY ($1)), d AS (DELETE FROM wa.due WHERE message_id = ANY ($1)),"
-					 " w AS (DELETE FROM wa.unwritten WHERE message_id = ANY ($1)), u AS (DELETE FROM wa.unreached WHERE message_id = ANY ($1))"
-					 " DELETE FROM wa.unattended WHERE message_id = ANY ($1)");
-	static WaStatement keys =
-		WA_STATEMENT("DELETE FROM wa.announced WHERE (message_id = ANY ($1) OR message_id = 0) AND key ~ $2 RETURNING 1");
-	static WaStatement unbind =
-		WA_STATEMENT("UPDATE wa.announced SET message_id = 0 WHERE message_id = ANY ($1) RETURNING 1");
-	WaArgs		of_ids = {0};
+	WaErased	erased = wa_queue_erase(ids, n, nown, erasure->person.pattern);
 	WaArgs		args = {0};
 
-	wa_arg_int8_array(&of_ids, ids, n);
-	erase(erasure, "wa.attempt", &attempts, &of_ids);
-	erase(erasure, "wa.request", &requests, &of_ids);
-	wa_query(&work, &of_ids);
-	wa_arg_int8_array(&args, ids, n);
-	wa_arg_text(&args, erasure->person.pattern);
-	erase(erasure, "wa.announced", &keys, &args);
-	wa_query(&unbind, &of_ids);
-	wa_arg_int8_array(&of_ids, ids, nown);
-	erase(erasure, "wa.message", &messages, &of_ids);
-	memset(&args, 0, sizeof(args));
+	note_count(erasure, "wa.attempt", erased.attempts);
+	note_count(erasure, "wa.request", erased.requests);
+	note_count(erasure, "wa.announced", erased.keys);
+	note_count(erasure, "wa.message", erased.messages);
 	wa_arg_text_array(&args, provider_ids, nprovider_ids);
 	erase(erasure, "wa.status_pair", &pairs, &args);
 }

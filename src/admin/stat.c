@@ -25,7 +25,7 @@ PG_FUNCTION_INFO_V1(wa_sql_quantile);
 #define STEPS	168
 
 /*
- * wa._advice(): see stat.sql.
+ * wa._advice(): see queue/stat.sql.
  */
 Datum
 wa_sql_advice(PG_FUNCTION_ARGS)
@@ -56,7 +56,7 @@ begins_at(int step)
 }
 
 /*
- * wa._quantile(): see stat.sql.  Within a step times are taken to be spread
+ * wa._quantile(): see queue/stat.sql.  Within a step times are taken to be spread
  * evenly over its logarithm.
  */
 Datum

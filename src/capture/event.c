@@ -91,12 +91,18 @@ wa_capture_dropped(int reason, uint64 events)
 		[WA_DROP_MISSING] = "a table of schema wa is missing or has another shape",
 		[WA_DROP_FULL] = "too many events are unread (sicantik_wa.max_unread)"
 	};
+	static const int codes[WA_DROP_COUNT] = {
+		[WA_DROP_LOCKED] = ERRCODE_LOCK_NOT_AVAILABLE,
+		[WA_DROP_MISSING] = ERRCODE_UNDEFINED_TABLE,
+		[WA_DROP_FULL] = ERRCODE_PROGRAM_LIMIT_EXCEEDED
+	};
 
 	wa_wake_at_commit();
 	if (!wa_wake_count_drop(reason, events))
 		return;
 	ereport(LOG,
-			(errmsg("sicantik_wa could not record changes of a watched table"),
+			(errcode(codes[reason]),
+			 errmsg("sicantik_wa could not record changes of a watched table"),
 			 errdetail("Reason: %s.", why[reason]),
 	/* the statement at work is the application's, with citizens' data */
 			 errhidestmt(true), errhidecontext(true),

@@ -111,7 +111,8 @@ ask_about(const WaBatch *common, WaEvent *event, const WaScenario *scenario)
 	wa_compose_outcome(&failed, event, scenario, "error", wa_said_of_error(error));
 	wa_compose_write(&failed);
 	ereport(WARNING,
-			(errmsg("sicantik_wa could not ask the group of scenario \"%s\"", scenario->key),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("sicantik_wa could not ask the group of scenario \"%s\"", scenario->key),
 			 errdetail("Document " INT64_FORMAT ".", event->record_id),
 			 errhint("The error is kept in wa.event_outcome.")));
 	return true;

@@ -311,7 +311,8 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 		ReThrowError(error);
 	write_done(entry->key, entry->day, 0, NULL, wa_said_of_error(error));
 	ereport(WARNING,
-			(errmsg("sicantik_wa could not run the scenario \"%s\"", entry->key),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("sicantik_wa could not run the scenario \"%s\"", entry->key),
 			 errdetail("The error is kept in wa.daily_run."),
 			 errhint("It is tried again twice today. Once the cause is mended: SELECT wa_run_scenario('%s').", entry->key)));
 	return true;

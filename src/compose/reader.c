@@ -38,6 +38,7 @@
 #include "compose/together.h"
 #include "office/setting.h"
 #include "pg/app_limit.h"
+#include "pg/flood.h"
 #include "pg/frame.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"
@@ -58,6 +59,7 @@ write_dead_letter(const WaEvent *event, const char *scenario, WaSaid error)
 	static WaStatement insert =
 		WA_STATEMENT("INSERT INTO wa.dead_letter (event_id, relation, record_id, columns, old, new, event_at, error, error_said, scenario)"
 					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+	static WaFlood flood = WA_FLOOD("sicantik_wa could not compose the messages of an event", ERRCODE_DATA_EXCEPTION);
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, event->id);
@@ -73,8 +75,11 @@ write_dead_letter(const WaEvent *event, const char *scenario, WaSaid error)
 	wa_arg_said(&args, error);
 	wa_arg_text(&args, scenario);
 	wa_query(&insert, &args);
+	if (!wa_pg_flood_may_say(&flood))
+		return;
 	ereport(WARNING,
-			(errmsg("sicantik_wa could not compose the messages of an event"),
+			(errcode(flood.code),
+			 errmsg("%s", flood.line),
 			 scenario ?
 			 errdetail("Event " INT64_FORMAT " of %s, scenario \"%s\".", event->id, event->relation, scenario) :
 			 errdetail("Event " INT64_FORMAT " of %s.", event->id, event->relation),

@@ -386,7 +386,8 @@ wa_compose_unwritten_run(TimestampTz *next_due)
 		next_look = *next_due = now + ERROR_RETRY_US;
 		again_by_itself = true;
 		ereport(WARNING,
-				(errmsg("sicantik_wa could not write messages that waited for a setting: %s", error->message),
+				(errcode(error->sqlerrcode),
+				 errmsg("sicantik_wa could not write messages that waited for a setting: %s", error->message),
 				 errhint("They stay held, and are tried again in ten minutes.")));
 	}
 	else if (run.locked || run.more)

@@ -60,7 +60,8 @@ note_mapping(void *argument)
 	if (!noting->changed)
 		return;
 	ereport(WARNING,
-			(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
+			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+			 errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
 					transfer->template_key, transfer->pace->name, wa_said_english(why)),
 			 errhint("After mending it: SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
 					 transfer->template_key, transfer->pace->name)));

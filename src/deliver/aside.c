@@ -186,7 +186,8 @@ set_aside(int64 id, ErrorData *error)
 	}
 	wa_wake_note_trouble(WA_TROUBLE_ROWS, naside, psprintf("%s: %s", what, error->message));
 	ereport(WARNING,
-			(errmsg("sicantik_wa cannot write %s: %s", what, error->message),
+			(errcode(error->sqlerrcode),
+			 errmsg("sicantik_wa cannot write %s: %s", what, error->message),
 			 error->context ? errdetail("It was raised in: %s.", error->context) : 0,
 			 errhint("It is set aside, and tried again every minute; the others go on.")));
 }

@@ -223,7 +223,8 @@ wa_deliver_circuit_open(WaPace *pace, const char *cause, WaSaid reason,
 		return false;
 	pace->openings++;
 	ereport(WARNING,
-			(errmsg("sicantik_wa stops using provider \"%s\": %s", pace->name, wa_said_english(reason)),
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("sicantik_wa stops using provider \"%s\": %s", pace->name, wa_said_english(reason)),
 			 errdetail("Its connection is tested again in %d seconds, and it is used when that succeeds.",
 					   first_probe_s),
 			 errhint("After mending the cause: SELECT * FROM wa_test_connection('%s').", pace->name)));
@@ -248,7 +249,8 @@ say_doubt(WaPace *pace)
 	pace->doubt_said = true;
 	reason = wa_say(WA_SAY_MANY_UNKNOWN_OUTCOMES, WA_NUMBER(pace->nrecent), WA_NUMBER(pace->unknowns));
 	ereport(WARNING,
-			(errmsg("sicantik_wa holds messages in doubt of provider \"%s\" instead of repeating them: %s",
+			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+			 errmsg("sicantik_wa holds messages in doubt of provider \"%s\" instead of repeating them: %s",
 					pace->name, wa_said_english(reason)),
 			 errhint("Find out whether they have arrived; then wa_retry() or wa_cancel().")));
 	wa_queue_alert(pace->name, "unknown", reason);

@@ -180,7 +180,8 @@ say(const char *why, uint32 hash, int waiting)
 		return;
 	told->at = now;
 	ereport(WARNING,
-			(errmsg("sicantik_wa cannot read what must be known before messages go, %d of them now", waiting),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("sicantik_wa cannot read what must be known before messages go, %d of them now", waiting),
 			 told->times == 1 ? errdetail("Reason: %s.", why) :
 			 errdetail("Reason: %s. It was met %d times in %d minutes.", why, told->times,
 					   (int) ((now - told->since) / USECS_PER_MINUTE)),

@@ -289,7 +289,8 @@ say_why_stopped(const WaIdentity *identity)
 
 	if (wa_wake_new_reason(why))
 		ereport(LOG,
-				(errmsg("sicantik_wa sends nothing from this database"),
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sicantik_wa sends nothing from this database"),
 				 errdetail("Reason: %s.", why)));
 }
 

@@ -172,7 +172,8 @@ conclude(Listing *listing, const WaProvider *p)
 		/* it may quote the answer */
 		wa_gateway_redact_said(&listing->why, p->secrets, p->nsecrets);
 		ereport(LOG,
-				(errmsg("sicantik_wa could not read the templates of provider \"%s\": %s", p->name,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("sicantik_wa could not read the templates of provider \"%s\": %s", p->name,
 						wa_said_english(why))));
 		wa_route_templates_read(p->name, why, listing->page.wait_s);
 		return false;

@@ -121,7 +121,8 @@ wa_deliver_transfer_ready(void)
 	if (engine == NULL)
 	{
 		ereport(WARNING,
-				(errmsg("sicantik_wa goes on with the former HTTP settings: %s", why)));
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("sicantik_wa goes on with the former HTTP settings: %s", why)));
 		return true;
 	}
 	wa_http_close(http);

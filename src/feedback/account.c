@@ -226,7 +226,8 @@ carry_out(const char *provider, const Told *told)
 		ereport(LOG, (errmsg("sicantik_wa uses provider \"%s\" again: %s", provider, words)));
 	else if (stops)
 		ereport(WARNING,
-				(errmsg("sicantik_wa stops using provider \"%s\": %s", provider, words),
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("sicantik_wa stops using provider \"%s\": %s", provider, words),
 				 errhint("When that is over: SELECT * FROM wa_test_connection('%s').", provider)));
 	else if (!good)
 		ereport(LOG, (errmsg("sicantik_wa was told of provider \"%s\": %s", provider, words)));

@@ -17,6 +17,7 @@
 #include "feedback/feedback.h"
 #include "gateway/gateway.h"
 #include "office/setting.h"
+#include "pg/flood.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
@@ -125,13 +126,16 @@ note_problem(int64 id, const char *problem)
 {
 	static WaStatement note =
 		WA_STATEMENT("UPDATE wa.feedback SET due_at = NULL, problem = $2 WHERE id = $1");
+	static WaFlood flood = WA_FLOOD("sicantik_wa could not apply what a provider told", ERRCODE_DATA_EXCEPTION);
 	WaArgs		args = {0};
 
 	wa_arg_int8(&args, id);
 	wa_arg_text(&args, problem);
 	wa_query(&note, &args);
-	ereport(WARNING,
-			(errmsg("sicantik_wa could not apply what a provider told (row " INT64_FORMAT " of wa.feedback): %s", id, problem)));
+	if (wa_pg_flood_may_say(&flood))
+		ereport(WARNING,
+				(errcode(flood.code),
+				 errmsg("%s (row " INT64_FORMAT " of wa.feedback): %s", flood.line, id, problem)));
 }
 
 static void

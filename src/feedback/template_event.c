@@ -124,7 +124,8 @@ put(const Told *told, const WaMapping *m)
 		return;
 	if (status == WA_MAPPING_ERROR)
 		ereport(WARNING,
-				(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s", m->template_key,
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s", m->template_key,
 						told->provider, wa_said_english(error))));
 	else
 		ereport(LOG,

@@ -140,7 +140,8 @@ refuse(const WaProvider *provider, bool verification, bool has_secret)
 
 	if (wa_wake_count_refused())
 		ereport(LOG,
-				(errmsg("sicantik_wa has refused a webhook of provider \"%s\": its %s does not fit",
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("sicantik_wa has refused a webhook of provider \"%s\": its %s does not fit",
 						provider->name, verification ? "token" : provider->gateway->signs_feedback ? "signature" : "secret"),
 				 errdetail("There may have been more within the last minute; wa_check() has the number."),
 				 errhidestmt(true)));

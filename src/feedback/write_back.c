@@ -223,7 +223,8 @@ write_words(Word * words, int n)
 	}
 	if (error && !wa_app_limit_raised(error))
 		ereport(LOG,
-				(errmsg("sicantik_wa could not write consent to contacts: %s", error->message),
+				(errcode(error->sqlerrcode),
+				 errmsg("sicantik_wa could not write consent to contacts: %s", error->message),
 				 errdetail("It tries again in %s.", REFUSED_AGAIN)));
 	note(&batch, error ? REFUSED_AGAIN : batch.locked ? HELD_AGAIN : NULL);
 }

@@ -209,7 +209,8 @@ say(SlowTable *entry, const char *relation, TimestampTz now)
 		return;
 	entry->said_at = now;
 	ereport(LOG,
-			(errmsg("sicantik_wa could not read table %s: %s", relation, wa_said_english(in_words())),
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("sicantik_wa could not read table %s: %s", relation, wa_said_english(in_words())),
 			 entry->times == 1 ?
 			 errdetail("It counts as locked for a minute, then it is tried again.") :
 			 errdetail("It counts as locked for a minute, then it is tried again; %d times in %d minutes.",

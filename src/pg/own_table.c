@@ -114,7 +114,8 @@ tell_locked(const char *name)
 		return;
 	locked_told = true;
 	ereport(LOG,
-			(errmsg("sicantik_wa waits: table \"wa.%s\" is locked", name),
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("sicantik_wa waits: table \"wa.%s\" is locked", name),
 			 errdetail("Nothing is composed or sent until the lock is gone; nothing is lost."),
 			 errhint("SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE relation = 'wa.%s'::regclass) shows who holds it, or waits for it.",
 					 name)));

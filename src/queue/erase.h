@@ -31,6 +31,16 @@
 /* So long it is known of an erased message that it is one of ours. */
 #define WA_QUEUE_DIGESTS_STAY	"30 days"
 
+/* How many rows were emptied, or taken out. */
+typedef struct WaErased
+{
+	int64		attempts;
+	int64		requests;
+	int64		keys;			/* of wa.announced */
+	int64		messages;
+} WaErased;
+
+extern WaErased wa_queue_erase(const int64 *ids, int n, int nown, const char *pattern);
 extern int	wa_queue_cancel(const int64 *ids, const WaSaid *details, const WaSaid *doubts, int n, int64 **ended);
 
 #endif							/* SICANTIK_WA_ERASE_H */

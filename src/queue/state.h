@@ -171,6 +171,10 @@ extern uint32_t wa_queue_from(WaStateChange change, WaState to, WaReason reason)
 #define WA_SQL_STATE(name)	"'" WA_STATE_NAME_##name "'"
 #define WA_SQL_REASON(name)	"'" WA_REASON_NAME_##name "'"
 
+/* figure IN (WA_SQL_EVERY_STATE): of the figures, those that count a state */
+#define WA_SQL_STATE_IN_LIST(name)	WA_SQL_STATE(name) ","
+#define WA_SQL_EVERY_STATE	WA_STATES(WA_SQL_STATE_IN_LIST) WA_SQL_STATE(QUEUED)
+
 /* ---- sets, the same in statements and in C ---- */
 
 /* A provider has taken it. */

@@ -83,10 +83,10 @@ static Family families[] = {
 			{"read", "Of those, read."},
 			{"failed", "Of those, failed."},
 			{"unknown", "Of those, not known to have been accepted."},
-			{"held", "Of those, held for a person."},
-			{"skipped", "Of those, not sent for a reason."},
+			{WA_STATE_NAME_HELD, "Of those, held for a person."},
+			{WA_STATE_NAME_SKIPPED, "Of those, not sent for a reason."},
 			{"cancelled", "Of those, taken back."},
-			{"superseded", "Of those, overtaken by another one."},
+			{WA_STATE_NAME_SUPERSEDED, "Of those, overtaken by another one."},
 			{"expired", "Of those, not sent in time."},
 			{"attempts", "HTTP requests made for those."},
 			{"repeats", "Of those requests, repeated though an earlier one may have been accepted."}

@@ -24,6 +24,7 @@
 #include "pg/call.h"
 #include "pg/columns.h"
 #include "pg/query.h"
+#include "queue/state.h"
 #include "report/chart.h"
 #include "report/page.h"
 
@@ -53,7 +54,7 @@ PG_FUNCTION_INFO_V1(wa_sql_report);
 	X(row, int8, opened, "opened")	/* was read */ \
 	X(row, int8, only_sent, "only_sent") /* of which no more is told */ \
 	X(row, int8, failed, "failed") \
-	X(row, int8, held, "held") \
+	X(row, int8, kept_back, "kept_back") \
 	X(row, int8, left_out, "left_out") \
 	X(row, float8, median, "coalesce(median, -1)") \
 	X(row, float8, p95, "coalesce(p95, -1)") \
@@ -71,11 +72,11 @@ WA_DEFINE_ROW(Tally, tally_row, TALLY_COLUMNS);
 	" GROUP BY 1, 2, 3, 4, 5)" \
 	" SELECT {columns} FROM (SELECT CASE GROUPING(at, scenario, provider) WHEN 7 THEN 'period' WHEN 3 THEN 'point' WHEN 5 THEN 'scenario' ELSE 'provider' END AS of," \
 	" CASE GROUPING(at, scenario, provider) WHEN 7 THEN '' WHEN 3 THEN (at - date '2000-01-01')::text WHEN 5 THEN scenario ELSE provider END AS name," \
-	SUM("figure IN ('queued', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown', 'held', 'skipped', 'cancelled', 'superseded', 'expired')") " AS made," \
-	SUM("figure IN ('queued', 'sending')") " AS waiting, " SUM("figure = 'was_sent'") " AS sent," \
-	SUM("figure = 'was_delivered'") " AS arrived, " SUM("figure = 'was_read'") " AS opened, " SUM("figure = 'sent'") " AS only_sent," \
-	SUM("figure IN ('failed', 'unknown', 'expired')") " AS failed, " SUM("figure = 'held'") " AS held," \
-	SUM("figure IN ('skipped', 'cancelled', 'superseded')") " AS left_out," \
+	SUM("figure IN (" WA_SQL_EVERY_STATE ")") " AS made," \
+	SUM("figure IN " WA_SQL_STATES(WA_AT_WORK)) " AS waiting, " SUM("figure = 'was_sent'") " AS sent," \
+	SUM("figure = 'was_delivered'") " AS arrived, " SUM("figure = 'was_read'") " AS opened, " SUM("figure = " WA_SQL_STATE(SENT)) " AS only_sent," \
+	SUM("figure IN " WA_SQL_STATES(WA_WRONG)) " AS failed, " SUM("figure = " WA_SQL_STATE(HELD)) " AS kept_back," \
+	SUM("figure IN (" WA_SQL_STATE(SKIPPED) ", " WA_SQL_STATE(CANCELLED) ", " WA_SQL_STATE(SUPERSEDED) ")") " AS left_out," \
 	QUANTILE("sent_after", "0.5") " AS median, " QUANTILE("sent_after", "0.95") " AS p95, " QUANTILE("delivered_after", "0.5") " AS arrival" \
 	" FROM f GROUP BY GROUPING SETS ((), (at), (scenario), (provider))) AS t WHERE made <> 0 OR of = 'period' ORDER BY made DESC, name"
 
@@ -311,10 +312,10 @@ put_course(Report *report)
 
 			if (strcmp(point->of, "point") != 0 || atoi(point->name) != days[i])
 				continue;
-			parts->values[0][i] = Max(point->made - point->waiting - point->only_sent - point->failed - point->held - point->left_out, 0);
+			parts->values[0][i] = Max(point->made - point->waiting - point->only_sent - point->failed - point->kept_back - point->left_out, 0);
 			parts->values[1][i] = point->only_sent;
 			parts->values[2][i] = point->failed;
-			parts->values[3][i] = point->waiting + point->held;
+			parts->values[3][i] = point->waiting + point->kept_back;
 			times->values[0][i] = point->median;
 			times->values[1][i] = point->p95;
 		}
@@ -371,7 +372,7 @@ put_by(Report *report, const char *of, const char *title, const char *head, cons
 		const		Tally *t = &report->tallies[i];
 		const char *cells[] = {
 			t->name[0] ? t->name : unnamed, N(t->made), N(t->sent), N(t->arrived), wa_report_percent(page, t->arrived, t->sent),
-			N(t->failed), N(t->held), wa_report_time(page, t->median), wa_report_time(page, t->p95)
+			N(t->failed), N(t->kept_back), wa_report_time(page, t->median), wa_report_time(page, t->p95)
 		};
 
 		if (strcmp(t->of, of) == 0)
@@ -420,8 +421,8 @@ put_why_not(Report *report)
 #define REASONS(states) \
 	WA_STATEMENT("SELECT figure, detail, sum(n)::bigint FROM wa._figure WHERE day BETWEEN $1::date AND $2::date AND figure IN " states \
 				 " GROUP BY figure, detail HAVING sum(n) <> 0 ORDER BY sum(n) DESC, figure, detail")
-	static WaStatement failed = REASONS("('failed', 'unknown', 'expired')");
-	static WaStatement not_sent = REASONS("('held', 'skipped')");
+	static WaStatement failed = REASONS(WA_SQL_STATES(WA_WRONG));
+	static WaStatement not_sent = REASONS("(" WA_SQL_STATE(HELD) ", " WA_SQL_STATE(SKIPPED) ")");
 	const WaPage *page = &report->page;
 
 	put_reasons(report, &failed, T(FAILURES));
@@ -474,7 +475,7 @@ put_changes(Report *report)
 		bool		time;
 	}			figures[] = {
 		{T(MADE), now->made, before->made}, {T(SENT), now->sent, before->sent}, {T(DELIVERED), now->arrived, before->arrived},
-		{T(READ), now->opened, before->opened}, {T(FAILED), now->failed, before->failed}, {T(HELD), now->held, before->held},
+		{T(READ), now->opened, before->opened}, {T(FAILED), now->failed, before->failed}, {T(HELD), now->kept_back, before->kept_back},
 		{T(WAITING), now->waiting, before->waiting}, {T(LEFT_OUT), now->left_out, before->left_out},
 		{T(MEDIAN_TIME), now->median, before->median, true}, {T(P95_TIME), now->p95, before->p95, true},
 		{T(DELIVERY_TIME), now->arrival, before->arrival, true}

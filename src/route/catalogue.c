@@ -310,7 +310,8 @@ tell(const WaProvider *provider, const Compared *c)
 
 	if (was && c->status == WA_MAPPING_ERROR)
 		ereport(WARNING,
-				(errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
+				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+				 errmsg("sicantik_wa stops using template \"%s\" with provider \"%s\": %s",
 						c->mapping.template_key, provider->name, wa_said_english(c->error))));
 	else if (!was && c->status == WA_MAPPING_APPROVED)
 		ereport(LOG,

@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
+#include "pg/flood.h"
 #include "pg/pg_compat.h"
 #include "wake/slot.h"
 #include "worker/beside.h"
@@ -276,6 +277,7 @@ wa_worker_beside_main(Datum main_arg)
 {
 	BesideArgs	args;
 	dsm_segment *share;
+	TimestampTz never = 0;
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -294,4 +296,5 @@ wa_worker_beside_main(Datum main_arg)
 	wa_worker_session_pin_settings();
 	wa_compose_share_reach(WA_BESIDE_COMPOSES);
 	compose_all(args.worker);
+	wa_pg_flood_tell(true, &never);
 }

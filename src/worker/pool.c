@@ -315,7 +315,8 @@ no_place(Oid database, TimestampTz now)
 														REGISTER_EPISODE),
 							now, REGISTER_EPISODE))
 		ereport(LOG,
-				(errmsg("could not register a sicantik_wa worker for database %u: all background worker slots of the server are in use",
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not register a sicantik_wa worker for database %u: all background worker slots of the server are in use",
 						database),
 				 errhint("You might need to increase max_worker_processes.")));
 	register_failed_at = now;
@@ -451,12 +452,14 @@ press(WaSlot *slot, int index, int waiting, TimestampTz now)
 
 	if (pressed)
 		ereport(LOG,
-				(errmsg("sicantik_wa worker for database %u (PID %d) has made no progress for %d s and must leave, since other databases wait for its place: %d",
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("sicantik_wa worker for database %u (PID %d) has made no progress for %d s and must leave, since other databases wait for its place: %d",
 						database, pid, wa_guc_worker_patience, waiting),
 				 errhint("See pg_stat_activity, and what hangs on the tables of that database, such as a policy (row level security).")));
 	if (ended)
 		ereport(LOG,
-				(errmsg("sicantik_wa worker for database %u (PID %d) does not leave and is ended, since other databases wait for its place: %d",
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("sicantik_wa worker for database %u (PID %d) does not leave and is ended, since other databases wait for its place: %d",
 						database, pid, waiting)));
 }
 

@@ -290,7 +290,8 @@ match_databases(DatabaseList *list, uint64 serial, TimestampTz now)
 
 	if (without > 0 && !overflow_logged)
 		ereport(LOG,
-				(errmsg("sicantik_wa has no slot for %d of the databases of this server",
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("sicantik_wa has no slot for %d of the databases of this server",
 						without),
 				 errdetail("There are %d slots.  Databases without the extension give theirs up in turn.",
 						   WA_SLOTS)));
@@ -328,7 +329,8 @@ complain_about_owners(DatabaseList *list, TimestampTz now)
 	{
 		if (list->items[i].complain)
 			ereport(LOG,
-					(errmsg("sicantik_wa cannot serve database \"%s\": its owner \"%s\" is not permitted to log in",
+					(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+					 errmsg("sicantik_wa cannot serve database \"%s\": its owner \"%s\" is not permitted to log in",
 							NameStr(list->items[i].name),
 							NameStr(list->items[i].owner_name)),
 					 errhint("Run ALTER ROLE ... LOGIN for the owner, or give the database another owner.")));

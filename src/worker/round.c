@@ -19,6 +19,7 @@
 #include "feedback/feedback.h"
 #include "identity/identity.h"
 #include "pg/app_limit.h"
+#include "pg/flood.h"
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/figure.h"
@@ -69,7 +70,8 @@ wa_worker_round_open(void)
 		deliver = NULL;
 		wa_wake_note_sender(false);
 		ereport(WARNING,
-				(errmsg("sicantik_wa composes messages, but cannot send them: %s", error->message),
+				(errcode(error->sqlerrcode),
+				 errmsg("sicantik_wa composes messages, but cannot send them: %s", error->message),
 				 errhint("Install libcurl (Debian: libcurl4) if it is missing, and restart the server.")));
 	}
 	PG_END_TRY();
@@ -330,6 +332,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		more = true;
 	if (!composed)
 		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
+	wa_pg_flood_tell(false, next_due);
 	/* what it leaves is read all the same, so nothing is woken for it */
 	if (may_send && now >= next_figures)
 	{
@@ -423,7 +426,10 @@ wa_worker_round_reload(void)
 void
 wa_worker_round_close(void)
 {
+	TimestampTz never = 0;
+
 	wa_worker_beside_stop();
 	if (deliver)
 		deliver->close();
+	wa_pg_flood_tell(true, &never);
 }

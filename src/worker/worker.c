@@ -612,11 +612,13 @@ refuse_extension(const WaBuildDifference *difference)
 	LWLockRelease(wa_wake_lock);
 	if (!said && extension == WA_EXTENSION_SUBSCRIBED)
 		ereport(LOG,
-				(errmsg("sicantik_wa does not serve database %u: its tables of schema wa are filled by a subscription",
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sicantik_wa does not serve database %u: its tables of schema wa are filled by a subscription",
 						MyDatabaseId)));
 	else if (!said)
 		ereport(LOG,
-				(errmsg("sicantik_wa does not serve database %u: %s: %s",
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sicantik_wa does not serve database %u: %s: %s",
 						MyDatabaseId, wa_said_english(difference->what), wa_said_english(difference->what_to_do)),
 				 errdetail("%s", difference->detail)));
 }

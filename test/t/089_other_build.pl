@@ -84,7 +84,9 @@ sub other_build
 	$odoo->do("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 1; UPDATE sicantik_permit SET status = 'draft' WHERE id = 11");
 	ok( wait_sql($node, 'odoo', 'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))'),
 		"$name: afterwards everything is read");
-	unlike(sql("SELECT wa_send_text('0812-0000-0077', '$name')"), qr/\D/, "$name: and the functions work");
+	my $id = sql("SELECT wa_send_text('0812-0000-0077', '$name')");
+	unlike($id, qr/\D/, "$name: and the functions work");
+	ok(wait_state($node, 'odoo', $id, 'sent'), "$name: it is sent");
 	return;
 }
 

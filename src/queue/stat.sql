@@ -1,4 +1,4 @@
--- src/admin/stat.sql: figures, as PostgreSQL's own statistics are: views with one row per thing.
+-- src/queue/stat.sql: figures, as PostgreSQL's own statistics are: views with one row per thing.
 --
 -- All but wa.stat_queue read what the triggers of src/queue/figure.sql have counted, so a
 -- month of a large ledger is a few thousand rows, and it says what counting the
