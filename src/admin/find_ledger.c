@@ -185,22 +185,26 @@ find_waiting(WaFindings *findings)
  * What claims to wait, or to be on the wire, though nobody has it.  In a copy
  * that is all that waited; arming it holds them.  What somebody else than the
  * worker may have left so is in wa.unattended; what is younger than a day is
- * looked at all the same.
+ * looked at all the same, if the figures say that anything is.
  */
 static void
 find_adrift(WaFindings *findings)
 {
 	static WaStatement adrift =
 		WA_STATEMENT("SELECT CASE WHEN count(*) > " MOST_ADRIFT " THEN '> " MOST_ADRIFT "' ELSE count(DISTINCT id)::text END FROM (SELECT id"
-					 " FROM (SELECT id, state, due_at FROM wa.message WHERE " LATELY
+					 " FROM (SELECT id, state, due_at FROM wa.message WHERE " LATELY " AND (SELECT coalesce(sum(n), 0) > 0 FROM wa._figure"
+					 " WHERE figure IN (" WA_SQL_STATE(QUEUED) ", " WA_SQL_STATE(SENDING) ")"
+					 " OR figure = " WA_SQL_STATE(UNKNOWN) " AND day >= (now() AT TIME ZONE $1)::date - 2)"
 					 " UNION ALL SELECT m.id, m.state, m.due_at FROM (SELECT message_id FROM wa.unattended ORDER BY id DESC) AS u"
 					 " JOIN wa.message AS m ON m.id = u.message_id) AS m"
 					 " WHERE " NOT_PURGED " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT
 					 " LIMIT " MOST_ADRIFT " + 1) AS a HAVING count(*) > 0");
 	WaRows		rows = {0};
+	WaArgs		args = {0};
 
+	wa_arg_text(&args, findings->story->time_zone);
 	if (!findings->identity.is_copy)
-		rows = wa_query(&adrift, NULL);
+		rows = wa_query(&adrift, &args);
 	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages adrift", NULL, NULL);
 	else

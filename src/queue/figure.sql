@@ -38,7 +38,7 @@ CREATE TABLE wa.figure_change (
 ALTER TABLE wa.figure_change REPLICA IDENTITY FULL;
 ALTER TABLE wa.figure_change SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
-    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+    autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE wa.figure_change IS 'what is to be added to wa.figure; read both';
 COMMENT ON COLUMN wa.figure_change.day IS 'as in wa.figure';
 COMMENT ON COLUMN wa.figure_change.scenario IS 'as in wa.figure';
