@@ -15,9 +15,9 @@
  * for a time.  operator.c takes the wishes of people, and request.c carries
  * them out.  replace.c puts one message in the place of another, settle.c notes
  * what a provider tells later, copy.c and doubt.c deal with what waits after a
- * copy, a restore or a failover, unattended.c knows what waits for a person, and
- * purge.c ends it all.  Begin with state.h,
- * then insert.c and work.c.
+ * copy, a restore or a failover, unattended.c knows what waits for a person,
+ * count.c and figure.c keep the ledger in figures, erase.c forgets a person, and
+ * purge.c ends it all.  Begin with state.h, then insert.c and work.c.
  *
  * Everything here needs SPI connected and the database's owner acting, and
  * takes part in the caller's transaction, but for wa_queue_purge().
