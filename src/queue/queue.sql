@@ -63,7 +63,10 @@ CREATE TABLE wa.message (
     CONSTRAINT message_priority_check CHECK (priority IN ('high', 'normal', 'low'))
 ) WITH (fillfactor = 50);
 ALTER SEQUENCE wa.message_id_seq OWNED BY wa.message.id;
-CREATE INDEX message_record_idx ON wa.message (res_id, res_model, event_id) WHERE res_id IS NOT NULL;
+-- by scenario, so that what others have said of a record with a long past is not
+-- read when one tells of it again; which model it is of follows from the scenario,
+-- but for the DBA's own
+CREATE INDEX message_record_idx ON wa.message (res_id, scenario, event_id) WHERE res_id IS NOT NULL;
 CREATE INDEX message_number_idx ON wa.message (number);
 -- what was made within a day
 CREATE INDEX message_created_idx ON wa.message (created_at);

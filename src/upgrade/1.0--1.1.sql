@@ -107,7 +107,7 @@ ALTER TABLE wa.request ADD CONSTRAINT request_action_check
 ALTER TABLE wa.access DROP CONSTRAINT access_level_check;
 ALTER TABLE wa.access ADD CONSTRAINT access_level_check CHECK (level IN ('webhook', 'view', 'send', 'admin'));
 
--- With one column more.
+-- With other columns.
 DROP INDEX wa.message_record_idx, wa.event_outcome_record_idx;
 
 @INSTALL_SCRIPT@

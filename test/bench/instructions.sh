@@ -6,13 +6,29 @@
 
 instructions_few=50
 instructions_more=250
+# and once more, when each permit has had so many messages before
+instructions_earlier=50
 
-# under_valgrind BUILD NUMBER: drains so many messages.  $work/BUILD/parts.NUMBER has
+# a past: of each permit messages that are over
+earlier()
+{
+	q >/dev/null <<SQL
+INSERT INTO wa.message (scenario, state, number, res_model, res_id, event_id, partner_id, body, params, attempts,
+		created_at, finished_at, sent_at)
+	SELECT 'permit_ready', 'sent', ltrim(c.phone_sanitized, '+'), 'sicantik.permit', p.id, 0, p.partner_id, 'oke', '{}', 1, t.at, t.at, t.at
+	FROM (SELECT id, partner_id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%' ORDER BY id LIMIT $instructions_more) AS p
+	JOIN res_partner AS c ON c.id = p.partner_id,
+	generate_series(1, $instructions_earlier) AS n, LATERAL (SELECT now() - interval '1 day' * (n + 30) AS at) AS t
+	ORDER BY n, p.id;
+SQL
+}
+
+# under_valgrind BUILD NUMBER PAST: drains so many messages.  $work/BUILD/parts.PAST.NUMBER has
 # a line for each part: its name and its instructions.  "worker" is all that the
 # worker did; so few messages it composes by itself.
 under_valgrind()
 {
-	local each=$1 number=$2 out=$work/$1/callgrind.$2
+	local each=$1 number=$2 past=$3 out=$work/$1/callgrind.$2
 
 	use "$each"
 	mkdir -p "$out"
@@ -39,21 +55,21 @@ SH
 					if (n > most[name]) most[name] = n
 				}
 				END { for (name in most) print name, most[name] }'
-	done > "$work/$each/parts.$number"
+	done > "$work/$each/parts.$past.$number"
 	rm -rf "$out"
 }
 
-# instructions_of BUILD NAME: thousands for each message
+# instructions_of BUILD NAME PAST: thousands for each message
 instructions_of()
 {
 	awk -v name="$2" -v n=$((instructions_more - instructions_few)) '
 		$1 == name { sum += FNR == NR ? -$2 : $2 }
-		END { printf "%.0f", sum / n / 1000 }' "$work/$1/parts.$instructions_few" "$work/$1/parts.$instructions_more"
+		END { printf "%.0f", sum / n / 1000 }' "$work/$1/parts.$3.$instructions_few" "$work/$1/parts.$3.$instructions_more"
 }
 
 stage_instructions()
 {
-	local each pid pids=()
+	local each past pid pids=()
 
 	if ! command -v valgrind >/dev/null; then
 		note "instructions for each message" "valgrind is not installed"
@@ -63,14 +79,19 @@ stage_instructions()
 	# beside each other: that costs time, and no instructions
 	for each in $(builds); do
 		(
-			under_valgrind "$each" "$instructions_few"
-			under_valgrind "$each" "$instructions_more"
+			under_valgrind "$each" "$instructions_few" none
+			under_valgrind "$each" "$instructions_more" none
+			earlier
+			under_valgrind "$each" "$instructions_few" long
+			under_valgrind "$each" "$instructions_more" long
 		) &
 		pids+=($!)
 	done
 	for pid in "${pids[@]}"; do wait "$pid"; done
-	for each in $(builds); do
-		note "instructions for each message, $each build" \
-			"$(instructions_of "$each" worker) thousand, $(instructions_of "$each" wa_compose_run) to compose; capture $(instructions_of "$each" wa_sql_capture)"
+	for past in none long; do
+		for each in $(builds); do
+			note "instructions for each message, $each build$([ $past = none ] || echo ", $instructions_earlier earlier ones")" \
+				"$(instructions_of "$each" worker $past) thousand, $(instructions_of "$each" wa_compose_run $past) to compose; capture $(instructions_of "$each" wa_sql_capture $past)"
+		done
 	done
 }
