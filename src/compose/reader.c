@@ -45,6 +45,7 @@
 #include "pg/subtransaction.h"
 #include "queue/queue.h"
 #include "sicantik_wa.h"
+#include "wake/stat.h"
 
 /* A database that may not send stops composing at this many waiting. */
 #define COPY_LIMIT		10000
@@ -292,6 +293,7 @@ compose_set(WaBatch *common, const WaSet *set, WaReadResult *result, int64 *done
 			*done = piece.events[i].first_id;
 			*highest = Max(*highest, piece.events[i].id);
 		}
+		wa_wake_stat_at_commit(WA_STAT_EVENTS, piece.n);
 		if (piece.n > 0)
 			compose_or_halve(common, piece.events, piece.n);
 		MemoryContextSwitchTo(outer);

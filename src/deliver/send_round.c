@@ -35,6 +35,7 @@
 #include "pg/query.h"
 #include "queue/queue.h"
 #include "sicantik_wa.h"
+#include "wake/stat.h"
 #include "wake/wake.h"
 
 WA_MODULE_MAGIC("sicantik_wa_worker");
@@ -226,6 +227,18 @@ conclude_recorded(WaConclusions *conclusions)
 	}
 }
 
+/* Its result is committed. */
+static void
+count_result(const WaTransfer *transfer, const WaItem *item)
+{
+	wa_wake_stat_add(WA_STAT_WIRE_TIME, (uint64) Max(transfer->finished_at - transfer->started_at, 0));
+	if (transfer->verdict.outcome != WA_OUTCOME_ACCEPTED)
+		return;
+	wa_wake_stat_add(WA_STAT_ACCEPTED, 1);
+	if (item)
+		wa_wake_stat_latency(transfer->finished_at - item->seen_at);
+}
+
 /*
  * The results are safe: forget the transfers, and the messages with them but
  * for those that go on at once.  Returns whether there are any.
@@ -248,6 +261,7 @@ forget_recorded(void)
 		}
 		*link = transfer->next;
 		item = wa_deliver_schedule_find(transfer->message_id);
+		count_result(transfer, item);
 		if (item && transfer->goes_on)
 		{
 			wa_deliver_schedule_refused(item, transfer->pace->name, transfer->tried, transfer->goes_on,
@@ -438,6 +452,7 @@ run(bool may_send, TimestampTz *next_due)
 	}
 	after_error = start_round();
 	MemoryContextSwitchTo(round_context);
+	(void) wa_wake_stat_stage(WA_STAT_RECORD_TIME);
 	nrecorded = record_finished(&conclusions);
 	if (after_error && nrecorded > 0)
 	{
@@ -456,6 +471,7 @@ run(bool may_send, TimestampTz *next_due)
 		/* written first: what follows reads the rows of these messages */
 		conclude_recorded(&conclusions);
 	}
+	(void) wa_wake_stat_stage(WA_STAT_CHOOSE_TIME);
 	(void) wa_deliver_aside_try(WA_ASIDE_CONTACT, settle_consent, &unsettled);
 	wa_identity_check(&identity);
 	say_why_stopped(&identity);
@@ -520,8 +536,10 @@ run(bool may_send, TimestampTz *next_due)
 	}
 	wa_deliver_aside_conclude(&conclusions);
 	nsending = nclaimed;
+	(void) wa_wake_stat_stage(WA_STAT_COMMIT_TIME);
 	wa_frame_commit(nrecorded > 0 || nsending > 0);
 	round_committed = true;
+	(void) wa_wake_stat_stage(WA_STAT_SEND_TIME);
 
 	more = forget_recorded() || more;
 	wa_deliver_schedule_remove_gone();
@@ -531,6 +549,7 @@ run(bool may_send, TimestampTz *next_due)
 	wa_deliver_templates_ask();
 	wa_deliver_aside_end();
 	round_open = false;
+	(void) wa_wake_stat_stage(WA_STAT_OTHER_TIME);
 	/* numbers were busy until just now */
 	if (nrecorded > 0 && wa_deliver_schedule_behind())
 		more = true;

@@ -21,6 +21,7 @@
 #include "deliver/http.h"
 #include "deliver/transfer.h"
 #include "sicantik_wa.h"
+#include "wake/stat.h"
 
 #define CONNECT_TIMEOUT_MS	10000
 #define REPLY_BYTES			65536
@@ -355,9 +356,12 @@ wa_deliver_transfer_refuse(WaTransfer *transfer, const char *code, WaSaid why)
 void
 wa_deliver_transfer_drive(void)
 {
+	WaStat		before = wa_wake_stat_stage(WA_STAT_SEND_TIME);
+
 	if (http)
 		wa_http_drive(http);
 	collect();
+	(void) wa_wake_stat_stage(before);
 }
 
 /*

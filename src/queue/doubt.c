@@ -15,6 +15,7 @@
 #include "pg/said.h"
 #include "queue/law.h"
 #include "queue/queue.h"
+#include "wake/stat.h"
 
 /*
  * Put a batch of what waits in doubt until then: what was written on an older
@@ -56,6 +57,7 @@ wa_queue_doubt_waiting(int32 timeline, TimestampTz due, TimestampTz until, int l
 	wa_arg_said(&args, wa_say(WA_SAY_FORMER_PRIMARY_MAY_HAVE_SENT));
 	rows = wa_queue_change(WA_CHANGE_DOUBT, &doubt, &args);
 	*ndoubtful = wa_row_int8(rows, 0, 2);
+	wa_wake_stat_at_commit(WA_STAT_ATTEMPTS, *ndoubtful);
 	return wa_row_int8(rows, 0, 1);
 }
 
@@ -93,5 +95,6 @@ wa_queue_doubt_requested(TimestampTz requested, TimestampTz until)
 	wa_arg_said(&args, wa_say(WA_SAY_TO_GO_OUT_AT_PROMOTION));
 	wa_arg_said(&args, wa_say(WA_SAY_FORMER_PRIMARY_MAY_HAVE_SENT));
 	rows = wa_queue_change(WA_CHANGE_DOUBT, &doubt, &args);
+	wa_wake_stat_at_commit(WA_STAT_ATTEMPTS, wa_row_int8(rows, 0, 1));
 	return wa_row_int8(rows, 0, 1);
 }

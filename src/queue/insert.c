@@ -21,6 +21,7 @@
 #include "pg/said.h"
 #include "queue/law.h"
 #include "queue/queue.h"
+#include "wake/stat.h"
 #include "wake/wake.h"
 
 static const WaColumn message_columns[] = {
@@ -231,6 +232,7 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	insert_unwritten(messages, n);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	wa_wake_stat_at_commit(WA_STAT_MESSAGES, n);
 	wa_wake_at_commit();
 }
 

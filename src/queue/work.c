@@ -22,6 +22,7 @@
 #include "queue/queue.h"
 #include "queue/stored.h"
 #include "queue/work.h"
+#include "wake/stat.h"
 
 static const WaColumn ready_columns[] = {
 	WA_COLUMN(WaReadyRow, int8, id, "m.id"),
@@ -329,6 +330,7 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 	wa_arg_said_array(&args, routes, n);
 	wa_arg_text_array(&args, numbers, n);
 	*claimed = wa_rows_read(wa_queue_change(WA_CHANGE_CLAIM, &claim, &args), &claimed_row, &got);
+	wa_wake_stat_at_commit(WA_STAT_CLAIMS, got);
 	return got;
 }
 
@@ -361,7 +363,7 @@ wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 	if (n == 0)
 		return;
 	wa_arg_rows(&args, &attempt_row, attempts, n);
-	wa_query(&insert, &args);
+	wa_wake_stat_at_commit(WA_STAT_ATTEMPTS, wa_query(&insert, &args).n);
 }
 
 /*

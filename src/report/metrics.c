@@ -5,7 +5,7 @@
  *
  * Whatever counts messages is a gauge of what is now, or of the office's
  * day: the ledger is a book in which a message may yet change its state, and not
- * a counter that only grows.  What the statements read is as large as a day, so
+ * a counter that only grows.  What workers have done are counters.  What the statements read is as large as a day, so
  * that it can be asked every few seconds.
  *
  * The format is the one of
@@ -25,6 +25,7 @@
 #include "pg/call.h"
 #include "pg/query.h"
 #include "queue/state.h"
+#include "wake/stat.h"
 #include "wake/wake.h"
 #include "words/story.h"
 
@@ -194,6 +195,76 @@ add_server(StringInfo out)
 	appendStringInfo(out, PREFIX "worker_running %d\n", wa_wake_slot_info(MyDatabaseId, &slot) && slot.pid != 0);
 }
 
+/* A counter begins. */
+static void
+describe_counter(StringInfo out, const char *metric, const char *type, const char *help)
+{
+	appendStringInfo(out, "# HELP " PREFIX "worker_%s %s\n# TYPE " PREFIX "worker_%s %s\n", metric, help, metric, type);
+}
+
+/* What the workers have done. */
+static void
+add_worker(StringInfo out)
+{
+	static const struct
+	{
+		WaStat		stat;
+		const char *name;
+		const char *help;
+	}			counts[] = {
+		{WA_STAT_ROUNDS, "rounds_total", "Passes of the worker."},
+		{WA_STAT_FAILED_ROUNDS, "failed_rounds_total", "What ended in an error."},
+		{WA_STAT_COMMITS, "commits_total", "Transactions that wrote something."},
+		{WA_STAT_EVENTS, "events_read_total", "Changes of records that were read."},
+		{WA_STAT_MESSAGES, "messages_made_total", "Messages that workers have made."},
+		{WA_STAT_CLAIMS, "claims_total", "Messages taken to be put on the wire."},
+		{WA_STAT_ATTEMPTS, "attempts_total", "HTTP requests that are over."},
+		{WA_STAT_ACCEPTED, "accepted_total", "Answers by which the provider took the message."}
+	};
+	static const struct
+	{
+		WaStat		stat;
+		const char *stage;
+	}			times[] = {
+		{WA_STAT_COMPOSE_TIME, "compose"},
+		{WA_STAT_CHOOSE_TIME, "choose"},
+		{WA_STAT_SEND_TIME, "send"},
+		{WA_STAT_RECORD_TIME, "record"},
+		{WA_STAT_COMMIT_TIME, "commit"},
+		{WA_STAT_MAINTENANCE_TIME, "maintenance"},
+		{WA_STAT_OTHER_TIME, "other"},
+		{WA_STAT_WAIT_TIME, "wait"},
+		{WA_STAT_IDLE_TIME, "idle"}
+	};
+	uint64		n[WA_STAT_COUNT];
+	TimestampTz since;
+	uint64		messages = 0;
+
+	if (!wa_wake_stat_read(n, &since))
+		return;
+	for (size_t i = 0; i < lengthof(counts); i++)
+	{
+		describe_counter(out, counts[i].name, "counter", counts[i].help);
+		appendStringInfo(out, PREFIX "worker_%s " UINT64_FORMAT "\n", counts[i].name, n[counts[i].stat]);
+	}
+	describe_counter(out, "stage_seconds_total", "counter", "Where the time of workers goes.");
+	for (size_t i = 0; i < lengthof(times); i++)
+		appendStringInfo(out, PREFIX "worker_stage_seconds_total{stage=\"%s\"} %.6f\n", times[i].stage, n[times[i].stat] / 1e6);
+	describe_counter(out, "wire_seconds_total", "counter", "From request to answer, of all attempts together.");
+	appendStringInfo(out, PREFIX "worker_wire_seconds_total %.6f\n", n[WA_STAT_WIRE_TIME] / 1e6);
+	describe_counter(out, "latency_seconds", "histogram", "Of accepted messages, from when the worker had taken them in to the answer.");
+	for (int i = 0; i < WA_LATENCY_STEPS; i++)
+	{
+		messages += n[WA_STAT_LATENCY + i];
+		if (i < WA_LATENCY_STEPS - 1)
+			appendStringInfo(out, PREFIX "worker_latency_seconds_bucket{le=\"%g\"} " UINT64_FORMAT "\n", wa_wake_latency_ends[i] / 1000.0, messages);
+		else
+			appendStringInfo(out, PREFIX "worker_latency_seconds_bucket{le=\"+Inf\"} " UINT64_FORMAT "\n", messages);
+	}
+	appendStringInfo(out, PREFIX "worker_latency_seconds_sum %.6f\n" PREFIX "worker_latency_seconds_count " UINT64_FORMAT "\n",
+					 n[WA_STAT_LATENCY_TIME] / 1e6, messages);
+}
+
 static void
 add_findings(StringInfo out, WaStory *story)
 {
@@ -239,6 +310,7 @@ wa_sql_metrics(PG_FUNCTION_ARGS)
 	wa_story_begin(&story, fcinfo, call.acting.user);
 	initStringInfo(&out);
 	add_server(&out);
+	add_worker(&out);
 	for (size_t i = 0; i < lengthof(families); i++)
 		add_family(&out, &families[i]);
 	if (PG_ARGISNULL(0) || PG_GETARG_BOOL(0))

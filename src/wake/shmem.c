@@ -78,6 +78,7 @@ init_slot(WaSlot *slot)
 		pg_atomic_init_u32(&slot->fired[i].relid, InvalidOid);
 		pg_atomic_init_u64(&slot->fired[i].at, 0);
 	}
+	wa_wake_stat_init(&slot->stats);
 	pg_atomic_init_u32(&slot->pending, 0);
 	pg_atomic_init_u32(&slot->leave, WA_LEAVE_NO);
 	pg_atomic_init_u32(&slot->revisit, 0);

@@ -17,6 +17,7 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
+#include "wake/stat.h"
 #include "wake/wake.h"
 
 #define WA_SLOTS			1024
@@ -78,6 +79,7 @@ typedef struct WaSlot
 									 * database's waits go by; 0: not known */
 	pg_atomic_uint64 taken_at;	/* TimestampTz */
 	WaFired		fired[WA_FIRED_TABLES];
+	WaStats		stats;
 	pg_atomic_uint32 pending;	/* work was committed, no worker has looked */
 	pg_atomic_uint32 leave;		/* WaLeave */
 	pg_atomic_uint32 revisit;	/* extension created, dropped, updated */

@@ -35,6 +35,7 @@
 #include "pg/flood.h"
 #include "pg/pg_compat.h"
 #include "wake/slot.h"
+#include "wake/stat.h"
 #include "worker/beside.h"
 #include "worker/process.h"
 
@@ -256,7 +257,9 @@ compose_all(uint64 worker)
 		if (pg_atomic_read_u64(&slot->process) != worker)
 			return;
 		let_pass();
+		(void) wa_wake_stat_stage(WA_STAT_COMPOSE_TIME);
 		result = compose_piece();
+		(void) wa_wake_stat_stage(WA_STAT_OTHER_TIME);
 		if (result != WA_READ_LOCKED)
 		{
 			locked = 0;
@@ -294,6 +297,7 @@ wa_worker_beside_main(Datum main_arg)
 	BackgroundWorkerInitializeConnectionByOid(args.database, args.owner, 0);
 	wa_worker_keep_memory();
 	wa_worker_session_pin_settings();
+	wa_wake_stat_begin();
 	wa_compose_share_reach(WA_BESIDE_COMPOSES);
 	compose_all(args.worker);
 	wa_pg_flood_tell(true, &never);

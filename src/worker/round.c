@@ -24,6 +24,7 @@
 #include "pg/query.h"
 #include "queue/figure.h"
 #include "queue/queue.h"
+#include "wake/stat.h"
 #include "wake/wake.h"
 #include "worker/beside.h"
 #include "worker/clock_step.h"
@@ -292,6 +293,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due = 0;
 
+	wa_wake_stat_add(WA_STAT_ROUNDS, 1);
 	*next_due = 0;
 	if (!is_set_up(&locked))
 	{
@@ -312,7 +314,11 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		next_purge = next_figures = next_feedback = 0;
 	}
 	if (may_send)
+	{
+		(void) wa_wake_stat_stage(WA_STAT_COMPOSE_TIME);
 		composed = compose(next_due);
+		(void) wa_wake_stat_stage(WA_STAT_OTHER_TIME);
+	}
 	else
 		wa_worker_beside_stop();
 	if (deliver)
@@ -333,6 +339,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	if (!composed)
 		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
 	wa_pg_flood_tell(false, next_due);
+	(void) wa_wake_stat_stage(WA_STAT_MAINTENANCE_TIME);
 	/* what it leaves is read all the same, so nothing is woken for it */
 	if (may_send && now >= next_figures)
 	{
@@ -356,6 +363,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		if (more)
 			next_purge = now;
 	}
+	(void) wa_wake_stat_stage(WA_STAT_OTHER_TIME);
 	return more;
 }
 

@@ -38,6 +38,7 @@
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
 #include "wake/slot.h"
+#include "wake/stat.h"
 #include "worker/clock_step.h"
 #include "worker/process.h"
 #include "worker/worker.h"
@@ -191,6 +192,7 @@ note_failure(const ErrorData *error)
 {
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 		return;
+	wa_wake_stat_add(WA_STAT_FAILED_ROUNDS, 1);
 	wa_wake_note_trouble(WA_TROUBLE_ROUNDS, ++failed_steps, error->message);
 }
 
@@ -264,6 +266,7 @@ take_step(Step step)
 	QueryCancelPending = false;
 	MemoryContextSwitchTo(context);
 	Assert(!IsTransactionState());
+	(void) wa_wake_stat_stage(WA_STAT_OTHER_TIME);
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return done;
@@ -298,8 +301,10 @@ wait_for_events(long timeout_ms)
 		wait_fd = fd;
 	}
 
+	(void) wa_wake_stat_stage(wa_worker_round_in_flight() > 0 ? WA_STAT_WAIT_TIME : WA_STAT_IDLE_TIME);
 	count = WaitEventSetWait(wait_set, timeout_ms, events, lengthof(events),
 							 PG_WAIT_EXTENSION);
+	(void) wa_wake_stat_stage(WA_STAT_OTHER_TIME);
 	for (int i = 0; i < count; i++)
 	{
 		if (events[i].events & WL_SOCKET_READABLE)
@@ -687,6 +692,7 @@ wa_worker_main(Datum main_arg)
 	ereport(DEBUG1,
 			(errmsg_internal("sicantik_wa worker for database %u started",
 							 MyDatabaseId)));
+	wa_wake_stat_begin();
 	if (!take_step(STEP_OPEN))
 		proc_exit(1);
 	serve();

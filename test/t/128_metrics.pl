@@ -28,10 +28,17 @@ sub samples
 	foreach my $line (split /\n/, $text)
 	{
 		if ($line =~ /^# HELP ([a-z_]+) \S.*$/) { $current = $1; $bad .= "twice: $1\n" if $type{$1}; }
-		elsif ($line =~ /^# TYPE ([a-z_]+) gauge$/ && $1 eq $current) { $type{$1} = 1; }
-		elsif ($line =~ /^([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\]|\\["\\n])*",?)+\})? (-?[0-9.e+-]+)$/ && $1 eq $current && $type{$1})
+		elsif ($line =~ /^# TYPE ([a-z_]+_total) (counter)$/ || $line =~ /^# TYPE ([a-z_]+(?<!_total)) (gauge|histogram)$/)
+		{
+			$bad .= "$line\n" if $1 ne $current;
+			$type{$1} = $2;
+		}
+		elsif ($line =~ /^([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\]|\\["\\n])*",?)+\})? (-?[0-9.e+-]+)$/)
 		{
 			my ($name, $labels, $value) = ($1, $2 // '', $3);
+			my %of = map { $current . $_ => 1 } ($type{$current} // '') eq 'histogram' ? qw(_bucket _sum _count) : ('');
+
+			$bad .= "$line\n" unless $type{$current} && $of{$name};
 			$bad .= "twice: $line\n" if exists $sample{"$name$labels"};
 			$sample{"$name$labels"} = $value;
 		}
@@ -63,6 +70,10 @@ is($now{'sicantik_wa_provider_usable{provider="meta",kind="meta"}'}, 0, 'as othe
 is($now{'sicantik_wa_waiting_messages{provider="",scenario="",state="queued"}'}, 1, 'one waits');
 is($now{'sicantik_wa_waiting_messages{provider="meta",scenario="a\\\\b\\"c\\nd",state="held"}'}, 1, 'one is held, of a scenario with a strange name');
 is($now{'sicantik_wa_oldest_ready_seconds'}, 0, 'nothing that could go has not');
+is($now{"sicantik_wa_worker_${_}_total"}, 5, "workers: $_") foreach qw(claims attempts accepted);
+is($now{'sicantik_wa_worker_latency_seconds_bucket{le="+Inf"}'}, 5, 'the latency of each is known');
+is($now{'sicantik_wa_worker_latency_seconds_count'}, 5, 'and counted');
+cmp_ok($now{'sicantik_wa_worker_latency_seconds_bucket{le="60"}'}, '>=', $now{'sicantik_wa_worker_latency_seconds_bucket{le="0.005"}'}, 'added up');
 cmp_ok($now{'sicantik_wa_today_sent_within_seconds{share="0.95"}'}, '<', 60, 'it was quick');
 is($now{'sicantik_wa_check_items{state="' . $_ . '"}'}, sql("SELECT count(*) FROM wa_check() WHERE state = '$_'"), "as many findings: $_") foreach qw(error warning);
 is((grep { /^sicantik_wa_check/ } keys %{ { metrics('false') } }), 0, 'without checks none');
