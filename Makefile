@@ -29,7 +29,7 @@ SQL_PARTS = src/sicantik_wa.sql src/office/setting.sql src/office/holiday.sql sr
 	src/compose/compose.sql src/queue/queue.sql src/queue/figure.sql src/queue/operator.sql src/compose/send.sql \
 	src/compose/calendar.sql src/deliver/deliver.sql src/feedback/feedback.sql src/feedback/webhook.sql \
 	src/admin/access.sql src/admin/arm.sql src/admin/admin.sql src/admin/explain.sql \
-	src/admin/import.sql src/admin/privacy.sql src/admin/views.sql src/queue/stat.sql src/admin/stat_worker.sql src/report/metrics.sql src/report/report.sql src/queue/adrift.sql src/rights.sql
+	src/admin/import.sql src/admin/privacy.sql src/admin/views.sql src/queue/stat.sql src/admin/stat_worker.sql src/admin/stat_progress.sql src/report/metrics.sql src/report/report.sql src/queue/adrift.sql src/rights.sql
 # Scripts of versions that are released, and the steps to this one, made of a
 # part that is written by hand and the install script (CONTRIBUTING.md, An upgrade
 # step).

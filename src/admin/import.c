@@ -32,6 +32,7 @@
 #include "pg/query.h"
 #include "pg/subtransaction.h"
 #include "route/providers.h"
+#include "wake/progress.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_import_odoo);
 
@@ -384,9 +385,14 @@ wa_sql_import_odoo(PG_FUNCTION_ARGS)
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	schema = wa_office_get("odoo_schema");
+	wa_wake_progress_begin(WA_COMMAND_IMPORT, 0);
+	wa_wake_progress_phase(WA_COMMAND_IMPORT, WA_PHASE_PROVIDERS);
 	import_providers(fcinfo, schema, &providers);
+	wa_wake_progress_phase(WA_COMMAND_IMPORT, WA_PHASE_ACCOUNTS);
 	import_accounts(fcinfo, schema, &providers);
+	wa_wake_progress_phase(WA_COMMAND_IMPORT, WA_PHASE_TEMPLATES);
 	wa_admin_import_templates(fcinfo, schema);
+	wa_wake_progress_end(WA_COMMAND_IMPORT);
 	wa_call_say(fcinfo, "consent", "read live", "whatsapp_opt_in and its date are read from res_partner whenever a message goes");
 	wa_call_end(&call);
 	return (Datum) 0;

@@ -37,6 +37,7 @@
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
+#include "wake/progress.h"
 #include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_run_scenario);
@@ -178,6 +179,8 @@ wa_compose_calendar_write(WaDaily *daily, WaBatch *batch)
 	WaRows		rows;
 
 	wa_compose_write(batch);
+	if (!daily->counted)
+		wa_wake_progress_add(WA_COMMAND_DAILY, list_length(batch->messages));
 	ids = palloc(sizeof(int64) * Max(list_length(batch->messages), 1));
 	foreach(cell, batch->messages)
 	{
@@ -218,6 +221,7 @@ start(WaDaily *daily, WaBatch *common, const WaScenario *scenario, TimestampTz n
 	 * a run counts for itself, by hand (this session may have run it before)
 	 * as by the worker
 	 */
+	wa_wake_progress_begin(WA_COMMAND_DAILY, 0);
 	wa_compose_set_lose();
 	wa_compose_bulk_start();
 }
@@ -300,6 +304,7 @@ run_entry(WaBatch *common, const WaScenario *scenario, TimestampTz now, const En
 
 	start(&run.daily, common, scenario, now, entry->day);
 	error = wa_pg_subtransaction(run_and_note, &run);
+	wa_wake_progress_end(WA_COMMAND_DAILY);
 	wa_compose_bulk_settle(error == NULL && run.done);
 	if (error == NULL)
 		return run.done;
@@ -452,6 +457,7 @@ run_by_hand(const char *key)
 	wa_wake_at_commit();
 	ereport(NOTICE,
 			(errmsg("scenario \"%s\": %s", key, in_words(&daily))));
+	wa_wake_progress_end(WA_COMMAND_DAILY);
 	return daily.queued;
 }
 

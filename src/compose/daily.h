@@ -21,6 +21,8 @@ typedef struct WaDaily
 	char	   *today;			/* in the office's time zone, YYYY-MM-DD */
 	int			today_julian;
 	bool		by_hand;
+	bool		counted;		/* it tells by itself how far it is
+								 * (progress.h) */
 	int			queued;
 	int			held;
 	int			skipped;

@@ -32,6 +32,7 @@
 #include "office/setting.h"
 #include "pg/query.h"
 #include "queue/once.h"
+#include "wake/progress.h"
 
 #define CHUNK			500
 
@@ -84,6 +85,7 @@ find_candidates(const WaDaily *daily, const WaAppTable *table, const int *thresh
 
 	wa_app_read_between(&rows, table, columns, lengthof(columns), "expiry_date", DATEOID,
 						DateADTGetDatum(today), DateADTGetDatum(today + thresholds[nthresholds - 1]), *after, PAGE);
+	wa_wake_progress_add(WA_COMMAND_DAILY, rows.n);
 	*list = palloc(sizeof(Candidate) * Max(rows.n, 1));
 	*n = 0;
 	for (uint64 r = 0; r < rows.n; r++)
@@ -324,6 +326,7 @@ run(WaDaily *daily)
 		daily->note = wa_say(WA_SAY_NO_TABLE_PERMIT);
 		return true;
 	}
+	daily->counted = true;
 	first_run = !has_baseline(baseline);
 	if (first_run && wa_compose_calendar_muted(daily))
 	{

@@ -45,6 +45,7 @@
 #include "pg/subtransaction.h"
 #include "queue/queue.h"
 #include "sicantik_wa.h"
+#include "wake/progress.h"
 #include "wake/stat.h"
 
 /* A database that may not send stops composing at this many waiting. */
@@ -293,9 +294,12 @@ compose_set(WaBatch *common, const WaSet *set, WaReadResult *result, int64 *done
 			*done = piece.events[i].first_id;
 			*highest = Max(*highest, piece.events[i].id);
 		}
+		if (more || set->begun)
+			wa_wake_progress_begin(WA_COMMAND_COMPOSE, 0);
 		wa_wake_stat_at_commit(WA_STAT_EVENTS, piece.n);
 		if (piece.n > 0)
 			compose_or_halve(common, piece.events, piece.n);
+		wa_wake_progress_add(WA_COMMAND_COMPOSE, piece.n);
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(context);
 	} while (set->closed && more && !common->odoo.locked);
@@ -386,6 +390,8 @@ wa_compose_run(void)
 	 * makes durable what it claims.
 	 */
 	wa_frame_commit(false);
+	if (result == WA_READ_ALL)
+		wa_wake_progress_end(WA_COMMAND_COMPOSE);
 	return result;
 }
 

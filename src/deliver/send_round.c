@@ -35,6 +35,7 @@
 #include "pg/query.h"
 #include "queue/queue.h"
 #include "sicantik_wa.h"
+#include "wake/progress.h"
 #include "wake/stat.h"
 #include "wake/wake.h"
 
@@ -45,6 +46,9 @@ WA_MODULE_MAGIC("sicantik_wa_worker");
 #define STOPPED_RETRY_US (120 * USECS_PER_SEC)
 #define CLOSE_RETRY_MS	50
 #define CLOSE_RETRIES	20
+
+/* So many that wait are worth a row of wa.stat_progress. */
+#define DRAIN			100
 
 static WaSendConfig config;
 static bool reload_wanted = true;
@@ -428,6 +432,26 @@ settle_consent(void *argument)
 	*(bool *) argument = !wa_feedback_consent_settle();
 }
 
+/* So many results are recorded: how far is what waits? */
+static void
+note_drain(int nrecorded)
+{
+	int			left = wa_deliver_schedule_size();
+	bool		beyond = wa_deliver_line_any_left();
+
+	if (!wa_wake_progress_runs(WA_COMMAND_DRAIN) && left < DRAIN && !beyond)
+		return;
+	if (left == 0 && !beyond)
+	{
+		wa_wake_progress_end(WA_COMMAND_DRAIN);
+		return;
+	}
+	wa_wake_progress_begin(WA_COMMAND_DRAIN, 0);
+	wa_wake_progress_add(WA_COMMAND_DRAIN, nrecorded);
+	wa_wake_progress_total(WA_COMMAND_DRAIN, beyond ? PG_UINT64_MAX : (uint64) left);
+	wa_wake_progress_phase(WA_COMMAND_DRAIN, wa_deliver_transfer_in_flight() > 0 ? WA_PHASE_SENDING : WA_PHASE_WAITING);
+}
+
 static bool
 run(bool may_send, TimestampTz *next_due)
 {
@@ -549,6 +573,7 @@ run(bool may_send, TimestampTz *next_due)
 	wa_deliver_templates_ask();
 	wa_deliver_aside_end();
 	round_open = false;
+	note_drain(nrecorded);
 	(void) wa_wake_stat_stage(WA_STAT_OTHER_TIME);
 	/* numbers were busy until just now */
 	if (nrecorded > 0 && wa_deliver_schedule_behind())

@@ -49,6 +49,7 @@
 #include "pg/pg_compat.h"
 #include "pg/query.h"
 #include "queue/figure.h"
+#include "wake/progress.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_count);
 
@@ -551,7 +552,8 @@ wa_queue_count_table(const char *name, const char *zone)
 		read_columns(what, RelationGetDescr(table), tuple, values, nulls);
 		count_row(what, values, nulls, zone, 1);
 		MemoryContextReset(context);
-		n++;
+		if (++n % 1000 == 0)
+			wa_wake_progress_add(WA_COMMAND_RECOUNT, 1000);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

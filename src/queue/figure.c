@@ -27,6 +27,7 @@
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/figure.h"
+#include "wake/progress.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_recount);
 
@@ -49,9 +50,13 @@ recount(const char *zone)
 
 	wa_query(&forget, NULL);
 	wa_queue_count_begin();
+	wa_wake_progress_begin(WA_COMMAND_RECOUNT, 0);
+	wa_wake_progress_phase(WA_COMMAND_RECOUNT, WA_PHASE_MESSAGES);
 	n = wa_queue_count_table("message", zone);
+	wa_wake_progress_phase(WA_COMMAND_RECOUNT, WA_PHASE_ATTEMPTS);
 	wa_queue_count_table("attempt", zone);
 	wa_queue_count_write();
+	wa_wake_progress_end(WA_COMMAND_RECOUNT);
 	wa_arg_text(&args, zone);
 	wa_query(&note, &args);
 	return n;

@@ -25,6 +25,7 @@
 #include "queue/erase.h"
 #include "queue/law.h"
 #include "queue/queue.h"
+#include "wake/progress.h"
 
 /*
  * The rows of wa.request that may be carried out now, locked with their
@@ -109,6 +110,7 @@ done(const int64 *ids, int n)
 		return;
 	wa_arg_int8_array(&args, ids, n);
 	wa_query(&remove, &args);
+	wa_wake_progress_add(WA_COMMAND_REQUESTS, n);
 }
 
 /* Run a statement that changes messages and returns their ids; palloc()ed. */
@@ -557,6 +559,23 @@ let_go(int limit, const int64 *busy, int nbusy,
 	return nfinished == limit;
 }
 
+/* Are there more than are carried out at once?  Their number, once. */
+static void
+note_many(int limit)
+{
+	static WaStatement some =
+		WA_STATEMENT("SELECT count(*) FROM (SELECT FROM wa.request LIMIT $1) AS r");
+	static WaStatement all =
+		WA_STATEMENT("SELECT count(*) FROM wa.request");
+	WaArgs		args = {0};
+
+	if (wa_wake_progress_runs(WA_COMMAND_REQUESTS))
+		return;
+	wa_arg_int4(&args, limit + 1);
+	if (wa_row_int8(wa_query(&some, &args), 0, 1) > limit)
+		wa_wake_progress_begin(WA_COMMAND_REQUESTS, wa_row_int8(wa_query(&all, NULL), 0, 1));
+}
+
 /*
  * Carry out what was asked for, at most "limit" of a kind.  Messages among
  * "busy" are on the wire, or were until this round: requests about them stay.
@@ -584,7 +603,11 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy,
 	*unwritten = false;
 	*left = false;
 	if (wa_query(&any, NULL).n == 0)
+	{
+		wa_wake_progress_end(WA_COMMAND_REQUESTS);
 		return false;
+	}
+	note_many(limit);
 	more = settle(limit, busy, nbusy, forgotten, nforgotten);
 	more = cancel(limit, busy, nbusy, forgotten, nforgotten) || more;
 	more = let_go(limit, busy, nbusy, *forgotten, *nforgotten,

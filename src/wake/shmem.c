@@ -134,6 +134,8 @@ startup_memory(void)
 		wa_wake_shared->no_room = false;
 		wa_wake_shared->start_after =
 			TimestampTzPlusMilliseconds(now, wait_after_crash(now));
+		for (int i = 0; i < WA_PROGRESS_ROWS; i++)
+			wa_wake_progress_init(&wa_wake_shared->progress[i]);
 		for (int i = 0; i < WA_SLOTS; i++)
 		{
 			pg_atomic_init_u32(&wa_wake_shared->databases[i], InvalidOid);

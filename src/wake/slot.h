@@ -17,6 +17,7 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
+#include "wake/progress.h"
 #include "wake/stat.h"
 #include "wake/wake.h"
 
@@ -130,6 +131,7 @@ typedef struct WaShared
 	 */
 	pg_atomic_uint32 databases[WA_SLOTS];
 	WaSlot		slots[WA_SLOTS];
+	WaProgressRow progress[WA_PROGRESS_ROWS];	/* guarded by wa_wake_lock */
 } WaShared;
 
 /* What the launcher tells a worker in bgw_extra. */

@@ -24,6 +24,7 @@
 #include "pg/query.h"
 #include "queue/figure.h"
 #include "queue/queue.h"
+#include "wake/progress.h"
 #include "wake/stat.h"
 #include "wake/wake.h"
 #include "worker/beside.h"
@@ -227,7 +228,11 @@ run_events(TimestampTz *due)
 	if (beside)
 		*due = GetCurrentTimestamp() + BESIDE_US;
 	if (!composes_here())
+	{
+		/* the other process tells how far it is */
+		wa_wake_progress_end(WA_COMMAND_COMPOSE);
 		return true;
+	}
 	result = wa_compose_run();
 	if (result != WA_READ_LOCKED)
 		unread = result == WA_READ_PIECE;
@@ -276,6 +281,24 @@ compose(TimestampTz *next_due)
 	if (left_out)
 		wa_wake_sooner(next_due, GetCurrentTimestamp() + LEFT_OUT_US);
 	return composed;
+}
+
+/*
+ * Delete a batch of what is old.  Returns how much there was.
+ */
+static int
+purge(void)
+{
+	int			n = wa_compose_purge() + wa_queue_purge() + wa_feedback_purge();
+
+	if (n > 0)
+	{
+		wa_wake_progress_begin(WA_COMMAND_PURGE, 0);
+		wa_wake_progress_add(WA_COMMAND_PURGE, n);
+	}
+	else
+		wa_wake_progress_end(WA_COMMAND_PURGE);
+	return n;
 }
 
 /*
@@ -358,7 +381,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		 */
 		next_purge = now + PURGE_US;
 		purging = true;
-		more = wa_compose_purge() + wa_queue_purge() + wa_feedback_purge() > 0;
+		more = purge() > 0;
 		purging = false;
 		if (more)
 			next_purge = now;

@@ -254,6 +254,7 @@ take_step(Step step)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		AbortCurrentTransaction();
+		wa_wake_progress_end_all();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		note_failure(error);
