@@ -236,6 +236,9 @@ run_events(TimestampTz *due)
 	result = wa_compose_run();
 	if (result != WA_READ_LOCKED)
 		unread = result == WA_READ_PIECE;
+	/* also where the other process has read the rest */
+	if (result == WA_READ_ALL)
+		wa_wake_progress_end(WA_COMMAND_COMPOSE);
 	/* locked by the other process, if that has just begun */
 	return result != WA_READ_LOCKED || !composes_here();
 }

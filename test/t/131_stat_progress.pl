@@ -49,6 +49,17 @@ sql('DROP TRIGGER slow ON wa.message');
 # What waits behind the one on the wire is a drain.
 ok_wait("EXISTS (SELECT $progress 'drain' AND phase = 'sending' AND total = done + 201 AND pid = (SELECT pid FROM wa.stat_worker))", 'a drain is seen, with all that waits');
 
+# A step of the worker's ends in an error: what it tells begins again with the work.
+my $before = sql("SELECT started_at $progress 'drain'");
+sql(q{CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+	CREATE TRIGGER no BEFORE UPDATE ON wa.read_position FOR EACH ROW EXECUTE FUNCTION public.no()});
+sql("UPDATE sicantik_permit SET permit_number = 'C/' || id WHERE registration_id LIKE 'MANY-%'");
+ok_wait('(SELECT failed_rounds > 0 FROM wa.stat_worker)', 'a round ends in an error');
+ok_wait("(SELECT started_at > '$before' $progress 'drain')", 'the drain begins again');
+sql('DROP TRIGGER no ON wa.read_position');
+wait_read($node, 'odoo');
+ok_wait("NOT EXISTS (SELECT $progress 'compose')", 'nothing is left of what was composed');
+
 # The worker is killed: the server starts anew, and tells of what it does then only.
 my $pid = sql('SELECT pid FROM wa.stat_worker');
 my $began = sql("SELECT started_at $progress 'drain'");
@@ -93,6 +104,15 @@ sql("SELECT pg_terminate_backend(pid) $progress 'daily run'");
 ok_wait("NOT EXISTS (SELECT $progress 'daily run')", 'and not after the end of its session');
 $other->finish;
 $locker->sql('ROLLBACK');
+
+# A purge: a worker that starts looks for one.
+sql("UPDATE wa.message SET created_at = created_at - interval '1 year', finished_at = finished_at - interval '1 year'");
+sql('CREATE FUNCTION public.slow_purge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.001); RETURN NEW; END $$;'
+	  . ' CREATE TRIGGER slow_purge BEFORE UPDATE ON wa.message FOR EACH ROW EXECUTE FUNCTION public.slow_purge()');
+sql('SELECT pg_terminate_backend(pid, 60000) FROM wa.stat_worker');
+ok_wait("EXISTS (SELECT $progress 'purge' AND done >= 500)", 'a purge is seen');
+ok_wait("NOT EXISTS (SELECT $progress 'purge')", 'and is over');
+is(sql('SELECT count(*) FROM wa.message WHERE number IS NOT NULL'), 0, 'when all is purged');
 
 # Rights.
 sql("CREATE ROLE monitor LOGIN; CREATE ROLE nobody LOGIN; SELECT wa_grant('monitor', 'view')");
