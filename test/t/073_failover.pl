@@ -124,7 +124,11 @@ sql($one, "SELECT wa_send_text('6281377700010', 'Halo')");
 ok($sim->wait_for_sends(1, to => '6281377700010', accepted => 1), 'and messages go out');
 $one->append_conf('postgresql.conf', "synchronous_standby_names = 'two'");
 $one->reload;
-ok(wait_sql($one, 'odoo', "SELECT synchronous FROM wa.identity"), 'synchronous again');
+# it is noted before the next message is claimed
+ok(wait_sql($one, 'postgres', 'SELECT sync_state FROM pg_stat_replication', 'sync'), 'the standby is waited for again');
+sql($one, "SELECT wa_send_text('6281377700020', 'Halo')");
+ok($sim->wait_for_sends(1, to => '6281377700020', accepted => 1), 'messages go out');
+is(sql($one, 'SELECT synchronous FROM wa.identity'), 't', 'synchronous again');
 
 $sim->fault({ provider => 'fonnte', kind => 'delay', delay_ms => 30, times => undef });
 my @numbers = map { sprintf '62857%08d', $_ } 1 .. 400;
