@@ -118,6 +118,9 @@ peer_cron()
 	bin_cron=$bin
 	start_cluster cron "$bin" pg_cron
 	use cron
+	# its jobs connect by TCP otherwise, which is closed here
+	q -U postgres -d postgres -c "ALTER SYSTEM SET cron.use_background_workers = on"
+	as_postgres "$bin/pg_ctl" -D "$work/cron/data" -l "$work/cron/log" -m fast -w restart >/dev/null
 	q -U postgres -d postgres >/dev/null <<'SQL'
 CREATE EXTENSION pg_cron;
 CREATE TABLE due (at timestamptz);
