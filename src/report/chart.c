@@ -160,6 +160,7 @@ wa_report_chart_stacked(WaPage *page, const WaChart *chart)
 	double		tick;
 	double		top;
 	double		step = (double) PLOT_W / Max(chart->n, 1);
+	double		width = Min(step * 0.76, 46);
 	int			picture = begin_picture(page, chart->title, HEIGHT);
 
 	for (int i = 0; i < chart->n; i++)
@@ -185,8 +186,8 @@ wa_report_chart_stacked(WaPage *page, const WaChart *chart)
 			if (height <= 0)
 				continue;
 			y -= height;
-			PUT("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" %s><title>", LEFT + step * i + step * 0.12, y,
-				Min(step * 0.76, 46), height, fill(picture, s));
+			PUT("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" %s><title>", LEFT + step * (i + 0.5) - width / 2, y,
+				width, height, fill(picture, s));
 			wa_report_put_text(page, psprintf("%s, %s: %s", chart->labels[i], chart->series[s], wa_report_number(page, chart->values[s][i], 0)));
 			PUT("</title></rect>");
 		}

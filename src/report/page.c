@@ -13,6 +13,7 @@
 
 #include <math.h>
 
+#include "mb/pg_wchar.h"
 #include "utils/datetime.h"
 
 #include "report/page.h"
@@ -137,11 +138,25 @@ wa_report_put(WaPage *page, const char *html)
 	appendStringInfoString(&page->html, html);
 }
 
+/*
+ * Escaped.  What is not ASCII becomes a number of Unicode's, so that the page is
+ * the same whatever encoding its reader has asked the server for.
+ */
 void
 wa_report_put_text(WaPage *page, const char *text)
 {
+	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
+
 	for (const char *p = text; *p; p++)
 	{
+		if (utf8 && IS_HIGHBIT_SET(*p))
+		{
+			int			len = pg_utf_mblen((const unsigned char *) p);
+
+			appendStringInfo(&page->html, "&#%u;", (unsigned) utf8_to_unicode((const unsigned char *) p));
+			p += Min(len, (int) strlen(p)) - 1;
+			continue;
+		}
 		switch (*p)
 		{
 			case '<':

@@ -303,8 +303,10 @@ put_course(Report *report)
 	{
 		char	   *label = wa_report_day(page, days[i], false);
 
-		/* of a month its name */
-		parts->labels[i] = times->labels[i] = months ? strchr(label, ' ') + 1 : label;
+		/* of a month its name, and of which year */
+		if (months)
+			label = psprintf("%s %s", strchr(label, ' ') + 1, strrchr(wa_report_day(page, days[i], true), ' ') + 3);
+		parts->labels[i] = times->labels[i] = label;
 		times->values[0][i] = times->values[1][i] = -1;
 		for (int t = 0; t < report->ntallies; t++)
 		{

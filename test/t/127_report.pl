@@ -95,6 +95,16 @@ ok((grep { /^\x{e2}/ } rows($page, 'Needs attention')) > 0, 'what needs attentio
 is(scalar(rows(sql("SELECT wa_report('2026-11-03', '2026-11-03')"), 'Messages by day')), 1, 'one day');
 like((rows(sql("SELECT wa_report('2026-06-01', '2026-11-30')"), 'Messages by week'))[0], qr/^1 Jun\|0/, 'half a year, by week');
 is(scalar(rows(sql("SELECT wa_report('2025-01-01', '2026-12-31')"), 'Messages by month')), 24, 'two years, by month');
+is((rows(sql("SELECT wa_report('2025-01-01', '2026-12-31')"), 'Messages by month'))[12] =~ s/\|.*//r, 'Jan 26', 'each of which has its year');
+my $one_day = sql("SELECT wa_report('2026-11-03', '2026-11-03')");
+my ($middle) = $one_day =~ /<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">3 Nov</;
+my ($left, $wide) = $one_day =~ /<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="[\d.]+" style="fill:var\(--a\)"><title>/;
+cmp_ok($middle, '>', 0, 'one day has its label');
+cmp_ok(abs($left + $wide / 2 - $middle), '<', 0.2, 'a column stands above its day');
+{
+	local $ENV{PGCLIENTENCODING} = 'LATIN1';
+	unlike(sql("SELECT wa_report('2026-11-01', '2026-11-30')"), qr/[^\x00-\x7f]/, 'whatever encoding the client has');
+}
 sql("SELECT wa_set('language', 'id')");
 $page = sql("SELECT wa_report('2026-11-01', '2026-11-30')");
 like($page, qr/<html lang="id">.*1 November 2026 sampai 30 November 2026/s, 'in Indonesian');
