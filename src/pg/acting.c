@@ -18,6 +18,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_database.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
@@ -120,6 +121,29 @@ wa_pg_act_as_role(WaActing *acting, Oid role)
 {
 	act_as(acting, role,
 		   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+}
+
+/*
+ * For statements of ours in a trigger: SPI connected, and the owner of the
+ * database acting, whoever writes the table.  Who is that already pays nothing
+ * for it.
+ */
+void
+wa_pg_trigger_begin(WaActing *acting)
+{
+	acting->user = InvalidOid;
+	if (GetUserId() != wa_pg_database_owner())
+		wa_pg_act_as_owner(acting);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+void
+wa_pg_trigger_end(WaActing *acting)
+{
+	SPI_finish();
+	if (OidIsValid(acting->user))
+		wa_pg_act_end(acting);
 }
 
 /*

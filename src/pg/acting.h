@@ -32,5 +32,7 @@ extern PGDLLEXPORT Oid wa_pg_database_owner(void);
 extern PGDLLEXPORT void wa_pg_act_as_owner(WaActing *acting);
 extern PGDLLEXPORT void wa_pg_act_as_role(WaActing *acting, Oid role);
 extern PGDLLEXPORT void wa_pg_act_end(WaActing *acting);
+extern void wa_pg_trigger_begin(WaActing *acting);
+extern void wa_pg_trigger_end(WaActing *acting);
 
 #endif							/* SICANTIK_WA_ACTING_H */

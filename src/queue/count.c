@@ -83,7 +83,6 @@ typedef struct Counted
 	Oid			relid;			/* for which attnum is */
 	int			natts;
 	AttrNumber	attnum[MESSAGE_COLUMNS];
-	AttrNumber	last;
 } Counted;
 
 static Counted counted[] = {
@@ -104,21 +103,8 @@ static HTAB *cells = NULL;
 static LocalTransactionId cells_of = InvalidLocalTransactionId;
 static SubTransactionId cells_in = InvalidSubTransactionId;
 
-/* The zone in which this transaction counts days. */
+/* The zone in which it counts days. */
 static char days_in[TZ_STRLEN_MAX + 1];
-static LocalTransactionId days_of = InvalidLocalTransactionId;
-
-static void
-begin_counting(void)
-{
-	HASHCTL		ctl = {.keysize = MAX_KEY,.entrysize = sizeof(Cell),.hcxt = CurTransactionContext};
-
-	if (cells && cells_of == wa_my_local_xid() && cells_in == GetCurrentSubTransactionId())
-		return;
-	cells_of = wa_my_local_xid();
-	cells_in = GetCurrentSubTransactionId();
-	cells = hash_create("sicantik_wa figures", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-}
 
 /* Where a key is being written. */
 typedef struct Key
@@ -279,13 +265,11 @@ counted_of(Relation table)
 		if (what->relid == RelationGetRelid(table) && what->natts == desc->natts)
 			return what;
 		what->relid = InvalidOid;
-		what->last = 0;
 		for (int c = 0; c < what->ncolumns; c++)
 		{
 			what->attnum[c] = SPI_fnumber(desc, what->columns[c]);
 			if (what->attnum[c] <= 0)
 				elog(ERROR, "table wa.%s has no column \"%s\"", what->table, what->columns[c]);
-			what->last = Max(what->last, what->attnum[c]);
 		}
 		what->relid = RelationGetRelid(table);
 		what->natts = desc->natts;
@@ -355,36 +339,40 @@ static char *
 setting_zone(void)
 {
 	WaActing	acting;
-	bool		owner = GetUserId() == wa_pg_database_owner();
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *zone;
 
-	if (!owner)
-		wa_pg_act_as_owner(&acting);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	wa_pg_trigger_begin(&acting);
 	zone = MemoryContextStrdup(caller, wa_office_get("time_zone"));
-	SPI_finish();
-	if (!owner)
-		wa_pg_act_end(&acting);
+	wa_pg_trigger_end(&acting);
 	return zone;
 }
 
-/*
- * The zone in which days are counted.  Read once in a transaction: it cannot
- * change while this one has the ledger locked.
- */
-static const char *
-zone_of_figures(void)
+static void
+new_cells(void)
 {
-	if (days_of != wa_my_local_xid())
-	{
-		char	   *name = wa_queue_count_zone();
+	HASHCTL		ctl = {.keysize = MAX_KEY,.entrysize = sizeof(Cell),.hcxt = CurTransactionContext};
 
-		strlcpy(days_in, name ? name : setting_zone(), sizeof(days_in));
-		days_of = wa_my_local_xid();
-	}
-	return days_in;
+	cells_of = wa_my_local_xid();
+	cells_in = GetCurrentSubTransactionId();
+	cells = hash_create("sicantik_wa figures", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
+/*
+ * Before a row of a statement is counted.  The zone is read for each statement: it
+ * cannot change while that has the ledger locked, and after a savepoint that was
+ * rolled back nothing has.
+ */
+static void
+begin_counting(void)
+{
+	char	   *zone;
+
+	if (cells && cells_of == wa_my_local_xid() && cells_in == GetCurrentSubTransactionId())
+		return;
+	zone = wa_queue_count_zone();
+	strlcpy(days_in, zone ? zone : setting_zone(), sizeof(days_in));
+	new_cells();
 }
 
 static int
@@ -455,17 +443,11 @@ forget_all(bool messages)
 					 " DELETE FROM wa.figure WHERE (figure <> 'attempt') = $1");
 	WaActing	acting;
 	WaArgs		args = {0};
-	bool		owner = GetUserId() == wa_pg_database_owner();
 
-	if (!owner)
-		wa_pg_act_as_owner(&acting);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	wa_pg_trigger_begin(&acting);
 	wa_arg_bool(&args, messages);
 	wa_query(&forget, &args);
-	SPI_finish();
-	if (!owner)
-		wa_pg_act_end(&acting);
+	wa_pg_trigger_end(&acting);
 }
 
 /*
@@ -511,9 +493,9 @@ wa_sql_count(PG_FUNCTION_ARGS)
 			return PointerGetDatum(NULL);
 	}
 	begin_counting();
-	count_row(what, values[0], nulls[0], zone_of_figures(), TRIGGER_FIRED_BY_INSERT(data->tg_event) ? 1 : -1);
+	count_row(what, values[0], nulls[0], days_in, TRIGGER_FIRED_BY_INSERT(data->tg_event) ? 1 : -1);
 	if (update)
-		count_row(what, values[1], nulls[1], zone_of_figures(), 1);
+		count_row(what, values[1], nulls[1], days_in, 1);
 	return PointerGetDatum(NULL);
 }
 
@@ -523,8 +505,7 @@ wa_sql_count(PG_FUNCTION_ARGS)
 void
 wa_queue_count_begin(void)
 {
-	days_of = InvalidLocalTransactionId;
-	begin_counting();
+	new_cells();
 }
 
 /*

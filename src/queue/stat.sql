@@ -1,5 +1,6 @@
 -- src/queue/stat.sql: figures, as PostgreSQL's own statistics are: views with one row per thing.
 --
+-- Here, and not with the other views, since names of states stand nowhere else.
 -- All but wa.stat_queue read what the triggers of src/queue/figure.sql have counted, so a
 -- month of a large ledger is a few thousand rows, and it says what counting the
 -- ledger would say.  A condition on the day is what makes them quick.

@@ -85,7 +85,6 @@ wa_sql_unattended(PG_FUNCTION_ARGS)
 	const char *table;
 	bool		message;
 	bool		ready;
-	bool		owner;
 	WaActing	acting;
 	bool		isnull;
 	Datum		id;
@@ -106,11 +105,7 @@ wa_sql_unattended(PG_FUNCTION_ARGS)
 
 	if (IsLogicalWorker())
 		return PointerGetDatum(NULL);
-	owner = GetUserId() == wa_pg_database_owner();
-	if (!owner)
-		wa_pg_act_as_owner(&acting);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	wa_pg_trigger_begin(&acting);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		note_all(ready);
 	else
@@ -125,9 +120,7 @@ wa_sql_unattended(PG_FUNCTION_ARGS)
 		if (!isnull)
 			note(DatumGetInt64(id));
 	}
-	SPI_finish();
-	if (!owner)
-		wa_pg_act_end(&acting);
+	wa_pg_trigger_end(&acting);
 	return PointerGetDatum(NULL);
 }
 

@@ -37,7 +37,6 @@ static const char style[] =
 "th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;font-variant-numeric:tabular-nums;white-space:nowrap}"
 "th{color:var(--soft);font-weight:600;white-space:normal}th.l,td.l{text-align:left;white-space:normal;overflow-wrap:anywhere}td.l{min-width:7em}"
 "details{margin:6px 0}summary{color:var(--soft);cursor:pointer;font-size:.9rem}"
-".sign{display:inline-block;border:1px solid currentColor;border-radius:4px;padding:0 6px;font-size:.85rem}"
 "footer{margin-top:36px;border-top:1px solid var(--line);padding-top:10px;font-size:.88rem;color:var(--soft)}"
 "@page{size:A4;margin:14mm}@media print{:root{color-scheme:light;--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--card:#fff;"
 "--a:#1f6f50;--b:#6ba3d6;--c:#c2452d;--d:#b9a04a}body{font-size:10.5pt}main{max-width:none;padding:0}"

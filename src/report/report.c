@@ -138,6 +138,7 @@ read_figures(Report *report)
 	report->unit = days <= MOST_DAYS ? "day" : days <= MOST_WEEKS ? "week" : "month";
 	report->tallies = read_tallies(report->since, report->until, report->unit, &report->ntallies);
 	report->now = whole(report->tallies, report->ntallies);
+	/* of the period before only the sum is told: few points will do */
 	before = read_tallies(report->since - days, report->since - 1, "year", &n);
 	report->before = whole(before, n);
 }

@@ -22,9 +22,12 @@ end()
 {
 	[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
 	[ -z "${bin:-}" ] || as_user "$bin/pg_ctl" -D "$work/data" -m immediate -w stop >/dev/null 2>&1 || true
+	[ -z "${policy:-}" ] || rm -f "$policy"
 	rm -rf "$work"
 }
 trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 as_user()
 {
@@ -67,13 +70,13 @@ for package in prometheus prometheus-postgres-exporter check-postgres; do
 done
 if [ ${#missing[@]} -gt 0 ]; then
 	# none of them is to run as a service
-	printf '#!/bin/sh\nexit 101\n' > "$work/policy"
-	chmod 755 "$work/policy"
-	policy=/usr/sbin/policy-rc.d
-	[ -e $policy ] || { cp "$work/policy" $policy; remove_policy=yes; }
+	if [ ! -e /usr/sbin/policy-rc.d ]; then
+		policy=/usr/sbin/policy-rc.d	# which end() removes
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod 755 $policy
+	fi
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >"$work/apt.log" 2>&1 ||
 		{ tail -n 20 "$work/apt.log" >&2; exit 1; }
-	[ -z "${remove_policy:-}" ] || rm -f $policy
 fi
 
 bin=$(test/private-pg.sh "$work")

@@ -128,6 +128,19 @@ ok(wait_sql($node, $db, "SELECT time_zone = 'Asia/Jayapura' FROM wa.figure_zone"
 is(sql("SELECT day FROM wa.figures WHERE day < '2026-02-03' AND state = 'cancelled'"), '2026-02-02', 'is the day after in Jayapura');
 right('in other days');
 
+# What a savepoint takes back has locked nothing: the zone is another one then.
+my $later_one = SicantikWa::Session->new($node, $db);
+$later_one->sql('BEGIN');
+$later_one->sql('SAVEPOINT s');
+$later_one->sql("INSERT INTO wa.message (state) VALUES ('failed')");
+$later_one->sql('ROLLBACK TO s');
+sql("SELECT wa_set('time_zone', 'Asia/Jakarta')");
+ok(wait_sql($node, $db, "SELECT time_zone = 'Asia/Jakarta' FROM wa.figure_zone"), 'the office moves back meanwhile');
+$later_one->sql("INSERT INTO wa.message (state, created_at) VALUES ('cancelled', '2026-02-05 23:30+07')");
+$later_one->sql('COMMIT');
+is(sql("SELECT string_agg(day::text, ',') FROM wa.figures WHERE day BETWEEN '2026-02-04' AND '2026-02-08' AND state = 'cancelled'"), '2026-02-05', 'and its days are counted in');
+right('after a savepoint');
+
 # Where triggers were off, one counts anew.
 
 sql("ALTER TABLE wa.message DISABLE TRIGGER count; INSERT INTO wa.message (state) VALUES ('failed'); ALTER TABLE wa.message ENABLE ALWAYS TRIGGER count");
