@@ -28,13 +28,13 @@ headers=${1:-}
 
 # a|b: one of them is enough
 packages=(
-	gcc make libc6-dev python3
+	gcc make libc6-dev python3 python3-psycopg2
 	'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev' libjson-c-dev libqrencode4
 )
 if [ -n "$headers" ]; then
 	packages+=(libpq-dev)
 else
-	packages+=(clang libclang-rt-dev perl libipc-run-perl openssl ca-certificates procps python3-psycopg2 valgrind)
+	packages+=(clang libclang-rt-dev perl libipc-run-perl openssl ca-certificates procps valgrind)
 fi
 
 installed()
