@@ -28,28 +28,33 @@
 
 #define PUT(...)	appendStringInfo(&page->html, __VA_ARGS__)
 
-/* Patterns of the series, which need a name of their own for each picture. */
-static void
-define_patterns(WaPage *page, int picture)
+/*
+ * Patterns of the series, which all pictures of the page refer to: once, before
+ * the first of them.
+ */
+void
+wa_report_chart_patterns(WaPage *page)
 {
-	PUT("<defs>"
-		"<pattern id=\"p%d-1\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
+	PUT("<svg class=\"defs\" aria-hidden=\"true\"><defs>"
+		"<pattern id=\"p1\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
 		"<rect width=\"6\" height=\"6\" style=\"fill:var(--b);opacity:.35\"/><rect width=\"2.4\" height=\"6\" style=\"fill:var(--b)\"/></pattern>"
-		"<pattern id=\"p%d-2\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\">"
+		"<pattern id=\"p2\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\">"
 		"<rect width=\"5\" height=\"5\" style=\"fill:var(--c);opacity:.3\"/><path d=\"M0 0L5 5M5 0L0 5\" style=\"stroke:var(--c)\" stroke-width=\"1.3\"/></pattern>"
-		"<pattern id=\"p%d-3\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\">"
+		"<pattern id=\"p3\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\">"
 		"<rect width=\"5\" height=\"5\" style=\"fill:var(--d);opacity:.2\"/><circle cx=\"2.5\" cy=\"2.5\" r=\"1.2\" style=\"fill:var(--d)\"/></pattern>"
-		"</defs>", picture, picture, picture);
+		"<pattern id=\"p4\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\">"
+		"<rect width=\"4\" height=\"4\" style=\"fill:var(--e);opacity:.15\"/><rect width=\"4\" height=\"1.2\" style=\"fill:var(--e)\"/></pattern>"
+		"</defs></svg>\n");
 }
 
 /* The fill of a series. */
 static char *
-fill(int picture, int series)
+fill(int series)
 {
-	return series == 0 ? "style=\"fill:var(--a)\"" : psprintf("fill=\"url(#p%d-%d)\"", picture, series);
+	return series == 0 ? "style=\"fill:var(--a)\"" : psprintf("fill=\"url(#p%d)\"", series);
 }
 
-static int
+static void
 begin_picture(WaPage *page, const char *title, int height)
 {
 	int			picture = ++page->pictures;
@@ -57,8 +62,6 @@ begin_picture(WaPage *page, const char *title, int height)
 	PUT("<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"t%d\"><title id=\"t%d\">", WIDTH, height, picture, picture);
 	wa_report_put_text(page, title);
 	PUT("</title>");
-	define_patterns(page, picture);
-	return picture;
 }
 
 static void
@@ -72,7 +75,7 @@ static void
 put_table(WaPage *page, const WaChart *chart, bool times)
 {
 	const char *cells[WA_CHART_MAX_SERIES + 1];
-	char	   *align = pnstrdup("lrrrr", chart->nseries + 1);
+	char	   *align = pnstrdup("lrrrrr", chart->nseries + 1);
 
 	PUT("<details><summary>");
 	wa_report_put_text(page, wa_report_words(page, wa_say(WA_SAY_REPORT_AS_TABLE)));
@@ -120,23 +123,25 @@ put_grid(WaPage *page, double y, const char *text)
 	put_text(page, LEFT - 6, y + 4, "end", text);
 }
 
-/* What the series look like; those of lines by their marks. */
-static void
-put_legend(WaPage *page, const WaChart *chart, int picture, bool lines)
+/*
+ * What the series look like; those of lines by their marks.
+ */
+void
+wa_report_chart_legend(WaPage *page, const char *const *series, int n, bool lines)
 {
-	PUT("<p class=\"soft\">");
-	for (int s = 0; s < chart->nseries; s++)
+	PUT("<p class=\"soft legend\">");
+	for (int s = 0; s < n; s++)
 	{
-		PUT("<svg viewBox=\"0 0 22 14\" style=\"display:inline-block;width:22px;height:14px;vertical-align:-2px\" aria-hidden=\"true\">");
+		PUT("<span><svg viewBox=\"0 0 22 14\" class=\"key\" aria-hidden=\"true\">");
 		if (!lines)
-			PUT("<rect x=\"1\" y=\"1\" width=\"20\" height=\"12\" %s/>", fill(picture, s));
+			PUT("<rect x=\"1\" y=\"1\" width=\"20\" height=\"12\" %s/>", fill(s));
 		else if (s == 0)
 			PUT("<path d=\"M1 7H21\" style=\"stroke:var(--a)\" stroke-width=\"2.5\"/><circle cx=\"11\" cy=\"7\" r=\"4\" style=\"fill:var(--a)\"/>");
 		else
 			PUT("<path d=\"M1 7H21\" style=\"stroke:var(--c)\" stroke-width=\"2\" stroke-dasharray=\"5 3\"/><path d=\"M7 11L11 3L15 11Z\" style=\"fill:var(--c)\"/>");
 		PUT("</svg> ");
-		wa_report_put_text(page, chart->series[s]);
-		PUT(s + 1 < chart->nseries ? " &#160; " : "");
+		wa_report_put_text(page, series[s]);
+		PUT("</span> ");
 	}
 	PUT("</p>");
 }
@@ -161,8 +166,8 @@ wa_report_chart_stacked(WaPage *page, const WaChart *chart)
 	double		top;
 	double		step = (double) PLOT_W / Max(chart->n, 1);
 	double		width = Min(step * 0.76, 46);
-	int			picture = begin_picture(page, chart->title, HEIGHT);
 
+	begin_picture(page, chart->title, HEIGHT);
 	for (int i = 0; i < chart->n; i++)
 	{
 		double		sum = 0;
@@ -187,14 +192,14 @@ wa_report_chart_stacked(WaPage *page, const WaChart *chart)
 				continue;
 			y -= height;
 			PUT("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" %s><title>", LEFT + step * (i + 0.5) - width / 2, y,
-				width, height, fill(picture, s));
+				width, height, fill(s));
 			wa_report_put_text(page, psprintf("%s, %s: %s", chart->labels[i], chart->series[s], wa_report_number(page, chart->values[s][i], 0)));
 			PUT("</title></rect>");
 		}
 	}
 	put_labels(page, chart);
 	end_picture(page);
-	put_legend(page, chart, picture, false);
+	wa_report_chart_legend(page, chart->series, chart->nseries, false);
 	put_table(page, chart, false);
 }
 
@@ -217,8 +222,8 @@ wa_report_chart_times(WaPage *page, const WaChart *chart)
 	double		low;
 	double		span;
 	double		step = (double) PLOT_W / Max(chart->n, 1);
-	int			picture = begin_picture(page, chart->title, HEIGHT);
 
+	begin_picture(page, chart->title, HEIGHT);
 	for (int s = 0; s < chart->nseries; s++)
 		for (int i = 0; i < chart->n; i++)
 			if (chart->values[s][i] >= 0)
@@ -269,7 +274,7 @@ wa_report_chart_times(WaPage *page, const WaChart *chart)
 #undef AT
 	put_labels(page, chart);
 	end_picture(page);
-	put_legend(page, chart, picture, true);
+	wa_report_chart_legend(page, chart->series, chart->nseries, true);
 	put_table(page, chart, true);
 }
 
@@ -289,17 +294,43 @@ wa_report_chart_bars(WaPage *page, const WaChart *chart)
 		most = Max(most, values[i]);
 		all += values[i];
 	}
-	(void) begin_picture(page, chart->title, height);
+	begin_picture(page, chart->title, height);
 	for (int i = 0; i < chart->n; i++)
 	{
 		double		y = TOP + 28 * i;
-		double		width = (WIDTH - 150 - 130) * values[i] / most;
+		double		width = (WIDTH - 150 - 160) * values[i] / most;
 
 		put_text(page, 140, y + 15, "end", chart->labels[i]);
-		PUT("<rect x=\"150\" y=\"%.1f\" width=\"%.1f\" height=\"20\" style=\"fill:var(--a)\"/>", y, Max(width, 1));
+		if (values[i] > 0)
+			PUT("<rect x=\"150\" y=\"%.1f\" width=\"%.1f\" height=\"20\" style=\"fill:var(--a)\"/>", y, Max(width, 1));
 		put_text(page, 156 + width, y + 15, "start",
 				 psprintf("%s (%s)", wa_report_number(page, values[i], 0), wa_report_percent(page, (int64) values[i], (int64) all)));
 	}
 	end_picture(page);
 	put_table(page, chart, false);
+}
+
+/*
+ * A bar of these parts inside a cell of a table, as long as they are of the most
+ * that a bar of the table has.
+ */
+void
+wa_report_chart_inline(WaPage *page, const char *const *series, const double *values, int n, double most)
+{
+	double		x = 0;
+
+	PUT("<svg class=\"bar\" viewBox=\"0 0 160 9\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"");
+	for (int s = 0; s < n; s++)
+		wa_report_put_text(page, psprintf("%s%s: %s", s ? ", " : "", series[s], wa_report_number(page, values[s], 0)));
+	PUT("\">");
+	for (int s = 0; s < n; s++)
+	{
+		double		width = 160 * values[s] / Max(most, 1);
+
+		if (values[s] <= 0)
+			continue;
+		PUT("<rect x=\"%.1f\" y=\"0\" width=\"%.1f\" height=\"9\" %s/>", x, Max(width, 0.4), fill(s));
+		x += width;
+	}
+	PUT("</svg>");
 }

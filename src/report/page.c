@@ -20,28 +20,37 @@
 
 static const char style[] =
 ":root{color-scheme:light dark;--ink:#1b2430;--soft:#566273;--line:#d5dbe3;--paper:#fff;--card:#f5f7fa;"
-"--a:#1f6f50;--b:#6ba3d6;--c:#c2452d;--d:#b9a04a}"
+"--a:#1f6f50;--b:#6ba3d6;--c:#c2452d;--d:#b9a04a;--e:#8a8f98}"
 "@media(prefers-color-scheme:dark){:root{--ink:#e7ecf2;--soft:#a3afbd;--line:#3a4552;--paper:#12171d;--card:#1c232b;"
-"--a:#4fb98d;--b:#5b8fc4;--c:#ef7a5f;--d:#d3bb63}}"
+"--a:#4fb98d;--b:#5b8fc4;--c:#ef7a5f;--d:#d3bb63;--e:#8b95a3}}"
 "*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);"
 "font:16px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif}"
 "main{max-width:1080px;margin:0 auto;padding:20px 16px 48px}h1{font-size:1.6rem;margin:0}h2{font-size:1.15rem;margin:34px 0 10px}"
-"p{margin:.4em 0}.soft{color:var(--soft)}.lead{font-size:1.1rem;margin:14px 0 18px}"
+"p{margin:.4em 0}h1,h2,p,li,footer{overflow-wrap:anywhere}.soft{color:var(--soft)}.lead{font-size:1.1rem;margin:14px 0 18px}"
+".now{border:1px solid var(--line);border-left:6px solid var(--a);border-radius:8px;padding:10px 14px;margin:14px 0}"
+".now.error{border-left-color:var(--c)}.now.warning{border-left-color:var(--d)}.now ul{list-style:none;margin:6px 0;padding:0}"
+".now li{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;overflow:hidden;margin:3px 0}a{color:inherit}"
 ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:12px}"
 ".tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}"
 ".tile b{display:block;font-size:1.75rem;line-height:1.2;margin:2px 0;font-variant-numeric:tabular-nums}"
 ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:8px 28px}.pair>section{min-width:0}"
 "figure{margin:0}svg{display:block;width:100%;height:auto;max-width:560px}svg text{fill:var(--ink);font-size:13px}"
+"svg.bar{width:160px;height:9px;margin-top:4px}svg.key{display:inline-block;width:22px;height:14px;vertical-align:-2px}svg.defs{position:absolute;width:0;height:0}"
+".legend span{display:inline-block;margin-right:14px}.untold{margin:12px 0}.cards td.l{min-width:13em}"
 "svg .grid{stroke:var(--line)}svg .axis{stroke:var(--soft)}"
 ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.94rem}"
 "th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;font-variant-numeric:tabular-nums;white-space:nowrap}"
 "th{color:var(--soft);font-weight:600;white-space:normal}th.l,td.l{text-align:left;white-space:normal;overflow-wrap:anywhere}td.l{min-width:7em}"
 "details{margin:6px 0}summary{color:var(--soft);cursor:pointer;font-size:.9rem}"
+"@media screen and (max-width:520px){svg text{font-size:15px}th,td{padding:5px 6px}table{font-size:.88rem}"
+".cards thead{display:none}.cards tr{display:grid;grid-template-columns:repeat(4,1fr);border-bottom:1px solid var(--line);padding:6px 0}"
+".cards td{border:0;padding:3px 4px;text-align:left;white-space:normal}.cards td.l{grid-column:1/-1}svg.bar{width:240px}"
+".cards td[data-label]::before{content:attr(data-label);display:block;font-size:.8rem;color:var(--soft)}}"
 "footer{margin-top:36px;border-top:1px solid var(--line);padding-top:10px;font-size:.88rem;color:var(--soft)}"
 "@page{size:A4;margin:14mm}@media print{:root{color-scheme:light;--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--card:#fff;"
-"--a:#1f6f50;--b:#6ba3d6;--c:#c2452d;--d:#b9a04a}body{font-size:10.5pt}main{max-width:none;padding:0}"
+"--a:#1f6f50;--b:#6ba3d6;--c:#c2452d;--d:#b9a04a;--e:#8a8f98}body{font-size:10.5pt}main{max-width:none;padding:0}"
 "h2{break-after:avoid}figure,.tile,tr{break-inside:avoid}.tiles{grid-template-columns:repeat(4,1fr)}.pair{grid-template-columns:1fr 1fr}"
-"details{display:none}.wide{overflow:visible}}";
+"details,.now a{display:none}.now li{display:list-item}.wide{overflow:visible}}";
 
 char *
 wa_report_words(const WaPage *page, WaSaid said)
@@ -203,6 +212,17 @@ wa_report_row(WaPage *page, const char *const *cells, const char *align)
 	for (int i = 0; align[i]; i++)
 		wa_report_put_tag(page, align[i] == 'l' ? "td class=\"l\"" : "td", cells[i] ? cells[i] : "");
 	wa_report_put(page, "</tr>\n");
+}
+
+/* A cell with a figure, of a row that is a card on a phone. */
+void
+wa_report_card_cell(WaPage *page, const char *head, const char *figure)
+{
+	wa_report_put(page, "<td data-label=\"");
+	wa_report_put_text(page, head);
+	wa_report_put(page, "\">");
+	wa_report_put_text(page, figure);
+	wa_report_put(page, "</td>");
 }
 
 void

@@ -35,6 +35,7 @@ extern void wa_report_put_text(WaPage *page, const char *text);
 extern void wa_report_put_tag(WaPage *page, const char *tag, const char *text);
 extern void wa_report_begin_table(WaPage *page, const char *const *heads, const char *align);
 extern void wa_report_row(WaPage *page, const char *const *cells, const char *align);
+extern void wa_report_card_cell(WaPage *page, const char *head, const char *figure);
 extern void wa_report_end_table(WaPage *page);
 extern void wa_report_begin(WaPage *page, const char *title);
 extern void wa_report_end(WaPage *page);

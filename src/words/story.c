@@ -197,6 +197,13 @@ wa_story_state(const WaStory *story, const char *state)
 	return found ? psprintf("%s (%s)", in_words(story, found, state), state) : state;
 }
 
+/* A state in words alone, for who has no use for its name. */
+const char *
+wa_story_state_words(const WaStory *story, const char *state)
+{
+	return in_words(story, FIND(states, state), state);
+}
+
 /* The outcome of an attempt in words, with its own name. */
 const char *
 wa_story_outcome(const WaStory *story, const char *outcome)

@@ -41,6 +41,7 @@ extern void wa_story_advise(const WaStory *story, const char *item, const char *
 extern char *wa_story_words(const WaStory *story, WaSaid said);
 extern char *wa_story_masked(const WaStory *story, const char *text);
 extern const char *wa_story_state(const WaStory *story, const char *state);
+extern const char *wa_story_state_words(const WaStory *story, const char *state);
 extern const char *wa_story_outcome(const WaStory *story, const char *outcome);
 extern const char *wa_story_action(const WaStory *story, const char *action);
 extern const char *wa_story_became(const WaStory *story, const char *outcome);
