@@ -27,10 +27,6 @@ reason_in_words(const WaFindings *findings, const char *reason)
 	return words == reason ? reason : psprintf("%s (%s)", words, reason);
 }
 
-/* SQL: what the retention has passed waits for nobody any more. */
-#define NOT_PURGED "(id > coalesce((SELECT purged_message_id FROM wa.read_position), 0)" \
-	" OR id = ANY ((SELECT unpurged FROM wa.read_position)::bigint[]))"
-
 /*
  * The statement that lets these messages go, or ends them, and no others;
  * NULL: there is none.
@@ -47,17 +43,14 @@ what_to_do(WaState state, const char *reason, const char *setting)
 	return setting ? wa_say(WA_SAY_SET_TO_RELEASE, setting) : wa_say(WA_SAY_LOOK_AND_RELEASE, reason);
 }
 
-/*
- * SQL: made within a day.  Without statistics the planner takes the index for a
- * range that ends.
- */
-#define LATELY	"created_at > now() - interval '24 hours' AND created_at <= 'infinity'"
+/* SQL: those in a state. */
+#define SUCH_MESSAGES	"SELECT * FROM wa.message_view WHERE state = '%s' ORDER BY id DESC LIMIT 20"
 
 /* Messages in one state for one reason. */
 #define TALLY_COLUMNS(X, row) \
 	X(row, text, state, "state") \
 	X(row, text, reason, "reason") \
-	X(row, int8, made, "made") /* within a day */ \
+	X(row, int8, made, "made") /* today or yesterday */ \
 	X(row, int8, counted, "counted") /* to be told of */ \
 	X(row, int8, last, "last") /* the last one of these */ \
 	X(row, text, setting, "setting")	/* that held ones wait for */
@@ -78,7 +71,18 @@ is_fine(const Tally * tally, int64 sent)
 		(tally->counted < 5 || tally->counted < sent);
 }
 
-/* What is held, by reason, and what ended badly within a day. */
+/* How many, for what reason, and where to look at one. */
+static WaSaid
+ended_so(const WaFindings *findings, const Tally * tally)
+{
+	const char *count = WA_NUMBER(tally->counted);
+	const char *reason = tally->reason ? reason_in_words(findings, tally->reason) : "-";
+
+	return tally->last ? wa_say(WA_SAY_ENDED_SO, count, reason, WA_NUMBER(tally->last)) :
+		wa_say(WA_SAY_ENDED_SO_LONG_AGO, count, reason, psprintf(SUCH_MESSAGES, tally->state));
+}
+
+/* What is held, by reason, and what ended badly today or yesterday. */
 static void
 find_messages(WaFindings *findings, const Tally * tallies, int n)
 {
@@ -99,10 +103,9 @@ find_messages(WaFindings *findings, const Tally * tallies, int n)
 		any = true;
 		wa_admin_find(findings, is == WA_STATE_HELD ? WA_WARNING_HELD : fine ? WA_FINE : WA_WARNING_FAILED,
 					  psprintf("log: messages %s", tally->state),
-					  wa_said_statement("SELECT * FROM wa_why(" INT64_FORMAT ")", tally->last),
-					  wa_said_and(wa_say(WA_SAY_ENDED_SO, WA_NUMBER(tally->counted),
-										 tally->reason ? reason_in_words(findings, tally->reason) : "-", WA_NUMBER(tally->last)),
-								  fine ? NULL : what_to_do(is, tally->reason, tally->setting)));
+					  tally->last ? wa_said_statement("SELECT * FROM wa_why(" INT64_FORMAT ")", tally->last) :
+					  wa_said_statement(SUCH_MESSAGES, tally->state),
+					  wa_said_and(ended_so(findings, tally), fine ? NULL : what_to_do(is, tally->reason, tally->setting)));
 	}
 	if (!any)
 		wa_admin_find(findings, WA_FINE, "log: messages", NULL, wa_say(WA_SAY_NOTHING_FAILED));
@@ -124,39 +127,56 @@ show_messages(WaFindings *findings, const Tally * tallies, int n)
 		if (made == 0)
 			continue;
 		any = true;
-		wa_admin_show(findings, psprintf("messages %s", tallies[i].state), psprintf(INT64_FORMAT, made), "of the last 24 hours");
+		wa_admin_show(findings, psprintf("messages %s", tallies[i].state), psprintf(INT64_FORMAT, made), "made today or yesterday");
 	}
 	if (!any)
-		wa_admin_show(findings, "messages", "0", "of the last 24 hours");
+		wa_admin_show(findings, "messages", "0", "made today or yesterday");
 }
 
+/* SQL: a day of the office. */
+#define YESTERDAY	"((now() AT TIME ZONE $1)::date - 1)"
+
+/* So many messages at most are looked at. */
+#define MOST_LOOKED_AT	"10000"
+
+/* SQL: m is a message with the state and the reason of f. */
+#define SUCH	"m.id, m.state, m.reason, m.body, m.detail_said"
+#define IS_SUCH	"m.state = f.figure AND m.reason IS NOT DISTINCT FROM nullif(f.detail, '')"
+
 /*
- * What the ledger tells of the last day, and of what is held, read once.  How
- * many are held is a figure: there may be a hundred thousand.
+ * Of those that are held, by reason, and those of today and yesterday, by state
+ * and reason; from the figures, since a day may have a million.  Which is the
+ * last one they nearly know: where that is such a one no more, it is looked for
+ * among those before it, up to a limit.
  */
 static Tally *
-read_tallies(int *n)
+read_tallies(const WaFindings *findings, int *n)
 {
 	static WaStatement read =
 		WA_STATEMENT_OF(&tally_row,
-						"SELECT {columns} FROM (SELECT state, reason, sum(made)::bigint AS made, sum(counted)::bigint AS counted,"
-						" coalesce(max(last), 0) AS last, min(setting) AS setting FROM"
-						" (SELECT state, reason, count(*) AS made, count(*) FILTER (WHERE wrong) AS counted,"
-						" max(id) FILTER (WHERE wrong) AS last, NULL AS setting FROM"
-						" (SELECT id, state, reason, state IN " WA_SQL_STATES(WA_WRONG) " AND " NOT_PURGED " AS wrong"
-						" FROM wa.message WHERE " LATELY ") AS m GROUP BY state, reason"
-						" UNION ALL SELECT " WA_SQL_STATE(HELD) ", nullif(h.detail, ''), 0, h.n, l.id,"
-						" CASE WHEN h.detail = " WA_SQL_REASON(SETTING_MISSING) " THEN coalesce((SELECT min(w.setting) FROM wa.unwritten AS w"
-						" WHERE w.setting <> '' AND NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = w.setting)), l.setting) END"
-						" FROM (SELECT detail, sum(n)::bigint AS n FROM wa._figure WHERE figure = " WA_SQL_STATE(HELD) " GROUP BY detail HAVING sum(n) > 0) AS h"
+						"SELECT {columns} FROM (SELECT f.figure AS state, nullif(f.detail, '') AS reason, f.made, f.counted, l.id AS last,"
+						" CASE WHEN f.figure <> " WA_SQL_STATE(HELD) " OR f.counted = 0 THEN NULL"
+						" WHEN f.detail = " WA_SQL_REASON(SETTING_MISSING) " THEN coalesce((SELECT min(w.setting) FROM wa.unwritten AS w"
+						" WHERE w.setting <> '' AND NOT EXISTS (SELECT FROM wa.setting AS g WHERE g.name = w.setting)), l.setting)"
+						" ELSE l.setting END AS setting"
+						" FROM (SELECT figure, detail, coalesce(sum(n) FILTER (WHERE day >= " YESTERDAY "), 0)::bigint AS made,"
+						" CASE WHEN figure IN " WA_SQL_STATES(WA_WRONG) " THEN coalesce(sum(n) FILTER (WHERE day >= " YESTERDAY "), 0)"
+						" WHEN figure = " WA_SQL_STATE(HELD) " THEN sum(n) ELSE 0 END::bigint AS counted, max(last) AS last"
+						" FROM (SELECT * FROM wa._figure WHERE day >= " YESTERDAY " AND figure IN " WA_SQL_STATES(WA_ANY)
+						" UNION ALL SELECT * FROM wa._figure WHERE day < " YESTERDAY " AND figure = " WA_SQL_STATE(HELD) ") AS f"
+						" GROUP BY figure, detail HAVING sum(n) > 0) AS f"
 						" LEFT JOIN LATERAL (SELECT m.id, CASE WHEN m.body IS NULL AND NOT EXISTS"
 						" (SELECT FROM wa.setting AS g WHERE g.name = " WA_QUEUE_SETTING_OF("m.detail_said") ") THEN " WA_QUEUE_SETTING_OF("m.detail_said") " END AS setting"
-						" FROM wa.unattended AS u JOIN wa.message AS m ON m.id = u.message_id"
-						" WHERE m.state = " WA_SQL_STATE(HELD) " AND m.reason IS NOT DISTINCT FROM nullif(h.detail, '')"
-						" ORDER BY u.id DESC LIMIT 1) AS l ON true) AS t"
-						" GROUP BY state, reason) AS t ORDER BY state, reason");
+						" FROM (SELECT " SUCH " FROM wa.message AS m WHERE m.id = f.last"
+						" UNION ALL (SELECT " SUCH " FROM wa.unattended AS u JOIN wa.message AS m ON m.id = u.message_id"
+						" WHERE f.figure = " WA_SQL_STATE(HELD) " ORDER BY u.id DESC)"
+						" UNION ALL SELECT " SUCH " FROM (SELECT * FROM wa.message WHERE id < f.last ORDER BY id DESC LIMIT " MOST_LOOKED_AT ") AS m"
+						" WHERE f.figure <> " WA_SQL_STATE(HELD) " AND m.created_at >= " YESTERDAY "::timestamp AT TIME ZONE $1) AS m"
+						" WHERE " IS_SUCH " LIMIT 1) AS l ON f.counted > 0) AS t ORDER BY state, reason");
+	WaArgs		args = {0};
 
-	return wa_rows_read(wa_query(&read, NULL), &tally_row, n);
+	wa_arg_text(&args, findings->story->time_zone);
+	return wa_rows_read(wa_query(&read, &args), &tally_row, n);
 }
 
 /* What waits and no provider takes. */
@@ -181,20 +201,24 @@ find_waiting(WaFindings *findings)
 /* So many are counted. */
 #define MOST_ADRIFT	"10000"
 
+/* SQL: what the retention has passed waits for nobody any more. */
+#define NOT_PURGED "(id > coalesce((SELECT purged_message_id FROM wa.read_position), 0)" \
+	" OR id = ANY ((SELECT unpurged FROM wa.read_position)::bigint[]))"
+
 /*
  * What claims to wait, or to be on the wire, though nobody has it.  In a copy
  * that is all that waited; arming it holds them.  What somebody else than the
- * worker may have left so is in wa.unattended; what is younger than a day is
- * looked at all the same, if the figures say that anything is.
+ * worker may have left so is in wa.unattended; the last messages are looked at all
+ * the same, if the figures say that anything is.
  */
 static void
 find_adrift(WaFindings *findings)
 {
 	static WaStatement adrift =
 		WA_STATEMENT("SELECT CASE WHEN count(*) > " MOST_ADRIFT " THEN '> " MOST_ADRIFT "' ELSE count(DISTINCT id)::text END FROM (SELECT id"
-					 " FROM (SELECT id, state, due_at FROM wa.message WHERE " LATELY " AND (SELECT coalesce(sum(n), 0) > 0 FROM wa._figure"
+					 " FROM (SELECT id, state, due_at FROM (SELECT id, state, due_at FROM wa.message ORDER BY id DESC LIMIT " MOST_LOOKED_AT ") AS l WHERE (SELECT coalesce(sum(n), 0) > 0 FROM (SELECT n FROM wa._figure"
 					 " WHERE figure IN (" WA_SQL_STATE(QUEUED) ", " WA_SQL_STATE(SENDING) ")"
-					 " OR figure = " WA_SQL_STATE(UNKNOWN) " AND day >= (now() AT TIME ZONE $1)::date - 2)"
+					 " UNION ALL SELECT n FROM wa._figure WHERE figure = " WA_SQL_STATE(UNKNOWN) " AND day >= " YESTERDAY ") AS f)"
 					 " UNION ALL SELECT m.id, m.state, m.due_at FROM (SELECT message_id FROM wa.unattended ORDER BY id DESC) AS u"
 					 " JOIN wa.message AS m ON m.id = u.message_id) AS m"
 					 " WHERE " NOT_PURGED " AND state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT
@@ -401,7 +425,7 @@ void
 wa_admin_find_ledger(WaFindings *findings)
 {
 	int			n;
-	Tally	   *tallies = read_tallies(&n);
+	Tally	   *tallies = read_tallies(findings, &n);
 
 	show_messages(findings, tallies, n);
 	show_waiting(findings);

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "lib/qunique.h"
+
 #include "admin/history.h"
 #include "compose/compose.h"
 #include "pg/grow.h"
@@ -66,14 +68,9 @@ note_last_inbound(WaSearch *search)
 		wa_admin_note(&search->notes, wa_row_timestamptz(rows, i, 2), wa_say(WA_SAY_INBOUND, wa_row_text(rows, i, 1)));
 }
 
-/* SQL: does a message say this permit's number or registration id? */
-#define SAYS_NUMBER	"$5 IN (params->>'permit_number', params->>'pendaftaran_id')"
-
 /*
- * What the ledger has.  The number of a permit is looked for in the parameters
- * of messages, too: of those about no record, of those to the contacts of the
- * permits that have it now (one may have taken another one's place), and, where
- * Odoo no longer has it, of all of them, which takes as long as there are many.
+ * What the ledger has.  The number of a permit is looked for in what messages
+ * say, too: another permit may have it now, or none.
  */
 static WaRows
 read_happenings(WaSearch *search)
@@ -90,10 +87,8 @@ read_happenings(WaSearch *search)
 					 " FROM wa.message AS m WHERE m.id IN (SELECT id FROM wa.message WHERE number = $1"
 					 " UNION ALL SELECT id FROM wa.message WHERE partner_id = ANY ($2) AND partner_id IS NOT NULL"
 					 " UNION ALL SELECT a.id FROM records AS r JOIN wa.message AS a ON a.res_id = r.id AND a.res_model IN (r.model, r.relation)"
-					 " UNION ALL SELECT id FROM wa.message WHERE res_id IS NULL AND params->>'permit_number' = $5"
-					 " UNION ALL SELECT id FROM wa.message WHERE res_id IS NULL AND params->>'pendaftaran_id' = $5"
-					 " UNION ALL SELECT id FROM wa.message WHERE partner_id = ANY ($10) AND partner_id IS NOT NULL AND " SAYS_NUMBER
-					 " UNION ALL SELECT id FROM wa.message WHERE $11 AND params IS NOT NULL AND " SAYS_NUMBER ")"
+					 " UNION ALL SELECT id FROM wa.message WHERE (params->>'permit_number') COLLATE \"C\" = $5"
+					 " UNION ALL SELECT id FROM wa.message WHERE (params->>'pendaftaran_id') COLLATE \"C\" = $5)"
 					 " UNION ALL SELECT o.at, 'o', o.event_id::text, o.outcome, o.scenario, o.relation, o.record_id::text, o.detail, o.detail_said"
 					 " FROM wa.event_outcome AS o JOIN records AS r ON r.id = o.record_id"
 					 " AND r.relation = o.relation"
@@ -116,36 +111,38 @@ read_happenings(WaSearch *search)
 	wa_arg_text_array(&args, (const char *const *) search->own_relations, search->own.n);
 	wa_arg_int8_array(&args, search->own.list, search->own.n);
 	wa_arg_int8_array(&args, search->workflows.list, search->workflows.n);
-	wa_arg_int8_array(&args, search->applicants.list, search->applicants.n);
-	wa_arg_bool(&args, search->number == NULL &&
-				search->partners.n + search->permits.n + search->documents.n + search->own.n == 0);
 	return wa_query(&read, &args);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
 /*
  * What people wrote and said of consent: those that were asked for; else those
- * whom these messages went to.
+ * whom these messages went to, of which there may be many.
  */
 static void
 note_people(WaSearch *search, WaRows happenings)
 {
-	WaIds		messages = {0};
-	WaNumbers	recipients = {0};
+	WaIds		messages = {.list = palloc(sizeof(int64) * Max(happenings.n, 1))};
+	WaNumbers	recipients = {.list = palloc(sizeof(char *) * Max(happenings.n, 1))};
 
 	for (uint64 i = 0; i < happenings.n; i++)
 	{
 		if (wa_row_text(happenings, i, 2)[0] != 'm')
 			continue;
-		wa_admin_ids_add(&messages, wa_row_text(happenings, i, 3));
+		messages.list[messages.n++] = strtoll(wa_row_text(happenings, i, 3), NULL, 10);
 		if (!wa_row_isnull(happenings, i, 7))
-			wa_admin_numbers_add(&recipients, wa_row_text(happenings, i, 7));
+			recipients.list[recipients.n++] = wa_row_text(happenings, i, 7);
 	}
+	qsort(recipients.list, recipients.n, sizeof(char *), by_number);
+	recipients.n = qunique(recipients.list, recipients.n, sizeof(char *), by_number);
 	wa_admin_wrote_note(&search->notes, &search->numbers, &messages, &recipients);
 	note_last_inbound(search);
-	if (search->numbers.n > 0)
-		recipients = search->numbers;
-	for (int i = 0; i < recipients.n; i++)
-		wa_admin_consent_note(&search->notes, &search->story, recipients.list[i], false);
+	wa_admin_consent_note(&search->notes, &search->story, search->numbers.n > 0 ? &search->numbers : &recipients, false);
 }
 
 static WaSaid

@@ -170,7 +170,6 @@ static void
 found_permit(WaSearch *search, char **row)
 {
 	wa_admin_ids_add(&search->permits, row[0]);
-	wa_admin_ids_add(&search->applicants, row[2]);
 	wa_story_tell(&search->story, 0,
 				  wa_say(WA_SAY_FOUND,
 						 psprintf("sicantik_permit %s (%s)", row[0] ? row[0] : "-", row[1] ? row[1] : "-")));
@@ -183,7 +182,7 @@ found_permit(WaSearch *search, char **row)
 static void
 find_permits(WaSearch *search, const void *argument)
 {
-	static const char *const columns[] = {"id", "registration_id", "partner_id"};
+	static const char *const columns[] = {"id", "registration_id"};
 	static const char *const keys[] = {"permit_number", "registration_id"};
 	WaAppTable	table;
 	WaAppRows	rows;

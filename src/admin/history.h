@@ -45,7 +45,6 @@ typedef struct WaSearch
 	List	   *notes;			/* of WaNote */
 	WaIds		partners;
 	WaIds		permits;
-	WaIds		applicants;		/* partners of the permits that were named */
 	WaIds		documents;
 	WaIds		workflows;
 	WaIds		own;			/* of tables of the DBA's own scenarios */
@@ -72,7 +71,7 @@ extern void wa_admin_unsaid_changes(WaSearch *search);
 extern void wa_admin_unsaid_records(WaSearch *search);
 
 /* consented.c */
-extern void wa_admin_consent_note(List **notes, const WaStory *story, const char *number, bool last);
+extern void wa_admin_consent_note(List **notes, const WaStory *story, const WaNumbers *numbers, bool last);
 
 /* wrote.c */
 extern void wa_admin_wrote_note(List **notes, const WaNumbers *numbers, const WaIds *messages,

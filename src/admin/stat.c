@@ -89,8 +89,8 @@ wa_sql_quantile(PG_FUNCTION_ARGS)
 	rank = PG_GETARG_FLOAT8(2) * total;
 	for (int step = 0; step < STEPS; step++)
 	{
-		double		from = begins_at(step);
-		double		to = begins_at(step + 1);
+		double		from;
+		double		to;
 		double		share;
 		Interval   *result;
 
@@ -99,6 +99,8 @@ wa_sql_quantile(PG_FUNCTION_ARGS)
 			below += Max(by_step[step], 0);
 			continue;
 		}
+		from = begins_at(step);
+		to = begins_at(step + 1);
 		share = (rank - below) / by_step[step];
 		result = palloc0(sizeof(Interval));
 		result->time = (TimeOffset) rint(1000 * (step == 0 ? to * share : from * pow(to / from, share)));

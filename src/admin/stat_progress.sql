@@ -16,4 +16,4 @@ COMMENT ON COLUMN wa.stat_progress.pid IS 'of the worker, of the process that co
 COMMENT ON COLUMN wa.stat_progress.command IS 'drain: 100 messages or more wait, and go; compose: more changes than make one piece are read; requests: many of wa_cancel(), wa_retry(), wa_release() are carried out; purge; daily run; import: wa_import_odoo(); recount: wa_recount()';
 COMMENT ON COLUMN wa.stat_progress.phase IS 'of a drain: sending, or waiting (for the provider''s pace, or until one can be used); of an import and a recount: what it is at; else NULL';
 COMMENT ON COLUMN wa.stat_progress.done IS 'messages answered, changes read, wishes carried out, messages purged, permits looked at or messages made by a daily run, rows counted';
-COMMENT ON COLUMN wa.stat_progress.total IS 'of how many, as far as is known now; NULL: that is not known';
+COMMENT ON COLUMN wa.stat_progress.total IS 'of how many: of a drain, wishes and changes as counted when that began or since, of a purge and a recount about; NULL: that is not known, as of a daily run and an import';

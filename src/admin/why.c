@@ -261,9 +261,10 @@ tell_line(WaStory *story, int64 id)
 static void
 tell_consent(WaStory *story, const char *number)
 {
+	WaNumbers	its = {.n = number ? 1 : 0,.list = &number};
 	List	   *notes = NIL;
 
-	wa_admin_consent_note(&notes, story, number, true);
+	wa_admin_consent_note(&notes, story, &its, true);
 	wa_admin_notes_sort(notes);
 	(void) wa_admin_notes_tell(story, notes, 0, DT_NOEND);
 }
@@ -273,12 +274,10 @@ static void
 tell_answers(WaStory *story, int64 id, const char *number)
 {
 	WaNumbers	none = {0};
-	WaIds		it = {0};
-	WaNumbers	recipient = {0};
+	WaIds		it = {.n = 1,.list = &id};
+	WaNumbers	recipient = {.n = number ? 1 : 0,.list = &number};
 	List	   *notes = NIL;
 
-	wa_admin_ids_add(&it, psprintf(INT64_FORMAT, id));
-	wa_admin_numbers_add(&recipient, number);
 	wa_admin_wrote_note(&notes, &none, &it, &recipient);
 	(void) wa_admin_notes_tell(story, notes, 0, DT_NOEND);
 }

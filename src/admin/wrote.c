@@ -49,15 +49,13 @@ wa_admin_wrote_note(List **notes, const WaNumbers *numbers, const WaIds *message
 	/* a provider tells the time in seconds */
 	static WaStatement read =
 		WA_STATEMENT_OF(&wrote_row,
-						"WITH went AS MATERIALIZED (SELECT number, id, date_trunc('second', sent_at) AS at FROM wa.message"
-						" WHERE number = ANY ($3) AND sent_at IS NOT NULL)"
-						" SELECT {columns} FROM (SELECT i.id, i.said_at, coalesce(i.number, (SELECT o.number FROM wa.identity_of AS o"
+						"SELECT {columns} FROM (SELECT i.id, i.said_at, coalesce(i.number, (SELECT o.number FROM wa.identity_of AS o"
 						" WHERE o.user_id = i.user_id ORDER BY " WA_ROUTE_LAST_SEEN("o") " LIMIT 1)) AS number,"
 						" i.user_id, i.provider, i.kind, i.text, i.message_id FROM wa.inbound AS i WHERE i.number = ANY ($1)"
 						" OR i.number IS NULL AND i.user_id IN (SELECT user_id FROM wa.identity_of WHERE number = ANY ($1))"
 						" OR i.user_id = ANY ($1) OR i.message_id = ANY ($2)"
-						" OR i.message_id IS NULL AND i.number = ANY ($3) AND (SELECT w.id FROM went AS w WHERE w.number = i.number"
-						" AND w.at <= i.said_at ORDER BY w.at DESC, w.id DESC LIMIT 1) = ANY ($2)) AS i ORDER BY said_at, id");
+						" OR i.message_id IS NULL AND i.number = ANY ($3) AND (SELECT w.id FROM wa.message AS w WHERE w.number = i.number"
+						" AND date_trunc('second', w.sent_at) <= i.said_at ORDER BY date_trunc('second', w.sent_at) DESC, w.id DESC LIMIT 1) = ANY ($2)) AS i ORDER BY said_at, id");
 	WaArgs		args = {0};
 	Wrote	   *wrote;
 	int			n;

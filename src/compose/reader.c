@@ -267,6 +267,16 @@ fetch(Portal portal, Piece *piece, int n)
 	return rows.n == (uint64) n;
 }
 
+/* How many records have changed since all was read. */
+static uint64
+count_unread(void)
+{
+	static WaStatement count =
+		WA_STATEMENT("SELECT count(*) FROM (SELECT DISTINCT relation, record_id FROM wa.event AS e WHERE " WA_SQL_UNREAD("e") ") AS r");
+
+	return (uint64) wa_row_int8(wa_query(&count, NULL), 0, 1);
+}
+
 /*
  * Compose the next events of the set: a piece, or all of what came with a
  * backup, which can be deleted only as a whole.  A piece has all changes of a
@@ -294,8 +304,8 @@ compose_set(WaBatch *common, const WaSet *set, WaReadResult *result, int64 *done
 			*done = piece.events[i].first_id;
 			*highest = Max(*highest, piece.events[i].id);
 		}
-		if (more || set->begun)
-			wa_wake_progress_begin(WA_COMMAND_COMPOSE, 0);
+		if ((more || set->begun) && !wa_wake_progress_runs(WA_COMMAND_COMPOSE))
+			wa_wake_progress_begin(WA_COMMAND_COMPOSE, count_unread());
 		wa_wake_stat_at_commit(WA_STAT_EVENTS, piece.n);
 		if (piece.n > 0)
 			compose_or_halve(common, piece.events, piece.n);

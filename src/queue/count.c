@@ -62,12 +62,14 @@ typedef struct Cell
 {
 	char		key[MAX_KEY];
 	int64		n;
+	int64		last;			/* of those that came; 0: none, or it is no
+								 * state */
 } Cell;
 
 /* Columns by which a row is counted. */
 enum
 {
-	CREATED_AT, EVENT_AT, SEND_AT, SCENARIO, PROVIDER, STATE, REASON, ATTEMPTS, REPEATS,
+	ID, CREATED_AT, EVENT_AT, SEND_AT, SCENARIO, PROVIDER, STATE, REASON, ATTEMPTS, REPEATS,
 	SENT_AT, DELIVERED_AT, READ_AT, PRICING, MESSAGE_COLUMNS
 };
 enum
@@ -87,7 +89,7 @@ typedef struct Counted
 
 static Counted counted[] = {
 	{"message", MESSAGE_COLUMNS, {
-			"created_at", "event_at", "send_at", "scenario", "provider", "state", "reason", "attempts", "repeats",
+			"id", "created_at", "event_at", "send_at", "scenario", "provider", "state", "reason", "attempts", "repeats",
 			"sent_at", "delivered_at", "read_at", "pricing"
 	}},
 	{"attempt", ATTEMPT_COLUMNS, {"started_at", "provider", "outcome"}}
@@ -132,8 +134,8 @@ add_datum(Key *key, Datum datum, bool isnull)
 	add_name(key, value ? VARDATA_ANY(value) : "", value ? VARSIZE_ANY_EXHDR(value) : 0);
 }
 
-/* n more of this figure; the key has a day, a scenario and a provider. */
-static void
+/* n more of this figure; the key has a day, a scenario and a provider.  NULL: nothing. */
+static Cell *
 count(Key *key, const char *figure, const char *detail, int64 n)
 {
 	int			len = key->len;
@@ -141,13 +143,16 @@ count(Key *key, const char *figure, const char *detail, int64 n)
 	bool		found;
 
 	if (n == 0)
-		return;
+		return NULL;
 	add_name(key, figure, strlen(figure));
 	add_name(key, detail, strlen(detail));
 	key->text[key->len - 1] = '\0';
 	cell = hash_search(cells, key->text, HASH_ENTER, &found);
-	cell->n = found ? cell->n + n : n;
+	if (!found)
+		cell->n = cell->last = 0;
+	cell->n += n;
 	key->len = len;
+	return cell;
 }
 
 /* Which step on a scale of four to the octave, from a millisecond on. */
@@ -206,6 +211,7 @@ count_message(const Datum *values, const bool *nulls, const char *zone, int n)
 	bool		read = !nulls[READ_AT];
 	bool		delivered = read || !nulls[DELIVERED_AT];
 	Key			key;
+	Cell	   *cell;
 	char	   *state = TextDatumGetCString(values[STATE]);
 	char	   *reason = nulls[REASON] ? "" : TextDatumGetCString(values[REASON]);
 
@@ -214,7 +220,9 @@ count_message(const Datum *values, const bool *nulls, const char *zone, int n)
 	begin_key(&key, created, zone);
 	add_datum(&key, values[SCENARIO], nulls[SCENARIO]);
 	add_datum(&key, values[PROVIDER], nulls[PROVIDER]);
-	count(&key, state, reason, n);
+	cell = count(&key, state, reason, n);
+	if (n > 0)
+		cell->last = Max(cell->last, DatumGetInt64(values[ID]));
 	count(&key, "attempts", "", (int64) n * DatumGetInt32(values[ATTEMPTS]));
 	count(&key, "repeats", "", (int64) n * DatumGetInt32(values[REPEATS]));
 	if (!nulls[SENT_AT])
@@ -407,8 +415,8 @@ wa_queue_count_write(void)
 	qsort(all, n, sizeof(Cell *), by_key);
 	for (long c = 0; c < n; c++)
 	{
-		Datum		values[6];
-		bool		nulls[6] = {0};
+		Datum		values[7];
+		bool		nulls[7] = {0};
 		char	   *field = all[c]->key;
 		HeapTuple	tuple;
 
@@ -422,6 +430,8 @@ wa_queue_count_write(void)
 			field = end + 1;
 		}
 		values[5] = Int64GetDatum(all[c]->n);
+		values[6] = Int64GetDatum(all[c]->last);
+		nulls[6] = all[c]->last == 0;
 		tuple = heap_form_tuple(RelationGetDescr(table), values, nulls);
 		simple_heap_insert(table, tuple);
 		heap_freetuple(tuple);

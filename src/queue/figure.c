@@ -45,12 +45,14 @@ recount(const char *zone)
 		WA_STATEMENT("WITH f AS (DELETE FROM wa.figure), c AS (DELETE FROM wa.figure_change) DELETE FROM wa.figure_zone");
 	static WaStatement note =
 		WA_STATEMENT("INSERT INTO wa.figure_zone (time_zone) VALUES ($1)");
+	static WaStatement size =
+		WA_STATEMENT("SELECT sum(greatest(reltuples, 0))::bigint FROM pg_class WHERE oid IN ('wa.message'::regclass, 'wa.attempt'::regclass)");
 	WaArgs		args = {0};
 	int64		n;
 
 	wa_query(&forget, NULL);
 	wa_queue_count_begin();
-	wa_wake_progress_begin(WA_COMMAND_RECOUNT, 0);
+	wa_wake_progress_begin(WA_COMMAND_RECOUNT, wa_row_int8(wa_query(&size, NULL), 0, 1));
 	wa_wake_progress_phase(WA_COMMAND_RECOUNT, WA_PHASE_MESSAGES);
 	n = wa_queue_count_table("message", zone);
 	wa_wake_progress_phase(WA_COMMAND_RECOUNT, WA_PHASE_ATTEMPTS);
@@ -104,11 +106,11 @@ fold(void)
 {
 	static WaStatement add =
 		WA_STATEMENT("WITH c AS (DELETE FROM wa.figure_change WHERE ctid = ANY (ARRAY (SELECT ctid FROM wa.figure_change LIMIT $1))"
-					 " RETURNING day, scenario, provider, figure, detail, n),"
-					 " f AS (INSERT INTO wa.figure AS f (day, scenario, provider, figure, detail, n)"
-					 " SELECT day, scenario, provider, figure, detail, sum(n) FROM c"
+					 " RETURNING day, scenario, provider, figure, detail, n, last),"
+					 " f AS (INSERT INTO wa.figure AS f (day, scenario, provider, figure, detail, n, last)"
+					 " SELECT day, scenario, provider, figure, detail, sum(n), max(last) FROM c"
 					 " GROUP BY day, scenario, provider, figure, detail HAVING sum(n) <> 0"
-					 " ON CONFLICT (day, scenario, provider, figure, detail) DO UPDATE SET n = f.n + EXCLUDED.n)"
+					 " ON CONFLICT (day, scenario, provider, figure, detail) DO UPDATE SET n = f.n + EXCLUDED.n, last = greatest(f.last, EXCLUDED.last))"
 					 " SELECT count(*) FROM c");
 	WaArgs		args = {0};
 

@@ -14,6 +14,7 @@ CREATE TABLE wa.figure (
     figure   text COLLATE pg_catalog."C" NOT NULL,
     detail   text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
     n        bigint NOT NULL,
+    last     bigint,
     CONSTRAINT figure_pkey PRIMARY KEY (day, scenario, provider, figure, detail)
 ) WITH (fillfactor = 80);
 -- what waits, of all days; rows of it that have come to nothing are taken out
@@ -25,6 +26,7 @@ COMMENT ON COLUMN wa.figure.provider IS 'wa.message.provider, or of the attempt;
 COMMENT ON COLUMN wa.figure.figure IS 'a state: messages that have it now; was_sent, was_delivered, was_read: messages of which that is known; sent_after, delivered_after: how long that took; attempts, repeats: their sums; pricing: what the provider says of the price; attempt: requests that are over';
 COMMENT ON COLUMN wa.figure.detail IS 'of a state the reason; of a time k, which stands for less than 2^(k/4) milliseconds and not less than 2^((k-1)/4); of pricing "category/type/billable"; of an attempt its outcome';
 COMMENT ON COLUMN wa.figure.n IS 'how many';
+COMMENT ON COLUMN wa.figure.last IS 'of a state: one of the last messages that came to it, which may have left it since';
 
 CREATE TABLE wa.figure_change (
     day      date NOT NULL,
@@ -32,7 +34,8 @@ CREATE TABLE wa.figure_change (
     provider text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
     figure   text COLLATE pg_catalog."C" NOT NULL,
     detail   text COLLATE pg_catalog."C" NOT NULL DEFAULT '',
-    n        bigint NOT NULL
+    n        bigint NOT NULL,
+    last     bigint
 );
 -- it has no key, and a publication of all tables takes it along
 ALTER TABLE wa.figure_change REPLICA IDENTITY FULL;
@@ -46,6 +49,7 @@ COMMENT ON COLUMN wa.figure_change.provider IS 'as in wa.figure';
 COMMENT ON COLUMN wa.figure_change.figure IS 'as in wa.figure';
 COMMENT ON COLUMN wa.figure_change.detail IS 'as in wa.figure';
 COMMENT ON COLUMN wa.figure_change.n IS 'how many more, or (below 0) less';
+COMMENT ON COLUMN wa.figure_change.last IS 'as in wa.figure';
 
 CREATE TABLE wa.figure_zone (
     time_zone text NOT NULL,

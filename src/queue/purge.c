@@ -183,3 +183,26 @@ wa_queue_purge(void)
 	wa_frame_commit(false);
 	return n;
 }
+
+/*
+ * About how many messages are past the retention and are not purged yet, in a
+ * transaction of its own.
+ */
+int64
+wa_queue_purge_left(void)
+{
+	static WaStatement left =
+		WA_STATEMENT("SELECT greatest(m.id - p.purged_message_id, 0) FROM wa.read_position AS p, LATERAL (SELECT id FROM wa.message"
+					 " WHERE created_at < clock_timestamp() - $1::interval ORDER BY created_at DESC LIMIT 1) AS m");
+	WaArgs		args = {0};
+	WaRows		rows;
+	int64		n;
+
+	if (!wa_frame_begin("counting what is to be purged"))
+		return 0;
+	wa_arg_text(&args, wa_office_get("retention"));
+	rows = wa_query(&left, &args);
+	n = rows.n > 0 ? wa_row_int8(rows, 0, 1) : 0;
+	wa_frame_commit(false);
+	return n;
+}

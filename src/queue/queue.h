@@ -20,7 +20,7 @@
  * purge.c ends it all.  Begin with state.h, then insert.c and work.c.
  *
  * Everything here needs SPI connected and the database's owner acting, and
- * takes part in the caller's transaction, but for wa_queue_purge().
+ * takes part in the caller's transaction, but for those of purge.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -95,6 +95,7 @@ typedef struct WaTextRow
 
 /* purge.c: transactions of its own */
 extern int	wa_queue_purge(void);
+extern int64 wa_queue_purge_left(void);
 
 /* insert.c */
 extern PGDLLEXPORT void wa_queue_insert(WaNewMessage *messages, int n);

@@ -20,9 +20,9 @@ COMMENT ON FUNCTION wa._quantile(text[], bigint[], double precision) IS
 'the time below which this fraction of messages stays, from the steps of wa.figure (sent_after, delivered_after) and how many took each; NULL: there are none';
 
 CREATE VIEW wa._figure AS
-SELECT day, scenario, provider, figure, detail, n FROM wa.figure
+SELECT day, scenario, provider, figure, detail, n, last FROM wa.figure
 UNION ALL
-SELECT day, scenario, provider, figure, detail, n FROM wa.figure_change;
+SELECT day, scenario, provider, figure, detail, n, last FROM wa.figure_change;
 COMMENT ON VIEW wa._figure IS 'wa.figure with what is to be added to it';
 
 CREATE VIEW wa.figures WITH (security_barrier = true) AS

@@ -193,6 +193,10 @@ extern uint32_t wa_queue_from(WaStateChange change, WaState to, WaReason reason)
 #define WA_REPEATABLE(first, next)		first(FAILED) next(UNKNOWN) next(SKIPPED) next(CANCELLED) next(EXPIRED)
 /* Over, and certainly not sent. */
 #define WA_NEVER_SENT(first, next)		first(FAILED) next(SKIPPED) next(CANCELLED) next(EXPIRED)
+/* Each. */
+#define WA_ANY(first, next) \
+	first(QUEUED) next(SENDING) next(SENT) next(DELIVERED) next(READ) next(FAILED) \
+	next(UNKNOWN) next(HELD) next(SKIPPED) next(CANCELLED) next(SUPERSEDED) next(EXPIRED)
 /* Has ended badly. */
 #define WA_WRONG(first, next)			first(FAILED) next(UNKNOWN) next(EXPIRED)
 /* Another one may take its place. */

@@ -296,7 +296,8 @@ purge(void)
 
 	if (n > 0)
 	{
-		wa_wake_progress_begin(WA_COMMAND_PURGE, 0);
+		if (!wa_wake_progress_runs(WA_COMMAND_PURGE))
+			wa_wake_progress_begin(WA_COMMAND_PURGE, n + wa_queue_purge_left());
 		wa_wake_progress_add(WA_COMMAND_PURGE, n);
 	}
 	else

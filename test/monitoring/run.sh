@@ -135,9 +135,15 @@ becomes 'the exporter scrapes what was sent' 'sicantik_wa_today_sent{provider="m
 differences()
 {
 	diff <(sql 'SELECT wa_metrics()' | grep '^sicantik_wa_' | grep -Ev '^sicantik_wa_(info|launcher|worker|oldest|today_sent_within|events_dropped|check_item\{)' | sed 's/{\(provider="[^"]*"\),\(kind="[^"]*"\)}/{\2,\1}/' | sort) \
-		<(scraped sicantik_wa_ | sort) || true
+		<(scraped sicantik_wa_ | grep -v '^sicantik_wa_worker' | sort) || true
 }
 is 'as wa_metrics() says, all of it' '' "$(differences)"
+# these count on: their names and labels, and the buckets of what there was not
+worker_names()
+{
+	grep '^sicantik_wa_worker' | sed 's/ [^ ]*$//' | sort
+}
+is 'and what workers have done, by the same names' "$(sql 'SELECT wa_metrics()' | worker_names)" "$(scraped sicantik_wa_worker | worker_names)"
 
 # ---- Prometheus ----
 

@@ -25,15 +25,18 @@ sql('SELECT * FROM wa_setup()');
 sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
 sql("SELECT * FROM wa_test_connection('fonnte')");
 no_pacing($node, 'odoo');
+sql("SELECT wa_set('language', 'en')");
 
-# Years of work that is done.
+# Years of work that is done, a quarter of it today; the first 5,000 have failed.
 sql(<<"SQL");
 INSERT INTO wa.message (id, scenario, template_key, partner_id, number, body, res_model, res_id, provider, state,
-	attempts, created_at, sent_at, finished_at)
+	reason, params, attempts, created_at, sent_at, finished_at)
 SELECT $first + n, 'permit_ready', 'permit_ready', 1000 + n % 5000, '62899' || to_char(n % 5000, 'FM00000000'),
-	'Yth.', 'sicantik.permit', 100000 + n % 5000, 'fonnte', 'sent', 1, now() - interval '30 days', now() - interval '30 days',
-	now() - interval '30 days'
-  FROM generate_series(1, $old_rows) AS n;
+	'Yth.', 'sicantik.permit', 100000 + n % 5000, 'fonnte', CASE WHEN n > 5000 THEN 'sent' ELSE 'failed' END,
+	CASE WHEN n <= 5000 THEN 'recipient' END,
+	jsonb_build_object('permit_number', '078/' || n % 5000, 'pendaftaran_id', 'REG-' || n % 5000), 1, at, at, at
+  FROM generate_series(1, $old_rows) AS n,
+	LATERAL (SELECT now() - CASE WHEN n % 4 = 0 THEN interval '0' ELSE interval '30 days' END AS at) AS t;
 INSERT INTO wa.attempt (message_id, attempt, provider, started_at, finished_at, http_status, outcome)
 SELECT id, 1, 'fonnte', sent_at, sent_at, 200, 'accepted' FROM wa.message;
 SELECT setval('wa.message_id_seq', $first + $old_rows);
@@ -84,7 +87,37 @@ foreach my $table (qw(message attempt))
 	is(whole_reads($table), $before{$table}, "none of this reads all of wa.$table");
 }
 
-cmp_ok(sql("SELECT count(*) FROM wa_history('6289900000001')"), '>', 0, 'wa_history() of a number');
+# What somebody asks, and what it reads of the ledger's rows; the figures know the rest.
+sub rows_read
+{
+	my ($query) = @_;
+	return (split /\n/, sql("BEGIN; $query; SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables"
+			  . " WHERE schemaname = 'wa' AND relname IN ('message', 'attempt'); COMMIT"))[-1];
+}
+
+ok(wait_sql($node, 'odoo', "SELECT NOT EXISTS (SELECT FROM wa.figure_change) AND EXISTS (SELECT FROM wa.figure)"),
+	'the figures are added up');
+my $month = "wa.stat_delivery WHERE day > current_date - 32";
+my $failed = quotemeta('1250, reason the provider says that this number cannot be reached (recipient); the latest: SELECT * FROM wa_why(' . ($first + 5000) . ')');
+like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'log: messages failed'"), qr/^$failed/, 'wa_check() says how many failed today, and names one');
+cmp_ok(rows_read('SELECT count(*) FROM wa_check()'), '<', 100, 'it does not count the ledger for that');
+cmp_ok(rows_read('SELECT count(*) FROM wa_status()'), '<', 100, 'nor does wa_status()');
+is(sql("SELECT sum(made) FROM $month"), sql('SELECT count(*) FROM wa.message'), 'nor a month of figures, which are right');
+is(rows_read("SELECT * FROM $month"), 0, 'and read nothing of it');
+foreach my $asked ('6289900000001', '078/1', 'REG-1', 'partner 1001')
+{
+	is(sql("SELECT count(*) FROM wa_history('$asked') AS h(at, what) WHERE what LIKE 'message %'"), $old_rows / 5000,
+		"wa_history() of $asked, which Odoo does not know");
+	cmp_ok(rows_read("SELECT count(*) FROM wa_history('$asked')"), '<', 500, 'reads little more');
+}
+# the last one that failed did so no more
+sql("UPDATE wa.message SET state = 'delivered', reason = NULL WHERE id = $first + 5000");
+like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'log: messages failed'"), qr/^1249, .*wa_why\(@{[$first + 4996]}\)/, 'the one before it is named');
+# 20,000 after it, so it is not looked for that far
+sql("UPDATE wa.message SET state = 'failed', reason = 'recipient' WHERE id = $first + 60000");
+sql("UPDATE wa.message SET state = 'sent', reason = NULL WHERE id = $first + 60000");
+like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'log: messages failed'"),
+	qr/^1249, [^;]*: SELECT \* FROM wa\.message_view WHERE state = 'failed' ORDER BY id DESC LIMIT 20/, 'where none is near, it says where to look');
 
 # Texts
 foreach my $case (

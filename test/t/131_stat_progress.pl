@@ -40,7 +40,7 @@ my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number
 sql("SELECT wa_send_text('6281200008888', 'in the way')");
 ok_wait("EXISTS (SELECT FROM wa.message WHERE number = '6281200008888' AND state = 'sending')", 'the only place is taken');
 sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'B/' || id WHERE registration_id LIKE 'MANY-%'");
-ok_wait("EXISTS (SELECT $progress 'compose' AND done BETWEEN 4 AND 199 AND started_at <= clock_timestamp() AND pid IN"
+ok_wait("EXISTS (SELECT $progress 'compose' AND done BETWEEN 4 AND 199 AND total BETWEEN done AND 200 AND started_at <= clock_timestamp() AND pid IN"
 	  . " (SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa composer'))", 'how far the process beside the worker is');
 wait_read($node, 'odoo');
 ok_wait("NOT EXISTS (SELECT $progress 'compose')", 'all is composed');
@@ -110,7 +110,7 @@ sql("UPDATE wa.message SET created_at = created_at - interval '1 year', finished
 sql('CREATE FUNCTION public.slow_purge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.001); RETURN NEW; END $$;'
 	  . ' CREATE TRIGGER slow_purge BEFORE UPDATE ON wa.message FOR EACH ROW EXECUTE FUNCTION public.slow_purge()');
 sql('SELECT pg_terminate_backend(pid, 60000) FROM wa.stat_worker');
-ok_wait("EXISTS (SELECT $progress 'purge' AND done >= 500)", 'a purge is seen');
+ok_wait("EXISTS (SELECT $progress 'purge' AND done >= 500 AND total >= done)", 'a purge is seen, and about how much there is');
 ok_wait("NOT EXISTS (SELECT $progress 'purge')", 'and is over');
 is(sql('SELECT count(*) FROM wa.message WHERE number IS NOT NULL'), 0, 'when all is purged');
 
