@@ -44,11 +44,11 @@ export_person(FunctionCallInfo fcinfo, const char *given, int64 partner_id)
 					 " 'inbound', " LIST("to_jsonb(n)", "wa.inbound AS n WHERE n.number = ANY ($1) OR n.user_id = ANY ($1)", "n.id") ","
 					 " 'feedback', " LIST("to_jsonb(f)", "wa.feedback AS f WHERE f.number = ANY ($1) OR f.previous_number = ANY ($1)"
 										  " OR f.user_id = ANY ($1) OR f.parent_user_id = ANY ($1) OR f.previous_user_id = ANY ($1) OR f::text ~ $3", "f.id") ","
-					 " 'events', " LIST("to_jsonb(e) - 'xact'", "wa.event AS e WHERE EXISTS (SELECT FROM records AS r WHERE r.id = e.record_id AND r.relation = e.relation)"
+					 " 'events', " LIST("to_jsonb(e) - 'xact'", "wa.event AS e WHERE " WA_ADMIN_PERSON_CHANGE("e")
 										" OR e::text ~ $3 OR e.id IN (SELECT o.event_id FROM wa.message AS o WHERE o.id IN (SELECT id FROM own))", "e.id") ","
-					 " 'outcomes', " LIST("to_jsonb(o) - 'detail_said'", "wa.event_outcome AS o JOIN records AS r ON r.id = o.record_id AND r.relation = o.relation", "o.id") ","
-					 " 'dead_letters', " LIST("to_jsonb(d) - 'error_said'", "wa.dead_letter AS d WHERE d::text ~ $3"
-											  " OR EXISTS (SELECT FROM records AS r WHERE r.id = d.record_id AND r.relation = d.relation)", "d.id") ","
+					 " 'outcomes', " LIST("to_jsonb(o) - 'detail_said'", "wa.event_outcome AS o WHERE EXISTS (SELECT FROM records AS r WHERE r.id = o.record_id AND r.relation = o.relation)"
+										  " OR o.event_id IN (SELECT e.id FROM wa.event AS e WHERE " WA_ADMIN_PERSON_CHANGE("e") ")", "o.id") ","
+					 " 'dead_letters', " LIST("to_jsonb(d) - 'error_said'", "wa.dead_letter AS d WHERE d::text ~ $3 OR " WA_ADMIN_PERSON_CHANGE("d"), "d.id") ","
 					 " 'announced', " LIST("jsonb_build_object('key', y.key, 'announced_at', y.announced_at)",
 										   "wa.announced AS y WHERE y.message_id IN (SELECT id FROM own)", "y.key") ")");
 	WaPerson	person;

@@ -72,13 +72,6 @@ typedef struct Erasure
 	int			ncounts;
 } Erasure;
 
-/* SQL: messages to others that speak of his records, such as those to staff. */
-#define RELATED \
-	"SELECT m.id FROM records AS r JOIN wa.message AS m ON m.res_id = r.id AND m.res_model IN (r.model, r.relation)"
-
-#define OF_RECORDS(t) \
-	"EXISTS (SELECT FROM records AS r WHERE r.id = " t ".record_id AND r.relation = " t ".relation)"
-
 static void
 lock_tables(void)
 {
@@ -109,10 +102,10 @@ static bool
 get_hold(void *argument)
 {
 	static WaStatement busy =
-		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS ", m AS (" WA_ADMIN_PERSON_MESSAGES " UNION " RELATED ")"
+		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS ", m AS (" WA_ADMIN_PERSON_MESSAGES " UNION " WA_ADMIN_PERSON_RELATED ")"
 					 " SELECT (SELECT count(*) FROM m JOIN wa.ready AS w ON w.message_id = m.id WHERE w.claimed_at IS NOT NULL"
 					 " AND (SELECT o.state FROM wa.message AS o WHERE o.id = m.id) = " WA_SQL_STATE(SENDING) "),"
-					 " (SELECT count(*) FROM wa.event AS e WHERE " WA_SQL_UNREAD("e") " AND (" OF_RECORDS("e") " OR e::text ~ $3))");
+					 " (SELECT count(*) FROM wa.event AS e WHERE " WA_SQL_UNREAD("e") " AND (" WA_ADMIN_PERSON_CHANGE("e") " OR e::text ~ $3))");
 	Erasure    *erasure = argument;
 	WaArgs		args;
 	WaRows		rows;
@@ -171,7 +164,7 @@ find_messages(const Erasure *erasure, int *n, int *nown)
 	static WaStatement find =
 		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS ", own AS MATERIALIZED (" WA_ADMIN_PERSON_MESSAGES ")"
 					 " SELECT id, true FROM own UNION ALL SELECT id, false FROM"
-					 " (" RELATED " EXCEPT SELECT id FROM own) AS s ORDER BY 2 DESC, 1");
+					 " (" WA_ADMIN_PERSON_RELATED " EXCEPT SELECT id FROM own) AS s ORDER BY 2 DESC, 1");
 	WaArgs		args;
 	WaRows		rows;
 	int64	   *ids;
@@ -301,13 +294,14 @@ erase_changes(Erasure *erasure)
 	/* what has been recorded since the look is yet to be read */
 	static WaStatement events =
 		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS
-					 " DELETE FROM wa.event AS e WHERE (" OF_RECORDS("e") " OR e::text ~ $3) AND ($10 OR NOT " WA_SQL_UNREAD("e") ") RETURNING 1");
+					 " DELETE FROM wa.event AS e WHERE (" WA_ADMIN_PERSON_CHANGE("e") " OR e::text ~ $3) AND ($11 OR NOT " WA_SQL_UNREAD("e") ") RETURNING 1");
 	static WaStatement outcomes =
 		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS
-					 " DELETE FROM wa.event_outcome AS o USING records AS r WHERE o.record_id = r.id AND o.relation = r.relation RETURNING 1");
+					 " DELETE FROM wa.event_outcome AS o WHERE EXISTS (SELECT FROM records AS r WHERE r.id = o.record_id AND r.relation = o.relation)"
+					 " OR o.event_id IN (SELECT e.id FROM wa.event AS e WHERE " WA_ADMIN_PERSON_CHANGE("e") ") RETURNING 1");
 	static WaStatement letters =
 		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS
-					 " DELETE FROM wa.dead_letter AS d WHERE " OF_RECORDS("d") " OR d::text ~ $3 RETURNING 1");
+					 " DELETE FROM wa.dead_letter AS d WHERE " WA_ADMIN_PERSON_CHANGE("d") " OR d::text ~ $3 RETURNING 1");
 	static WaStatement providers =
 		WA_STATEMENT("UPDATE wa.provider SET last_error = regexp_replace(last_error, $1, '***', 'g'), last_error_said = NULL"
 					 " WHERE last_error ~ $1 OR last_error_said::text ~ $1 RETURNING 1");
@@ -324,8 +318,8 @@ erase_changes(Erasure *erasure)
 	wa_admin_person_bind(&erasure->person, &args);
 	of_events = args;
 	wa_arg_bool(&of_events, erasure->is_copy);
-	erase(erasure, "wa.event", &events, &of_events);
 	erase(erasure, "wa.event_outcome", &outcomes, &args);
+	erase(erasure, "wa.event", &events, &of_events);
 	erase(erasure, "wa.dead_letter", &letters, &args);
 	wa_arg_text(&pattern, erasure->person.pattern);
 	erase(erasure, "wa.provider", &providers, &pattern);

@@ -18,14 +18,16 @@ typedef struct WaPerson
 	WaSearch	search;			/* his partners, and their records */
 	WaNumbers	numbers;		/* his alone, and his ids with providers */
 	WaNumbers	shared;			/* another contact has these as well */
+	WaIds		others;			/* contacts of nobody in the office: what they
+								 * were told of his records is theirs */
 	const char *pattern;		/* regular expression: a text that has one of
 								 * his numbers or ids; matches nothing if
 								 * there are none */
 } WaPerson;
 
 /*
- * SQL that takes the arguments of wa_admin_person_bind() beside it: the records
- * of his in Odoo, as wa.event names them and as wa.message does.
+ * SQL that takes the arguments of wa_admin_person_bind() beside it: his records,
+ * as wa.event names them and as wa.message does.
  */
 #define WA_ADMIN_PERSON_RECORDS \
 	"records AS MATERIALIZED (SELECT 'sicantik.permit' AS model, format('%I.%I', $4, 'sicantik_permit') AS relation, unnest($5::bigint[]) AS id" \
@@ -39,6 +41,22 @@ typedef struct WaPerson
 #define WA_ADMIN_PERSON_MESSAGES \
 	"SELECT id FROM wa.message WHERE number = ANY ($1)" \
 	" UNION SELECT id FROM wa.message WHERE partner_id = ANY ($2) AND partner_id IS NOT NULL"
+
+/* SQL: the ids of the messages to the office about his records. */
+#define WA_ADMIN_PERSON_RELATED \
+	"SELECT m.id FROM records AS r JOIN wa.message AS m ON m.res_id = r.id AND m.res_model IN (r.model, r.relation)" \
+	" WHERE m.partner_id IS NULL OR m.partner_id <> ALL ($10)"
+
+/*
+ * SQL: is the change t his?  As a change of a permit says whose that was, it is
+ * his who is named, whoever has the permit now; else whose the record is.
+ */
+#define WA_ADMIN_PERSON_SIDE(t, side) \
+	"(" t "." side ")[array_position(" t ".columns, 'partner_id')]"
+#define WA_ADMIN_PERSON_CHANGE(t) \
+	"CASE WHEN coalesce(" WA_ADMIN_PERSON_SIDE(t, "new") ", " WA_ADMIN_PERSON_SIDE(t, "old") ") IS NOT NULL" \
+	" THEN ARRAY[" WA_ADMIN_PERSON_SIDE(t, "new") ", " WA_ADMIN_PERSON_SIDE(t, "old") "] && $2::text[]" \
+	" ELSE EXISTS (SELECT FROM records AS r WHERE r.id = " t ".record_id AND r.relation = " t ".relation) END"
 
 extern void wa_admin_person_find(WaPerson *person, const char *given, int64 partner_id);
 extern void wa_admin_person_bind(const WaPerson *person, WaArgs *args);

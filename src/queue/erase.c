@@ -12,6 +12,7 @@
 
 #include "pg/query.h"
 #include "queue/erase.h"
+#include "queue/state.h"
 
 static int64
 rows_of(WaStatement *statement, WaArgs *args)
@@ -51,10 +52,19 @@ wa_queue_erase(const int64 *ids, int n, int nown, const char *pattern)
 					 " DELETE FROM wa.unattended WHERE message_id = ANY ($1)");
 	static WaStatement keys =
 		WA_STATEMENT("DELETE FROM wa.announced WHERE (message_id = ANY ($1) OR message_id = 0) AND key ~ $2 RETURNING 1");
+
+	/*
+	 * What he was to be told counts as announced.  What the office was to be
+	 * told, and was not, is news still: the next one is not held back for it.
+	 */
+	static WaStatement untold =
+		WA_STATEMENT("DELETE FROM wa.announced WHERE message_id IN (SELECT id FROM wa.message WHERE id = ANY ($1) AND id <> ALL ($2)"
+					 " AND state IN " WA_SQL_STATES(WA_SAYS_NOTHING) ") RETURNING 1");
 	static WaStatement unbind =
 		WA_STATEMENT("UPDATE wa.announced SET message_id = 0 WHERE message_id = ANY ($1) RETURNING 1");
 	WaArgs		of_ids = {0};
 	WaArgs		of_keys = {0};
+	WaArgs		of_own = {0};
 	WaErased	erased;
 
 	wa_arg_int8_array(&of_ids, ids, n);
@@ -64,6 +74,9 @@ wa_queue_erase(const int64 *ids, int n, int nown, const char *pattern)
 	wa_arg_int8_array(&of_keys, ids, n);
 	wa_arg_text(&of_keys, pattern);
 	erased.keys = rows_of(&keys, &of_keys);
+	wa_arg_int8_array(&of_own, ids, n);
+	wa_arg_int8_array(&of_own, ids, nown);
+	erased.keys += rows_of(&untold, &of_own);
 	wa_query(&unbind, &of_ids);
 	wa_arg_int8_array(&of_ids, ids, nown);
 	erased.messages = rows_of(&messages, &of_ids);

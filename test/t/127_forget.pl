@@ -150,6 +150,57 @@ sql("SELECT wa_forget('ID.999912345678')");
 is(found('ID\\.999912345678(?![0-9])|Kepada entah'), '', 'an id is erased');
 isnt(found('Kepada lain'), '', '  and not a longer one');
 
+# What Odoo does not have any more, the contact or not, but changes and dead letters tell of
+sub now_is { my ($permit, $what) = @_; sql("UPDATE sicantik_permit SET $what WHERE id = $permit"); return ok(wait_read($node, 'odoo'), "permit $permit: $what"); }
+sub permit_of
+{
+	my ($id, $partner, $name) = @_;
+	sql("INSERT INTO res_partner (id, name, phone, type, active) VALUES ($partner, '$name', '0812-4444-0$partner', 'contact', true);"
+		  . " INSERT INTO sicantik_permit (id, partner_id, registration_id, applicant_name, permit_type_name, status, permit_type_id)"
+		  . " SELECT $id, $partner, 'REG-$id', '$name', permit_type_name, 'draft', permit_type_id FROM sicantik_permit WHERE id = 2");
+	return;
+}
+permit_of($_, $_, "Mahesa $_") foreach 900, 901;
+sql("UPDATE wa.template SET active = false WHERE key = 'permit_ready'");
+now_is($_, "status = 'active', permit_number = '503/MAHESA/$_', issue_date = current_date") foreach 900, 901;
+sql("UPDATE wa.template SET active = true WHERE key = 'permit_ready'");
+is(sql("SELECT count(*) FROM wa.dead_letter WHERE new::text LIKE '%MAHESA%'"), '2', 'two changes could not be told');
+sql('DELETE FROM sicantik_permit WHERE id IN (900, 901); DELETE FROM res_partner WHERE id = 900');
+is(sql("SELECT string_agg(jsonb_array_length(wa_export(id) -> 'dead_letters') || ' ' || jsonb_array_length(wa_export(id) -> 'events'), ', ') FROM (VALUES (900::bigint), (901)) AS i(id)"),
+	'1 2, 1 2', 'their permits are gone, and the export has them');
+sql("SELECT wa_forget($_)") foreach 900, 901;
+is(found('MAHESA|Mahesa'), '', 'as wa_forget() does');
+
+# A permit that another one had before: what that one was told stays his; and what the office is to be told of others
+permit_of(910, 911, 'Ratna');
+now_is(910, "status = 'active', permit_number = '503/RATNA', issue_date = current_date");
+my $hers = sql("SELECT id FROM wa.message WHERE partner_id = 911");
+ok(wait_state($node, 'odoo', $hers, 'sent'), 'she is told of her permit');
+sql("INSERT INTO res_partner (id, name, phone, type, active) VALUES (912, 'Surya', '0812-4444-0912', 'contact', true)");
+now_is(910, 'partner_id = 912');
+sql("DELETE FROM wa.announced WHERE key LIKE 'told:%'; SELECT wa_pause()");
+sub document_of { my $permit = shift; sql("INSERT INTO sicantik_document (permit_id, document_number, name, state) VALUES ($permit, 'B-$permit', 'SK $permit', 'draft'); UPDATE sicantik_document SET state = 'pending_signature' WHERE permit_id = $permit"); return wait_read($node, 'odoo'); }
+document_of(910);
+my $to_staff = "FROM wa.message WHERE scenario = 'document_pending' AND state = 'queued'";
+cmp_ok(sql("SELECT count(*) $to_staff"), '>', 0, 'staff are to hear of his document');
+sql('SELECT wa_forget(912)');
+is(sql("SELECT state || ' ' || (body IS NOT NULL) || ' ' || partner_id FROM wa.message WHERE id = $hers"), 'sent true 911', 'what she was told is hers');
+is(sql("SELECT count(*) > 0 FROM wa.event WHERE record_id = 910 AND new::text LIKE '%911%'"), 't', '  as the change of then');
+is(sql("SELECT count(*) $to_staff"), '0', 'staff are not to hear of his document any more');
+is(found('SK 910|Surya'), '', '  and nothing is left of it');
+document_of(3);
+cmp_ok(sql("SELECT count(*) $to_staff"), '>', 0, 'and of another one they hear at once');
+sql('SELECT wa_resume()');
+
+# A test number gets it in his place
+sql("SELECT wa_set('test_number', '6281299990000')");
+sql("SELECT wa_set('mode', 'test')");
+my $diverted = sql("SELECT wa_send_text('0812-4444-0911', 'Kepada Ratna')");
+ok(wait_state($node, 'odoo', $diverted, 'sent'), 'a message to her goes to the test number');
+sql("SELECT wa_forget(911)");
+is(found('81244440911|Kepada Ratna'), '', 'she is erased from it, too');
+sql("SELECT wa_arm('odoo')");
+
 # In a copy nobody ends what says to be on the wire
 $node->end_sessions;
 $node->safe_psql('postgres', 'CREATE DATABASE salinan TEMPLATE odoo');
