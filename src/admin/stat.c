@@ -48,16 +48,17 @@ wa_sql_advice(PG_FUNCTION_ARGS)
 	return result;
 }
 
-/* Where a step begins, in milliseconds. */
+/* The middle of a step, in milliseconds: its ends are 2^(1/4) apart. */
 static double
-begins_at(int step)
+middle(int step)
 {
-	return step == 0 ? 0 : exp2((step - 1) / 4.0);
+	return step == 0 ? 0.5 : exp2((step - 0.5) / 4);
 }
 
 /*
- * wa._quantile(): see queue/stat.sql.  Within a step times are taken to be spread
- * evenly over its logarithm.
+ * wa._quantile(): see queue/stat.sql.  Of the message in whose turn it is, the
+ * step is known, and the time is taken to be its middle: never further off than
+ * 2^(1/8), and the same for all ranks that fall into the step.
  */
 Datum
 wa_sql_quantile(PG_FUNCTION_ARGS)
@@ -89,21 +90,13 @@ wa_sql_quantile(PG_FUNCTION_ARGS)
 	rank = PG_GETARG_FLOAT8(2) * total;
 	for (int step = 0; step < STEPS; step++)
 	{
-		double		from;
-		double		to;
-		double		share;
 		Interval   *result;
 
-		if (by_step[step] <= 0 || below + by_step[step] < rank)
-		{
-			below += Max(by_step[step], 0);
+		below += Max(by_step[step], 0);
+		if (by_step[step] <= 0 || below < rank)
 			continue;
-		}
-		from = begins_at(step);
-		to = begins_at(step + 1);
-		share = (rank - below) / by_step[step];
 		result = palloc0(sizeof(Interval));
-		result->time = (TimeOffset) rint(1000 * (step == 0 ? to * share : from * pow(to / from, share)));
+		result->time = (TimeOffset) rint(1000 * middle(step));
 		PG_RETURN_INTERVAL_P(result);
 	}
 	PG_RETURN_NULL();

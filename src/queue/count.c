@@ -55,6 +55,9 @@ PG_FUNCTION_INFO_V1(wa_sql_count);
 
 /* Of a name so many bytes are counted by. */
 #define MAX_NAME		80
+/* So long are "category/type/billable", together and each. */
+#define MAX_BILLABLE	6
+#define MAX_PRICE_NAME	((MAX_NAME - MAX_BILLABLE - 2) / 2)
 #define MAX_KEY			(4 * MAX_NAME + 40)
 
 /* day, scenario, provider, figure, detail: each but the last ends with a tab */
@@ -168,17 +171,22 @@ count_time(Key *key, const char *figure, TimestampTz from, TimestampTz to, int n
 	count(key, figure, step, n);
 }
 
+/* What a member says, cut so that all fit, and without what stands between them. */
 static char *
-json_member(Jsonb *object, const char *name)
+json_member(Jsonb *object, const char *name, int most)
 {
 	JsonbValue	space;
 	JsonbValue *value = getKeyJsonValueFromContainer(&object->root, name, strlen(name), &space);
+	char	   *text;
 
 	if (value == NULL)
 		return "";
-	if (value->type == jbvString)
-		return pnstrdup(value->val.string.val, Min(value->val.string.len, MAX_NAME));
-	return value->type == jbvBool ? (value->val.boolean ? "true" : "false") : "";
+	if (value->type != jbvString)
+		return value->type == jbvBool ? (value->val.boolean ? "true" : "false") : "";
+	text = pnstrdup(value->val.string.val, pg_mbcliplen(value->val.string.val, value->val.string.len, most));
+	for (char *p = strchr(text, '/'); p; p = strchr(p, '/'))
+		*p = '-';
+	return text;
 }
 
 static void
@@ -187,8 +195,9 @@ count_pricing(Key *key, Datum datum, int n)
 	Jsonb	   *pricing = DatumGetJsonbP(datum);
 
 	if (JB_ROOT_IS_OBJECT(pricing))
-		count(key, "pricing", psprintf("%s/%s/%s", json_member(pricing, "category"), json_member(pricing, "type"),
-									   json_member(pricing, "billable")), n);
+		count(key, "pricing", psprintf("%s/%s/%s", json_member(pricing, "category", MAX_PRICE_NAME),
+									   json_member(pricing, "type", MAX_PRICE_NAME),
+									   json_member(pricing, "billable", MAX_BILLABLE)), n);
 }
 
 /* The day that it is in the zone at that moment. */
@@ -225,11 +234,11 @@ count_message(const Datum *values, const bool *nulls, const char *zone, int n)
 		cell->last = Max(cell->last, DatumGetInt64(values[ID]));
 	count(&key, "attempts", "", (int64) n * DatumGetInt32(values[ATTEMPTS]));
 	count(&key, "repeats", "", (int64) n * DatumGetInt32(values[REPEATS]));
-	if (!nulls[SENT_AT])
-	{
+	/* who has it on the phone was sent it, whatever else is known */
+	if (delivered || !nulls[SENT_AT])
 		count(&key, "was_sent", "", n);
+	if (!nulls[SENT_AT])
 		count_time(&key, "sent_after", from, DatumGetTimestampTz(values[SENT_AT]), n);
-	}
 	if (delivered)
 	{
 		count(&key, "was_delivered", "", n);

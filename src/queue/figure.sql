@@ -23,8 +23,8 @@ COMMENT ON TABLE wa.figure IS 'the ledger in figures, by day of the office; with
 COMMENT ON COLUMN wa.figure.day IS 'of a message: on which it was made; of an attempt: on which it began; in the time zone of wa.figure_zone';
 COMMENT ON COLUMN wa.figure.scenario IS 'wa.message.scenario; empty: by hand, or an attempt';
 COMMENT ON COLUMN wa.figure.provider IS 'wa.message.provider, or of the attempt; empty: none yet';
-COMMENT ON COLUMN wa.figure.figure IS 'a state: messages that have it now; was_sent, was_delivered, was_read: messages of which that is known; sent_after, delivered_after: how long that took; attempts, repeats: their sums; pricing: what the provider says of the price; attempt: requests that are over';
-COMMENT ON COLUMN wa.figure.detail IS 'of a state the reason; of a time k, which stands for less than 2^(k/4) milliseconds and not less than 2^((k-1)/4); of pricing "category/type/billable"; of an attempt its outcome';
+COMMENT ON COLUMN wa.figure.figure IS 'a state: messages that have it now; was_sent, was_delivered, was_read: messages of which that is known, each with those of the next; sent_after, delivered_after: how long that took; attempts, repeats: their sums; pricing: what the provider says of the price; attempt: requests that are over';
+COMMENT ON COLUMN wa.figure.detail IS 'of a state the reason; of a time k, which stands for less than 2^(k/4) milliseconds and not less than 2^((k-1)/4); of pricing "category/type/billable", each of which has "-" for "/"; of an attempt its outcome';
 COMMENT ON COLUMN wa.figure.n IS 'how many';
 COMMENT ON COLUMN wa.figure.last IS 'of a state: one of the last messages that came to it, which may have left it since';
 

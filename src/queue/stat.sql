@@ -17,7 +17,7 @@ RETURNS interval
 LANGUAGE c IMMUTABLE
 AS 'MODULE_PATHNAME', 'wa_sql_quantile';
 COMMENT ON FUNCTION wa._quantile(text[], bigint[], double precision) IS
-'the time below which this fraction of messages stays, from the steps of wa.figure (sent_after, delivered_after) and how many took each; NULL: there are none';
+'the time within which this fraction of messages stays, as percentile_disc has it, from the steps of wa.figure (sent_after, delivered_after) and how many took each: the middle of the step, which is never more than a tenth off; NULL: there are none';
 
 CREATE VIEW wa._figure AS
 SELECT day, scenario, provider, figure, detail, n, last FROM wa.figure
@@ -72,14 +72,14 @@ COMMENT ON COLUMN wa.stat_delivery.scenario IS 'NULL: sent by hand';
 COMMENT ON COLUMN wa.stat_delivery.provider IS 'the last one that had them; NULL: none had';
 COMMENT ON COLUMN wa.stat_delivery.made IS 'all of them';
 COMMENT ON COLUMN wa.stat_delivery.waiting IS 'queued or on the wire';
-COMMENT ON COLUMN wa.stat_delivery.sent IS 'accepted by a provider, whatever came of it';
+COMMENT ON COLUMN wa.stat_delivery.sent IS 'accepted by a provider, whatever came of it; one that came to the phone or was read was, too';
 COMMENT ON COLUMN wa.stat_delivery.delivered IS 'of those: came to the phone, as the provider says; read counts, too';
 COMMENT ON COLUMN wa.stat_delivery.read IS 'of those: were read';
 COMMENT ON COLUMN wa.stat_delivery.failed IS 'have this state now, as those that follow';
 COMMENT ON COLUMN wa.stat_delivery.delivery_rate IS 'delivered in percent of sent; a provider without webhooks tells of none';
 COMMENT ON COLUMN wa.stat_delivery.attempts IS 'HTTP requests that were made for them';
 COMMENT ON COLUMN wa.stat_delivery.repeats IS 'how often they were sent again although an earlier attempt may have been accepted';
-COMMENT ON COLUMN wa.stat_delivery.sent_after_median IS 'half of them were accepted within this time from the change they tell of, or from their making by hand, or from the time wished for; to within a tenth, as the other times';
+COMMENT ON COLUMN wa.stat_delivery.sent_after_median IS 'half of them were accepted within this time from the change they tell of, or from their making by hand, or from the time wished for; never more than a tenth off, as the other times, if it is a millisecond or more';
 COMMENT ON COLUMN wa.stat_delivery.sent_after_p95 IS 'so were 95 of 100';
 COMMENT ON COLUMN wa.stat_delivery.delivered_after_median IS 'half of the delivered ones came to the phone within this time, from then';
 COMMENT ON COLUMN wa.stat_delivery.delivered_after_p95 IS 'so did 95 of 100';
@@ -100,8 +100,8 @@ SELECT f.day, nullif(f.scenario, '') AS scenario, nullif(f.provider, '') AS prov
  GROUP BY f.day, f.scenario, f.provider, f.detail
 HAVING sum(f.n) <> 0;
 COMMENT ON VIEW wa.stat_cost IS 'what providers say of the price of messages (Meta does, in its webhooks), for every level: one row per day, scenario, provider and kind of price';
-COMMENT ON COLUMN wa.stat_cost.category IS 'as the provider calls it, such as utility or marketing';
-COMMENT ON COLUMN wa.stat_cost.type IS 'as the provider calls it, such as regular or free_customer_service';
+COMMENT ON COLUMN wa.stat_cost.category IS 'as the provider calls it, such as utility or marketing; at most 36 bytes, "-" for "/"';
+COMMENT ON COLUMN wa.stat_cost.type IS 'as the provider calls it, such as regular or free_customer_service; as above';
 COMMENT ON COLUMN wa.stat_cost.billable IS 'true or false; NULL: it does not say';
 
 CREATE VIEW wa.stat_queue WITH (security_barrier = true) AS

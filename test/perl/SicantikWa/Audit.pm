@@ -120,11 +120,11 @@ sub miscounts
 		ledger AS (
 			SELECT m.day, m.made_by AS scenario, m.had_by AS provider, x.figure, x.detail, sum(x.n) AS n FROM m, LATERAL (VALUES
 				(state, coalesce(reason, ''), 1), ('attempts', '', attempts), ('repeats', '', repeats),
-				('was_sent', '', (sent_at IS NOT NULL)::int), ('was_read', '', (read_at IS NOT NULL)::int),
+				('was_sent', '', (coalesce(sent_at, $delivered) IS NOT NULL)::int), ('was_read', '', (read_at IS NOT NULL)::int),
 				('was_delivered', '', ($delivered IS NOT NULL)::int),
 				('sent_after', } . $step->($ms->('sent_at')) . qq{, (sent_at IS NOT NULL)::int),
 				('delivered_after', } . $step->($ms->($delivered)) . qq{, ($delivered IS NOT NULL)::int),
-				('pricing', concat_ws('/', coalesce(pricing ->> 'category', ''), coalesce(pricing ->> 'type', ''), coalesce(pricing ->> 'billable', '')),
+				('pricing', concat_ws('/', } . join(', ', map { "left(replace(coalesce(pricing ->> '$_', ''), '/', '-'), " . ($_ eq 'billable' ? 6 : 36) . ')' } qw(category type billable)) . qq{),
 					(pricing IS NOT NULL)::int)) AS x (figure, detail, n)
 			GROUP BY 1, 2, 3, 4, 5
 			UNION ALL
