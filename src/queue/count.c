@@ -50,6 +50,7 @@
 #include "pg/query.h"
 #include "queue/figure.h"
 #include "wake/progress.h"
+#include "wake/wake.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_count);
 
@@ -59,6 +60,9 @@ PG_FUNCTION_INFO_V1(wa_sql_count);
 #define MAX_BILLABLE	6
 #define MAX_PRICE_NAME	((MAX_NAME - MAX_BILLABLE - 2) / 2)
 #define MAX_KEY			(4 * MAX_NAME + 40)
+
+/* So many rows of changes are added up soon. */
+#define MANY_ROWS		1000
 
 /* day, scenario, provider, figure, detail: each but the last ends with a tab */
 typedef struct Cell
@@ -449,6 +453,8 @@ wa_queue_count_write(void)
 	}
 	table_close(table, NoLock);
 	pfree(all);
+	if (n >= MANY_ROWS)
+		wa_wake_at_commit();
 	hash_destroy(cells);
 	cells = NULL;
 }

@@ -367,8 +367,10 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
 	wa_pg_flood_tell(false, next_due);
 	(void) wa_wake_stat_stage(WA_STAT_MAINTENANCE_TIME);
-	/* what it leaves is read all the same, so nothing is woken for it */
-	if (may_send && now >= next_figures)
+	/* once more after the last work; not again for what that leaves */
+	if (may_send && now < next_figures)
+		wa_wake_sooner(next_due, next_figures);
+	else if (may_send)
 	{
 		next_figures = now + FIGURES_US;
 		if (wa_queue_figures_run())

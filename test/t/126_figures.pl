@@ -161,6 +161,12 @@ right('then');
 my ($code, $out, $err) = $node->psql($db, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT wa_recount()');
 like($err, qr/READ COMMITTED/, 'not in a transaction that sees what was');
 
+# A ledger that somebody fills by hand is added up, though there is nothing else to do.
+ok(wait_sql($node, $db, 'SELECT NOT EXISTS (SELECT FROM wa.figure_change)'), 'after the last work all is added up');
+sql("INSERT INTO wa.message (state, scenario, created_at) SELECT 'sent', scenario, now() - n * interval '1 day' FROM generate_series(1, 600) AS n, unnest('{permit_ready,reminder}'::text[]) AS scenario");
+ok(wait_sql($node, $db, 'SELECT NOT EXISTS (SELECT FROM wa.figure_change)'), 'and so is what is written by hand');
+right('then');
+
 # A backup has no figures, and needs none.
 
 my $dump = PostgreSQL::Test::Utils::tempdir('dump') . '/odoo.dump';
