@@ -35,7 +35,7 @@ SELECT f.day, nullif(f.scenario, '') AS scenario, nullif(f.provider, '') AS prov
 HAVING sum(f.n) <> 0;
 COMMENT ON VIEW wa.figures IS 'messages in figures, for every level: how many were made on a day of the office, by scenario, provider, and the state and reason that they have now';
 COMMENT ON COLUMN wa.figures.scenario IS 'NULL: sent by hand';
-COMMENT ON COLUMN wa.figures.provider IS 'the last one that had them; NULL: none had';
+COMMENT ON COLUMN wa.figures.provider IS 'the last one that had them; NULL: none had, though one may be demanded, which wa.stat_queue names';
 
 CREATE VIEW wa.stat_delivery WITH (security_barrier = true) AS
 SELECT d.*, round(100.0 * d.delivered / nullif(d.sent, 0), 1) AS delivery_rate

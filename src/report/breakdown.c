@@ -108,7 +108,7 @@ wa_report_by(WaReport *report, const char *of, const char *title, const char *he
 			continue;
 		wa_report_parts(t, values);
 		wa_report_put(page, "<tr><td class=\"l\">");
-		wa_report_put_text(page, t->name[0] ? t->name : unnamed);
+		wa_report_put_name(page, t->name[0] ? t->name : unnamed);
 		wa_report_chart_inline(page, parts, values, WA_PARTS, most);
 		wa_report_put(page, "</td>");
 		for (size_t c = 0; c < lengthof(figures); c++)
@@ -188,7 +188,7 @@ wa_report_prices(WaReport *report)
 	static WaStatement prices =
 		WA_STATEMENT("SELECT provider, split_part(detail, '/', 1), split_part(detail, '/', 2), split_part(detail, '/', 3), sum(n)::bigint"
 					 " FROM wa._figure WHERE day BETWEEN $1::date AND $2::date AND figure = 'pricing'"
-					 " GROUP BY provider, detail HAVING sum(n) <> 0 ORDER BY sum(n) DESC, provider, detail");
+					 " GROUP BY provider, detail HAVING sum(n) <> 0 ORDER BY provider, sum(n) DESC, detail");
 	WaPage	   *page = &report->page;
 	const char *heads[] = {T(PROVIDER), T(CATEGORY), T(TYPE), T(BILLABLE), T(MESSAGES)};
 	WaRows		rows = wa_report_ask(report, &prices, NULL);
@@ -200,9 +200,10 @@ wa_report_prices(WaReport *report)
 	wa_report_begin_table(page, heads, "llllr");
 	for (uint64 i = 0; i < rows.n; i++)
 	{
+		const char *provider = wa_row_text(rows, i, 1);
 		const char *billable = wa_row_text(rows, i, 4);
 		const char *cells[] = {
-			wa_row_text(rows, i, 1), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3),
+			provider[0] ? provider : T(NO_PROVIDER), wa_row_text(rows, i, 2), wa_row_text(rows, i, 3),
 			strcmp(billable, "true") == 0 ? T(YES) : strcmp(billable, "false") == 0 ? T(NO) : billable, N(wa_row_int8(rows, i, 5))
 		};
 

@@ -63,7 +63,7 @@ typedef struct Family
 static Family families[] = {
 	{
 		"waiting", {"provider", "scenario", "state"},
-		{{"messages", "Messages that are queued, on the wire (sending), or held for a person."}},
+		{{"messages", "Messages that are queued, on the wire (sending), or held for a person; by the provider that had them last, empty where none had."}},
 		WA_STATEMENT("SELECT provider, scenario, state, sum(messages)::text FROM wa.figures"
 					 " WHERE state IN (" WA_SQL_STATE(QUEUED) ", " WA_SQL_STATE(SENDING) ", " WA_SQL_STATE(HELD) ")"
 					 " GROUP BY provider, scenario, state ORDER BY provider, scenario, state")

@@ -48,8 +48,9 @@ static const char style[] =
 ".cards td[data-label]::before{content:attr(data-label);display:block;font-size:.8rem;color:var(--soft)}}"
 "footer{margin-top:36px;border-top:1px solid var(--line);padding-top:10px;font-size:.88rem;color:var(--soft)}"
 "@page{size:A4;margin:14mm}@media print{:root{color-scheme:light;--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--card:#fff;"
-"--a:#1f6f50;--b:#6ba3d6;--c:#c2452d;--d:#b9a04a;--e:#8a8f98}body{font-size:10.5pt}main{max-width:none;padding:0}"
-"h2{break-after:avoid}figure,.tile,tr{break-inside:avoid}.tiles{grid-template-columns:repeat(4,1fr)}.pair{grid-template-columns:1fr 1fr}"
+"--a:#1f6f50;--b:#6ba3d6;--c:#c2452d;--d:#b9a04a;--e:#8a8f98}body{font-size:9.5pt}main{max-width:none;padding:0}"
+"h1{font-size:15pt}h2{font-size:11.5pt;margin:14pt 0 4pt}.lead{font-size:10.5pt;margin:6pt 0 8pt}th,td{padding:3pt 6pt}.tile b{font-size:15pt}.tile{padding:6pt 9pt}"
+"h2,.legend,thead,tr:first-child:not(:last-child){break-after:avoid}figure,.tile,tr,.legend,.end{break-inside:avoid}.tiles{grid-template-columns:repeat(4,1fr)}.pair{display:block}.pair>section{display:inline-block;width:48%;margin-right:1.2%;vertical-align:top}"
 "details,.now a{display:none}.now li{display:list-item}.wide{overflow:visible}}";
 
 char *
@@ -147,11 +148,12 @@ wa_report_put(WaPage *page, const char *html)
 }
 
 /*
- * Escaped.  What is not ASCII becomes a number of Unicode's, so that the page is
- * the same whatever encoding its reader has asked the server for.
+ * What is not ASCII becomes a number of Unicode's, so that the page is the same
+ * whatever encoding its reader has asked the server for.  breaks: a long name may
+ * go on in another line behind a "_", before it does so anywhere.
  */
-void
-wa_report_put_text(WaPage *page, const char *text)
+static void
+put_escaped(WaPage *page, const char *text, bool breaks)
 {
 	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
 
@@ -183,7 +185,23 @@ wa_report_put_text(WaPage *page, const char *text)
 				/* no control character is a character of a page */
 				appendStringInfoChar(&page->html, (unsigned char) *p < ' ' ? ' ' : *p);
 		}
+		if (breaks && *p == '_')
+			appendStringInfoString(&page->html, "<wbr/>");
 	}
+}
+
+/* Escaped; in an attribute or a picture, too. */
+void
+wa_report_put_text(WaPage *page, const char *text)
+{
+	put_escaped(page, text, false);
+}
+
+/* The same for what a row of a table is about. */
+void
+wa_report_put_name(WaPage *page, const char *text)
+{
+	put_escaped(page, text, true);
 }
 
 /* tag: with its attributes. */
@@ -205,11 +223,14 @@ wa_report_begin_table(WaPage *page, const char *const *heads, const char *align)
 	wa_report_put(page, "</tr></thead><tbody>\n");
 }
 
+/* The first cell has words. */
 void
 wa_report_row(WaPage *page, const char *const *cells, const char *align)
 {
-	wa_report_put(page, "<tr>");
-	for (int i = 0; align[i]; i++)
+	wa_report_put(page, "<tr><td class=\"l\">");
+	wa_report_put_name(page, cells[0]);
+	wa_report_put(page, "</td>");
+	for (int i = 1; align[i]; i++)
 		wa_report_put_tag(page, align[i] == 'l' ? "td class=\"l\"" : "td", cells[i] ? cells[i] : "");
 	wa_report_put(page, "</tr>\n");
 }

@@ -32,6 +32,7 @@ extern char *wa_report_day(const WaPage *page, DateADT day, bool with_year);
 
 extern void wa_report_put(WaPage *page, const char *html);
 extern void wa_report_put_text(WaPage *page, const char *text);
+extern void wa_report_put_name(WaPage *page, const char *text);
 extern void wa_report_put_tag(WaPage *page, const char *tag, const char *text);
 extern void wa_report_begin_table(WaPage *page, const char *const *heads, const char *align);
 extern void wa_report_row(WaPage *page, const char *const *cells, const char *align);

@@ -15,6 +15,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
@@ -32,6 +33,9 @@ PG_FUNCTION_INFO_V1(wa_sql_report);
 #define MOST_DAYS	45
 #define MOST_WEEKS	(7 * 60)
 #define LONGEST		3653
+
+/* kB; years of figures fit. */
+#define ENOUGH_MEMORY	65536
 
 #define SUM(condition)	"coalesce(sum(n) FILTER (WHERE " condition "), 0)::bigint"
 #define QUANTILE(figure, part) \
@@ -272,13 +276,30 @@ put_changes(WaReport *report)
 	wa_report_put(page, "</section>\n");
 }
 
-/* The days that are meant; an error if they are none. */
+static char *
+iso_day(DateADT day)
+{
+	int			year;
+	int			month;
+	int			mday;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &year, &month, &mday);
+	return psprintf("%04d-%02d-%02d", year, month, mday);
+}
+
+/*
+ * The days that are meant; an error if they are none.  Without an end it is to
+ * yesterday, the last whole day; of today alone to today.
+ */
 static void
 choose_period(WaReport *report, FunctionCallInfo fcinfo, const char *time_zone)
 {
-	int64		today = wa_office_time_on_wall(GetCurrentTimestamp(), time_zone) / USECS_PER_DAY;
+	DateADT		today = (DateADT) (wa_office_time_on_wall(GetCurrentTimestamp(), time_zone) / USECS_PER_DAY);
 
-	report->until = PG_ARGISNULL(1) ? (DateADT) today - 1 : PG_GETARG_DATEADT(1);
+	if (!PG_ARGISNULL(1))
+		report->until = PG_GETARG_DATEADT(1);
+	else
+		report->until = !PG_ARGISNULL(0) && PG_GETARG_DATEADT(0) == today ? today : today - 1;
 	if (!DATE_NOT_FINITE(report->until) && PG_ARGISNULL(0))
 	{
 		int			year;
@@ -290,12 +311,32 @@ choose_period(WaReport *report, FunctionCallInfo fcinfo, const char *time_zone)
 	}
 	else
 		report->since = PG_ARGISNULL(0) ? DATEVAL_NOBEGIN : PG_GETARG_DATEADT(0);
-	if (DATE_NOT_FINITE(report->since) || DATE_NOT_FINITE(report->until) ||
-		report->since > report->until || report->until - report->since >= LONGEST)
+	if (!DATE_NOT_FINITE(report->since) && !DATE_NOT_FINITE(report->until) && report->since > report->until)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the report's first day, %s, is after its last, %s",
+						iso_day(report->since), iso_day(report->until)),
+				 PG_ARGISNULL(1) ? errdetail("Without until, a report is to yesterday.") : 0,
+				 errhint("For example: SELECT wa_report('2026-11-01', '2026-11-30').")));
+	if (DATE_NOT_FINITE(report->since) || DATE_NOT_FINITE(report->until) || report->until - report->since >= LONGEST)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a report is of a day to ten years"),
 				 errhint("For example: SELECT wa_report('2026-11-01', '2026-11-30').")));
+}
+
+/*
+ * For the time of the call.  To compile these statements takes longer than to run
+ * them, and of so many rows that are added up to few a hash is twice as quick as
+ * to sort them.
+ */
+static void
+set_planning(void)
+{
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (work_mem < ENOUGH_MEMORY)
+		(void) set_config_option("work_mem", psprintf("%d", ENOUGH_MEMORY), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*
@@ -314,8 +355,7 @@ wa_sql_report(PG_FUNCTION_ARGS)
 	wa_story_begin(&story, fcinfo, call.acting.user);
 	/* whoever makes it, it may be handed on */
 	story.full = false;
-	/* to compile these statements takes longer than to run them */
-	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	set_planning();
 	page->story = &story;
 	choose_period(&report, fcinfo, story.time_zone);
 	read_figures(&report);
@@ -333,8 +373,10 @@ wa_sql_report(PG_FUNCTION_ARGS)
 		wa_report_by(&report, "provider", T(BY_PROVIDER), T(PROVIDER), T(NO_PROVIDER));
 		wa_report_prices(&report);
 	}
+	wa_report_put(page, "<div class=\"end\">");
 	put_changes(&report);
 	wa_report_put_tag(page, "footer", wa_report_words(page, wa_say(WA_SAY_REPORT_FOOT, WA_VERSION)));
+	wa_report_put(page, "</div>");
 	wa_report_end(page);
 	result = wa_call_text(&call, page->html.data);
 	wa_call_end(&call);

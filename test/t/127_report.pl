@@ -47,6 +47,10 @@ if wanted.startswith('text of '):
     for section in page.iter('section'):
         heading = section.find('h2')
         if heading is not None and words(heading).startswith(wanted[8:]): print(words(section))
+if wanted.startswith('heads of '):
+    for section in page.iter('section'):
+        heading = section.find('h2')
+        if heading is not None and words(heading).startswith(wanted[9:]): print('\n'.join(words(e) for e in section.iter('th')))
 if wanted == 'lead': print('\n'.join(words(p) for p in page.iter('p') if p.get('class') == 'lead'))
 PYTHON
 
@@ -93,7 +97,7 @@ my $n = sub { return scalar reverse((reverse $_[0]) =~ s/(\d{3})(?=\d)/$1,/gr); 
 is_deeply([ map { (split /\|/)[1] } rows($page, 'tiles') ], [ $n->($sent), $n->($arrived), '3.8 s', $n->($failed) ], 'four figures, as the ledger has them');
 like((rows($page, 'tiles'))[0], qr/^Sent\|1,280\|640 before \(\+100 %\)$/, 'and what they were before');
 like((rows($page, 'lead'))[0], qr/^1,600 messages were made, 1,280 of them were sent, and 640 are known to have come to the phone\. Half .* within 3\.8 s\. Half of those that came to the phone were there within 8\.9 s\.$/, 'in words');
-is_deeply([ rows($page, 'By scenario') ], [ map { my @f = split /\|/; join '|', $f[0], $n->($f[1]), $n->($f[2]), $n->($f[3]), $f[4], $f[5], $f[6], '3.8 s', '4.1 s' }
+is_deeply([ rows($page, 'By scenario') ], [ map { my @f = split /\|/; join '|', $f[0], $n->($f[1]), $n->($f[2]), $n->($f[3]), $f[4], $f[5], $f[6], '3.8 s', '3.8 s' }
 	  split /\n/, sql("SELECT coalesce(scenario, 'by hand'), count(*), count(sent_at), count(delivered_at), round(100.0 * count(delivered_at) / count(sent_at), 1) || ' %',"
 			. " count(*) FILTER (WHERE state = 'failed'), count(*) FILTER (WHERE state = 'held') FROM wa.message WHERE $within GROUP BY scenario ORDER BY 2 DESC, coalesce(scenario, '') COLLATE \"C\"") ],
 	'by scenario, one of which has a name of markup');
@@ -125,7 +129,7 @@ sql(qq{INSERT INTO wa.message (scenario, provider, state, reason, number, body, 
 $page = sql("SELECT wa_report('2026-02-10', '2026-02-10')");
 stands_alone($page, 'a day of everything');
 is_deeply([ rows($page, 'Messages by day') ], [ '10 Feb|100|80|9|4|45' ], 'the parts of a column are all that was made');
-like((rows($page, 'text of Messages by day'))[0], qr/A column is all messages that were made then\..*not sent, taken back, overtaken/, 'and say so');
+like((rows($page, 'text of Messages by day'))[0], qr/A column is all messages that were made then, by the state that they have now\..*delivered or read.*not sent, taken back, overtaken/, 'and say so');
 is(scalar(() = $page =~ /<title>10 Feb, /g), 5 + 2 + 2, 'each of them is drawn, and each time');
 is_deeply([ rows($page, 'Time from the change to the phone') ], [ '10 Feb|8.9 s|8.9 s' ], 'the time to the phone has its chart');
 like((rows($page, 'What changed'))[-1], qr/^Time to the phone, 95 of 100\|8\.9 s\|/, 'and its last in the figures');
@@ -135,9 +139,9 @@ like((rows($page, 'tiles'))[1], qr/\|100\|83\.3 % of those with reports$/, 'and 
 is_deeply([ map { (split /\|/)[ 0, 4 ] } rows($page, 'By provider') ], [ 'meta', '83.3 %', 'fonnte', 'not reported', 'none yet', '–' ], 'nor has it one');
 is_deeply([ map { (split /\|/)[4] } rows($page, 'By scenario') ], [ '83.3 %', '–' ], 'nor is it in that of a scenario');
 is_deeply([ rows($page, 'bars of By provider') ],
-	[ 'meta|came to the phone: 100, sent, no more is told: 20, failed, expired, unknown: 9, waiting or held: 0, not sent, taken back, overtaken: 5|119.4 plain|23.9 url(#p1)|10.7 url(#p2)|6.0 url(#p4)',
-	  'fonnte|came to the phone: 0, sent, no more is told: 60, failed, expired, unknown: 0, waiting or held: 0, not sent, taken back, overtaken: 0|71.6 url(#p1)',
-	  'none yet|came to the phone: 0, sent, no more is told: 0, failed, expired, unknown: 0, waiting or held: 4, not sent, taken back, overtaken: 40|4.8 url(#p3)|47.8 url(#p4)' ],
+	[ 'meta|delivered or read: 100, sent, no more is told: 20, failed, expired, unknown: 9, waiting or held: 0, not sent, taken back, overtaken: 5|119.4 plain|23.9 url(#p1)|10.7 url(#p2)|6.0 url(#p4)',
+	  'fonnte|delivered or read: 0, sent, no more is told: 60, failed, expired, unknown: 0, waiting or held: 0, not sent, taken back, overtaken: 0|71.6 url(#p1)',
+	  'none yet|delivered or read: 0, sent, no more is told: 0, failed, expired, unknown: 0, waiting or held: 4, not sent, taken back, overtaken: 40|4.8 url(#p3)|47.8 url(#p4)' ],
 	'bars in the table, of the parts that there are, each with its pattern');
 is(join(' ', grep { $page !~ /<pattern id="\Q$_\E"/ } $page =~ /url\(#(\w+)\)/g), '', 'every pattern is there');
 is((rows($page, 'By scenario'))[1] =~ s/\|.*//r, $long, 'a long name stands in full');
@@ -146,6 +150,68 @@ is_deeply([ map { s/\|.*//r } rows($page, 'What did not arrive'), rows($page, 'H
 	[ 'failed: the provider says that this number cannot be reached', 'it is not known whether it arrived, and it is not sent again', 'not sent: the contact has no usable mobile number', 'held back: too many messages of this scenario at once' ],
 	'states in words, and nothing twice');
 is(scalar(() = $page =~ /<rect x="150"/g), 1, 'of how quickly, a bar where there was any');
+
+# Each figure by the name that it has, against the rows.
+
+sql(q{INSERT INTO wa.message (scenario, provider, state, number, body, created_at, event_at, sent_at, delivered_at, read_at)
+	SELECT CASE WHEN row_number() OVER () % 2 = 0 THEN 'permit_ready' END, provider, state, '62811', '', t, t, t + sent, t + delivered, t + read
+	FROM (VALUES ('meta', 'delivered', NULL::interval, interval '5 s', NULL::interval), ('meta', 'read', NULL, NULL, interval '1 h'), ('meta', 'read', '1 s', '2 s', '3 s'),
+		('meta', 'failed', '1 s', NULL, NULL), ('meta', 'expired', NULL, NULL, NULL), ('fonnte', 'expired', NULL, NULL, NULL), ('fonnte', 'unknown', NULL, NULL, NULL),
+		('fonnte', 'sent', '1 s', NULL, NULL), ('fonnte', 'queued', NULL, NULL, NULL), ('meta', 'sending', NULL, NULL, NULL), ('meta', 'held', NULL, NULL, NULL),
+		(NULL, 'skipped', NULL, NULL, NULL), (NULL, 'cancelled', NULL, NULL, NULL), ('meta', 'superseded', NULL, '7 s', NULL)) AS k (provider, state, sent, delivered, read),
+	generate_series(1, 3), (VALUES (timestamptz '2026-02-16 08:00+07')) AS x (t)});
+$page = sql("SELECT wa_report('2026-02-16', '2026-02-16')");
+my %of_rows = (
+	'Made' => 'true', 'Sent' => 'coalesce(sent_at, delivered_at, read_at) IS NOT NULL', 'Came to the phone' => 'coalesce(delivered_at, read_at) IS NOT NULL', 'Read' => 'read_at IS NOT NULL',
+	'Held' => "state = 'held'", 'Held for a person' => "state = 'held'", 'Waiting' => "state IN ('queued', 'sending')",
+	'Left out, taken back or overtaken' => "state IN ('skipped', 'cancelled', 'superseded')",
+	map { $_ => "state IN ('failed', 'expired', 'unknown')" } 'Failed, expired, unknown', 'Failed, expired or unknown');
+my %of_parts = (
+	'delivered or read' => "state IN ('delivered', 'read')", 'sent, no more is told' => "state = 'sent'", 'failed, expired, unknown' => "state IN ('failed', 'expired', 'unknown')",
+	'waiting or held' => "state IN ('queued', 'sending', 'held')", 'not sent, taken back, overtaken' => "state IN ('skipped', 'cancelled', 'superseded')");
+sub counted { return sql("SELECT count(*) FROM wa.message WHERE created_at = '2026-02-16 08:00+07' AND $_[0]"); }
+
+foreach my $by (qw(scenario provider))
+{
+	my @heads = rows($page, "heads of By $by");
+
+	foreach my $row (rows($page, "By $by"))
+	{
+		my @cells = split /\|/, $row;
+		my $these = "coalesce($by, '" . ($by eq 'scenario' ? 'by hand' : 'none yet') . "') = '$cells[0]'";
+		my @told = map { "$heads[$_]: $cells[$_]" } grep { $cells[$_] =~ /^[\d,]+$/ } 1 .. $#heads;
+
+		is_deeply(\@told, [ map { /^(.*): /; "$1: " . counted("$these AND ($of_rows{$1})") } @told ], "by $by, $cells[0]");
+		is(scalar(@told), 5, 'all of its figures');
+	}
+	foreach my $bar (rows($page, "bars of By $by"))
+	{
+		my ($name, $parts) = split /\|/, $bar;
+		my $these = "coalesce($by, '" . ($by eq 'scenario' ? 'by hand' : 'none yet') . "') = '$name'";
+
+		is($parts, join(', ', map { "$_: " . counted("$these AND $of_parts{$_}") } 'delivered or read', 'sent, no more is told', 'failed, expired, unknown', 'waiting or held', 'not sent, taken back, overtaken'),
+			"the bar of $name");
+	}
+}
+foreach my $row (grep { !/^Time/ } rows($page, 'What changed'))
+{
+	my ($what, $now) = split /\|/, $row;
+
+	is($now, counted($of_rows{$what}), "what changed: $what");
+}
+foreach my $tile (grep { !/^Time/ } rows($page, 'tiles'))
+{
+	my ($what, $now) = split /\|/, $tile;
+
+	is($now, counted($of_rows{$what}), "the figure: $what");
+}
+unlike($page, qr/>(?!100\.0)1\d\d\.\d %/, 'no rate is above 100 %');
+like($page, qr/>permit_<wbr\/>ready</, 'a long name goes on in another line behind a "_"');
+like($page, qr{<div class="end"><section>.*<footer>.*</footer></div></main>}s, 'on paper the foot stays with the last table');
+
+sql(q{UPDATE wa.message SET pricing = '{"category": "marketing", "type": "regular", "billable": true}' WHERE created_at = '2026-02-16 08:00+07' AND provider = 'meta' AND state IN ('read', 'delivered', 'superseded')});
+sql(q{UPDATE wa.message SET pricing = jsonb_build_object('category', coalesce(scenario, 'a/b'), 'type', 'x') WHERE created_at = '2026-02-16 08:00+07' AND (provider = 'fonnte' OR provider = 'meta' AND state = 'held')});
+is_deeply([ map { s/\|.*//r } rows(sql("SELECT wa_report('2026-02-16', '2026-02-16')"), 'Prices') ], [qw(fonnte fonnte meta meta)], 'prices by provider');
 
 # What needs attention is on the first screen, the most serious first.
 
@@ -188,8 +254,12 @@ is(scalar(grep { /^\x{e2}\S* (?:Kesalahan|Peringatan): / } rows($page, 'Perlu pe
 is((rows($page, 'Yang tidak sampai'))[0] =~ s/\|.*//r, 'gagal: menurut penyedia nomor ini tidak dapat dihubungi', 'and a state');
 like((rows($page, 'tiles'))[0], qr/^Terkirim\|1\.280\|/, 'with its figures');
 is(sql("SELECT wa_report() = wa_report(date_trunc('month', d)::date, d) FROM (SELECT (now() AT TIME ZONE 'Asia/Jakarta')::date - 1) AS y (d)"), 't', 'by itself the month to yesterday');
+is(sql("SELECT wa_report(d) = wa_report(d, d) FROM (SELECT (now() AT TIME ZONE 'Asia/Jakarta')::date) AS t (d)"), 't', 'of today, to today');
+is(sql("SELECT wa_report(d) = wa_report(d, d) FROM (SELECT (now() AT TIME ZONE 'Asia/Jakarta')::date - 1) AS t (d)"), 't', 'of yesterday, to yesterday');
 my ($code, $out, $err) = $node->psql('odoo', "SELECT wa_report('2026-11-02', '2026-11-01')");
-like($err, qr/ERROR:  a report is of a day to ten years\nHINT:/, 'not backwards');
+like($err, qr/ERROR:  the report's first day, 2026-11-02, is after its last, 2026-11-01\nHINT:/, 'not backwards');
+($code, $out, $err) = $node->psql('odoo', "SELECT wa_report((now() AT TIME ZONE 'Asia/Jakarta')::date + 1)");
+like($err, qr/ERROR:  the report's first day, [-\d]+, is after its last, [-\d]+\nDETAIL:  Without until, a report is to yesterday\.\nHINT:/, 'nor of what is to come');
 ($code, $out, $err) = $node->psql('odoo', "SELECT wa_report('-infinity', 'infinity')");
 like($err, qr/ERROR:  a report is of a day to ten years\nHINT:/, 'nor for ever');
 sql('CREATE ROLE nobody LOGIN');
