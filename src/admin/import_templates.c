@@ -104,7 +104,7 @@ parameter_names(const char *list, bool translate, int *n)
 {
 	static WaStatement split =
 		WA_STATEMENT("SELECT CASE WHEN jsonb_typeof(j) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(j)) END"
-					 " FROM (SELECT CASE WHEN $1 ~ '^\\s*\\[\\s*(\"[A-Za-z0-9_]+\"\\s*(,\\s*\"[A-Za-z0-9_]+\"\\s*)*)?\\]\\s*$'"
+					 " FROM (SELECT CASE WHEN $1 ~ '^[[:space:]]*[[][[:space:]]*(\"[A-Za-z0-9_]+\"[[:space:]]*(,[[:space:]]*\"[A-Za-z0-9_]+\"[[:space:]]*)*)?[]][[:space:]]*$'"
 					 " THEN $1::jsonb END AS j) AS t");
 	WaArgs		args = {0};
 	WaRows		rows;

@@ -341,7 +341,7 @@ find_passed_over(List **found)
 /* A setting (name=value) that keeps changes from being recorded; $1: the
  * triggers fire for replicas, too. */
 #define IS_OFF(setting) \
-	"lower(" setting ") ~ '^sicantik_wa\\.capture=(off|of|false|fals|fal|fa|f|no|n|0)$'" \
+	"lower(" setting ") ~ '^sicantik_wa[.]capture=(off|of|false|fals|fal|fa|f|no|n|0)$'" \
 	" OR NOT $1 AND lower(" setting ") = 'session_replication_role=replica'"
 
 /*
