@@ -113,6 +113,9 @@ sql "INSERT INTO wa.message (provider, state) VALUES ('fonnte', 'held')"
 is 'promtool takes wa_metrics()' 0 "$(sql 'SELECT wa_metrics()' | promtool check metrics >"$work/promtool" 2>&1; echo $?)"
 is 'promtool takes the rules' 0 "$(promtool check rules docs/monitoring/sicantik_wa.rules.yml >"$work/promtool" 2>&1; echo $?)"
 
+is 'each rule fires when it is to, and not else' 0 "$(promtool test rules test/monitoring/rules_test.yml >"$work/promtool" 2>&1; echo $?)"
+cat "$work/promtool"
+
 # ---- the exporter ----
 
 exporter_port=$(free_port)
@@ -134,7 +137,7 @@ becomes 'the exporter scrapes what was sent' 'sicantik_wa_today_sent{provider="m
 # all that both have
 differences()
 {
-	diff <(sql 'SELECT wa_metrics()' | grep '^sicantik_wa_' | grep -Ev '^sicantik_wa_(info|launcher|worker|oldest|today_sent_within|events_dropped|check_item\{)' | sed 's/{\(provider="[^"]*"\),\(kind="[^"]*"\)}/{\2,\1}/' | sort) \
+	diff <(sql 'SELECT wa_metrics()' | grep '^sicantik_wa_' | grep -v '^sicantik_wa_worker' | sed -E 's/\{((provider|version)="[^"]*"),((kind|mode)="[^"]*")\}/{\3,\1}/' | sort) \
 		<(scraped sicantik_wa_ | grep -v '^sicantik_wa_worker' | sort) || true
 }
 is 'as wa_metrics() says, all of it' '' "$(differences)"
@@ -177,6 +180,10 @@ sql "INSERT INTO wa.attempt (message_id, attempt, provider, started_at, outcome)
 becomes 'many unknown outcomes' SicantikWaUnknownOutcomes firing SicantikWaUnknownOutcomes
 sql "INSERT INTO wa.dead_letter (event_id, relation, record_id, columns, new, event_at, error) VALUES (1, 'public.sicantik_permit', 1, '{}', '{}', now(), 'x')"
 becomes 'a dead letter' SicantikWaDeadLetters firing SicantikWaDeadLetters
+sql "DELETE FROM wa.dead_letter"
+becomes 'which is seen to' '' firing SicantikWaDeadLetters
+kill "${pids[0]}"
+becomes 'nothing is scraped any more' SicantikWaMissing firing SicantikWaMissing
 
 # ---- check_postgres ----
 

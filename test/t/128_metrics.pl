@@ -90,15 +90,20 @@ foreach my $query (slurp_file("$docs/postgres_exporter.yml") =~ /^  query: "(.*)
 	is($code, 0, 'a query for postgres_exporter: ' . substr($query, 0, 60)) or diag($err);
 }
 my %named = map { $_ => 1 } map { s/\{.*//r } keys %now;
-my ($family);
+my ($family, %exported);
 foreach my $line (split /\n/, slurp_file("$docs/postgres_exporter.yml"))
 {
 	$family = $1 if $line =~ /^(\w+):/;
-	next unless $line =~ /^    - (\w+): \{usage: "GAUGE"/;
-	ok($named{"${family}_$1"} || "${family}_$1" eq 'sicantik_wa_provider_quota_left', "${family}_$1 is called the same in wa_metrics()");
+	next unless $line =~ /^    - (\w+): \{usage: "(GAUGE|COUNTER|HISTOGRAM)"/;
+	$exported{$_} = 1 foreach $2 eq 'HISTOGRAM' ? map { "${family}_$1$_" } qw(_bucket _sum _count) : "${family}_$1";
 }
+# no provider of these has said what is left
+$named{sicantik_wa_provider_quota_left} = 1;
+is(join(' ', sort keys %exported), join(' ', sort keys %named), 'postgres_exporter is given all that wa_metrics() has, by the same names');
 my $rules = slurp_file("$docs/sicantik_wa.rules.yml");
-ok($named{$_}, "$_ of a rule is there") foreach $rules =~ /^ +expr: .*?(sicantik_wa_\w+)/mg;
+ok($named{$_}, "$_ of a rule is there") foreach map { /(\bsicantik_wa_\w+)/g } $rules =~ /^ +expr: (.*)$/mg;
+my $tried = join '', map { slurp_file(dirname(__FILE__) . "/../monitoring/$_") } qw(rules_test.yml run.sh);
+ok($tried =~ /\b$_\b/, "$_ is tried in test/monitoring") foreach $rules =~ /- alert: (\w+)/g;
 
 sub check
 {
@@ -107,6 +112,13 @@ sub check
 	return "$status $stdout";
 }
 like(check('monitor'), qr/^2 SICANTIK_WA CRITICAL - .+ \| errors=[1-9]\d* warnings=\d+$/, 'check_sicantik_wa tells of errors');
+{
+	my ($stdout, $stderr);
+	IPC::Run::run([ "$docs/check_sicantik_wa", '-d', 'odoo', '--help' ], '>', \$stdout, '2>', \$stderr);
+	is($? >> 8, 3, 'asked for help it knows nothing of the database');
+	like($stdout, qr/^check_sicantik_wa \[PSQL_ARGUMENT \.\.\.\]: one line and an exit status/, 'and says how it is used');
+	unlike($stdout, qr/psql is|^#/m, 'itself, and not psql');
+}
 like(check('nobody'), qr/^3 SICANTIK_WA UNKNOWN - /, 'and of what it may not know');
 sql("CREATE SCHEMA fake; CREATE FUNCTION fake.wa_check() RETURNS TABLE (item text, state text) LANGUAGE sql AS \$\$ VALUES ('mode', 'ok') \$\$;"
 	  . " GRANT USAGE ON SCHEMA fake TO monitor; ALTER ROLE monitor SET search_path = fake, pg_catalog");
