@@ -12,7 +12,7 @@ LOAD 'sicantik_wa';
 CREATE FUNCTION pg_temp.marked(said text) RETURNS text LANGUAGE sql
 AS $$
     SELECT regexp_replace(regexp_replace(said, '([*<|])', '\\\1', 'g'),
-                          '\m((?:wa|sicantik_wa)[._][a-z_]+(?:\.[a-z_]+)?(?:\([^()]*\))?)', '`\1`', 'g')
+                          '\m(?!wa\.me\M)((?:wa|sicantik_wa)[._][a-z_]+(?:\.[a-z_]+)?(?:\([^()]*\))?)', '`\1`', 'g')
 $$;
 -- lines of at most 120 columns behind an indentation
 CREATE FUNCTION pg_temp.filled(said text, indent text) RETURNS text LANGUAGE sql
@@ -88,7 +88,7 @@ SELECT pg_temp.item('`' || s.name || '` = `' || CASE s.boot_val WHEN '' THEN '''
 SELECT E'\n### wa.' || c.relname || E'\n\n' || pg_temp.prose(obj_description(c.oid, 'pg_class'), '')
        || E'\n\n' || pg_temp.prose(pg_temp.named(c.oid), '')
   FROM pg_class AS c
- WHERE c.relnamespace = 'wa'::regnamespace AND c.relkind = 'v'
+ WHERE c.relnamespace = 'wa'::regnamespace AND c.relkind = 'v' AND c.relname !~ '^_'
  ORDER BY c.relname COLLATE "C";
 \echo
 \echo '<!-- end views -->'

@@ -10,7 +10,7 @@ GRANT USAGE ON SCHEMA wa TO PUBLIC;
 -- These ask for the level of whoever reads them.
 GRANT SELECT ON
     wa.message_view, wa.attempt_view, wa.figures, wa.stat_delivery, wa.stat_failure, wa.stat_queue, wa.stat_provider, wa.stat_cost, wa.stat_worker, wa.stat_worker_latency, wa.stat_progress, wa.adrift, wa.scenario_view, wa.template_view, wa.template_mapping_view,
-    wa.provider_view, wa.setting_view, wa.daily_run_view, wa.event_outcome_view, wa.dead_letter_view,
+    wa.provider_view, wa.setting_view, wa.holiday_view, wa.daily_run_view, wa.event_outcome_view, wa.dead_letter_view,
     wa.contact_view, wa.consent_view, wa.inbound_view
     TO PUBLIC;
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/datetime.h"
 
 #include "admin/options.h"
@@ -73,7 +74,7 @@ wa_sql_set_holidays(PG_FUNCTION_ARGS)
 					 " WHERE g.name IS NOT NULL ON CONFLICT (day) DO UPDATE SET name = excluded.name");
 	static WaStatement read =
 		WA_STATEMENT("SELECT coalesce(jsonb_object_agg(to_char(day, 'YYYY-MM-DD'), name), '{}') FROM wa.holiday"
-					 " WHERE day >= (clock_timestamp() AT TIME ZONE 'UTC')::date - 1");
+					 " WHERE day >= (clock_timestamp() AT TIME ZONE 'UTC')::date - 1 AND isfinite(day)");
 	WaCall		call;
 	WaOptions	options;
 	WaArgs		args = {0};
@@ -88,6 +89,12 @@ wa_sql_set_holidays(PG_FUNCTION_ARGS)
 				 errmsg("days must be a JSON object"),
 				 errhint("For example: {\"2027-12-25\": \"Natal\"}")));
 	wa_admin_options_read(&options, PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0));
+	/* without days it reads */
+	if (options.n > 0)
+	{
+		PreventCommandDuringRecovery("wa_set_holidays()");
+		PreventCommandIfReadOnly("wa_set_holidays()");
+	}
 	days = palloc(sizeof(char *) * Max(options.n, 1));
 	names = palloc(sizeof(char *) * Max(options.n, 1));
 	for (int i = 0; i < options.n; i++)

@@ -54,4 +54,4 @@ RETURNS void
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_stat_reset';
 COMMENT ON FUNCTION pg_catalog.wa_stat_reset() IS
-'lets wa.stat_worker and wa.stat_worker_latency of this database begin with zero; level admin. The figures of the ledger stay';
+'lets wa.stat_worker and wa.stat_worker_latency of this database begin with zero; the figures of the ledger stay. Needs level admin';

@@ -77,6 +77,10 @@ SELECT s.name, wa._masked(s.value, l.level) AS value, s.changed_at
  WHERE (SELECT wa._level('view')) IS NOT NULL;
 COMMENT ON VIEW wa.setting_view IS 'the office''s settings, for every level, with numbers masked below level admin';
 
+CREATE VIEW wa.holiday_view WITH (security_barrier = true) AS
+SELECT h.day, h.name FROM wa.holiday AS h WHERE (SELECT wa._level('view')) IS NOT NULL;
+COMMENT ON VIEW wa.holiday_view IS 'days on which the office is closed, those that have passed too, for every level; wa_set_holidays() enters them';
+
 CREATE VIEW wa.daily_run_view WITH (security_barrier = true) AS
 SELECT c.scenario, c.day, c.ran_at, c.queued, c.detail, c.error, c.attempts, c.retry_at
   FROM wa.daily_run AS c WHERE (SELECT wa._level('view')) IS NOT NULL;

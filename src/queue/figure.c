@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
@@ -73,6 +74,8 @@ wa_sql_recount(PG_FUNCTION_ARGS)
 	WaCall		call;
 	int64		n;
 
+	PreventCommandDuringRecovery("wa_recount()");
+	PreventCommandIfReadOnly("wa_recount()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,

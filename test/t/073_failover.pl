@@ -172,6 +172,13 @@ is($one->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE back
 	'0', 'on the former primary nothing runs');
 is(taken()->{'6281377701000'}, 1, 'and the message goes out once');
 is($one->safe_psql('odoo', "SELECT detail FROM wa_status() WHERE item = 'mode'"), 'this server is a standby', 'wa_status() says why');
+foreach my $call ('wa_recount()', 'wa_stat_reset()', q{wa_set_holidays('{"2098-12-25": "Natal"}')})
+{
+	my ($name) = $call =~ /^(\w+)/;
+
+	like(($one->psql('odoo', "SELECT $call"))[2], qr/ERROR: +cannot execute $name\(\) during recovery/, "$name() writes nothing on a standby, and says so");
+}
+is($one->safe_psql('odoo', 'SELECT wa_set_holidays()'), '{}', 'wa_set_holidays() without days is read there');
 
 # An asynchronous standby: cut off while the primary goes on with its work
 

@@ -46,6 +46,18 @@ is( $node->safe_psql('postgres', q{SELECT string_agg(format('%s.%s', c.oid::regc
 	  FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 	 WHERE c.relnamespace = 'wa'::regnamespace AND c.relkind = 'r' AND col_description(c.oid, a.attnum) IS NULL}),
 	'', 'each column of a table has a comment');
+
+# what stands below a level is what somebody of that level, or of none, may call
+$node->safe_psql('postgres', 'CREATE ROLE nobody_of_ours');
+my ($for_all) = $written{functions} =~ /^### For everybody\n(.*?)^### /ms;
+foreach my $name ($for_all =~ /^- `(\w+)\(/mg)
+{
+	my $arguments = $node->safe_psql('postgres', "SELECT string_agg('NULL::' || t::regtype, ', ' ORDER BY n) FROM pg_proc, unnest(proargtypes) WITH ORDINALITY AS a (t, n) WHERE proname = '$name'");
+
+	unlike(($node->psql('postgres', "SET ROLE nobody_of_ours; SELECT $name($arguments)"))[2], qr/permission|must have level|level/, "$name() is for everybody");
+}
+unlike($written{views}, qr/^### wa\._/m, 'views of ours alone are not shown');
+unlike($written{functions}, qr{https://`}, 'an address is none of our names');
 $node->stop;
 
 # The pages
