@@ -70,7 +70,7 @@ RETURNS jsonb
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_submit_template';
 COMMENT ON FUNCTION pg_catalog.wa_submit_template(text, text) IS
-'makes a template of ours (as wa_template_export() shows it) at the provider, by default the only one that has templates of its own, and notes it in its mapping: status draft until it is approved, then it is used by itself. Returns the mapping. Raises an error if the provider refuses it, with its reason, or in a copy of the database. Needs level admin';
+'makes a template of ours (as wa_template_export() shows it) at the provider, by default the only one that has templates of its own, and notes it in its mapping: status draft until it is approved, then it is used by itself. One of its name that is there already is a draft too, with a warning: it is used when somebody has compared the texts and set status configured with wa_map_template(). Returns the mapping. Raises an error if the provider refuses it, with its reason, or in a copy of the database. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_set_scenario(key text, settings jsonb)
 RETURNS jsonb

@@ -184,7 +184,7 @@ static void
 find_waiting(WaFindings *findings)
 {
 	static WaStatement stuck =
-		WA_STATEMENT("SELECT count(*)::text, (array_agg(m.detail ORDER BY m.id))[1], (array_agg(m.detail_said ORDER BY m.id))[1]"
+		WA_STATEMENT("SELECT count(*)::text, (array_agg(m.detail ORDER BY m.id))[1], (array_agg(m.detail_said ORDER BY m.id))[1], min(m.id)"
 					 " FROM (SELECT message_id FROM wa.ready ORDER BY message_id LIMIT 1000) AS r"
 					 " JOIN wa.message AS m ON m.id = r.message_id"
 					 " WHERE m.reason = " WA_SQL_REASON(NO_PROVIDER) " AND m.detail IS NOT NULL HAVING count(*) > 0");
@@ -193,9 +193,14 @@ find_waiting(WaFindings *findings)
 	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "log: messages waiting", NULL, NULL);
 	else
-		wa_admin_find(findings, WA_WARNING_WAITING, "log: messages waiting", NULL,
+	{
+		int64		first = wa_row_int8(rows, 0, 4);
+
+		wa_admin_find(findings, WA_WARNING_WAITING, "log: messages waiting",
+					  wa_said_statement("SELECT * FROM wa_why(" INT64_FORMAT ")", first),
 					  wa_say(WA_SAY_WAIT_FOR_PROVIDER, wa_row_text(rows, 0, 1),
-							 wa_row_said(rows, 0, 2)));
+							 wa_row_said(rows, 0, 2), WA_NUMBER(first)));
+	}
 }
 
 /* So many are counted. */

@@ -8,13 +8,17 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+#include "admin/admin.h"
 #include "admin/findings.h"
+#include "compose/batch.h"
 #include "office/setting.h"
 #include "pg/query.h"
+#include "route/secret.h"
 
 /* Days in which the end of a version of an API is told before it comes. */
 #define VERSION_ENDS_DAYS	90
@@ -24,8 +28,55 @@ typedef struct Candidates
 {
 	const char *paused;
 	const char *draft;			/* complete, not tested */
-	const char *incomplete;
+	const WaProvider *incomplete;
 } Candidates;
+
+/* The setting by which a credential is given best: the name of its file. */
+static char *
+file_setting(const WaGateway *gateway, const char *secret)
+{
+	const char *primary = wa_route_primary_secret(gateway);
+
+	return primary && strcmp(secret, primary) == 0 ? pstrdup(WA_SECRET_TOKEN_FILE) : wa_admin_file_setting(secret);
+}
+
+/*
+ * The wa_configure() that gives a provider of this kind what is wrong with it
+ * or lacking, so that one that was typed leads on.  p NULL: of which nothing is
+ * there yet.  What reading the templates needs is asked for with the rest.
+ */
+static WaSaid
+what_configures(const WaGateway *gateway, const char *name, const WaProvider *p)
+{
+	StringInfoData settings;
+	bool		named = false;
+
+	initStringInfo(&settings);
+	if (p && p->wrong)
+		appendStringInfo(&settings, strcmp(p->wrong, "rate_per_second") == 0 ? "\"%s\": null" : "\"%s\": \"...\"", p->wrong);
+	for (size_t i = 0; gateway && i < gateway->nsettings; i++)
+	{
+		const WaGatewaySetting *setting = &gateway->settings[i];
+		bool		lacking = p == NULL && setting->required && setting->default_value == NULL;
+
+		for (int m = 0; p && m < p->nmissing; m++)
+			lacking = lacking || strcmp(p->missing[m], setting->name) == 0;
+		named = named || lacking;
+		if (gateway->account_setting && strcmp(setting->name, gateway->account_setting) == 0)
+			lacking = named && !(p && wa_gateway_setting(p->settings, p->nsettings, setting->name));
+		/* a request cannot be made of what was given */
+		if (p && p->unfit && !setting->secret && wa_gateway_setting(p->settings, p->nsettings, setting->name) &&
+			!(setting->default_value &&
+			  strcmp(setting->default_value, wa_gateway_setting(p->settings, p->nsettings, setting->name)) == 0))
+			lacking = true;
+		if (lacking)
+			appendStringInfo(&settings, "%s\"%s\": \"...\"", settings.len > 0 ? ", " : "",
+							 setting->secret ? file_setting(gateway, setting->name) : setting->name);
+	}
+	if (settings.len == 0)
+		appendStringInfoString(&settings, "\"active\": false");
+	return wa_said_statement("SELECT wa_configure('%s', '{%s}')", name, settings.data);
+}
 
 /* What the row says went wrong, in the office's time. */
 typedef struct Trouble
@@ -134,12 +185,13 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 	}
 	else if (p->problem)
 	{
+		WaSaid		configure = what_configures(p->gateway, p->name, p);
+
 		if (candidates->incomplete == NULL)
-			candidates->incomplete = p->name;
-		wa_admin_find(findings, WA_ERROR_PROVIDER, item,
-					  wa_said_statement("SELECT wa_configure('%s', '...')", p->name),
+			candidates->incomplete = p;
+		wa_admin_find(findings, WA_ERROR_PROVIDER, item, configure,
 					  wa_said_and(p->problem,
-								  wa_say(WA_SAY_CONFIGURE_OR_SWITCH_OFF, p->name)));
+								  wa_say(WA_SAY_CONFIGURE_OR_SWITCH_OFF, p->name, configure)));
 	}
 	else
 	{
@@ -169,33 +221,91 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 	}
 }
 
+/* What of active scenarios a provider does not take. */
+static bool
+find_default_mapping(WaFindings *findings, const WaProvider *p)
+{
+	int			nscenarios;
+	int			nmappings;
+	WaScenario *scenarios = wa_compose_load_scenarios(&nscenarios);
+	WaMapping  *mappings = wa_route_load_mappings(&nmappings);
+	StringInfoData keys;
+	const char *first = NULL;
+	WaSaid		next;
+	WaSaid		why;
+
+	initStringInfo(&keys);
+	for (int i = 0; i < nscenarios; i++)
+	{
+		const char *key = scenarios[i].template_key;
+		bool		refused;
+
+		if (!scenarios[i].active || key == NULL || wa_admin_takes(p, mappings, nmappings, key, &refused))
+			continue;
+		/* one that is refused has a row of its own */
+		if (first == NULL && !refused)
+			first = key;
+		if (!refused)
+			appendStringInfo(&keys, "%s%s", keys.len > 0 ? ", " : "", key);
+	}
+	if (first == NULL)
+		return false;
+	next = wa_admin_what_maps(p, mappings, nmappings, first, &why);
+	wa_admin_find(findings, WA_WARNING_PROVIDER, "default provider", next,
+				  wa_say(WA_SAY_DEFAULT_NOT_MAPPED, p->name, keys.data, why));
+	return true;
+}
+
 /*
  * Without a default, consent chooses: Meta for whoever gave it, then the
  * gateways.  That is how it should be; a gateway as the default takes the
- * place of that choice.
+ * place of that choice.  One that takes nothing, or not all, is not what
+ * somebody meant who made it the default.
  */
 static void
 find_default(WaFindings *findings)
 {
 	const WaProvider *first = NULL;
 	const WaProvider *official = NULL;
+	WaSaid		no_default;
 
 	for (int i = 0; i < findings->providers.n; i++)
 	{
 		const WaProvider *p = &findings->providers.list[i];
 
-		if (!p->active || p->gateway == NULL)
-			continue;
 		if (p->is_default)
 			first = p;
+		if (!p->active || p->gateway == NULL)
+			continue;
 		if (p->gateway->official && !p->untouched && official == NULL)
 			official = p;
 	}
-	if (first && official && !first->gateway->official)
-		wa_admin_find(findings, WA_WARNING_PROVIDER, "default provider",
-					  wa_said_statement("SELECT wa_configure('%s', '{\"is_default\": false}')", first->name),
+	if (first == NULL)
+	{
+		wa_admin_find(findings, WA_FINE, "default provider", NULL, NULL);
+		return;
+	}
+	no_default = wa_said_statement("SELECT wa_configure('%s', '{\"is_default\": false}')", first->name);
+	if (!first->active)
+		wa_admin_find(findings, WA_WARNING_PROVIDER, "default provider", no_default,
+					  wa_say(WA_SAY_DEFAULT_SWITCHED_OFF, first->name));
+	else if (!wa_route_is_usable(first))
+	{
+		WaSaid		next;
+
+		if (first->problem)
+			next = what_configures(first->gateway, first->name, first);
+		else if (first->paused)
+			next = wa_said_statement("SELECT wa_resume('%s')", first->name);
+		else
+			next = wa_said_statement("SELECT * FROM wa_test_connection('%s')", first->name);
+		wa_admin_find(findings, WA_WARNING_PROVIDER, "default provider", next,
+					  wa_say(WA_SAY_DEFAULT_NOT_USABLE, first->name, next));
+	}
+	else if (official && !first->gateway->official)
+		wa_admin_find(findings, WA_WARNING_PROVIDER, "default provider", no_default,
 					  wa_say(WA_SAY_DEFAULT_TAKES_ALL, first->name, official->name));
-	else
+	else if (!find_default_mapping(findings, first))
 		wa_admin_find(findings, WA_FINE, "default provider", NULL, NULL);
 }
 
@@ -204,6 +314,7 @@ wa_admin_find_providers(WaFindings *findings)
 {
 	Candidates	candidates = {0};
 	WaSaid		next;
+	WaSaid		why;
 
 	for (int i = 0; i < findings->providers.n; i++)
 		find_provider(findings, &findings->providers.list[i], &candidates);
@@ -214,13 +325,24 @@ wa_admin_find_providers(WaFindings *findings)
 		find_default(findings);
 		return;
 	}
+	why = wa_say(WA_SAY_CONFIGURE_A_PROVIDER);
 	if (candidates.paused)
+	{
 		next = wa_say(WA_SAY_RESUME_WHEN_USED_AGAIN, candidates.paused);
+		why = wa_say(WA_SAY_ALL_PAUSED);
+	}
 	else if (candidates.draft)
 		next = wa_said_statement("SELECT * FROM wa_test_connection('%s')", candidates.draft);
+	else if (candidates.incomplete)
+	{
+		next = what_configures(candidates.incomplete->gateway, candidates.incomplete->name, candidates.incomplete);
+		why = wa_say(WA_SAY_COMPLETE_A_PROVIDER, candidates.incomplete->name, candidates.incomplete->problem);
+	}
 	else
-		next = wa_said_statement("SELECT wa_configure('%s', '{\"token_file\": \"...\"}')",
-								 candidates.incomplete ? candidates.incomplete : wa_gateway_proposed(0)->kind);
-	wa_admin_find(findings, WA_ERROR_PROVIDERS, "providers", next,
-				  candidates.paused ? wa_say(WA_SAY_ALL_PAUSED) : wa_say(WA_SAY_CONFIGURE_A_PROVIDER));
+	{
+		const WaGateway *gateway = wa_gateway_proposed(0);
+
+		next = what_configures(gateway, gateway->kind, NULL);
+	}
+	wa_admin_find(findings, WA_ERROR_PROVIDERS, "providers", next, why);
 }

@@ -26,16 +26,15 @@ any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings
 	for (int i = 0; i < providers->n; i++)
 	{
 		const WaProvider *p = &providers->list[i];
-		const WaMapping *mapping = NULL;
+		bool		has_refused;
+		bool		takes;
 
 		if (!wa_route_is_ready(p))
 			continue;
-		for (int m = 0; m < nmappings; m++)
-			if (strcmp(mappings[m].template_key, key) == 0 && strcmp(mappings[m].provider, p->name) == 0)
-				mapping = &mappings[m];
-		if (mapping && mapping->status == WA_MAPPING_ERROR)
+		takes = wa_admin_takes(p, mappings, nmappings, key, &has_refused);
+		if (has_refused)
 			*refused = p->name;
-		if (mapping == NULL ? p->gateway->official : !wa_route_mapping_is_usable(mapping))
+		if (!takes)
 			continue;
 		if (p->paused == NULL)
 			return true;
@@ -46,26 +45,25 @@ any_takes(const WaProviders *providers, const WaMapping *mappings, int nmappings
 }
 
 /*
- * What makes this template known to a provider that has templates of its own;
- * NULL: that is not known.
+ * None of those that can be used takes it: one is made to, best one that has
+ * templates of its own.
  */
-static WaSaid
-what_maps(const WaProviders *providers, const WaMapping *mappings, int nmappings, const char *key)
+static void
+find_not_mapped(WaFindings *findings, const char *item, const WaMapping *mappings, int nmappings, const char *key)
 {
-	for (int i = 0; i < providers->n; i++)
-	{
-		const WaProvider *p = &providers->list[i];
+	const WaProvider *first = NULL;
+	WaSaid		next;
+	WaSaid		why;
 
-		if (!wa_route_is_ready(p) || p->gateway->account_setting == NULL)
-			continue;
-		if (!wa_route_has_catalogue(p))
-			return wa_said_statement("SELECT wa_configure('%s', '{\"%s\": \"...\"}')", p->name, p->gateway->account_setting);
-		for (int m = 0; m < nmappings; m++)
-			if (strcmp(mappings[m].template_key, key) == 0 && strcmp(mappings[m].provider, p->name) == 0)
-				return wa_said_statement("SELECT * FROM wa_sync_templates('%s')", p->name);
-		return wa_said_statement("SELECT wa_submit_template('%s', '%s')", key, p->name);
+	for (int i = 0; i < findings->providers.n; i++)
+	{
+		const WaProvider *p = &findings->providers.list[i];
+
+		if (wa_route_is_usable(p) && (first == NULL || (p->gateway->account_setting && !first->gateway->account_setting)))
+			first = p;
 	}
-	return NULL;
+	next = wa_admin_what_maps(first, mappings, nmappings, key, &why);
+	wa_admin_find(findings, WA_ERROR_SCENARIO, item, next, why);
 }
 
 static void
@@ -122,11 +120,11 @@ find_scenario(WaFindings *findings, const WaScenario *scenario,
 		wa_admin_find(findings, WA_WARNING_PAUSED, item, wa_said_statement("SELECT wa_resume('%s')", paused),
 					  wa_say(WA_SAY_WAITS_FOR_PAUSED, paused));
 	else if (refused)
-		wa_admin_find(findings, WA_ERROR_SCENARIO, item, NULL,
+		wa_admin_find(findings, WA_ERROR_SCENARIO, item,
+					  wa_admin_what_mends(wa_route_find_provider(&findings->providers, refused), mappings, nmappings, key),
 					  wa_say(WA_SAY_WAITS_FOR_REFUSED, refused, key));
 	else
-		wa_admin_find(findings, WA_ERROR_SCENARIO, item, what_maps(&findings->providers, mappings, nmappings, key),
-					  wa_say(WA_SAY_TEMPLATE_NOT_MAPPED, key));
+		find_not_mapped(findings, item, mappings, nmappings, key);
 }
 
 void

@@ -25,21 +25,17 @@ find_refused(WaFindings *findings, const WaMapping *mappings, int nmappings)
 	{
 		const WaMapping *mapping = &mappings[m];
 		const WaProvider *p = wa_route_find_provider(&findings->providers, mapping->provider);
-		WaSaid		mend = wa_said_statement("SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}')",
-											 mapping->template_key, mapping->provider);
+		WaSaid		next;
 
 		if (p == NULL || !p->active || mapping->status != WA_MAPPING_ERROR)
 			continue;
-		if (wa_route_has_catalogue(p) && wa_route_lifts(mapping, p->gateway))
-			wa_admin_find(findings, WA_ERROR_MAPPING, "mappings",
-						  wa_said_statement("SELECT * FROM wa_sync_templates('%s')", mapping->provider),
-						  wa_say(WA_SAY_TEMPLATE_STOPPED_BY, mapping->provider, mapping->template_key,
-								 mapping->last_error ? mapping->last_error : wa_say(WA_SAY_NOT_KNOWN_WHY)));
-		else
-			wa_admin_find(findings, WA_ERROR_MAPPING, "mappings", mend,
-						  wa_say(WA_SAY_TEMPLATE_REFUSED_BY, mapping->provider, mapping->template_key,
-								 mapping->last_error ? mapping->last_error :
-								 wa_say(WA_SAY_NOT_KNOWN_WHY)));
+		next = wa_admin_what_mends(p, mappings, nmappings, mapping->template_key);
+		wa_admin_find(findings, WA_ERROR_MAPPING, "mappings", next,
+					  wa_route_has_catalogue(p) && wa_route_lifts(mapping, p->gateway) ?
+					  wa_say(WA_SAY_TEMPLATE_STOPPED_BY, mapping->provider, mapping->template_key,
+							 mapping->last_error ? mapping->last_error : wa_say(WA_SAY_NOT_KNOWN_WHY), next) :
+					  wa_say(WA_SAY_TEMPLATE_REFUSED_BY, mapping->provider, mapping->template_key,
+							 mapping->last_error ? mapping->last_error : wa_say(WA_SAY_NOT_KNOWN_WHY), next));
 	}
 	if (findings->n == before)
 		wa_admin_find(findings, WA_FINE, "mappings", NULL, NULL);

@@ -117,6 +117,14 @@ extern bool wa_admin_find_look(WaFindings *findings, WaRank rank, const char *it
 extern const char *wa_admin_findings_next(const WaFindings *findings, const char **why);
 extern const char *wa_admin_finding_state(const WaFinding *finding);
 
+/* mapped.c */
+extern bool wa_admin_takes(const WaProvider *p, const WaMapping *mappings, int nmappings,
+						   const char *key, bool *refused);
+extern WaSaid wa_admin_what_maps(const WaProvider *p, const WaMapping *mappings, int nmappings,
+								 const char *key, WaSaid *why);
+extern WaSaid wa_admin_what_mends(const WaProvider *p, const WaMapping *mappings, int nmappings,
+								  const char *key);
+
 /* ready.c */
 extern char *wa_admin_armed(void);
 

@@ -193,9 +193,12 @@ change_open_setting(WaProviderChange *change, const char *name, const WaOption *
 	const char *value;
 	const char *before = stored(change, name);
 
+	/* reading the templates needs it, sending does not */
+	bool		sends = change->gateway->account_setting == NULL || strcmp(name, change->gateway->account_setting) != 0;
+
 	if (wa_admin_option_is_null(option))
 	{
-		change->access_changed = change->access_changed || before != NULL;
+		change->access_changed = change->access_changed || (before != NULL && sends);
 		drop(change, name);
 		return;
 	}
@@ -213,7 +216,7 @@ change_open_setting(WaProviderChange *change, const char *name, const WaOption *
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("setting \"%s\" contains a blank or a control character",
 							name)));
-	if (!same(before, value))
+	if (!same(before, value) && sends)
 		change->access_changed = true;
 	put(change, name, value);
 }

@@ -35,6 +35,8 @@ typedef struct Submission
 	WaProvider *provider;		/* or NULL, where it is only shown */
 	WaTemplateDraft draft;
 	char	   *json;
+	bool		known;			/* the mapping has been there, in the
+								 * provider's words */
 } Submission;
 
 static void
@@ -156,6 +158,7 @@ prepare(Submission *s, const char *key, const WaProviders *providers, const char
 	mapping = find_mapping(key, s->provider ? s->provider->name : NULL);
 	if (mapping && mapping->is_text)
 		mapping = NULL;
+	s->known = mapping && (mapping->status != WA_MAPPING_DRAFT || mapping->provider_status);
 	names = mapping && mapping->nparameters > 0 ? mapping->parameters : s->template->parameters;
 	n = mapping && mapping->nparameters > 0 ? mapping->nparameters : s->template->nparameters;
 	pairs = palloc(sizeof(WaPair) * Max(n, 1));
@@ -235,8 +238,11 @@ read_made(const WaReply *reply, void *argument)
 	reading->gateway->read_template(reply, &reading->made);
 }
 
-/* Make it; an error, with the provider's reason, if it does not. */
-static void
+/*
+ * Make it; an error, with the provider's reason, if it does not.  False: one of
+ * its name is there already, and the mapping was no word about it yet.
+ */
+static bool
 submit(const Submission *s, Reading *reading)
 {
 	const WaProvider *p = s->provider;
@@ -254,6 +260,8 @@ submit(const Submission *s, Reading *reading)
 		said = reading->made.ok ? NULL : WA_SAID_IN(&reading->made.said);
 	if (said == WA_SAID_IN(&reading->made.said))
 		wa_gateway_redact_said(&reading->made.said, p->secrets, p->nsecrets);
+	if (said && reading->made.there && !s->known)
+		return false;
 	if (said)
 		ereport(ERROR,
 				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
@@ -261,6 +269,34 @@ submit(const Submission *s, Reading *reading)
 						wa_said_english(said)),
 				 errhint("SELECT wa_template_export('%s', '%s') shows what was sent. If it is there already: SELECT wa_map_template('%s', '%s', '{\"name\": \"%s\"}'), then SELECT * FROM wa_sync_templates('%s').",
 						 s->template->key, p->name, s->template->key, p->name, s->draft.name, p->name)));
+	return true;
+}
+
+/*
+ * One of this name is there, with whatever text: it is noted as a draft, which
+ * nothing is sent with before a person has compared the two.  What can be taken
+ * over from the provider's list is.
+ */
+static void
+warn_of_other(const Submission *s)
+{
+	const WaProvider *p = s->provider;
+	WaCatalogue catalogue = {.context = CurrentMemoryContext};
+	long		wait_s;
+	WaSaid		problem = wa_admin_read_templates(p, &catalogue, &wait_s);
+	int			n;
+	bool		changed;
+
+	if (problem)
+		wa_route_templates_read(p->name, problem, wait_s);
+	else
+		(void) wa_route_catalogue_apply(p, &catalogue, true, &n, &changed);
+	ereport(WARNING,
+			(errmsg("template \"%s\" is at %s already, and is not used before somebody has compared it", s->draft.name,
+					s->gateway->name),
+			 problem ? errdetail("The list of templates could not be read: %s", wa_said_english(problem)) : 0,
+			 errhint("Compare its text there with SELECT wa_template_export('%s', '%s'), then SELECT wa_map_template('%s', '%s', '{\"status\": \"configured\"}').",
+					 s->template->key, p->name, s->template->key, p->name)));
 }
 
 /* A word of the provider's, without our secrets. */
@@ -288,7 +324,7 @@ note(const Submission *s, const WaTemplateMade *made)
 					 " provider_note = NULL, provider_note_said = NULL"
 					 " RETURNING to_jsonb(m) - 'last_error_said' - 'provider_note_said'");
 	const WaTemplateDraft *d = &s->draft;
-	bool		usable = made->standing == WA_TEMPLATE_USABLE;
+	bool		usable = made->ok && made->standing == WA_TEMPLATE_USABLE;
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, s->template->key);
@@ -298,7 +334,7 @@ note(const Submission *s, const WaTemplateMade *made)
 	wa_arg_bool(&args, d->named);
 	wa_arg_datum(&args, TEXTARRAYOID, (Datum) 0, true);
 	wa_arg_text(&args, wa_route_mapping_states[usable ? WA_MAPPING_APPROVED : WA_MAPPING_DRAFT]);
-	wa_arg_text(&args, shown_word(s->provider, made->status));
+	wa_arg_text(&args, made->status[0] ? shown_word(s->provider, made->status) : NULL);
 	wa_arg_text(&args, made->category[0] ? shown_word(s->provider, made->category) : NULL);
 	return wa_row_datum(wa_query(&put, &args), 0, 1);
 }
@@ -316,6 +352,7 @@ wa_sql_submit_template(PG_FUNCTION_ARGS)
 	Submission	s;
 	Reading		reading = {0};
 	Datum		result;
+	bool		made;
 
 	/* before anything is made that could not be noted */
 	PreventCommandIfReadOnly("wa_submit_template()");
@@ -328,8 +365,10 @@ wa_sql_submit_template(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("no active provider has templates of its own"),
 				 errhint("wa_configure() creates one, of kind %s.", s.gateway->kind)));
-	submit(&s, &reading);
+	made = submit(&s, &reading);
 	result = wa_call_datum(&call, note(&s, &reading.made), false, -1);
+	if (!made)
+		warn_of_other(&s);
 	wa_route_templates_wanted(s.provider->name, LOOK_AGAIN_S);
 	if (reading.made.category[0] && pg_strcasecmp(reading.made.category, s.draft.category) != 0)
 		ereport(WARNING,

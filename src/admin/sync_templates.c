@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "admin/template_draft.h"
 #include "deliver/module.h"
 #include "office/setting.h"
 #include "pg/call.h"
@@ -43,12 +44,9 @@ read_page(const WaReply *reply, void *argument)
 	reading->gateway->read_templates(reply, wa_route_catalogue_add, reading->catalogue, &reading->page);
 }
 
-/*
- * Read the list to its end.  NULL, or why it could not be; *wait_s: how long to
- * wait before it is tried again, or -1.
- */
-static WaSaid
-read_list(const WaProvider *p, WaCatalogue *catalogue, long *wait_s)
+/* See template_draft.h. */
+WaSaid
+wa_admin_read_templates(const WaProvider *p, WaCatalogue *catalogue, long *wait_s)
 {
 	const WaDeliver *deliver = wa_deliver_load();
 	TimestampTz deadline = GetCurrentTimestamp() + LIST_MS * INT64CONST(1000);
@@ -110,7 +108,7 @@ sync_provider(FunctionCallInfo fcinfo, const WaProvider *p)
 	int			n;
 	bool		changed;
 
-	problem = read_list(p, &catalogue, &wait_s);
+	problem = wa_admin_read_templates(p, &catalogue, &wait_s);
 	if (problem)
 	{
 		wa_route_templates_read(p->name, problem, wait_s);

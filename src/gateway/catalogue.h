@@ -89,6 +89,8 @@ typedef struct WaTemplateMade
 	char		status[64];
 	char		category[64];
 	WaTemplateStanding standing;
+	bool		there;			/* not ok: one of its name is there already,
+								 * in its language */
 	WaSaidText	said;			/* not ok: why */
 } WaTemplateMade;
 

@@ -15,6 +15,9 @@
 
 #include "gateway/meta.h"
 
+/* A subcode: there is content for this name in this language. */
+#define IN_THIS_LANGUAGE_ALREADY	2388024
+
 /* The body in the making. */
 typedef struct Rewriting
 {
@@ -160,8 +163,9 @@ wa_gateway_meta_build_template(const char *base_url, const WaPair *settings,
  * what is written for a person more than what is written for a program.
  */
 static void
-explain(const WaReply *reply, json_object * error, WaSaidText *said)
+explain(const WaReply *reply, json_object * error, WaTemplateMade *made)
 {
+	WaSaidText *said = &made->said;
 	const WaMetaCode *row = NULL;
 	char		details[400];
 	char		codes[WA_CODE_SIZE];
@@ -177,6 +181,7 @@ explain(const WaReply *reply, json_object * error, WaSaidText *said)
 		*said = verdict.said;
 		return;
 	}
+	made->there = subcode == IN_THIS_LANGUAGE_ALREADY;
 	row = wa_gateway_meta_code(subcode);
 	if (row == NULL)
 		row = wa_gateway_meta_code(code);
@@ -205,7 +210,7 @@ wa_gateway_meta_read_template(const WaReply *reply, WaTemplateMade *made)
 		wa_gateway_text(wa_gateway_member(root, "category"), made->category, sizeof(made->category));
 	}
 	else if (json_object_is_type(error, json_type_object))
-		explain(reply, error, &made->said);
+		explain(reply, error, made);
 	else
 	{
 		wa_gateway_judge_status(wa_gateway_meta.name, reply, NULL, &verdict);

@@ -34,6 +34,8 @@ typedef struct Compared
 	WaSaid		error;
 	WaSaid		note;
 	bool		takes_names;	/* format and parameters follow the list */
+	bool		takes_places;	/* the format follows the list, in the order
+								 * of our parameters */
 	bool		unread;			/* not compared since an event, or ever */
 } Compared;
 
@@ -131,7 +133,9 @@ is_among(const char *name, char **names, int n)
 
 /*
  * Do the parameters fit that a message would be sent with?  If not, why.  Where
- * the names are to be taken over, c->takes_names is set.
+ * the names are to be taken over, c->takes_names is set.  A draft of which the
+ * provider has told nothing yet takes over that there are no names: somebody
+ * compares it before it is used.
  */
 static WaSaid
 compare_parameters(const WaGateway *gateway, const WaListed *listed, Compared *c)
@@ -151,7 +155,8 @@ compare_parameters(const WaGateway *gateway, const WaListed *listed, Compared *c
 		if (!same)
 			return wa_say(WA_SAY_TEMPLATE_OTHER_COUNT, gateway->name, WA_NUMBER(listed->nparameters),
 						  WA_NUMBER(m->nparameters));
-		return m->named ? wa_say(WA_SAY_TEMPLATE_BY_POSITION, gateway->name) : NULL;
+		c->takes_places = m->named && m->status == WA_MAPPING_DRAFT && m->provider_status == NULL;
+		return m->named && !c->takes_places ? wa_say(WA_SAY_TEMPLATE_BY_POSITION, gateway->name) : NULL;
 	}
 	for (int i = 0; i < listed->nparameters; i++)
 		if (!is_among(listed->parameters[i], m->parameters, m->nparameters))
@@ -280,7 +285,7 @@ store(const char *provider, const Compared *c)
 					 " last_error_at = CASE WHEN $4 IS NULL THEN NULL WHEN $4 IS NOT DISTINCT FROM last_error THEN last_error_at"
 					 " ELSE clock_timestamp() END,"
 					 " provider_status = $6, provider_category = $7, quality = $8, provider_note = $9, provider_note_said = $10,"
-					 " format = CASE WHEN $11 IS NULL THEN format ELSE 'named' END, parameters = coalesce($11, parameters),"
+					 " format = CASE WHEN $11 IS NOT NULL THEN 'named' WHEN $12 THEN 'positional' ELSE format END, parameters = coalesce($11, parameters),"
 					 " synced_at = clock_timestamp() WHERE provider = $1 AND template_key = $2");
 	const WaListed *listed = c->listed;
 	const char *status = listed ? listed->status : NULL;
@@ -299,6 +304,7 @@ store(const char *provider, const Compared *c)
 	wa_arg_said(&args, c->note);
 	wa_arg_text_array(&args, c->takes_names ? (const char *const *) listed->parameters : NULL,
 					  c->takes_names ? listed->nparameters : 0);
+	wa_arg_bool(&args, c->takes_places);
 	wa_query(&put, &args);
 }
 
@@ -353,7 +359,7 @@ wa_route_catalogue_apply(const WaProvider *provider, WaCatalogue *catalogue, boo
 		compare(provider->gateway, catalogue, asked, c);
 		store(provider->name, c);
 		tell(provider, c);
-		*changed = *changed || c->takes_names || c->status != c->mapping.status;
+		*changed = *changed || c->takes_names || c->takes_places || c->status != c->mapping.status;
 		news[i].template_key = c->mapping.template_key;
 		news[i].name = c->mapping.name;
 		news[i].language = c->mapping.language;

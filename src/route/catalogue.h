@@ -60,6 +60,15 @@ typedef struct WaMappingNews
 	bool		stopped;		/* it could be used until now */
 } WaMappingNews;
 
+/* In what a mapping does not fit the list. */
+typedef enum WaMisfit
+{
+	WA_MAPPING_OTHERWISE,		/* in nothing that a mapping can mend */
+	WA_MAPPING_NOT_THERE,		/* by its name, or in its language */
+	WA_MAPPING_BY_POSITION,		/* there the parameters have no names */
+	WA_MAPPING_OTHER_PARAMETERS
+} WaMisfit;
+
 /* catalogue.c */
 extern PGDLLEXPORT void wa_route_catalogue_add(const WaTemplateFacts *facts, void *catalogue);
 extern PGDLLEXPORT WaMappingNews *wa_route_catalogue_apply(const WaProvider *provider, WaCatalogue *catalogue,
@@ -68,6 +77,7 @@ extern PGDLLEXPORT WaMappingNews *wa_route_catalogue_apply(const WaProvider *pro
 /* mapping_state.c */
 extern WaSaid wa_route_standing_said(const WaGateway *gateway, WaTemplateStanding standing,
 									 const char *status, const char *reason);
+extern WaMisfit wa_route_misfit(const WaMapping *mapping);
 extern bool wa_route_lifts(const WaMapping *mapping, const WaGateway *gateway);
 
 /* template_sync.c */

@@ -43,6 +43,31 @@ says(WaSaid said, WaSay key)
 }
 
 /*
+ * In what a mapping in error does not fit the provider's list.
+ */
+WaMisfit
+wa_route_misfit(const WaMapping *mapping)
+{
+	static const struct
+	{
+		WaSay		key;
+		WaMisfit	misfit;
+	}			known[] = {
+		{WA_SAY_TEMPLATE_NOT_THERE, WA_MAPPING_NOT_THERE},
+		{WA_SAY_TEMPLATE_OTHER_LANGUAGE, WA_MAPPING_NOT_THERE},
+		{WA_SAY_TEMPLATE_BY_POSITION, WA_MAPPING_BY_POSITION},
+		{WA_SAY_TEMPLATE_OTHER_COUNT, WA_MAPPING_OTHER_PARAMETERS},
+		{WA_SAY_TEMPLATE_OTHER_NAME, WA_MAPPING_OTHER_PARAMETERS},
+	};
+
+	if (mapping->last_error)
+		for (size_t i = 0; i < lengthof(known); i++)
+			if (says(mapping->last_error, known[i].key))
+				return known[i].misfit;
+	return WA_MAPPING_OTHERWISE;
+}
+
+/*
  * Is the error of a mapping one that the provider's list, or an event, has
  * told, or a pause?  Then it is over when that says so.  Any other one, which a
  * message has met, may be there all the same.

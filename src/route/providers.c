@@ -91,6 +91,20 @@ read_raw(WaRows rows, uint64 row, int names_column, int values_column, RawSettin
 }
 
 /*
+ * The setting that names the file of a credential: the short name, where the
+ * row has that one.
+ */
+static const char *
+file_setting(const WaProvider *provider, const RawSettings *raw, const char *name)
+{
+	const char *own = psprintf("%s%s", name, WA_SECRET_FILE_SUFFIX);
+	const char *primary = wa_route_primary_secret(provider->gateway);
+
+	return raw_setting(raw, own) == NULL && primary && strcmp(name, primary) == 0 ?
+		WA_SECRET_TOKEN_FILE : own;
+}
+
+/*
  * A credential of the provider, from its file if the row names one, else from
  * wa.secret.  NULL if there is none; *why is set if a file is named and cannot
  * be read.
@@ -99,15 +113,11 @@ static char *
 load_secret(WaProvider *provider, const RawSettings *raw,
 			const char *name, WaSaid *why)
 {
-	const char *file = raw_setting(raw, psprintf("%s%s", name,
-												 WA_SECRET_FILE_SUFFIX));
-	const char *primary = wa_route_primary_secret(provider->gateway);
+	const char *file = raw_setting(raw, file_setting(provider, raw, name));
 	bool		exposed;
 	char	   *value;
 
 	*why = NULL;
-	if (file == NULL && primary && strcmp(name, primary) == 0)
-		file = raw_setting(raw, WA_SECRET_TOKEN_FILE);
 	if (file)
 	{
 		value = wa_route_try_secret_file(file, provider->kind, wa_route_secret_several(provider->gateway, name),
@@ -119,11 +129,14 @@ load_secret(WaProvider *provider, const RawSettings *raw,
 	return wa_route_read_secret(provider->name, name);
 }
 
+/* The first problem is the one that is told; wrong: its setting, or NULL. */
 static void
-add_problem(WaProvider *provider, WaSaid problem)
+add_problem(WaProvider *provider, const char *wrong, WaSaid problem)
 {
-	if (provider->problem == NULL)
-		provider->problem = wa_said_copy(problem);
+	if (provider->problem)
+		return;
+	provider->problem = wa_said_copy(problem);
+	provider->wrong = wrong;
 }
 
 /*
@@ -145,7 +158,7 @@ try_request(WaProvider *provider)
 								  &err))
 	{
 		provider->unfit = true;
-		add_problem(provider, WA_SAID_IN(&err));
+		add_problem(provider, NULL, WA_SAID_IN(&err));
 	}
 	wa_gateway_request_free(&request);
 }
@@ -204,7 +217,7 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 			value = pstrdup(setting->default_value);
 
 		if (why)
-			add_problem(provider, why);
+			add_problem(provider, file_setting(provider, raw, setting->name), why);
 		else if (setting->required && (value == NULL || value[0] == '\0'))
 			provider->missing[provider->nmissing++] = setting->name;
 		if (value == NULL)
@@ -224,7 +237,7 @@ load_settings(WaProvider *provider, const RawSettings *raw, bool with_secrets)
 		initStringInfo(&names);
 		for (int i = 0; i < provider->nmissing; i++)
 			appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", provider->missing[i]);
-		add_problem(provider, wa_say(WA_SAY_SETTINGS_MISSING, names.data));
+		add_problem(provider, NULL, wa_say(WA_SAY_SETTINGS_MISSING, names.data));
 	}
 	if (provider->problem == NULL)
 		try_request(provider);
@@ -279,7 +292,7 @@ load_row(WaProvider *provider, WaRows rows, uint64 row, RawSettings *raw)
 	provider->recipient_gap_us = Max(wa_row_int8(rows, row, COL_RECIPIENT_GAP), 0);
 	provider->rate_per_second = wa_row_float8(rows, row, COL_RATE_PER_SECOND);
 	if (isnan(provider->rate_per_second))
-		add_problem(provider, wa_say(WA_SAY_RATE_NOT_A_NUMBER));
+		add_problem(provider, "rate_per_second", wa_say(WA_SAY_RATE_NOT_A_NUMBER));
 	if (!(provider->rate_per_second > 0) || isinf(provider->rate_per_second))
 		provider->rate_per_second = 0;
 	provider->daily_cap = wa_row_isnull(rows, row, COL_DAILY_CAP) ? -1 :
@@ -339,15 +352,15 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 
 		if (provider->gateway == NULL)
 		{
-			add_problem(provider, wa_say(WA_SAY_KIND_UNKNOWN, provider->kind));
+			add_problem(provider, NULL, wa_say(WA_SAY_KIND_UNKNOWN, provider->kind));
 			continue;
 		}
 		provider->base_url = base_url(provider->base_url, provider->gateway);
 		if (!wa_gateway_base_url_ok(provider->base_url, &err))
-			add_problem(provider, WA_SAID_IN(&err));
+			add_problem(provider, "base_url", WA_SAID_IN(&err));
 		else if (!wa_gateway_url_allowed(provider->kind, provider->base_url,
 										 wa_guc_allowed_hosts, &err))
-			add_problem(provider, wa_say(WA_SAY_BASE_URL_NOT_ALLOWED, WA_SAID_IN(&err)));
+			add_problem(provider, "base_url", wa_say(WA_SAY_BASE_URL_NOT_ALLOWED, WA_SAID_IN(&err)));
 		load_settings(provider, &raw[i], with_secrets);
 	}
 }

@@ -59,6 +59,8 @@ typedef struct WaProvider
 	WaSaid		problem;		/* why it cannot be used, or NULL */
 	bool		unfit;			/* that is so because no request can be made
 								 * of its settings */
+	const char *wrong;			/* the setting that this is about, if it is
+								 * one and is there; or NULL */
 } WaProvider;
 
 typedef struct WaProviders
