@@ -11,11 +11,14 @@
 #include "postgres.h"
 
 #include "common/int.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "office/setting.h"
+#include "pg/frame.h"
 #include "pg/query.h"
 
 const WaSetting wa_office_settings[] = {
@@ -88,6 +91,42 @@ wa_office_find_setting(const char *name)
 	return NULL;
 }
 
+/* All rows, as a transaction of the worker's has found them. */
+static MemoryContext kept_in = NULL;
+static LocalTransactionId kept_for = InvalidLocalTransactionId;
+static char **kept_names = NULL;
+static char **kept_values = NULL;
+static uint64 nkept = 0;
+
+/*
+ * A worker asks for a dozen of them in each of its short transactions: it reads
+ * the table once in each.
+ */
+static void
+keep_all(LocalTransactionId transaction)
+{
+	static WaStatement read =
+		WA_STATEMENT("SELECT name, value FROM wa.setting");
+	WaRows		rows = wa_query(&read, NULL);
+	MemoryContext caller;
+
+	kept_for = InvalidLocalTransactionId;
+	if (kept_in == NULL)
+		kept_in = AllocSetContextCreate(TopMemoryContext, "sicantik_wa settings", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(kept_in);
+	caller = MemoryContextSwitchTo(kept_in);
+	kept_names = palloc(sizeof(char *) * Max(rows.n, 1));
+	kept_values = palloc(sizeof(char *) * Max(rows.n, 1));
+	for (nkept = 0; nkept < rows.n; nkept++)
+	{
+		kept_names[nkept] = wa_row_text(rows, nkept, 1);
+		kept_values[nkept] = wa_row_isnull(rows, nkept, 2) ? NULL : wa_row_text(rows, nkept, 2);
+	}
+	MemoryContextSwitchTo(caller);
+	wa_rows_free(rows);
+	kept_for = transaction;
+}
+
 /*
  * What stands in the row, palloc()ed and unchecked, or NULL.
  */
@@ -96,10 +135,20 @@ wa_office_get_row(const char *name)
 {
 	static WaStatement get =
 		WA_STATEMENT("SELECT value FROM wa.setting WHERE name = $1");
+	LocalTransactionId frame = wa_frame_of();
 	char	   *value = NULL;
 	WaArgs		args = {0};
 	WaRows		rows;
 
+	if (LocalTransactionIdIsValid(frame))
+	{
+		if (kept_for != frame)
+			keep_all(frame);
+		for (uint64 i = 0; i < nkept; i++)
+			if (strcmp(kept_names[i], name) == 0)
+				return kept_values[i] ? pstrdup(kept_values[i]) : NULL;
+		return NULL;
+	}
 	wa_arg_text(&args, name);
 	rows = wa_query(&get, &args);
 	if (rows.n > 0)

@@ -30,8 +30,10 @@
 #include "pg/build.h"
 #include "pg/frame.h"
 #include "pg/own_table.h"
+#include "pg/pg_compat.h"
 
 static MemoryContext context_before = NULL;
+static LocalTransactionId frame_of = InvalidLocalTransactionId;
 
 /*
  * Lock the extension against being dropped, without waiting.  DROP EXTENSION
@@ -81,7 +83,18 @@ wa_frame_begin(const char *activity)
 		elog(ERROR, "could not connect to SPI");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
+	frame_of = wa_my_local_xid();
 	return true;
+}
+
+/*
+ * The transaction, if it is one with this frame; else InvalidLocalTransactionId.
+ * It is short, and what it has read of the configuration may stay so.
+ */
+LocalTransactionId
+wa_frame_of(void)
+{
+	return frame_of == wa_my_local_xid() ? frame_of : InvalidLocalTransactionId;
 }
 
 static void
