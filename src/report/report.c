@@ -325,18 +325,11 @@ choose_period(WaReport *report, FunctionCallInfo fcinfo, const char *time_zone)
 				 errhint("For example: SELECT wa_report('2026-11-01', '2026-11-30').")));
 }
 
-/*
- * For the time of the call.  To compile these statements takes longer than to run
- * them, and of so many rows that are added up to few a hash is twice as quick as
- * to sort them.
- */
+/* For the time of the call. */
 static void
-set_planning(void)
+set_planning(const char *name, const char *value)
 {
-	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	if (work_mem < ENOUGH_MEMORY)
-		(void) set_config_option("work_mem", psprintf("%d", ENOUGH_MEMORY), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*
@@ -355,11 +348,20 @@ wa_sql_report(PG_FUNCTION_ARGS)
 	wa_story_begin(&story, fcinfo, call.acting.user);
 	/* whoever makes it, it may be handed on */
 	story.full = false;
-	set_planning();
+	/* to compile these statements takes longer than to run them */
+	set_planning("jit", "off");
 	page->story = &story;
 	choose_period(&report, fcinfo, story.time_zone);
-	read_figures(&report);
 	wa_admin_findings_look(&report.findings, page->story);
+
+	/*
+	 * Of so many figures that are added up to few a hash is twice as quick as
+	 * to sort them; what wa_check() looks at is another matter.
+	 */
+	set_planning("enable_sort", "off");
+	if (work_mem < ENOUGH_MEMORY)
+		set_planning("work_mem", psprintf("%d", ENOUGH_MEMORY));
+	read_figures(&report);
 	wa_report_begin(page, psprintf("%s, %s", T(TITLE), period(page, report.since, report.until)));
 	wa_report_chart_patterns(page);
 	put_summary(&report);
