@@ -131,33 +131,38 @@ why(const WaStory *story, const char *state, const char *reason)
 	return more[0] ? psprintf("%s: %s", words, more) : words;
 }
 
-/* Messages in these states by their reason, with what to do. */
+/* Messages in these states (NULL after the last) by their reason, with what to do. */
 static void
-put_reasons(WaReport *report, WaStatement *statement, const char *title)
+put_reasons(WaReport *report, const char *const *states, const char *title)
 {
 	WaPage	   *page = &report->page;
 	const WaStory *story = page->story;
 	const char *heads[] = {T(REASON), T(MESSAGES), T(WHAT_TO_DO)};
-	WaRows		rows = wa_report_ask(report, statement, NULL);
+	int			n = 0;
 
 	wa_report_put(page, "<section>");
 	wa_report_put_tag(page, "h2", title);
-	if (rows.n == 0)
+	for (int i = 0; i < report->ntallies && n < MOST_REASONS; i++)
+	{
+		const WaTally *t = &report->tallies[i];
+
+		for (const char *const *state = states; *state; state++)
+		{
+			const char *reason = wa_report_detail(t, *state);
+
+			if (reason == NULL)
+				continue;
+			if (n++ == 0)
+				wa_report_begin_table(page, heads, "lrl");
+			wa_report_row(page, (const char *[])
+						  {
+							  why(story, *state, reason), N(t->made), wa_story_advice_for_all(story, *state, reason[0] ? reason : NULL)
+						  }, "lrl");
+		}
+	}
+	if (n == 0)
 		wa_report_put_tag(page, "p", T(NONE));
 	else
-		wa_report_begin_table(page, heads, "lrl");
-	for (uint64 i = 0; i < Min(rows.n, MOST_REASONS); i++)
-	{
-		const char *state = wa_row_text(rows, i, 1);
-		const char *reason = wa_row_text(rows, i, 2);
-		const char *cells[] = {
-			why(story, state, reason),
-			N(wa_row_int8(rows, i, 3)), wa_story_advice_for_all(story, state, reason[0] ? reason : NULL)
-		};
-
-		wa_report_row(page, cells, "lrl");
-	}
-	if (rows.n > 0)
 		wa_report_end_table(page);
 	wa_report_put(page, "</section>\n");
 }
@@ -168,15 +173,14 @@ put_reasons(WaReport *report, WaStatement *statement, const char *title)
 void
 wa_report_why_not(WaReport *report)
 {
-#define REASONS(states) \
-	WA_STATEMENT("SELECT figure, detail, sum(n)::bigint FROM wa._figure WHERE day BETWEEN $1::date AND $2::date AND figure IN " states \
-				 " GROUP BY figure, detail HAVING sum(n) <> 0 ORDER BY sum(n) DESC, figure, detail")
-	static WaStatement failed = REASONS(WA_SQL_STATES(WA_WRONG));
-	static WaStatement not_sent = REASONS("(" WA_SQL_STATE(HELD) ", " WA_SQL_STATE(SKIPPED) ")");
+#define NAME(name)		WA_STATE_NAME_##name
+#define NEXT(name)		, WA_STATE_NAME_##name
+	static const char *const failed[] = {WA_WRONG(NAME, NEXT), NULL};
+	static const char *const not_sent[] = {NAME(HELD), NAME(SKIPPED), NULL};
 	const WaPage *page = &report->page;
 
-	put_reasons(report, &failed, T(FAILURES));
-	put_reasons(report, &not_sent, T(NOT_SENT));
+	put_reasons(report, failed, T(FAILURES));
+	put_reasons(report, not_sent, T(NOT_SENT));
 }
 
 /*

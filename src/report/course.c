@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "report/chart.h"
 #include "report/report.h"
 
@@ -115,25 +117,25 @@ static void
 put_spread(WaReport *report)
 {
 	static const double limits[] = {1, 10, 60, 600, 3600, 86400};
-
-	/*
-	 * the time of a step (queue/figure.c) is taken to be the middle of it,
-	 * once for each step: what is not added up yet may be many rows
-	 */
-	static WaStatement spread =
-		WA_STATEMENT("SELECT width_bucket(2::float8 ^ ((f.detail::float8 - 0.5) / 4) / 1000, '{1,10,60,600,3600,86400}'::float8[]), sum(f.n)::bigint"
-					 " FROM (SELECT detail, sum(n) AS n FROM wa._figure WHERE day BETWEEN $1::date AND $2::date AND figure = 'sent_after'"
-					 " GROUP BY detail) AS f GROUP BY 1");
 	WaPage	   *page = &report->page;
-	WaRows		rows = wa_report_ask(report, &spread, NULL);
 	WaChart    *chart = new_chart(T(SPREAD), 1, lengthof(limits) + 1);
 
 	chart->series[0] = T(MESSAGES);
 	for (size_t i = 0; i < lengthof(limits); i++)
 		chart->labels[i] = wa_report_words(page, wa_say(WA_SAY_REPORT_UP_TO, wa_report_time(page, limits[i])));
 	chart->labels[lengthof(limits)] = wa_report_words(page, wa_say(WA_SAY_REPORT_OVER, wa_report_time(page, limits[lengthof(limits) - 1])));
-	for (uint64 i = 0; i < rows.n; i++)
-		chart->values[0][wa_row_int4(rows, i, 1)] = wa_row_int8(rows, i, 2);
+	for (int i = 0; i < report->ntallies; i++)
+	{
+		const char *step = wa_report_detail(&report->tallies[i], "sent_after");
+		size_t		limit = 0;
+
+		if (step == NULL)
+			continue;
+		/* of a step (queue/figure.sql) the middle counts */
+		while (limit < lengthof(limits) && exp2((atoi(step) - 0.5) / 4) / 1000 >= limits[limit])
+			limit++;
+		chart->values[0][limit] += report->tallies[i].made;
+	}
 	wa_report_put(page, "<section>");
 	wa_report_put_tag(page, "h2", T(SPREAD));
 	wa_report_chart_bars(page, chart);

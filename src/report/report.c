@@ -47,8 +47,10 @@ static const WaRowType tally_row = WA_ROW_TYPE(WaTally, tally_columns);
 
 /*
  * Of a period: of "period" the sum, of "point" a row for each point of a chart
- * (name: days since 2000), of "scenario" and "provider" one for each.  What lies
- * in a point is added up first, so that all of it costs one look.  A provider
+ * (name: days since 2000), of "scenario" and "provider" one for each, and of
+ * "detail" one for each figure and detail (name: both, with a space between),
+ * whose made is how many these are.  What lies in a point is added up first, so
+ * that all of it costs one look.  A provider
  * without webhooks tells of no delivery: those that have told of any are "told".
  */
 #define TALLIES \
@@ -56,9 +58,11 @@ static const WaRowType tally_row = WA_ROW_TYPE(WaTally, tally_columns);
 	" FROM wa._figure WHERE day BETWEEN $1::date AND $2::date AND figure NOT IN ('attempt', 'attempts', 'repeats', 'pricing')" \
 	" GROUP BY 1, 2, 3, 4, 5)," \
 	" told AS (SELECT f.provider AS name FROM f WHERE f.figure = 'was_delivered' GROUP BY f.provider HAVING sum(f.n) > 0)" \
-	" SELECT {columns} FROM (SELECT CASE GROUPING(at, scenario, provider) WHEN 7 THEN 'period' WHEN 3 THEN 'point' WHEN 5 THEN 'scenario' ELSE 'provider' END AS of," \
-	" CASE GROUPING(at, scenario, provider) WHEN 7 THEN '' WHEN 3 THEN (at - date '2000-01-01')::text WHEN 5 THEN scenario ELSE provider END AS name," \
-	SUM("figure IN (" WA_SQL_EVERY_STATE ")") " AS made," \
+	" SELECT {columns} FROM (SELECT CASE GROUPING(at, scenario, provider, figure)" \
+	" WHEN 15 THEN 'period' WHEN 7 THEN 'point' WHEN 11 THEN 'scenario' WHEN 13 THEN 'provider' ELSE 'detail' END AS of," \
+	" CASE GROUPING(at, scenario, provider, figure) WHEN 15 THEN '' WHEN 7 THEN (at - date '2000-01-01')::text" \
+	" WHEN 11 THEN scenario WHEN 13 THEN provider ELSE figure || ' ' || detail END AS name," \
+	" CASE WHEN GROUPING(figure) = 0 THEN sum(n)::bigint ELSE " SUM("figure IN (" WA_SQL_EVERY_STATE ")") " END AS made," \
 	SUM("figure IN " WA_SQL_STATES(WA_AT_WORK)) " AS waiting, " SUM("figure = 'was_sent'") " AS sent," \
 	SUM("figure = 'was_sent' AND provider IN (SELECT told.name FROM told)") " AS told," \
 	SUM("figure = 'was_delivered'") " AS arrived, " SUM("figure = 'was_read'") " AS opened, " SUM("figure = " WA_SQL_STATE(SENT)) " AS only_sent," \
@@ -66,7 +70,7 @@ static const WaRowType tally_row = WA_ROW_TYPE(WaTally, tally_columns);
 	SUM("figure IN (" WA_SQL_STATE(SKIPPED) ", " WA_SQL_STATE(CANCELLED) ", " WA_SQL_STATE(SUPERSEDED) ")") " AS left_out," \
 	QUANTILE("sent_after", "0.5") " AS median, " QUANTILE("sent_after", "0.95") " AS p95, " QUANTILE("delivered_after", "0.5") " AS arrival," \
 	QUANTILE("delivered_after", "0.95") " AS arrival_p95" \
-	" FROM f GROUP BY GROUPING SETS ((), (at), (scenario), (provider))) AS t WHERE made <> 0 OR of = 'period' ORDER BY made DESC, name"
+	" FROM f GROUP BY GROUPING SETS ((), (at), (scenario), (provider), (figure, detail))) AS t WHERE made <> 0 OR of = 'period' ORDER BY made DESC, name"
 
 #define DAYS(report)	((report)->until - (report)->since + 1)
 
@@ -125,6 +129,19 @@ read_figures(WaReport *report)
 	/* of the period before only the sum is told: few points will do */
 	before = read_tallies(report->since - days, report->since - 1, "year", &n);
 	report->before = whole(before, n);
+}
+
+/*
+ * Of which detail of this figure it is; NULL: of something else.
+ */
+const char *
+wa_report_detail(const WaTally *tally, const char *figure)
+{
+	size_t		len = strlen(figure);
+
+	if (strcmp(tally->of, "detail") != 0 || strncmp(tally->name, figure, len) != 0 || tally->name[len] != ' ')
+		return NULL;
+	return tally->name + len + 1;
 }
 
 /*

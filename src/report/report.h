@@ -64,6 +64,7 @@ typedef struct WaReport
 
 /* report.c */
 extern WaRows wa_report_ask(const WaReport *report, WaStatement *statement, const char *unit);
+extern const char *wa_report_detail(const WaTally *tally, const char *figure);
 extern void wa_report_parts(const WaTally *tally, double *parts);
 extern const char *const *wa_report_part_names(const WaPage *page);
 
