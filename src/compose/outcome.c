@@ -46,7 +46,7 @@ void
 wa_compose_write_outcomes(WaBatch *batch)
 {
 	static WaStatement insert =
-		WA_STATEMENT_OF(&outcome_row, "INSERT INTO wa.event_outcome ({members}) SELECT * FROM unnest({arrays})");
+		WA_STATEMENT_OF(&outcome_row, "INSERT INTO wa.event_outcome ({members}) SELECT * FROM {arrays} AS o");
 	int			n = list_length(batch->outcomes);
 	WaOutcomeRow *rows = palloc(sizeof(WaOutcomeRow) * Max(n, 1));
 	WaArgs		args = {0};

@@ -159,7 +159,7 @@ write_down(const WaConsentChange *changes, int n)
 						" CASE WHEN r.marketing THEN 'marketing' ELSE 'all' END AS scope,"
 						" CASE WHEN r.out THEN 'opt_out' ELSE 'opt_in' END AS change,"
 						" CASE WHEN r.said_at <= clock_timestamp() THEN r.said_at ELSE clock_timestamp() END AS said_at,"
-						" coalesce(r.source, '') AS source, r.words, r.by FROM unnest({arrays}) AS r ({members})),"
+						" coalesce(r.source, '') AS source, r.words, r.by FROM {arrays} AS r ({members})),"
 						" k AS MATERIALIZED (SELECT coalesce(g.given, i.number) AS number, g.* FROM g"
 						" LEFT JOIN LATERAL (SELECT b.number FROM wa.identity_of AS b WHERE g.given IS NULL AND b.user_id = g.user_id"
 						" ORDER BY " WA_ROUTE_LAST_SEEN("b") " LIMIT CASE g.change WHEN 'opt_in' THEN 1 END) AS i ON true),"

@@ -187,7 +187,7 @@ insert(void *argument)
 						" SELECT CASE WHEN kind NOT IN ('kept', 'unknown')"
 						" OR kind = 'kept' AND problem IS NULL AND number IS NOT NULL AND coalesce(user_id, parent_user_id) IS NOT NULL"
 						" THEN clock_timestamp() END, {columns}"
-						" FROM unnest({arrays}) AS r({members})");
+						" FROM {arrays} AS r({members})");
 	Part	   *part = argument;
 	WaArgs		args = {0};
 

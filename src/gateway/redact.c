@@ -197,20 +197,38 @@ may_begin(char c, char first)
 	return c == first || c == '%' || c == '\\' || (c == '+' && first == ' ');
 }
 
+/*
+ * The first place from i on where an occurrence may begin; len if there is
+ * none.  escapes: the text has '%' or '\\'; most have not, and a first byte is
+ * found quickly.
+ */
+static size_t
+next_begin(const char *text, size_t len, size_t i, char first, bool escapes)
+{
+	if (i < len && !escapes && first != ' ')
+	{
+		const char *found = memchr(text + i, first, len - i);
+
+		return found != NULL ? (size_t) (found - text) : len;
+	}
+	while (i < len && !may_begin(text[i], first))
+		i++;
+	return i;
+}
+
 /* Mark every byte of text that belongs to an occurrence of the secret. */
 static void
-mark_secret(const char *text, size_t len, const char *secret,
+mark_secret(const char *text, size_t len, bool escapes, const char *secret,
 			unsigned char *marks)
 {
 	size_t		i;
 
-	for (i = 0; i < len; i++)
+	for (i = next_begin(text, len, 0, secret[0], escapes); i < len;
+		 i = next_begin(text, len, i + 1, secret[0], escapes))
 	{
 		size_t		raw;
 		size_t		encoded;
 
-		if (!may_begin(text[i], secret[0]))
-			continue;
 		raw = match_secret(text + i, len - i, secret, false);
 		encoded = match_secret(text + i, len - i, secret, true);
 		if (raw < encoded)
@@ -235,7 +253,7 @@ bit_at(const char *text, size_t place)
  * bits with a neighbour, and goes too.  form has room for the characters.
  */
 static void
-mark_base64(const char *text, size_t len, const char *secret, size_t before,
+mark_base64(const char *text, size_t len, bool escapes, const char *secret, size_t before,
 			const char *alphabet, char *form, unsigned char *marks)
 {
 	size_t		bits = 8 * strlen(secret);
@@ -256,12 +274,11 @@ mark_base64(const char *text, size_t len, const char *secret, size_t before,
 	if (n < MIN_BASE64_CHARS)
 		return;
 
-	for (i = 0; i < len; i++)
+	for (i = next_begin(text, len, 0, form[0], escapes); i < len;
+		 i = next_begin(text, len, i + 1, form[0], escapes))
 	{
-		size_t		used = 0;
+		size_t		used = match_secret(text + i, len - i, form, false);
 
-		if (may_begin(text[i], form[0]))
-			used = match_secret(text + i, len - i, form, false);
 		if (used == 0)
 			continue;
 		memset(marks + i, 1, used);
@@ -278,7 +295,7 @@ mark_base64(const char *text, size_t len, const char *secret, size_t before,
  * memory.
  */
 static bool
-mark_forms(const char *text, size_t len, const char *secret,
+mark_forms(const char *text, size_t len, bool escapes, const char *secret,
 		   unsigned char *marks)
 {
 	static const char *const alphabets[] = {
@@ -300,7 +317,7 @@ mark_forms(const char *text, size_t len, const char *secret,
 	for (i = 0; i < sizeof(alphabets) / sizeof(alphabets[0]); i++)
 	{
 		for (before = 0; before < 3; before++)
-			mark_base64(text, len, secret, before, alphabets[i], form, marks);
+			mark_base64(text, len, escapes, secret, before, alphabets[i], form, marks);
 	}
 	for (i = 0; n >= MIN_PARTIAL_BYTES && i < sizeof(digits) / sizeof(digits[0]); i++)
 	{
@@ -312,7 +329,7 @@ mark_forms(const char *text, size_t len, const char *secret,
 			form[2 * k + 1] = digits[i][(unsigned char) secret[k] & 0x0f];
 		}
 		form[2 * n] = '\0';
-		mark_secret(text, len, form, marks);
+		mark_secret(text, len, escapes, form, marks);
 	}
 
 	/* what was made of the secret is as good as the secret */
@@ -340,9 +357,11 @@ wa_gateway_redact(const char *text, size_t len,
 	size_t		size;
 	size_t		used = 0;
 	size_t		i;
+	bool		escapes;
 
 	if (text == NULL)
 		len = 0;
+	escapes = len > 0 && (memchr(text, '%', len) != NULL || memchr(text, '\\', len) != NULL);
 
 	/* The worst growth: single bytes that each become three stars. */
 	if (len >= (size_t) -1 / 3)
@@ -363,8 +382,8 @@ wa_gateway_redact(const char *text, size_t len,
 	{
 		if (secrets[i].value == NULL || secrets[i].value[0] == '\0')
 			continue;
-		mark_secret(text, len, secrets[i].value, marks);
-		if (!mark_forms(text, len, secrets[i].value, marks))
+		mark_secret(text, len, escapes, secrets[i].value, marks);
+		if (!mark_forms(text, len, escapes, secrets[i].value, marks))
 		{
 			free(copy);
 			free(marks);

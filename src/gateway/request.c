@@ -108,26 +108,26 @@ void
 wa_gateway_buf_form(WaBuf *buf, const char *text)
 {
 	static const char hex[] = "0123456789ABCDEF";
+	const char *start = text;
 	const char *p;
 
 	for (p = text; *p != '\0'; p++)
 	{
 		unsigned char c = (unsigned char) *p;
+		char		escape[3];
 
 		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
 			(c >= '0' && c <= '9') ||
 			c == '-' || c == '.' || c == '_' || c == '~')
-			wa_gateway_buf_add(buf, p, 1);
-		else
-		{
-			char		escape[3];
-
-			escape[0] = '%';
-			escape[1] = hex[c >> 4];
-			escape[2] = hex[c & 0x0f];
-			wa_gateway_buf_add(buf, escape, sizeof(escape));
-		}
+			continue;
+		wa_gateway_buf_add(buf, start, (size_t) (p - start));
+		start = p + 1;
+		escape[0] = '%';
+		escape[1] = hex[c >> 4];
+		escape[2] = hex[c & 0x0f];
+		wa_gateway_buf_add(buf, escape, sizeof(escape));
 	}
+	wa_gateway_buf_add(buf, start, (size_t) (p - start));
 }
 
 /*

@@ -29,6 +29,12 @@ wa_gateway_utf8_next(const char *s, size_t len, unsigned long *code_point)
 	size_t		n;
 	uint32_t	decoded;
 
+	/* most text is */
+	if ((unsigned char) s[0] < 0x80)
+	{
+		*code_point = (unsigned char) s[0];
+		return 1;
+	}
 	memcpy(bytes, s, len < 4 ? len : 4);
 	decoded = wa_text_utf8_next(bytes, &n);
 	if (decoded == WA_TEXT_UTF8_INVALID)

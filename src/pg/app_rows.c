@@ -237,8 +237,7 @@ run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumn
 	for (uint64 row = 0; row < rows->n; row++)
 	{
 		rows->values[row] = palloc(sizeof(char *) * ncolumns);
-		for (int i = 0; i < ncolumns; i++)
-			rows->values[row][i] = wa_row_text(found, row, i + 1);
+		wa_row_texts(found, row, ncolumns, rows->values[row]);
 	}
 	wa_rows_free(found);
 	pfree(sql->data);
@@ -418,7 +417,7 @@ wa_app_read_by_texts(WaAppRows *rows, const WaAppTable *table,
 	for (int i = 0; i < nkeys; i++)
 		if (has_column_of(table, keys[i], TYPCATEGORY_STRING))
 			usable[nusable++] = keys[i];
-	wa_arg_text_array(&args, values, nvalues);
+	wa_arg_text_set(&args, values, nvalues);
 	read_rows(rows, table, columns, ncolumns, usable, nusable, nvalues >= HASHED_VALUES, &args);
 }
 

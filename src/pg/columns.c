@@ -121,31 +121,60 @@ read_texts(Datum value, bool isnull, void *member)
 		texts->n = 0;
 }
 
-const WaType wa_row_type_text = {TEXTOID, TEXTARRAYOID, make_text, read_text};
-const WaType wa_row_type_json = {JSONBOID, JSONBARRAYOID, make_json, read_json};
-const WaType wa_row_type_int8 = {INT8OID, INT8ARRAYOID, make_int8, read_int8};
-const WaType wa_row_type_id = {INT8OID, INT8ARRAYOID, make_int8_but_0, read_int8};
-const WaType wa_row_type_int4 = {INT4OID, INT4ARRAYOID, make_int4, read_int4};
-const WaType wa_row_type_boolean = {BOOLOID, BOOLARRAYOID, make_bool, read_bool};
-const WaType wa_row_type_float8 = {FLOAT8OID, FLOAT8ARRAYOID, make_float8, read_float8};
-const WaType wa_row_type_time = {TIMESTAMPTZOID, TIMESTAMPTZARRAYOID, make_int8_but_0, read_int8};
-const WaType wa_row_type_texts = {TEXTARRAYOID, InvalidOid, NULL, read_texts};
+/* NULL is the same as NULL. */
+bool
+wa_row_same_text(const void *member, const void *other)
+{
+	const char *a = *(const char *const *) member;
+	const char *b = *(const char *const *) other;
+
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+const WaType wa_row_type_text = {TEXTOID, TEXTARRAYOID, make_text, read_text, NULL};
+const WaType wa_row_type_json = {JSONBOID, JSONBARRAYOID, make_json, read_json, wa_row_same_text};
+const WaType wa_row_type_int8 = {INT8OID, INT8ARRAYOID, make_int8, read_int8, NULL};
+const WaType wa_row_type_id = {INT8OID, INT8ARRAYOID, make_int8_but_0, read_int8, NULL};
+const WaType wa_row_type_int4 = {INT4OID, INT4ARRAYOID, make_int4, read_int4, NULL};
+const WaType wa_row_type_boolean = {BOOLOID, BOOLARRAYOID, make_bool, read_bool, NULL};
+const WaType wa_row_type_float8 = {FLOAT8OID, FLOAT8ARRAYOID, make_float8, read_float8, NULL};
+const WaType wa_row_type_time = {TIMESTAMPTZOID, TIMESTAMPTZARRAYOID, make_int8_but_0, read_int8, NULL};
+const WaType wa_row_type_texts = {TEXTARRAYOID, InvalidOid, NULL, read_texts, NULL};
 
 /* ---- statements ---- */
+
+#define WA_ROW_ARRAYS		"{arrays}"
+
+/*
+ * The arrays side by side, which are of one length.  unnest() in FROM would put each
+ * value of each column into a tuplestore of its own first, and that costs as much
+ * as to insert the row.
+ */
+static void
+append_arrays(StringInfo sql, const WaRowType *type)
+{
+	for (int i = 0; i < type->n; i++)
+		appendStringInfo(sql, "%sunnest($%d)", i == 0 ? "(SELECT " : ", ", i + 1);
+	appendStringInfoChar(sql, ')');
+}
 
 static void
 append_columns(StringInfo sql, const WaRowType *type, const char *mark, size_t len)
 {
+	if (strncmp(mark, WA_ROW_ARRAYS, len) == 0)
+	{
+		append_arrays(sql, type);
+		return;
+	}
+
 	for (int i = 0; i < type->n; i++)
 	{
 		if (i > 0)
 			appendStringInfoString(sql, ", ");
 		if (strncmp(mark, "{columns}", len) == 0)
 			appendStringInfoString(sql, type->columns[i].sql);
-		else if (strncmp(mark, "{members}", len) == 0)
-			appendStringInfoString(sql, type->columns[i].name);
 		else
-			appendStringInfo(sql, "$%d", i + 1);
+			appendStringInfoString(sql, type->columns[i].name);
 	}
 }
 
@@ -156,7 +185,7 @@ append_columns(StringInfo sql, const WaRowType *type, const char *mark, size_t l
 char *
 wa_row_statement(const WaRowType *type, const char *text)
 {
-	static const char *const marks[] = {"{columns}", "{members}", "{arrays}"};
+	static const char *const marks[] = {"{columns}", "{members}", WA_ROW_ARRAYS};
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -198,7 +227,18 @@ wa_arg_members(WaArgs *args, const WaType *type, const void *first, size_t apart
 	char		align;
 
 	for (int i = 0; i < n; i++)
-		elements[i] = type->make((const char *) first + apart * i, &nulls[i]);
+	{
+		const void *member = (const char *) first + apart * i;
+
+		/* messages of one event have most sentences in common */
+		if (i > 0 && type->same && type->same(member, (const char *) member - apart))
+		{
+			elements[i] = elements[i - 1];
+			nulls[i] = nulls[i - 1];
+		}
+		else
+			elements[i] = type->make(member, &nulls[i]);
+	}
 	get_typlenbyvalalign(type->oid, &len, &byval, &align);
 	MemoryContextSwitchTo(outer);
 	wa_arg_datum(args, type->array,

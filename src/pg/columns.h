@@ -9,7 +9,7 @@
  *
  *		{columns}	the SQL of each: SELECT {columns} FROM ...
  *		{members}	the name of each: INSERT INTO t ({members})
- *		{arrays}	a parameter for each, from $1: unnest({arrays}) AS r({members})
+ *		{arrays}	rows of the parameters, from $1, an array for each: FROM {arrays} AS r({members})
  *
  * That a member is of the C type of its column's is checked when this is
  * compiled, that a column is of the SQL type when the statement is run.
@@ -30,6 +30,10 @@ typedef struct WaType
 	Oid			array;
 	Datum		(*make) (const void *member, bool *isnull);
 	void		(*read) (Datum value, bool isnull, void *member);
+	bool		(*same) (const void *member, const void *other);	/* make() makes the same
+																	 * of both; NULL: not
+																	 * asked, since to make
+																	 * one is cheap */
 } WaType;
 
 typedef struct WaColumn
@@ -119,7 +123,8 @@ extern PGDLLEXPORT void wa_arg_rows(WaArgs *args, const WaRowType *type, const v
 extern PGDLLEXPORT void wa_row_read(WaRows rows, uint64 row, const WaRowType *type, void *into);
 extern PGDLLEXPORT void *wa_rows_read(WaRows rows, const WaRowType *type, int *n);
 
-/* for query.c */
+/* for query.c and said.c */
+extern bool wa_row_same_text(const void *member, const void *other);
 extern void wa_arg_members(WaArgs *args, const WaType *type, const void *first, size_t apart, int n);
 extern char *wa_row_statement(const WaRowType *type, const char *text);
 

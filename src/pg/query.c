@@ -78,6 +78,35 @@ wa_arg_text_array(WaArgs *args, const char *const *values, int n)
 		wa_arg_datum(args, TEXTARRAYOID, (Datum) 0, true);
 }
 
+static int
+by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/*
+ * The same for an array of which only matters which values are in it; NULL is
+ * none.  An index that is asked for each sorts them first, by a comparison that
+ * costs several times ours, unless they are sorted.
+ */
+void
+wa_arg_text_set(WaArgs *args, const char *const *values, int n)
+{
+	const char **sorted = palloc(sizeof(*sorted) * Max(n, 1));
+	int			given = 0;
+	int			k = 0;
+
+	for (int i = 0; i < n; i++)
+		if (values[i])
+			sorted[given++] = values[i];
+	qsort(sorted, given, sizeof(*sorted), by_bytes);
+	for (int i = 0; i < given; i++)
+		if (k == 0 || strcmp(sorted[i], sorted[k - 1]) != 0)
+			sorted[k++] = sorted[i];
+	wa_arg_text_array(args, sorted, k);
+	pfree(sorted);
+}
+
 void
 wa_arg_int8_array(WaArgs *args, const int64 *values, int n)
 {

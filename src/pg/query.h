@@ -56,6 +56,7 @@ extern PGDLLEXPORT void wa_arg_bool(WaArgs *args, bool value);
 extern PGDLLEXPORT void wa_arg_timestamptz(WaArgs *args, TimestampTz value);
 extern PGDLLEXPORT void wa_arg_datum(WaArgs *args, Oid type, Datum value, bool isnull);
 extern PGDLLEXPORT void wa_arg_text_array(WaArgs *args, const char *const *values, int n);
+extern void wa_arg_text_set(WaArgs *args, const char *const *values, int n);
 extern PGDLLEXPORT void wa_arg_int8_array(WaArgs *args, const int64 *values, int n);
 extern PGDLLEXPORT void wa_arg_int4_array(WaArgs *args, const int32 *values, int n);
 extern PGDLLEXPORT void wa_arg_timestamptz_array(WaArgs *args, const TimestampTz *values, int n);

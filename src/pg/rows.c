@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -74,6 +75,22 @@ wa_row_text(WaRows rows, uint64 row, int column)
 	Datum		datum = value(rows, row, column, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(datum);
+}
+
+/* The first n columns, all of text, in one go: to find one goes through those before it. */
+void
+wa_row_texts(WaRows rows, uint64 row, int n, char **texts)
+{
+	TupleDesc	desc = rows.table->tupdesc;
+	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+
+	Assert(row < rows.table->numvals && n <= desc->natts);
+	heap_deform_tuple(rows.table->vals[row], desc, values, nulls);
+	for (int i = 0; i < n; i++)
+		texts[i] = nulls[i] ? NULL : TextDatumGetCString(values[i]);
+	pfree(values);
+	pfree(nulls);
 }
 
 /* 0 for SQL NULL, like the following ones */

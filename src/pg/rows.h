@@ -32,6 +32,7 @@ extern PGDLLEXPORT void wa_rows_free(WaRows rows);
 
 /* Reading row "row", column "column" (from 1). */
 extern PGDLLEXPORT char *wa_row_text(WaRows rows, uint64 row, int column);
+extern void wa_row_texts(WaRows rows, uint64 row, int n, char **texts);
 extern PGDLLEXPORT int64 wa_row_int8(WaRows rows, uint64 row, int column);
 extern PGDLLEXPORT int32 wa_row_int4(WaRows rows, uint64 row, int column);
 extern PGDLLEXPORT bool wa_row_bool(WaRows rows, uint64 row, int column);

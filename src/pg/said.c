@@ -315,8 +315,8 @@ read_said(Datum value, bool isnull, void *member)
 		*words = said;
 }
 
-const WaType wa_said_row_words = {TEXTOID, TEXTARRAYOID, make_words, read_words};
-const WaType wa_said_row_type = {JSONBOID, JSONBARRAYOID, make_said, read_said};
+const WaType wa_said_row_words = {TEXTOID, TEXTARRAYOID, make_words, read_words, wa_row_same_text};
+const WaType wa_said_row_type = {JSONBOID, JSONBARRAYOID, make_said, read_said, wa_row_same_text};
 
 /* The last error that says something, kept for whoever catches it. */
 static char *raised = NULL;

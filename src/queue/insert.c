@@ -71,7 +71,7 @@ insert_rows(WaNewMessage *messages, int n)
 	static WaStatement insert =
 		WA_STATEMENT_OF(&message_row, "INSERT INTO wa.message ({members}, finished_at)"
 						" SELECT {columns}, CASE WHEN state = " WA_SQL_STATE(SKIPPED) " THEN clock_timestamp() END"
-						" FROM unnest({arrays}) AS m({members})");
+						" FROM {arrays} AS m({members})");
 	WaArgs		args = {0};
 
 	wa_arg_rows(&args, &message_row, messages, n);

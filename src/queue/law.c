@@ -20,6 +20,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -105,18 +107,48 @@ wa_queue_require(WaStateChange change, int64 id, WaState from, WaState to, WaRea
 							 wa_queue_changes[change].name)));
 }
 
+typedef enum Column
+{
+	ID, STATE, REASON, DUE_AT
+} Column;
+
+/* Where a column stands: where it did for the row before, nearly always. */
+static int
+place_of(TupleDesc desc, Column column)
+{
+	static const char *const names[] = {[ID] = "id",[STATE] = "state",[REASON] = "reason",[DUE_AT] = "due_at"};
+	static int	places[lengthof(names)];
+	int			place = places[column];
+
+	if (place < 1 || place > desc->natts || TupleDescAttr(desc, place - 1)->attisdropped ||
+		strcmp(NameStr(TupleDescAttr(desc, place - 1)->attname), names[column]) != 0)
+		places[column] = place = SPI_fnumber(desc, names[column]);
+	return place;
+}
+
 static char *
-column_of(const TriggerData *data, HeapTuple tuple, const char *name)
+column_of(const TriggerData *data, HeapTuple tuple, Column column)
 {
 	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	int			place = place_of(desc, column);
+	bool		isnull;
+	Datum		value;
 
-	return SPI_getvalue(tuple, desc, SPI_fnumber(desc, name));
+	/* no type's output function is needed for text */
+	if (place < 1 || TupleDescAttr(desc, place - 1)->atttypid != TEXTOID)
+		return SPI_getvalue(tuple, desc, place);
+	value = SPI_getbinval(tuple, desc, place, &isnull);
+	return isnull ? NULL : TextDatumGetCString(value);
 }
 
 static WaState
 state_of(const TriggerData *data, HeapTuple tuple)
 {
-	return wa_queue_state_read(column_of(data, tuple, "state"), column_of(data, tuple, "due_at") != NULL);
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	int			due_at = place_of(desc, DUE_AT);
+
+	return wa_queue_state_read(column_of(data, tuple, STATE),
+							   due_at > 0 && !heap_attisnull(tuple, due_at, desc));
 }
 
 /*
@@ -143,8 +175,9 @@ wa_sql_law(PG_FUNCTION_ARGS)
 	/* whatever a person writes beside the state is his */
 	if (under_way == WA_CHANGE_HAND && strcmp(wa_queue_state_name(from), wa_queue_state_name(to)) == 0)
 		return PointerGetDatum(data->tg_newtuple);
-	reason = wa_queue_reason_read(column_of(data, data->tg_newtuple, "reason"));
-	if (from != to || reason != wa_queue_reason_read(column_of(data, data->tg_trigtuple, "reason")))
-		wa_queue_require(under_way, strtoll(column_of(data, data->tg_newtuple, "id"), NULL, 10), from, to, reason);
+	reason = wa_queue_reason_read(column_of(data, data->tg_newtuple, REASON));
+	if ((from != to || reason != wa_queue_reason_read(column_of(data, data->tg_trigtuple, REASON))) &&
+		!wa_queue_is_legal(under_way, from, to, reason))
+		wa_queue_require(under_way, strtoll(column_of(data, data->tg_newtuple, ID), NULL, 10), from, to, reason);
 	return PointerGetDatum(data->tg_newtuple);
 }

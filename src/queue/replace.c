@@ -111,7 +111,7 @@ write_texts(const WaTextRow *rows, int n)
 {
 	/* whatever columns the ledger has: all but these are as they were */
 	static WaStatement write =
-		WA_STATEMENT_OF(&written_row, "WITH v AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS v({members})),"
+		WA_STATEMENT_OF(&written_row, "WITH v AS MATERIALIZED (SELECT * FROM {arrays} AS v({members})),"
 						" i AS (INSERT INTO wa.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', v.successor,"
 						" 'state', v.state, 'reason', v.reason, 'detail', v.detail, 'detail_said', v.detail_said,"
 						" 'body', v.body, 'params', v.params, 'due_at', NULL, 'finished_at', NULL))).*"
@@ -177,7 +177,7 @@ static void
 write_answers(const WaTextRow *rows, int n)
 {
 	static WaStatement write =
-		WA_STATEMENT_OF(&answer_row, "WITH v AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS v({members})),"
+		WA_STATEMENT_OF(&answer_row, "WITH v AS MATERIALIZED (SELECT * FROM {arrays} AS v({members})),"
 						" m AS (UPDATE wa.message AS m SET state = v.state, reason = v.reason, detail = v.detail, detail_said = v.detail_said,"
 						" finished_at = CASE WHEN v.state <> " WA_SQL_STATE(HELD) " THEN clock_timestamp() END FROM v WHERE m.id = v.id),"
 						" u AS (UPDATE wa.unwritten AS u SET setting = v.lacks FROM v WHERE u.message_id = v.id AND v.lacks IS NOT NULL)"

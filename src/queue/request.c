@@ -381,7 +381,7 @@ write_revivals(const Revival *revivals, const int64 *let, int n, int64 **revived
 						" + CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " AND " LAST_IN_DOUBT " THEN 1 ELSE 0 END,"
 						" expires_at = CASE WHEN v.state = " WA_SQL_STATE(QUEUED) " THEN greatest(m.expires_at, clock_timestamp() + '1 day',"
 						" m.send_at + '1 day') ELSE m.expires_at END"
-						" FROM unnest({arrays}) AS v({members})"
+						" FROM {arrays} AS v({members})"
 						" WHERE m.id = v.id RETURNING CASE WHEN m.state = " WA_SQL_STATE(QUEUED) " THEN m.id ELSE -m.id END");
 	static WaStatement ready =
 		WA_STATEMENT("INSERT INTO wa.ready (message_id, only_by, lane) SELECT m.id, " WA_QUEUE_LINE("m")

@@ -47,5 +47,5 @@ read_reason(Datum value, bool isnull, void *member)
 	*(WaReason *) member = wa_queue_reason_read(isnull ? NULL : TextDatumGetCString(value));
 }
 
-const WaType wa_queue_type_state = {TEXTOID, TEXTARRAYOID, make_state, read_state};
-const WaType wa_queue_type_reason = {TEXTOID, TEXTARRAYOID, make_reason, read_reason};
+const WaType wa_queue_type_state = {TEXTOID, TEXTARRAYOID, make_state, read_state, NULL};
+const WaType wa_queue_type_reason = {TEXTOID, TEXTARRAYOID, make_reason, read_reason, NULL};

@@ -310,7 +310,7 @@ wa_queue_attempts_told(const WaToldAttempt *told, int n)
 {
 	static WaStatement write =
 		WA_STATEMENT_OF(&told_row, "UPDATE wa.attempt AS a SET provider_code = coalesce(nullif(v.code, ''), a.provider_code),"
-						" response = v.response, response_said = v.response_said FROM unnest({arrays}) AS v ({members})"
+						" response = v.response, response_said = v.response_said FROM {arrays} AS v ({members})"
 						" WHERE a.message_id = v.message_id AND a.attempt = v.attempt");
 	WaArgs		args = {0};
 

@@ -226,6 +226,10 @@ wa_queue_horizon(uint64 *oldest_running, uint64 *next)
 int
 wa_queue_locked_rows(const int64 *ids, int n, bool *locked)
 {
+	static WaStatement lock =
+		WA_STATEMENT("SELECT FROM wa.message WHERE id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED");
+
+	/* which they are is asked only if it is not all of them */
 	static WaStatement look =
 		WA_STATEMENT("WITH free AS MATERIALIZED (SELECT id FROM wa.message WHERE id = ANY ($1)"
 					 " FOR NO KEY UPDATE SKIP LOCKED)"
@@ -235,6 +239,10 @@ wa_queue_locked_rows(const int64 *ids, int n, bool *locked)
 
 	memset(locked, 0, sizeof(bool) * n);
 	wa_arg_int8_array(&args, ids, n);
+	rows = wa_query(&lock, &args);
+	wa_rows_free(rows);
+	if (rows.n == (uint64) n)
+		return 0;
 	rows = wa_query(&look, &args);
 	for (uint64 r = 0; r < rows.n; r++)
 		for (int i = 0; i < n; i++)
@@ -313,12 +321,12 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 	static WaStatement mark =
 		WA_STATEMENT("UPDATE wa.ready AS r SET claimed_at = clock_timestamp(), provider = c.provider,"
 					 " attempt = m.attempts + 1"
-					 " FROM unnest($1, $2) AS c(id, provider), wa.message AS m"
+					 " FROM (SELECT unnest($1), unnest($2)) AS c(id, provider), wa.message AS m"
 					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED));
 	static WaStatement claim =
 		WA_STATEMENT_OF(&claimed_row, "UPDATE wa.message AS m SET state = " WA_SQL_STATE(SENDING) ", provider = c.provider, route = c.route,"
 						" route_said = c.said, reason = NULL, detail = NULL, detail_said = NULL, due_at = NULL, failed_at = NULL, attempts = attempts + 1"
-						" FROM unnest($1, $2, $3, $4, $5) AS c(id, provider, route, said, number)"
+						" FROM (SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)) AS c(id, provider, route, said, number)"
 						" WHERE m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED)
 						" RETURNING {columns}");
 	WaArgs		args = {0};
@@ -356,7 +364,7 @@ void
 wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
 {
 	static WaStatement insert =
-		WA_STATEMENT_OF(&attempt_row, "INSERT INTO wa.attempt ({members}) SELECT {columns} FROM unnest({arrays}) AS a({members})"
+		WA_STATEMENT_OF(&attempt_row, "INSERT INTO wa.attempt ({members}) SELECT {columns} FROM {arrays} AS a({members})"
 						" ON CONFLICT (message_id, attempt) DO NOTHING");
 	WaArgs		args = {0};
 
@@ -446,7 +454,7 @@ conclude(WaStateChange change, WaVerdictRow *verdicts, int n)
 						" backoffs = m.backoffs + v.waits, repeats = m.repeats + v.repeats,"
 						" finished_at = CASE WHEN v.state IN " WA_SQL_STATES(WA_WAITING) " OR v.due_at IS NOT NULL THEN NULL"
 						" ELSE clock_timestamp() END"
-						" FROM unnest({arrays}) AS v({members})"
+						" FROM {arrays} AS v({members})"
 						" WHERE m.id = v.id AND " WA_SQL_STATE_OF("m") " = ANY (v.legal_from::text[])");
 	static WaStatement remove =
 		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");

@@ -422,7 +422,7 @@ wa_route_load_own_facts(WaRoute *routes, int n)
 		if (without_code(routes[i].number))
 			numbers[nnumbers++] = without_code(routes[i].number);
 	}
-	wa_arg_text_array(&args, numbers, nnumbers);
+	wa_arg_text_set(&args, numbers, nnumbers);
 	contacts = wa_rows_read(wa_query(&read, &args), &contact_row, &ncontacts);
 	for (int c = 0; c < ncontacts; c++)
 	{

@@ -27,14 +27,38 @@ static const char words[][sizeof("undefined")] =
 		"salah", "kosong", "nihil", "tidak ada", "belum ada"
 };
 
+/* What these begin with, in lower case; '{' is what '[' comes to. */
+static const char *const first_letters = "fnu#<({sktb";
+
 /* Blanks, and the quotes and dashes that may stand around nothing. */
-static const char *const around = " \t\r\n\v\f\"'`-_.";
+static bool
+is_around(char c)
+{
+	switch (c)
+	{
+		case ' ':
+		case '\t':
+		case '\r':
+		case '\n':
+		case '\v':
+		case '\f':
+		case '"':
+		case '\'':
+		case '`':
+		case '-':
+		case '_':
+		case '.':
+			return true;
+		default:
+			return false;
+	}
+}
 
 /* Is this one of the words?  Most texts are longer than any of them. */
 static bool
 is_word(const char *text, size_t length)
 {
-	if (length >= sizeof(words[0]))
+	if (length >= sizeof(words[0]) || !strchr(first_letters, text[0] | 0x20))
 		return false;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		/* most texts differ in the first letter already */
@@ -56,15 +80,17 @@ bool
 wa_text_is_nothing(const char *text)
 {
 	size_t		length;
+	size_t		whole;
 
 	if (text == NULL)
 		return true;
 	length = strlen(text);
 	if (is_word(text, length))
 		return true;
-	text += strspn(text, around);
-	length = strlen(text);
-	while (length > 0 && strchr(around, text[length - 1]))
+	whole = length;
+	for (; is_around(*text); text++)
 		length--;
-	return length == 0 || is_word(text, length);
+	while (length > 0 && is_around(text[length - 1]))
+		length--;
+	return length == 0 || (length < whole && is_word(text, length));
 }

@@ -138,6 +138,13 @@ foreach my $state ('queued', 'sending')
 }
 my ($code, $out, $err) = $node->psql('odoo', "UPDATE wa.message SET state = 'unknown', due_at = now() WHERE id = $failed", connstr => $node->connstr('odoo') . ' user=odoo');
 like($err, qr/state "unknown" of message $failed cannot be written by hand/, 'nor one that is to be decided later, by the owner either');
+# where a column stands is kept from row to row, and looked at
+($code, $out, $err) = $node->psql('odoo', "BEGIN; UPDATE wa.message SET reason = NULL WHERE id = $failed; DROP TRIGGER law ON wa.message;
+	ALTER TABLE wa.message RENAME COLUMN state TO state_before;
+	ALTER TABLE wa.message ADD COLUMN state text DEFAULT 'failed';
+	CREATE TRIGGER law BEFORE UPDATE ON wa.message FOR EACH ROW EXECUTE FUNCTION wa._law();
+	UPDATE wa.message SET state = 'queued' WHERE id = $failed", on_error_die => 0);
+like($err, qr/state "queued" of message $failed cannot be written by hand/, 'nor in a column that is another one since');
 sql("UPDATE wa.message SET state = 'cancelled' WHERE id = $failed; UPDATE wa.message SET state = 'failed', detail = 'mine' WHERE id = $failed");
 is(col($failed, 'state'), 'failed', 'an end may be written');
 
