@@ -47,7 +47,7 @@ wa_compose_guard_days_since(const WaBatch *batch, const char *iso)
 	int			month;
 	int			day;
 
-	if (iso == NULL || sscanf(iso, "%4d-%2d-%2d", &year, &month, &day) != 3 ||
+	if (iso == NULL || !wa_compose_value_read_date(iso, &year, &month, &day) ||
 		timestamp2tm(GetCurrentTimestamp(), &offset, &tm, &fsec, NULL,
 					 zone ? zone : pg_tzset("UTC")) != 0)
 		return -1;

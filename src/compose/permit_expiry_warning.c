@@ -410,7 +410,7 @@ count_now(WaBatch *batch, WaValues *values, int64 record_id)
 	int			month;
 	int			day;
 
-	if (permit && permit->expiry_date && sscanf(permit->expiry_date, "%4d-%2d-%2d", &year, &month, &day) == 3)
+	if (permit && permit->expiry_date && wa_compose_value_read_date(permit->expiry_date, &year, &month, &day))
 		add_remaining(values, -wa_compose_guard_days_since(batch, permit->expiry_date));
 }
 

@@ -55,6 +55,26 @@ wa_compose_values_find(const WaValues *values, const char *name)
 }
 
 /*
+ * Read the date that begins with YYYY-MM-DD; false if there is none.
+ */
+bool
+wa_compose_value_read_date(const char *iso, int *year, int *month, int *day)
+{
+	static const char form[] = "0000-00-00";
+	int			i = 0;
+
+	while (form[i] && (form[i] == '0' ? iso[i] >= '0' && iso[i] <= '9' : iso[i] == form[i]))
+		i++;
+	/* as nearly all are written; sscanf() costs ten times that */
+	if (form[i])
+		return sscanf(iso, "%4d-%2d-%2d", year, month, day) == 3;
+	*year = (iso[0] - '0') * 1000 + (iso[1] - '0') * 100 + (iso[2] - '0') * 10 + (iso[3] - '0');
+	*month = (iso[5] - '0') * 10 + (iso[6] - '0');
+	*day = (iso[8] - '0') * 10 + (iso[9] - '0');
+	return true;
+}
+
+/*
  * YYYY-MM-DD as DD-MM-YYYY; anything else as it is, NULL stays NULL.
  */
 char *
@@ -66,7 +86,7 @@ wa_compose_value_date(const char *iso)
 
 	if (iso == NULL)
 		return NULL;
-	if (sscanf(iso, "%4d-%2d-%2d", &year, &month, &day) != 3)
+	if (!wa_compose_value_read_date(iso, &year, &month, &day))
 		return pstrdup(iso);
 	return psprintf("%02d-%02d-%04d", day, month, year);
 }
@@ -145,8 +165,8 @@ wa_compose_value_span(const char *from_iso, const char *to_iso)
 	int			span;			/* months, then days */
 
 	if (from_iso == NULL || to_iso == NULL ||
-		sscanf(from_iso, "%4d-%2d-%2d", &y1, &m1, &d1) != 3 ||
-		sscanf(to_iso, "%4d-%2d-%2d", &y2, &m2, &d2) != 3)
+		!wa_compose_value_read_date(from_iso, &y1, &m1, &d1) ||
+		!wa_compose_value_read_date(to_iso, &y2, &m2, &d2))
 		return NULL;
 
 	/* a permit from 2 January to 1 January is one for whole years */

@@ -31,6 +31,7 @@ typedef struct WaValues
 extern void wa_compose_values_add(WaValues *values, const char *name, const char *value);
 extern void wa_compose_values_add_setting(WaValues *values, const char *name, const char *value, const char *setting);
 extern const WaValue *wa_compose_values_find(const WaValues *values, const char *name);
+extern bool wa_compose_value_read_date(const char *iso, int *year, int *month, int *day);
 extern char *wa_compose_value_date(const char *iso);
 extern char *wa_compose_value_time(TimestampTz at, const char *time_zone);
 extern char *wa_compose_value_link(const char *pattern, const WaValues *fields);

@@ -378,7 +378,8 @@ wa_gateway_redact(const char *text, size_t len,
 		return NULL;
 	}
 
-	for (i = 0; i < nsecrets; i++)
+	/* an empty text, as most of what a provider may say is, holds none */
+	for (i = 0; i < nsecrets && len > 0; i++)
 	{
 		if (secrets[i].value == NULL || secrets[i].value[0] == '\0')
 			continue;
@@ -408,9 +409,11 @@ wa_gateway_redact(const char *text, size_t len,
 		}
 		else
 		{
-			n = wa_gateway_utf8_next(from, len - i, &code_point);
-			add = n;
-			if (n == 0 || !wa_gateway_printable(code_point))
+			n = 1;
+			add = 1;
+			if ((*from < 0x20 || *from > 0x7e) &&
+				((add = n = wa_gateway_utf8_next(from, len - i, &code_point)) == 0 ||
+				 !wa_gateway_printable(code_point)))
 			{
 				from = "?";
 				add = 1;

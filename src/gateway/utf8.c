@@ -56,7 +56,7 @@ wa_gateway_utf8_length(const char *s, size_t *chars)
 	while (left > 0)
 	{
 		unsigned long code_point;
-		size_t		n = wa_gateway_utf8_next(s, left, &code_point);
+		size_t		n = (unsigned char) *s < 0x80 ? 1 : wa_gateway_utf8_next(s, left, &code_point);
 
 		if (n == 0)
 			return false;

@@ -305,6 +305,7 @@ static const WaColumn claimed_columns[] = {
 	WA_COLUMN(WaClaimed, json, params, "m.params"),
 	WA_COLUMN(WaClaimed, text, body, "m.body"),
 	WA_COLUMN(WaClaimed, int4, attempt, "m.attempts"),
+	WA_COLUMN(WaClaimed, text, provider, "m.provider"),
 };
 static const WaRowType claimed_row = WA_ROW_TYPE(WaClaimed, claimed_columns);
 
@@ -319,10 +320,8 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 			   int n, WaClaimed **claimed)
 {
 	static WaStatement mark =
-		WA_STATEMENT("UPDATE wa.ready AS r SET claimed_at = clock_timestamp(), provider = c.provider,"
-					 " attempt = m.attempts + 1"
-					 " FROM (SELECT unnest($1), unnest($2)) AS c(id, provider), wa.message AS m"
-					 " WHERE r.message_id = c.id AND m.id = c.id AND m.state = " WA_SQL_STATE(QUEUED));
+		WA_STATEMENT("UPDATE wa.ready AS r SET claimed_at = clock_timestamp(), provider = c.provider, attempt = c.attempt"
+					 " FROM (SELECT unnest($1), unnest($2), unnest($3)) AS c(id, provider, attempt) WHERE r.message_id = c.id");
 	static WaStatement claim =
 		WA_STATEMENT_OF(&claimed_row, "UPDATE wa.message AS m SET state = " WA_SQL_STATE(SENDING) ", provider = c.provider, route = c.route,"
 						" route_said = c.said, reason = NULL, detail = NULL, detail_said = NULL, due_at = NULL, failed_at = NULL, attempts = attempts + 1"
@@ -334,10 +333,14 @@ wa_queue_claim(const int64 *ids, const char *const *providers,
 
 	wa_arg_int8_array(&args, ids, n);
 	wa_arg_text_array(&args, providers, n);
-	wa_query(&mark, &args);
 	wa_arg_said_array(&args, routes, n);
 	wa_arg_text_array(&args, numbers, n);
 	*claimed = wa_rows_read(wa_queue_change(WA_CHANGE_CLAIM, &claim, &args), &claimed_row, &got);
+	memset(&args, 0, sizeof(args));
+	wa_arg_members(&args, &wa_row_type_int8, &(*claimed)->id, sizeof(WaClaimed), got);
+	wa_arg_members(&args, &wa_row_type_text, &(*claimed)->provider, sizeof(WaClaimed), got);
+	wa_arg_members(&args, &wa_row_type_int4, &(*claimed)->attempt, sizeof(WaClaimed), got);
+	wa_query(&mark, &args);
 	wa_wake_stat_at_commit(WA_STAT_CLAIMS, got);
 	return got;
 }

@@ -75,6 +75,7 @@ typedef struct WaClaimed
 	char	   *params;
 	char	   *body;
 	int			attempt;
+	char	   *provider;
 } WaClaimed;
 
 /* What becomes of the list of providers that have refused a message. */

@@ -321,6 +321,13 @@ wa_text_clean_value(const char *value)
 	to = result;
 	for (p = value; (cp = wa_text_utf8_next(p, &len)) != 0; p += len)
 	{
+		/* what most values are made of is neither blank nor invisible */
+		if (!gap && cp > ' ' && cp < 0x7f)
+		{
+			*to++ = *p;
+			visible = true;
+			continue;
+		}
 		if (is_blank(cp))
 		{
 			gap = true;
