@@ -219,7 +219,7 @@ UPDATE regress_wa_odoo.kinds SET d = NULL;
 UPDATE regress_wa_odoo.kinds SET f = NULL;
 RESET ROLE;
 SELECT * FROM pg_temp.events;
-SELECT w.value, d FROM wa_status() AS w, unnest(string_to_array(w.detail, '; ')) AS d WHERE item = 'watched regress_wa_odoo.kinds' AND d !~ 'has no column|UPDATE';
+SELECT w.value, d FROM wa_status() AS w, unnest(string_to_array(w.detail, '; ')) AS d WHERE item = 'watched regress_wa_odoo.kinds' AND d !~ 'tidak ada lagi|UPDATE';
 ROLLBACK;
 -- a table without id
 BEGIN;

@@ -112,7 +112,7 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_status';
 COMMENT ON FUNCTION pg_catalog.wa_status() IS
-'the state at a glance: library, worker, mode, providers, watched tables, messages made today or yesterday, what waits, what went wrong, and the most serious finding of wa_check() as what to do next. Works on a standby too. Needs level view';
+'the state at a glance: library, worker, mode, providers, watched tables, messages made today or yesterday, what waits, what went wrong, and the most serious finding of wa_check() as what to do next. Details, and the value of the row next, are in the office''s language (setting language); items, the other values and "nothing" are the same in all. Works on a standby too. Needs level view';
 
 CREATE FUNCTION wa._welcome()
 RETURNS void

@@ -23,30 +23,41 @@ PG_FUNCTION_INFO_V1(wa_sql_check);
 static bool
 read_language(void *argument)
 {
-	WaStory    *check = argument;
+	WaLanguage *language = argument;
 
-	check->language = wa_office_language();
+	*language = wa_office_language();
 	return true;
 }
 
 /*
- * All that can be said where the library does not fit; of our tables only the
- * language is read, if that can be.
+ * The office's language, read where nothing else of our tables may be, if that
+ * can be.
  */
-static void
-say_difference(FunctionCallInfo fcinfo, const WaBuildDifference *difference)
+WaLanguage
+wa_admin_language_despite(void)
 {
-	WaStory		check = {.fcinfo = fcinfo,.language = WA_INDONESIAN,.full = true};
+	WaLanguage	language = WA_INDONESIAN;
 	WaActing	acting;
 
 	wa_pg_act_as_owner(&acting);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	(void) wa_pg_subtransaction(read_language, &check);
-	wa_story_advise(&check, "library", "error",
-					wa_say(WA_SAY_WITH_WHAT_TO_DO, difference->what, difference->what_to_do));
+	(void) wa_pg_subtransaction(read_language, &language);
 	SPI_finish();
 	wa_pg_act_end(&acting);
+	return language;
+}
+
+/*
+ * All that can be said where the library does not fit.
+ */
+static void
+say_difference(FunctionCallInfo fcinfo, const WaBuildDifference *difference)
+{
+	WaStory		check = {.fcinfo = fcinfo,.language = wa_admin_language_despite(),.full = true};
+
+	wa_story_advise(&check, "library", "error",
+					wa_say(WA_SAY_WITH_WHAT_TO_DO, difference->what, difference->what_to_do));
 }
 
 /*

@@ -27,7 +27,7 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_check';
 COMMENT ON FUNCTION pg_catalog.wa_check() IS
-'the doctor: library, worker, mode, providers, templates, watched tables, how many citizens with an active permit can be told, whether rows that Odoo wrote lately are as they were recorded, what went wrong lately (messages, events, daily runs), and other senders in this Odoo; a row for each with state ok, warning or error and what to do, in the office''s language (setting language). Changes nothing and calls no provider. Needs level view';
+'the doctor: library, worker, mode, providers, templates, watched tables, how many citizens with an active permit can be told, whether rows that Odoo wrote lately are as they were recorded, what went wrong lately (messages, events, daily runs), and other senders in this Odoo; a row for each with state ok, warning or error and what to do, in the office''s language (setting language); items and states are the same in all. Changes nothing and calls no provider. Needs level view';
 
 CREATE FUNCTION pg_catalog.wa_explain(template_key text, partner_id bigint, params jsonb DEFAULT NULL,
     permit_id bigint DEFAULT NULL, OUT at timestamp, OUT what text)

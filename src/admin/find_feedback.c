@@ -92,7 +92,7 @@ find_accounts(WaFindings *findings)
 		WaSaid		sentence = until ? wa_say(WA_SAY_ACCOUNT_TOLD_UNTIL, words, at, until) :
 			wa_say(WA_SAY_ACCOUNT_TOLD_AT, words, at);
 
-		wa_admin_show(findings, item, wa_row_text(rows, i, 6), wa_said_english(sentence));
+		wa_admin_show(findings, item, wa_row_text(rows, i, 6), sentence);
 		wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL, sentence);
 	}
 }

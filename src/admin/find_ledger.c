@@ -127,10 +127,11 @@ show_messages(WaFindings *findings, const Tally * tallies, int n)
 		if (made == 0)
 			continue;
 		any = true;
-		wa_admin_show(findings, psprintf("messages %s", tallies[i].state), psprintf(INT64_FORMAT, made), "made today or yesterday");
+		wa_admin_show(findings, psprintf("messages %s", tallies[i].state), psprintf(INT64_FORMAT, made),
+					  wa_say(WA_SAY_SHOWN_MADE));
 	}
 	if (!any)
-		wa_admin_show(findings, "messages", "0", "made today or yesterday");
+		wa_admin_show(findings, "messages", "0", wa_say(WA_SAY_SHOWN_MADE));
 }
 
 /* SQL: a day of the office. */
@@ -270,8 +271,7 @@ show_waiting(WaFindings *findings)
 {
 	static WaStatement waiting =
 		WA_STATEMENT("SELECT (SELECT count(*) FROM wa.ready WHERE claimed_at IS NULL)::text,"
-					 " (SELECT 'the oldest since ' || " WA_SQL_TIME("created_at", "$1")
-					 " || ' (' || date_trunc('second', now() - created_at) || ')' FROM wa.message"
+					 " (SELECT " WA_SQL_TIME("created_at", "$1") " || ' (' || date_trunc('second', now() - created_at) || ')' FROM wa.message"
 					 " WHERE id = (SELECT min(message_id) FROM wa.ready WHERE claimed_at IS NULL)),"
 					 " (SELECT count(*) FROM wa.ready WHERE claimed_at IS NOT NULL)::text,"
 					 " (SELECT count(*) FROM wa.due)::text,"
@@ -281,10 +281,11 @@ show_waiting(WaFindings *findings)
 
 	wa_arg_text(&args, findings->story->time_zone);
 	rows = wa_query(&waiting, &args);
-	wa_admin_show(findings, "waiting now", wa_row_text(rows, 0, 1), wa_row_text(rows, 0, 2));
+	wa_admin_show(findings, "waiting now", wa_row_text(rows, 0, 1),
+				  wa_row_isnull(rows, 0, 2) ? NULL : wa_say(WA_SAY_SHOWN_OLDEST, wa_row_text(rows, 0, 2)));
 	wa_admin_show(findings, "on the wire", wa_row_text(rows, 0, 3), NULL);
 	wa_admin_show(findings, "waiting for a time", wa_row_text(rows, 0, 4),
-				  wa_row_isnull(rows, 0, 5) ? NULL : psprintf("next %s", wa_row_text(rows, 0, 5)));
+				  wa_row_isnull(rows, 0, 5) ? NULL : wa_say(WA_SAY_SHOWN_NEXT, wa_row_text(rows, 0, 5)));
 }
 
 /* Changes that were recorded and that nobody has read. */
@@ -308,9 +309,8 @@ find_unread(WaFindings *findings)
 	late = wa_row_int8(rows, 0, 3);
 	wa_admin_show(findings, "events unread", psprintf(INT64_FORMAT, n),
 				  !wa_wake_preloaded() && n >= wa_guc_max_unread ?
-				  psprintf("the oldest of %s; no more are recorded (sicantik_wa.max_unread), until the library is preloaded",
-						   oldest ? oldest : "-") :
-				  oldest ? psprintf("the oldest of %s", oldest) : NULL);
+				  wa_said_and(wa_say(WA_SAY_SHOWN_OLDEST, oldest ? oldest : "-"), wa_say(WA_SAY_SHOWN_NO_MORE_RECORDED)) :
+				  oldest ? wa_say(WA_SAY_SHOWN_OLDEST, oldest) : NULL);
 	if (late == 0)
 		wa_admin_find(findings, WA_FINE, "log: events", NULL, NULL);
 	else
@@ -348,8 +348,7 @@ find_gaps(WaFindings *findings)
 	if (written)
 	{
 		wa_admin_show(findings, "capture gaps", total,
-					  psprintf("events were dropped between %s and %s: scan the tables for this time again (table wa.capture_gap)",
-							   wa_row_text(rows, 0, 3), wa_row_text(rows, 0, 4)));
+					  wa_say(WA_SAY_SHOWN_DROPPED, wa_row_text(rows, 0, 3), wa_row_text(rows, 0, 4)));
 		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", wa_said_statement("SELECT * FROM wa.capture_gap"),
 					  wa_say(WA_SAY_EVENTS_DROPPED, total));
 	}
@@ -358,7 +357,7 @@ find_gaps(WaFindings *findings)
 		char	   *since = wa_office_time_words(slot.first_drop, findings->story->time_zone);
 
 		wa_admin_show(findings, "capture gaps", total,
-					  psprintf("events were dropped since %s; see the server's log", since));
+					  wa_say(WA_SAY_SHOWN_DROPPED_SINCE, since));
 		wa_admin_find(findings, WA_WARNING_GAP, "log: capture gaps", NULL,
 					  wa_say(WA_SAY_EVENTS_DROPPED_SINCE, total, since));
 	}
@@ -382,7 +381,7 @@ find_dead_letters(WaFindings *findings)
 	n = wa_row_text(rows, 0, 1);
 	none = strcmp(n, "0") == 0;
 	wa_admin_show(findings, "dead letters", n,
-				  none ? NULL : "events that could not be composed, with the error: table wa.dead_letter");
+				  none ? NULL : wa_say(WA_SAY_SHOWN_DEAD_LETTERS));
 	if (none)
 		wa_admin_find(findings, WA_FINE, "log: dead letters", NULL, NULL);
 	else

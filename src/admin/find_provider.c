@@ -27,7 +27,9 @@
 typedef struct Candidates
 {
 	const char *paused;
-	const char *draft;			/* complete, not tested */
+	const WaProvider *draft;	/* complete, not tested, or the test failed */
+	WaSaid		next;			/* of that one */
+	WaSaid		error;			/* of that one, or NULL */
 	const WaProvider *incomplete;
 } Candidates;
 
@@ -81,7 +83,7 @@ what_configures(const WaGateway *gateway, const char *name, const WaProvider *p)
 /* What the row says went wrong, in the office's time. */
 typedef struct Trouble
 {
-	char	   *remarks;		/* all that is worth a word, or NULL */
+	WaSaid		remarks;		/* all that is worth a word, or NULL */
 	WaSaid		error;			/* what was wrong last, or NULL */
 	char	   *again_at;		/* when it is tested again; NULL: soon */
 } Trouble;
@@ -90,35 +92,41 @@ static void
 read_trouble(Trouble *trouble, const WaProvider *p, const char *time_zone)
 {
 	static WaStatement read =
-		WA_STATEMENT("SELECT nullif(concat_ws('; ',"
-					 " last_error || ' (' || coalesce(" WA_SQL_TIME("last_error_at", "$2") ", '-') || ')',"
-					 " CASE WHEN state = 'error' THEN 'tested again ' || coalesce("
-					 "CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END, 'soon') END,"
-					 " CASE WHEN failed_probes > 0 THEN failed_probes || ' tests have failed' END,"
-					 " 'quota ' || quota_left || ' as of ' || " WA_SQL_TIME("quota_at", "$2") "), ''),"
-					 " last_error, last_error_said, CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END"
+		WA_STATEMENT("SELECT last_error, last_error_said, CASE WHEN probe_at > now() THEN " WA_SQL_TIME("probe_at", "$2") " END,"
+					 " coalesce(" WA_SQL_TIME("last_error_at", "$2") ", '-'), state = 'error', nullif(greatest(failed_probes, 0), 0)::text,"
+					 " quota_left::text, " WA_SQL_TIME("quota_at", "$2")
 					 " FROM wa.provider WHERE name = $1");
 	WaArgs		args = {0};
 	WaRows		rows;
+	WaSaid		all = NULL;
 
 	wa_arg_text(&args, p->name);
 	wa_arg_text(&args, time_zone);
 	rows = wa_query(&read, &args);
 	if (rows.n == 0)
 		return;
-	trouble->remarks = wa_row_text(rows, 0, 1);
-	trouble->error = wa_row_said(rows, 0, 2);
-	trouble->again_at = wa_row_text(rows, 0, 4);
+	trouble->error = wa_row_said(rows, 0, 1);
+	trouble->again_at = wa_row_text(rows, 0, 3);
+	if (trouble->error)
+		all = wa_say(WA_SAY_SHOWN_ERROR_AT, trouble->error, wa_row_text(rows, 0, 4));
+	if (wa_row_bool(rows, 0, 5))
+		all = wa_said_and(all, trouble->again_at ? wa_say(WA_SAY_SHOWN_TESTED_AT, trouble->again_at) :
+						  wa_say(WA_SAY_SHOWN_TESTED_SOON));
+	if (!wa_row_isnull(rows, 0, 6))
+		all = wa_said_and(all, wa_say(WA_SAY_SHOWN_TESTS_FAILED, wa_row_text(rows, 0, 6)));
+	if (!wa_row_isnull(rows, 0, 7) && !wa_row_isnull(rows, 0, 8))
+		all = wa_said_and(all, wa_say(WA_SAY_SHOWN_QUOTA, wa_row_text(rows, 0, 7), wa_row_text(rows, 0, 8)));
+	trouble->remarks = all;
 }
 
 static void
 show_provider(WaFindings *findings, const char *item, const WaProvider *p, const Trouble *trouble)
 {
-	const char *detail = p->problem ? wa_said_english(p->problem) : trouble->remarks;
+	WaSaid		detail = p->problem ? p->problem : trouble->remarks;
 
 	if (p->paused)
-		detail = psprintf("%s: SELECT wa_resume('%s')%s%s", wa_said_english(p->paused), p->name,
-						  detail ? "; " : "", detail ? detail : "");
+		detail = wa_said_and(wa_say(WA_SAY_WITH_WHAT_TO_DO, p->paused, wa_said_statement("SELECT wa_resume('%s')", p->name)),
+							 detail);
 	wa_admin_show(findings, item,
 				  psprintf("%s%s%s%s", wa_route_state_names[p->state],
 						   p->active ? "" : ", not active",
@@ -163,6 +171,14 @@ find_version(WaFindings *findings, const char *item, const WaProvider *p)
 					  wa_say(WA_SAY_API_VERSION_ENDED, version.version, p->gateway->name, version.ends));
 }
 
+/* Is it its address that is wrong?  Then no test helps. */
+static bool
+is_elsewhere(const WaProvider *p, WaSaid error)
+{
+	return error && p->state == WA_PROVIDER_ERROR &&
+		strcmp(wa_said_english(error), wa_said_english(wa_say(WA_SAY_PROVIDER_NOT_AT_ADDRESS, p->gateway->name))) == 0;
+}
+
 static void
 find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 {
@@ -199,8 +215,14 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
 						  wa_say(WA_SAY_CREDENTIAL_EXPOSED, p->exposed));
 		find_version(findings, item, p);
+		if (is_elsewhere(p, trouble.error))
+			test = wa_said_statement("SELECT wa_configure('%s', '{\"base_url\": \"...\"}')", p->name);
 		if (!wa_route_is_usable(p) && candidates->draft == NULL)
-			candidates->draft = p->name;
+		{
+			candidates->draft = p;
+			candidates->next = test;
+			candidates->error = p->state == WA_PROVIDER_ERROR ? trouble.error : NULL;
+		}
 		if (wa_route_is_usable(p) && p->quota_left == 0)
 			wa_admin_find(findings, WA_WARNING_PROVIDER, item, NULL,
 						  wa_say(WA_SAY_QUOTA_IS_USED_UP));
@@ -332,7 +354,11 @@ wa_admin_find_providers(WaFindings *findings)
 		why = wa_say(WA_SAY_ALL_PAUSED);
 	}
 	else if (candidates.draft)
-		next = wa_said_statement("SELECT * FROM wa_test_connection('%s')", candidates.draft);
+	{
+		next = candidates.next;
+		if (candidates.error)
+			why = wa_say(WA_SAY_COMPLETE_A_PROVIDER, candidates.draft->name, candidates.error);
+	}
 	else if (candidates.incomplete)
 	{
 		next = what_configures(candidates.incomplete->gateway, candidates.incomplete->name, candidates.incomplete);

@@ -39,7 +39,7 @@ seconds_since(TimestampTz then)
 /* What is found of the worker. */
 typedef struct Worker
 {
-	const char *detail;
+	WaSaid		detail;
 	WaRank		rank;
 	WaSaid		next;
 	WaSaid		sentence;
@@ -60,18 +60,18 @@ is_in_trouble(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 	{
 		long		silent = seconds_since(slot->silent_since);
 
-		worker->detail = psprintf("process %d has given no sign of life for %ld s", slot->silent_pid, silent);
+		worker->detail = wa_say(WA_SAY_SHOWN_SILENT, WA_NUMBER(slot->silent_pid), WA_NUMBER(silent));
 		worker->next = wa_said_statement("ps -o pid,stat,wchan,cmd -p %d", slot->silent_pid);
 		worker->sentence = wa_say(WA_SAY_PROCESS_SILENT, WA_NUMBER(slot->silent_pid), WA_NUMBER(silent));
 	}
 	else if (failed > 1 || (failed > 0 && seconds_since(slot->trouble.since) > LONG_TROUBLE))
 	{
-		worker->detail = psprintf("work has ended in errors %d times: %s", failed, why);
+		worker->detail = wa_say(WA_SAY_SHOWN_FAILS, WA_NUMBER(failed), why);
 		worker->sentence = wa_say(WA_SAY_WORKER_FAILS, WA_NUMBER(failed), since, why);
 	}
 	else if (refused > 0)
 	{
-		worker->detail = psprintf("%d are set aside: %s", refused, why);
+		worker->detail = wa_say(WA_SAY_SHOWN_SET_ASIDE, WA_NUMBER(refused), why);
 		worker->sentence = wa_say(WA_SAY_ROWS_REFUSED, WA_NUMBER(refused), since, why);
 	}
 	else
@@ -91,7 +91,7 @@ is_missing(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 	{
 		char	   *until = wa_office_time_words(slot->hold_off_until, story->time_zone);
 
-		worker->detail = psprintf("stays away until %s", until);
+		worker->detail = wa_say(WA_SAY_SHOWN_AWAY, until);
 		worker->rank = WA_WARNING_WORKER;
 		worker->sentence = wa_say(WA_SAY_WORKER_STAYS_AWAY, until);
 	}
@@ -99,7 +99,7 @@ is_missing(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 	{
 		long		stuck = seconds_since(slot->stuck_since);
 
-		worker->detail = psprintf("PID %d has made no progress for %ld s", slot->pid, stuck);
+		worker->detail = wa_say(WA_SAY_SHOWN_STUCK, WA_NUMBER(slot->pid), WA_NUMBER(stuck));
 		worker->rank = WA_ERROR_WORKER;
 		worker->next = wa_said_statement("SELECT * FROM pg_stat_activity WHERE pid = %d", slot->pid);
 		worker->sentence = wa_say(WA_SAY_WORKER_STUCK, WA_NUMBER(slot->pid), WA_NUMBER(stuck));
@@ -108,7 +108,7 @@ is_missing(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 	{
 		long		waiting = seconds_since(slot->waiting_since);
 
-		worker->detail = psprintf("waits for a place for %ld s", waiting);
+		worker->detail = wa_say(WA_SAY_SHOWN_WAITS_FOR_PLACE, WA_NUMBER(waiting));
 		worker->rank = waiting >= Min(LONG_WAIT, wa_guc_worker_patience) ? WA_ERROR_WORKER : WA_FINE;
 		if (worker->rank != WA_FINE)
 			worker->sentence = slot->no_room ?
@@ -138,13 +138,13 @@ find_worker(WaFindings *findings)
 
 	if (!wa_wake_slot_info(MyDatabaseId, &slot))
 	{
-		worker.detail = "the launcher has not seen this database yet";
+		worker.detail = wa_say(WA_SAY_SHOWN_NOT_SEEN);
 		worker.rank = WA_WARNING_WORKER;
 		worker.sentence = wa_say(WA_SAY_DATABASE_NOT_SEEN);
 	}
 	else if (!is_in_trouble(&slot, findings->story, &worker) && !is_missing(&slot, findings->story, &worker) &&
 			 slot.pending)
-		worker.detail = "there is work to look at";
+		worker.detail = wa_say(WA_SAY_SHOWN_WORK);
 	if (!launcher)
 	{
 		worker.rank = WA_ERROR_WORKER;
@@ -157,8 +157,7 @@ find_worker(WaFindings *findings)
 
 	if (slot.no_sender)
 	{
-		wa_admin_show(findings, "sender", "not loaded",
-					  "messages are composed, but not sent: the module sicantik_wa_worker could not be loaded, probably for want of libcurl; see the server's log");
+		wa_admin_show(findings, "sender", "not loaded", wa_say(WA_SAY_NO_SENDER));
 		wa_admin_find(findings, WA_ERROR_WORKER, "sender", NULL,
 					  wa_say(WA_SAY_NO_SENDER));
 	}
@@ -169,15 +168,15 @@ find_worker(WaFindings *findings)
 static void
 find_library(WaFindings *findings)
 {
-	char	   *build = psprintf("build %s", wa_pg_build_of_library());
+	WaSaid		build = wa_say(WA_SAY_SHOWN_BUILD, wa_pg_build_of_library());
 
 	wa_admin_show(findings, "extension", WA_VERSION, NULL);
 	wa_admin_show(findings, "server", findings->standby ? "standby" : "primary",
-				  findings->standby ? "nothing is composed or sent here" : NULL);
+				  findings->standby ? wa_say(WA_SAY_SHOWN_NOTHING_HERE) : NULL);
 	if (!wa_wake_preloaded())
 	{
 		wa_admin_show(findings, "library", "not preloaded",
-					  psprintf("nothing is composed or sent: add to postgresql.conf: shared_preload_libraries = 'sicantik_wa', and restart the server; %s", build));
+					  wa_said_and(wa_say(WA_SAY_NOT_PRELOADED), build));
 		wa_admin_find(findings, WA_ERROR_LIBRARY, "library", wa_say(WA_SAY_PRELOAD_IT),
 					  wa_say(WA_SAY_NOT_PRELOADED));
 		return;
@@ -188,7 +187,7 @@ find_library(WaFindings *findings)
 	else
 		wa_admin_find(findings, WA_FINE, "library", NULL, NULL);
 	wa_admin_show(findings, "library", "preloaded",
-				  wa_guc_enabled ? build : psprintf("sicantik_wa.enabled is off: nothing is composed or sent; %s", build));
+				  wa_guc_enabled ? build : wa_said_and(wa_say(WA_SAY_SHOWN_OFF), build));
 	if (findings->standby)
 		wa_admin_find(findings, WA_FINE, "worker", NULL, wa_say(WA_SAY_ASK_PRIMARY));
 	else
@@ -233,8 +232,8 @@ find_mode(WaFindings *findings)
 	};
 	const WaIdentity *identity = &findings->identity;
 	char	   *database = get_database_name(MyDatabaseId);
-	const char *detail = wa_said_english(identity->why);
 	WaSaid		why = identity->why;
+	WaSaid		detail = why;
 
 	switch (identity->mode)
 	{
@@ -243,7 +242,8 @@ find_mode(WaFindings *findings)
 			break;
 		case WA_MODE_TEST:
 			if (detail == NULL)
-				detail = psprintf("everything goes to %s", identity->test_number);
+				detail = identity->test_number ? wa_say(WA_SAY_SHOWN_GOES_TO, identity->test_number) :
+					wa_say(WA_SAY_SHOWN_GOES_TO, wa_say(WA_SAY_NOBODY));
 			wa_admin_find(findings, WA_WARNING_MODE, "mode", wa_say(WA_SAY_LOOK_AND_ARM, database),
 						  identity->test_number ?
 						  wa_say(WA_SAY_EVERYTHING_TO_TEST_NUMBER, identity->test_number, database) :
@@ -251,7 +251,7 @@ find_mode(WaFindings *findings)
 			break;
 		case WA_MODE_OBSERVE:
 			if (detail == NULL)
-				detail = "only messages by hand go out";
+				detail = wa_say(WA_SAY_SHOWN_BY_HAND);
 			wa_admin_find(findings, WA_WARNING_MODE, "mode", wa_say(WA_SAY_LOOK_AND_ARM, database),
 						  wa_say(WA_SAY_ONLY_BY_HAND, database));
 			break;

@@ -28,7 +28,7 @@ show(WaFindings *findings, const WaWatched *w)
 	const WaFound *worst = wa_admin_watched_worst(w->found);
 
 	wa_admin_show(findings, psprintf("watched %s", w->relation),
-				  worst ? worst->value : "present", wa_said_english(wa_admin_watched_sentences(w->found)));
+				  worst ? worst->value : "present", wa_admin_watched_sentences(w->found));
 }
 
 void
@@ -43,7 +43,7 @@ wa_admin_find_watched(WaFindings *findings)
 	if (subscription)
 	{
 		wa_admin_show(findings, "watched", "elsewhere",
-					  psprintf("changes are recorded where subscription \"%s\" has them from", subscription));
+					  wa_say(WA_SAY_SHOWN_SUBSCRIPTION, subscription));
 		return;
 	}
 	for (int i = 0; i < findings->nwatched; i++)
@@ -68,5 +68,5 @@ wa_admin_find_watched(WaFindings *findings)
 	find_list(findings, "capture", surroundings);
 	foreach(cell, surroundings)
 		wa_admin_show(findings, "capture", ((const WaFound *) lfirst(cell))->value,
-					  wa_said_english(((const WaFound *) lfirst(cell))->what));
+					  ((const WaFound *) lfirst(cell))->what);
 }

@@ -47,7 +47,7 @@ wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
 
 /* Add a row of wa_status(); detail may be NULL. */
 void
-wa_admin_show(WaFindings *findings, const char *item, const char *value, const char *detail)
+wa_admin_show(WaFindings *findings, const char *item, const char *value, WaSaid detail)
 {
 	WaShown    *shown = palloc(sizeof(WaShown));
 

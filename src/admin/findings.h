@@ -82,12 +82,12 @@ typedef struct WaFinding
 	WaSaid		sentence;		/* NULL only if fine */
 } WaFinding;
 
-/* How it is: what wa_status() prints, in short and in English. */
+/* How it is: what wa_status() prints, in short. */
 typedef struct WaShown
 {
-	const char *item;
-	const char *value;
-	const char *detail;			/* or NULL */
+	const char *item;			/* the same in all languages */
+	const char *value;			/* likewise */
+	WaSaid		detail;			/* or NULL */
 } WaShown;
 
 typedef struct WaFindings
@@ -111,11 +111,14 @@ extern void wa_admin_findings_look(WaFindings *findings, const WaStory *story);
 extern void wa_admin_find(WaFindings *findings, WaRank rank, const char *item,
 						  WaSaid next, WaSaid sentence);
 extern void wa_admin_show(WaFindings *findings, const char *item,
-						  const char *value, const char *detail);
+						  const char *value, WaSaid detail);
 extern bool wa_admin_find_look(WaFindings *findings, WaRank rank, const char *item,
 							   WaSubtransaction look, void *argument);
 extern const char *wa_admin_findings_next(const WaFindings *findings, const char **why);
 extern const char *wa_admin_finding_state(const WaFinding *finding);
+
+/* check.c: of the office, where the library does not fit our tables */
+extern WaLanguage wa_admin_language_despite(void);
 
 /* mapped.c */
 extern bool wa_admin_takes(const WaProvider *p, const WaMapping *mappings, int nmappings,

@@ -40,8 +40,10 @@ wa_sql_status(PG_FUNCTION_ARGS)
 	/* then nothing else can be looked at, but this can be said to anybody */
 	if (wa_pg_build_differs(&difference))
 	{
+		WaLanguage	language = wa_admin_language_despite();
+
 		wa_call_say(fcinfo, "library", "other build", difference.detail);
-		wa_call_say(fcinfo, "next", wa_said_english(difference.what_to_do), wa_said_english(difference.what));
+		wa_call_say(fcinfo, "next", wa_said_words(difference.what_to_do, language), wa_said_words(difference.what, language));
 		return (Datum) 0;
 	}
 	wa_call_begin(&call, WA_LEVEL_VIEW);
@@ -51,7 +53,8 @@ wa_sql_status(PG_FUNCTION_ARGS)
 	{
 		const WaShown *shown = lfirst(cell);
 
-		wa_call_say(fcinfo, shown->item, shown->value, shown->detail);
+		wa_call_say(fcinfo, shown->item, shown->value,
+					shown->detail ? wa_story_masked(&story, wa_story_words(&story, shown->detail)) : NULL);
 	}
 	next = wa_admin_findings_next(&found, &why);
 	wa_call_say(fcinfo, "next", next, why);

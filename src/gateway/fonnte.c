@@ -316,6 +316,8 @@ fonnte_judge_test(const WaPair *settings, size_t nsettings,
 			wa_gateway_say(&health->said, WA_SAY_FONNTE_TEST_NOT_CONNECTED,
 						   wa_gateway_or(state, WA_SAY_NO_STATE_GIVEN));
 	}
+	else if (reply->http_status == 404)
+		wa_gateway_say(&health->said, WA_SAY_PROVIDER_NOT_AT_ADDRESS, wa_gateway_fonnte.name);
 	else
 		wa_gateway_say(&health->said, WA_SAY_PROVIDER_TEST_NOT_CONFIRMED, wa_gateway_fonnte.name,
 					   WA_NUMBER(reply->http_status),

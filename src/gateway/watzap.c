@@ -384,6 +384,8 @@ watzap_judge_test(const WaPair *settings, size_t nsettings,
 	{
 		if (row != NULL)
 			wa_gateway_say(&health->said, WA_SAY_WATZAP_SAYS, wa_text_say_plain(row->sentence), status, "");
+		else if (reply->http_status == 404)
+			wa_gateway_say(&health->said, WA_SAY_PROVIDER_NOT_AT_ADDRESS, wa_gateway_watzap.name);
 		else
 			wa_gateway_say(&health->said, WA_SAY_WATZAP_TEST_NOT_CONFIRMED, WA_NUMBER(reply->http_status),
 						   wa_gateway_details(&details, message));

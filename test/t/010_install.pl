@@ -203,7 +203,7 @@ foreach my $copy ('plain', 'custom')
 		"$copy: nothing is left queued");
 	like($node->safe_psql($copy, "SELECT string_agg(DISTINCT state || ' ' || reason, ',') FROM wa.message WHERE state <> 'sent'"),
 		qr/^held copy$/, "$copy: all that waits is held");
-	like(status($copy, 'mode'), qr/^stopped: this database was restored from a backup; wa_arm\(\) lets it send$/,
+	like(status($copy, 'mode'), qr/^stopped: basis data ini dipulihkan dari cadangan; wa_arm\(\) mengizinkannya$/,
 		"$copy: wa_status() says why");
 	like(status($copy, 'next'), qr/^SELECT wa_arm\('$copy'\)/, "$copy: and what to do");
 }
@@ -267,7 +267,7 @@ like($err, qr/next: SELECT \* FROM wa_setup\(\).*HINT:  Nothing is sent before t
 ($code, $out, $err) = as('odoo', 'bare', "SELECT action, detail FROM wa_setup() WHERE item = 'library'");
 like($out, qr/^warning\|not preloaded, so nothing is sent: .*shared_preload_libraries = 'sicantik_wa'/,
 	'wa_setup() says what to do');
-like(status('odoo', 'library'), qr/^not preloaded: nothing is composed or sent: .*shared_preload_libraries/, 'wa_status() too');
+like(status('odoo', 'library'), qr/^not preloaded: belum dimuat, .*shared_preload_libraries/, 'wa_status() too');
 like(status('odoo', 'next'), qr/^muat pustaka lewat shared_preload_libraries/, 'as the next step');
 is(log_count(qr/sicantik_wa (launcher|worker).*started/, -s $node->logfile), 0, 'there is no launcher');
 $sent = scalar $sim->sends;

@@ -76,7 +76,7 @@ sub log_count
 
 load_odoo($node, 'odoo');
 load_many($node, 'odoo', 5200);
-$node->safe_psql('odoo', 'CREATE EXTENSION sicantik_wa; SELECT * FROM wa_setup()');
+$node->safe_psql('odoo', "CREATE EXTENSION sicantik_wa; SELECT * FROM wa_setup(); SELECT wa_set('language', 'en')");
 $node->safe_psql('odoo',
 	"SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
 is($node->safe_psql('odoo', "SELECT ok FROM wa_test_connection('fonnte')"),

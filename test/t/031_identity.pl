@@ -153,7 +153,7 @@ sub sends
 
 load_odoo($main, 'odoo');
 load_many($main, 'odoo', 100);
-as_odoo($main, 'odoo', 'CREATE EXTENSION sicantik_wa; SELECT * FROM wa_setup()');
+as_odoo($main, 'odoo', "CREATE EXTENSION sicantik_wa; SELECT * FROM wa_setup(); SELECT wa_set('language', 'en')");
 as_odoo($main, 'odoo', "SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
 as_odoo($main, 'odoo', "SELECT wa_test_connection('fonnte')");
 no_pacing($main, 'odoo');

@@ -137,7 +137,7 @@ is(calls('fonnte', 'send'), $sends, 'no request goes to an open circuit');
 is(warnings('stops using provider "fonnte"'), 1, 'one warning in the log');
 
 like(sql("SELECT detail FROM wa_status() WHERE item = 'provider fonnte'"),
-	qr/token.*tested again \d{4}-/, 'wa_status() tells it');
+	qr/oken.*diuji lagi \d{4}-/, 'wa_status() tells it');
 like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'provider fonnte'"),
 	qr/token.*wa_test_connection\('fonnte'\)/, 'wa_check() tells what to do');
 
@@ -234,7 +234,7 @@ my $id = text();
 is(went_by($id), 'watzap', 'messages go by another provider');
 like(sql("SELECT route FROM wa.message WHERE id = $id"), qr/not fonnte: paused by \S+ since \d{4}-/, 'with the reason');
 like(sql("SELECT value, detail FROM wa_status() WHERE item = 'provider fonnte'"),
-	qr/^configured, paused, default\|paused by .*wa_resume\('fonnte'\)/, 'wa_status() tells it');
+	qr/^configured, paused, default\|dihentikan sementara oleh .*wa_resume\('fonnte'\)/, 'wa_status() tells it');
 like(sql("SELECT what_to_do FROM wa_check() WHERE item = 'provider fonnte'"), qr/dihentikan sementara oleh .*wa_resume\('fonnte'\)/, 'wa_check() too');
 like(sql("SELECT wa_configure('fonnte', '{}') ->> 'paused_by'"), qr/\S/, 'wa_configure() too');
 is(sql('SELECT wa_pause(NULL)'), '2', 'null stands for all that are not paused');

@@ -171,7 +171,7 @@ $two->wait_for_catchup('one');
 is($one->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'sicantik_wa%'"),
 	'0', 'on the former primary nothing runs');
 is(taken()->{'6281377701000'}, 1, 'and the message goes out once');
-is($one->safe_psql('odoo', "SELECT detail FROM wa_status() WHERE item = 'mode'"), 'this server is a standby', 'wa_status() says why');
+is($one->safe_psql('odoo', "SELECT detail FROM wa_status() WHERE item = 'mode'"), 'server ini standby', 'wa_status() says why');
 foreach my $call ('wa_recount()', 'wa_stat_reset()', q{wa_set_holidays('{"2098-12-25": "Natal"}')})
 {
 	my ($name) = $call =~ /^(\w+)/;

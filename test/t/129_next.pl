@@ -126,6 +126,13 @@ is(next_is(), q(SELECT wa_configure('watzap', '{"wait_until_send": "..."}')), 'a
 sql(q(SELECT wa_configure('watzap', '{"wait_until_send": false}')));
 follow('what was wrong with both');
 
+# An address where nobody is
+
+sql(qq(SELECT wa_configure('watzap', '{"base_url": "$url"}'); SELECT wa_test_connection('watzap')));
+is(next_is(), q(SELECT wa_configure('watzap', '{"base_url": "..."}')), 'an address where Watzap is not');
+like(why_is(), qr/^provider watzap: Watzap is not there at this address \(HTTP status 404\): see base_url/, 'and why');
+follow('Watzap at its address again');
+
 # Meta, whose templates are there already, some of them not as ours
 
 office('there');
@@ -185,6 +192,26 @@ sql("SELECT wa_send_text('081234567899', 'Halo')");
 ok(wait_sql($node, $database, "SELECT count(*) = 1 FROM wa.message WHERE reason = 'no_provider' AND detail IS NOT NULL"), 'a message waits');
 like(check_of('log: messages waiting'), qr/^warning: 1 messages wait for a provider, .*; mend what it says there: .*SELECT \* FROM wa_why\(\d+\)/, 'and what to do is said');
 sql("SELECT wa_resume('fonnte'); SELECT wa_resume('watzap')");
+
+# Details are in the office's language, items and values are not
+
+{
+	my $english = sql('SELECT item, value, detail FROM wa_status()');
+	my %same;
+
+	sql("SELECT wa_set('language', 'id')");
+	my %indonesian = map { my ($item, $value, $detail) = split /\|/, $_, 3; ("$item|$value" => $detail) } split /\n/, sql('SELECT item, value, detail FROM wa_status()');
+	foreach (split /\n/, $english)
+	{
+		my ($item, $value, $detail) = split /\|/, $_, 3;
+
+		next if $item eq 'next';
+		ok(exists $indonesian{"$item|$value"}, "$item, $value: the same in both languages");
+		$same{$item} = $detail if ($indonesian{"$item|$value"} // '') eq $detail && $detail =~ /[a-z]/ && $detail !~ /^build /;
+	}
+	is(join(', ', %same), '', 'and every detail is in words of its own');
+	ok(grep(/./, values %indonesian), 'there are details');
+}
 
 $node->stop;
 done_testing();
