@@ -13,6 +13,9 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "commands/sequence.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -44,13 +47,15 @@ static const WaRowType kept_row = WA_ROW_TYPE(WaNewMessage, kept_columns);
 void
 wa_queue_assign_ids(WaNewMessage *messages, int n)
 {
-	static WaStatement next =
-		WA_STATEMENT("SELECT nextval('wa.message_id_seq') FROM generate_series(1, $1)");
-	WaArgs		args = {0};
-	WaRows		rows;
+	Oid			sequence;
 
 	if (n == 0)
 		return;
+	sequence = get_relname_relid("message_id_seq", get_namespace_oid("wa", false));
+	if (!OidIsValid(sequence))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s\" does not exist", "wa.message_id_seq")));
 
 	/*
 	 * With a transaction id in hand before the first number is drawn, a
@@ -58,11 +63,8 @@ wa_queue_assign_ids(WaNewMessage *messages, int n)
 	 * number can appear any more (wa_queue_horizon).
 	 */
 	(void) GetTopTransactionId();
-	wa_arg_int4(&args, n);
-	rows = wa_query(&next, &args);
 	for (int i = 0; i < n; i++)
-		messages[i].id = wa_row_int8(rows, i, 1);
-	wa_rows_free(rows);
+		messages[i].id = nextval_internal(sequence, true);
 }
 
 static void
