@@ -9,6 +9,7 @@
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -53,10 +54,13 @@ what_configures(const WaGateway *gateway, const char *name, const WaProvider *p)
 	StringInfoData settings;
 	bool		named = false;
 
+	/* wa_configure() knows no such kind */
+	if (gateway == NULL)
+		return wa_said_statement("UPDATE wa.provider SET active = false WHERE name = %s", quote_literal_cstr(name));
 	initStringInfo(&settings);
 	if (p && p->wrong)
 		appendStringInfo(&settings, strcmp(p->wrong, "rate_per_second") == 0 ? "\"%s\": null" : "\"%s\": \"...\"", p->wrong);
-	for (size_t i = 0; gateway && i < gateway->nsettings; i++)
+	for (size_t i = 0; i < gateway->nsettings; i++)
 	{
 		const WaGatewaySetting *setting = &gateway->settings[i];
 		bool		lacking = p == NULL && setting->required && setting->default_value == NULL;
@@ -206,7 +210,7 @@ find_provider(WaFindings *findings, const WaProvider *p, Candidates *candidates)
 		if (candidates->incomplete == NULL)
 			candidates->incomplete = p;
 		wa_admin_find(findings, WA_ERROR_PROVIDER, item, configure,
-					  wa_said_and(p->problem,
+					  wa_said_and(p->problem, p->gateway == NULL ? configure :
 								  wa_say(WA_SAY_CONFIGURE_OR_SWITCH_OFF, p->name, configure)));
 	}
 	else

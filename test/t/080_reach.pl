@@ -58,6 +58,9 @@ is(sql("SELECT count(*) FROM wa.setting WHERE value LIKE '%http%'"), '0', 'nothi
 # need can be read, all of it.
 
 as('office', "SELECT wa_grant('odoo', 'admin')");
+as('odoo', q(SELECT wa_set_holidays('{"2001-12-25": "Natal"}')));
+is(as('odoo', 'SELECT name FROM wa.holiday_view'), 'Natal', 'level admin sees the holidays that it entered, those that have passed too');
+is(as('hr', 'SELECT name FROM wa.holiday_view') =~ s/^.*(must have|permission|level).*$/refused/sr, 'refused', 'nobody without a level does');
 as('odoo', 'SELECT * FROM wa_setup()');
 as('office', "SELECT wa_revoke('odoo')");
 like(as('office', "SELECT string_agg(item || ' ' || action, ',') FROM wa_setup() WHERE item ~ 'sicantik_permit|download_link'"),

@@ -126,6 +126,13 @@ is(next_is(), q(SELECT wa_configure('watzap', '{"wait_until_send": "..."}')), 'a
 sql(q(SELECT wa_configure('watzap', '{"wait_until_send": false}')));
 follow('what was wrong with both');
 
+# A kind that there is not: wa_configure() does not know it either
+
+sql("INSERT INTO wa.provider (name, kind, base_url, active) VALUES ('post', 'pigeon', '$url', true)");
+is(next_is(), q(UPDATE wa.provider SET active = false WHERE name = 'post'), 'an unknown kind');
+sql(next_is());
+follow('without it');
+
 # An address where nobody is
 
 sql(qq(SELECT wa_configure('watzap', '{"base_url": "$url"}'); SELECT wa_test_connection('watzap')));

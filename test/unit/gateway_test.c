@@ -1783,6 +1783,7 @@ static const HealthCase healths[] = {
 	{"fonnte", 200, "{\"status\":false,\"reason\":\"token invalid\"}", false, "token invalid",
 	"{\"http_status\":200,\"reason\":\"token invalid\"}"},
 	{"fonnte", 200, "<html>", false, "did not confirm", "{\"http_status\":200}"},
+	{"fonnte", 404, "<html>", false, "not there at this address", "{\"http_status\":404}"},
 
 	{"watzap", 200, LICENSES("true", LICENSE("OTHERKEY", "false", "2001-01-01") "," LICENSE(OURS, "true", "2999-12-31 00:00:00")),
 		true, "connected",
@@ -1800,6 +1801,7 @@ static const HealthCase healths[] = {
 	{"watzap", 200, "{\"status\":\"1002\",\"message\":\"Invalid WATZAPKEY\"}", false, "API key is not valid",
 	"{\"http_status\":200,\"status\":\"1002\",\"message\":\"Invalid ***\"}"},
 	{"watzap", 200, "<html>", false, "did not confirm", NULL},
+	{"watzap", 404, "<html>", false, "not there at this address", NULL},
 };
 
 static void

@@ -370,7 +370,11 @@ test_made(void)
 	CHECK(strstr(english(&made.said), "has a variable at its very start or end") != NULL);
 	CHECK(strstr(english(&made.said), "100/2388299") != NULL);
 	CHECK(strstr(english(&made.said), "Variables can't be at the start or end") != NULL);
+	CHECK(!made.there);
+	read_made(400, "{\"error\":{\"message\":\"Invalid parameter\",\"code\":100,\"error_subcode\":2388024}}", &made);
+	CHECK(!made.ok && made.there);
 	read_made(400, "{\"error\":{\"code\":190}}", &made);
+	CHECK(!made.there);
 	CHECK(!made.ok && strstr(english(&made.said), "190") != NULL);
 	read_made(200, "{\"id\":\"1\"}", &made);
 	CHECK(!made.ok);
