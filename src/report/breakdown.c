@@ -149,15 +149,16 @@ put_reasons(WaReport *report, const char *const *states, const char *title)
 		for (const char *const *state = states; *state; state++)
 		{
 			const char *reason = wa_report_detail(t, *state);
+			const char *cells[3];
 
 			if (reason == NULL)
 				continue;
 			if (n++ == 0)
 				wa_report_begin_table(page, heads, "lrl");
-			wa_report_row(page, (const char *[])
-						  {
-							  why(story, *state, reason), N(t->made), wa_story_advice_for_all(story, *state, reason[0] ? reason : NULL)
-						  }, "lrl");
+			cells[0] = why(story, *state, reason);
+			cells[1] = N(t->made);
+			cells[2] = wa_story_advice_for_all(story, *state, reason[0] ? reason : NULL);
+			wa_report_row(page, cells, "lrl");
 		}
 	}
 	if (n == 0)
