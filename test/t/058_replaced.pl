@@ -139,10 +139,14 @@ sub two_before_composing
 {
 	my (@statements) = @_;
 
-	# events of two transactions, none of them read before both are there
-	$locker->do('BEGIN; LOCK TABLE sicantik_permit_type');
+	# events of two transactions, none of them read before both are there: a table of
+	# ours that is locked keeps the worker from beginning
+	my $holder = SicantikWa::Session->new($node, 'odoo');
+
+	$holder->do('BEGIN; LOCK TABLE wa.read_position');
 	sql($_) foreach @statements;
-	$locker->do('COMMIT');
+	$holder->do('COMMIT');
+	$holder->close;
 	wait_read($node, 'odoo');
 	return;
 }
