@@ -354,8 +354,8 @@ wa_admin_find_providers(WaFindings *findings)
 	why = wa_say(WA_SAY_CONFIGURE_A_PROVIDER);
 	if (candidates.paused)
 	{
-		next = wa_say(WA_SAY_RESUME_WHEN_USED_AGAIN, candidates.paused);
-		why = wa_say(WA_SAY_ALL_PAUSED);
+		next = wa_said_statement("SELECT wa_resume('%s')", candidates.paused);
+		why = wa_said_and(wa_say(WA_SAY_ALL_PAUSED), wa_say(WA_SAY_RESUME_WHEN_USED_AGAIN, candidates.paused));
 	}
 	else if (candidates.draft)
 	{

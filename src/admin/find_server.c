@@ -244,7 +244,7 @@ find_mode(WaFindings *findings)
 			if (detail == NULL)
 				detail = identity->test_number ? wa_say(WA_SAY_SHOWN_GOES_TO, identity->test_number) :
 					wa_say(WA_SAY_SHOWN_GOES_TO, wa_say(WA_SAY_NOBODY));
-			wa_admin_find(findings, WA_WARNING_MODE, "mode", wa_say(WA_SAY_LOOK_AND_ARM, database),
+			wa_admin_find(findings, WA_WARNING_MODE, "mode", wa_said_statement("SELECT wa_arm('%s')", database),
 						  identity->test_number ?
 						  wa_say(WA_SAY_EVERYTHING_TO_TEST_NUMBER, identity->test_number, database) :
 						  wa_say(WA_SAY_EVERYTHING_TO_TEST_NUMBER, wa_say(WA_SAY_NOBODY), database));
@@ -252,7 +252,7 @@ find_mode(WaFindings *findings)
 		case WA_MODE_OBSERVE:
 			if (detail == NULL)
 				detail = wa_say(WA_SAY_SHOWN_BY_HAND);
-			wa_admin_find(findings, WA_WARNING_MODE, "mode", wa_say(WA_SAY_LOOK_AND_ARM, database),
+			wa_admin_find(findings, WA_WARNING_MODE, "mode", wa_said_statement("SELECT wa_arm('%s')", database),
 						  wa_say(WA_SAY_ONLY_BY_HAND, database));
 			break;
 		case WA_MODE_STOPPED:

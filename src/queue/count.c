@@ -49,6 +49,7 @@
 #include "pg/pg_compat.h"
 #include "pg/query.h"
 #include "queue/figure.h"
+#include "queue/state.h"
 #include "wake/progress.h"
 #include "wake/wake.h"
 
@@ -221,11 +222,13 @@ count_message(const Datum *values, const bool *nulls, const char *zone, int n)
 {
 	TimestampTz created = DatumGetTimestampTz(values[CREATED_AT]);
 	TimestampTz from = nulls[EVENT_AT] ? created : DatumGetTimestampTz(values[EVENT_AT]);
-	bool		read = !nulls[READ_AT];
-	bool		delivered = read || !nulls[DELIVERED_AT];
+	char	   *state = TextDatumGetCString(values[STATE]);
+	WaState		is = wa_queue_state_read(state, false);
+	bool		read = !nulls[READ_AT] || is == WA_STATE_READ;
+	bool		delivered = read || !nulls[DELIVERED_AT] || is == WA_STATE_DELIVERED;
+	bool		sent = delivered || !nulls[SENT_AT] || is == WA_STATE_SENT;
 	Key			key;
 	Cell	   *cell;
-	char	   *state = TextDatumGetCString(values[STATE]);
 	char	   *reason = nulls[REASON] ? "" : TextDatumGetCString(values[REASON]);
 
 	if (!nulls[SEND_AT])
@@ -238,17 +241,16 @@ count_message(const Datum *values, const bool *nulls, const char *zone, int n)
 		cell->last = Max(cell->last, DatumGetInt64(values[ID]));
 	count(&key, "attempts", "", (int64) n * DatumGetInt32(values[ATTEMPTS]));
 	count(&key, "repeats", "", (int64) n * DatumGetInt32(values[REPEATS]));
-	/* who has it on the phone was sent it, whatever else is known */
-	if (delivered || !nulls[SENT_AT])
+	/* who has it on the phone was sent it; and where a time is not known, its state is */
+	if (sent)
 		count(&key, "was_sent", "", n);
 	if (!nulls[SENT_AT])
 		count_time(&key, "sent_after", from, DatumGetTimestampTz(values[SENT_AT]), n);
 	if (delivered)
-	{
 		count(&key, "was_delivered", "", n);
+	if (!nulls[DELIVERED_AT] || !nulls[READ_AT])
 		count_time(&key, "delivered_after", from,
 				   DatumGetTimestampTz(values[nulls[DELIVERED_AT] ? READ_AT : DELIVERED_AT]), n);
-	}
 	if (read)
 		count(&key, "was_read", "", n);
 	if (!nulls[PRICING])

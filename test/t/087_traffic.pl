@@ -96,6 +96,8 @@ sub end_traffic
 		eval { IPC::Run::finish($one->{run}) };
 		unlike(${ $one->{err} }, qr/ERROR|aborted/, 'nor said one');
 	}
+	# what its sessions were at is carried out all the same
+	ok(wait_sql($node, 'odoo', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pgbench')"), 'all of it is over');
 	return;
 }
 

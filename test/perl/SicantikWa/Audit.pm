@@ -120,8 +120,9 @@ sub miscounts
 		ledger AS (
 			SELECT m.day, m.made_by AS scenario, m.had_by AS provider, x.figure, x.detail, sum(x.n) AS n FROM m, LATERAL (VALUES
 				(state, coalesce(reason, ''), 1), ('attempts', '', attempts), ('repeats', '', repeats),
-				('was_sent', '', (coalesce(sent_at, $delivered) IS NOT NULL)::int), ('was_read', '', (read_at IS NOT NULL)::int),
-				('was_delivered', '', ($delivered IS NOT NULL)::int),
+				('was_sent', '', (coalesce(sent_at, $delivered) IS NOT NULL OR state IN ('sent', 'delivered', 'read'))::int),
+				('was_read', '', (read_at IS NOT NULL OR state = 'read')::int),
+				('was_delivered', '', ($delivered IS NOT NULL OR state IN ('delivered', 'read'))::int),
 				('sent_after', } . $step->($ms->('sent_at')) . qq{, (sent_at IS NOT NULL)::int),
 				('delivered_after', } . $step->($ms->($delivered)) . qq{, ($delivered IS NOT NULL)::int),
 				('pricing', concat_ws('/', } . join(', ', map { "left(replace(coalesce(pricing ->> '$_', ''), '/', '-'), " . ($_ eq 'billable' ? 6 : 36) . ')' } qw(category type billable)) . qq{),
