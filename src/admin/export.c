@@ -4,8 +4,8 @@
  *		wa_export(): what is stored of a citizen, for him to read.
  *
  * The person is found as wa_forget() finds him, and each kind is what that
- * would erase.  Messages to others about his records are theirs as well: they
- * are not in it.
+ * would erase.  Of messages to the office about him he gets what they say, not
+ * whom they went to.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,6 +37,8 @@ export_person(FunctionCallInfo fcinfo, const char *given, int64 partner_id)
 					 LIST("to_jsonb(m) - 'detail_said' - 'route_said' - 'number_source_said' || jsonb_build_object('attempts',"
 						  LIST("to_jsonb(a) - 'message_id' - 'response_said'", "wa.attempt AS a WHERE a.message_id = m.id", "a.attempt") ")",
 						  "wa.message AS m WHERE m.id IN (SELECT id FROM own)", "m.id") ","
+					 " 'to_staff', " LIST("jsonb_build_object('created_at', s.created_at, 'scenario', s.scenario, 'state', s.state, 'params', s.params, 'body', s.body)",
+										  "wa.message AS s WHERE s.id IN (" WA_ADMIN_PERSON_RELATED " EXCEPT SELECT id FROM own)", "s.id") ","
 					 " 'contact', " LIST("to_jsonb(c)", "wa.contact AS c WHERE c.number = ANY ($1)", "c.number") ","
 					 " 'windows', " LIST("to_jsonb(w)", "wa.contact_window AS w WHERE w.number = ANY ($1)", "w.number, w.sender_id") ","
 					 " 'consent', " LIST("to_jsonb(s)", "wa.consent AS s WHERE s.number = ANY ($1) OR s.user_id = ANY ($1)", "s.id") ","

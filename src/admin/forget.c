@@ -294,7 +294,7 @@ erase_changes(Erasure *erasure)
 	/* what has been recorded since the look is yet to be read */
 	static WaStatement events =
 		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS
-					 " DELETE FROM wa.event AS e WHERE (" WA_ADMIN_PERSON_CHANGE("e") " OR e::text ~ $3) AND ($11 OR NOT " WA_SQL_UNREAD("e") ") RETURNING 1");
+					 " DELETE FROM wa.event AS e WHERE (" WA_ADMIN_PERSON_CHANGE("e") " OR e::text ~ $3) AND ($12 OR NOT " WA_SQL_UNREAD("e") ") RETURNING 1");
 	static WaStatement outcomes =
 		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS
 					 " DELETE FROM wa.event_outcome AS o WHERE EXISTS (SELECT FROM records AS r WHERE r.id = o.record_id AND r.relation = o.relation)"

@@ -286,6 +286,40 @@ add_gone_records(WaPerson *person)
 }
 
 /*
+ * By which numbers messages name his permits: those of his messages and changes,
+ * and those that Odoo has now.  What has no digit in it names none.
+ */
+static void
+find_permit_numbers(WaPerson *person)
+{
+	static const char *const columns[] = {"permit_number", "registration_id"};
+	static WaStatement read =
+		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS
+					 " SELECT unnest(ARRAY[params->>'permit_number', params->>'pendaftaran_id']) FROM wa.message WHERE id IN (" WA_ADMIN_PERSON_MESSAGES ")"
+					 " UNION SELECT e.new[array_position(e.columns, 'permit_number')] FROM wa.event AS e WHERE " WA_ADMIN_PERSON_CHANGE("e")
+					 " UNION SELECT d.new[array_position(d.columns, 'permit_number')] FROM wa.dead_letter AS d WHERE " WA_ADMIN_PERSON_CHANGE("d"));
+	WaNumbers	found = {0};
+	WaArgs		args;
+	WaRows		rows;
+	WaAppTable	table;
+	WaAppRows	permits = {0};
+
+	wa_admin_person_bind(person, &args);
+	rows = wa_query(&read, &args);
+	for (uint64 i = 0; i < rows.n; i++)
+		wa_admin_numbers_add(&found, wa_row_text(rows, i, 1));
+	if (person->search.permits.n > 0 && wa_admin_history_open(&person->search, &table, "sicantik_permit"))
+		wa_app_read_by_id(&permits, &table, columns, lengthof(columns), "id",
+						  person->search.permits.list, person->search.permits.n);
+	for (uint64 r = 0; r < permits.n; r++)
+		for (size_t c = 0; c < lengthof(columns); c++)
+			wa_admin_numbers_add(&found, permits.values[r][c]);
+	for (int i = 0; i < found.n; i++)
+		if (strlen(found.list[i]) > 2 && strpbrk(found.list[i], "0123456789"))
+			wa_admin_numbers_add(&person->permit_numbers, found.list[i]);
+}
+
+/*
  * Who was told of his records: staff, or somebody who had them before.  What
  * that one was told is no data of his.
  */
@@ -294,8 +328,7 @@ find_others(WaPerson *person)
 {
 	static const char *const columns[] = {"partner_id", "share"};
 	static WaStatement read =
-		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS " SELECT DISTINCT m.partner_id::text FROM records AS r"
-					 " JOIN wa.message AS m ON m.res_id = r.id AND m.res_model IN (r.model, r.relation)"
+		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS " SELECT DISTINCT m.partner_id::text FROM " WA_ADMIN_PERSON_ABOUT
 					 " WHERE m.partner_id IS NOT NULL AND m.partner_id <> ALL ($2)");
 	WaIds		told = {0};
 	WaArgs		args;
@@ -374,13 +407,14 @@ wa_admin_person_find(WaPerson *person, const char *given, int64 partner_id)
 		add_gone_records(person);
 	}
 	person->pattern = pattern_of(&person->numbers);
+	find_permit_numbers(person);
 	find_others(person);
 }
 
 /*
  * $1 numbers, $2 partners, $3 pattern, $4 schema of Odoo's, $5 permits,
  * $6 documents, $7 workflows, $8 and $9 records of tables of the DBA's own,
- * $10 contacts whose messages about these are not his.
+ * $10 contacts whose messages about these are not his, $11 numbers of his permits.
  */
 void
 wa_admin_person_bind(const WaPerson *person, WaArgs *args)
@@ -398,4 +432,5 @@ wa_admin_person_bind(const WaPerson *person, WaArgs *args)
 	wa_arg_text_array(args, (const char *const *) search->own_relations, search->own.n);
 	wa_arg_int8_array(args, search->own.list, search->own.n);
 	wa_arg_int8_array(args, person->others.list, person->others.n);
+	wa_arg_text_array(args, person->permit_numbers.list, person->permit_numbers.n);
 }

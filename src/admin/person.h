@@ -18,6 +18,7 @@ typedef struct WaPerson
 	WaSearch	search;			/* his partners, and their records */
 	WaNumbers	numbers;		/* his alone, and his ids with providers */
 	WaNumbers	shared;			/* another contact has these as well */
+	WaNumbers	permit_numbers; /* by which messages name his permits */
 	WaIds		others;			/* contacts of nobody in the office: what they
 								 * were told of his records is theirs */
 	const char *pattern;		/* regular expression: a text that has one of
@@ -42,10 +43,18 @@ typedef struct WaPerson
 	"SELECT id FROM wa.message WHERE number = ANY ($1)" \
 	" UNION SELECT id FROM wa.message WHERE partner_id = ANY ($2) AND partner_id IS NOT NULL"
 
-/* SQL: the ids of the messages to the office about his records. */
+/*
+ * SQL: messages m about his records, or that name one of his permits: Odoo may
+ * not have a document any more that is known by its permit only.
+ */
+#define WA_ADMIN_PERSON_ABOUT \
+	"(SELECT m.id, m.partner_id FROM records AS r JOIN wa.message AS m ON m.res_id = r.id AND m.res_model IN (r.model, r.relation)" \
+	" UNION SELECT id, partner_id FROM wa.message WHERE (params->>'permit_number') COLLATE \"C\" = ANY ($11)" \
+	" UNION SELECT id, partner_id FROM wa.message WHERE (params->>'pendaftaran_id') COLLATE \"C\" = ANY ($11)) AS m"
+
+/* SQL: the ids of those of them that went to the office. */
 #define WA_ADMIN_PERSON_RELATED \
-	"SELECT m.id FROM records AS r JOIN wa.message AS m ON m.res_id = r.id AND m.res_model IN (r.model, r.relation)" \
-	" WHERE m.partner_id IS NULL OR m.partner_id <> ALL ($10)"
+	"SELECT m.id FROM " WA_ADMIN_PERSON_ABOUT " WHERE m.partner_id IS NULL OR m.partner_id <> ALL ($10)"
 
 /*
  * SQL: is the change t his?  As a change of a permit says whose that was, it is

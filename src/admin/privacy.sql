@@ -35,7 +35,7 @@ RETURNS jsonb
 LANGUAGE c VOLATILE STRICT
 AS 'MODULE_PATHNAME', 'wa_sql_export_number';
 COMMENT ON FUNCTION pg_catalog.wa_export(text) IS
-'everything that schema wa holds of the person who has this number, in any spelling, or this id of Meta''s, who is found as wa_forget() finds him: messages with their attempts, contact, consent, what he wrote, ids, changes of his records and what became of them. Times are ISO 8601. Raises an error for what is no number. Needs level admin';
+'everything that schema wa holds of the person who has this number, in any spelling, or this id of Meta''s, who is found as wa_forget() finds him: messages with their attempts, what messages to staff about his permits say, contact, consent, what he wrote, ids, changes of his records and what became of them. Times are ISO 8601. Raises an error for what is no number. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_export(person bigint)
 RETURNS jsonb

@@ -241,7 +241,11 @@ count_message(const Datum *values, const bool *nulls, const char *zone, int n)
 		cell->last = Max(cell->last, DatumGetInt64(values[ID]));
 	count(&key, "attempts", "", (int64) n * DatumGetInt32(values[ATTEMPTS]));
 	count(&key, "repeats", "", (int64) n * DatumGetInt32(values[REPEATS]));
-	/* who has it on the phone was sent it; and where a time is not known, its state is */
+
+	/*
+	 * who has it on the phone was sent it; and where a time is not known, its
+	 * state is
+	 */
 	if (sent)
 		count(&key, "was_sent", "", n);
 	if (!nulls[SENT_AT])

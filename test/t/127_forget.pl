@@ -171,6 +171,19 @@ is(sql("SELECT string_agg(jsonb_array_length(wa_export(id) -> 'dead_letters') ||
 sql("SELECT wa_forget($_)") foreach 900, 901;
 is(found('MAHESA|Mahesa'), '', 'as wa_forget() does');
 
+# Staff were told of a document that Odoo does not have any more
+permit_of(920, 920, 'Yulius');
+now_is(920, "status = 'active', permit_number = 'PQNUM/920', issue_date = current_date");
+sql("INSERT INTO sicantik_document (id, permit_id, document_number, name, state, requires_approval) VALUES (1000, 920, 'DOC-920', 'x', 'pending_signature', true);"
+	  . " INSERT INTO signature_workflow (id, document_id, approver_id, state) VALUES (1001, 1000, 6, 'pending')");
+ok(wait_sql($node, 'odoo', "SELECT count(*) > 0 FROM wa.message WHERE scenario = 'approval_required' AND params::text LIKE '%PQNUM%' AND state = 'sent'"), 'the approver is told of his document');
+sql('DELETE FROM signature_workflow WHERE id = 1001; DELETE FROM sicantik_document WHERE id = 1000');
+is(sql("SELECT jsonb_path_query_array(wa_export(920), '\$.to_staff[*].scenario') \@> '[\"approval_required\"]'"), 't', 'what that said is in his export');
+is(sql("SELECT wa_export(920) ->> 'to_staff' LIKE '%' || (SELECT number FROM wa.message WHERE scenario = 'approval_required' AND params::text LIKE '%PQNUM%' LIMIT 1) || '%'"), 'f', '  and not whom it went to');
+sql('SELECT wa_forget(920)');
+is(found('Yulius'), '', 'and it is erased with him');
+is(found('PQNUM'), 'wa.announced (1)', '  with the number of his permit');
+
 # A permit that another one had before: what that one was told stays his; and what the office is to be told of others
 permit_of(910, 911, 'Ratna');
 now_is(910, "status = 'active', permit_number = '503/RATNA', issue_date = current_date");
