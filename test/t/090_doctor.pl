@@ -50,7 +50,7 @@ like(next_step(), qr/^SELECT \* FROM wa_test_connection\('fonnte'\) <- providers
 sql("SELECT FROM wa_test_connection('fonnte')");
 like(next_step(), qr/^SELECT wa_set\('contact_dpmptsp', .* <- scenario permit_expiry_warning: /, 'then what the texts need');
 sql("SELECT wa_set('contact_dpmptsp', '0812-0000-9999')");
-like(next_step(), qr/^look at wa\.message, then SELECT wa_arm\('odoo'\) <- mode: mode observe/, 'then arming');
+like(next_step(), qr/^SELECT wa_arm\('odoo'\) <- mode: mode observe/, 'then arming');
 sql("SELECT wa_arm('odoo')");
 no_pacing($node, 'odoo');
 is(amiss(), '', 'armed: every row of wa_check() is ok');
