@@ -6,10 +6,8 @@
  * A number is not a person: a family, or an agent, has one for several.  So a
  * contact is taken with its numbers only as far as no other contact has them,
  * and of a number that several have only what is at the number.  Who has it is
- * known from Odoo and from the ledger.  His records are those that Odoo has of
- * him, and those that it does not have any more of which we know that they were
- * his.  Whatever cannot be searched is an error: half a person must not count as
- * a whole one.
+ * known from Odoo and from the ledger.  Whatever cannot be searched is an error:
+ * half a person must not count as a whole one.  What is his: belongings.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +18,6 @@
 #include "lib/stringinfo.h"
 
 #include "admin/person.h"
-#include "odoo/odoo.h"
 #include "office/setting.h"
 #include "pg/app_table.h"
 #include "text/text.h"
@@ -211,150 +208,6 @@ pattern_of(const WaNumbers *numbers)
 	return numbers->n > 0 ? pattern.data : "a^";
 }
 
-/* Of these ids, into found, those that Odoo's table does not have. */
-static void
-add_gone(WaPerson *person, const char *name, const WaIds *ids, WaIds *found)
-{
-	static const char *const columns[] = {"id"};
-	WaAppTable	table;
-	WaAppRows	rows = {0};
-
-	if (ids->n > 0 && wa_admin_history_open(&person->search, &table, name))
-		wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", ids->list, ids->n);
-	for (int i = 0; i < ids->n; i++)
-	{
-		char	   *id = psprintf(INT64_FORMAT, ids->list[i]);
-		bool		has = false;
-
-		for (uint64 r = 0; r < rows.n && !has; r++)
-			has = rows.values[r][0] && strcmp(rows.values[r][0], id) == 0;
-		if (!has)
-			wa_admin_ids_add(found, id);
-	}
-}
-
-/*
- * Records of this table that belonged to these, as changes of them and dead
- * letters say, or (of: NULL) of which messages told his partners.
- */
-static void
-add_gone_of(WaPerson *person, const char *name, const char *key, const WaIds *of, WaIds *found)
-{
-	static WaStatement changed =
-		WA_STATEMENT("SELECT DISTINCT c.record_id::text FROM (SELECT relation, record_id, columns, new FROM wa.event"
-					 " UNION ALL SELECT relation, record_id, columns, new FROM wa.dead_letter) AS c"
-					 " WHERE c.relation = format('%I.%I', $1, $2) AND c.new[array_position(c.columns, $3)] = ANY ($4::text[])");
-	WaArgs		args = {0};
-	WaRows		rows;
-	WaIds		ids = {0};
-
-	if (of->n == 0)
-		return;
-	wa_arg_text(&args, person->search.schema);
-	wa_arg_text(&args, name);
-	wa_arg_text(&args, key);
-	wa_arg_int8_array(&args, of->list, of->n);
-	rows = wa_query(&changed, &args);
-	for (uint64 i = 0; i < rows.n; i++)
-		wa_admin_ids_add(&ids, wa_row_text(rows, i, 1));
-	add_gone(person, name, &ids, found);
-}
-
-/*
- * Permits that Odoo does not have any more, as far as changes, dead letters or
- * messages to him tell of them, and what belonged to these.
- */
-static void
-add_gone_records(WaPerson *person)
-{
-	static WaStatement told =
-		WA_STATEMENT("SELECT DISTINCT res_id::text FROM wa.message WHERE partner_id = ANY ($1) AND partner_id IS NOT NULL"
-					 " AND res_model = 'sicantik.permit' AND res_id IS NOT NULL");
-	WaSearch   *search = &person->search;
-	WaArgs		args = {0};
-	WaIds		ids = {0};
-	WaRows		rows;
-
-	wa_arg_int8_array(&args, search->partners.list, search->partners.n);
-	rows = wa_query(&told, &args);
-	for (uint64 i = 0; i < rows.n; i++)
-		wa_admin_ids_add(&ids, wa_row_text(rows, i, 1));
-	add_gone(person, "sicantik_permit", &ids, &search->permits);
-	add_gone_of(person, "sicantik_permit", "partner_id", &search->partners, &search->permits);
-	add_gone_of(person, "sicantik_document", "permit_id", &search->permits, &search->documents);
-	add_gone_of(person, "signature_workflow", "document_id", &search->documents, &search->workflows);
-}
-
-/*
- * By which numbers messages name his permits: those of his messages and changes,
- * and those that Odoo has now.  What has no digit in it names none.
- */
-static void
-find_permit_numbers(WaPerson *person)
-{
-	static const char *const columns[] = {"permit_number", "registration_id"};
-	static WaStatement read =
-		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS
-					 " SELECT unnest(ARRAY[params->>'permit_number', params->>'pendaftaran_id']) FROM wa.message WHERE id IN (" WA_ADMIN_PERSON_MESSAGES ")"
-					 " UNION SELECT e.new[array_position(e.columns, 'permit_number')] FROM wa.event AS e WHERE " WA_ADMIN_PERSON_CHANGE("e")
-					 " UNION SELECT d.new[array_position(d.columns, 'permit_number')] FROM wa.dead_letter AS d WHERE " WA_ADMIN_PERSON_CHANGE("d"));
-	WaNumbers	found = {0};
-	WaArgs		args;
-	WaRows		rows;
-	WaAppTable	table;
-	WaAppRows	permits = {0};
-
-	wa_admin_person_bind(person, &args);
-	rows = wa_query(&read, &args);
-	for (uint64 i = 0; i < rows.n; i++)
-		wa_admin_numbers_add(&found, wa_row_text(rows, i, 1));
-	if (person->search.permits.n > 0 && wa_admin_history_open(&person->search, &table, "sicantik_permit"))
-		wa_app_read_by_id(&permits, &table, columns, lengthof(columns), "id",
-						  person->search.permits.list, person->search.permits.n);
-	for (uint64 r = 0; r < permits.n; r++)
-		for (size_t c = 0; c < lengthof(columns); c++)
-			wa_admin_numbers_add(&found, permits.values[r][c]);
-	for (int i = 0; i < found.n; i++)
-		if (strlen(found.list[i]) > 2 && strpbrk(found.list[i], "0123456789"))
-			wa_admin_numbers_add(&person->permit_numbers, found.list[i]);
-}
-
-/*
- * Who was told of his records: staff, or somebody who had them before.  What
- * that one was told is no data of his.
- */
-static void
-find_others(WaPerson *person)
-{
-	static const char *const columns[] = {"partner_id", "share"};
-	static WaStatement read =
-		WA_STATEMENT("WITH " WA_ADMIN_PERSON_RECORDS " SELECT DISTINCT m.partner_id::text FROM " WA_ADMIN_PERSON_ABOUT
-					 " WHERE m.partner_id IS NOT NULL AND m.partner_id <> ALL ($2)");
-	WaIds		told = {0};
-	WaArgs		args;
-	WaRows		rows;
-	WaAppTable	table;
-	WaAppRows	users = {0};
-
-	wa_admin_person_bind(person, &args);
-	rows = wa_query(&read, &args);
-	for (uint64 i = 0; i < rows.n; i++)
-		wa_admin_ids_add(&told, wa_row_text(rows, i, 1));
-	if (told.n > 0 && wa_admin_history_open(&person->search, &table, "res_users"))
-		wa_app_read_by_id(&users, &table, columns, lengthof(columns), "partner_id", told.list, told.n);
-	for (int i = 0; i < told.n; i++)
-	{
-		char	   *id = psprintf(INT64_FORMAT, told.list[i]);
-		bool		staff = false;
-
-		for (uint64 r = 0; r < users.n && !staff; r++)
-			staff = users.values[r][0] && strcmp(users.values[r][0], id) == 0 &&
-				!wa_odoo_is_true(users.values[r][1]);
-		if (!staff)
-			wa_admin_ids_add(&person->others, id);
-	}
-}
-
 /*
  * Find the person: given, a number or an id in any spelling; NULL: the contact
  * with this id.  Raises an error for what is no number.
@@ -401,14 +254,8 @@ wa_admin_person_find(WaPerson *person, const char *given, int64 partner_id)
 	add_numbers_of_odoo(person);
 	add_numbers_of_ledger(person);
 	add_ids(person);
-	if (person->search.partners.n > 0)
-	{
-		wa_admin_history_records(&person->search);
-		add_gone_records(person);
-	}
 	person->pattern = pattern_of(&person->numbers);
-	find_permit_numbers(person);
-	find_others(person);
+	wa_admin_person_belongings(person);
 }
 
 /*

@@ -67,6 +67,10 @@ typedef struct WaPerson
 	" THEN ARRAY[" WA_ADMIN_PERSON_SIDE(t, "new") ", " WA_ADMIN_PERSON_SIDE(t, "old") "] && $2::text[]" \
 	" ELSE EXISTS (SELECT FROM records AS r WHERE r.id = " t ".record_id AND r.relation = " t ".relation) END"
 
+/* belongings.c */
+extern void wa_admin_person_belongings(WaPerson *person);
+
+/* person.c */
 extern void wa_admin_person_find(WaPerson *person, const char *given, int64 partner_id);
 extern void wa_admin_person_bind(const WaPerson *person, WaArgs *args);
 

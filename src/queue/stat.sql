@@ -72,7 +72,7 @@ COMMENT ON COLUMN wa.stat_delivery.scenario IS 'NULL: sent by hand';
 COMMENT ON COLUMN wa.stat_delivery.provider IS 'the last one that had them; NULL: none had';
 COMMENT ON COLUMN wa.stat_delivery.made IS 'all of them';
 COMMENT ON COLUMN wa.stat_delivery.waiting IS 'queued or on the wire';
-COMMENT ON COLUMN wa.stat_delivery.sent IS 'accepted by a provider, whatever came of it; one that came to the phone or was read was, too';
+COMMENT ON COLUMN wa.stat_delivery.sent IS 'accepted by a provider, whatever came of it; of one that came to the phone, or has the state sent, that is so even where its time is not known';
 COMMENT ON COLUMN wa.stat_delivery.delivered IS 'of those: came to the phone, as the provider says; read counts, too';
 COMMENT ON COLUMN wa.stat_delivery.read IS 'of those: were read';
 COMMENT ON COLUMN wa.stat_delivery.failed IS 'have this state now, as those that follow';

@@ -27,7 +27,7 @@ static const char words[][sizeof("undefined")] =
 		"salah", "kosong", "nihil", "tidak ada", "belum ada"
 };
 
-/* What these begin with, in lower case; '{' is what '[' comes to. */
+/* What these begin with, in lower case; '{' is what '[' comes to.  The unit test has all of them. */
 static const char *const first_letters = "fnu#<({sktb";
 
 /* Blanks, and the quotes and dashes that may stand around nothing. */

@@ -465,7 +465,8 @@ test_nothing(void)
 	static const char *const nothing[] = {
 		"", " ", "\t\r\n", "-", "--", "\"\"", "False", "FALSE", "false", " False ", "'None'", "none",
 		"NULL", "null", "nil", "undefined", "NaN", "NaT", "N/A", "#N/A", "<NA>", "(null)", "Tidak ada",
-		"KOSONG", "Salah", "False.", "-None-"
+		"KOSONG", "Salah", "False.", "-None-", "n.a.", "<null>", "(none)", "[NULL]", "#null!", "#VALUE!", "#ref!",
+		"#name?", "nihil", "belum ada"
 	};
 	static const char *const something[] = {
 		"0", "New", "a", "Budi", "Falsafah", "Nilawati", "None Such", "503/None/2026", "Nur Kosong",
