@@ -37,3 +37,24 @@ AS 'MODULE_PATHNAME', 'wa_sql_explain';
 COMMENT ON FUNCTION pg_catalog.wa_explain(text, bigint, jsonb, bigint) IS
 'what wa_send() would do now, in words: the number and where it comes from, consent and 24-hour window, the route with its reason, the text, the parameters in the provider''s form, the mode. Sends and writes nothing; what is missing is told, not raised. In the office''s language. Needs level view; below admin the middle of phone numbers is masked';
 
+CREATE FUNCTION pg_catalog.wa_explain(template_key text, number text, params jsonb DEFAULT NULL,
+    permit_id bigint DEFAULT NULL, OUT at timestamp, OUT what text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_explain_number';
+COMMENT ON FUNCTION pg_catalog.wa_explain(text, text, jsonb, bigint) IS
+'what wa_send() to a phone number, or an id as in wa_send(), would do now; otherwise like wa_explain of a partner. Needs level view';
+
+CREATE FUNCTION pg_catalog.wa_explain_text(partner_id bigint, body text, OUT at timestamp, OUT what text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_explain_text';
+COMMENT ON FUNCTION pg_catalog.wa_explain_text(bigint, text) IS
+'what wa_send_text() would do now, in words, as wa_explain() tells it of a template. Raises an error for a text that is empty or has over 4096 characters. Needs level view';
+
+CREATE FUNCTION pg_catalog.wa_explain_text(number text, body text, OUT at timestamp, OUT what text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE
+AS 'MODULE_PATHNAME', 'wa_sql_explain_text_number';
+COMMENT ON FUNCTION pg_catalog.wa_explain_text(text, text) IS
+'the same for a phone number, or an id as in wa_send(). Needs level view';

@@ -50,6 +50,7 @@ extern void wa_compose_write(WaBatch *batch);
 
 /* send.c */
 extern void wa_compose_check_provider(const char *name);
+extern char *wa_compose_check_body(char *body);
 extern WaRecipient *wa_compose_find_partner(WaOdoo *odoo, int64 partner_id);
 extern int64 wa_compose_queue_text(const char *number, const char *provider, const char *body);
 

@@ -258,6 +258,21 @@ check_length(const char *text)
 				 errdetail("WhatsApp takes at most %d.", WA_TEXT_MAX_CHARS)));
 }
 
+/*
+ * A free text as it was given.  Raises an error if it is empty or too long.
+ */
+char *
+wa_compose_check_body(char *body)
+{
+	if (body[strspn(body, " \t\r\n")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the text is empty"),
+				 errhint("Give the text that the person is to read.")));
+	check_length(body);
+	return body;
+}
+
 static char *
 compose_text(WaBatch *batch, const Request *request, const WaRecipient *recipient, char **params)
 {
@@ -441,12 +456,7 @@ text_arguments(FunctionCallInfo fcinfo, Request *request)
 {
 	memset(request, 0, sizeof(*request));
 	require_argument(fcinfo, 1, "body");
-	request->body = wa_call_arg_text(fcinfo, 1);
-	if (request->body[strspn(request->body, " \t\r\n")] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the text is empty"),
-				 errhint("Give the text that the person is to read.")));
+	request->body = wa_compose_check_body(wa_call_arg_text(fcinfo, 1));
 	request->provider = wa_call_arg_text(fcinfo, 2);
 	request->send_at = PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3);
 	request->dedupe_key = key_argument(fcinfo, 4);

@@ -123,6 +123,25 @@ sql("SELECT wa_pause('fonnte')");
 like(told("wa_explain('permit_ready', 10, permit_id => 2)"), qr/\nit would wait, until a provider can take it: [^\n]*$/,
 	'nobody can take it now');
 sql("SELECT wa_resume('fonnte')");
+
+# To a number, and free text.
+$told = told("wa_explain('permit_ready', '0812-9999-0001', permit_id => 2)");
+like($told, qr/^number 6281299990001, what the sender gave\n/, 'the number that was given');
+like($told, qr/route: fonnte.*the text: .*503\/0002\/SIUP\/2026.*as plain text\nmode observe/s, '... its route, the text of the permit, the verdict');
+like(told("wa_explain_text(10, 'Berkas kurang satu.')"),
+	qr/^number 6281200000010, the first .*route: fonnte: .*\nthe text: Berkas kurang satu\.\nas plain text\nmode observe: by hand it would be sent/s,
+	'a free text to a contact');
+like(told("wa_explain_text('0812 9999 0001', 'Halo')"), qr/^number 6281299990001, what .*\nthe text: Halo\n/s, '... and to a number');
+like(told("wa_explain_text('12', 'Halo')"), qr/\nnothing: no usable number; looked at: 12$/, 'what is no number');
+like(told("wa_explain_text(-1, 'Halo')"), qr/^nothing: there is no partner -1$/, 'no such contact');
+sql("SELECT wa_opt_out('0812-9999-0002')");
+like(told("wa_explain_text('0812-9999-0002', 'Halo')"), qr/\nnothing: [^\n]*opted out[^\n]*/, 'a number that wants nothing');
+foreach my $case ([ "10, ' '", qr/the text is empty/ ], [ "10, repeat('x', 4097)", qr/the text is too long: 4097/ ], [ "NULL::bigint, 'x'", qr/partner_id and body must not be null/ ])
+{
+	my ($code, $out, $err) = $node->psql('odoo', "SELECT * FROM wa_explain_text($case->[0])");
+
+	like($err, $case->[1], "wa_explain_text($case->[0]) is refused");
+}
 is(sql("SELECT count(*) FROM wa.message WHERE scenario IS NULL"), '0', 'nothing was queued');
 
 # Why: a message with two attempts.

@@ -224,7 +224,7 @@ like(as('office', "SELECT * FROM wa_history('$word')"), qr/hr\.salary: could not
 # The schema of Odoo's tables
 as('office', "SELECT wa_set('odoo_schema', 'hr')");
 my $answers = join "\n", map { as('office', $_) } (
-	"SELECT wa_send('permit_ready', 1, permit_id => 1)", "SELECT * FROM wa_explain('permit_ready', 1, '{}')",
+	"SELECT wa_send('permit_ready', 1, permit_id => 1)", "SELECT * FROM wa_explain('permit_ready', 1, '{}')", "SELECT * FROM wa_explain_text(1, 'x')",
 	"SELECT * FROM wa_determine_provider(1, 'permit_ready')", 'SELECT * FROM wa_setup()', 'SELECT * FROM wa_import_odoo()',
 	"SELECT * FROM wa_history('081255550001')", "SELECT * FROM wa_history('$word')", "SELECT wa_run_scenario('permit_expiry_warning')",
 	"SELECT wa_send_text(1, 'x')");

@@ -90,7 +90,7 @@ sql("SELECT wa_set_template('undangan', '{\"body\": \"Yth. {{nama}}\", \"active\
 my $held = sql("SELECT wa_send('undangan', '6281100000012', '{\"nama\": \"Budi\"}', send_at => now() + interval '1 day')");
 try("CALL wa_try('6281100000010', 'fonnte')", "SELECT wa_send_text($partner\::bigint, 'Halo')", "SELECT wa_cancel($held)", "SELECT wa_retry($id)", "SELECT wa_release($id)", "SELECT wa_result($id)",
 	"SELECT wa_cancel(scenario => 'permit_ready')", "SELECT wa_retry(scenario => 'permit_ready')", "SELECT wa_release(scenario => 'permit_ready')",
-	"SELECT * FROM wa_why($id)", "SELECT * FROM wa_history('6281100000010')", "SELECT * FROM wa_history('503/1')", "SELECT * FROM wa_explain('permit_ready', 1)",
+	"SELECT * FROM wa_why($id)", "SELECT * FROM wa_history('6281100000010')", "SELECT * FROM wa_history('503/1')", "SELECT * FROM wa_explain('permit_ready', 1)", "SELECT * FROM wa_explain_text('0811 0000 0011', 'Halo')",
 	"SELECT * FROM wa_determine_provider($partner, 'permit_ready')", "SELECT wa_convert_params('permit_ready', 'meta', '{\"name\": \"Budi\"}')", "SELECT wa_render('permit_ready', '{\"name\": \"Budi\"}')",
 	"SELECT wa_normalize_number('0811 0000 0011')", "SELECT * FROM wa_status()", 'SELECT length(wa_metrics())', 'SELECT length(wa_report())', 'SELECT wa_recount()',
 	"SELECT wa_set_template('permit_ready', '{\"active\": true}')", "SELECT wa_set_scenario('permit_ready', '{\"active\": true}')", "SELECT wa_map_template('permit_ready', 'meta', '{\"name\": \"permit_ready\"}')",
