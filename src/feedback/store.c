@@ -11,9 +11,8 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include "mb/pg_wchar.h"
+#include "utils/timestamp.h"
 
 #include "feedback/store.h"
 #include "pg/columns.h"
@@ -240,9 +239,17 @@ wa_feedback_store(const WaProviders *providers, const WaProvider *provider, cons
 	Reading		reading = {.providers = providers,.provider = provider,.context = CurrentMemoryContext,.stored = stored};
 	Part		part;
 	ErrorData  *error;
+	pg_time_t	now;
 
+	/*
+	 * Not time(): its clock ticks, and is some milliseconds behind in between.
+	 * What is told within them of a second that has just begun would be later
+	 * than now, and get the time at which it came: a START that of after the
+	 * STOP that follows in the same second.
+	 */
+	now = timestamptz_to_time_t(GetCurrentTimestamp());
 	memset(stored, 0, sizeof(*stored));
-	if (!provider->gateway->read_feedback(body, len, (int64) time(NULL), take, &reading))
+	if (!provider->gateway->read_feedback(body, len, (int64) now, take, &reading))
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));

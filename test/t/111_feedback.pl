@@ -38,7 +38,7 @@ sql("SELECT wa_configure('meta', '{\"verify_token\": \"mimi\"}')");
 is(sql("SELECT state FROM wa.provider WHERE name = 'meta'"), 'configured', 'what webhooks are known by is no reason to test the connection again');
 no_pacing($node, 'odoo');
 sql("UPDATE wa.scenario SET hours_from = NULL, hours_to = NULL; SELECT wa_set('language', 'en'); SELECT wa_arm('odoo')");
-my $start = sql("SELECT extract(epoch FROM clock_timestamp())::bigint");
+my $start = sql("SELECT floor(extract(epoch FROM clock_timestamp()))");
 
 # who may call
 $node->safe_psql('odoo', 'CREATE ROLE endpoint LOGIN; CREATE ROLE nobody LOGIN');
@@ -255,6 +255,20 @@ is(sql("SELECT marketing_out_at IS NOT NULL AND opted_out_at IS NULL FROM wa.con
 told('fonnte', { device => $config->{fonnte}{device}, sender => '123456789012345@lid', message => 'STOP', name => 'x', timestamp => $start, inboxid => 0 });
 is(sql("SELECT number IS NULL FROM wa.consent WHERE user_id = '123456789012345\@lid'"), 't', 'a hidden number is none');
 
+# the clock that a time is compared with is as exact as the provider's: what is
+# told in the first moment of a second keeps that second, or else it would count
+# as later than a STOP of the same one
+foreach my $nth (1 .. 3)
+{
+	my $body = encode_json({ device => $config->{fonnte}{device}, sender => '6281255500031', message => "tepat $nth", name => 'x', timestamp => 0, inboxid => $nth });
+
+	sql("DO \$\$ DECLARE second bigint := floor(extract(epoch FROM clock_timestamp())) + 1; BEGIN"
+		  . " PERFORM pg_sleep(second - extract(epoch FROM clock_timestamp()) - 0.005); WHILE clock_timestamp() < to_timestamp(second) LOOP END LOOP;"
+		  . " PERFORM wa_webhook('fonnte', convert_to(replace(\$body\$$body\$body\$, '\"timestamp\":0', '\"timestamp\":' || second), 'UTF8'), NULL, '$config->{fonnte}{webhook_secret}'); END \$\$");
+}
+ok(wait_for("(SELECT count(*) = 3 FROM wa.inbound WHERE text LIKE 'tepat _')"), 'told at the beginning of a second');
+is(sql("SELECT count(*) FROM wa.inbound WHERE text LIKE 'tepat _' AND said_at = date_trunc('second', received_at)"), '3', 'and kept with that time');
+
 # the office hears that citizens write
 my $written = sql('SELECT count(*) FROM wa.inbound');
 sql("SELECT wa_set('alert_number', '0812-9000-0009'); SELECT wa_set('inbound', 'notify')");
@@ -262,9 +276,11 @@ ok(wait_for("(SELECT count(*) = 1 FROM wa.message WHERE number = '6281290000009'
 like(sql("SELECT body FROM wa.message WHERE number = '6281290000009'"), qr/: $written messages from citizens/, 'the office is told how many have come in');
 told('meta', inbound('6281255500002', 'wamid.n2', type => 'text', text => { body => 'Halo?' }));
 is(sql("SELECT count(*) FROM wa.message WHERE number = '6281290000009'"), '1', 'once a day');
-sql("UPDATE wa.announced SET announced_at = announced_at - interval '1 day' WHERE key = 'inbound:waiting'; UPDATE wa.inbound SET received_at = received_at - interval '1 day 1 hour' WHERE provider_message_id <> 'wamid.n2'");
-told('meta', inbound('6281255500002', 'wamid.n3', type => 'text', text => { body => 'Pak?' }));
-wait_for("(SELECT count(*) = 2 FROM wa.message WHERE number = '6281290000009')");
+# the worker is kept out until the second one is there: or it tells of the first alone
+sql("BEGIN; LOCK TABLE wa.announced IN ACCESS EXCLUSIVE MODE; UPDATE wa.announced SET announced_at = announced_at - interval '1 day' WHERE key = 'inbound:waiting'; UPDATE wa.inbound SET received_at = received_at - interval '1 day 1 hour' WHERE provider_message_id <> 'wamid.n2'");
+is(webhook('meta', inbound('6281255500002', 'wamid.n3', type => 'text', text => { body => 'Pak?' })), '1 0 0', 'told');
+sql('COMMIT');
+ok(wait_for("(SELECT count(*) = 2 FROM wa.message WHERE number = '6281290000009')"), 'a text on the next day');
 like(sql("SELECT body FROM wa.message WHERE number = '6281290000009' ORDER BY id DESC LIMIT 1"), qr/: 2 messages from citizens/, 'and the next day of those since');
 
 $endpoint->close;
