@@ -7,8 +7,9 @@ import json
 import os
 import re
 
-ADDONS = "/test/addons"
-SHIM = ADDONS + "/sicantik_wa_shim"
+import odoo_test as lab
+
+SHIM = lab.ADDONS + "/sicantik_wa_shim"
 RESULT = "sicantik_permits.result"
 
 
@@ -28,7 +29,7 @@ def make_shim(source):
             file.write(text)
 
 
-def call(lab, code):
+def call(code):
     """Run code that leaves the dispatcher's answers in "answers"; those."""
     lab.orm("import json\ndispatcher = env['sicantik.whatsapp.dispatcher']\n"
             "budi = permit('REG-001')\n" + code +
@@ -46,7 +47,7 @@ def refused(answer, pattern):
             and re.search(pattern, answer["error"] or "") is not None)
 
 
-def old_module(lab):
+def old_module():
     lab.part("Odoo's own WhatsApp module is there as well")
     make_shim(lab.SOURCE)
     lab.must(lab.ODOO + ["-d", lab.PRODUCTION, "-i", "sicantik_whatsapp", "--stop-after-init",
@@ -89,7 +90,7 @@ env['ir.cron'].create({'name': 'SICANTIK: Check Expiring Permits', 'state': 'cod
               "0", "switched off as it says, they are named no more")
 
 
-def shim(lab):
+def shim():
     lab.part("The old dispatcher hands over (the shim of docs/odoo.md)")
     lab.must(lab.ODOO + ["-d", lab.PRODUCTION, "-i", "sicantik_wa_shim", "--stop-after-init",
                          "--no-http", "--log-level=warn"], "odoo")
@@ -110,7 +111,7 @@ def shim(lab):
             (number, lab.text("status_update", reg="REG-001", old="Kedaluwarsa", new="Aktif",
                               time=lab.TIME),
              "what Odoo wrote around a refused message is committed, and told")):
-        answers = call(lab, """
+        answers = call("""
 values = {'partner_name': 'Budi', 'permit_number': '503/001/2026',
           'permit_type': 'Izin Mendirikan Bangunan', 'status': 'Active', 'res_model': False}
 target = (budi.partner_id.id, values, budi.id)
@@ -150,14 +151,14 @@ env.cr.rollback()
               "rolled back by Odoo, it has not happened")
 
 
-def way_back(lab):
+def way_back():
     lab.part("The way back")
     lab.orm("env['ir.module.module'].search([('name', '=', 'sicantik_wa_shim')])"
             ".button_immediate_uninstall()")
     ledger = lab.sql("SELECT count(*) FROM wa.message")
     lab.sql("SELECT wa_disarm(); SELECT FROM wa_teardown();")
     before = len(lab.sends())
-    answers = call(lab, """
+    answers = call("""
 budi.write({'status': 'cancelled'})
 try:
     answers = dispatcher.send_text_message(budi.partner_id.id, 'x')

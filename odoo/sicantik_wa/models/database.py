@@ -1,0 +1,81 @@
+"""The one way to the database's functions."""
+
+import psycopg2
+
+from odoo import _, api, models
+from odoo.exceptions import AccessError, UserError
+
+from .. import series
+
+VERSION = '1.1'                 # of the extension that this add-on is of
+# Odoo tries the whole request again
+AGAIN = ('40001', '40P01')
+
+
+class Database(models.AbstractModel):
+    _name = 'sicantik.wa.database'
+    _description = 'WhatsApp: functions of the database'
+
+    @api.model
+    def _load_screens(self, names):
+        series.load_screens(self.env, names)
+
+    @api.model
+    def _trouble(self):
+        """A sentence where the functions cannot be used, else None."""
+        self.env.cr.execute("SELECT extversion FROM pg_extension WHERE extname = 'sicantik_wa'")
+        found = self.env.cr.fetchone()
+        if not found:
+            return _("This database does not have the extension sicantik_wa: CREATE EXTENSION sicantik_wa makes it,"
+                     " SELECT * FROM wa_setup() sets it up.")
+        if found[0] != VERSION:
+            return _("The extension sicantik_wa has version %(there)s here, this add-on is made for %(here)s:"
+                     " ALTER EXTENSION sicantik_wa UPDATE, or install the add-on that belongs to it.",
+                     there=found[0], here=VERSION)
+        return None
+
+    @api.model
+    def _level(self):
+        """What the user may do, as wa_grant() names it; None: nothing."""
+        for group, level in (('manage', 'admin'), ('send', 'send'), ('view', 'view')):
+            if self.env.user.has_group('sicantik_wa.group_' + group):
+                return level
+        return None
+
+    @api.model
+    def _require(self, group):
+        """Whoever calls a method from outside must be of the group himself."""
+        if not self.env.user.has_group('sicantik_wa.group_' + group):
+            raise AccessError(_("This needs the right \"WhatsApp: %s\".", group))
+
+    @api.model
+    def _run(self, statement, values=()):
+        """The rows of a statement, as dictionaries.
+
+        In Odoo's own transaction, in the user's language and with his level;
+        an error is a sentence (UserError), and spoils nothing of Odoo's.
+        """
+        trouble = self._trouble()
+        if trouble:
+            raise UserError(trouble)
+        cr = self.env.cr
+        try:
+            with cr.savepoint():
+                # log_exceptions: the values may be a citizen's, or a credential
+                cr.execute(statement, values, log_exceptions=False)
+                return cr.dictfetchall() if cr.description else []
+        except psycopg2.Error as error:
+            if error.pgcode in AGAIN:
+                raise
+            raise UserError(self._sentences(error)) from None
+
+    @api.model
+    def _value(self, statement, values=()):
+        """The only value of the only row; None without a row."""
+        return next((value for row in self._run(statement, values) for value in row.values()), None)
+
+    @staticmethod
+    def _sentences(error):
+        diag = error.diag
+        parts = (diag.message_primary or str(error), diag.message_detail, diag.message_hint)
+        return '\n'.join(part[:1].upper() + part[1:] for part in parts if part)

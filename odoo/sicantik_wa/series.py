@@ -1,0 +1,35 @@
+"""What differs between the series of Odoo, and nowhere else."""
+
+import io
+
+from lxml import etree
+
+from odoo.modules.module import get_module_path
+from odoo.release import version_info
+from odoo.tools.convert import convert_xml_import
+
+SERIES = version_info[0]
+SCREENS = SERIES >= 17          # before, there is the webhook and the dispatcher
+MODULE = 'sicantik_wa'
+
+
+class Screen(io.BytesIO):
+    """A file of screens as this series has it."""
+
+    def __init__(self, path):
+        tree = etree.parse(path)
+        if SERIES < 18:         # a list is a "tree" there
+            for node in tree.iter('list'):
+                node.tag = 'tree'
+            for node in tree.iter('field'):
+                if node.get('name') == 'view_mode':
+                    node.text = node.text.replace('list', 'tree')
+        super().__init__(etree.tostring(tree, encoding='utf-8'))
+        self.name = path
+
+
+def load_screens(env, names):
+    """Load files of views, actions and menus, as the manifest would."""
+    for name in names if SCREENS else ():
+        path = '%s/screens/%s.xml' % (get_module_path(MODULE), name)
+        convert_xml_import(env, MODULE, Screen(path), {}, 'update')
