@@ -21,7 +21,7 @@ async def send(reader, writer, reply, close, fault=None):
     if kind == "hang":
         await until_closed(reader)
         return False
-    if kind == "hold" and not fault.released.is_set():
+    if fault and fault.held and not fault.released.is_set():
         if not await released_or_closed(reader, fault):
             return False
     if kind == "half_head":

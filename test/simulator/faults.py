@@ -48,7 +48,7 @@ KINDS = {
                 True),
 }
 
-COMMON = {"provider", "kind", "match", "times", "accepted", "delay_ms"}
+COMMON = {"provider", "kind", "match", "times", "accepted", "delay_ms", "held"}
 MATCHES = {"number", "nth", "reused", "endpoint", "contains", "tls"}
 
 
@@ -87,6 +87,8 @@ class Fault:
         self.delay_ms = spec.get("delay_ms", 0)
         if self.kind == "delay":
             self.delay_ms = spec.get("ms", self.delay_ms)
+        # whatever the answer is, it waits until it is released
+        self.held = self.kind == "hold" or bool(spec.get("held"))
         self.matched = 0
         self.fired = 0
         self.released = asyncio.Event()
@@ -154,7 +156,7 @@ class Faults:
         """Let held answers go, and hold no more: one fault's, or all."""
         count = 0
         for fault in self.list:
-            if fault.kind == "hold" and number in (None, fault.id):
+            if fault.held and number in (None, fault.id):
                 fault.times = fault.fired
                 fault.released.set()
                 count += 1

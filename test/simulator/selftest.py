@@ -549,6 +549,21 @@ class FaultTest(Case):
         self.assertIs(got[0][1]["status"], True)
         self.assertIs(self.fonnte()[1]["status"], True)
 
+    def test_a_refusal_held_until_released(self):
+        number = self.fault("fonnte_reason", reason="target invalid",
+                            held=True)
+        got = []
+        thread = threading.Thread(target=lambda: got.append(self.fonnte()))
+        thread.start()
+        made = self.control("wait?count=1&timeout=10&fault_id=%d" % number)
+        self.assertTrue(made["reached"])
+        self.assertEqual(got, [])
+        self.assertEqual(self.control("release", {"id": number}),
+                         {"released": 1})
+        thread.join(10)
+        self.assertEqual(got[0][1]["reason"], "target invalid")
+        self.assertIs(self.fonnte()[1]["status"], True)
+
     def test_unknown_wishes_are_refused(self):
         for path, value in (("fault", {"kind": "x"}),
                             ("fault", {"kind": "hang", "typo": 1}),

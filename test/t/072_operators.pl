@@ -362,12 +362,13 @@ $_->close foreach @people;
 # answer says is no change that can be made of it, and keeps no other one back.
 {
 	my ($lost, $beside) = (number(), number());
-	fault($lost, 'fonnte_reason', reason => 'target invalid', delay_ms => 3000);
+	my $held = fault($lost, 'fonnte_reason', reason => 'target invalid', held => JSON::PP::true);
 	my $anew = sql("SELECT wa_send_text('$lost', 'x')");
 	becomes($anew, 'sending', 'a message is on the wire');
 	sql("BEGIN; DELETE FROM wa.message WHERE id = $anew; INSERT INTO wa.message (id, number, state, body) VALUES ($anew, '$lost', 'queued', 'x'); COMMIT");
 	my $other = sql("SELECT wa_send_text('$beside', 'x')");
 	becomes($other, 'sent', 'and its row is made anew: another message is sent and recorded');
+	$sim->release($held);
 	comes_true("EXISTS (SELECT FROM wa.adrift WHERE id = $anew)", 'that one is said to be carried out by nobody');
 	is(sql("SELECT count(*) FROM wa.attempt WHERE message_id = $anew"), 1, 'and what its provider answered is kept');
 }

@@ -17,7 +17,8 @@ my $sim = start_simulator();
 my $node = new_cluster(
 	'main',
 	simulator => $sim,
-	conf => "sicantik_wa.max_in_flight = 500\nsicantik_wa.request_timeout = 60s\nsicantik_wa.worker_idle_timeout = 3600");
+	# time enough for 250 answers, whatever else the machine does
+	conf => "sicantik_wa.shutdown_grace = 5s\nsicantik_wa.max_in_flight = 500\nsicantik_wa.request_timeout = 60s\nsicantik_wa.worker_idle_timeout = 3600");
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
@@ -47,7 +48,8 @@ my $stop = IPC::Run::start([ 'pg_ctl', '-D', $node->data_dir, '-m', 'fast', 'sto
 ok($node->wait_for_log(qr/received fast shutdown request/, $log), 'a fast shutdown');
 $sim->release($answered);
 IPC::Run::finish($stop);
-cmp_ok(time - $begun, '<', 6, 'ends in a few seconds');
+# (the requests would be over after a minute)
+cmp_ok(time - $begun, '<', 30, 'ends before all of them are over');
 $node->_update_pid(0);
 
 my @taken = $sim->accepted('fonnte');

@@ -176,6 +176,7 @@ foreach my $round (1 .. $rounds)
 	operate();
 }
 $sim->clear_faults;
+wait_sql($node, 'odoo', "SELECT count(*) > $rounds FROM committed");
 kill 'TERM', $writer;
 waitpid $writer, 0;
 $writer = undef;
@@ -185,7 +186,8 @@ my $over = q(SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p
 	AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending', 'held') OR due_at IS NOT NULL)
 	AND NOT EXISTS (SELECT FROM wa.request));
 my $settled = 0;
-foreach (1 .. 600)
+my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+while (time < $until)
 {
 	operate();
 	last if $settled = sql($over) eq 't';

@@ -148,6 +148,8 @@ maintain('pg_repack', map { program("$bindir/pg_repack", @connection, '--no-kill
   if $repack;
 maintain('pg_squeeze', map { statement("SELECT squeeze.squeeze_table('wa', '$_')") } @some) if $squeeze;
 maintain('REPACK (CONCURRENTLY)', map { statement("REPACK (CONCURRENTLY) wa.$_") } @some) if $concurrently;
+my $changed = "SELECT count(*) FROM sicantik_permit WHERE status = 'cancelled' AND registration_id LIKE 'MANY-%'";
+wait_sql($node, 'odoo', "SELECT ($changed) > 100");
 end_traffic();
 
 # Those that look empty to older snapshots when they have been written anew
@@ -173,7 +175,7 @@ foreach my $table ('event', 'event_aside')
 	}
 }
 
-my $changes = sql("SELECT count(*) FROM sicantik_permit WHERE status = 'cancelled' AND registration_id LIKE 'MANY-%'");
+my $changes = sql($changed);
 cmp_ok($changes, '>', 100, "$changes changes under maintenance");
 ok(wait_sql($node, 'odoo',
 		'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'

@@ -139,8 +139,11 @@ $goes = send_one();
 ok(wait_state($node, 'odoo', $goes, 'sent'), 'messages go');
 allow('message');
 ok(wait_state($node, 'odoo', $tomorrow, 'cancelled'), 'it is carried out when that is over');
-my $soon = sql("SELECT wa_send_text('0812-7100-0003', 'soon', send_at => now() + interval '1 s')");
+my $soon = sql("SELECT wa_send_text('0812-7100-0003', 'soon', send_at => now() + interval '1 day')");
 refuse('BEFORE INSERT', 'ready', "NEW.message_id = $soon");
+# its time comes: the worker looks, since something else is due before it
+sql("BEGIN; UPDATE wa.due SET due_at = clock_timestamp() WHERE message_id = $soon;"
+	  . " SELECT wa_send_text('0812-7100-0004', 'beside it', send_at => clock_timestamp() + interval '1 ms'); COMMIT");
 comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'what is due cannot be made ready');
 $goes = send_one();
 ok(wait_state($node, 'odoo', $goes, 'sent'), 'messages go');

@@ -71,11 +71,12 @@ $sim->fault({ provider => 'fonnte', kind => 'fonnte_reason', reason => 'url unre
 $to{'refused'} = number();
 $waits{'refused'} = sql("SELECT wa_send_text('$to{'refused'}', 'Yth. Budi', 'fonnte')");
 ok(wait_for("(SELECT attempts = 1 AND state = 'queued' FROM wa.message WHERE id = $waits{'refused'})"), 'refused: waits');
+# nothing goes until all of them have said no
+sql('SELECT wa_pause()');
 $to{'delayed'} = number();
 $waits{'delayed'} = sql("SELECT wa_send_text('$to{'delayed'}', 'Yth. Budi', send_at => now() + interval '2 s')");
 $to{'held'} = number();
 $waits{'held'} = sql("INSERT INTO wa.message (number, body, state, reason) VALUES ('$to{'held'}', 'Yth. Budi', 'held', 'bulk') RETURNING id");
-sql('SELECT wa_pause()');
 $to{'queued'} = number();
 $waits{'queued'} = sql("SELECT wa_send_text('$to{'queued'}', 'Yth. Budi')");
 ok(wait_for("(SELECT reason FROM wa.message WHERE id = $waits{'queued'}) = 'no_provider'"), 'queued: waits');
@@ -89,10 +90,11 @@ is(join(', ', map { "$_: " . asked($to{$_}) } sort keys %to), 'delayed: , held: 
 
 $number = number();
 sql("INSERT INTO wa.contact (number, last_inbound_at) VALUES ('$number', now())");
-my $fault = $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131008, times => 1, delay_ms => 700 });
+my $fault = $sim->fault({ provider => 'meta', kind => 'meta_error', code => 131008, times => 1, held => JSON::PP::true });
 $id = sql("SELECT wa_send_text('$number', 'Yth. Budi')");
-ok(wait_for("(SELECT state FROM wa.message WHERE id = $id) = 'sending'"), 'on the wire');
+ok($sim->wait_for_sends(1, to => $number), 'on the wire');
 sql("SELECT wa_opt_out('$number')");
+$sim->release($fault);
 ok(ends($id, 'skipped opted_out'), 'refused by the one, it is not given to the other');
 is(asked($number), 'meta', 'it was not');
 

@@ -35,9 +35,22 @@ sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')"
 sql("SELECT FROM wa_test_connection('fonnte')");
 no_pacing($node, 'odoo');
 sql("SELECT wa_arm('odoo')");
-# each message takes a moment
-sql('CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.01); RETURN NEW; END $$');
-sql('CREATE TRIGGER slow BEFORE INSERT ON wa.message FOR EACH ROW EXECUTE FUNCTION public.slow()');
+# each message takes a moment; and while the gate is shut, the process beside the worker stops behind its second piece
+sql(q(CREATE SEQUENCE public.made;
+	CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+	BEGIN
+		PERFORM pg_catalog.pg_sleep(0.01);
+		IF (SELECT backend_type FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()) = 'sicantik_wa composer'
+			AND pg_catalog.nextval('public.made') > 8 THEN
+			WHILE NOT pg_catalog.pg_try_advisory_xact_lock_shared(125) LOOP
+				PERFORM pg_catalog.pg_sleep(0.01);
+			END LOOP;
+		END IF;
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER slow BEFORE INSERT ON wa.message FOR EACH ROW EXECUTE FUNCTION public.slow()));
+sub shut_gate { return sql("SELECT setval('public.made', 1, false), pg_advisory_lock(125)"); }
+sub open_gate { return sql('SELECT pg_advisory_unlock(125)'); }
 
 # All permits get ready in one transaction: each is a message.
 sub all_ready
@@ -55,11 +68,14 @@ sub told { return sql("SELECT count(DISTINCT res_id) || ' ' || string_agg(DISTIN
 ok(wait_for('EXISTS (SELECT FROM wa.read_position)'), 'the worker has looked');
 
 # What a person sends does not wait for it, nor does what is composed already.
+shut_gate();
 all_ready();
 ok(wait_for("EXISTS (SELECT $composer) AND $reading"), 'more than a piece is composed beside the worker');
 my $by_hand = sql("SELECT wa_send_text('6281200009999', 'meanwhile')");
 ok(wait_for("EXISTS (SELECT FROM wa.message WHERE id = $by_hand AND state = 'sent')"), 'a message by hand goes');
 cmp_ok(sql("SELECT count(*) FROM wa.message WHERE id > $by_hand") + 0, '<', $permits, 'while it is being composed');
+ok(wait_for("EXISTS (SELECT FROM wa.message WHERE res_id IS NOT NULL AND state = 'sent')"), 'and so do the first that are composed');
+open_gate();
 ok(wait_for($all_sent), 'all is read, and sent');
 is(told(), "$permits sent $permits", 'each permit is told once');
 ok(sql("SELECT (SELECT min(sent_at) FROM wa.message WHERE res_id IS NOT NULL) < (SELECT max(created_at) FROM wa.message WHERE res_id IS NOT NULL)") eq 't',
@@ -94,10 +110,12 @@ sql(q(SELECT wa_configure('fonnte', '{"max_in_flight": 100}')));
 # Ended in the middle: the worker goes on, and counts on.
 my $before = scalar $sim->sends;
 sql('UPDATE wa.scenario SET max_per_transaction = 25');
+shut_gate();
 all_ready();
-ok(wait_for("EXISTS (SELECT $composer) AND $reading AND (SELECT count(*) > 8 FROM wa.message WHERE params->>'permit_number' LIKE 'B$n/%')"),
+ok(wait_for("EXISTS (SELECT $composer) AND $reading AND (SELECT count(*) >= 8 FROM wa.message WHERE params->>'permit_number' LIKE 'B$n/%')"),
 	'it has composed some');
-$node->safe_psql('postgres', "SELECT count(pg_terminate_backend(pid)) $composer");
+is($node->safe_psql('postgres', "SELECT count(pg_terminate_backend(pid)) $composer"), '1', 'and is ended');
+open_gate();
 ok(wait_for($all_sent), 'the rest is read after its end');
 is(told(), "$permits held sent $permits", 'each permit has one message');
 is(sql("SELECT count(*) FROM wa.message WHERE state = 'sent' AND params->>'permit_number' LIKE 'B$n/%'"), '25', 'no more than may go of one transaction');
@@ -105,6 +123,7 @@ is(scalar($sim->sends) - $before, 25, 'and the provider got as many');
 sql('UPDATE wa.scenario SET max_per_transaction = NULL');
 
 # The server is crashed in the middle.
+shut_gate();
 all_ready();
 ok(wait_for("$reading"), 'a set is begun');
 $node->stop('immediate');
@@ -115,6 +134,7 @@ ok(wait_for($all_sent), 'it is read to its end after a crash');
 like(told(), qr/^$permits .*sent.* $permits$/, 'each permit has one message then, too');
 
 # Somebody wants the database for himself.
+shut_gate();
 all_ready();
 ok(wait_for("EXISTS (SELECT $composer) AND $reading"), 'it is composed beside the worker again');
 $session->close;
