@@ -101,6 +101,33 @@ SELECT c.oid::regclass AS relation, e.condition FROM pg_extension AS x,
  WHERE x.extname = 'sicantik_wa' AND c.oid = e.oid
  ORDER BY c.oid::regclass::text COLLATE "C";
 
+-- one role that acts for several people: a session that asks for less is
+-- masked and refused, whoever it is, and hears the language that it asks for
+BEGIN;
+SELECT wa_send_text('0812-3456-7890', 'Berkas sudah diterima.') AS id \gset
+SET LOCAL sicantik_wa.level = view;
+SET LOCAL sicantik_wa.language = en;
+SELECT number, wa._level('view') FROM wa.message_view WHERE id = :id;
+SELECT what FROM wa_why(:id) LIMIT 2;
+SET LOCAL sicantik_wa.language = id;
+SELECT what FROM wa_why(:id) LIMIT 2;
+SAVEPOINT s;
+SELECT wa_cancel(:id);
+ROLLBACK TO s;
+SET LOCAL sicantik_wa.level = send;
+SELECT wa_cancel(:id);
+SELECT wa_set('office_name', 'x');
+ROLLBACK TO s;
+SET LOCAL sicantik_wa.level = webhook;
+SELECT count(*) FROM wa.message_view;
+ROLLBACK TO s;
+SET LOCAL sicantik_wa.level = admin;
+SELECT number FROM wa.message_view WHERE id = :id;
+-- it never raises
+SET LOCAL ROLE regress_wa_a;
+SELECT number, wa._level('view') FROM wa.message_view WHERE id = :id;
+ROLLBACK;
+
 -- an unprivileged owner of the database can create the extension, and owns
 -- nothing of it
 DROP EXTENSION sicantik_wa CASCADE;

@@ -19,6 +19,7 @@
 
 #include "capture/capture.h"
 #include "gateway/gateway.h"
+#include "pg/acting.h"
 #include "pg/said.h"
 #include "pg/pg_compat.h"
 #include "sicantik_wa.h"
@@ -42,6 +43,24 @@ int			wa_guc_worker_patience = 75;
 int			wa_guc_compose_batch = 500;
 int			wa_guc_max_unread = 100000;
 bool		wa_guc_capture = true;
+int			wa_guc_level = WA_LEVEL_ADMIN;
+int			wa_guc_language = WA_OFFICE_LANGUAGE;
+
+static const struct config_enum_entry level_options[] = {
+	{"none", WA_LEVEL_NONE, false},
+	{"webhook", WA_LEVEL_WEBHOOK, false},
+	{"view", WA_LEVEL_VIEW, false},
+	{"send", WA_LEVEL_SEND, false},
+	{"admin", WA_LEVEL_ADMIN, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry language_options[] = {
+	{"office", WA_OFFICE_LANGUAGE, false},
+	{"en", WA_ENGLISH, false},
+	{"id", WA_INDONESIAN, false},
+	{NULL, 0, false}
+};
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -152,6 +171,18 @@ define_settings(void)
 							 "and a session that has it from before its transaction gets a WARNING.",
 							 &wa_guc_capture, true,
 							 PGC_USERSET, 0, NULL, wa_capture_assign, NULL);
+	DefineCustomEnumVariable("sicantik_wa.level",
+							 "The highest level (wa_grant()) that functions and views let this session have.",
+							 "For a program that acts for several people with one role, as Odoo does: SET LOCAL sicantik_wa.level = view; "
+							 "it masks and refuses as for a role of that level. It lowers and never raises, "
+							 "and keeps out nobody who can type SQL.",
+							 &wa_guc_level, WA_LEVEL_ADMIN, level_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("sicantik_wa.language",
+							 "Language in which this session is told what people are told.",
+							 "office: as the office's setting language says.",
+							 &wa_guc_language, WA_OFFICE_LANGUAGE, language_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("sicantik_wa");
 }
 

@@ -31,5 +31,9 @@ extern int	wa_guc_max_unread;
 
 /* session */
 extern bool wa_guc_capture;
+extern int	wa_guc_level;		/* WaLevel */
+extern int	wa_guc_language;	/* WaLanguage, or WA_OFFICE_LANGUAGE */
+
+#define WA_OFFICE_LANGUAGE (-1)
 
 #endif							/* SICANTIK_WA_H */

@@ -20,6 +20,7 @@
 #include "office/setting.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "sicantik_wa.h"
 
 const WaSetting wa_office_settings[] = {
 	{"mode", WA_SETTING_MODE, "observe",
@@ -218,10 +219,15 @@ wa_office_is_on(const char *name)
 	return on;
 }
 
-/* The language of people: Indonesian, unless it is set to English. */
+/*
+ * The language of people: what this session asks for, else the office's, which
+ * is Indonesian, unless it is set to English.
+ */
 WaLanguage
 wa_office_language(void)
 {
+	if (wa_guc_language != WA_OFFICE_LANGUAGE)
+		return (WaLanguage) wa_guc_language;
 	return strcmp(wa_office_get("language"), "en") == 0 ? WA_ENGLISH : WA_INDONESIAN;
 }
 

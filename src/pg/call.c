@@ -28,6 +28,7 @@
 #include "pg/own_table.h"
 #include "pg/query.h"
 #include "pg/subscribed.h"
+#include "sicantik_wa.h"
 
 static const char *const level_names[] = {"none", "webhook", "view", "send", "admin"};
 
@@ -35,11 +36,10 @@ static const char *const level_names[] = {"none", "webhook", "view", "send", "ad
  * How far "role" may go: superusers and members of the database's owner may
  * do everything, others what wa_grant() gave to them or to a role whose
  * rights they have.  A grant is to the role of this name that was there then,
- * not to another one that got the name later.  SPI must be connected, acting
- * as the owner.
+ * not to another one that got the name later.
  */
-WaLevel
-wa_call_level(Oid role)
+static WaLevel
+level_of_role(Oid role)
 {
 	static WaStatement grants =
 		WA_STATEMENT("SELECT role, level, role_oid FROM wa.access WHERE system_identifier = $1");
@@ -64,6 +64,16 @@ wa_call_level(Oid role)
 				level = l;
 	}
 	return level;
+}
+
+/*
+ * How far "role" may go in this session, which may have asked for less.  SPI
+ * must be connected, acting as the owner.
+ */
+WaLevel
+wa_call_level(Oid role)
+{
+	return Min(level_of_role(role), (WaLevel) wa_guc_level);
 }
 
 /*
@@ -107,6 +117,8 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 				 errmsg("permission denied for sicantik_wa"),
 				 errdetail("This function needs the level \"%s\".",
 						   level_names[level]),
+				 level_of_role(role) >= level ?
+				 errhint("This session has asked for less: RESET sicantik_wa.level.") :
 				 errhint("The owner of the database gives it: SELECT wa_grant('%s', '%s').",
 						 GetUserNameFromId(role, false), level_names[level])));
 	if (level >= WA_LEVEL_SEND || level == WA_LEVEL_WEBHOOK)
