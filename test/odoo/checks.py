@@ -19,6 +19,7 @@ import threading
 import time
 import traceback
 
+import desk
 import dispatcher
 import ledger
 import odoo_test
@@ -374,7 +375,8 @@ def main():
         start_simulator()
         start_postgres()
         make_odoo()
-        for step in (install, ledger.install, by_the_orm, the_other_five, backup_and_restore, duplicate_and_drop,
+        screens = desk.PARTS if SERIES >= 17 else ()
+        for step in (install, ledger.install, by_the_orm, the_other_five, *screens, backup_and_restore, duplicate_and_drop,
                      rename, dispatcher.old_module, dispatcher.shim, dispatcher.way_back, upgrade,
                      at_the_end):
             step()

@@ -1,1 +1,1 @@
-from . import database, message
+from . import database, message, answer, action, desk

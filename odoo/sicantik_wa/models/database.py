@@ -59,8 +59,11 @@ class Database(models.AbstractModel):
         if trouble:
             raise UserError(trouble)
         cr = self.env.cr
+        cr.flush()
         try:
-            with cr.savepoint():
+            # one that flushes empties Odoo's cache after an error: a record
+            # that is not saved yet would lose what was typed into it
+            with cr.savepoint(flush=False):
                 # log_exceptions: the values may be a citizen's, or a credential
                 cr.execute(statement, values, log_exceptions=False)
                 return cr.dictfetchall() if cr.description else []
