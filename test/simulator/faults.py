@@ -48,7 +48,8 @@ KINDS = {
                 True),
 }
 
-COMMON = {"provider", "kind", "match", "times", "accepted", "delay_ms", "held"}
+COMMON = {"provider", "kind", "match", "times", "accepted", "delay_ms",
+          "held"}
 MATCHES = {"number", "nth", "reused", "endpoint", "contains", "tls"}
 
 

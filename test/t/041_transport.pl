@@ -309,7 +309,7 @@ $sim->fault({ kind => 'drip', provider => 'fonnte', ms => 40 });
 ($id, $number) = text('fonnte');
 ok(wait_state($node, 'odoo', $id, 'unknown'), 'an answer in drops: unknown');
 is(scalar requests_to($number), 1, 'exactly one request');
-$sim->fault({ kind => 'drip', provider => 'fonnte', ms => 1 });
+$sim->fault({ kind => 'drip', provider => 'fonnte', ms => 0 });
 ($id, $number) = text('fonnte');
 ok(wait_state($node, 'odoo', $id, 'sent'), 'small drops in time: sent');
 

@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 use IPC::Run;
-use Time::HiRes qw(usleep);
+use Time::HiRes qw(time usleep);
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -72,14 +72,26 @@ ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE state = 'queue
 is(scalar $sim->sends, 600, 'nothing was sent twice');
 
 # The postmaster signals a child and its process group: the same wish, twice.
-$sim->fault({ kind => 'hold', provider => 'fonnte', times => 1 });
-my $last = sql("SELECT wa_send_text('6285799990000', 'Halo', 'fonnte')");
-ok($sim->wait_for_sends(601), 'one more is on the wire');
-my $worker = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
-kill 'TERM', $worker;
-usleep(2000);    # so that the first is not pending any more
-kill 'TERM', $worker;
-$sim->release;
-ok(wait_state($node, 'odoo', $last, 'sent'), 'two signals in a moment are one: the answer is recorded');
+# Where the machine was elsewhere in between, they were two: once more.
+my $took = 1;
+foreach my $try (10 .. 30)
+{
+	my $number = "62857999900$try";
+	my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => $number } });
+	my $last = sql("SELECT wa_send_text('$number', 'Halo', 'fonnte')");
+	$sim->wait_for_sends(1, to => $number);
+	my $worker = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
+	my $first = time;
+
+	kill 'TERM', $worker;
+	usleep(2000);    # so that the first is not pending any more
+	kill 'TERM', $worker;
+	$took = time - $first;
+	$sim->release($hold);
+	next if $took > 0.05;
+	ok(wait_state($node, 'odoo', $last, 'sent'), 'two signals in a moment are one: the answer is recorded');
+	last;
+}
+cmp_ok($took, '<=', 0.05, 'there was such a moment');
 
 done_testing();
