@@ -10,6 +10,7 @@ from odoo.tools.convert import convert_xml_import
 
 SERIES = version_info[0]
 SCREENS = SERIES >= 17          # before, there is the webhook and the dispatcher
+DISPATCHERS = SERIES >= 16       # of requests, by the type of their route
 MODULE = 'sicantik_wa'
 
 

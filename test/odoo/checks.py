@@ -27,6 +27,7 @@ from odoo_test import (
     ADDONS, AHEAD, check, configure, day, equal, Expect, ISSUED, LOG, make_odoo, manager, must,
     NoGood, ODOO, ODOO_HOME, OFFICE, orm, part, PRODUCTION, rows, run, sends, SERIES, settled,
     simulator, sql, start_postgres, start_simulator, stop, text, TIME, TODAY, triggers, wait_for)
+import webhooks
 
 WRITES_DURING_UPGRADE = 150
 
@@ -377,8 +378,8 @@ def main():
         make_odoo()
         screens = desk.PARTS if SERIES >= 17 else ()
         for step in (install, ledger.install, by_the_orm, the_other_five, *screens, backup_and_restore, duplicate_and_drop,
-                     rename, dispatcher.old_module, dispatcher.shim, dispatcher.way_back, upgrade,
-                     at_the_end):
+                     rename, webhooks.webhooks, webhooks.databases, dispatcher.old_module, dispatcher.handed_over,
+                     dispatcher.way_back, upgrade, at_the_end):
             step()
     except Exception as error:      # the rest cannot be judged: a failure
         if not isinstance(error, NoGood):

@@ -66,5 +66,5 @@ if sys.argv[1:2] == ['manager']:
     manager(*sys.argv[2:])
 else:
     import odoo.cli
-    sys.argv[0] = 'odoo'
+    sys.argv[0] = __file__      # which Odoo starts again for its other processes
     odoo.cli.main()

@@ -6,6 +6,7 @@ PostgreSQL, and where Odoo has a folder of its own, that folder; it has the
 same /test.
 """
 
+import contextlib
 import datetime
 import json
 import os
@@ -66,8 +67,8 @@ def part(title):
 
 # What it acts on
 
-def run(command, user, stdin="", limit=ODOO_LIMIT_S, more=None):
-    """Run a command as a user; returns (exit status, all its output)."""
+def as_user(command, user, more=None):
+    """The command, and the options with which a process of that user runs it."""
     environment = {"PATH": "/test/bin:/usr/sbin:/usr/bin:/bin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8",
                    "HOME": "/test/" + user, "PGHOST": SOCKETS, "ODOO_RC": ODOO_CONF}
     environment.update(more or {})
@@ -76,9 +77,15 @@ def run(command, user, stdin="", limit=ODOO_LIMIT_S, more=None):
         command = ["chroot", "--userspec=odoo:odoo", ODOO_FOLDER, *command]
     else:
         identity = {"user": user, "group": user, "extra_groups": []}
+    return command, dict(identity, cwd="/", env=environment)
+
+
+def run(command, user, stdin="", limit=ODOO_LIMIT_S, more=None):
+    """Run a command as a user; returns (exit status, all its output)."""
+    command, options = as_user(command, user, more)
     done = subprocess.run(
         command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        encoding="utf-8", cwd="/", env=environment, timeout=limit, check=False, **identity)
+        encoding="utf-8", timeout=limit, check=False, **options)
     return done.returncode, done.stdout
 
 
@@ -95,6 +102,19 @@ def sql(text, database=PRODUCTION, user="odoo"):
     return must([PG_BIN + "/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
                  "-d", database, *role], "postgres", stdin=text,
                 more={"PGOPTIONS": "-c client_min_messages=warning"}).strip()
+
+
+@contextlib.contextmanager
+def session(text, database=PRODUCTION):
+    """A session that has run statements, and goes on while the block runs."""
+    command, options = as_user([PG_BIN + "/psql", "-X", "-q", "-A", "-t", "-d", database, "-U", "odoo"], "postgres")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", **options) as psql:
+        psql.stdin.write(text + "\n\\echo done\n")
+        psql.stdin.flush()
+        if psql.stdout.readline() != "done\n":
+            raise NoGood("a session could not: " + text)
+        yield
+        psql.stdin.close()
 
 
 def rows(query, database=PRODUCTION):
@@ -114,6 +134,14 @@ def wait_for(query, what, database=PRODUCTION):
           % (what, json.dumps(ledger, indent=1),
              sql("SELECT error FROM wa.dead_letter", database)))
     return False
+
+
+def must_become(condition, what):
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        if time.monotonic() > end:
+            raise NoGood("in vain: " + what)
+        time.sleep(0.05)            # between two looks at the condition
 
 
 def orm(code, database=PRODUCTION, **options):
@@ -141,10 +169,10 @@ def manager(*arguments, **options):
     return must(ODOO + ["manager", *arguments], "odoo", **options)
 
 
-def simulator(name):
+def simulator(name, wish=None):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open("http://127.0.0.1:%d/_control/%s" % (port, name),
-                     timeout=LIMIT_S + 30) as answer:
+                     json.dumps(wish).encode() if wish else None, timeout=LIMIT_S + 30) as answer:
         return json.loads(answer.read())
 
 
