@@ -242,10 +242,10 @@ wa_feedback_store(const WaProviders *providers, const WaProvider *provider, cons
 	pg_time_t	now;
 
 	/*
-	 * Not time(): its clock ticks, and is some milliseconds behind in between.
-	 * What is told within them of a second that has just begun would be later
-	 * than now, and get the time at which it came: a START that of after the
-	 * STOP that follows in the same second.
+	 * Not time(): its clock ticks, and is some milliseconds behind in
+	 * between. What is told within them of a second that has just begun would
+	 * be later than now, and get the time at which it came: a START that of
+	 * after the STOP that follows in the same second.
 	 */
 	now = timestamptz_to_time_t(GetCurrentTimestamp());
 	memset(stored, 0, sizeof(*stored));
