@@ -4,6 +4,7 @@ import io
 
 from lxml import etree
 
+from odoo.exceptions import AccessError
 from odoo.modules.module import get_module_path
 from odoo.release import version_info
 from odoo.tools.convert import convert_xml_import
@@ -34,3 +35,16 @@ def load_screens(env, names):
     for name in names if SCREENS else ():
         path = '%s/screens/%s.xml' % (get_module_path(MODULE), name)
         convert_xml_import(env, MODULE, Screen(path), {}, 'update')
+
+
+def readable(model):
+    """A statement for the ids that the user may read, archived ones too, with
+    its values in it; None: he may read none."""
+    try:
+        query = model.with_context(active_test=False)._search([])
+    except AccessError:
+        return None
+    select = query.select()
+    code, values = select if isinstance(select, tuple) else (select.code, select.params)
+    # it becomes a part of a statement with values
+    return model.env.cr.mogrify(code, tuple(values)).decode().replace('%', '%%')

@@ -1,1 +1,1 @@
-from . import database, dispatcher, message, answer, action, desk
+from . import database, dispatcher, message, answer, action, desk, record

@@ -43,7 +43,7 @@ class Message(models.Model):
         self.ensure_one()
         self.env['sicantik.wa.database']._require('send')
         self._require_visible()
-        record = (self.res_model, self.res_id) if self.res_model == 'sicantik.permit' else ('res.partner', self.partner_id)
+        record = (self.res_model, self.res_id) if self.res_model == 'sicantik.permit' else ('res.partner', self.partner_id.id)
         return self.env['sicantik.wa.send']._open(
             *record, kind='template' if self.template_key else 'text', template=self.template_key,
             body=not self.template_key and self.body)

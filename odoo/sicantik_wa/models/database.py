@@ -1,6 +1,7 @@
 """The one way to the database's functions."""
 
 import psycopg2
+from markupsafe import Markup
 
 from odoo import _, api, models
 from odoo.exceptions import AccessError, UserError
@@ -10,6 +11,9 @@ from .. import series
 VERSION = '1.1'                 # of the extension that this add-on is of
 # Odoo tries the whole request again
 AGAIN = ('40001', '40P01')
+# Odoo is one role for everybody: the database masks and refuses as for the user
+FOR_USER = "SELECT set_config('sicantik_wa.level', %s, true), set_config('sicantik_wa.language', %s, true)"
+FOR_ANYBODY = "SET LOCAL sicantik_wa.level TO DEFAULT; SET LOCAL sicantik_wa.language TO DEFAULT"
 
 
 class Database(models.AbstractModel):
@@ -35,6 +39,18 @@ class Database(models.AbstractModel):
         return None
 
     @api.model
+    def _must_be_there(self):
+        trouble = self._trouble()
+        if trouble:
+            raise UserError(trouble)
+
+    @api.model
+    def _language(self):
+        """That of the user, of the two in which the database tells."""
+        lang = self.env.context.get('lang') or self.env.user.lang or ''
+        return 'id' if lang.startswith('id') else 'en'
+
+    @api.model
     def _level(self):
         """What the user may do, as wa_grant() names it; None: nothing."""
         for group, level in (('manage', 'admin'), ('send', 'send'), ('view', 'view')):
@@ -55,18 +71,19 @@ class Database(models.AbstractModel):
         In Odoo's own transaction, in the user's language and with his level;
         an error is a sentence (UserError), and spoils nothing of Odoo's.
         """
-        trouble = self._trouble()
-        if trouble:
-            raise UserError(trouble)
+        self._must_be_there()
         cr = self.env.cr
         cr.flush()
         try:
             # one that flushes empties Odoo's cache after an error: a record
             # that is not saved yet would lose what was typed into it
             with cr.savepoint(flush=False):
+                cr.execute(FOR_USER, (self._level() or 'none', self._language()), log_exceptions=False)
                 # log_exceptions: the values may be a citizen's, or a credential
                 cr.execute(statement, values, log_exceptions=False)
-                return cr.dictfetchall() if cr.description else []
+                rows = cr.dictfetchall() if cr.description else []
+                cr.execute(FOR_ANYBODY)
+                return rows
         except psycopg2.Error as error:
             if error.pgcode in AGAIN:
                 raise
@@ -76,6 +93,14 @@ class Database(models.AbstractModel):
     def _value(self, statement, values=()):
         """The only value of the only row; None without a row."""
         return next((value for row in self._run(statement, values) for value in row.values()), None)
+
+    @api.model
+    def _story(self, statement, values=()):
+        """Rows of (at, what), in the office's time, as they are read."""
+        rows = self._run(statement, values)
+        return Markup('<table class="table table-sm table-borderless">%s</table>') % Markup().join(
+            Markup('<tr><td class="text-nowrap text-muted">%s</td><td>%s</td></tr>') % (
+                row['at'].strftime('%d-%m-%Y %H:%M:%S') if row['at'] else '', row['what']) for row in rows)
 
     @staticmethod
     def _sentences(error):

@@ -1,6 +1,44 @@
-"""The ledger: a model without a table or a view in the database."""
+"""The ledger: a model without a table or a view in the database.
 
-from odoo import fields, models
+Its rows are those of wa.message, as far as the user may read in Odoo what they
+are about, with numbers masked as the database masks them.  That is the model's
+only source, so it holds whatever way Odoo, or somebody by RPC, comes to it.
+"""
+
+from odoo import api, fields, models
+
+from .. import series
+
+STATES = [
+    ('queued', "Waits to be sent"), ('sending', "Is being sent"), ('sent', "Sent"),
+    ('delivered', "Delivered"), ('read', "Read"), ('failed', "Failed"),
+    ('unknown', "Not known whether it arrived"), ('held', "Held back"), ('skipped', "Not sent"),
+    ('cancelled', "Cancelled"), ('superseded', "Replaced by a newer one"), ('expired', "Too old to be sent"),
+]
+# Field: what it is in SQL.  Texts are masked, unless they are in PLAIN.
+COLUMNS = {
+    'id': "m.id",
+    'number': "m.number",
+    'partner_id': "contact.id",
+    'scenario': "coalesce(scenario.name, m.scenario)",
+    'scenario_key': "m.scenario",
+    'template_key': "m.template_key",
+    'provider': "coalesce(m.provider, m.wanted_provider)",
+    'state': "m.state",
+    'reason': "m.reason",
+    'detail': "m.detail",
+    'body': "m.body",
+    'day': "(m.created_at AT TIME ZONE (SELECT wa._time_zone()))::date",
+    'created_by': "m.created_by",
+    'attempts': "m.attempts",
+    'res_model': "m.res_model",
+    'res_id': "m.res_id",
+}
+TIMES = ('created_at', 'sent_at', 'delivered_at', 'read_at', 'finished_at', 'due_at', 'expires_at')
+MASKED = ('number', 'detail', 'body')
+# Of the permit, where this Odoo has it.
+PERMIT = ('registration_id', 'permit_number')
+TICKS = {'sent': "✓", 'delivered': "✓✓", 'read': "✓✓"}
 
 
 class Message(models.Model):
@@ -11,10 +49,165 @@ class Message(models.Model):
     _rec_name = 'number'
 
     number = fields.Char(readonly=True)
-    state = fields.Char(readonly=True)
+    partner_id = fields.Many2one('res.partner', "Contact", readonly=True)
+    scenario = fields.Char(readonly=True, help="What it was made by; nothing: it was sent by hand.")
+    scenario_key = fields.Char(readonly=True)
+    template_key = fields.Char("Template", readonly=True)
+    provider = fields.Char(readonly=True)
+    state = fields.Selection(STATES, readonly=True)
+    reason = fields.Char(readonly=True)
+    detail = fields.Char(readonly=True)
+    body = fields.Text("Text", readonly=True)
+    day = fields.Date(readonly=True, help="In the office's time zone.")
+    created_by = fields.Char("Sent by hand by", readonly=True)
+    attempts = fields.Integer(readonly=True)
+    res_model = fields.Char("Kind of record", readonly=True)
+    res_id = fields.Many2oneReference("Record", model_field='res_model', readonly=True)
+    registration_id = fields.Char("Registration", readonly=True)
+    permit_number = fields.Char("Permit number", readonly=True)
+    created_at = fields.Datetime("Made", readonly=True)
+    sent_at = fields.Datetime("Sent", readonly=True)
+    delivered_at = fields.Datetime("Delivered", readonly=True)
+    read_at = fields.Datetime("Read", readonly=True)
+    finished_at = fields.Datetime("Ended", readonly=True)
+    due_at = fields.Datetime("Not before", readonly=True)
+    expires_at = fields.Datetime("Not after", readonly=True)
+    ticks = fields.Char("", compute='_compute_ticks')
+    story = fields.Html(compute='_compute_story', sanitize=False)
+    about = fields.Char("Number, permit or name", search='_search_about', store=False)
 
     @property
     def _table_query(self):
         if self.env['sicantik.wa.database']._trouble():
-            return "SELECT NULL::int AS id, NULL::text AS number, NULL::text AS state WHERE false"
-        return "SELECT m.id, m.number, m.state FROM wa.message_view AS m"
+            names = [name for name, field in self._fields.items() if field.store and name != 'id']
+            return "SELECT NULL::bigint AS id, %s WHERE false" % ', '.join(
+                'NULL::%s AS %s' % (self._fields[name].column_type[1], name) for name in names)
+        columns, permit = dict(COLUMNS), self._permit()
+        if self.env['sicantik.wa.database']._level() != 'admin':
+            columns.update((name, "wa._masked(%s, 'view')" % columns[name]) for name in MASKED)
+        columns.update((name, "m.%s AT TIME ZONE 'UTC'" % name) for name in TIMES)
+        columns.update((name, "permit.%s" % name if name in permit else "NULL::text") for name in PERMIT)
+        joins, condition = self._gate()
+        return "SELECT %s FROM wa.message AS m %s %s WHERE %s" % (
+            ', '.join('%s AS %s' % (sql, name) for name, sql in columns.items()),
+            ' '.join(self._labels(permit)), ' '.join(joins), condition)
+
+    def _permit(self):
+        """Those fields of permits that are columns."""
+        known = self.env['sicantik.permit']._fields if 'sicantik.permit' in self.env else {}
+        return [name for name in PERMIT if name in known and known[name].store]
+
+    def _labels(self, permit):
+        """What rows are told with: names, and the permit that they are about."""
+        yield "LEFT JOIN wa.scenario AS scenario ON scenario.key = m.scenario"
+        yield "LEFT JOIN res_partner AS contact ON contact.id = m.partner_id"
+        if not permit:
+            return
+        of_document = "NULL"
+        if 'sicantik.document' in self.env:
+            yield "LEFT JOIN sicantik_document AS document ON document.id = m.res_id AND m.res_model = 'sicantik.document'"
+            of_document = "document.permit_id"
+        yield ("LEFT JOIN sicantik_permit AS permit ON permit.id ="
+               " CASE WHEN m.res_model = 'sicantik.permit' THEN m.res_id ELSE %s END" % of_document)
+
+    # Who may read which
+
+    def _gate(self):
+        """Joins and a condition: what the user may read in Odoo.
+
+        A message is seen where its record or its contact can be read, and
+        neither of them is there and cannot.  One about what Odoo does not have
+        any more is for who may manage and works for all companies.
+        """
+        if self.env.su:
+            return [], "true"
+        joins, shown, hidden, kinds = [], [], [], []
+        for n, (names, key, model) in enumerate(self._about()):
+            its = "m.res_model IN (%s)" % names if names else "true"
+            kinds += [names] if names else []
+            readable = series.readable(model)
+            if readable is None:
+                hidden.append("%s AND %s IS NOT NULL" % (its, key))
+                continue
+            joins.append("LEFT JOIN (%s) AS may%d ON %s AND may%d.id = %s" % (readable, n, its, n, key))
+            shown.append("may%d.id IS NOT NULL" % n)
+            if ' WHERE ' in readable:
+                joins.append('LEFT JOIN "%s" AS is%d ON %s AND is%d.id = %s' % (model._table, n, its, n, key))
+                hidden.append("may%d.id IS NULL AND is%d.id IS NOT NULL" % (n, n))
+        if self._sees_gone():
+            shown = ["true"]
+        else:
+            shown.append("m.res_id IS NULL AND m.partner_id IS NULL")
+            hidden.append("m.res_id IS NOT NULL AND coalesce(m.res_model, '') NOT IN (%s)" % ', '.join(kinds or ["''"]))
+        return joins, "(%s) AND NOT coalesce(%s, false)" % (
+            ' OR '.join(shown), ' OR '.join('(%s)' % one for one in hidden) or "false")
+
+    def _about(self):
+        """(names of a model in SQL, column, the model), for each one that
+        messages may be about, contacts with names None."""
+        tables = {model._table: name for name, model in self.env.registry.items() if model._auto and not model._abstract}
+        self.env.cr.execute("SELECT DISTINCT unnest(ARRAY[watch, split_part(watch, '.', 2)]) FROM wa.scenario"
+                            " WHERE watch IS NOT NULL")
+        watched = {row[0] for row in self.env.cr.fetchall()} | {'sicantik_permit', 'sicantik_document', 'signature_workflow'}
+        for table in sorted(watched & set(tables)):
+            names = (tables[table], table, 'public.' + table)
+            yield ', '.join("'%s'" % name for name in names), "m.res_id", self.env[tables[table]]
+        yield None, "m.partner_id", self.env['res.partner']
+
+    def _sees_gone(self):
+        companies = self.env['res.company'].sudo().search_count([])
+        return self.env['sicantik.wa.database']._level() == 'admin' and len(self.env.user.company_ids) == companies
+
+    def _readable(self):
+        """Those of these messages that the user may read."""
+        return self.search([('id', 'in', self.ids)])
+
+    @api.model
+    def _search(self, *args, **kwargs):
+        self.env['sicantik.wa.database']._must_be_there()
+        return super()._search(*args, **kwargs)
+
+    def _search_about(self, operator, value):
+        """By a number in any spelling, a permit's, or a contact's name."""
+        if operator.startswith(('not', '!', '<>')):
+            return [('id', 'not in', self.search(self._search_about('ilike', value)).ids)]
+        if not isinstance(value, str):          # several, any of which will do
+            values = list(value) if hasattr(value, '__iter__') else [value]
+            return ['|'] * (len(values) - 1) + [part for one in values for part in self._found(one)] or [('id', '=', False)]
+        return self._found(value)
+
+    def _found(self, value):
+        database = self.env['sicantik.wa.database']
+        text = str(value or '').strip()
+        found = ['|', '|', '|', ('number', 'ilike', text), ('registration_id', 'ilike', text),
+                 ('permit_number', 'ilike', text), ('partner_id.name', 'ilike', text)]
+        number = database._value("SELECT wa_normalize_number(%s)", (text,))
+        if not number:
+            return found
+        # whoever knows the number may look for it, as with wa_history()
+        ids = [row['id'] for row in database._run("SELECT id FROM wa.message WHERE number = %s", (number,))]
+        return ['|', ('id', 'in', ids), *found]
+
+    # What is shown of one
+
+    @api.depends('state')
+    def _compute_ticks(self):
+        for message in self:
+            message.ticks = TICKS.get(message.state, "")
+
+    def _compute_story(self):
+        database = self.env['sicantik.wa.database']
+        readable = self._readable()
+        for message in self:
+            message.story = database._story("SELECT * FROM wa_why(%s)", (message.id,)) if message in readable else False
+
+    def open_record(self):
+        self.ensure_one()
+        return {'type': 'ir.actions.act_window', 'res_model': self.res_model, 'res_id': self.res_id,
+                'views': [(False, 'form')]} if self.res_model in self.env else False
+
+    @api.model
+    def open_ledger(self):
+        """The menu: the list, or a sentence why there is none."""
+        self.env['sicantik.wa.database']._must_be_there()
+        return self.env['ir.actions.act_window']._for_xml_id('sicantik_wa.message_action')
