@@ -24,10 +24,12 @@ class History(models.TransientModel):
     def _bind(self):
         """An action on each of the models that this database has."""
         for model, kind in KINDS.items():
-            if model in self.env:
+            # the database's: at an upgrade those of later modules are not loaded yet
+            its = self.env['ir.model'].search([('model', '=', model)])
+            if its:
                 self.env['ir.actions.server']._load_records([{'xml_id': ACTION % kind, 'noupdate': False, 'values': {
-                    'name': "WhatsApp messages", 'state': 'code', 'model_id': self.env['ir.model']._get_id(model),
-                    'binding_model_id': self.env['ir.model']._get_id(model), 'binding_view_types': 'list,form',
+                    'name': "WhatsApp messages", 'state': 'code', 'model_id': its.id,
+                    'binding_model_id': its.id, 'binding_view_types': 'list,form',
                     'code': "action = env['sicantik.wa.history'].open_of(records)"}}])
 
     @api.model
