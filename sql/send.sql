@@ -185,7 +185,6 @@ ROLLBACK;
 BEGIN;
 SET LOCAL search_path = pg_temp;
 SET LOCAL DateStyle = 'SQL, DMY';
-SET LOCAL standard_conforming_strings = off;
 SELECT wa_result(wa_send('permit_ready', 10, permit_id => 42)) ->> 'state' AS state;
 ROLLBACK;
 RESET ROLE;

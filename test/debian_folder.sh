@@ -52,11 +52,16 @@ mirror()
 }
 
 # furnish FOLDER SUITE PACKAGE ...: make the folder, install what is missing.
+# Debian experimental is on top of sid.
 furnish()
 {
-	local folder=$1 suite=$2 uri package missing="" valid=true
+	local folder=$1 suite=$2 uri package missing="" valid=true from=()
 
 	shift 2
+	if [ "$suite" = experimental ]; then
+		suite=sid
+		from=(-t experimental)
+	fi
 	if [ ! -e "$folder/.complete" ]; then
 		[ -z "$(ls -A "$folder" 2>/dev/null)" ] ||
 			die "$folder is there and not complete: --clean makes it anew"
@@ -85,14 +90,17 @@ furnish()
 		uri=$(mirror)
 		[ -n "$uri" ] || die "apt knows no archive"
 		echo "Installing$missing ..."
-		echo "deb $uri $suite main" >"$folder/etc/apt/sources.list"
+		{
+			echo "deb $uri $suite main"
+			[ ${#from[@]} -eq 0 ] || echo "deb $uri experimental main"
+		} >"$folder/etc/apt/sources.list"
 		cp -L /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
 		# an archive that stands still is no error where this machine says so
 		eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
 		quietly "apt-get update" within "$folder" root \
 			apt-get -q -o "Acquire::Check-Valid-Until=$valid" update
 		# shellcheck disable=SC2086
-		quietly "apt-get install" within "$folder" root apt-get -q -y install $missing
+		quietly "apt-get install" within "$folder" root apt-get -q -y "${from[@]}" install $missing
 		within "$folder" root apt-get clean
 	fi
 }

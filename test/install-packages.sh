@@ -19,7 +19,7 @@ set -eu
 
 if ! command -v apt-get >/dev/null; then
 	echo "No apt-get here: make sure yourself that there are gcc, clang (with its sanitizers)," >&2
-	echo "PostgreSQL 15 to 18 with its headers, libcurl and json-c with theirs, libqrencode," >&2
+	echo "PostgreSQL 15 to 19 with its headers, libcurl and json-c with theirs, libqrencode," >&2
 	echo "perl with IPC::Run, python3 with psycopg2, and openssl." >&2
 	exit 0
 fi

@@ -306,7 +306,7 @@ has_room(EventTable *events, int64 next_id)
 	if (table == NULL)
 		return true;
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = table_beginscan(table, snapshot, 0, NULL);
+	scan = wa_table_beginscan(table, snapshot);
 	slot = table_slot_create(table, NULL);
 	if (RelationGetDescr(table)->natts >= 3 &&
 		TupleDescAttr(RelationGetDescr(table), 2)->atttypid == INT8OID &&

@@ -44,6 +44,7 @@
 
 #include "capture/capture.h"
 #include "pg/acting.h"
+#include "pg/pg_compat.h"
 #include "pg/query.h"
 #include "wake/wake.h"
 
@@ -306,7 +307,7 @@ load(WaWatch *watch, Relation relation, const WaWatch *known)
 
 	/* The transaction's own snapshot may be older than wa_setup(). */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = table_beginscan(table, snapshot, 0, NULL);
+	scan = wa_table_beginscan(table, snapshot);
 	slot = table_slot_create(table, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{

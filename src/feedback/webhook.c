@@ -155,26 +155,13 @@ refuse(const WaProvider *provider, bool verification, bool has_secret)
 			 errhidestmt(true)));
 }
 
-static void
-add_count(JsonbParseState * *state, const char *name, int n)
-{
-	JsonbValue	key = {.type = jbvString,.val.string = {.val = (char *) name,.len = strlen(name)}};
-	JsonbValue	value = {.type = jbvNumeric,.val.numeric = int64_to_numeric(n)};
-
-	(void) pushJsonbValue(state, WJB_KEY, &key);
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
-}
-
 static Jsonb *
 counts_as_json(const WaStored *stored)
 {
-	JsonbParseState *state = NULL;
+	char	   *text = psprintf("{\"accepted\": %d, \"ignored\": %d, \"%s\": %d}", stored->accepted, stored->ignored,
+								wa_gateway_update_kind_name(WA_UPDATE_UNKNOWN), stored->unknown);
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	add_count(&state, "accepted", stored->accepted);
-	add_count(&state, "ignored", stored->ignored);
-	add_count(&state, wa_gateway_update_kind_name(WA_UPDATE_UNKNOWN), stored->unknown);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
 
 /*

@@ -32,6 +32,7 @@
 
 #include "identity/identity.h"
 #include "pg/frame.h"
+#include "pg/pg_compat.h"
 #include "pg/query.h"
 
 #define LONGEST_TELLING_US	(10 * USECS_PER_SEC)
@@ -73,7 +74,7 @@ is_logical(pid_t pid)
 		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		found = slot->in_use && slot->active_pid == pid &&
+		found = slot->in_use && wa_slot_is_used_by(slot, pid) &&
 			slot->data.database != InvalidOid;
 		SpinLockRelease(&slot->mutex);
 	}

@@ -21,6 +21,7 @@
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/tuplestore.h"
 
 #include "pg/audit.h"
 #include "pg/build.h"

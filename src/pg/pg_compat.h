@@ -13,8 +13,8 @@
 
 #include "postgres.h"
 
-#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
-#error "sicantik_wa needs PostgreSQL 15, 16, 17 or 18"
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000
+#error "sicantik_wa needs PostgreSQL 15, 16, 17, 18 or 19"
 #endif
 
 #include "catalog/pg_database.h"
@@ -79,6 +79,54 @@
  * which 18 brings.
  */
 #define WA_ATTRIBUTE_GENERATED_VIRTUAL	'v'
+
+/* All rows of a table; needs access/tableam.h. */
+#if PG_VERSION_NUM >= 190000
+#define wa_table_beginscan(rel, snapshot) table_beginscan((rel), (snapshot), 0, NULL, 0)
+#else
+#define wa_table_beginscan(rel, snapshot) table_beginscan((rel), (snapshot), 0, NULL)
+#endif
+
+/* In a handler of SIGTERM: what a backend does; needs tcop/tcopprot.h. */
+#if PG_VERSION_NUM >= 190000
+#define wa_die() die(postgres_signal_arg, pg_siginfo)
+#else
+#define wa_die() die(postgres_signal_arg)
+#endif
+
+/* Is this process the one that uses a replication slot?  Needs replication/slot.h. */
+#if PG_VERSION_NUM >= 190000
+#define wa_slot_is_used_by(slot, process) \
+	((slot)->active_proc != INVALID_PROC_NUMBER && GetPGProcByNumber((slot)->active_proc)->pid == (process))
+#else
+#define wa_slot_is_used_by(slot, process) ((slot)->active_pid == (process))
+#endif
+
+/*
+ * A background worker that the server ends by itself where its database is
+ * dropped, renamed, moved or copied.  Before 19 only our hook does.
+ */
+#if PG_VERSION_NUM < 190000
+#define BGWORKER_INTERRUPTIBLE 0
+#endif
+
+/*
+ * Called for each table of a statement that is being planned, when what the
+ * planner needs to know of it has been read.
+ */
+#if PG_VERSION_NUM >= 190000
+#define wa_relation_info_hook build_simple_rel_hook
+#define WaRelationInfoHook build_simple_rel_hook_type
+#define WA_RELATION_INFO_ARGS PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte
+#define wa_relation_info_next(hook) (hook) (root, rel, rte)
+#define wa_relation_info_oid() (rte->rtekind == RTE_RELATION ? rte->relid : InvalidOid)
+#else
+#define wa_relation_info_hook get_relation_info_hook
+#define WaRelationInfoHook get_relation_info_hook_type
+#define WA_RELATION_INFO_ARGS PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel
+#define wa_relation_info_next(hook) (hook) (root, relid, inhparent, rel)
+#define wa_relation_info_oid() (relid)
+#endif
 
 /*
  * pg_database.datconnlimit of a database whose DROP was interrupted; minor

@@ -16,10 +16,12 @@
 
 #include "catalog/namespace.h"
 #include "nodes/parsenodes.h"
+#include "optimizer/pathnode.h"
 #include "optimizer/plancat.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 
+#include "pg/pg_compat.h"
 #include "pg/plan_large.h"
 
 #define LARGE_ROWS		10000000.0
@@ -27,7 +29,7 @@
 #define LARGE_INDEX_PAGES 50000
 #define LARGE_INDEX_HEIGHT 2
 
-static get_relation_info_hook_type next_relation_info = NULL;
+static WaRelationInfoHook next_relation_info = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
 static get_index_stats_hook_type next_index_stats = NULL;
 
@@ -40,13 +42,13 @@ is_ours(Oid relid)
 }
 
 static void
-as_large(PlannerInfo * root, Oid relid, bool inhparent, RelOptInfo * rel)
+as_large(WA_RELATION_INFO_ARGS)
 {
 	ListCell   *cell;
 
 	if (next_relation_info)
-		next_relation_info(root, relid, inhparent, rel);
-	if (!is_ours(relid))
+		wa_relation_info_next(next_relation_info);
+	if (!is_ours(wa_relation_info_oid()))
 		return;
 	rel->pages = LARGE_PAGES;
 	rel->tuples = LARGE_ROWS;
@@ -84,8 +86,8 @@ without_index_statistics(PlannerInfo * root, Oid index, AttrNumber attnum, Varia
 void
 wa_pg_plan_large(void)
 {
-	next_relation_info = get_relation_info_hook;
-	get_relation_info_hook = as_large;
+	next_relation_info = wa_relation_info_hook;
+	wa_relation_info_hook = as_large;
 	next_relation_stats = get_relation_stats_hook;
 	get_relation_stats_hook = without_statistics;
 	next_index_stats = get_index_stats_hook;

@@ -26,7 +26,7 @@
 	} \
 	extern Datum name(PG_FUNCTION_ARGS)
 
-static void say_retired(const char *name) pg_attribute_unused();
+pg_attribute_unused() static void say_retired(const char *name);
 
 static void
 say_retired(const char *name)

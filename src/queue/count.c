@@ -348,7 +348,7 @@ wa_queue_count_zone(void)
 	Oid			relid = get_relname_relid("figure_zone", get_namespace_oid("wa", false));
 	Relation	table = table_open(relid, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	TableScanDesc scan = wa_table_beginscan(table, snapshot);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	char	   *zone = NULL;
 	bool		isnull;
@@ -549,7 +549,7 @@ wa_queue_count_table(const char *name, const char *zone)
 	Relation	table = table_open(get_relname_relid(name, get_namespace_oid("wa", false)), AccessShareLock);
 	Counted    *what = counted_of(table);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	TableScanDesc scan = wa_table_beginscan(table, snapshot);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sicantik_wa counted row", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	HeapTuple	tuple;

@@ -41,6 +41,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "pg/pg_compat.h"
 #include "route/providers.h"
 #include "route/secret.h"
 #include "sicantik_wa.h"
@@ -113,7 +114,7 @@ static void
 delete_rows(Relation relation, const char *provider, const char *name)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = wa_table_beginscan(relation, snapshot);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
@@ -182,7 +183,7 @@ wa_route_read_secret(const char *provider, const char *name)
 {
 	Relation	relation = open_secrets(AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = wa_table_beginscan(relation, snapshot);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	char	   *result = NULL;
 

@@ -419,7 +419,7 @@ read_field(const char *input, WaNumberFn each, void *arg, char out[WA_NUMBER_SIZ
 			case WA_CHAR_CLOSE:
 				if (r.prev == WA_CHAR_DIGIT)
 					drop_bracketed_zero(seg);
-				/* FALLTHROUGH */
+				__attribute__((fallthrough));
 			case WA_CHAR_SPACE:
 			case WA_CHAR_DASH:
 				r.marks++;

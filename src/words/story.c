@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "funcapi.h"
+#include "utils/tuplestore.h"
 #include "gateway/gateway.h"
 #include "office/setting.h"
 #include "pg/call.h"

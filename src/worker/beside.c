@@ -119,7 +119,7 @@ wa_worker_beside_start(void)
 	args.owner = GetUserId();
 	args.share = dsm_segment_handle(segment);
 	args.worker = wa_wake_process_self();
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION | BGWORKER_INTERRUPTIBLE;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	strlcpy(worker.bgw_library_name, "sicantik_wa", sizeof(worker.bgw_library_name));

@@ -95,7 +95,7 @@ handle_sigterm(SIGNAL_ARGS)
 	int			save_errno = errno;
 
 	if (wa_worker_roster_reading)
-		die(postgres_signal_arg);
+		wa_die();
 	ShutdownRequestPending = true;
 	SetLatch(MyLatch);
 	errno = save_errno;

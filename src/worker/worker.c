@@ -109,7 +109,7 @@ handle_sigterm(SIGNAL_ARGS)
 		SetLatch(MyLatch);
 	}
 	else if (now < terminated_at || now - terminated_at > SAME_SIGTERM_US)
-		die(postgres_signal_arg);
+		wa_die();
 	errno = save_errno;
 }
 
