@@ -22,6 +22,7 @@ import traceback
 import desk
 import dispatcher
 import ledger
+import lifetime
 import odoo_test
 from odoo_test import (
     ADDONS, AHEAD, check, configure, day, equal, Expect, ISSUED, LOG, make_odoo, manager, must,
@@ -235,6 +236,7 @@ def backup_and_restore():
     equal(sql("SELECT count(*), max(id) FROM wa.message", "odoo_restored"), ledger,
           "the restored ledger is complete")
     equal(triggers("odoo_restored"), triggers(PRODUCTION), "the triggers are there")
+    lifetime.restored("odoo_restored")
     equal(sql("SELECT count(*) FROM ir_config_parameter WHERE key = 'database.uuid'"
               " AND value = '%s'" % sql("SELECT value FROM ir_config_parameter"
                                         " WHERE key = 'database.uuid'"), "odoo_restored"),
@@ -377,9 +379,10 @@ def main():
         start_postgres()
         make_odoo()
         screens = desk.PARTS if SERIES >= 17 else ()
-        for step in (install, ledger.install, by_the_orm, the_other_five, *screens, backup_and_restore, duplicate_and_drop,
-                     rename, webhooks.webhooks, webhooks.databases, dispatcher.old_module, dispatcher.handed_over,
-                     dispatcher.way_back, upgrade, at_the_end):
+        for step in (lifetime.without_the_extension, install, lifetime.before_the_add_on, ledger.install,
+                     by_the_orm, the_other_five, *screens, backup_and_restore, duplicate_and_drop, rename,
+                     webhooks.webhooks, webhooks.databases, dispatcher.old_module, dispatcher.handed_over,
+                     dispatcher.way_back, upgrade, lifetime.with_the_extension, at_the_end):
             step()
     except Exception as error:      # the rest cannot be judged: a failure
         if not isinstance(error, NoGood):

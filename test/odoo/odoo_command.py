@@ -20,7 +20,8 @@ def repair_ordered_set():
     """weakref.WeakSet calls the copy() of its container since Python 3.14."""
     known = getattr(misc, 'OrderedSet', None)
     if known is not None and not hasattr(known, 'copy'):
-        known.copy = lambda self: type(self)(list(self))
+        # of its dictionary, in one go: meanwhile references go away
+        known.copy = lambda self: type(self)(self._map.copy())
 
 
 def repair_safe_eval():
