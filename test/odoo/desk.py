@@ -199,6 +199,44 @@ answer([tried(of('lihat', 'sicantik.wa.message').search(held).action_release),
     check("2 of 2" in seen[4], "  and who has it, how many", seen[4])
 
 
+    # what is about a permit that Odoo hides is not theirs, whoever else may
+    sql("SELECT wa_pause('fonnte'), wa_send('permit_ready', (SELECT partner_id FROM sicantik_permit WHERE registration_id = 'REG-D2'),"
+        " permit_id => (SELECT id FROM sicantik_permit WHERE registration_id = 'REG-D2'))")
+    seen, _output = ask("""
+env.cr.execute("SELECT max(id) FROM wa.message")
+hidden = env.cr.fetchone()[0]
+answer([tried(getattr(of(login, 'sicantik.wa.message').browse(hidden), method)) for login, method in (
+    ('kirim', 'action_cancel'), ('kirim', 'action_retry'), ('atur', 'action_release'), ('kirim', 'action_send_once_more'))])
+""")
+    check(all(got.startswith("AccessError: One of these messages is not there") for got in seen),
+          "a message about a permit that a user cannot read is not his to cancel", seen)
+    equal(sql("SELECT state FROM wa.message ORDER BY id DESC LIMIT 1"), "queued", "  and it is not")
+    sql("SELECT wa_cancel(max(id)), wa_resume('fonnte') FROM wa.message")
+    settled(PRODUCTION)
+
+    with Expect(("6281700000055", "(?s:.*)/download/REG-D1(?s:.*)", "a message goes once more, to a corrected number"),
+                ("6281700000056", "Berkas Ibu kurang satu[.]", "a text too")):
+        seen, _output = ask("""
+def once_more(number, domain):
+    action = of('kirim', 'sicantik.wa.message').search(domain, limit=1).action_send_once_more()
+    form = Form(of('kirim', action['res_model']).with_context(active_model='x', active_id=1, **action['context']))
+    form.number = number
+    return tried(form.save().action_send)
+answer([once_more('0817 0000 0055', [('template_key', '=', 'permit_ready'), ('number', 'like', '%001'), ('state', '=', 'sent')]),
+        once_more('0817 0000 0056', [('template_key', '=', False), ('body', 'like', 'kurang satu')])])
+""")
+    check(all("goes out in a moment" in got for got in seen), "  as it says", seen)
+
+    seen, _output = ask("""
+answer([[action['name'] for action in of(login, 'ir.actions.actions').get_bindings(model).get('action', []) if 'WhatsApp' in action['name']]
+        for model in ('res.partner', 'sicantik.permit', 'sicantik.document', 'res.company')
+        for login in ('kirim', 'lihat')])
+""")
+    both, one = ["Send WhatsApp", "WhatsApp messages"], ["WhatsApp messages"]
+    equal([sorted(names) for names in seen], [both, one, both, one, both, one, [], []],
+          "contacts, permits and documents have the actions, for who may")
+
+
 def desk():
     part("The add-on: settings and desk")
     seen, output = ask("""
@@ -206,7 +244,7 @@ desk = of('atur', 'sicantik.wa.desk').browse(of('atur', 'sicantik.wa.desk').open
 fonnte = desk.provider_ids.filtered(lambda provider: provider.name == 'fonnte')
 def state():
     env.invalidate_all()
-    return [fonnte.state, fonnte.is_default, fonnte.quota_left > 0]
+    return [fonnte.state, fonnte.is_default, int(fonnte.quota_left) > 0]
 meta = desk.provider_ids.filtered(lambda provider: provider.name == 'meta')
 answer({
     'mode': desk.mode, 'checks': desk.checks, 'first': state(),

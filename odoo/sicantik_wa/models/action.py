@@ -35,7 +35,7 @@ class Message(models.Model):
 
     def _require_visible(self):
         """The ids come from outside: with what a user may not see he does nothing."""
-        if self.search_count([('id', 'in', self.ids)]) < len(self):
+        if len(self._readable()) < len(self):
             raise AccessError(_("One of these messages is not there, or not for you to see."))
 
     def action_send_once_more(self):
@@ -43,7 +43,10 @@ class Message(models.Model):
         self.ensure_one()
         self.env['sicantik.wa.database']._require('send')
         self._require_visible()
-        record = (self.res_model, self.res_id) if self.res_model == 'sicantik.permit' else ('res.partner', self.partner_id.id)
+        of_permit = self.res_model == 'sicantik.permit' and self.template_key
+        # a text in which a number is masked for this user is not the text
+        masked = '***' in (self.body or '')
         return self.env['sicantik.wa.send']._open(
-            *record, kind='template' if self.template_key else 'text', template=self.template_key,
-            body=not self.template_key and self.body)
+            *(('sicantik.permit', self.res_id) if of_permit else ('res.partner', self.partner_id.id)),
+            kind='template' if self.template_key else 'text', template=self.template_key,
+            body=not self.template_key and not masked and self.body)

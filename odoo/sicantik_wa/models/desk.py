@@ -79,7 +79,7 @@ class Provider(models.Model):
     _log_access = False
     _order = 'sequence, name'
     _rows = """
-        SELECT %s, name, sequence, is_default, quota_left, last_error,
+        SELECT %s, name, sequence, is_default, quota_left::text AS quota_left, last_error,
                CASE WHEN NOT active THEN 'off' WHEN paused_at IS NOT NULL THEN 'paused' ELSE state END AS state,
                tested_at AT TIME ZONE 'UTC' AS tested_at, last_error_at AT TIME ZONE 'UTC' AS last_error_at
           FROM wa.provider_view""" % (NUMBER % 'name')
@@ -89,7 +89,7 @@ class Provider(models.Model):
     state = fields.Selection([
         ('draft', "Not tested"), ('configured', "Ready"), ('error', "Error"), ('paused', "Paused"), ('off', "Switched off")])
     is_default = fields.Boolean("Default")
-    quota_left = fields.Integer("Quota left")
+    quota_left = fields.Char("Quota left")     # empty: it tells nothing
     tested_at = fields.Datetime("Tested")
     last_error = fields.Char("Last error")
     last_error_at = fields.Datetime("Error at")
@@ -169,6 +169,7 @@ class Desk(models.Model):
     _log_access = False
     _table_query = "SELECT 1 AS id"
 
+    name = fields.Char(compute='_compute_status')
     mode = fields.Char(compute='_compute_status')
     next = fields.Char("To do next", compute='_compute_status')
     provider_ids = fields.Many2many('sicantik.wa.provider', compute='_compute_rows')
@@ -180,6 +181,7 @@ class Desk(models.Model):
         status = {row['item']: ' – '.join(filter(None, (row['value'], row['detail'])))
                   for row in self.env['sicantik.wa.database']._run("SELECT item, value, detail FROM wa_status()")}
         for desk in self:
+            desk.name = _("Settings and desk")
             desk.mode = status.get('mode')
             desk.next = status.get('next')
 

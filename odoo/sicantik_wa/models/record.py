@@ -9,6 +9,11 @@ from odoo.exceptions import UserError
 # What wa_history() calls them; in whose fields the others are found.
 KINDS = {'res.partner': 'partner', 'sicantik.permit': 'permit', 'sicantik.document': 'document'}
 ACTION = 'sicantik_wa.history_%s'
+SEND = 'sicantik_wa.send_%s'
+ACTIONS = [
+    (ACTION, "WhatsApp messages", 'list,form', 'view', "env['sicantik.wa.history'].open_of(records)"),
+    (SEND, "Send WhatsApp", 'form', 'send', "env['sicantik.wa.send'].open_for(record)"),
+]
 NEWEST = 50
 
 
@@ -22,15 +27,17 @@ class History(models.TransientModel):
 
     @api.model
     def _bind(self):
-        """An action on each of the models that this database has."""
+        """The actions on each of the models that this database has."""
+        Action = self.env['ir.actions.server']
+        groups = 'group_ids' if 'group_ids' in Action._fields else 'groups_id'
         for model, kind in KINDS.items():
             # the database's: at an upgrade those of later modules are not loaded yet
             its = self.env['ir.model'].search([('model', '=', model)])
-            if its:
-                self.env['ir.actions.server']._load_records([{'xml_id': ACTION % kind, 'noupdate': False, 'values': {
-                    'name': "WhatsApp messages", 'state': 'code', 'model_id': its.id,
-                    'binding_model_id': its.id, 'binding_view_types': 'list,form',
-                    'code': "action = env['sicantik.wa.history'].open_of(records)"}}])
+            for name, label, views, group, code in ACTIONS if its else ():
+                Action._load_records([{'xml_id': name % kind, 'noupdate': False, 'values': {
+                    'name': label, 'state': 'code', 'code': 'action = ' + code, 'model_id': its.id,
+                    'binding_model_id': its.id, 'binding_view_types': views,
+                    groups: [(6, 0, self.env.ref('sicantik_wa.group_' + group).ids)]}}])
 
     @api.model
     def open_of(self, records):
@@ -42,6 +49,9 @@ class History(models.TransientModel):
             return {'type': 'ir.actions.act_window', 'name': _("WhatsApp messages"), 'res_model': self._name,
                     'res_id': history.id, 'view_mode': 'form', 'views': [(False, 'form')], 'target': 'current'}
         return self._list(records._name, records.ids)
+
+    def send(self):
+        return self.env['sicantik.wa.send']._open(self.res_model, self.res_id)
 
     def open_messages(self):
         self.ensure_one()

@@ -30,6 +30,10 @@ class Send(models.TransientModel):
     preview = fields.Html(compute='_compute_preview', sanitize=False)
 
     @api.model
+    def open_for(self, record):
+        return self._open(record._name, record.id)
+
+    @api.model
     def _open(self, model, record, **defaults):
         """What opens the dialog for a record."""
         defaults.update(res_model=model, res_id=record)
@@ -51,8 +55,9 @@ class Send(models.TransientModel):
         database._require('send')
         database._run("SELECT")         # says it where there are no functions
         values = super().default_get(names)
-        values.setdefault('res_model', self.env.context.get('active_model'))
-        values.setdefault('res_id', self.env.context.get('active_id'))
+        if not values.get('res_model'):
+            context = self.env.context
+            values.update(res_model=context.get('active_model'), res_id=context.get('active_id'))
         return values
 
     def _subject(self):
