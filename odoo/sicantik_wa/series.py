@@ -38,13 +38,19 @@ def load_screens(env, names):
 
 
 def readable(model):
-    """A statement for the ids that the user may read, archived ones too, with
-    its values in it; None: he may read none."""
+    """A condition in SQL on rows of the model's table: the user may read it."""
+    table = model._table
     try:
         query = model.with_context(active_test=False)._search([])
     except AccessError:
-        return None
+        return "false"
     select = query.select()
     code, values = select if isinstance(select, tuple) else (select.code, select.params)
-    # it becomes a part of a statement with values
-    return model.env.cr.mogrify(code, tuple(values)).decode().replace('%', '%%')
+    # it becomes a part of a statement that has values itself
+    code = model.env.cr.mogrify(code, tuple(values)).decode().replace('%', '%%')
+    plain = 'SELECT "%s"."id" FROM "%s"' % (table, table)
+    if code == plain:
+        return "true"
+    if code.startswith(plain + ' WHERE '):
+        return "coalesce(%s, false)" % code[len(plain + ' WHERE '):]
+    return '"%s".id IN (%s)' % (table, code)

@@ -32,10 +32,10 @@ def answer(value):
 """
 
 
-def ask(code, commit=True, options=()):
+def ask(code, commit=True, options=(), database=PRODUCTION):
     """Run code in `odoo shell`; what it gave to answer()."""
     end = "\nenv.cr.commit()\n" if commit else "\nenv.cr.rollback()\n"
-    output = must(ODOO + ["shell", "-d", PRODUCTION, "--no-http", "--log-level=warn", *options], "odoo",
+    output = must(ODOO + ["shell", "-d", database, "--no-http", "--log-level=warn", *options], "odoo",
                   stdin=PRELUDE + HELP + code + end)
     lines = [line for line in output.splitlines() if line.startswith("answer ")]
     if not lines:

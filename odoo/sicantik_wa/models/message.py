@@ -20,6 +20,7 @@ COLUMNS = {
     'id': "m.id",
     'number': "m.number",
     'partner_id': "contact.id",
+    'contact': "contact.name",
     'scenario': "coalesce(scenario.name, m.scenario)",
     'scenario_key': "m.scenario",
     'template_key': "m.template_key",
@@ -49,7 +50,8 @@ class Message(models.Model):
     _rec_name = 'number'
 
     number = fields.Char(readonly=True)
-    partner_id = fields.Many2one('res.partner', "Contact", readonly=True)
+    partner_id = fields.Many2one('res.partner', "Contact's record", readonly=True)
+    contact = fields.Char(readonly=True)
     scenario = fields.Char(readonly=True, help="What it was made by; nothing: it was sent by hand.")
     scenario_key = fields.Char(readonly=True)
     template_key = fields.Char("Template", readonly=True)
@@ -87,10 +89,10 @@ class Message(models.Model):
             columns.update((name, "wa._masked(%s, 'view')" % columns[name]) for name in MASKED)
         columns.update((name, "m.%s AT TIME ZONE 'UTC'" % name) for name in TIMES)
         columns.update((name, "permit.%s" % name if name in permit else "NULL::text") for name in PERMIT)
-        joins, condition = self._gate()
+        about = list(self._about())
         return "SELECT %s FROM wa.message AS m %s %s WHERE %s" % (
             ', '.join('%s AS %s' % (sql, name) for name, sql in columns.items()),
-            ' '.join(self._labels(permit)), ' '.join(joins), condition)
+            ' '.join(self._joins(about)), ' '.join(self._labels(permit)), self._gate(about))
 
     def _permit(self):
         """Those fields of permits that are columns."""
@@ -100,7 +102,6 @@ class Message(models.Model):
     def _labels(self, permit):
         """What rows are told with: names, and the permit that they are about."""
         yield "LEFT JOIN wa.scenario AS scenario ON scenario.key = m.scenario"
-        yield "LEFT JOIN res_partner AS contact ON contact.id = m.partner_id"
         if not permit:
             return
         of_document = "NULL"
@@ -112,47 +113,39 @@ class Message(models.Model):
 
     # Who may read which
 
-    def _gate(self):
-        """Joins and a condition: what the user may read in Odoo.
+    def _about(self):
+        """(alias, table, condition, column, names) for each model that messages
+        may be about, and the contacts."""
+        self.env.cr.execute("SELECT DISTINCT unnest(ARRAY[watch, split_part(watch, '.', 2)]) FROM wa.scenario")
+        watched = {row[0] for row in self.env.cr.fetchall()} | {'sicantik_permit', 'sicantik_document', 'signature_workflow'}
+        for name, model in self.env.registry.items():
+            if model._table in watched and model._auto and not model._abstract:
+                names = ', '.join("'%s%s'" % name for name in (('', name), ('', model._table), ('public.', model._table)))
+                yield 'about_' + model._table, self.env[name], "m.res_model IN (%s)" % names, "m.res_id", names
+        yield 'contact', self.env['res.partner'], "true", "m.partner_id", None
+
+    def _joins(self, about):
+        """The records, each with whether the user may read it."""
+        for alias, model, condition, column, names in about:
+            yield 'LEFT JOIN (SELECT "%s".*, %s AS may_read FROM "%s") AS %s ON %s AND %s.id = %s' % (
+                model._table, "true" if self.env.su else series.readable(model), model._table, alias, condition, alias, column)
+
+    def _gate(self, about):
+        """A condition: what the user may read in Odoo.
 
         A message is seen where its record or its contact can be read, and
         neither of them is there and cannot.  One about what Odoo does not have
         any more is for who may manage and works for all companies.
         """
         if self.env.su:
-            return [], "true"
-        joins, shown, hidden, kinds = [], [], [], []
-        for n, (names, key, model) in enumerate(self._about()):
-            its = "m.res_model IN (%s)" % names if names else "true"
-            kinds += [names] if names else []
-            readable = series.readable(model)
-            if readable is None:
-                hidden.append("%s AND %s IS NOT NULL" % (its, key))
-                continue
-            joins.append("LEFT JOIN (%s) AS may%d ON %s AND may%d.id = %s" % (readable, n, its, n, key))
-            shown.append("may%d.id IS NOT NULL" % n)
-            if ' WHERE ' in readable:
-                joins.append('LEFT JOIN "%s" AS is%d ON %s AND is%d.id = %s' % (model._table, n, its, n, key))
-                hidden.append("may%d.id IS NULL AND is%d.id IS NOT NULL" % (n, n))
+            return "true"
+        hidden = ["%s.may_read IS FALSE" % alias for alias, *rest in about]
         if self._sees_gone():
-            shown = ["true"]
-        else:
-            shown.append("m.res_id IS NULL AND m.partner_id IS NULL")
-            hidden.append("m.res_id IS NOT NULL AND coalesce(m.res_model, '') NOT IN (%s)" % ', '.join(kinds or ["''"]))
-        return joins, "(%s) AND NOT coalesce(%s, false)" % (
-            ' OR '.join(shown), ' OR '.join('(%s)' % one for one in hidden) or "false")
-
-    def _about(self):
-        """(names of a model in SQL, column, the model), for each one that
-        messages may be about, contacts with names None."""
-        tables = {model._table: name for name, model in self.env.registry.items() if model._auto and not model._abstract}
-        self.env.cr.execute("SELECT DISTINCT unnest(ARRAY[watch, split_part(watch, '.', 2)]) FROM wa.scenario"
-                            " WHERE watch IS NOT NULL")
-        watched = {row[0] for row in self.env.cr.fetchall()} | {'sicantik_permit', 'sicantik_document', 'signature_workflow'}
-        for table in sorted(watched & set(tables)):
-            names = (tables[table], table, 'public.' + table)
-            yield ', '.join("'%s'" % name for name in names), "m.res_id", self.env[tables[table]]
-        yield None, "m.partner_id", self.env['res.partner']
+            return "NOT (%s)" % ' OR '.join(hidden)
+        known = ', '.join(names for *rest, names in about if names) or "''"
+        hidden.append("m.res_id IS NOT NULL AND coalesce(m.res_model, '') NOT IN (%s)" % known)
+        shown = ["%s.may_read" % alias for alias, *rest in about] + ["m.res_id IS NULL AND m.partner_id IS NULL"]
+        return "(%s) AND NOT (%s)" % (' OR '.join(shown), ' OR '.join(hidden))
 
     def _sees_gone(self):
         companies = self.env['res.company'].sudo().search_count([])

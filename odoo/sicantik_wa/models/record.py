@@ -6,6 +6,8 @@ from markupsafe import Markup
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
+from .. import series
+
 # What wa_history() calls them; in whose fields the others are found.
 KINDS = {'res.partner': 'partner', 'sicantik.permit': 'permit', 'sicantik.document': 'document'}
 ACTION = 'sicantik_wa.history_%s'
@@ -30,7 +32,7 @@ class History(models.TransientModel):
         """The actions on each of the models that this database has."""
         Action = self.env['ir.actions.server']
         groups = 'group_ids' if 'group_ids' in Action._fields else 'groups_id'
-        for model, kind in KINDS.items():
+        for model, kind in KINDS.items() if series.SCREENS else ():
             # the database's: at an upgrade those of later modules are not loaded yet
             its = self.env['ir.model'].search([('model', '=', model)])
             for name, label, views, group, code in ACTIONS if its else ():
@@ -44,6 +46,7 @@ class History(models.TransientModel):
         """The history of a record, the list of several."""
         self.env['sicantik.wa.database']._require('view')
         self.env['sicantik.wa.database']._must_be_there()
+        self._require_record(records)
         if len(records) == 1:
             history = self.create({'res_model': records._name, 'res_id': records.id})
             return {'type': 'ir.actions.act_window', 'name': _("WhatsApp messages"), 'res_model': self._name,
@@ -76,15 +79,18 @@ class History(models.TransientModel):
         database = self.env['sicantik.wa.database']
         database._require('view')
         record = self.env[self.res_model].browse(self.res_id)
-        if not self.env[self.res_model].search_count([('id', '=', record.id)]) and not record.with_context(
-                active_test=False).search_count([('id', '=', record.id)]):
-            raise UserError(_("This record is not there, or you may not read it."))
+        self._require_record(record)
         if self._reads_all(record):
             return database._story("SELECT * FROM wa_history(%s)", ('%s %d' % (KINDS[record._name], record.id),))
         messages = self.env['sicantik.wa.message'].search(self._domain(record._name, record.ids), limit=NEWEST)
         return Markup('<p>%s</p>%s') % (
             _("A part of what belongs to this may not be read by you: here are the messages that you may read."),
             Markup().join(message.story for message in messages))
+
+    @api.model
+    def _require_record(self, records):
+        if records.with_context(active_test=False).search_count([('id', 'in', records.ids)]) < len(records):
+            raise UserError(_("This record is not there, or you may not read it."))
 
     def _reads_all(self, record):
         """Whether he may read what wa_history() goes through: permits of the
