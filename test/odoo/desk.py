@@ -81,7 +81,8 @@ answer([first, second, empty, third, form.preview, told(form.save().action_send(
           "it shows by which provider, how it reads, and whether it would go", template)
     check("The text is empty" in empty, "an empty text is a sentence", empty)
     check("&lt;b&gt;Ibu&lt;/b&gt;" in by_text, "a text is shown as it is, whatever is in it", by_text)
-    check("81700000001" in by_text or "6281***" in by_text or "62817" in by_text, "  and the contact's number", by_text)
+    check("628" in by_text and "***" in by_text and "6281700000001" not in by_text,
+          "  and the contact's number, masked for who may not manage", by_text)
     check("0001" not in by_number, "  and a number given by hand instead of it", by_number)
     check("goes out in a moment" in sent, "it says that it goes", sent)
 
@@ -333,4 +334,27 @@ answer([denied('lihat'), denied('kirim')])
     sql("""SELECT wa_configure('meta', '{"state": "draft"}')""")
 
 
-PARTS = (users, sending, actions, desk)
+def indonesian():
+    part("The add-on in Indonesian")
+    seen, _output = ask("""
+env['res.lang']._activate_lang('id_ID')
+env['ir.module.module'].search([('name', '=', 'sicantik_wa')])._update_translations(['id_ID'])
+env.cr.commit()
+env = env(context={'lang': 'id_ID'})        # as the page of such a user asks
+form = dialog('kirim', permit('REG-D1'))
+asked = form.preview
+form.kind = 'text'
+form.body = 'Halo'
+Desk = of('atur', 'sicantik.wa.desk')
+Send = of('kirim', 'sicantik.wa.send')
+answer([asked, form.preview, Send.fields_get(['number'])['number']['string'], Desk.get_view(False, 'form')['arch'],
+        Desk.browse(1).name, tried(Send.create({'res_model': 'x'}).action_send),
+        dict(Desk.env['sicantik.wa.setting'].fields_get(['name'])['name']['selection'])['office_name']])
+""")
+    check("Pilih templat." in seen[0] and "isi pesan: Halo" in seen[1] and seen[2] == "Nomor lain", "the dialog", seen[:3])
+    check("Hentikan pesan otomatis" in seen[3] and "Token tidak diketik di sini" in seen[3] and "Stop automatic" not in seen[3],
+          "the desk's page", seen[3])
+    equal(seen[4:], ["Pengaturan dan kendali", "UserError: Buka dahulu sebuah kontak atau izin.", "Nama kantor"], "names and errors")
+
+
+PARTS = (users, sending, actions, desk, indonesian)
