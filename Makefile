@@ -9,6 +9,7 @@
 #   make test-oracle                        random histories against a model, ten minutes
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make test-readme                        the README's five minutes, in bare Debian folders
+#   make test-fuzz                          a minute of coverage-guided fuzzing for each reader of bytes from outside
 #   make test-matrix                        all tests with PostgreSQL 15, 17, 18 and 19, in Debian folders; as root
 #   make test-monitoring                    docs/monitoring with the real Prometheus, its exporter, check_postgres; as root
 #   make bench                              figures
@@ -67,7 +68,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme test-matrix test-monitoring bench reference format coverage
+SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme test-fuzz test-matrix test-monitoring bench reference format coverage
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -126,6 +127,8 @@ test-odoo:
 	test/odoo/run.sh $(ODOO)
 test-readme:
 	test/readme/run.sh
+test-fuzz:
+	test/fuzz/run.sh
 test-matrix:
 	test/matrix/run.sh
 test-monitoring:

@@ -155,7 +155,7 @@ read_part(const Segment *seg, int first, int last, char out[WA_NUMBER_SIZE])
  * way: none.
  */
 static bool
-choose_number(const Segment *seg, char out[WA_NUMBER_SIZE])
+choose_number(const Segment *seg, WaNumberFn each, char out[WA_NUMBER_SIZE])
 {
 	int			parts[MAX_GROUPS + 1];
 	int			ways[MAX_GROUPS + 1];
@@ -232,9 +232,9 @@ choose_number(const Segment *seg, char out[WA_NUMBER_SIZE])
 			continue;
 		any = true;
 		memcpy(out, found, sizeof(found));
-		if (seg->each == NULL)
+		if (each == NULL)
 			break;
-		seg->each(found, seg->arg);
+		each(found, seg->arg);
 	}
 	return any;
 }
@@ -324,7 +324,7 @@ end_segment(Reader *r, char out[WA_NUMBER_SIZE])
 	Segment    *seg = &r->seg;
 	bool		ok;
 
-	ok = (r->phone || !r->other) && choose_number(seg, out);
+	ok = (r->phone || !r->other) && choose_number(seg, seg->each, out);
 	if (seg->ndigits >= 5)
 		r->phone = r->other = false;
 	seg->ndigits = seg->ngroups = seg->checked = 0;
@@ -443,7 +443,8 @@ read_field(const char *input, WaNumberFn each, void *arg, char out[WA_NUMBER_SIZ
 				if (seg->checked != seg->ndigits)
 				{
 					seg->checked = seg->ndigits;
-					ends = choose_number(seg, out);
+					/* only a look: whether it counts is for its end to say */
+					ends = choose_number(seg, NULL, out);
 				}
 				break;
 

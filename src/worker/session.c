@@ -66,6 +66,8 @@ static const struct
 	{"array_nulls", "on"},
 	{"row_security", "on"},
 	{"client_min_messages", "warning"},
+	{"sicantik_wa.level", "admin"},
+	{"sicantik_wa.language", "office"},
 
 	/*
 	 * Our tables are usually empty when a statement is planned and large when

@@ -9,11 +9,13 @@
  * buffer, nothing counts as accepted without proof in the answer, no secret
  * comes out, and no URL passes that does not begin with an allowed place.
  *
- * Two ways to run: as a libFuzzer target (-fsanitize=fuzzer), or with
- * -DSTANDALONE as a program that mutates the seeds itself, the same way
- * every time:
+ * Two ways to run: as a libFuzzer target (-fsanitize=fuzzer; with -DONLY=JUDGE and
+ * so on for one of the things that are tried), or with -DSTANDALONE as a
+ * program that mutates the seeds itself, the same way every time, or writes
+ * them into a folder:
  *
  *		fuzz_gateway [iterations [seed]]
+ *		fuzz_gateway seeds FOLDER
  *
  * The first byte of an input says what is tried and with which provider, the
  * next two choose the HTTP status and the like, the rest is the answer, URL or
@@ -716,7 +718,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reply.body = text;
 	reply.body_len = len;
 
+#ifdef ONLY
+	switch (ONLY)
+#else
 	switch (data[0] % TRIALS)
+#endif
 	{
 		case JUDGE:
 			try_judge(gateway, &reply);
@@ -902,6 +908,42 @@ mutate(uint8_t *input, size_t *size)
 	}
 }
 
+/* The input that a seed makes. */
+static size_t
+input_of(size_t which, uint8_t *input)
+{
+	size_t		size = 3 + strlen(seeds[which].text);
+
+	input[0] = (uint8_t) (seeds[which].what + TRIALS * place_of(seeds[which].kind));
+	input[1] = seeds[which].status;
+	input[2] = 0;
+	memcpy(input + 3, seeds[which].text, size - 3);
+	return size;
+}
+
+/* Each into a file of this folder. */
+static int
+write_seeds(const char *folder)
+{
+	static uint8_t input[MAX_INPUT];
+
+	for (size_t i = 0; i < LENGTH(seeds); i++)
+	{
+		char		path[4096];
+		size_t		size = input_of(i, input);
+		FILE	   *file;
+
+		snprintf(path, sizeof(path), "%s/seed-%zu", folder, i);
+		file = fopen(path, "wb");
+		if (file == NULL || fwrite(input, 1, size, file) != size || fclose(file) != 0)
+		{
+			perror(path);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -910,6 +952,8 @@ main(int argc, char **argv)
 	unsigned long i;
 	size_t		k;
 
+	if (argc > 2 && strcmp(argv[1], "seeds") == 0)
+		return write_seeds(argv[2]);
 	random_state = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
 	if (random_state == 0)
 		random_state = UINT64_C(0x5ca4711c);
@@ -918,12 +962,10 @@ main(int argc, char **argv)
 	{
 		size_t		which = i < LENGTH(seeds) ? i :
 			random_below(LENGTH(seeds));
-		size_t		size = 3 + strlen(seeds[which].text);
+		size_t		size = input_of(which, input);
 
-		input[0] = (uint8_t) (seeds[which].what + TRIALS * place_of(seeds[which].kind));
-		input[1] = seeds[which].status;
-		input[2] = (uint8_t) (i < LENGTH(seeds) ? 0 : random_below(256));
-		memcpy(input + 3, seeds[which].text, size - 3);
+		if (i >= LENGTH(seeds))
+			input[2] = (uint8_t) random_below(256);
 		if (i >= LENGTH(seeds))
 		{
 			for (k = 1 + random_below(6); k > 0 && size > 0; k--)

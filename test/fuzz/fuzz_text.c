@@ -6,7 +6,8 @@
  * Two programs in one file.  With clang -fsanitize=fuzzer it is a libFuzzer
  * target.  With -DSTANDALONE it is an ordinary program that mutates a list of
  * seeds with a fixed random sequence, so that a normal test run does the same
- * work each time: fuzz_text [iterations [seed]].
+ * work each time: fuzz_text [iterations [seed]]; or writes the seeds into a
+ * folder: fuzz_text seeds FOLDER.
  *
  * A broken promise calls abort(); in both forms the input is shown.
  *
@@ -394,6 +395,26 @@ mutate(uint8_t *buf, size_t size)
 	return size + len;
 }
 
+/* Each into a file of this folder. */
+static int
+write_seeds(const char *folder)
+{
+	for (size_t i = 0; i < lengthof(seeds); i++)
+	{
+		char		path[4096];
+		FILE	   *file;
+
+		snprintf(path, sizeof(path), "%s/seed-%zu", folder, i);
+		file = fopen(path, "wb");
+		if (file == NULL || fputs(seeds[i], file) == EOF || fclose(file) != 0)
+		{
+			perror(path);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -402,6 +423,8 @@ main(int argc, char **argv)
 	unsigned long i;
 	unsigned long usable = 0;
 
+	if (argc > 2 && strcmp(argv[1], "seeds") == 0)
+		return write_seeds(argv[2]);
 	if (argc > 1)
 		iterations = strtoul(argv[1], NULL, 10);
 	random_state = argc > 2 ? strtoul(argv[2], NULL, 10) : 20251128;

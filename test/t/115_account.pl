@@ -22,6 +22,8 @@ sub wait_for { return $session->wait_for($_[0]); }
 
 load_odoo($node, 'odoo');
 $session = SicantikWa::Session->new($node, 'odoo');
+# what its role may have asked for is nothing to the worker
+sql("ALTER ROLE odoo SET sicantik_wa.language = 'id'; ALTER ROLE odoo SET sicantik_wa.level = 'none'");
 sql("CREATE EXTENSION sicantik_wa; SELECT FROM wa_setup(); SELECT wa_set('language', 'en')");
 foreach my $kind (qw(meta fonnte))
 {
