@@ -1,9 +1,11 @@
-"""The add-on comes, is upgraded and goes: a part of checks.py.
+"""The add-on comes, is upgraded and goes, and its ledger becomes long: a part of checks.py.
 
 What it leaves behind is seen by comparing everything that the catalogue of
 PostgreSQL and the records of Odoo's own kind (ir_*, groups) hold.
 """
 
+import re
+import statistics
 import threading
 import urllib.error
 import urllib.request
@@ -16,6 +18,9 @@ BARE = "odoo_bare"                  # a database without the extension
 LIFE = "odoo_life"                  # a copy of the one with it, from before the add-on came
 BARE_OPTIONS = ["--without-demo=all"] if lab.SERIES < 19 else []
 MODEL = "sicantik.wa.message"
+MESSAGES = 100000
+CONTACTS, LEDGER_ACTION = "base.action_partner_form", ADDON + ".message_action"
+OPENINGS = 7                        # how often each list is opened, in turns
 
 # Whatever has a name in the database. Generated names of TOAST tables hold an oid.
 CATALOGUE = """
@@ -39,13 +44,14 @@ CATALOGUE = """
     SELECT 'extension ' || extname || ' ' || extversion FROM pg_extension"""
 
 # Tables in which Odoo keeps what modules bring; not what it makes by itself as it runs
-# (bundles of pages, logs, progress), nor when a scheduled action ran.
+# (bundles of pages, logs, progress), nor the users that the test makes.
 KEPT = """
     SELECT c.relname FROM pg_class AS c
      WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
-       AND (c.relname ~ '^(ir_|res_groups|res_users_settings|mail_message_subtype|mail_template)'
+       AND (c.relname ~ '^(ir_|res_groups|mail_message_subtype|mail_template)'
             OR c.relname ~ '_rel$')
        AND c.relname !~ '^ir_(attachment|logging|profile|cron_progress|cron_trigger|sequence)'
+       AND c.relname !~ '^res_(company_users|groups_users|lang_install)_rel$'
      ORDER BY c.relname"""
 
 
@@ -87,7 +93,87 @@ def state(database):
     return lab.sql("SELECT state FROM ir_module_module WHERE name = '%s'" % ADDON, database)
 
 
-# The parts of the test
+# A long ledger
+
+MANY = """
+INSERT INTO res_partner (name, complete_name, type, phone, active, is_company, partner_share, color, message_bounce,
+    create_uid, write_uid, create_date, write_date)
+SELECT 'Warga ' || n, 'Warga ' || n, 'contact', '0852' || to_char(n, 'FM00000000'), true, false, true, 0, 0,
+    1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' FROM generate_series(1, {many}) AS n;
+INSERT INTO sicantik_permit (permit_type_id, partner_id, registration_id, applicant_name, permit_number, status,
+    issue_date, is_renewal, create_uid, write_uid, create_date, write_date)
+SELECT (SELECT min(id) FROM sicantik_permit_type), p.id, 'MANY-' || p.id, p.name, 'MANY/' || p.id || '/2026', 'draft',
+    current_date, false, 1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
+  FROM res_partner AS p WHERE p.phone ~ '^0852';
+"""
+LEDGER = """
+INSERT INTO wa.message (scenario, template_key, partner_id, number, number_source, params, body, res_model, res_id,
+    provider, state, reason, created_at, sent_at, delivered_at, read_at, finished_at, attempts)
+SELECT (ARRAY['permit_ready', 'status_update', 'permit_expiry_warning'])[1 + n % 3], 'permit_ready', partner_id,
+    '62852' || to_char(n, 'FM00000000'), 'phone', jsonb_build_object('permit_number', permit_number,
+    'pendaftaran_id', registration_id, 'partner_name', applicant_name), 'Yth. ' || applicant_name || ', izin Saudara '
+    || permit_number || ' telah selesai. Dokumen izin dapat diunduh melalui tautan kami.', 'sicantik.permit', id,
+    'fonnte', s, CASE s WHEN 'failed' THEN 'recipient' WHEN 'skipped' THEN 'no_number' END, t,
+    CASE WHEN s IN ('sent', 'delivered', 'read') THEN t END, CASE WHEN s IN ('delivered', 'read') THEN t END,
+    CASE s WHEN 'read' THEN t END, t, 1
+  FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM sicantik_permit WHERE registration_id ~ '^MANY-') AS p,
+    LATERAL (SELECT (ARRAY['sent', 'delivered', 'read', 'read', 'failed', 'skipped'])[1 + n % 6] AS s,
+             now() - n * interval '7 minutes' AS t) AS q;
+"""
+# An action of Odoo's, as a click on its menu does it: until the rows are on the page, in milliseconds
+OPEN = """
+const [action, done] = arguments;
+const began = performance.now();
+odoo.__WOWL_DEBUG__.root.env.services.action.doAction(action, {clearBreadcrumbs: true}).then(() => {
+    const look = () => document.querySelectorAll(".o_data_row").length >= 80
+        ? done(performance.now() - began) : requestAnimationFrame(look);
+    look();
+}, (error) => done(String(error)));
+"""
+
+
+def long_ledger(window):
+    """It is as quickly there as Odoo's own list of contacts, for somebody who is no administrator."""
+    lab.part("A ledger of %d messages" % MESSAGES)
+    lab.sql(MANY.format(many=MESSAGES), LIFE)
+    lab.sql(LEDGER, LIFE, "postgres")
+    lab.sql("VACUUM ANALYZE res_partner, sicantik_permit, wa.message", LIFE, "postgres")
+    took = openings(window, (CONTACTS, LEDGER_ACTION))
+    seen = ", ".join("%s %.0f ms" % each for each in took.items())
+    lab.check(took[LEDGER_ACTION] < 1000, "its list opens in under a second", seen)
+    lab.check(took[LEDGER_ACTION] < 2 * took[CONTACTS], "  in at most twice the time of as many contacts", seen)
+    print("        " + seen)
+
+
+def openings(window, actions):
+    """How long each action takes to show its list: the median, opened in turns."""
+    times = {action: [] for action in actions}
+    for turn in range(OPENINGS + 1):
+        for action in actions:
+            took = window.driver.execute_async_script(OPEN, action)
+            if not isinstance(took, (int, float)):
+                raise web.Unseen(took)
+            if turn:                # the first one fetches the view
+                times[action].append(took)
+    return {action: statistics.median(taken) for action, taken in times.items()}
+
+
+def terms():
+    """Every term that Odoo exports of the module has an Indonesian one in id.po, and no other is there."""
+    import polib
+
+    lab.part("The add-on speaks Indonesian")
+    pot = lab.must(lab.ODOO + ["i18n", "export", "-d", LIFE, "-l", "pot", "-o", "-", ADDON], "odoo")
+    exported = {entry.msgid for entry in polib.pofile(pot[pot.index("# Translation"):])}
+    page = polib.pofile(lab.SOURCE + "/odoo/%s/i18n/id.po" % ADDON)
+    said = {entry.msgid for entry in page if entry.msgstr}
+    lab.check(len(exported) > 50, "Odoo exports the module's terms", len(exported))
+    lab.equal(sorted(exported - said), [], "  each has an Indonesian one")
+    lab.equal(sorted({entry.msgid for entry in page} - exported), [], "  and none is left that nothing says")
+    holes = re.compile(r"%\(\w+\)s|%[sd]|<[^>]+>|\{\w*\}|wa_\w+\(")
+    lab.equal([e.msgid for e in page if sorted(holes.findall(e.msgid)) != sorted(holes.findall(e.msgstr))], [],
+              "  with the same values")
+
 
 def without_the_extension():
     lab.part("The add-on where the extension is not")
@@ -171,6 +257,8 @@ env['sicantik.permit.type'].create({'name': 'Izin Mendirikan Bangunan'})
     with_it = snapshot(LIFE)
     odoo(LIFE, "-u", "all")
     compare(with_it, snapshot(LIFE), "-u all")
+    if lab.SERIES >= 17:
+        looked_at()
     traffic = gone_in_traffic() if lab.SERIES >= 17 else gone_without_server()
     lab.equal(traffic.trouble, [], "uninstalled meanwhile: no change and no word of a provider met an error")
     lab.equal(state(LIFE), "uninstalled", "  and it is gone")
@@ -180,6 +268,18 @@ env['sicantik.permit.type'].create({'name': 'Izin Mendirikan Bangunan'})
               "%(n)d|%(n)d|sent" % {"n": traffic.changes}, "  each of the changes was told, once")
     compare(before, snapshot(LIFE), "uninstalled")
     lab.manager("exp_drop", LIFE)
+
+
+def looked_at():
+    """What is for Odoo with screens."""
+    import screens                      # with what no older Debian has
+
+    screens.database = LIFE
+    terms()
+    screens.office()
+    with screens.windows() as window:
+        screens.jobs(window)
+        long_ledger(window("loket"))
 
 
 def gone_in_traffic():

@@ -33,6 +33,9 @@ prepare()
 		server="postgresql-$major postgresql-server-dev-$major build-essential
 			libcurl4-openssl-dev libjson-c-dev python3"
 
+	# who looks at the add-on's screens
+	[ "$series" = 14 ] ||
+		odoo="$odoo chromium chromium-driver python3-selenium fonts-dejavu-core"
 	# shellcheck disable=SC2086
 	if [ "$root" = "$server_root" ]; then
 		furnish "$root" "$suite" $odoo $server
