@@ -334,6 +334,21 @@ answer([denied('lihat'), denied('kirim')])
     sql("""SELECT wa_configure('meta', '{"state": "draft"}')""")
 
 
+def without():
+    part("The add-on's dialogs where the extension is not")
+    seen, _output = ask("""
+message = of('atur', 'sicantik.wa.message').search([], limit=1)
+wizard = of('atur', 'sicantik.wa.send').create({'res_model': 'res.partner', 'res_id': 1, 'kind': 'text', 'body': 'x'})
+type(env['sicantik.wa.database'])._trouble = lambda self: 'There is none.'
+answer([[len(of('atur', 'sicantik.wa.' + name).search([])) for name in ('provider', 'scenario', 'setting')],
+        [tried(call) for call in (
+            of('atur', 'sicantik.wa.desk').open_desk, lambda: of('atur', 'sicantik.wa.desk').browse(1).mode,
+            of('atur', 'sicantik.wa.desk').browse(1).action_disarm, of('atur', 'sicantik.wa.arm').create({}).action_arm,
+            lambda: dialog('atur', permit('REG-D1')), wizard.action_send, message.action_cancel)]])
+""", commit=False)
+    equal(seen, [[0, 0, 0], ["UserError: There is none."] * 7], "each says the same sentence, and no page breaks")
+
+
 def indonesian():
     part("The add-on in Indonesian")
     seen, _output = ask("""
@@ -357,4 +372,4 @@ answer([asked, form.preview, Send.fields_get(['number'])['number']['string'], De
     equal(seen[4:], ["Pengaturan dan kendali", "UserError: Buka dahulu sebuah kontak atau izin.", "Nama kantor"], "names and errors")
 
 
-PARTS = (users, sending, actions, desk, indonesian)
+PARTS = (users, sending, actions, desk, without, indonesian)

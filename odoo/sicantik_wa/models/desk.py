@@ -52,7 +52,6 @@ class Row(models.AbstractModel):
     _description = 'WhatsApp: row of the desk'
     _auto = False
     _rows = None            # the statement that has them
-    _nothing = None         # their columns, where the extension is missing
 
     @property
     def _table_query(self):
