@@ -128,6 +128,11 @@ SET LOCAL ROLE regress_wa_a;
 SELECT number, wa._level('view') FROM wa.message_view WHERE id = :id;
 ROLLBACK;
 
+-- why a message has its state, in words for a list of many
+SELECT wa._cause(reason, detail, said, 'id') AS indonesian, wa._cause(reason, detail, said, 'en') AS english
+  FROM (VALUES ('no_number', NULL, NULL), ('cancelled', 'cancelled by Siti', NULL), (NULL, 'Siti has said so', '["Siti has said so"]'::jsonb),
+        ('no_number', 'mobile: empty', '{"not": "a sentence"}'), ('of tomorrow', NULL, NULL), (NULL, NULL, '[]')) AS m(reason, detail, said);
+
 -- an unprivileged owner of the database can create the extension, and owns
 -- nothing of it
 DROP EXTENSION sicantik_wa CASCADE;

@@ -21,6 +21,13 @@ AS 'MODULE_PATHNAME', 'wa_sql_masked';
 COMMENT ON FUNCTION wa._masked(text, text) IS
 'the text with the middle of every phone number in it masked, below level admin';
 
+CREATE FUNCTION wa._cause(reason text, detail text, said jsonb, language text)
+RETURNS text
+LANGUAGE c IMMUTABLE
+AS 'MODULE_PATHNAME', 'wa_sql_cause';
+COMMENT ON FUNCTION wa._cause(text, text, jsonb, text) IS
+'why a message has its state, as wa_why() says it: of the columns reason, detail and detail_said, in a language (id, else English)';
+
 CREATE FUNCTION wa._time_zone()
 RETURNS text
 LANGUAGE c STABLE

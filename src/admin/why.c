@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "utils/builtins.h"
 
 #include "admin/history.h"
 #include "gateway/gateway.h"
@@ -18,6 +19,7 @@
 #include "queue/queue.h"
 #include "words/story.h"
 
+PG_FUNCTION_INFO_V1(wa_sql_cause);
 PG_FUNCTION_INFO_V1(wa_sql_why);
 
 typedef struct Message
@@ -301,6 +303,33 @@ says_who(const char *reason)
 	return code == WA_REASON_CANCELLED || code == WA_REASON_RETRIED || code == WA_REASON_RELEASED;
 }
 
+/* A code with what is known beyond it, which says all where it says who did it. */
+static const char *
+cause(const WaStory *story, const char *reason, const char *detail)
+{
+	return detail && reason && says_who(reason) ? detail : wa_story_cause(story, reason, detail, ": ");
+}
+
+/*
+ * wa._cause(): see views.sql.
+ */
+Datum
+wa_sql_cause(PG_FUNCTION_ARGS)
+{
+	char	   *language = wa_call_arg_text(fcinfo, 3);
+	char	   *reason = wa_call_arg_text(fcinfo, 0);
+	WaStory		story = {.language = language && strcmp(language, "id") == 0 ? WA_INDONESIAN : WA_ENGLISH};
+	WaSaid		detail;
+	const char *result;
+
+	wa_said_row_words.read(PG_GETARG_DATUM(1), PG_ARGISNULL(1), &detail);
+	wa_said_row_type.read(PG_GETARG_DATUM(2), PG_ARGISNULL(2), &detail);
+	result = cause(&story, reason, wa_story_words(&story, detail));
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(result));
+}
+
 /*
  * What is held does not expire: a person decides, or the retention ends it.
  * What waits for a setting is news no longer than its time-to-live.
@@ -372,8 +401,7 @@ wa_sql_why(PG_FUNCTION_ARGS)
 		wa_story_tell(&story, 0, wa_say(WA_SAY_NOTE, detail));
 	else if (m.reason || detail)
 		wa_story_tell(&story, 0,
-					  wa_say(WA_SAY_REASON,
-							 detail && says_who(m.reason) ? detail : wa_story_cause(&story, m.reason, detail, ": ")));
+					  wa_say(WA_SAY_REASON, cause(&story, m.reason, detail)));
 	if (m.adrift)
 		wa_story_tell(&story, 0, wa_say(WA_SAY_ADRIFT));
 	else if (is == WA_STATE_HELD)

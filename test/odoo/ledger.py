@@ -18,7 +18,7 @@ def install():
           "  the ledger is no table and no view")
 
 
-# Who may read what: "loket" works for one company and may not read one permit,
+# Who may read what: "loket" works for one company and may not read two permits,
 # "satu" manages in one company, "kepala" in both, "luar" has no right of ours.
 USERS = """
 pusat = env.company
@@ -32,7 +32,7 @@ for login, group, companies in (('loket', 'view', pusat), ('satu', 'manage', pus
             loket.ids if login == 'loket' else []))]})
 env['ir.rule'].create({'name': 'not for the counter', 'groups': [(6, 0, loket.ids)],
     'model_id': env.ref('sicantik_permits.model_sicantik_permit').id,
-    'domain_force': "[('registration_id', '!=', 'REG-003')]"})
+    'domain_force': "[('registration_id', 'not in', ['REG-003', 'REG-301'])]"})
 permit('REG-002').partner_id.company_id = cabang        # with his permit, of the other company
 gone = permit('REG-111')
 person = gone.partner_id
@@ -45,7 +45,9 @@ env['base.partner.merge.automatic.wizard'].create({})._merge(
 """
 OTHERS = """SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM wa.message AS m WHERE %s"""
 OF_OTHERS = """m.partner_id IN (SELECT partner_id FROM sicantik_permit WHERE registration_id = 'REG-002')
-    OR m.res_model = 'sicantik.permit' AND m.res_id = (SELECT id FROM sicantik_permit WHERE registration_id = 'REG-003')
+    OR m.res_model = 'sicantik.permit' AND m.res_id IN (SELECT id FROM sicantik_permit WHERE registration_id IN ('REG-003', 'REG-301'))
+    OR m.res_model = 'sicantik.document' AND m.res_id IN (SELECT d.id FROM sicantik_document AS d JOIN sicantik_permit AS p
+        ON p.id = d.permit_id WHERE p.registration_id = 'REG-301')
     OR m.number = '6281300000111'"""
 
 # Each way by which somebody may ask for messages that are not for him.

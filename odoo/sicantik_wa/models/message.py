@@ -15,7 +15,7 @@ STATES = [
     ('unknown', "Not known whether it arrived"), ('held', "Held back"), ('skipped', "Not sent"),
     ('cancelled', "Cancelled"), ('superseded', "Replaced by a newer one"), ('expired', "Too old to be sent"),
 ]
-# Field: what it is in SQL.  Texts are masked, unless they are in PLAIN.
+# Field: what it is in SQL.
 COLUMNS = {
     'id': "m.id",
     'number': "m.number",
@@ -26,8 +26,8 @@ COLUMNS = {
     'template_key': "m.template_key",
     'provider': "coalesce(m.provider, m.wanted_provider)",
     'state': "m.state",
-    'reason': "m.reason",
-    'detail': "m.detail",
+    'reason': "wa._cause(m.reason, NULL, NULL, '%(language)s')",
+    'why': "wa._cause(m.reason, m.detail, m.detail_said, '%(language)s')",
     'body': "m.body",
     'day': "(m.created_at AT TIME ZONE (SELECT wa._time_zone()))::date",
     'created_by': "m.created_by",
@@ -36,7 +36,7 @@ COLUMNS = {
     'res_id': "m.res_id",
 }
 TIMES = ('created_at', 'sent_at', 'delivered_at', 'read_at', 'finished_at', 'due_at', 'expires_at')
-MASKED = ('number', 'detail', 'body')
+MASKED = ('number', 'why', 'body')
 # Of the permit, where this Odoo has it.
 PERMIT = ('registration_id', 'permit_number')
 TICKS = {'sent': "✓", 'delivered': "✓✓", 'read': "✓✓"}
@@ -58,7 +58,7 @@ class Message(models.Model):
     provider = fields.Char(readonly=True)
     state = fields.Selection(STATES, readonly=True)
     reason = fields.Char(readonly=True)
-    detail = fields.Char(readonly=True)
+    why = fields.Char(readonly=True)
     body = fields.Text("Text", readonly=True)
     day = fields.Date(readonly=True, help="In the office's time zone.")
     created_by = fields.Char("Sent by hand by", readonly=True)
@@ -84,51 +84,44 @@ class Message(models.Model):
             names = [name for name, field in self._fields.items() if field.store and name != 'id']
             return "SELECT NULL::bigint AS id, %s WHERE false" % ', '.join(
                 'NULL::%s AS %s' % (self._fields[name].column_type[1], name) for name in names)
-        columns, permit = dict(COLUMNS), self._permit()
-        if self.env['sicantik.wa.database']._level() != 'admin':
+        database, permit = self.env['sicantik.wa.database'], self._permit()
+        columns = {name: sql % {'language': database._language()} for name, sql in COLUMNS.items()}
+        if database._level() != 'admin':
             columns.update((name, "wa._masked(%s, 'view')" % columns[name]) for name in MASKED)
         columns.update((name, "m.%s AT TIME ZONE 'UTC'" % name) for name in TIMES)
-        columns.update((name, "permit.%s" % name if name in permit else "NULL::text") for name in PERMIT)
+        columns.update((name, "about_sicantik_permit.%s" % name if name in permit else "NULL::text") for name in PERMIT)
         about = list(self._about())
         return "SELECT %s FROM wa.message AS m %s %s WHERE %s" % (
             ', '.join('%s AS %s' % (sql, name) for name, sql in columns.items()),
-            ' '.join(self._joins(about)), ' '.join(self._labels(permit)), self._gate(about))
+            "LEFT JOIN wa.scenario AS scenario ON scenario.key = m.scenario", ' '.join(self._joins(about)), self._gate(about))
 
     def _permit(self):
         """Those fields of permits that are columns."""
         known = self.env['sicantik.permit']._fields if 'sicantik.permit' in self.env else {}
         return [name for name in PERMIT if name in known and known[name].store]
 
-    def _labels(self, permit):
-        """What rows are told with: names, and the permit that they are about."""
-        yield "LEFT JOIN wa.scenario AS scenario ON scenario.key = m.scenario"
-        if not permit:
-            return
-        of_document = "NULL"
-        if 'sicantik.document' in self.env:
-            yield "LEFT JOIN sicantik_document AS document ON document.id = m.res_id AND m.res_model = 'sicantik.document'"
-            of_document = "document.permit_id"
-        yield ("LEFT JOIN sicantik_permit AS permit ON permit.id ="
-               " CASE WHEN m.res_model = 'sicantik.permit' THEN m.res_id ELSE %s END" % of_document)
-
     # Who may read which
 
     def _about(self):
-        """(alias, table, condition, column, names) for each model that messages
-        may be about, and the contacts."""
+        """(alias, model, its id, names of the model) for each model that
+        messages may be about, and the contacts."""
         self.env.cr.execute("SELECT DISTINCT unnest(ARRAY[watch, split_part(watch, '.', 2)]) FROM wa.scenario")
         watched = {row[0] for row in self.env.cr.fetchall()} | {'sicantik_permit', 'sicantik_document', 'signature_workflow'}
-        for name, model in self.env.registry.items():
-            if model._table in watched and model._auto and not model._abstract:
-                names = ', '.join("'%s%s'" % name for name in (('', name), ('', model._table), ('public.', model._table)))
-                yield 'about_' + model._table, self.env[name], "m.res_model IN (%s)" % names, "m.res_id", names
-        yield 'contact', self.env['res.partner'], "true", "m.partner_id", None
+        models_ = {model._table: name for name, model in self.env.registry.items() if model._auto and not model._abstract}
+        # one about a document is about its permit, too
+        for table in sorted(watched & set(models_), key=lambda table: (table == 'sicantik_permit', table)):
+            names = ', '.join("'%s'" % name for name in (models_[table], table, 'public.' + table))
+            of_document = "about_sicantik_document.permit_id" if (
+                table == 'sicantik_permit' and 'sicantik_document' in models_) else "NULL"
+            key = "CASE WHEN m.res_model IN (%s) THEN m.res_id ELSE %s END" % (names, of_document)
+            yield 'about_' + table, self.env[models_[table]], key, names
+        yield 'contact', self.env['res.partner'], "m.partner_id", None
 
     def _joins(self, about):
         """The records, each with whether the user may read it."""
-        for alias, model, condition, column, names in about:
-            yield 'LEFT JOIN (SELECT "%s".*, %s AS may_read FROM "%s") AS %s ON %s AND %s.id = %s' % (
-                model._table, "true" if self.env.su else series.readable(model), model._table, alias, condition, alias, column)
+        for alias, model, key, names in about:
+            yield 'LEFT JOIN (SELECT "%s".*, %s AS may_read FROM "%s") AS %s ON %s.id = %s' % (
+                model._table, "true" if self.env.su else series.readable(model), model._table, alias, alias, key)
 
     def _gate(self, about):
         """A condition: what the user may read in Odoo.
