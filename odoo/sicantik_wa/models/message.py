@@ -58,7 +58,7 @@ class Message(models.Model):
     provider = fields.Char(readonly=True)
     state = fields.Selection(STATES, readonly=True)
     reason = fields.Char(readonly=True)
-    why = fields.Char(readonly=True)
+    why = fields.Char("Explanation", readonly=True)
     body = fields.Text("Text", readonly=True)
     day = fields.Date(readonly=True, help="In the office's time zone.")
     created_by = fields.Char("Sent by hand by", readonly=True)
