@@ -68,11 +68,10 @@ for target in "${targets[@]}"; do
 	echo "== $target, $seconds s"
 	status=0
 	if [ "$target" = shapes ]; then
-		end=$((SECONDS + seconds)) rounds=0
 		clang "${flags[@]}" "-fsanitize=$sanitize" -fno-sanitize-recover=all -DSTANDALONE -o "$work/shapes" "test/fuzz/$driver.c" \
 			src/text/*.c src/gateway/*.c -ljson-c || status=1
+		end=$((SECONDS + seconds))
 		while [ $status = 0 ] && [ $SECONDS -lt $end ]; do
-			rounds=$((rounds + 1))
 			"$work/shapes" 100000 "$((RANDOM * 32768 + RANDOM + 1))" >"$work/log" 2>&1 || status=$?
 		done
 		tail -n 2 "$work/log"

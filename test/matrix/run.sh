@@ -7,8 +7,9 @@
 # bookworm has PostgreSQL 15, trixie 17, sid 18 and experimental 19; each comes with
 # compilers, libcurl and json-c of its own.  For each a folder is made with
 # debootstrap, in $MATRIX_ROOT (by default in the user's cache), and kept for the
-# next run; test/run.sh runs in there, with these parts of it (all), and without a
-# network but the loopback.  A table at the end says what was tested with what.
+# next run; test/run.sh runs in there, with these parts of it (all; how C files are
+# formatted differs between versions, so that is looked at in bookworm only), and
+# without a network but the loopback.  A table at the end says what was tested with what.
 # Needs root; processes and mounts end with the script.  Half an hour.
 #
 set -euo pipefail
@@ -96,6 +97,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -eq 0 ] || shift
 parts=("$@")
+all=(build unit fuzz simulator regress isolation tap)
 [ ${#suites[@]} -gt 0 ] || suites=(bookworm trixie sid experimental)
 
 exec 9>"$base.lock"
@@ -119,7 +121,12 @@ for suite in "${suites[@]}"; do
 	root=$base/$suite major=$(major_of "$suite")
 	echo "$suite: PostgreSQL $major ..."
 	run_stage "$0" in-prepare "$suite"
-	if run_stage --net "$0" in-check "$suite" "${parts[@]}"; then
+	now=("${parts[@]}")
+	if [ ${#now[@]} -eq 0 ]; then
+		now=("${all[@]}")
+		[ "$suite" != bookworm ] || now+=(format)
+	fi
+	if run_stage --net "$0" in-check "$suite" "${now[@]}"; then
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
