@@ -9,6 +9,8 @@
 #   make test-oracle                        random histories against a model, ten minutes
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
 #   make test-readme                        the README's five minutes, in bare Debian folders
+#   make deb                                Debian packages, in deb/
+#   make test-deb                           they, and the container's steps, on bare Debian folders; as root
 #   make test-fuzz                          a minute of coverage-guided fuzzing for each reader of bytes from outside
 #   make test-matrix                        all tests with PostgreSQL 15, 17, 18 and 19, in Debian folders; as root
 #   make test-monitoring                    docs/monitoring with the real Prometheus, its exporter, check_postgres; as root
@@ -68,7 +70,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme test-fuzz test-matrix test-monitoring bench reference format coverage
+SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme test-fuzz test-matrix test-monitoring deb test-deb bench reference format coverage
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -133,6 +135,10 @@ test-matrix:
 	test/matrix/run.sh
 test-monitoring:
 	test/monitoring/run.sh
+deb:
+	debian/deb.sh
+test-deb:
+	test/deb/run.sh
 bench:
 	test/bench/run.sh
 reference:
