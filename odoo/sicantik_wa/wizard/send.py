@@ -133,4 +133,4 @@ class Value(models.TransientModel):
 
     send_id = fields.Many2one('sicantik.wa.send', required=True, ondelete='cascade')
     name = fields.Char(required=True)
-    value = fields.Char()
+    value = fields.Char("Value (empty: of the permit, the contact or the office)")
