@@ -30,7 +30,8 @@ class Message(models.Model):
             rows, told = database._ask(statement, [message.id])
             taken += sum(rows[0].values())
             said += told
-        asked = _("%(taken)s of %(all)s messages: done in a moment.", taken=taken, all=len(self)) if taken else ''
+        asked = (_("%(taken)s of %(all)s messages: done in a moment.", taken=taken, all=len(self)) if taken
+                 else _("Nothing is done."))
         return database._tell(title, [asked, *said[:SHOWN]], good=taken == len(self))
 
     def _require_visible(self):

@@ -44,7 +44,7 @@ class Send(models.TransientModel):
     @api.model
     def _templates(self):
         database = self.env['sicantik.wa.database']
-        if database._trouble():
+        if database._trouble() or not database._level():
             return []
         return [(row['key'], row['name']) for row in
                 database._run("SELECT key, name FROM wa.template_view WHERE active ORDER BY key")]
