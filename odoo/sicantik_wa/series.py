@@ -23,6 +23,9 @@ class Screen(io.BytesIO):
         if SERIES < 18:         # a list is a "tree" there
             for node in tree.iter('list'):
                 node.tag = 'tree'
+            for node in tree.iter('t'):
+                if node.get('t-name') == 'card':
+                    node.set('t-name', 'kanban-box')
             for node in tree.iter('field'):
                 if node.get('name') == 'view_mode':
                     node.text = node.text.replace('list', 'tree')

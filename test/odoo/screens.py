@@ -5,7 +5,6 @@ at the provider. The pictures lie in browser.PICTURES.
 """
 
 import contextlib
-import datetime
 import json
 
 import browser
@@ -14,6 +13,7 @@ import web
 from browser import DESKTOP, PHONE
 
 LIST, FORM = ".o_list_view .o_data_row", ".o_form_view"
+CARDS = ".o_kanban_view .o_kanban_record:not(.o_kanban_ghost)"      # a phone's list
 SECRET = "rahasia-webhook"          # of the simulated provider's address
 WRONG, RIGHT = "0812-3000-0404", "0812-3000-0405"
 MASK = "*"
@@ -132,7 +132,7 @@ def windows(*sizes):
 def messages(window):
     """Through the menu to the list."""
     window.app("sicantik_wa.menu")
-    window.wait_for(LIST)
+    window.wait_for(LIST if window.size == DESKTOP else CARDS)
     window.at_rest()
 
 
@@ -156,8 +156,10 @@ def why_nothing(window):
     window.at_rest()
     page = window.page()
     told = sentences("wa_why(%d)" % message("Dewi Lestari"))
-    lab.equal([what for what in told if plain(what) not in plain(page)], [],
+    lab.equal([what for what in told if "wa_" not in what and plain(what) not in plain(page)], [],
               "the form tells the whole story of wa_why(), in Indonesian")
+    lab.check('perbaiki nomor kontak di Odoo, lalu "Kirim ulang"' in page and "wa_retry" not in page,
+              "  and names the button in the place of its function", page)
     lab.check("kontak tidak mempunyai nomor ponsel yang dapat dipakai" in page, "  and why nothing was sent", page)
     window.shot("why")
 
@@ -265,9 +267,27 @@ def this_months_name():
             .split()[lab.TODAY.month - 1])
 
 
+def on_a_phone(window):
+    lab.part("On a telephone, in English")
+    messages(window)
+    cards = window.texts(CARDS)
+    lab.check(any("Dewi Lestari" in card and "Not sent" in card and "no usable mobile number" in card for card in cards),
+              "each message is a card, with its state and why", cards[-6:])
+    window.shot("phone-list")
+    window.open("/odoo/action-sicantik_wa.message_action/%d" % message("Dewi Lestari"), FORM)
+    lab.check('then "Send again"' in window.page(), "its page says what one can do", window.page())
+    window.shot("phone")
+    window.open("/odoo/sicantik.permit/%s" % sql("SELECT id FROM sicantik_permit WHERE registration_id = 'REG-0401'"), FORM)
+    window.action("WhatsApp messages")
+    window.wait_for(".o_field_widget[name=story]", "the contact has no usable mobile number")
+    lab.equal(window.overflow(), 0, "the permit's history fits the window")
+    window.shot("phone-history")
+
+
 def jobs(window):
     clerk, manager = window("loket"), window("pengelola")
     for job in (why_nothing, corrected_number, by_hand):
         job(clerk)
+    on_a_phone(window("counter", PHONE))
     for job in (stop_a_scenario, this_month):
         job(manager)

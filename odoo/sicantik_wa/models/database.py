@@ -1,5 +1,7 @@
 """The one way to the database's functions."""
 
+import re
+
 import psycopg2
 from markupsafe import Markup
 
@@ -14,6 +16,8 @@ AGAIN = ('40001', '40P01')
 # Odoo is one role for everybody: the database masks and refuses as for the user
 FOR_USER = "SELECT set_config('sicantik_wa.level', %s, true), set_config('sicantik_wa.language', %s, true)"
 FOR_ANYBODY = "SET LOCAL sicantik_wa.level TO DEFAULT; SET LOCAL sicantik_wa.language TO DEFAULT"
+
+FUNCTION = re.compile(r"(?:SELECT (?:\* FROM )?)?wa_(retry|cancel|release|send|check|set|arm)\([^()]*\)")
 
 
 class Database(models.AbstractModel):
@@ -96,11 +100,22 @@ class Database(models.AbstractModel):
 
     @api.model
     def _story(self, statement, values=()):
+        return self._told(self._run(statement, values))
+
+    @api.model
+    def _told(self, rows):
         """Rows of (at, what), in the office's time, as they are read."""
-        rows = self._run(statement, values)
-        return Markup('<table class="table table-sm table-borderless">%s</table>') % Markup().join(
-            Markup('<tr><td class="text-nowrap text-muted">%s</td><td>%s</td></tr>') % (
-                row['at'].strftime('%d-%m-%Y %H:%M:%S') if row['at'] else '', row['what']) for row in rows)
+        return Markup('<table class="table table-sm table-borderless text-break">%s</table>') % Markup().join(
+            Markup('<tr><td class="text-muted" style="width: min(11em, 25vw)">%s</td><td>%s</td></tr>') % (
+                row['at'].strftime('%d-%m-%Y %H:%M:%S') if row['at'] else '', self._in_odoo(row['what'])) for row in rows)
+
+    @api.model
+    def _in_odoo(self, what):
+        """A sentence, with the button where it names the function that this calls."""
+        desk = _("Settings and desk")
+        button = {'retry': _("Send again"), 'cancel': _("Cancel"), 'release': _("Release"), 'send': _("Send WhatsApp"),
+                  'check': desk, 'set': desk, 'arm': desk}
+        return FUNCTION.sub(lambda found: '"%s"' % button[found[1]], what)
 
     @staticmethod
     def _sentences(error):

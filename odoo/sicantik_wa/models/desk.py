@@ -195,7 +195,7 @@ class Desk(models.Model):
             "SELECT item, state, coalesce(what_to_do, '') AS what FROM wa_check() WITH ORDINALITY"
             " ORDER BY array_position('{error,warning,ok}', state), ordinality")
         for desk in self:
-            desk.checks = Markup('<table class="table table-sm">%s</table>') % Markup('').join(
+            desk.checks = Markup('<table class="table table-sm text-break">%s</table>') % Markup('').join(
                 Markup('<tr><td><span class="badge text-bg-%s">%s</span></td><td>%s</td><td>%s</td></tr>')
                 % (LIGHTS.get(row['state'], 'secondary'), row['state'], row['item'], row['what']) for row in found)
 

@@ -5,12 +5,14 @@ are about, with numbers masked as the database masks them.  That is the model's
 only source, so it holds whatever way Odoo, or somebody by RPC, comes to it.
 """
 
-from odoo import api, fields, models
+from markupsafe import Markup
+
+from odoo import _, api, fields, models
 
 from .. import series
 
 STATES = [
-    ('queued', "Waits to be sent"), ('sending', "Is being sent"), ('sent', "Sent"),
+    ('queued', "Waits to be sent"), ('sending', "Is being sent"), ('sent', "Taken by the provider"),
     ('delivered', "Delivered"), ('read', "Read"), ('failed', "Failed"),
     ('unknown', "Not known whether it arrived"), ('held', "Held back"), ('skipped', "Not sent"),
     ('cancelled', "Cancelled"), ('superseded', "Replaced by a newer one"), ('expired', "Too old to be sent"),
@@ -75,6 +77,7 @@ class Message(models.Model):
     due_at = fields.Datetime("Not before", readonly=True)
     expires_at = fields.Datetime("Not after", readonly=True)
     ticks = fields.Char("", compute='_compute_ticks')
+    now = fields.Html(compute='_compute_story', sanitize=False)
     story = fields.Html(compute='_compute_story', sanitize=False)
     about = fields.Char("Number, permit or name", search='_search_about', store=False)
 
@@ -183,11 +186,20 @@ class Message(models.Model):
         for message in self:
             message.ticks = TICKS.get(message.state, "")
 
+    @api.depends('contact', 'number')
+    def _compute_display_name(self):
+        for message in self:
+            message.display_name = message.contact or message.number or _("Message %s", message.id)
+
     def _compute_story(self):
+        """All of wa_why(), and the end of it alone: the state, why, and what one can do."""
         database = self.env['sicantik.wa.database']
         readable = self._readable()
         for message in self:
-            message.story = database._story("SELECT * FROM wa_why(%s)", (message.id,)) if message in readable else False
+            rows = database._run("SELECT * FROM wa_why(%s)", (message.id,)) if message in readable else []
+            last = [n for n, row in enumerate(rows) if row['what'].endswith('(%s)' % message.state)][-1:]
+            message.now = Markup('<br/>').join(database._in_odoo(row['what']) for row in rows[last[0]:]) if last else False
+            message.story = database._told(rows) if rows else False
 
     def open_record(self):
         self.ensure_one()

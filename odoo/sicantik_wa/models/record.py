@@ -27,6 +27,11 @@ class History(models.TransientModel):
     res_id = fields.Integer(readonly=True)
     story = fields.Html(compute='_compute_story', sanitize=False)
 
+    def _compute_display_name(self):
+        for history in self:
+            known = history.res_model in KINDS and history.res_model in self.env
+            history.display_name = self.env[history.res_model].browse(history.res_id).display_name if known else False
+
     @api.model
     def _bind(self):
         """The actions on each of the models that this database has."""
