@@ -193,4 +193,15 @@ answer([tried(M.open_ledger), tried(M.web_search_read, [], {'number': {}}), trie
     manager("exp_drop", GONE)
 
 
+def newest_first(database):
+    """Of a long ledger; called where one is made."""
+    plan, _ = desk.ask("""
+query = of('admin', 'sicantik.wa.message')._search([], limit=80, order='id desc')
+env.cr.execute('EXPLAIN ' + env.cr.mogrify(query.select()).decode())
+answer([line for line, in env.cr.fetchall()])
+""", commit=False, database=database)
+    check(any("Index Scan Backward using message_pkey" in line for line in plan)
+          and not any("Seq Scan on message" in line for line in plan), "the newest are read by the index, and no others", plan)
+
+
 PARTS = (rights, masks, histories, missing)

@@ -10,6 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 
+import ledger
 import odoo_test as lab
 import web
 
@@ -145,6 +146,7 @@ def long_ledger(window):
     lab.check(took[LEDGER_ACTION] < 1000, "its list opens in under a second", seen)
     lab.check(took[LEDGER_ACTION] < 2 * took[CONTACTS], "  in at most twice the time of as many contacts", seen)
     print("        " + seen)
+    ledger.newest_first(LIFE)
 
 
 def openings(window, actions):
