@@ -98,16 +98,15 @@ class History(models.TransientModel):
             raise UserError(_("This record is not there, or you may not read it."))
 
     def _reads_all(self, record):
-        """Whether he may read what wa_history() goes through: permits of the
-        contact, their documents, and the messages."""
+        """Whether he may read what wa_history() goes through: permits and
+        others of the contact, documents of the permits, and the messages."""
         env = self.with_context(active_test=False).env
-        permits, documents = ([env[name] if name in env else None for name in ('sicantik.permit', 'sicantik.document')])
-        found = {record._name: record.sudo()}
-        if permits is not None and record._name == 'res.partner':
-            found['sicantik.permit'] = permits.sudo().search([('partner_id', '=', record.id)])
-        if documents is not None and found.get('sicantik.permit'):
-            found['sicantik.document'] = documents.sudo().search([('permit_id', 'in', found['sicantik.permit'].ids)])
-        Message = env['sicantik.wa.message']
+        Message, found = env['sicantik.wa.message'], {record._name: record.sudo()}
+        for _alias, model, *_rest in Message._about():
+            if record._name == 'res.partner' and 'partner_id' in model._fields:
+                found[model._name] = model.sudo().search([('partner_id', '=', record.id)])
+        if found.get('sicantik.permit') and 'sicantik.document' in env:
+            found['sicantik.document'] = env['sicantik.document'].sudo().search([('permit_id', 'in', found['sicantik.permit'].ids)])
         for model, records in found.items():
             if env[model].search_count([('id', 'in', records.ids)]) < len(records):
                 return False
