@@ -378,7 +378,7 @@ def main():
         start_simulator()
         start_postgres()
         make_odoo()
-        screens = (*desk.PARTS, *ledger.PARTS) if SERIES >= 17 else ()
+        screens = (*ledger.PARTS, *desk.PARTS) if SERIES >= 17 else ()
         for step in (lifetime.without_the_extension, install, lifetime.before_the_add_on, ledger.install,
                      by_the_orm, the_other_five, *screens, backup_and_restore, duplicate_and_drop, rename,
                      webhooks.webhooks, webhooks.databases, dispatcher.old_module, dispatcher.handed_over,
