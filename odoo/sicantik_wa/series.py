@@ -27,6 +27,8 @@ class Screen(io.BytesIO):
                 if node.get('t-name') == 'card':
                     node.set('t-name', 'kanban-box')
             for node in tree.iter('field'):
+                if node.get('mode'):
+                    node.set('mode', node.get('mode').replace('list', 'tree'))
                 if node.get('name') == 'view_mode':
                     node.text = node.text.replace('list', 'tree')
         super().__init__(etree.tostring(tree, encoding='utf-8'))

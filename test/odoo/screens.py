@@ -13,7 +13,8 @@ import web
 from browser import DESKTOP, PHONE
 
 LIST, FORM = ".o_list_view .o_data_row", ".o_form_view"
-CARDS = ".o_kanban_view .o_kanban_record:not(.o_kanban_ghost)"      # a phone's list
+CARD = ".o_kanban_record:not(.o_kanban_ghost)"      # a row of a phone's list
+CARDS = ".o_kanban_view " + CARD
 SECRET = "rahasia-webhook"          # of the simulated provider's address
 WRONG, RIGHT = "0812-3000-0404", "0812-3000-0405"
 MASK = "*"
@@ -216,6 +217,8 @@ def by_hand(window):
     lab.settled(database)
     lab.equal([[e["to"], e["message"]] for e in lab.sends()[before:]], [["6281230000104", words]],
               "pressed once, the provider has it as it was typed")
+    messages(window)
+    window.shot("list")
 
 
 def stop_a_scenario(window):
@@ -284,10 +287,25 @@ def on_a_phone(window):
     window.shot("phone-history")
 
 
+def desk_on_a_phone(window):
+    window.app("sicantik_wa.menu", "sicantik_wa.menu_desk")
+    window.wait_for(FORM)
+    window.at_rest()
+    for button in ("action_pause", "action_stop"):
+        right = window.js("return arguments[0].getBoundingClientRect().right", window.wait_for("button[name=%s]" % button))
+        lab.check(right <= PHONE[0], "what stops a provider, or a scenario, needs no pushing about", right)
+    paused = "paused_at IS NOT NULL FROM wa.provider WHERE name = 'fonnte'"
+    window.click_in(CARD, "fonnte", "button[name=action_pause]")
+    lab.check(lab.wait_for("SELECT " + paused, "paused", database), "  and a provider is paused")
+    window.click_in(CARD, "fonnte", "button[name=action_resume]")
+    lab.check(lab.wait_for("SELECT NOT " + paused, "resumed", database), "  and goes on")
+
+
 def jobs(window):
     clerk, manager = window("loket"), window("pengelola")
     for job in (why_nothing, corrected_number, by_hand):
         job(clerk)
     on_a_phone(window("counter", PHONE))
+    desk_on_a_phone(window("manager", PHONE))
     for job in (stop_a_scenario, this_month):
         job(manager)
