@@ -19,6 +19,8 @@
 #	backlog		the rate while other messages wait, or lie in the ledger
 #	volume		bytes per message
 #	databases	from a change to the wire, in one of many databases
+#	mass		much at once: a transaction of 100,000 changes, a daily run over a million
+#				permits, 100,000 held messages that one call releases
 #	peers		what Debian packages to make something out of a change
 #
 # Each stage is a file of that name here, with the targets of its figures.  The
@@ -29,7 +31,7 @@
 # Exits non-zero if a floor is missed: 0.85 of a target.
 #
 # Environment: STAGES (all of the above but instructions, which take four minutes
-# and are the same wherever they are counted), PERMITS (10000), ROUNDS (3), BUILDS (a
+# and are the same wherever they are counted, and mass, which takes some minutes), PERMITS (10000), ROUNDS (3), BUILDS (a
 # folder to keep the builds in: the old one is not made again), BIN (the programs of a
 # PostgreSQL that this build is installed in, instead of building it), CURVES (the folder of the
 # pictures, test/bench).
