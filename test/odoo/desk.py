@@ -335,6 +335,18 @@ answer([denied('lihat'), denied('kirim')])
     sql("""SELECT wa_configure('meta', '{"state": "draft"}')""")
 
 
+def characters():
+    part("The add-on: characters that the database does not take")
+    seen, _output = ask("""
+to = {'res_model': 'res.partner', 'res_id': permit('REG-D1').partner_id.id, 'kind': 'text'}
+answer([[str(of('kirim', 'sicantik.wa.send').new(dict(to, body='a' + odd)).preview),
+         tried(of('lihat', 'sicantik.wa.message').search, [('about', 'ilike', 'a' + odd)]),
+         tried(of('atur', 'sicantik.wa.setting').search([('name', '=', 'office_name')]).write, {'value': 'a' + odd})]
+        for odd in (chr(0), chr(0xd800))])
+""", commit=False)
+    check(all("cannot be stored" in got for several in seen for got in several), "a sentence says so", seen)
+
+
 def without():
     part("The add-on's dialogs where the extension is not")
     seen, _output = ask("""
@@ -373,4 +385,4 @@ answer([asked, form.preview, Send.fields_get(['number'])['number']['string'], De
     equal(seen[4:], ["Pengaturan dan kendali", "UserError: Buka dahulu sebuah kontak atau izin.", "Nama kantor"], "names and errors")
 
 
-PARTS = (users, sending, actions, desk, without, indonesian)
+PARTS = (users, sending, actions, desk, characters, without, indonesian)

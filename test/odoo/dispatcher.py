@@ -139,10 +139,10 @@ try:
     from odoo.service.model import call_kw
 except ImportError:
     from odoo.api import call_kw            # before 18
-def by(login, *arguments, **named):
+def by(login, *arguments, method='send_text_message', **named):
     user = env['res.users'].search([('login', '=', login)])
     try:
-        return call_kw(dispatcher.with_user(user.id), 'send_text_message', [[], *arguments], named)
+        return call_kw(dispatcher.with_user(user.id), method, [[], *arguments], named)
     except Exception as error:
         return str(error)
 rina = env['res.users'].search([('login', '=', 'rina')])
@@ -150,6 +150,12 @@ answers = [by('rina', budi.partner_id.id, 'x'),
            dispatcher.with_user(rina.id).send_text_message(budi.partner_id.id, 'x')]
 rina.write({groups: [(4, env.ref('sicantik_wa.group_send').id)]})
 answers.append(by('rina', budi.partner_id.id, message='x'))
+for model, field in (('sicantik_permits.model_sicantik_permit', 'registration_id'), ('base.model_res_partner', 'name')):
+    env['ir.rule'].create({'name': 'not for rina', 'model_id': env.ref(model).id, 'domain_force':
+        "[('%s', '!=', '%s')] if user.login == 'rina' else [(1, '=', 1)]" % (field, {'name': 'Siti Aminah'}.get(field, 'REG-001'))})
+values = {'old_status': 'Draf', 'new_status': 'Aktif'}
+answers += [by('rina', 'status_update', budi.partner_id.id, values, permit_id=budi.id, method='send_template_message'),
+            by('rina', permit('REG-002').partner_id.id, 'x'), by('rina', budi.partner_id.id, 'x')]
 env.cr.execute("DROP EXTENSION sicantik_wa CASCADE")
 try:
     answers.append(dispatcher.send_text_message(budi.partner_id.id, 'x'))
@@ -159,8 +165,10 @@ env.cr.rollback()
 """)
     lab.check("WhatsApp: send" in str(answers[0]) and accepted(answers[1]) and accepted(answers[2]),
               "a user may call it with the right to send, Odoo's code always", answers)
-    lab.check("the old dispatcher would send" in str(answers[3]),
-              "without the extension the old one goes on", answers[3])
+    lab.check(all("not for you to see" in str(answer) for answer in answers[3:5]) and accepted(answers[5]),
+              "  of a contact and a permit that he may read", answers[3:6])
+    lab.check("the old dispatcher would send" in str(answers[6]),
+              "without the extension the old one goes on", answers[6])
 
 
 def way_back():

@@ -169,7 +169,9 @@ answer([story('loket', first), story('loket', third.partner_id), story('kepala',
 def missing():
     part("The add-on where the extension is gone")
     manager("exp_duplicate_database", PRODUCTION, GONE)
-    for statement, words in (("UPDATE pg_extension SET extversion = '1.0' WHERE extname = 'sicantik_wa'", "has version 1.0 here"),
+    for statement, words in (("ALTER DATABASE %s OWNER TO postgres" % GONE, "does not belong to Odoo's role"),
+                             ("ALTER DATABASE %s OWNER TO odoo;"
+                              " UPDATE pg_extension SET extversion = '1.0' WHERE extname = 'sicantik_wa'" % GONE, "has version 1.0 here"),
                              ("DROP EXTENSION sicantik_wa CASCADE", "does not have the extension")):
         sql(statement, GONE, "postgres")
         came, _ = desk.ask("""

@@ -31,7 +31,9 @@ class Database(models.AbstractModel):
     @api.model
     def _trouble(self):
         """A sentence where the functions cannot be used, else None."""
-        self.env.cr.execute("SELECT extversion FROM pg_extension WHERE extname = 'sicantik_wa'")
+        self.env.cr.execute("""
+            SELECT extversion, pg_has_role(datdba, 'USAGE'), current_user FROM pg_extension, pg_database
+             WHERE extname = 'sicantik_wa' AND datname = current_database()""")
         found = self.env.cr.fetchone()
         if not found:
             return _("This database does not have the extension sicantik_wa: CREATE EXTENSION sicantik_wa makes it,"
@@ -40,6 +42,9 @@ class Database(models.AbstractModel):
             return _("The extension sicantik_wa has version %(there)s here, this add-on is made for %(here)s:"
                      " ALTER EXTENSION sicantik_wa UPDATE, or install the add-on that belongs to it.",
                      there=found[0], here=VERSION)
+        if not found[1]:
+            return _("This database does not belong to Odoo's role: ALTER DATABASE %(database)s OWNER TO %(role)s"
+                     " lets Odoo read the messages.", database=self.env.cr.dbname, role=found[2])
         return None
 
     @api.model
@@ -69,6 +74,12 @@ class Database(models.AbstractModel):
             raise AccessError(_("This needs the right \"WhatsApp: %s\".", group))
 
     @api.model
+    def _must_read(self, records):
+        """Whoever names records from outside must be one who may read them."""
+        if records and records.with_context(active_test=False).search_count([('id', 'in', records.ids)]) < len(records):
+            raise AccessError(_("This record is not there, or not for you to see."))
+
+    @api.model
     def _run(self, statement, values=()):
         """The rows of a statement, as dictionaries.
 
@@ -92,6 +103,8 @@ class Database(models.AbstractModel):
             if error.pgcode in AGAIN:
                 raise
             raise UserError(self._sentences(error)) from None
+        except ValueError:              # of the driver: a NUL, half of a character
+            raise UserError(_("There are characters in this that cannot be stored. Type it anew.")) from None
 
     @api.model
     def _value(self, statement, values=()):

@@ -6,6 +6,7 @@ front of its own. A database without the extension keeps those.
 """
 
 import functools
+import inspect
 import json
 
 import psycopg2
@@ -25,6 +26,8 @@ NAMES = {
     'days_remaining': 'remaining_days', 'new_expiry_date': 'expiry_date',
     'contact_info': 'contact_dpmptsp',
 }
+# what a user may name only if he may read it
+ABOUT = {'partner_id': 'res.partner', 'permit_id': 'sicantik.permit'}
 # what the template takes of the values given; the permit and the office give the rest
 SEND = """
     SELECT wa_send(%s, %s::bigint,
@@ -45,9 +48,16 @@ class HandedOver:
         if record is not None:
             return functools.partial(self.call, record)
 
-        @functools.wraps(getattr(super(self.owner, self.owner), self.name))
+        old = getattr(super(self.owner, self.owner), self.name)
+
+        @functools.wraps(old)
         def called_by_user(record, *args, **kwargs):
-            record.env['sicantik.wa.database']._require('send')
+            database = record.env['sicantik.wa.database']
+            database._require('send')
+            given = inspect.signature(old).bind(record, *args, **kwargs).arguments
+            for name, model in ABOUT.items():
+                if given.get(name) and model in record.env:
+                    database._must_read(record.env[model].browse(given[name]))
             return self.call(record, *args, **kwargs)
         return called_by_user
 

@@ -10,7 +10,7 @@ import json
 from markupsafe import Markup
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import UserError
 
 MODELS = ('res.partner', 'sicantik.permit', 'sicantik.document')
 
@@ -72,8 +72,7 @@ class Send(models.TransientModel):
         return self._readable(permit.partner_id), permit
 
     def _readable(self, record):
-        if record and not record.with_context(active_test=False).search_count([('id', '=', record.id)]):
-            raise AccessError(_("This record is not there, or not for you to see."))
+        self.env['sicantik.wa.database']._must_read(record)
         return record
 
     @api.depends('res_model', 'res_id')
