@@ -112,7 +112,7 @@ def shown(login, **context):
     env.invalidate_all()
     one = of(login, M).with_context(**context).browse(MINE)
     return [one.number, one.read(['number'])[0]['number'], one.export_data(['number'])['datas'][0][0],
-            of(login, M)._read_group([('id', '=', MINE)], ['number'])[0][0], one.display_name, one.story]
+            of(login, M)._read_group([('id', '=', MINE)], ['number'])[0][0], one.story]
 answer([shown('loket'), shown('kepala'), shown('loket', lang='id_ID')[-1],
         of('loket', M).search([('number', '=', '6281200000001')]).ids,
         of('loket', M).search([('about', 'ilike', '0812-0000-0001')]).ids,

@@ -185,6 +185,10 @@ def without_the_extension():
     before = snapshot(BARE)
     odoo(BARE, "-i", ADDON)
     lab.equal(state(BARE), "installed", "it can be installed")
+    if lab.SERIES >= 17:
+        import screens
+
+        screens.without_the_extension(BARE)
     odoo(BARE, "-u", ADDON)
     uninstall(BARE)
     compare(before, snapshot(BARE), "  uninstalled")

@@ -17,7 +17,6 @@ CARD = ".o_kanban_record:not(.o_kanban_ghost)"      # a row of a phone's list
 CARDS = ".o_kanban_view " + CARD
 SECRET = "rahasia-webhook"          # of the simulated provider's address
 WRONG, RIGHT = "0812-3000-0404", "0812-3000-0405"
-MASK = "*"
 # login: name, group, language
 USERS = {
     "loket": ("Lestari Loket", "send", "id_ID"),
@@ -115,12 +114,13 @@ def tell(identifier, status):
 
 
 @contextlib.contextmanager
-def windows(*sizes):
+def windows(where=None):
     """A server, and what makes a window with somebody logged in; at the end the server's log is clean."""
-    with web.odoo_server(database) as server, browser.chromedriver(sql("SELECT wa._time_zone()")) as driver:
-        def window(login, size=DESKTOP):
+    zone = "Asia/Jakarta" if where else sql("SELECT wa._time_zone()")
+    with web.odoo_server(where or database) as server, browser.chromedriver(zone) as driver:
+        def window(login, size=DESKTOP, password=None):
             made = stack.enter_context(browser.Browser(driver.port, server.port, size))
-            made.log_in(login, login + "-rahasia")
+            made.log_in(login, password or login + "-rahasia")
             return made
         with contextlib.ExitStack() as stack:
             yield window
@@ -142,6 +142,18 @@ def search(window, words):
     window.click(".o_searchview_autocomplete .o-dropdown-item, .o_searchview_autocomplete li", words)
     window.wait_for(".o_searchview_facet", words)
     window.at_rest()
+
+
+def without_the_extension(where):
+    with windows(where) as make:
+        window = make("admin", password="admin")
+        window.refusal()                # no other application is there, so it is the first page
+        window.app("sicantik_wa.menu")
+        said = window.refusal()
+        lab.check("does not have the extension sicantik_wa" in said and "Traceback" not in said,
+                  "its menu says so in a sentence", said)
+        window.open("/odoo/action-base.action_partner_form", ".o_list_view, .o_kanban_view")
+        lab.check("Administrator" in window.page(), "  and Odoo's own pages open", window.page())
 
 
 # The five jobs
@@ -227,6 +239,13 @@ def stop_a_scenario(window):
     window.wait_for(FORM)
     window.at_rest()
     window.shot("desk")
+    window.click("button[name=action_arm]")
+    window.type(".modal .o_field_widget[name=database_name] input", "bukan_ini")
+    window.click(".modal button[name=action_arm]")
+    said = window.refusal()
+    lab.check("bukan_ini" in said and database in said, "a wrong name for this database is answered with a sentence", said)
+    window.click(".modal button[special=cancel], .modal .btn-close")
+    window.wait_gone(".modal")
     row = ".o_field_widget[name=scenario_ids] .o_data_row"
     window.wait_for(row, SCENARIO)
     window.click_in(row, SCENARIO, "button[name=action_stop]")
@@ -301,10 +320,17 @@ def desk_on_a_phone(window):
     lab.check(lab.wait_for("SELECT NOT " + paused, "resumed", database), "  and goes on")
 
 
+def without_rights(window):
+    window.click(".o_navbar_apps_menu button")
+    window.wait_for(".o_app")
+    lab.equal(len(window.seen("[data-menu-xmlid='sicantik_wa.menu']")), 0, "who has none of our rights has no menu of ours")
+
+
 def jobs(window):
     clerk, manager = window("loket"), window("pengelola")
     for job in (why_nothing, corrected_number, by_hand):
         job(clerk)
+    without_rights(window("tamu"))
     on_a_phone(window("counter", PHONE))
     desk_on_a_phone(window("manager", PHONE))
     for job in (stop_a_scenario, this_month):
