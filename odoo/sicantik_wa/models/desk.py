@@ -196,7 +196,7 @@ class Desk(models.Model):
             " ORDER BY array_position('{error,warning,ok}', state), ordinality")
         for desk in self:
             desk.checks = Markup('<table class="table table-sm text-break">%s</table>') % Markup('').join(
-                Markup('<tr><td><span class="badge text-bg-%s">%s</span></td><td>%s</td><td>%s</td></tr>')
+                Markup('<tr><td><span class="badge text-bg-%s">%s</span></td><td><div>%s</div><div>%s</div></td></tr>')
                 % (LIGHTS.get(row['state'], 'secondary'), row['state'], row['item'], row['what']) for row in found)
 
     def write(self, values):
