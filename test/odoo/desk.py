@@ -347,6 +347,24 @@ answer([[str(of('kirim', 'sicantik.wa.send').new(dict(to, body='a' + odd)).previ
     check(all("cannot be stored" in got for several in seen for got in several), "a sentence says so", seen)
 
 
+def others():
+    part("The add-on: the dialogs of somebody else")
+    seen, _output = ask("""
+to = {'res_model': 'res.partner', 'res_id': permit('REG-D1').partner_id.id}
+def asked(owner, login):
+    send = of(owner, 'sicantik.wa.send').create(dict(to, kind='text', body='x', value_ids=[(0, 0, {'name': 'a', 'value': 'b'})]))
+    history = of(owner, 'sicantik.wa.history').create(to)
+    arm = of(owner, 'sicantik.wa.arm').create({})
+    env.invalidate_all()
+    mine = lambda one: of(login, one._name).browse(one.id)
+    return [tried(mine(send).read, ['body']), tried(mine(send.value_ids).read, ['value']), tried(mine(history).read, ['story']),
+            tried(mine(arm).action_disarm), tried(mine(send).write, {'body': 'y'}), tried(mine(send).action_send)]
+answer([asked('atur', 'kepala'), asked('atur', 'atur')])
+""", commit=False)
+    check(all(got.startswith("AccessError: ") for got in seen[0]), "whatever they are asked for, they are refused", seen[0])
+    check(all(got.startswith("done: ") for got in seen[1]), "  one's own are not", seen[1])
+
+
 def without():
     part("The add-on's dialogs where the extension is not")
     seen, _output = ask("""
@@ -385,4 +403,4 @@ answer([asked, form.preview, Send.fields_get(['number'])['number']['string'], De
     equal(seen[4:], ["Pengaturan dan kendali", "UserError: Buka dahulu sebuah kontak atau izin.", "Nama kantor"], "names and errors")
 
 
-PARTS = (users, sending, actions, desk, characters, without, indonesian)
+PARTS = (users, sending, actions, desk, characters, others, without, indonesian)
