@@ -64,6 +64,9 @@ SELECT wa_send_text(11, 'Selamat pagi.') AS id \gset
 SELECT template_key, number, number_source, params, body, state FROM wa.message WHERE id = :id;
 SELECT wa_send_text('+6281300000022', E'Baris 1\nBaris 2') AS id \gset
 SELECT number, body, state FROM wa.message WHERE id = :id;
+-- about a permit
+SELECT wa_send_text('+6281300000022', 'Berkas kurang.', permit_id => 42) AS id \gset
+SELECT number, res_model, res_id, state FROM wa.message WHERE id = :id;
 -- a time that is over means now
 SELECT wa_send_text('0812 3456 7890', 'halo', send_at => now() - interval '1 day') AS yesterday,
        wa_send_text('0812 3456 7890', 'halo', send_at => '-infinity') AS long_ago \gset
@@ -94,6 +97,7 @@ ROLLBACK;
 
 -- bad input: the culprit and a hint, and nothing is queued
 SELECT wa_send('permit_redy', 10, permit_id => 42);
+SELECT wa_send_text(10, 'x', permit_id => 43);
 SELECT wa_send(NULL, 10, permit_id => 42);
 SELECT wa_send('closed', 10);
 SELECT wa_send('permit_ready', NULL::bigint);

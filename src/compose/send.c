@@ -214,6 +214,23 @@ parameter_list(const WaTemplate *template)
  * All that is known for this message: what was given first, then the permit,
  * the partner, the office.
  */
+/* The permit that was named; raises an error if there is none. */
+static WaPermit *
+named_permit(WaBatch *batch, const Request *request)
+{
+	WaPermit   *permit;
+
+	if (!wa_odoo_load_permits(&batch->odoo, &request->permit_id, 1))
+		wa_call_table_locked(batch->odoo.locked_table);
+	permit = wa_odoo_permit(&batch->odoo, request->permit_id);
+	if (permit == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("permit " INT64_FORMAT " does not exist", request->permit_id),
+				 errhint("It is an id of the table sicantik_permit in schema \"%s\".", batch->odoo.schema)));
+	return permit;
+}
+
 static void
 gather_values(WaBatch *batch, const Request *request, const WaTemplate *template,
 			  const WaRecipient *recipient, WaValues *values)
@@ -228,19 +245,7 @@ gather_values(WaBatch *batch, const Request *request, const WaTemplate *template
 					 errhint("Its parameters: %s.", parameter_list(template))));
 	wa_compose_values_add(values, "timestamp", wa_compose_value_time(GetCurrentTimestamp(), batch->time_zone));
 	if (request->permit_id != 0)
-	{
-		WaPermit   *permit;
-
-		if (!wa_odoo_load_permits(&batch->odoo, &request->permit_id, 1))
-			wa_call_table_locked(batch->odoo.locked_table);
-		permit = wa_odoo_permit(&batch->odoo, request->permit_id);
-		if (permit == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("permit " INT64_FORMAT " does not exist", request->permit_id),
-					 errhint("It is an id of the table sicantik_permit in schema \"%s\".", batch->odoo.schema)));
-		wa_compose_permit_values(batch, values, permit, recipient);
-	}
+		wa_compose_permit_values(batch, values, named_permit(batch, request), recipient);
 	if (recipient->name)
 		wa_compose_values_add(values, "partner_name", recipient->name);
 	wa_compose_office_values(batch, values);
@@ -335,6 +340,8 @@ queue_message(const Request *request)
 	wa_compose_check_provider(request->provider);
 	recipient = request->to_partner ? wa_compose_find_partner(&batch.odoo, request->partner_id) :
 		bare_recipient(request->number, request->provider);
+	if (request->template_key == NULL && request->permit_id != 0)
+		named_permit(&batch, request);
 	text = request->template_key ? compose_text(&batch, request, recipient, &params) : request->body;
 	check_length(text);
 
@@ -460,6 +467,7 @@ text_arguments(FunctionCallInfo fcinfo, Request *request)
 	request->provider = wa_call_arg_text(fcinfo, 2);
 	request->send_at = PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3);
 	request->dedupe_key = key_argument(fcinfo, 4);
+	request->permit_id = PG_ARGISNULL(5) ? 0 : PG_GETARG_INT64(5);
 }
 
 /* wa_send() to a partner: see send.sql. */

@@ -19,19 +19,19 @@ COMMENT ON FUNCTION pg_catalog.wa_send(text, text, jsonb, bigint, text, timestam
 'queue a template message to a phone number and return the message''s id; otherwise like wa_send to a partner. number may also be the id that Meta has for somebody (ID.1349...): the message goes to the number that is bound to it, else to the id, where the setting send_to_ids of a provider allows it; raises an error where none does. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_send_text(partner_id bigint, body text, provider text DEFAULT NULL,
-    send_at timestamptz DEFAULT NULL, dedupe_key text DEFAULT NULL)
+    send_at timestamptz DEFAULT NULL, dedupe_key text DEFAULT NULL, permit_id bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_send_text_partner';
-COMMENT ON FUNCTION pg_catalog.wa_send_text(bigint, text, text, timestamptz, text) IS
-'queue a free text (at most 4096 characters) to a partner and return the message''s id; Meta takes it only within 24 hours of the person''s last message. Needs level send';
+COMMENT ON FUNCTION pg_catalog.wa_send_text(bigint, text, text, timestamptz, text, bigint) IS
+'queue a free text (at most 4096 characters) to a partner and return the message''s id; Meta takes it only within 24 hours of the person''s last message. permit_id: the permit that it is about, in whose history it is told then. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_send_text(number text, body text, provider text DEFAULT NULL,
-    send_at timestamptz DEFAULT NULL, dedupe_key text DEFAULT NULL)
+    send_at timestamptz DEFAULT NULL, dedupe_key text DEFAULT NULL, permit_id bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_send_text_number';
-COMMENT ON FUNCTION pg_catalog.wa_send_text(text, text, text, timestamptz, text) IS
+COMMENT ON FUNCTION pg_catalog.wa_send_text(text, text, text, timestamptz, text, bigint) IS
 'queue a free text (at most 4096 characters) to a phone number, or an id as in wa_send(), and return the message''s id. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_invite(partner_id bigint, provider text DEFAULT NULL,

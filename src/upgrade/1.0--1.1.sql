@@ -18,6 +18,8 @@ DROP FUNCTION pg_catalog.wa_explain(text, bigint, jsonb, bigint);
 DROP FUNCTION pg_catalog.wa_cancel(text, timestamptz, timestamptz, text);
 DROP FUNCTION pg_catalog.wa_retry(text, timestamptz, timestamptz, text);
 DROP FUNCTION pg_catalog.wa_release(text, integer);
+DROP FUNCTION pg_catalog.wa_send_text(bigint, text, text, timestamptz, text);
+DROP FUNCTION pg_catalog.wa_send_text(text, text, text, timestamptz, text);
 DROP FUNCTION wa._calendar_due(timestamptz, text, time, integer[], timestamptz, date[]);
 
 -- Other names.

@@ -101,7 +101,7 @@ form.save().action_send()
 answer(env['sicantik.wa.send'].search_count([]))
 """)
     equal(rows("SELECT number, res_model, template_key FROM wa.message WHERE number ~ '^62817' ORDER BY id"),
-          [{"number": "6281700000099", "res_model": None, "template_key": None},
+          [{"number": "6281700000099", "res_model": "sicantik.permit", "template_key": None},
            {"number": "6281700000001", "res_model": "sicantik.permit", "template_key": "permit_ready"}],
           "the ledger has both, and which permit it was about")
     equal(sql("SELECT count(*) FROM sicantik_wa_send"), "0", "Odoo keeps nothing of what was typed")
@@ -228,6 +228,21 @@ answer([once_more('0817 0000 0055', [('template_key', '=', 'permit_ready'), ('nu
         once_more('0817 0000 0056', [('template_key', '=', False), ('body', 'like', 'kurang satu')])])
 """)
     check(all("goes out in a moment" in got for got in seen), "  as it says", seen)
+    seen, _output = ask("""
+hidden = permit('REG-D2')
+env['sicantik.wa.send'].create({'res_model': hidden._name, 'res_id': hidden.id, 'kind': 'text', 'body': 'Tentang REG-D2',
+                                'number': '0817 0000 0057'}).action_send()
+found = [('body', '=', 'Tentang REG-D2')]
+history = env['sicantik.wa.history'].create({'res_model': hidden._name, 'res_id': hidden.id})
+once_more = env['sicantik.wa.message'].search(found).action_send_once_more()['context']
+answer([of('lihat', 'sicantik.wa.message').search(found).ids, env['sicantik.wa.message'].search_count(found),
+        '6281700000057' in history.story, once_more.get('default_res_model'),
+        of('atur', 'sicantik.wa.setting').browse(1).write({'name': 'office_name'}),
+        of('atur', 'sicantik.wa.setting').browse(1).value])
+""", commit=False)
+    equal(seen[:4], [[], 1, True, 'sicantik.permit'],
+          "a text about a permit to whatever number is in its history, and not for who may not read that permit")
+    check(seen[5], "a setting of which no value is written keeps it", seen)
 
     seen, _output = ask("""
 answer([[action['name'] for action in of(login, 'ir.actions.actions').get_bindings(model).get('action', []) if 'WhatsApp' in action['name']]

@@ -44,7 +44,7 @@ class Message(models.Model):
         self.ensure_one()
         self.env['sicantik.wa.database']._require('send')
         self._require_visible()
-        of_permit = self.res_model == 'sicantik.permit' and self.template_key
+        of_permit = self.res_model == 'sicantik.permit'
         # a text in which a number is masked for this user is not the text
         masked = '***' in (self.body or '')
         return self.env['sicantik.wa.send']._open(

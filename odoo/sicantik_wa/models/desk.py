@@ -155,8 +155,8 @@ class Setting(models.Model):
     value = fields.Char()
 
     def write(self, values):
-        for setting in self:
-            setting._manage("SELECT wa_set(%s, %s)", setting.name, values.get('value') or None)
+        for setting in self if 'value' in values else ():
+            setting._manage("SELECT wa_set(%s, %s)", setting.name, values['value'] or None)
         self.invalidate_recordset()
         return True
 

@@ -96,7 +96,9 @@ class Send(models.TransientModel):
             raise UserError(_("This permit has no contact yet: link one to it, or give a number."))
         to, its_type = (number, 'text') if number else (partner.id, 'bigint')
         if self.kind == 'text':
-            return "%s_text(%%s::%s, %%s)" % (function, its_type), [to, self.body or '']
+            about = [permit.id or None] if function == 'wa_send' else []    # by which it is told who may read it
+            return ("%s_text(%%s::%s, %%s%s)" % (function, its_type, ", permit_id => %s::bigint" if about else ""),
+                    [to, self.body or '', *about])
         if not self.template:
             raise UserError(_("Choose a template."))
         values = {line.name: line.value for line in self.value_ids if line.value}
