@@ -203,6 +203,7 @@ sql("SELECT wa_resume('fonnte'); SELECT wa_resume('watzap')");
 # Details are in the office's language, items and values are not
 
 {
+	ok(wait_sql($node, $database, 'SELECT NOT EXISTS (SELECT FROM wa.ready)'), 'nothing is under way');
 	my $english = sql('SELECT item, value, detail FROM wa_status()');
 	my %same;
 
