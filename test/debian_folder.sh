@@ -104,3 +104,52 @@ furnish()
 		within "$folder" root apt-get clean
 	fi
 }
+
+# one_run FOLDER [COMMAND ...]: one at a time works in there; the stage that runs ends
+# with this script, and then COMMAND is called.
+one_run()
+{
+	exec 9>"$1.lock"
+	flock -n 9 || die "another run works in $1"
+	stage=
+	trap '[ -z "$stage" ] || kill -KILL "$stage" 2>/dev/null || true; '"${*:2}" EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+# run_stage [--net] COMMAND ...: in name spaces of its own.  The kernel ends every
+# process of one with its first, and takes the mounts away; --kill-child does it if
+# this script is killed.
+run_stage()
+{
+	local status=0
+
+	unshare --mount --pid --fork --kill-child "$@" 9>&- &
+	stage=$!
+	wait "$stage" || status=$?
+	stage=
+	return "$status"
+}
+
+# as_machine FOLDER NEW: a copy to work in that is as a machine is: services start, a
+# cluster is made, recommended packages come.  With network.
+as_machine()
+{
+	local valid=
+
+	rm -rf --one-file-system "$2"
+	cp -a "$1" "$2"
+	rm -f "$2/usr/sbin/policy-rc.d" "$2/etc/apt/apt.conf.d/90test" "$2/etc/postgresql-common/createcluster.conf"
+	eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
+	[ -z "$valid" ] || echo "Acquire::Check-Valid-Until \"$valid\";" >"$2/etc/apt/apt.conf.d/90test"
+	mounts "$2"
+	cp -L /etc/resolv.conf "$2/etc/resolv.conf" 2>/dev/null || true
+}
+
+# sources FOLDER: the tree at $top without what was built.
+sources()
+{
+	mkdir -p "$1"
+	tar -C "$top" --exclude=.git --exclude=./deb --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
+		--exclude=tmp_check --exclude=results -cf - . | tar -C "$1" --no-same-owner -xf -
+}

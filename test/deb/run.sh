@@ -22,27 +22,11 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 passed=0
 ok() { passed=$((passed + 1)); echo "ok   $suite: $*"; }
 
-# copy FOLDER NAME: a folder to work in, as a machine is: services start, a cluster is
-# made, recommended packages come; it is in $work
+# copy FOLDER NAME: a machine to work in; it is in $work
 copy()
 {
 	work=$root/$2.work
-	rm -rf --one-file-system "$work"
-	cp -a "$root/$1" "$work"
-	rm -f "$work/usr/sbin/policy-rc.d" "$work/etc/apt/apt.conf.d/90test" "$work/etc/postgresql-common/createcluster.conf"
-	eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
-	# shellcheck disable=SC2154
-	[ -z "${valid:-}" ] || echo "Acquire::Check-Valid-Until \"$valid\";" >"$work/etc/apt/apt.conf.d/90test"
-	mounts "$work"
-	cp -L /etc/resolv.conf "$work/etc/resolv.conf" 2>/dev/null || true
-}
-
-# sources FOLDER: the tree without what was built
-sources()
-{
-	mkdir -p "$1"
-	tar -C "$top" --exclude=.git --exclude=./deb --exclude='*.o' --exclude='*.bc' --exclude='*.so' -cf - . |
-		tar -C "$1" --no-same-owner -xf -
+	as_machine "$root/$1" "$work"
 }
 
 psql_in() { within "$work" root su postgres -c "psql -X -q -At -v ON_ERROR_STOP=1 -d $1"; }
@@ -183,19 +167,11 @@ if [ "${1:-}" = in-suite ]; then
 	exit
 fi
 
-exec 9>"$base.lock"
-flock -n 9 || die "another run works in $base"
-stage=
-trap '[ -z "$stage" ] || kill -KILL "$stage" 2>/dev/null || true; rm -rf --one-file-system "$base"/*/*.work' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+one_run "$base" 'rm -rf --one-file-system "$base"/*/*.work'
 total=0
 [ $# -gt 0 ] || set -- bookworm
 for suite; do
-	unshare --mount --pid --fork --kill-child "$0" in-suite "$suite" 9>&- &
-	stage=$!
-	wait "$stage"
-	stage=
+	run_stage "$0" in-suite "$suite"
 	total=$((total + $(cat "$base/$suite/passed")))
 done
 echo "$total passed, 0 failed"

@@ -40,9 +40,7 @@ prepare()
 	eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
 	echo "Acquire::Check-Valid-Until \"$valid\";" >"$root/etc/apt/apt.conf.d/91test"
 	rm -rf "$root/src"
-	mkdir "$root/src"
-	tar -C "$top" --exclude=.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./deb \
-		--exclude=tmp_check --exclude=results -cf - . | tar -C "$root/src" --no-same-owner -xf -
+	sources "$root/src"
 	chmod -R a+rX "$root/src"
 	quietly "$suite: packages" within "$root" root env "PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config" \
 		/src/test/install-packages.sh
@@ -100,22 +98,7 @@ parts=("$@")
 all=(build unit fuzz simulator regress isolation tap)
 [ ${#suites[@]} -gt 0 ] || suites=(bookworm trixie sid experimental)
 
-exec 9>"$base.lock"
-flock -n 9 || die "another run works in $base"
-stage=
-trap '[ -z "$stage" ] || kill -KILL "$stage" 2>/dev/null || true' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-run_stage()
-{
-	local status=0
-
-	unshare --mount --pid --fork --kill-child "$@" 9>&- &
-	stage=$!
-	wait "$stage" || status=$?
-	stage=
-	return "$status"
-}
+one_run "$base"
 passed=0 failed=0 table=()
 for suite in "${suites[@]}"; do
 	root=$base/$suite major=$(major_of "$suite")

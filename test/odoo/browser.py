@@ -135,7 +135,9 @@ class Browser:
              lambda: "%s %r does not go. The page:\n%s" % (selector, words, self.page()[:3000]))
 
     def texts(self, selector):
-        return [" ".join(e.text.split()) for e in self.seen(selector)]
+        words = self.js("const seen = function () {%s}; return seen(...arguments).map((e) => e.innerText || '')" % SEEN,
+                        selector, None, False)
+        return [" ".join(text.split()) for text in words]
 
     def refusal(self):
         """The sentence in Odoo's own dialog, which is closed."""
@@ -162,18 +164,22 @@ class Browser:
 
     def click(self, selector, words=None, exact=False):
         """Clicks what is to be seen there, as soon as it takes a click."""
-        def act():
-            element = self.wait_for(selector, words, exact)
-            try:
+        wait(lambda: self.takes_click(lambda: self.wait_for(selector, words, exact)),
+             "%s %r takes no click" % (selector, words))
+        self.no_error()
+
+    def takes_click(self, find):
+        """Clicks what is found; False if that is nothing, or moves, or is drawn anew meanwhile."""
+        try:
+            element = find()
+            if element:
                 self.js("arguments[0].scrollIntoView({block: 'center', inline: 'nearest'})", element)
                 element.click()
-                return True
-            except WebDriverException as error:     # it moves, or is drawn anew
-                if not any(w in str(error) for w in ("stale", "intercepted", "not interactable")):
-                    raise
-                return False
-        wait(act, "%s %r takes no click" % (selector, words))
-        self.no_error()
+            return bool(element)
+        except WebDriverException as error:
+            if not any(w in str(error) for w in ("stale", "intercepted", "not interactable")):
+                raise
+            return False
 
     def type(self, selector, words, *keys):
         """Writes words into a field, in the place of what is in it."""
@@ -210,15 +216,11 @@ class Browser:
 
     def click_in(self, row, words, selector):
         """Clicks something in the row that says the words."""
-        def act():
-            found = [e for e in self.seen(row, words) or [] for e in self.js(
+        def find():
+            return next((e for e in self.seen(row, words) or [] for e in self.js(
                 "return [...(arguments[0].closest(arguments[1]) || arguments[0]).querySelectorAll(arguments[2])]",
-                e, row, selector)]
-            if found:
-                self.js("arguments[0].scrollIntoView({block: 'center'})", found[0])
-                found[0].click()
-            return bool(found)
-        wait(act, lambda: "%s in %s %r is not to be seen. The page:\n%s" % (selector, row, words, self.page()[:3000]))
+                e, row, selector)), None)
+        wait(lambda: self.takes_click(find), lambda: "%s in %s %r is not to be seen. The page:\n%s" % (selector, row, words, self.page()[:3000]))
         self.no_error()
 
     def shot(self, name):

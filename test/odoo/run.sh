@@ -75,10 +75,7 @@ check()
 	mounts "$server_root"
 	ip link set lo up
 	rm -rf "$server_root/test"
-	mkdir -p "$server_root/test/src"
-	tar -C "$top" --exclude=.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
-		--exclude=tmp_check --exclude=results -cf - . |
-		tar -C "$server_root/test/src" --no-same-owner -xf -
+	sources "$server_root/test/src"
 	chmod -R a+rX "$server_root/test"
 	echo "Building the extension with PostgreSQL $major ..."
 	quietly "the build" within "$server_root" root make -s -j 2 -C /test/src with_llvm=no \
@@ -117,9 +114,7 @@ case $step in
 	check) check; exit ;;
 esac
 
-# One run at a time in a folder.
-exec 9>"$root.lock"
-flock -n 9 || die "another run works in $root"
+one_run "$root"
 
 # A folder that is not ours is not removed.
 if [ -n "$clean" ]; then
@@ -131,18 +126,5 @@ if [ -n "$clean" ]; then
 	done
 fi
 
-# The kernel ends every process of a name space with its first one, and takes
-# the mounts away; --kill-child does it if this script is killed.
-stage=
-trap '[ -z "$stage" ] || kill -KILL "$stage" 2>/dev/null || true' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-run_stage()
-{
-	unshare --mount --pid --fork --kill-child "$@" 9>&- &
-	stage=$!
-	wait "$stage"
-	stage=
-}
 run_stage "$0" in-prepare "$series"
 run_stage --net "$0" in-check "$series"

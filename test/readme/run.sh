@@ -46,8 +46,6 @@ follow()
 {
 	local folder=$1 before
 
-	mounts "$folder"
-	cp -L /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
 	before=$(du -sxm "$folder/usr" | cut -f 1)
 	echo "$suite: make demo"
 	quietly "$suite: make demo" within "$folder" root make -C /root/sicantik_wa demo
@@ -84,34 +82,17 @@ if [ "${1:-}" = in-suite ]; then
 	furnish "$root/$suite" "$suite" make
 	umount "$root/$suite/dev/shm" "$root/$suite/proc"
 	work=$root/$suite.work
-	rm -rf --one-file-system "$work"
-	cp -a "$root/$suite" "$work"
-	# as on a machine: services start, a cluster is made, recommended packages come
-	rm -f "$work/usr/sbin/policy-rc.d" "$work/etc/apt/apt.conf.d/90test" \
-		"$work/etc/postgresql-common/createcluster.conf"
-	eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
-	# shellcheck disable=SC2154
-	[ -z "${valid:-}" ] || echo "Acquire::Check-Valid-Until \"$valid\";" >"$work/etc/apt/apt.conf.d/90test"
-	mkdir -p "$work/root/sicantik_wa"
-	tar -C "$top" --exclude=.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' -cf - . |
-		tar -C "$work/root/sicantik_wa" --no-same-owner -xf -
+	as_machine "$root/$suite" "$work"
+	sources "$work/root/sicantik_wa"
 	follow "$work"
 	exit
 fi
 
-exec 9>"$root.lock"
-flock -n 9 || die "another run works in $root"
-stage=
-trap '[ -z "$stage" ] || kill -KILL "$stage" 2>/dev/null || true; rm -rf --one-file-system "$root"/*.work' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+one_run "$root" 'rm -rf --one-file-system "$root"/*.work'
 passed=0
 [ $# -gt 0 ] || set -- bookworm trixie
 for suite; do
-	unshare --mount --pid --fork --kill-child "$0" in-suite "$suite" 9>&- &
-	stage=$!
-	wait "$stage"
-	stage=
+	run_stage "$0" in-suite "$suite"
 	passed=$((passed + 1))
 done
 echo "$passed passed, 0 failed"
