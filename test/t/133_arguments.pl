@@ -66,10 +66,10 @@ ok(wait_read($node, 'odoo'), 'there is something in the ledger');
 
 # What has no argument to make wrong is called, too.
 my @functions = map { [ split /\|/, $_, -1 ] } split /\n/, sql(q{
-	SELECT p.proname, p.prokind, array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS a(t, n) ORDER BY n), ';')
+	SELECT p.pronamespace::regnamespace || '.' || p.proname, p.prokind, array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS a(t, n) ORDER BY n), ';')
 	FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
 	JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'sicantik_wa'
-	WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prorettype NOT IN ('trigger'::regtype, 'internal'::regtype)
+	WHERE p.pronamespace IN ('pg_catalog'::regnamespace, 'wa'::regnamespace) AND p.prorettype NOT IN ('trigger'::regtype, 'internal'::regtype)
 	ORDER BY p.proname, p.oid});
 cmp_ok(scalar @functions, '>', 60, 'functions to call');
 
