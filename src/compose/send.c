@@ -210,10 +210,6 @@ parameter_list(const WaTemplate *template)
 	return list;
 }
 
-/*
- * All that is known for this message: what was given first, then the permit,
- * the partner, the office.
- */
 /* The permit that was named; raises an error if there is none. */
 static WaPermit *
 named_permit(WaBatch *batch, const Request *request)
@@ -231,6 +227,10 @@ named_permit(WaBatch *batch, const Request *request)
 	return permit;
 }
 
+/*
+ * All that is known for this message: what was given first, then the permit,
+ * the partner, the office.
+ */
 static void
 gather_values(WaBatch *batch, const Request *request, const WaTemplate *template,
 			  const WaRecipient *recipient, WaValues *values)
@@ -341,7 +341,7 @@ queue_message(const Request *request)
 	recipient = request->to_partner ? wa_compose_find_partner(&batch.odoo, request->partner_id) :
 		bare_recipient(request->number, request->provider);
 	if (request->template_key == NULL && request->permit_id != 0)
-		named_permit(&batch, request);
+		(void) named_permit(&batch, request);
 	text = request->template_key ? compose_text(&batch, request, recipient, &params) : request->body;
 	check_length(text);
 
@@ -467,7 +467,7 @@ text_arguments(FunctionCallInfo fcinfo, Request *request)
 	request->provider = wa_call_arg_text(fcinfo, 2);
 	request->send_at = PG_ARGISNULL(3) ? 0 : PG_GETARG_TIMESTAMPTZ(3);
 	request->dedupe_key = key_argument(fcinfo, 4);
-	request->permit_id = PG_ARGISNULL(5) ? 0 : PG_GETARG_INT64(5);
+	request->permit_id = wa_call_arg_given(fcinfo, 5) ? PG_GETARG_INT64(5) : 0;
 }
 
 /* wa_send() to a partner: see send.sql. */

@@ -181,18 +181,27 @@ wa_call_datum(WaCall *call, Datum value, bool byval, int16 len)
 }
 
 /*
- * A text argument, palloc()ed; NULL for SQL NULL.  SQL objects of an earlier
- * version may call with fewer arguments: then the error says so.
+ * Is this argument there, and not NULL?  SQL objects of an earlier version may
+ * call with fewer arguments: then the error says so.
  */
-char *
-wa_call_arg_text(FunctionCallInfo fcinfo, int n)
+bool
+wa_call_arg_given(FunctionCallInfo fcinfo, int n)
 {
 	if (n >= PG_NARGS())
 	{
 		wa_pg_build_check();
-		return NULL;
+		return false;
 	}
-	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+	return !PG_ARGISNULL(n);
+}
+
+/*
+ * A text argument, palloc()ed; NULL for SQL NULL.
+ */
+char *
+wa_call_arg_text(FunctionCallInfo fcinfo, int n)
+{
+	return wa_call_arg_given(fcinfo, n) ? text_to_cstring(PG_GETARG_TEXT_PP(n)) : NULL;
 }
 
 /*

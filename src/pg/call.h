@@ -41,6 +41,7 @@ pg_noreturn extern void wa_call_table_locked(const char *table);
 extern Datum wa_call_record(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /* Arguments; NULL pointer for SQL NULL. */
+extern bool wa_call_arg_given(FunctionCallInfo fcinfo, int n);
 extern char *wa_call_arg_text(FunctionCallInfo fcinfo, int n);
 
 /* Functions that return rows of text (any number of columns). */
