@@ -51,7 +51,7 @@ find_problems(WaFindings *findings)
 	static WaStatement look =
 		WA_STATEMENT("SELECT count(*)::text, max(id)::text, max(problem) FROM wa.feedback"
 					 " WHERE due_at IS NULL AND problem IS NOT NULL AND kind NOT IN ('status', 'kept')"
-					 " AND received_at > clock_timestamp() - interval '24 hours'");
+					 " AND received_at > now() - interval '24 hours'");
 	WaRows		rows = wa_query(&look, NULL);
 	char	   *n = wa_row_text(rows, 0, 1);
 

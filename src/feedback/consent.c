@@ -333,7 +333,7 @@ wa_feedback_consent_purge(const char *retention)
 {
 	static WaStatement blank =
 		WA_STATEMENT("UPDATE wa.consent SET words = NULL WHERE id = ANY (ARRAY (SELECT id FROM wa.consent"
-					 " WHERE words IS NOT NULL AND noted_at < clock_timestamp() - $1::interval ORDER BY noted_at LIMIT 1000))");
+					 " WHERE words IS NOT NULL AND noted_at < now() - $1::interval ORDER BY noted_at LIMIT 1000))");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, retention);

@@ -228,13 +228,13 @@ wa_feedback_purge(void)
 {
 	static WaStatement remove =
 		WA_STATEMENT("WITH f AS (DELETE FROM wa.feedback WHERE id = ANY (ARRAY (SELECT id FROM wa.feedback WHERE due_at IS NULL"
-					 " AND received_at < clock_timestamp() - $1::interval ORDER BY received_at LIMIT 1000)) RETURNING 1),"
+					 " AND received_at < now() - $1::interval ORDER BY received_at LIMIT 1000)) RETURNING 1),"
 					 " p AS (DELETE FROM wa.status_pair WHERE (provider, pair_id) IN (SELECT provider, pair_id FROM wa.status_pair"
-					 " WHERE seen_at < clock_timestamp() - $2::interval ORDER BY seen_at LIMIT 1000) RETURNING 1),"
+					 " WHERE seen_at < now() - $2::interval ORDER BY seen_at LIMIT 1000) RETURNING 1),"
 					 " i AS (DELETE FROM wa.inbound WHERE id = ANY (ARRAY (SELECT id FROM wa.inbound"
-					 " WHERE received_at < clock_timestamp() - $2::interval ORDER BY received_at LIMIT 1000)) RETURNING 1),"
+					 " WHERE received_at < now() - $2::interval ORDER BY received_at LIMIT 1000)) RETURNING 1),"
 					 " w AS (DELETE FROM wa.contact_window WHERE (number, sender_id) IN (SELECT number, sender_id FROM wa.contact_window"
-					 " WHERE last_inbound_at < clock_timestamp() - $2::interval ORDER BY last_inbound_at LIMIT 1000) RETURNING 1)"
+					 " WHERE last_inbound_at < now() - $2::interval ORDER BY last_inbound_at LIMIT 1000) RETURNING 1)"
 					 " SELECT (SELECT count(*) FROM f) + (SELECT count(*) FROM p) + (SELECT count(*) FROM i) + (SELECT count(*) FROM w)");
 	WaArgs		args = {0};
 	int			n;

@@ -193,7 +193,7 @@ wa_queue_purge_left(void)
 {
 	static WaStatement left =
 		WA_STATEMENT("SELECT greatest(m.id - p.purged_message_id, 0) FROM wa.read_position AS p, LATERAL (SELECT id FROM wa.message"
-					 " WHERE created_at < clock_timestamp() - $1::interval ORDER BY created_at DESC LIMIT 1) AS m");
+					 " WHERE created_at < now() - $1::interval ORDER BY created_at DESC LIMIT 1) AS m");
 	WaArgs		args = {0};
 	WaRows		rows;
 	int64		n;
