@@ -53,8 +53,10 @@ program feedback_test test/unit/feedback_test.c "${gateway[@]}"
 program feedback_gateways_test test/unit/feedback_gateways_test.c "${gateway[@]}"
 program account_test test/unit/account_test.c "${gateway[@]}"
 program template_test test/unit/template_test.c "${gateway[@]}"
+program memory_test test/unit/memory_test.c "${gateway[@]}"
 program http_test test/unit/http_test.c "${http[@]}"
 program http_reuse_test test/unit/http_reuse_test.c "${http[@]}"
+program http_memory_test test/unit/http_memory_test.c "${http[@]}"
 program fuzz_text -DSTANDALONE test/fuzz/fuzz_text.c "${text[@]}"
 program fuzz_gateway -DSTANDALONE test/fuzz/fuzz_gateway.c "${gateway[@]}"
 program fuzz_feedback test/fuzz/fuzz_feedback.c "${gateway[@]}"
@@ -72,8 +74,10 @@ run feedback_test
 run feedback_gateways_test
 run account_test
 run template_test
+run memory_test
 run http_test
 run http_reuse_test
+run http_memory_test
 run fuzz_text 20000
 run fuzz_gateway 10000
 run fuzz_feedback 10000

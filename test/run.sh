@@ -191,10 +191,10 @@ compile()
 	for source in src/text/*.c src/gateway/*.c; do
 		"${cc[@]}" -c -o "$to/$(basename "$(dirname "$source")")_$(basename "$source" .c).o" "$source" || return
 	done
-	for program in text gateway template account feedback feedback_gateways; do
+	for program in text gateway template account feedback feedback_gateways memory; do
 		"${cc[@]}" -o "$to/${program}_test" "test/unit/${program}_test.c" "$to"/*.o -ljson-c || return
 	done
-	for program in http http_reuse; do
+	for program in http http_reuse http_memory; do
 		"${cc[@]}" -o "$to/${program}_test" "test/unit/${program}_test.c" src/deliver/http*.c "$to"/*.o \
 			-lcurl -ljson-c -lpthread || return
 	done
@@ -220,7 +220,7 @@ test_unit()
 	as_user_compile "$B/unit-clang" clang "${sanitize[@]}" &
 	wait
 	for kind in gcc clang; do
-		for program in text gateway template feedback feedback_gateways account state outcome http http_reuse; do
+		for program in text gateway template feedback feedback_gateways account state outcome memory http http_reuse http_memory; do
 			if [ ! -x "$B/unit-$kind/${program}_test" ]; then
 				count "unit $program, $kind" 0 1
 				continue

@@ -20,6 +20,7 @@
 #include "capture/capture.h"
 #include "compose/waiting.h"
 #include "pg/grow.h"
+#include "pg/json_text.h"
 
 static void
 add_text(StringInfo json, const char *name, const char *value)
@@ -152,7 +153,7 @@ read_change(struct json_object *object, int64 event_id)
 WaEvent *
 wa_compose_change_read(const char *text, int64 event_id, bool *to_applicant)
 {
-	struct json_object *object = text ? json_tokener_parse(text) : NULL;
+	struct json_object *object = wa_pg_json_read(text);
 	WaEvent    *event = NULL;
 
 	if (json_object_is_type(object, json_type_object))
@@ -171,7 +172,7 @@ wa_compose_change_read(const char *text, int64 event_id, bool *to_applicant)
 WaEvent   **
 wa_compose_change_read_later(const char *text, int *n)
 {
-	struct json_object *object = text ? json_tokener_parse(text) : NULL;
+	struct json_object *object = wa_pg_json_read(text);
 	struct json_object *later;
 	WaEvent   **list = NULL;
 

@@ -21,6 +21,7 @@
 #include "compose/custom.h"
 #include "odoo/people.h"
 #include "pg/acting.h"
+#include "pg/json_text.h"
 
 #define MAX_COLUMNS		16
 
@@ -44,7 +45,7 @@ answer(WaWaiting *waiting, WaStill still, WaSaid why)
 static void
 read_claim(Claim *claim, const char *text)
 {
-	struct json_object *object = json_tokener_parse(text);
+	struct json_object *object = wa_pg_json_read(text);
 
 	if (json_object_is_type(object, json_type_object))
 	{

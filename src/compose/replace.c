@@ -22,6 +22,7 @@
 
 #include "compose/guards.h"
 #include "compose/scenario.h"
+#include "pg/json_text.h"
 #include "pg/query.h"
 #include "queue/once.h"
 
@@ -35,8 +36,8 @@ static const char *
 changed_parameter(const WaComposer *composer, const char *params, const char *given,
 				  const char **now, const char **then)
 {
-	struct json_object *fresh = params ? json_tokener_parse(params) : NULL;
-	struct json_object *old = given ? json_tokener_parse(given) : NULL;
+	struct json_object *fresh = wa_pg_json_read(params);
+	struct json_object *old = wa_pg_json_read(given);
 	const char *changed = NULL;
 
 	if (json_object_is_type(fresh, json_type_object))

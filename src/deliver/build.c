@@ -12,6 +12,7 @@
 #include "deliver/send.h"
 #include "gateway/gateway.h"
 #include "pg/grow.h"
+#include "pg/json_text.h"
 #include "queue/tell.h"
 #include "sicantik_wa.h"
 
@@ -96,7 +97,7 @@ wa_deliver_build(WaSendConfig *config, const WaIdentity *identity, const WaRoute
 	if (route->as_template)
 	{
 		WaTemplate *template = template_of(config, claimed->template_key);
-		struct json_object *values = claimed->params ? json_tokener_parse(claimed->params) : NULL;
+		struct json_object *values = wa_pg_json_read(claimed->params);
 		bool		complete = false;
 
 		if (template == NULL)

@@ -234,6 +234,8 @@ finish(WaHttpTransfer *t, CURLcode code, WaSaid reason)
 	 * that has failed with it, and would fail each one after it.
 	 */
 	t->worn = reason != NULL || code != CURLE_OK;
+	if (reason == NULL && code == CURLE_OUT_OF_MEMORY)
+		http->spoiled = true;
 
 	if (reason != NULL || code != CURLE_OK ||
 		answer->result != WA_HTTP_ANSWERED || answer->truncated)
@@ -270,7 +272,7 @@ harvest(WaHttp *http)
 	CURLMsg    *msg;
 	int			left;
 
-	while ((msg = curl_multi_info_read(http->multi, &left)) != NULL)
+	while (http->multi != NULL && (msg = curl_multi_info_read(http->multi, &left)) != NULL)
 	{
 		CURLcode	code = msg->data.result;
 		char	   *private = NULL;
@@ -286,6 +288,54 @@ harvest(WaHttp *http)
 }
 
 /*
+ * Make a multi handle.
+ */
+static CURLMcode
+make_multi(WaHttp *http)
+{
+	CURLM	   *multi = curl_multi_init();
+	CURLMcode	rc = multi == NULL ? CURLM_OUT_OF_MEMORY : CURLM_OK;
+
+#define SET(option, value) \
+	(rc == CURLM_OK ? \
+	 (void) (rc = curl_multi_setopt(multi, option, value)) : (void) 0)
+
+	SET(CURLMOPT_SOCKETFUNCTION, on_socket);
+	SET(CURLMOPT_SOCKETDATA, (void *) http);
+	SET(CURLMOPT_TIMERFUNCTION, on_timer);
+	SET(CURLMOPT_TIMERDATA, (void *) http);
+	SET(CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
+	SET(CURLMOPT_MAX_TOTAL_CONNECTIONS, http->max_connections);
+	SET(CURLMOPT_MAX_HOST_CONNECTIONS, http->max_host_connections);
+	if (http->max_connections > 0)
+		SET(CURLMOPT_MAXCONNECTS, http->max_connections);
+#undef SET
+	if (rc == CURLM_OK)
+		rc = wa_curl_multi_set_resolver(multi, RESOLVER_THREADS);
+	if (rc == CURLM_OK)
+		http->multi = multi;
+	else if (multi != NULL)
+		(void) curl_multi_cleanup(multi);
+	return rc;
+}
+
+/*
+ * Another multi handle in the place of one in which libcurl ran out of memory.
+ * It leaves that in pieces: the next transfer on a socket of the same number
+ * divides by the size of a table that is gone (7.88).  Nothing may be running.
+ */
+static CURLMcode
+renew(WaHttp *http)
+{
+	if (http->multi != NULL)
+		(void) curl_multi_cleanup(http->multi);
+	http->multi = NULL;
+	http->spoiled = false;
+	http->due = NEVER;
+	return make_multi(http);
+}
+
+/*
  * Open an engine.  The options are copied.  Takes two descriptors now, and
  * later one for each connection (max_connections) and two for each name
  * being looked up.  Returns NULL with a sentence in err (err_size bytes) when
@@ -298,7 +348,7 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 	WaHttp	   *http;
 	sigset_t	mask;
 	struct epoll_event event;
-	CURLMcode	rc = CURLM_OK;
+	CURLMcode	rc;
 
 	http = calloc(1, sizeof(WaHttp));
 	if (http == NULL)
@@ -322,7 +372,6 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 		free(http);
 		return NULL;
 	}
-	http->multi = curl_multi_init();
 	restore_signals(&mask);
 
 	http->due = NEVER;
@@ -330,6 +379,8 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 	http->corked_fd = -1;
 	http->done_end = &http->done;
 	http->connect_timeout_ms = options->connect_timeout_ms;
+	http->max_connections = options->max_connections;
+	http->max_host_connections = options->max_host_connections;
 	http->max_reply_bytes = options->max_reply_bytes;
 	http->proxy = strdup(options->proxy ? options->proxy : "");
 	if (options->ca_file != NULL && options->ca_file[0] != '\0')
@@ -356,7 +407,7 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 		wa_http_close(http);
 		return NULL;
 	}
-	if (http->multi == NULL || http->proxy == NULL ||
+	if (http->proxy == NULL ||
 		(http->ca_file == NULL && options->ca_file != NULL &&
 		 options->ca_file[0] != '\0'))
 	{
@@ -365,22 +416,9 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 		return NULL;
 	}
 
-#define SET(option, value) \
-	(rc == CURLM_OK ? \
-	 (void) (rc = curl_multi_setopt(http->multi, option, value)) : (void) 0)
-
-	SET(CURLMOPT_SOCKETFUNCTION, on_socket);
-	SET(CURLMOPT_SOCKETDATA, (void *) http);
-	SET(CURLMOPT_TIMERFUNCTION, on_timer);
-	SET(CURLMOPT_TIMERDATA, (void *) http);
-	SET(CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
-	SET(CURLMOPT_MAX_TOTAL_CONNECTIONS, options->max_connections);
-	SET(CURLMOPT_MAX_HOST_CONNECTIONS, options->max_host_connections);
-	if (options->max_connections > 0)
-		SET(CURLMOPT_MAXCONNECTS, options->max_connections);
-#undef SET
-	if (rc == CURLM_OK)
-		rc = wa_curl_multi_set_resolver(http->multi, RESOLVER_THREADS);
+	block_signals(&mask);
+	rc = make_multi(http);
+	restore_signals(&mask);
 	if (rc != CURLM_OK)
 	{
 		snprintf(err, err_size, "could not set up libcurl: %s",
@@ -463,11 +501,17 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 {
 	WaHttpTransfer *t;
 	sigset_t	mask;
-	CURLMcode	rc;
+	CURLMcode	rc = CURLM_OK;
 
 	if (!wa_http_request_valid(req, may_be_plain, err))
 		return false;
-	t = wa_http_take(http);
+	if (http->multi == NULL || (http->spoiled && http->nrunning == 0))
+	{
+		block_signals(&mask);
+		rc = renew(http);
+		restore_signals(&mask);
+	}
+	t = rc == CURLM_OK ? wa_http_take(http) : NULL;
 	if (t == NULL || !wa_http_set_request(t, req, timeout_ms, may_be_plain))
 	{
 		if (t != NULL)
@@ -501,6 +545,7 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 		/* a refused timer callback leaves it added; ours never refuses */
 		(void) curl_multi_remove_handle(http->multi, t->easy);
 		memset(&t->req, 0, sizeof(t->req));
+		t->worn = http->spoiled = true;
 		wa_http_give_back(t);
 		wa_say_into(err, WA_SAY_REQUEST_NOT_STARTED, curl_multi_strerror(rc));
 		return false;
@@ -542,7 +587,7 @@ wa_http_drive(WaHttp *http)
 	int			round;
 
 	block_signals(&mask);
-	for (round = 0; round < MAX_ROUNDS && rc == CURLM_OK; round++)
+	for (round = 0; round < MAX_ROUNDS && rc == CURLM_OK && http->multi != NULL; round++)
 	{
 		bool		worked = false;
 		int			n;
@@ -588,6 +633,7 @@ wa_http_drive(WaHttp *http)
 
 		wa_say_into(&words, WA_SAY_QUOTE, curl_multi_strerror(rc));
 		finish_all(http, WA_SAID_IN(&words));
+		(void) renew(http);
 	}
 	arm_timer(http, fired);
 	restore_signals(&mask);

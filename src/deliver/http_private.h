@@ -80,7 +80,8 @@ typedef struct WaHttpWatch
 
 struct WaHttp
 {
-	CURLM	   *multi;
+	CURLM	   *multi;			/* NULL: to be made anew, see renew() */
+	bool		spoiled;		/* memory ran out in it: not to be kept */
 	int			epoll_fd;
 	int			timer_fd;
 	int64_t		due;			/* when libcurl wants to be called */
@@ -103,6 +104,8 @@ struct WaHttp
 	char	   *ca_file;		/* or NULL */
 	char	   *proxy;			/* "": none */
 	long		connect_timeout_ms;
+	long		max_connections;
+	long		max_host_connections;
 	size_t		max_reply_bytes;
 };
 

@@ -14,6 +14,7 @@
 #include "deliver/apply.h"
 #include "deliver/told.h"
 #include "office/setting.h"
+#include "pg/json_text.h"
 #include "queue/tell.h"
 #include "queue/work.h"
 #include "utils/timestamp.h"
@@ -58,6 +59,7 @@ apply(const WaSendConfig *config, const WaToldFailed *failed, WaVerdictRow *row,
 	transfer->started_at = transfer->finished_at = GetCurrentTimestamp();
 	transfer->said_at = failed->at;
 	transfer->http_status = 200;
+	wa_pg_json_room(failed->code);
 	provider->gateway->judge_failure(failed->code, failed->words, &transfer->verdict);
 	wa_gateway_redact_said(&transfer->verdict.said, provider->secrets, provider->nsecrets);
 	/* it has not arrived: that much is told */

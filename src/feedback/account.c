@@ -19,6 +19,7 @@
 
 #include "feedback/feedback.h"
 #include "gateway/gateway.h"
+#include "pg/json_text.h"
 #include "pg/query.h"
 #include "pg/said.h"
 #include "queue/alert.h"
@@ -270,7 +271,12 @@ read_told(Told *told, WaRows rows, uint64 i)
 	told->received_at = wa_row_timestamptz(rows, i, 9);
 	gateway = told->kind ? wa_gateway_find(told->kind) : NULL;
 	if (gateway && gateway->judge_account)
-		gateway->judge_account(told->event, wa_row_text(rows, i, 7), &told->news);
+	{
+		const char *detail = wa_row_text(rows, i, 7);
+
+		wa_pg_json_room(detail);
+		gateway->judge_account(told->event, detail, &told->news);
+	}
 	told->about = about_of(told);
 	if (told->news.until > 0 && told->news.until < INT64CONST(32503680000))
 		told->until = time_t_to_timestamptz((pg_time_t) told->news.until);

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "feedback/feedback.h"
+#include "pg/json_text.h"
 #include "pg/query.h"
 #include "route/catalogue.h"
 
@@ -157,6 +158,7 @@ apply(const char *provider, const char *event, const char *name, const char *lan
 	WaArgs		args = {0};
 	WaRows		rows;
 
+	wa_pg_json_room(detail);
 	if (gateway == NULL || gateway->read_template_news == NULL || event == NULL || name == NULL ||
 		!gateway->read_template_news(event, detail, &news))
 		return;

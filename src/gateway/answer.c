@@ -143,7 +143,7 @@ wa_gateway_parse(const WaReply *reply)
 	body = keep_long_integers(body, &len, &copy);
 	if (body == NULL)
 		return NULL;
-	tokener = json_tokener_new_ex(MAX_JSON_DEPTH);
+	tokener = wa_text_json_room(body, len) ? json_tokener_new_ex(MAX_JSON_DEPTH) : NULL;
 	if (tokener == NULL)
 	{
 		free(copy);

@@ -96,11 +96,11 @@ put_field(json_object * root, char *name, json_object * value)
 	return false;
 }
 
-/* A form as an object; NULL: it is none. */
+/* A form as an object; NULL: it is none, or *no_memory. */
 static json_object *
-parse_form(const char *body, size_t len)
+parse_form(const char *body, size_t len, bool *no_memory)
 {
-	json_object *root = json_object_new_object();
+	json_object *root = wa_text_json_room(body, len) ? json_object_new_object() : NULL;
 	char	   *copy = malloc(len + 1);
 	char	   *end = copy;
 	char	   *field;
@@ -108,6 +108,7 @@ parse_form(const char *body, size_t len)
 	int			fields = 0;
 	bool		good = root != NULL && copy != NULL;
 
+	*no_memory = !good;
 	if (good)
 	{
 		memcpy(copy, body, len);
@@ -162,15 +163,16 @@ wa_gateway_parse_body(const char *body, size_t len, bool *no_memory)
 		return NULL;
 	while (len > blanks && (body[len - 1] == '\r' || body[len - 1] == '\n'))
 		len--;
-	return parse_form(body + blanks, len - blanks);
+	return parse_form(body + blanks, len - blanks, no_memory);
 }
 
 /*
  * The member of an object that is an object, borrowed.  JSON in a string is
- * taken as what it says, and put in the place of the string.  NULL: it is none.
+ * taken as what it says, and put in the place of the string.  NULL: it is none,
+ * or strings->failed.
  */
 json_object *
-wa_gateway_object_in(json_object * parent, const char *key)
+wa_gateway_object_in(WaStrings *strings, json_object * parent, const char *key)
 {
 	json_object *value = wa_gateway_member(parent, key);
 	bool		no_memory;
@@ -181,6 +183,7 @@ wa_gateway_object_in(json_object * parent, const char *key)
 		return NULL;
 	value = wa_gateway_parse_washed(json_object_get_string(value),
 									(size_t) json_object_get_string_len(value), &no_memory);
+	strings->failed = strings->failed || no_memory;
 	if (value == NULL || json_object_object_add(parent, key, value) != 0)
 	{
 		json_object_put(value);

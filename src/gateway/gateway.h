@@ -308,7 +308,8 @@ typedef struct WaGateway
 
 	/*
 	 * Read what an update of kind WA_UPDATE_TEMPLATE tells, its event and its
-	 * detail; false: nothing that we know.
+	 * detail; false: nothing that we know.  The caller has seen to it that
+	 * there is memory for the detail: wa_text_json_room().
 	 */
 	bool		(*read_template_news) (const char *event, const char *detail,
 									   WaTemplateNews *news);
@@ -354,7 +355,8 @@ typedef struct WaGateway
 
 	/*
 	 * Class the failure that a status tells later (WA_PROGRESS_FAILED), as
-	 * judge() would an answer.  code and words may be NULL.
+	 * judge() would an answer.  code and words may be NULL.  The caller has
+	 * seen to it that there is memory for the code.
 	 */
 	void		(*judge_failure) (const char *code, const char *words,
 								  WaVerdict *verdict);
@@ -362,7 +364,7 @@ typedef struct WaGateway
 	/*
 	 * Class an update of kind WA_UPDATE_ACCOUNT by its event and its detail,
 	 * each of which may be NULL.  Fills all of *news; what is not known is
-	 * WARN.
+	 * WARN.  The caller has seen to it that there is memory for the detail.
 	 */
 	void		(*judge_account) (const char *event, const char *detail,
 								  WaAccountNews *news);

@@ -52,7 +52,7 @@ collect_secrets(const WaGateway *gateway,
 json_object *
 wa_gateway_health_begin(const WaReply *reply, WaHealth *health)
 {
-	json_object *detail = json_object_new_object();
+	json_object *detail = wa_text_json_room(reply->body, reply->body_len) ? json_object_new_object() : NULL;
 	json_object *status;
 
 	memset(health, 0, sizeof(*health));

@@ -58,6 +58,6 @@ extern json_object * wa_gateway_parse_washed(const char *body, size_t len, bool 
 
 /* form.c */
 extern json_object * wa_gateway_parse_body(const char *body, size_t len, bool *no_memory);
-extern json_object * wa_gateway_object_in(json_object * parent, const char *key);
+extern json_object * wa_gateway_object_in(WaStrings *strings, json_object * parent, const char *key);
 
 #endif							/* SICANTIK_WA_GATEWAY_READING_H */

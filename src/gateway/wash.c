@@ -287,7 +287,8 @@ wa_gateway_parse_washed(const char *body, size_t len, bool *no_memory)
 	{
 		while (wash.used > 0 && wash.out[wash.used - 1] == ' ')
 			wash.used--;
-		root = json_tokener_parse_ex(tokener, wash.out, (int) wash.used);
+		*no_memory = !wa_text_json_room(wash.out, wash.used);
+		root = *no_memory ? NULL : json_tokener_parse_ex(tokener, wash.out, (int) wash.used);
 		if (root != NULL &&
 			(json_tokener_get_error(tokener) != json_tokener_success ||
 			 json_tokener_get_parse_end(tokener) != wash.used ||

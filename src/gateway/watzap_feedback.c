@@ -98,7 +98,7 @@ read_official(WaStrings *strings, json_object * data, int64_t now, WaUpdate *upd
 {
 	const char *phone = wa_gateway_keep_word(strings, wa_gateway_member(data, "phone"));
 	const char *type = wa_gateway_keep_word(strings, wa_gateway_member(data, "message_type"));
-	json_object *raw = wa_gateway_object_in(data, "message_raw");
+	json_object *raw = wa_gateway_object_in(strings, data, "message_raw");
 	WaSender	kind;
 
 	update->kind = WA_UPDATE_INBOUND;
@@ -162,7 +162,7 @@ static void
 read_event(WaStrings *strings, json_object * root, int64_t now, WaUpdate *update)
 {
 	const char *type = wa_gateway_keep_word(strings, wa_gateway_member(root, "type"));
-	json_object *data = wa_gateway_object_in(root, "data");
+	json_object *data = wa_gateway_object_in(strings, root, "data");
 	bool		official = wa_gateway_member(data, "phone") != NULL ||
 		wa_gateway_member(data, "message_raw") != NULL;
 

@@ -12,9 +12,8 @@
  */
 #include "postgres.h"
 
-#include <json-c/json.h>
-
 #include "odoo/odoo.h"
+#include "pg/json_text.h"
 
 /*
  * A name that may be translated: Odoo keeps {"en_US": .., "id_ID": ..} since
@@ -30,7 +29,7 @@ wa_odoo_translated(const char *text, bool is_jsonb)
 
 	if (text == NULL || !is_jsonb)
 		return text ? pstrdup(text) : NULL;
-	object = json_tokener_parse(text);
+	object = wa_pg_json_read(text);
 	if (json_object_is_type(object, json_type_object))
 	{
 		for (size_t i = 0; i < lengthof(languages) && value == NULL; i++)

@@ -78,6 +78,9 @@ WA_EXPORT extern char *wa_text_render(const char *body,
 WA_EXPORT extern char *wa_text_clean_value(const char *value);
 WA_EXPORT extern size_t wa_text_length(const char *utf8);
 
+/* room.c: is there memory for what json-c makes of these bytes? */
+WA_EXPORT extern bool wa_text_json_room(const char *text, size_t len);
+
 /* link.c */
 WA_EXPORT extern WaSaid wa_text_link_problem(const char *link);
 
