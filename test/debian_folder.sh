@@ -44,33 +44,58 @@ mounts()
 	mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
 }
 
-# The archive that this machine uses, as apt knows it.
+# mirror [SUITE]: the archive that this machine uses, as apt knows it.
 mirror()
 {
+	[ "${1:-}" != noble ] || { echo http://archive.ubuntu.com/ubuntu/; return; }
 	apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | sort -u |
 		grep -v security | head -n 1
 }
 
+# The keys of Ubuntu's archive, in folder $1: Debian has them in a package, in its later
+# releases only.
+ubuntu_keys()
+{
+	local deb=ubuntu-keyring_2023.11.28.1-0.2_all.deb
+
+	mkdir -p "$1"
+	quietly "download of $deb" /usr/lib/apt/apt-helper download-file \
+		"$(mirror)pool/main/u/ubuntu-keyring/$deb" "$1/$deb" \
+		SHA256:b2e7ed48431bf9e7978ae810bbdaf253093570d6e3f864e575b7c13554b81174
+	dpkg -x "$1/$deb" "$1"
+}
+
 # furnish FOLDER SUITE PACKAGE ...: make the folder, install what is missing.
-# Debian experimental is on top of sid.
+# Debian experimental is on top of sid; noble is Ubuntu's.
 furnish()
 {
-	local folder=$1 suite=$2 uri package missing="" valid=true from=()
+	local folder=$1 suite=$2 uri package missing="" valid=true from=() how=() script=() parts=main keys
 
 	shift 2
-	if [ "$suite" = experimental ]; then
-		suite=sid
-		from=(-t experimental)
-	fi
+	case $suite in
+		experimental)
+			suite=sid
+			from=(-t experimental)
+			;;
+		noble)
+			parts="main universe"
+			keys=$folder.keys
+			how=(--keyring="$keys/usr/share/keyrings/ubuntu-archive-keyring.gpg")
+			script=(/usr/share/debootstrap/scripts/gutsy)
+			;;
+	esac
 	if [ ! -e "$folder/.complete" ]; then
 		[ -z "$(ls -A "$folder" 2>/dev/null)" ] ||
 			die "$folder is there and not complete: --clean makes it anew"
 		command -v debootstrap >/dev/null || die "debootstrap is missing"
-		uri=$(mirror)
+		uri=$(mirror "$suite")
 		[ -n "$uri" ] || die "apt knows no archive"
 		echo "Making a Debian $suite in $folder ..."
 		mkdir -p "$folder"
-		quietly debootstrap debootstrap --variant=minbase "$suite" "$folder" "$uri"
+		[ ${#how[@]} -eq 0 ] || ubuntu_keys "$keys"
+		quietly debootstrap debootstrap --variant=minbase --components="${parts// /,}" "${how[@]}" \
+			"$suite" "$folder" "$uri" "${script[@]}"
+		[ ${#how[@]} -eq 0 ] || rm -r "$keys"
 		# no service starts by itself, no documents
 		printf '#!/bin/sh\nexit 101\n' >"$folder/usr/sbin/policy-rc.d"
 		chmod 755 "$folder/usr/sbin/policy-rc.d"
@@ -87,11 +112,11 @@ furnish()
 			grep -q '^ii' || missing="$missing $package"
 	done
 	if [ -n "$missing" ]; then
-		uri=$(mirror)
+		uri=$(mirror "$suite")
 		[ -n "$uri" ] || die "apt knows no archive"
 		echo "Installing$missing ..."
 		{
-			echo "deb $uri $suite main"
+			echo "deb $uri $suite $parts"
 			[ ${#from[@]} -eq 0 ] || echo "deb $uri experimental main"
 		} >"$folder/etc/apt/sources.list"
 		cp -L /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true

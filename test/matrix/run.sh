@@ -4,8 +4,8 @@
 #
 #	test/matrix/run.sh [SUITE ...] [-- PART ...]
 #
-# bookworm has PostgreSQL 15, trixie 17, sid 18 and experimental 19; each comes with
-# compilers, libcurl and json-c of its own.  For each a folder is made with
+# bookworm has PostgreSQL 15, trixie 17, sid 18 and experimental 19; 16 is in Ubuntu's noble
+# only.  Each comes with compilers, libcurl and json-c of its own.  For each a folder is made with
 # debootstrap, in $MATRIX_ROOT (by default in the user's cache), and kept for the
 # next run; test/run.sh runs in there, with these parts of it (all; how C files are
 # formatted differs between versions, so that is looked at in bookworm only), and
@@ -21,10 +21,11 @@ major_of()
 {
 	case $1 in
 		bookworm) echo 15 ;;
+		noble) echo 16 ;;
 		trixie) echo 17 ;;
 		sid) echo 18 ;;
 		experimental) echo 19 ;;
-		*) die "what is $1?  (bookworm, trixie, sid, experimental)" ;;
+		*) die "what is $1?  (bookworm, noble, trixie, sid, experimental)" ;;
 	esac
 }
 
@@ -96,7 +97,7 @@ done
 [ $# -eq 0 ] || shift
 parts=("$@")
 all=(build unit fuzz simulator regress isolation tap)
-[ ${#suites[@]} -gt 0 ] || suites=(bookworm trixie sid experimental)
+[ ${#suites[@]} -gt 0 ] || suites=(bookworm noble trixie sid experimental)
 
 one_run "$base"
 passed=0 failed=0 table=()
