@@ -363,6 +363,7 @@ wa_compose_run(void)
 		wa_queue_settle_restored();
 	if (!set.begun && !anything_new(set.position))
 	{
+		wa_compose_set_close();
 		if (set.closed)
 			wa_compose_set_finish(&set, 0);
 		wa_frame_commit(false);

@@ -70,6 +70,20 @@ wa_compose_set_lose(void)
 }
 
 /*
+ * Give back what the cursor keeps, on disk where it is much: all of the set has
+ * been read, by this process or by another one.
+ */
+void
+wa_compose_set_close(void)
+{
+	Portal		portal = cursor[0] ? GetPortalByName(cursor) : NULL;
+
+	if (portal)
+		SPI_cursor_close(portal);
+	cursor[0] = '\0';
+}
+
+/*
  * A cursor on what is left of the set.  From now until wa_compose_set_leave()
  * nobody else may have it: a transaction that fails has lost what it fetched.
  */
@@ -83,9 +97,7 @@ wa_compose_set_open(const WaSet *set)
 	wa_compose_set_lose();
 	if (goes_on)
 		return portal;
-	if (portal)
-		SPI_cursor_close(portal);
-	cursor[0] = '\0';
+	wa_compose_set_close();
 	wa_compose_bulk_start();
 	if (set->begun)
 		wa_compose_bulk_resume(set);
@@ -132,12 +144,9 @@ wa_compose_set_finish(const WaSet *set, int64 highest)
 		WA_STATEMENT("INSERT INTO wa.read_position (snapshot, event_id) VALUES ($1::pg_snapshot, $2)"
 					 " ON CONFLICT (one) DO UPDATE SET snapshot = excluded.snapshot, reading = NULL, reading_event_id = 0,"
 					 " event_id = greatest(wa.read_position.event_id, excluded.event_id), moved_at = now()");
-	Portal		portal = cursor[0] ? GetPortalByName(cursor) : NULL;
 	WaArgs		args = {0};
 
-	if (portal)
-		SPI_cursor_close(portal);
-	cursor[0] = '\0';
+	wa_compose_set_close();
 	wa_arg_text(&args, set->target);
 	wa_arg_int8(&args, highest);
 	wa_query(&put, &args);

@@ -32,6 +32,7 @@ typedef struct WaSet
 extern void wa_compose_set_find(WaSet *set);
 extern Portal wa_compose_set_open(const WaSet *set);
 extern void wa_compose_set_lose(void);
+extern void wa_compose_set_close(void);
 extern void wa_compose_set_leave(WaSet *set, int64 done, int64 highest);
 extern void wa_compose_set_finish(const WaSet *set, int64 highest);
 

@@ -7,6 +7,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use SicantikWa::Session;
 use SicantikWa::Test;
@@ -81,6 +82,21 @@ is(told(), "$permits sent $permits", 'each permit is told once');
 ok(sql("SELECT (SELECT min(sent_at) FROM wa.message WHERE res_id IS NOT NULL) < (SELECT max(created_at) FROM wa.message WHERE res_id IS NOT NULL)") eq 't',
 	'the first were sent before the last were made');
 ok(wait_for("NOT EXISTS (SELECT $composer)"), 'then nobody composes beside it');
+
+# Nor does the worker keep the changes that it would have gone on with.
+sub kept
+{
+	my $from = -s $node->logfile;
+	my $worker = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
+	my $log = '';
+
+	sql("SELECT pg_log_backend_memory_contexts($worker)");
+	usleep(10_000) until ($log = substr(slurp_file($node->logfile), $from)) =~ /\[$worker\] .*Grand total/;
+	return $log =~ /\[$worker\] .*PortalHoldContext/;
+}
+my $until = time + 60;
+usleep(50_000) while kept() && time < $until;
+ok(!kept(), 'the worker has given back what it read of them');
 
 # What it composed the worker knows as if it had done so itself: it asks about
 # those whose person has changed since, and of no others.
