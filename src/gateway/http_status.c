@@ -84,7 +84,7 @@ find_status(int status, Meaning *meaning)
 bool
 wa_gateway_status_tells(const WaReply *reply)
 {
-	Meaning		meaning;
+	Meaning		meaning = OPEN;
 
 	return reply->http_status == 404 ||
 		(find_status(reply->http_status, &meaning) && meaning != OPEN);
