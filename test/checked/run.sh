@@ -1,0 +1,191 @@
+#!/bin/bash
+#
+# run.sh: all tests with a PostgreSQL that checks itself, and some of them with one
+# whose every access to memory is checked (make test-cassert, make test-valgrind).
+#
+#	test/checked/run.sh cassert [PART ...]		parts of test/run.sh: regress, isolation,
+#												tap, unless given; TAP_FILES as there
+#	test/checked/run.sh discard					a smaller run in which no cache of the
+#												server's outlives what may invalidate it
+#	test/checked/run.sh valgrind [FILE ...]		pg_regress and files of test/t
+#	test/checked/run.sh growth					100,000 messages, and what they leave in memory
+#
+# The server is Debian's source package of PostgreSQL, built with assertions and with
+# what lets valgrind know a chunk of palloc() from the next: freed memory is
+# overwritten, and bounds are looked at, without valgrind, too.  Its suppressions are
+# those of the same source (src/tools/valgrind.supp) and, for what the libraries that
+# we link do, sicantik_wa.supp beside this file.
+#
+# Everything happens in a folder with a Debian of its own, in $CHECKED_ROOT (by default
+# in the user's cache), which is kept for the next run.  Needs root, debootstrap and a
+# Debian archive with sources; processes and mounts end with the script.
+#
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$top/test/debian_folder.sh"
+suite=bookworm major=15
+
+# What under valgrind runs: twenty to fifty times as slow, so each of these is there
+# for a part of the code that the others do not reach.
+valgrind_files=(040_delivery 050_scenarios 053_explain 055_own_scenario 070_fallback 111_feedback 112_endpoint 127_forget)
+# ... and with no cache, which is as slow
+discard_files=(040_delivery)
+
+configure=(--prefix=/opt/checked --enable-cassert --enable-debug --with-openssl --with-icu --with-lz4
+	--without-llvm --without-perl --without-python --with-system-tzdata=/usr/share/zoneinfo)
+build_flags=(CFLAGS='-O1 -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND)
+
+# Stage 1, with network: the folder, the server, the sources, what the tests need.
+prepare()
+{
+	local valid=true built=$root/opt/checked/.complete
+
+	# shellcheck disable=SC2086
+	furnish "$root" $suite make tzdata postgresql-$major postgresql-server-dev-$major \
+		gcc bison flex pkg-config dpkg-dev libreadline-dev zlib1g-dev libssl-dev libicu-dev liblz4-dev valgrind libc6-dbg
+	eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
+	echo "Acquire::Check-Valid-Until \"$valid\";" >"$root/etc/apt/apt.conf.d/91test"
+	if [ "$(cat "$built" 2>/dev/null)" != "${configure[*]} ${build_flags[*]}" ]; then
+		echo "Building PostgreSQL with assertions ..."
+		sed 's/^deb /deb-src /' "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/source.list"
+		quietly "apt-get update" within "$root" root apt-get -q update
+		rm -rf "$root/opt/checked" "$root/opt/source"
+		mkdir -p "$root/opt/source"
+		# shellcheck disable=SC2016
+		quietly "apt-get source" within "$root" root sh -c \
+			'cd /opt/source && apt-get -q -o APT::Sandbox::User=root source "$1" && mv "$1"-*/ postgresql' sh postgresql-$major
+		# shellcheck disable=SC2016
+		quietly "build of PostgreSQL" within "$root" root sh -ec 'cd /opt/source/postgresql
+			jobs=$1 flags=$2 cpp=$3; shift 3
+			./configure -q "$@" "$flags" "$cpp"
+			make -s -j "$jobs" world-bin
+			make -s install-world-bin
+			cp src/tools/valgrind.supp /opt/checked/' sh "$(nproc)" "${build_flags[@]}" "${configure[@]}"
+		rm -rf "$root/opt/source"
+		echo "${configure[*]} ${build_flags[*]}" >"$built"
+	fi
+	rm -rf "$root/src"
+	sources "$root/src"
+	chmod -R a+rX "$root/src"
+	quietly packages within "$root" root env PG_CONFIG=/opt/checked/bin/pg_config /src/test/install-packages.sh
+}
+
+# in_folder SERVER [NAME=VALUE ...] PART ...: test/run.sh there
+in_folder()
+{
+	local server=$1
+
+	shift
+	within "$root" root env "PG_CONFIG=$server/bin/pg_config" "$@" </dev/null
+}
+
+# Stage 2, without network.
+check()
+{
+	local what=$1 parts
+
+	shift
+	mounts "$root"
+	ip link set lo up
+	case $what in
+		cassert)
+			parts=("$@")
+			[ $# -gt 0 ] || parts=(regress isolation tap)
+			in_folder /opt/checked ${TAP_FILES:+"TAP_FILES=$TAP_FILES"} /src/test/run.sh "${parts[@]}"
+			;;
+		discard)
+			discarding
+			;;
+		growth)
+			in_folder /usr/lib/postgresql/$major "TAP_FILES=test/checked/growth.pl" /src/test/run.sh tap
+			;;
+		valgrind)
+			under_valgrind "$@"
+			;;
+	esac
+}
+
+# wrapped PLACE COMMAND: the same server at another place, whose postmaster is started
+# by this line of shell; what runs once and tells of the server (-V, --boot) is not.
+wrapped()
+{
+	local wrapper=$root$1/bin/postgres
+
+	rm -rf "${root:?}$1"
+	cp -a "$root/opt/checked" "$root$1"
+	mv "$wrapper" "$wrapper.real"
+	printf '#!/bin/sh\ncase $1 in\n\t-V | --*) exec "$0.real" "$@" ;;\nesac\n%s\n' "$2" >"$wrapper"
+	chmod 755 "$wrapper"
+}
+
+# tap_files NAME ...: as TAP_FILES names them
+tap_files()
+{
+	local name
+
+	for name in "$@"; do
+		echo "test/t/${name%.pl}.pl"
+	done
+}
+
+under_valgrind()
+{
+	local to=/opt/valgrind status=0
+
+	# shellcheck disable=SC2016
+	wrapped $to 'exec valgrind -q --leak-check=no --num-callers=30 --error-limit=no --gen-suppressions=all \
+	--suppressions=/opt/checked/valgrind.supp --suppressions=/src/test/checked/sicantik_wa.supp \
+	--log-file=/valgrind/%p.log "$0.real" "$@"'
+	rm -rf "$root/valgrind"
+	mkdir -m 1777 "$root/valgrind"
+	[ $# -gt 0 ] || set -- "${valgrind_files[@]}"
+	# shellcheck disable=SC2086
+	in_folder $to "TAP_FILES=$(tap_files "$@" | tr '\n' ' ')" JOBS=2 PG_TEST_TIMEOUT_DEFAULT=1800 \
+		/src/test/run.sh ${VALGRIND_PARTS:-regress tap} || status=$?
+	judge || status=1
+	return "$status"
+}
+
+# Of a session nothing is left when a table changes, and of the worker neither.
+discarding()
+{
+	local to=/opt/discard
+
+	# shellcheck disable=SC2016
+	wrapped $to 'exec "$0.real" "$@" -c debug_discard_caches=1'
+	# shellcheck disable=SC2086
+	in_folder $to "TAP_FILES=$(tap_files "${discard_files[@]}" | tr '\n' ' ')" JOBS=2 PG_TEST_TIMEOUT_DEFAULT=1800 \
+		/src/test/run.sh ${DISCARD_PARTS:-regress tap}
+}
+
+# judge: what valgrind has said
+judge()
+{
+	local logs n
+
+	# killed ones leave half of a line
+	logs=$(find "$root/valgrind" -name '*.log' | wc -l)
+	n=$(cat "$root"/valgrind/*.log | grep -c '^==[0-9]*== [A-Z]' || true)
+	echo "$logs processes, $n errors"
+	[ "$n" -eq 0 ] && [ "$logs" -gt 0 ]
+}
+
+[ "$(id -u)" = 0 ] || die "chroot needs root"
+base=${CHECKED_ROOT:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/sicantik_wa/checked}
+mkdir -p "$base"
+base=$(cd "$base" && pwd -P)
+root=$base/$suite
+case ${1:-} in
+	in-prepare | in-check)
+		step=${1#in-}
+		shift
+		"$step" "$@"
+		exit
+		;;
+	cassert | discard | valgrind | growth) ;;
+	*) die "what is '${1:-}'?  (cassert, discard, valgrind, growth)" ;;
+esac
+one_run "$base"
+run_stage "$0" in-prepare
+run_stage --net "$0" in-check "$@"
