@@ -66,10 +66,11 @@ ubuntu_keys()
 }
 
 # furnish FOLDER SUITE PACKAGE ...: make the folder, install what is missing.
-# Debian experimental is on top of sid; noble is Ubuntu's.
+# Debian experimental is on top of sid; noble is Ubuntu's.  SUITE may be several,
+# with commas: what the first has not comes from the others.
 furnish()
 {
-	local folder=$1 suite=$2 uri package missing="" valid=true from=() how=() script=() parts=main keys
+	local folder=$1 suite=$2 uri package missing="" valid=true from=() how=() script=() parts=main keys more other
 
 	shift 2
 	case $suite in
@@ -84,6 +85,8 @@ furnish()
 			script=(/usr/share/debootstrap/scripts/gutsy)
 			;;
 	esac
+	more=$suite,
+	more=${more#*,} suite=${suite%%,*}
 	if [ ! -e "$folder/.complete" ]; then
 		[ -z "$(ls -A "$folder" 2>/dev/null)" ] ||
 			die "$folder is there and not complete: --clean makes it anew"
@@ -118,6 +121,9 @@ furnish()
 		{
 			echo "deb $uri $suite $parts"
 			[ ${#from[@]} -eq 0 ] || echo "deb $uri experimental main"
+			for other in ${more//,/ }; do
+				echo "deb $uri $other main"
+			done
 		} >"$folder/etc/apt/sources.list"
 		cp -L /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
 		# an archive that stands still is no error where this machine says so
