@@ -12,7 +12,7 @@ declare -A major_of port_of		# of a server, by its name
 # furnish_majors: with network
 furnish_majors()
 {
-	local major step built key needs=(make gcc libc6-dev libcurl4-openssl-dev libjson-c-dev python3 ca-certificates tzdata)
+	local major step built file key needs=(make gcc libc6-dev libcurl4-openssl-dev libjson-c-dev python3 ca-certificates tzdata)
 
 	# 19 in a second step: experimental may be in the middle of another transition
 	furnish "$folder" sid,trixie,bookworm "${needs[@]}" postgresql-15 postgresql-17 postgresql-18
@@ -26,9 +26,11 @@ furnish_majors()
 		built=$folder/test/build/$major
 		[ "$(cat "$built.key" 2>/dev/null)" != "$key $(server_version "$major")" ] || continue
 		echo "Building for PostgreSQL $major ..."
-		rm -rf "$built"
-		mkdir -p "$folder/test/build"
-		cp -a "$folder/test/src" "$built"
+		# what make has made and need not make again stays
+		[ ! -d "$built" ] || (cd "$built" && find . -name '*.[ch]' -o -name '*.def' -o -name '*.sql') | while read -r file; do
+			[ -e "$folder/test/src/$file" ] || rm "$built/$file"
+		done
+		sources "$built"
 		for step in all install; do
 			quietly "build for PostgreSQL $major" within "$folder" root make -s -j2 -C "/test/build/$major" \
 				PG_CONFIG="/usr/lib/postgresql/$major/bin/pg_config" with_llvm=no WA_CFLAGS=-Werror "$step"

@@ -1,0 +1,63 @@
+# A standby that pg_createsubscriber promotes, and makes a subscriber a moment
+# later: what it has not read yet is not composed there, since the same rows will
+# come from the publisher.  (The program itself: test/field/replication.sh.)
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Test;
+
+my $sim = start_simulator();
+my $main = new_cluster('main', simulator => $sim, init => { allows_streaming => 1 });
+
+load_odoo($main, 'odoo');
+$main->safe_psql('odoo', 'CREATE EXTENSION sicantik_wa; SELECT * FROM wa_setup()');
+$main->safe_psql('odoo', "SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
+$main->safe_psql('odoo', "SELECT * FROM wa_test_connection('fonnte')");
+no_pacing($main, 'odoo');
+$main->safe_psql('odoo', "SELECT wa_arm('odoo')");
+$main->append_conf('postgresql.conf', 'sicantik_wa.enabled = off');
+$main->reload;
+ok( wait_sql($main, 'postgres',
+		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'", '0'),
+	'no worker');
+$main->backup('backup');
+
+my $standby = SicantikWa::Node->new('standby');
+$standby->init_from_backup($main, 'backup', has_streaming => 1);
+$standby->append_conf('postgresql.conf', 'sicantik_wa.enabled = on');
+$main->safe_psql('odoo', "UPDATE sicantik_permit SET status = 'expired' WHERE id = 2");
+$main->safe_psql('odoo', "SELECT wa_send_text('0812-0000-0020', 'Yth. petugas, ini percobaan.')");
+my $place = $main->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
+$main->safe_psql('postgres', 'CREATE TABLE something_later (a int)');
+
+# as pg_createsubscriber of each version starts it
+$standby->append_conf('postgresql.conf', <<"CONF");
+recovery_target_timeline = 'latest'
+recovery_target_inclusive = false
+recovery_target_action = promote
+recovery_target_lsn = '$place'
+max_logical_replication_workers = 0
+CONF
+$standby->start;
+ok(wait_sql($standby, 'postgres', 'SELECT NOT pg_is_in_recovery()'), 'it is promoted');
+$standby->stop;
+my $log = slurp_file($standby->logfile);
+like($log, qr/LOG:  sicantik_wa does nothing before the next start of the server/, 'one line says that nothing is done');
+unlike($log, qr/sicantik_wa launcher started/, 'there is no launcher');
+
+$standby->append_conf('postgresql.conf', 'max_logical_replication_workers = 4');
+$standby->start;
+ok( wait_sql($standby, 'odoo', "SELECT count(*) > 1 AND bool_and(state = 'held' AND reason = 'copy') FROM wa.message"),
+	'with the next start there is one, and a copy holds what it has');
+like($standby->safe_psql('odoo', "SELECT detail FROM wa_status() WHERE item = 'mode'"),
+	qr/dipulihkan ke waktu lampau/, 'since it was recovered up to a place');
+is(scalar $sim->sends, 0, 'nobody was told');
+
+$standby->stop;
+$main->stop;
+done_testing();
