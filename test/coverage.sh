@@ -2,9 +2,11 @@
 #
 # coverage.sh: which lines of src/text, src/gateway, src/deliver/http* and
 # src/queue the tests reach (make coverage).  The pure parts by their unit tests
-# and fuzzers, which are ordinary programs; src/queue by the TAP tests, with a
-# server of its own.  Prints a line for each file with what was not reached, and
-# a sum for each folder; gcov's listings stay in the folder that it names.
+# and fuzzers, which are ordinary programs, with the sanitizers for addresses and
+# undefined behaviour; src/queue by the TAP tests, with a server of its own.  Prints
+# a line for each file, and a sum for each folder; gcov's listings stay in the folder
+# that it names.  An error if a test fails, or less than 95 % of what is pure in a
+# folder was reached.
 #
 # Environment: TAP_FILES, which files of test/t to run for src/queue (names in
 # that folder; "none" for none).
@@ -30,11 +32,12 @@ as_user()
 }
 
 # objects FOLDER FLAG ...: C files of src, each an object with its notes
-flags=(--coverage -fprofile-update=atomic -O0 -g -std=c11 -D_GNU_SOURCE -Isrc -Itest/unit)
+flags=(--coverage -fprofile-update=atomic -O0 -g -std=c11 -D_GNU_SOURCE -I"$PWD/src" -Itest/unit
+	-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -static-libasan)
 echo '== the pure parts: unit tests and fuzzers'
-for file in src/text/*.c src/gateway/*.c src/deliver/http*.c; do
+for file in src/text/*.c src/gateway/*.c src/deliver/http*.c src/deliver/outcome.c src/queue/state.c; do
 	object=$B/pure/$(echo "${file%.c}" | tr / -).o
-	gcc "${flags[@]}" -c -o "$object" "$file" &
+	gcc "${flags[@]}" -c -o "$object" "$PWD/$file" &
 	[ $(($(jobs -r | wc -l))) -lt "$(nproc)" ] || wait -n
 done
 wait
@@ -57,6 +60,8 @@ program memory_test test/unit/memory_test.c "${gateway[@]}"
 program http_test test/unit/http_test.c "${http[@]}"
 program http_reuse_test test/unit/http_reuse_test.c "${http[@]}"
 program http_memory_test test/unit/http_memory_test.c "${http[@]}"
+program state_test test/unit/state_test.c "$B/pure/src-queue-state.o"
+program outcome_test test/unit/outcome_test.c "$B"/pure/src-{deliver-outcome,queue-state}.o
 program fuzz_text -DSTANDALONE test/fuzz/fuzz_text.c "${text[@]}"
 program fuzz_gateway -DSTANDALONE test/fuzz/fuzz_gateway.c "${gateway[@]}"
 program fuzz_feedback test/fuzz/fuzz_feedback.c "${gateway[@]}"
@@ -66,9 +71,15 @@ cp test/unit/numbers.tsv "$B/"
 [ "$(id -u)" -ne 0 ] || chown -R postgres: "$B"
 run()
 {
-	as_user "$B/pure/$1" "${@:2}" >"$B/log.$1" 2>&1 || echo "$1 failed: $B/log.$1"
+	as_user "$B/pure/$1" "${@:2}" >"$B/log.$1" 2>&1 || {
+		echo "$1 failed: $B/log.$1"
+		failed+=" $1"
+	}
 }
+failed=
 run text_test "$B/numbers.tsv"
+run state_test docs/architecture.md
+run outcome_test
 run gateway_test
 run feedback_test
 run feedback_gateways_test
@@ -96,14 +107,15 @@ if [ "$tap" != none ]; then
 		prove --timer "${files[@]}" 2>&1 | tail -n 25)
 fi
 
-# figures FOLDER OBJECT ...: from the notes and the counts beside the objects
+# figures FOLDER OBJECT ...: from the notes and the counts beside the objects; false if
+# less than $least per cent of the lines were reached
 figures()
 {
 	local object
 
 	for object in "${@:2}"; do
 		(cd "$B/gcov" && gcov -s "$B/src" -o "$object" "$object" 2>/dev/null)
-	done | awk -v folder="$1" -v top="$PWD/" -v built="$B/src/" '
+	done | awk -v folder="$1" -v least="$least" -v top="$PWD/" -v built="$B/src/" '
 		/^File / { file = substr($0, 7, length($0) - 7); sub("^" top, "", file); sub("^" built, "", file) }
 		/^Lines executed:/ && file ~ "^src/" folder && !(file in lines) {
 			split($0, part, /[:% ]+/)
@@ -117,11 +129,19 @@ figures()
 				printf "  %-36s %5.1f %% of %4d lines\n", file, 100 * reached[file] / lines[file], lines[file] | "sort"
 			close("sort")
 			printf "%-38s %5.1f %% of %4d lines\n\n", folder, n ? 100 * r / n : 0, n
+			exit n == 0 || 100 * r / n < least
 		}'
 }
 printf '\n'
-figures text/ "$B"/pure/src-text-*.o
-figures gateway/ "$B"/pure/src-gateway-*.o
-figures deliver/http "$B"/pure/src-deliver-http*.o
+least=95 missed=
+figures text/ "$B"/pure/src-text-*.o || missed+=' text/'
+figures gateway/ "$B"/pure/src-gateway-*.o || missed+=' gateway/'
+figures deliver/ "$B"/pure/src-deliver-*.o || missed+=' deliver/'
+figures queue/state "$B"/pure/src-queue-state.o || missed+=' queue/state'
+least=0
 [ "$tap" = none ] || figures queue/ "$B"/src/src/queue/*.o
 echo "listings: $B/gcov"
+if [ -n "$missed$failed" ]; then
+	echo "of pure C less than 95 % was reached in:${missed:- none}; failed:${failed:- none}" >&2
+	exit 1
+fi

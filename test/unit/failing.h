@@ -43,6 +43,9 @@
 #define FAILING_REAL(name)	__libc_##name
 #endif
 
+/* The loader asks for memory before the sanitizers are ready to look at what is read. */
+#define FAILING_EARLY __attribute__((no_sanitize("address", "undefined")))
+
 extern void *FAILING_REAL(malloc) (size_t size);
 extern void *FAILING_REAL(calloc) (size_t n, size_t size);
 extern void *FAILING_REAL(realloc) (void *old, size_t size);
@@ -68,7 +71,7 @@ static __thread long failing_used = 0;	/* requests, or bytes */
 static __thread long failing_refused = 0;
 
 /* Is this request, by the code at "caller", to be refused? */
-static bool
+FAILING_EARLY static bool
 failing_refuses(size_t size, const void *caller)
 {
 	bool		refuse;
@@ -94,7 +97,7 @@ failing_refuses(size_t size, const void *caller)
 }
 
 /* What is held changes by the size of this block. */
-static void *
+FAILING_EARLY static void *
 failing_holds(void *block)
 {
 	if (failing_counts && failing_way == FAILING_HEAP && block != NULL)
@@ -102,14 +105,14 @@ failing_holds(void *block)
 	return block;
 }
 
-static void
+FAILING_EARLY static void
 failing_releases(void *block)
 {
 	if (failing_way == FAILING_HEAP && block != NULL)
 		failing_used -= (long) malloc_usable_size(block);
 }
 
-void *
+FAILING_EARLY void *
 malloc(size_t size)
 {
 	if (failing_refuses(size, __builtin_return_address(0)))
@@ -117,7 +120,7 @@ malloc(size_t size)
 	return failing_holds(FAILING_REAL(malloc) (size));
 }
 
-void *
+FAILING_EARLY void *
 calloc(size_t n, size_t size)
 {
 	if (failing_refuses(n * size, __builtin_return_address(0)))
@@ -125,7 +128,7 @@ calloc(size_t n, size_t size)
 	return failing_holds(FAILING_REAL(calloc) (n, size));
 }
 
-void *
+FAILING_EARLY void *
 realloc(void *old, size_t size)
 {
 	if (failing_refuses(size, __builtin_return_address(0)))
@@ -134,14 +137,14 @@ realloc(void *old, size_t size)
 	return failing_holds(FAILING_REAL(realloc) (old, size));
 }
 
-void
+FAILING_EARLY void
 free(void *block)
 {
 	failing_releases(block);
 	FAILING_REAL(free) (block);
 }
 
-char *
+FAILING_EARLY char *
 strndup(const char *text, size_t size)
 {
 	size_t		len = strnlen(text, size);
@@ -154,7 +157,7 @@ strndup(const char *text, size_t size)
 	return memcpy(copy, text, len);
 }
 
-char *
+FAILING_EARLY char *
 strdup(const char *text)
 {
 	size_t		size = strlen(text) + 1;

@@ -546,6 +546,12 @@ server_main(void *arg)
 		int			fd = accept(s->listen_fd, NULL, NULL);
 		Connection *c;
 
+		if (fd < 0 && errno == EMFILE)
+		{
+			/* a test has taken them all from its process */
+			(void) poll(NULL, 0, 10);
+			continue;
+		}
 		pthread_mutex_lock(&s->lock);
 		if (fd < 0 || s->stopping || s->nconnections == MAX_CONNECTIONS ||
 			(c = calloc(1, sizeof(Connection))) == NULL)
@@ -587,14 +593,15 @@ bound_socket(int *port)
 }
 
 static CHECK_UNUSED Server *
-server_start_with(bool cut_at_accept, int receive_buffer)
+server_listen(int listen_fd, int port, bool cut_at_accept, int receive_buffer)
 {
 	Server	   *s = calloc(1, sizeof(Server));
 
 	if (s == NULL)
 		abort();
 	s->cut_at_accept = cut_at_accept;
-	s->listen_fd = bound_socket(&s->port);
+	s->listen_fd = listen_fd;
+	s->port = port;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	if (receive_buffer > 0)
@@ -604,6 +611,15 @@ server_start_with(bool cut_at_accept, int receive_buffer)
 		pthread_create(&s->thread, NULL, server_main, s) != 0)
 		abort();
 	return s;
+}
+
+static CHECK_UNUSED Server *
+server_start_with(bool cut_at_accept, int receive_buffer)
+{
+	int			port;
+	int			fd = bound_socket(&port);
+
+	return server_listen(fd, port, cut_at_accept, receive_buffer);
 }
 
 static CHECK_UNUSED Server *

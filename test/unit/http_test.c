@@ -21,6 +21,7 @@
 #include <dirent.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 
 #include "http_server.h"
 
@@ -403,6 +404,108 @@ test_not_sent(void)
 		wa_http_answer_free(&a);
 	}
 	CHECK_INT(s->seen[7], 0);
+	wa_http_close(http);
+	server_stop(s);
+}
+
+/* A connection by IPv6 is kept and found again as any other. */
+static void
+test_ipv6(void)
+{
+	struct sockaddr_in6 address;
+	socklen_t	len = sizeof(address);
+	Server	   *s;
+	WaHttp	   *http;
+	WaHttpAnswer a;
+	char		url[128];
+	int			tag;
+	int			fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	memset(&address, 0, sizeof(address));
+	address.sin6_family = AF_INET6;
+	address.sin6_addr = in6addr_loopback;
+	if (fd < 0 || bind(fd, (struct sockaddr *) &address, len) < 0 ||
+		getsockname(fd, (struct sockaddr *) &address, &len) < 0)
+	{
+		printf("no IPv6 here\n");
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	s = server_listen(fd, ntohs(address.sin6_port), false, 0);
+	http = open_engine();
+	for (tag = 1; tag <= 3; tag++)
+	{
+		snprintf(url, sizeof(url), "http://[::1]:%d/ok?tag=%d", s->port, tag);
+		submit_url(http, tag, "POST", url, "{}", 5000);
+		CHECK(await_answer(http, &a));
+		CHECK_INT(a.result, WA_HTTP_ANSWERED);
+		CHECK_INT(server_get(s, &s->seen[tag]), 1);
+		wa_http_answer_free(&a);
+	}
+	CHECK_INT(s->nconnections, 1);
+	wa_http_close(http);
+	server_stop(s);
+}
+
+/* The lowest descriptor that is free. */
+static int
+next_descriptor(void)
+{
+	int			fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+/* No descriptor is left: for an engine, or for a connection of one. */
+static void
+test_descriptors(void)
+{
+	Server	   *s;
+	WaHttp	   *http = NULL;
+	WaHttpAnswer a;
+	struct rlimit before;
+	struct rlimit few;
+	char		err[256];
+	int			first = next_descriptor();
+	int			n;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = before;
+	for (n = 0; n < 16 && http == NULL; n++)
+	{
+		WaHttpOptions options;
+
+		memset(&options, 0, sizeof(options));
+		options.connect_timeout_ms = 10000;
+		options.max_connections = options.max_host_connections = 8;
+		options.max_reply_bytes = MAX_REPLY;
+		err[0] = '\0';
+		few.rlim_cur = (rlim_t) (first + n);
+		setrlimit(RLIMIT_NOFILE, &few);
+		http = wa_http_open(&options, err, sizeof(err));
+		setrlimit(RLIMIT_NOFILE, &before);
+		if (http == NULL)
+		{
+			CHECK(err[0] != '\0');
+			CHECK_INT(next_descriptor(), first);
+		}
+	}
+	CHECK(n > 1 && http != NULL);
+	if (http == NULL)
+		return;
+
+	s = server_start(false);
+	few.rlim_cur = (rlim_t) next_descriptor();
+	setrlimit(RLIMIT_NOFILE, &few);
+	a = one(http, s, 1, "/ok", 5000);
+	setrlimit(RLIMIT_NOFILE, &before);
+	CHECK_INT(a.result, WA_HTTP_NOT_SENT);
+	CHECK(a.error.bytes[0] != '\0');
+	CHECK_INT(server_get(s, &s->heads[1]), 0);
+	wa_http_answer_free(&a);
+	expect(http, s, 2, "/ok", 5000, WA_HTTP_ANSWERED, 200);
 	wa_http_close(http);
 	server_stop(s);
 }
@@ -899,6 +1002,8 @@ main(int argc, char **argv)
 	CHECK_RUN(test_in_doubt);
 	CHECK_RUN(test_idle_close);
 	CHECK_RUN(test_not_sent);
+	CHECK_RUN(test_ipv6);
+	CHECK_RUN(test_descriptors);
 	CHECK_RUN(test_refused);
 	CHECK_RUN(test_proxy);
 	CHECK_RUN(test_many);
