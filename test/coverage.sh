@@ -115,7 +115,7 @@ figures()
 
 	for object in "${@:2}"; do
 		(cd "$B/gcov" && gcov -s "$B/src" -o "$object" "$object" 2>/dev/null)
-	done | awk -v folder="$1" -v least="$least" -v top="$PWD/" -v built="$B/src/" '
+	done | awk -v folder="$1" -v least="$least" -v sums="$B/sums" -v top="$PWD/" -v built="$B/src/" '
 		/^File / { file = substr($0, 7, length($0) - 7); sub("^" top, "", file); sub("^" built, "", file) }
 		/^Lines executed:/ && file ~ "^src/" folder && !(file in lines) {
 			split($0, part, /[:% ]+/)
@@ -129,6 +129,7 @@ figures()
 				printf "  %-36s %5.1f %% of %4d lines\n", file, 100 * reached[file] / lines[file], lines[file] | "sort"
 			close("sort")
 			printf "%-38s %5.1f %% of %4d lines\n\n", folder, n ? 100 * r / n : 0, n
+			print r, n >> sums
 			exit n == 0 || 100 * r / n < least
 		}'
 }
@@ -138,6 +139,7 @@ figures text/ "$B"/pure/src-text-*.o || missed+=' text/'
 figures gateway/ "$B"/pure/src-gateway-*.o || missed+=' gateway/'
 figures deliver/ "$B"/pure/src-deliver-*.o || missed+=' deliver/'
 figures queue/state "$B"/pure/src-queue-state.o || missed+=' queue/state'
+awk '{ r += $1; n += $2 } END { printf "%-38s %5.1f %% of %4d lines\n\n", "the pure parts", 100 * r / n, n }' "$B/sums"
 least=0
 [ "$tap" = none ] || figures queue/ "$B"/src/src/queue/*.o
 echo "listings: $B/gcov"
