@@ -263,6 +263,30 @@ take_row(WaWatch *watch, Relation relation, const char *owner, ArrayType *column
 }
 
 /*
+ * The table's name as wa.watch has it, palloc()ed, whatever this session wants
+ * to have quoted.
+ */
+static char *
+watched_name(Relation relation)
+{
+	bool		quote_all = quote_all_identifiers;
+	char	   *name = NULL;
+
+	quote_all_identifiers = false;
+	PG_TRY();
+	{
+		name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
+										  RelationGetRelationName(relation));
+	}
+	PG_FINALLY();
+	{
+		quote_all_identifiers = quote_all;
+	}
+	PG_END_TRY();
+	return name;
+}
+
+/*
  * Find the row of wa.watch for this table; "known" is what was found last time,
  * if anything was.  Returns false if it cannot be told now; the change that
  * asked has been counted as dropped then.
@@ -286,8 +310,7 @@ load(WaWatch *watch, Relation relation, const WaWatch *known)
 	}
 	if (reason >= 0)
 		watch->borrowed = GetCurrentTransactionStartTimestamp();
-	name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
-									  RelationGetRelationName(relation));
+	name = watched_name(relation);
 	old = MemoryContextSwitchTo(watch->context);
 	watch->relation = CStringGetTextDatum(name);
 	MemoryContextSwitchTo(old);
