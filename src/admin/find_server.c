@@ -55,8 +55,11 @@ is_in_trouble(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 	char	   *since = wa_office_time_words(slot->trouble.since, story->time_zone);
 	char	   *why = wa_story_masked(story, slot->trouble.why);
 
-	worker->rank = WA_ERROR_WORKER;
-	worker->next = wa_say(WA_SAY_SEE_LOG);
+	*worker = (Worker)
+	{
+		.rank = WA_ERROR_WORKER,
+			.next = wa_say(WA_SAY_SEE_LOG)
+	};
 	if (slot->silent_pid != 0)
 	{
 		long		silent = seconds_since(slot->silent_since);
@@ -77,6 +80,44 @@ is_in_trouble(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 	}
 	else
 		return false;
+	return true;
+}
+
+/* Can it not connect to the database, or could not the last time? */
+static bool
+is_shut_out(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT quote_ident(d.datname), quote_ident(r.rolname), r.rolcanlogin,"
+					 " has_database_privilege(r.oid, d.oid, 'CONNECT')"
+					 " FROM pg_database AS d JOIN pg_roles AS r ON r.oid = d.datdba WHERE d.datname = current_database()");
+	int			failed = slot->trouble.n[WA_TROUBLE_STARTS];
+	char	   *why = wa_story_masked(story, slot->trouble.why);
+	WaRows		rows = wa_query(&look, NULL);
+	const char *database = wa_row_text(rows, 0, 1);
+	const char *owner = wa_row_text(rows, 0, 2);
+
+	worker->rank = WA_ERROR_WORKER;
+	if (!wa_row_bool(rows, 0, 3))
+	{
+		worker->next = wa_said_statement("ALTER ROLE %s LOGIN", owner);
+		worker->sentence = wa_say(WA_SAY_OWNER_WITHOUT_LOGIN, owner);
+	}
+	else if (!wa_row_bool(rows, 0, 4))
+	{
+		worker->next = wa_said_statement("GRANT CONNECT ON DATABASE %s TO %s", database, owner);
+		worker->sentence = wa_say(WA_SAY_OWNER_WITHOUT_CONNECT, database, owner);
+	}
+	else if (failed > 0)
+	{
+		worker->next = wa_say(WA_SAY_SEE_LOG);
+		worker->sentence = wa_say(WA_SAY_WORKER_NOT_CONNECTED, WA_NUMBER(failed),
+								  wa_office_time_words(slot->trouble.since, story->time_zone), why);
+	}
+	else
+		return false;
+	if (failed > 0)
+		worker->detail = wa_say(WA_SAY_SHOWN_NOT_CONNECTED, why);
 	return true;
 }
 
@@ -143,7 +184,8 @@ find_worker(WaFindings *findings)
 		worker.rank = WA_WARNING_WORKER;
 		worker.sentence = wa_say(WA_SAY_DATABASE_NOT_SEEN);
 	}
-	else if (!is_in_trouble(&slot, findings->story, &worker) && !is_missing(&slot, findings->story, &worker) &&
+	else if (!is_shut_out(&slot, findings->story, &worker) && !is_in_trouble(&slot, findings->story, &worker) &&
+			 !is_missing(&slot, findings->story, &worker) &&
 			 slot.pending)
 		worker.detail = wa_say(WA_SAY_SHOWN_WORK);
 	if (!launcher)

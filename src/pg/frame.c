@@ -27,12 +27,15 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "pg/acting.h"
 #include "pg/build.h"
 #include "pg/frame.h"
 #include "pg/own_table.h"
 #include "pg/pg_compat.h"
 
 static MemoryContext context_before = NULL;
+static Oid	user_before = InvalidOid;
+static int	security_before = 0;
 static LocalTransactionId frame_of = InvalidLocalTransactionId;
 
 /*
@@ -60,6 +63,21 @@ lock_extension(void)
 }
 
 /*
+ * A worker is connected as who owned the database then.  Where that is another
+ * role by now it is about to leave, and has yet to write down what is on the
+ * wire: our tables are the present owner's.  An abort undoes it.
+ */
+static void
+act_as_present_owner(void)
+{
+	Oid			owner = wa_pg_database_owner();
+
+	GetUserIdAndSecContext(&user_before, &security_before);
+	if (owner != user_before)
+		SetUserIdAndSecContext(owner, security_before | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+/*
  * Start a transaction with our tables locked, SPI connected and a snapshot
  * pushed that was taken after that (own_table.c says why).  "activity" is
  * shown in pg_stat_activity: constant text, no data.  Returns false, with no
@@ -79,6 +97,7 @@ wa_frame_begin(const char *activity)
 		MemoryContextSwitchTo(context_before);
 		return false;
 	}
+	act_as_present_owner();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -119,6 +138,7 @@ wa_frame_commit(bool durable)
 		(void) set_config_option("synchronous_commit", "off", PGC_SUSET,
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	CommitTransactionCommand();
+	SetUserIdAndSecContext(user_before, security_before);
 	report_done();
 }
 

@@ -158,6 +158,9 @@ extern void wa_wake_slot_detach(int index, WaExit how, bool stay_away, bool visi
 								TimestampTz next_due);
 extern bool wa_wake_time_ahead(TimestampTz until, TimestampTz now, int at_most_ms);
 
+/* trouble.c */
+extern void wa_wake_note_no_start(int index, const char *why);
+
 /* wake.c */
 extern uint64 wa_wake_process_self(void);
 extern void wa_wake_slot_wake(WaSlot *slot);

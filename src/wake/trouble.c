@@ -17,22 +17,12 @@
 
 #include "wake/slot.h"
 
-/*
- * Of this kind there are n now: rounds that have failed in a row, or messages
- * that are set aside; 0: it is over.  why: the last error, or NULL to leave
- * what was noted.  For the current database.
- */
-void
-wa_wake_note_trouble(WaTroubleKind kind, int n, const char *why)
+/* The caller holds wa_wake_lock exclusively. */
+static void
+note(WaTrouble *trouble, WaTroubleKind kind, int n, const char *why)
 {
-	int			index = wa_wake_slot_find(MyDatabaseId);
-	WaTrouble  *trouble;
 	int			all = 0;
 
-	if (index < 0)
-		return;
-	trouble = &wa_wake_shared->slots[index].trouble;
-	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
 	trouble->n[kind] = n;
 	for (int k = 0; k < WA_TROUBLE_COUNT; k++)
 		all += trouble->n[k];
@@ -47,5 +37,35 @@ wa_wake_note_trouble(WaTroubleKind kind, int n, const char *why)
 		memcpy(trouble->why, why, len);
 		trouble->why[len] = '\0';
 	}
+}
+
+/*
+ * Of this kind there are n now: rounds that have failed in a row, messages
+ * that are set aside, workers that could not connect; 0: it is over.  why: the
+ * last error, or NULL to leave what was noted.  For the current database.
+ */
+void
+wa_wake_note_trouble(WaTroubleKind kind, int n, const char *why)
+{
+	int			index = wa_wake_slot_find(MyDatabaseId);
+
+	if (index < 0)
+		return;
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
+	note(&wa_wake_shared->slots[index].trouble, kind, n, why);
+	LWLockRelease(wa_wake_lock);
+}
+
+/*
+ * One more worker of this slot could not connect, and exits (no errors, no
+ * memory).
+ */
+void
+wa_wake_note_no_start(int index, const char *why)
+{
+	WaTrouble  *trouble = &wa_wake_shared->slots[index].trouble;
+
+	LWLockAcquire(wa_wake_lock, LW_EXCLUSIVE);
+	note(trouble, WA_TROUBLE_STARTS, trouble->n[WA_TROUBLE_STARTS] + 1, why);
 	LWLockRelease(wa_wake_lock);
 }

@@ -49,6 +49,7 @@ typedef enum WaTroubleKind
 {
 	WA_TROUBLE_ROUNDS,			/* in a row that ended in an error */
 	WA_TROUBLE_ROWS,			/* messages whose rows cannot be written */
+	WA_TROUBLE_STARTS,			/* workers in a row that could not connect */
 	WA_TROUBLE_COUNT
 } WaTroubleKind;
 

@@ -87,6 +87,10 @@ static int	failed_steps = 0;	/* in a row, also of the worker before */
 static WaExtension extension = WA_EXTENSION_ABSENT;
 static TimestampTz extension_seen_at = 0;
 
+/* Why we could not connect, if we could not. */
+static char no_start[WA_TROUBLE_BYTES] = "";
+static emit_log_hook_type previous_log_hook = NULL;
+
 static WaitEventSet *wait_set = NULL;
 static pgsocket wait_fd = PGINVALID_SOCKET;
 
@@ -159,11 +163,26 @@ note_progress(void)
 }
 
 /*
+ * emit_log_hook until we are connected: what the server ends us with is known
+ * nowhere else, and wa_check() is to say it.
+ */
+static void
+note_no_start(ErrorData *error)
+{
+	if (error->elevel >= FATAL && error->message && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN)
+		strlcpy(no_start, error->message, sizeof(no_start));
+	if (previous_log_hook)
+		previous_log_hook(error);
+}
+
+/*
  * Whatever ends this process, its slot is given up, and the launcher told.
  */
 static void
 leave_slot(int code, Datum arg)
 {
+	if (no_start[0] != '\0')
+		wa_wake_note_no_start(my_index, no_start);
 	wa_wake_slot_detach(my_index, exit_how, terminated || ProcDiePending,
 						exit_visit, next_due);
 }
@@ -658,7 +677,10 @@ wa_worker_main(Datum main_arg)
 		proc_exit(0);
 	}
 
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = note_no_start;
 	BackgroundWorkerInitializeConnectionByOid(args.database, args.owner, 0);
+	emit_log_hook = previous_log_hook;
 	pqsignal(SIGTERM, handle_sigterm);
 	overdue_timeout = RegisterTimeout(USER_TIMEOUT, check_overdue);
 	wa_app_has_read = note_progress;
@@ -693,6 +715,7 @@ wa_worker_main(Datum main_arg)
 	ereport(DEBUG1,
 			(errmsg_internal("sicantik_wa worker for database %u started",
 							 MyDatabaseId)));
+	wa_wake_note_trouble(WA_TROUBLE_STARTS, 0, NULL);
 	wa_wake_stat_begin();
 	if (!take_step(STEP_OPEN))
 		proc_exit(1);
