@@ -25,7 +25,8 @@
 # end counts at least one failure.
 #
 # Environment: PG_CONFIG, the pg_config of the PostgreSQL to use; TAP_FILES,
-# which files of test/t to run; JOBS, how many of them at one time.
+# which files of test/t to run; JOBS, how many of them at one time;
+# PG_TEST_TIMEOUT_DEFAULT, how long these wait for anything.
 #
 set -u
 
@@ -37,7 +38,7 @@ parts=("$@")
 # Nothing of the caller's world: connections, languages, directories.
 for name in $(compgen -e); do
 	case $name in
-	PG_CONFIG) ;;
+	PG_CONFIG | PG_TEST_TIMEOUT_DEFAULT) ;;
 	PG* | LC_* | LANGUAGE | PERL5LIB | TESTDATADIR | TESTLOGDIR | TESTDIR | MAKEFLAGS | MAKELEVEL | MFLAGS) unset "$name" ;;
 	esac
 done

@@ -184,6 +184,7 @@ find_permits(WaSearch *search, const void *argument)
 {
 	static const char *const columns[] = {"id", "registration_id"};
 	static const char *const keys[] = {"permit_number", "registration_id"};
+	const char *named = named_id(search, "permit");
 	WaAppTable	table;
 	WaAppRows	rows;
 
@@ -195,9 +196,9 @@ find_permits(WaSearch *search, const void *argument)
 		for (uint64 r = 0; r < rows.n; r++)
 			found_permit(search, rows.values[r]);
 	}
-	if (named_id(search, "permit"))
+	if (named)
 	{
-		int64		id = strtoll(named_id(search, "permit"), NULL, 10);
+		int64		id = strtoll(named, NULL, 10);
 
 		wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", &id, 1);
 		for (uint64 r = 0; r < rows.n; r++)
@@ -241,11 +242,12 @@ static void
 find_document(WaSearch *search, const void *argument)
 {
 	static const char *const columns[] = {"id", "name"};
-	int64		id = strtoll(named_id(search, "document"), NULL, 10);
+	const char *named = named_id(search, "document");
+	int64		id = named ? strtoll(named, NULL, 10) : 0;
 	WaAppTable	table;
 	WaAppRows	rows;
 
-	if (!wa_admin_history_open(search, &table, "sicantik_document"))
+	if (!named || !wa_admin_history_open(search, &table, "sicantik_document"))
 		return;
 	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", &id, 1);
 	for (uint64 r = 0; r < rows.n; r++)

@@ -147,7 +147,12 @@ read_events(const WaAppTable *table, Waiting *list, int n)
 	wa_arg_int8_array(&args, ids, nids);
 	rows = wa_query(&seen, &args);
 	for (uint64 i = 0; i < rows.n; i++)
-		find(list, n, wa_row_int8(rows, i, 1))->seen_at = wa_row_timestamptz(rows, i, 2);
+	{
+		Waiting    *document = find(list, n, wa_row_int8(rows, i, 1));
+
+		if (document)
+			document->seen_at = wa_row_timestamptz(rows, i, 2);
+	}
 }
 
 /* Leave those that have waited for long.  Returns how many. */

@@ -57,8 +57,9 @@ put_field(json_object * root, char *name, json_object * value)
 	json_object *parent = root;
 	int			levels = 0;
 	char	   *bracket;
+	char	   *end;
 
-	while (value != NULL && (bracket = strchr(name, '[')) != NULL && strchr(bracket, ']') != NULL)
+	while (value != NULL && (bracket = strchr(name, '[')) != NULL && (end = strchr(bracket, ']')) != NULL)
 	{
 		json_object *child;
 
@@ -81,7 +82,7 @@ put_field(json_object * root, char *name, json_object * value)
 			json_object_put(value);
 			return false;
 		}
-		*strchr(name, ']') = '\0';
+		*end = '\0';
 		if (name[strlen(name) + 1] == '[')
 		{
 			/* "a[b][c]": go on with "b[c]" */

@@ -64,8 +64,8 @@ read_version(const char *text, int *major, int *minor)
 const char *
 wa_gateway_meta_version_ends(const char *version)
 {
-	int			major;
-	int			minor;
+	int			major = 0;
+	int			minor = 0;
 	size_t		i;
 
 	if (version == NULL || !read_version(version, &major, &minor))

@@ -203,6 +203,15 @@ read_interval(const char *text, int64 *us)
 		!pg_add_s64_overflow(*us, tm.tm_usec, us);
 }
 
+/* What holds where no row says anything else; "": nothing does. */
+static const char *
+default_of(const char *name)
+{
+	const WaSetting *setting = wa_office_find_setting(name);
+
+	return setting && setting->default_value ? setting->default_value : "";
+}
+
 /*
  * Is this setting on?  A row with anything else than a boolean in it counts as
  * not there.
@@ -210,11 +219,10 @@ read_interval(const char *text, int64 *us)
 bool
 wa_office_is_on(const char *name)
 {
-	const WaSetting *setting = wa_office_find_setting(name);
 	char	   *value = wa_office_get(name);
 	bool		on;
 
-	if ((value == NULL || !parse_bool(value, &on)) && !parse_bool(setting->default_value, &on))
+	if ((value == NULL || !parse_bool(value, &on)) && !parse_bool(default_of(name), &on))
 		elog(ERROR, "setting \"%s\" has no usable default", name);
 	return on;
 }
@@ -238,12 +246,11 @@ wa_office_language(void)
 int64
 wa_office_get_interval(const char *name)
 {
-	const WaSetting *setting = wa_office_find_setting(name);
 	char	   *value = wa_office_get(name);
 	int64		us = 0;
 
 	if ((value == NULL || !read_interval(value, &us) || us < 0) &&
-		!read_interval(setting->default_value, &us))
+		!read_interval(default_of(name), &us))
 		elog(ERROR, "setting \"%s\" has no usable default", name);
 	return us;
 }

@@ -174,7 +174,7 @@ append_settings(StringInfo line, Jsonb *settings)
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	value;
-	char	   *name = NULL;
+	const char *name = "";
 
 	if (!JB_ROOT_IS_OBJECT(settings))
 	{

@@ -555,6 +555,8 @@ wa_queue_count_table(const char *name, const char *zone)
 	HeapTuple	tuple;
 	int64		n = 0;
 
+	if (what == NULL)
+		elog(ERROR, "table wa.%s is not counted", name);
 	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
 	{
 		Datum		values[MESSAGE_COLUMNS];

@@ -178,6 +178,11 @@ wa_sql_law(PG_FUNCTION_ARGS)
 	reason = wa_queue_reason_read(column_of(data, data->tg_newtuple, REASON));
 	if ((from != to || reason != wa_queue_reason_read(column_of(data, data->tg_trigtuple, REASON))) &&
 		!wa_queue_is_legal(under_way, from, to, reason))
-		wa_queue_require(under_way, strtoll(column_of(data, data->tg_newtuple, ID), NULL, 10), from, to, reason);
+	{
+		char	   *id = column_of(data, data->tg_newtuple, ID);
+
+		/* a table that anybody has made has none */
+		wa_queue_require(under_way, id ? strtoll(id, NULL, 10) : 0, from, to, reason);
+	}
 	return PointerGetDatum(data->tg_newtuple);
 }

@@ -302,8 +302,8 @@ store(const char *provider, const Compared *c)
 	wa_arg_text(&args, listed ? listed->category : NULL);
 	wa_arg_text(&args, listed ? listed->quality : NULL);
 	wa_arg_said(&args, c->note);
-	wa_arg_text_array(&args, c->takes_names ? (const char *const *) listed->parameters : NULL,
-					  c->takes_names ? listed->nparameters : 0);
+	wa_arg_text_array(&args, c->takes_names && listed ? (const char *const *) listed->parameters : NULL,
+					  c->takes_names && listed ? listed->nparameters : 0);
 	wa_arg_bool(&args, c->takes_places);
 	wa_query(&put, &args);
 }

@@ -145,6 +145,45 @@ foreach my $line (split /\n/, $said)
 is($calls, scalar @calls, "$calls calls were made, to the last one");
 cmp_ok($answered, '>', $calls / 10, '  some of them are errors');
 is(join("\n", map { "$_: $bad{$_}" } sort keys %bad), '', '  and none of them an internal one, or a wait without end');
+# The functions of triggers, on tables that anybody has made: with no column that
+# they look for, with some of them, and with other types.
+$node->psql('odoo', <<'SQL', connstr => $node->connstr('odoo') . ' user=odoo');
+DO $$
+DECLARE
+	f text; t text; w text; l text;
+BEGIN
+	CREATE TABLE public.t1 (x integer);
+	CREATE TABLE public.t2 (x integer, state text DEFAULT 'failed', reason text);
+	CREATE TABLE public.t3 (x integer, id text DEFAULT 'one', state text DEFAULT 'sent', reason text DEFAULT '', due_at text DEFAULT 'now',
+		created_at integer DEFAULT 1, number integer DEFAULT 1, provider integer DEFAULT 1, outcome integer DEFAULT 1);
+	FOR f IN SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'wa'::regnamespace AND p.prorettype = 'trigger'::regtype LOOP
+		FOREACH t IN ARRAY ARRAY['t1', 't2', 't3'] LOOP
+			FOREACH w IN ARRAY ARRAY['BEFORE', 'AFTER'] LOOP
+				FOREACH l IN ARRAY ARRAY['ROW', 'STATEMENT'] LOOP
+					FOR s IN 1 .. 3 LOOP
+						BEGIN
+							EXECUTE format('INSERT INTO public.%I (x) VALUES (1)', t);
+							EXECUTE format('CREATE TRIGGER hung %s INSERT OR UPDATE OR DELETE ON public.%I FOR EACH %s EXECUTE FUNCTION wa.%I()',
+								w, t, l, f);
+							EXECUTE format((ARRAY['INSERT INTO public.%I (x) VALUES (2)', 'DELETE FROM public.%I',
+								CASE t WHEN 't1' THEN 'UPDATE public.%I SET x = 2' ELSE 'UPDATE public.%I SET state = ''queued''' END])[s], t);
+							RAISE EXCEPTION 'nothing was wrong';
+						EXCEPTION WHEN OTHERS THEN
+							RAISE LOG 'trigger % on % % %: % %', f, t, w, l, sqlstate, sqlerrm;
+						END;
+					END LOOP;
+				END LOOP;
+			END LOOP;
+		END LOOP;
+	END LOOP;
+	DROP TABLE public.t1, public.t2, public.t3;
+END $$;
+SQL
+my @hung = slurp_file($node->logfile) =~ /LOG:  (trigger \w+ on t\d.*)/g;
+is(scalar @hung, 36 * sql("SELECT count(*) FROM pg_proc WHERE pronamespace = 'wa'::regnamespace AND prorettype = 'trigger'::regtype"),
+	'functions of triggers, on tables of others');
+is(join("\n", grep { /: XX000/ } @hung), '', '  say no internal error');
+
 is(sql('SELECT count(*) > 0 FROM wa_status()'), 't', 'the server goes on');
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP:/, '  and none of its processes has crashed');
 

@@ -54,6 +54,7 @@ sub do
 	$self->{in} .= "$sql\n;\n\\echo '$end'\n\\warn '$end'\n";
 	IPC::Run::pump($self->{run})
 	  until $self->{out} =~ /\Q$end\E\n/ && $self->{err} =~ /\Q$end\E\n/;
+	$self->{timer}->reset;
 	($answer = $self->{out}) =~ s/\Q$end\E\n.*//s;
 	$self->{err} =~ s/\Q$end\E\n.*//s;
 	chomp($answer);
