@@ -51,21 +51,27 @@ follow_numbers(void)
 /*
  * The reader's position came from another cluster, too, where transaction ids
  * are others: if it lies in our future, changes of years to come would count as
- * read.  What it says was read has been; the rest is one closed set, as after a
- * restore.  (After pg_upgrade transaction ids go on, and so does the position.)
+ * read; and if a change does, it is none for the reader before ids have come as
+ * far, and would then go out by itself.  What the position says was read has been;
+ * the rest is one closed set, as after a restore.  (After pg_upgrade transaction
+ * ids go on, and so does the position.)
  */
 static void
 forget_foreign_position(void)
 {
+	static WaStatement foreign =
+		WA_STATEMENT("SELECT FROM wa.read_position AS p WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
+					 " OR pg_snapshot_xmax(p.reading) > pg_snapshot_xmax(pg_current_snapshot())"
+					 " OR EXISTS (SELECT FROM wa.event AS e WHERE e.xact >= pg_snapshot_xmax(pg_current_snapshot())"
+					 " AND e.xact IS DISTINCT FROM pg_current_xact_id_if_assigned())");
 	static WaStatement events =
-		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.read_position AS p"
-					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
-					 " AND (pg_visible_in_snapshot(e.xact, p.snapshot)"
-					 " OR e.id <= p.reading_event_id AND pg_visible_in_snapshot(e.xact, p.reading))");
+		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)"
+					 " OR e.id <= p.reading_event_id AND pg_visible_in_snapshot(e.xact, p.reading)");
 	static WaStatement position =
-		WA_STATEMENT("DELETE FROM wa.read_position AS p"
-					 " WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())");
+		WA_STATEMENT("DELETE FROM wa.read_position");
 
+	if (wa_query(&foreign, NULL).n == 0)
+		return;
 	wa_query(&events, NULL);
 	wa_query(&position, NULL);
 }

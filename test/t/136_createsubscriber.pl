@@ -58,6 +58,27 @@ like($standby->safe_psql('odoo', "SELECT detail FROM wa_status() WHERE item = 'm
 	qr/dipulihkan ke waktu lampau/, 'since it was recovered up to a place');
 is(scalar $sim->sends, 0, 'nobody was told');
 
+# What a subscriber of everything has when it takes over: changes of transactions of
+# the publisher, some of which are higher than its own, and a position that is not
+
+$standby->append_conf('postgresql.conf', 'sicantik_wa.enabled = off');
+$standby->reload;
+ok( wait_sql($standby, 'postgres',
+		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'", '0'),
+	'no worker');
+$standby->safe_psql('odoo', "UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 3");
+is( $standby->safe_psql('odoo',
+		"WITH u AS (UPDATE wa.event SET xact = ((pg_current_xact_id()::text)::bigint + 5)::text::xid8 WHERE record_id = 3 RETURNING 1) SELECT count(*) FROM u"),
+	'1', 'a change of a transaction that is to come');
+$standby->safe_psql('odoo', "SELECT wa_arm('odoo')");
+$standby->safe_psql('odoo', 'DO $$ BEGIN FOR i IN 1 .. 10 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$');
+$standby->append_conf('postgresql.conf', 'sicantik_wa.enabled = on');
+$standby->reload;
+ok(wait_sql($standby, 'odoo', 'SELECT count(*) > 0 FROM wa.message WHERE res_id = 3'), 'is composed');
+is($standby->safe_psql('odoo', "SELECT DISTINCT concat_ws(' ', state, reason) FROM wa.message WHERE res_id = 3"),
+	'held copy', 'and held, since it was there when the copy was armed');
+is(scalar $sim->sends, 0, 'nobody was told of it');
+
 $standby->stop;
 $main->stop;
 done_testing();

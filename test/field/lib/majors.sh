@@ -20,6 +20,7 @@ furnish_majors()
 	umount "$folder/dev/shm" "$folder/proc"
 	furnish "$folder" experimental postgresql-19
 	headers 19
+	rm -rf "$folder/test/src"
 	sources "$folder/test/src"
 	key=$(cd "$folder/test/src" && find Makefile src sicantik_wa.control -type f -print0 | sort -z | xargs -0 cat | sha256sum)
 	for major in "${majors[@]}"; do
