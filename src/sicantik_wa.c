@@ -19,6 +19,7 @@
 
 #include "capture/capture.h"
 #include "gateway/gateway.h"
+#include "identity/identity.h"
 #include "pg/acting.h"
 #include "pg/said.h"
 #include "pg/pg_compat.h"
@@ -190,6 +191,7 @@ void
 _PG_init(void)
 {
 	define_settings();
+	wa_identity_restored_init();
 	wa_capture_watch_init();
 	wa_worker_init();
 }

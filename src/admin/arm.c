@@ -87,8 +87,8 @@ stamp_identity(bool hold, const char *mark)
 	static WaStatement clear = WA_STATEMENT("DELETE FROM wa.identity");
 	static WaStatement insert =
 		WA_STATEMENT("INSERT INTO wa.identity (system_identifier, database_oid, timeline, odoo_uuid,"
-					 " odoo_neutralized, instance, hold_message_id, hold_snapshot, hold_event_id, stamped_by)"
-					 " SELECT $1, $2, $3, $4, $5, nullif($6, ''),"
+					 " odoo_neutralized, instance, restoration, hold_message_id, hold_snapshot, hold_event_id, stamped_by)"
+					 " SELECT $1, $2, $3, $4, $5, nullif($6, ''), nullif($9, ''),"
 					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.message), 0) ELSE 0 END,"
 					 " CASE WHEN $7 THEN pg_current_snapshot() END,"
 					 " CASE WHEN $7 THEN coalesce((SELECT max(id) FROM wa.event), 0) ELSE 0 END, $8");
@@ -111,6 +111,7 @@ stamp_identity(bool hold, const char *mark)
 	wa_arg_text(&args, wa_guc_instance);
 	wa_arg_bool(&args, hold);
 	wa_arg_text(&args, wa_call_role());
+	wa_arg_text(&args, wa_identity_restoration());
 	wa_query(&insert, &args);
 	if (mark)
 	{

@@ -239,7 +239,7 @@ find_library(WaFindings *findings)
 
 /*
  * Does sicantik_wa.instance have its value from the data directory, where a
- * physical copy has it, too?  *where: from what.
+ * snapshot has it, too?  *where: from what.
  */
 static bool
 instance_is_cloned(char **where)
@@ -314,7 +314,7 @@ find_mode(WaFindings *findings)
 	wa_admin_show(findings, "mode", modes[identity->mode], detail);
 }
 
-/* Can a physical copy of this server be told from it? */
+/* Can a snapshot of this server be told from it? */
 static void
 find_instance(WaFindings *findings)
 {

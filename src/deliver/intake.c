@@ -112,6 +112,14 @@ resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
 	WaVerdictRow *verdict = wa_deliver_conclude(conclusions, row->id, WA_STATE_NONE, WA_REASON_NONE, NULL);
 	WaReadyRow	again = *row;
 
+	if (conclusions->copy)
+	{
+		/* the original may hear what became of it; it is not held with what waits */
+		verdict->state = WA_STATE_UNKNOWN;
+		verdict->reason = WA_REASON_COPY;
+		verdict->detail = conclusions->copy;
+		return false;
+	}
 	if (!wa_deliver_apply_doubt(row, verdict))
 		return false;
 	again.repeats++;

@@ -47,6 +47,7 @@ typedef struct WaConclusions
 {
 	WaVerdictRow *rows;
 	int			n;
+	WaSaid		copy;			/* in a copy why nothing goes; else NULL */
 } WaConclusions;
 
 /* intake.c */

@@ -499,6 +499,7 @@ run(bool may_send, TimestampTz *next_due)
 	(void) wa_deliver_aside_try(WA_ASIDE_CONTACT, settle_consent, &unsettled);
 	wa_identity_check(&identity);
 	say_why_stopped(&identity);
+	conclusions.copy = identity.mode == WA_MODE_STOPPED && identity.is_copy ? identity.why : NULL;
 	holding = identity.hold_message_id > 0 &&
 		wa_queue_hold_before(identity.hold_message_id, 1000) > 0;
 	more = holding;

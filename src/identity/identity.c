@@ -11,9 +11,9 @@
  *
  * The stamp holds what a copy cannot have in common with its original: the
  * cluster's system identifier and the database's oid (logical copies), the
- * timeline (recovery), Odoo's database.uuid (its own duplicate), and
- * sicantik_wa.instance, which lies outside the data directory (physical
- * copies).
+ * timeline (recovery), the name of its start from a base backup (restored.c),
+ * Odoo's database.uuid (its own duplicate), and sicantik_wa.instance, which
+ * lies outside the data directory (other physical copies).
  *
  *-------------------------------------------------------------------------
  */
@@ -83,6 +83,7 @@ stop(WaIdentity *identity, bool is_copy, WaSaid why)
 	X(row, int4, timeline, "timeline") \
 	X(row, text, odoo_uuid, "odoo_uuid") \
 	X(row, text, instance, "instance") \
+	X(row, text, restoration, "restoration") \
 	X(row, boolean, odoo_neutralized, "odoo_neutralized") \
 	X(row, text, mark, "mark") \
 	X(row, int8, hold_message_id, "hold_message_id") \
@@ -108,6 +109,9 @@ difference(const Stamp * stamp, const WaOdooFacts *odoo)
 		return wa_say(WA_SAY_ARMED_ON_OTHER_INSTANCE, stamp->instance, wa_guc_instance);
 	if (!wa_identity_same_history(stamp->timeline, GetWALInsertionTimeLine()))
 		return wa_say(WA_SAY_RECOVERED_TO_THE_PAST);
+	if (wa_identity_restoration()[0] != '\0' &&
+		(stamp->restoration == NULL || strcmp(stamp->restoration, wa_identity_restoration()) != 0))
+		return wa_say(WA_SAY_STARTED_FROM_BASE_BACKUP);
 	if (stamp->odoo_uuid && odoo->uuid && strcmp(stamp->odoo_uuid, odoo->uuid) != 0)
 		return wa_say(WA_SAY_OTHER_DATABASE_UUID);
 	return NULL;

@@ -9,7 +9,7 @@
  * each time before anything is composed or sent.  Whatever does not fit, or
  * cannot be told, stops it, with a sentence.  identity.c is the judgement,
  * timeline.c tells a failover from a recovery to a point in the past,
- * standbys.c keeps wa.identity.synchronous right, by which a promoted standby
+ * restored.c sees a base backup that is started, standbys.c keeps wa.identity.synchronous right, by which a promoted standby
  * knows whether it misses a claim.  Begin with identity.c.
  *
  *-------------------------------------------------------------------------
@@ -69,6 +69,10 @@ extern void wa_identity_read_odoo(WaOdooFacts *facts);
 
 /* timeline.c */
 extern bool wa_identity_same_history(TimeLineID stamped, TimeLineID now);
+
+/* restored.c */
+extern void wa_identity_restored_init(void);
+extern const char *wa_identity_restoration(void);
 
 /* standbys.c */
 extern bool wa_identity_standbys_note(void);

@@ -8,6 +8,7 @@ CREATE TABLE wa.identity (
     odoo_uuid         text,
     odoo_neutralized  boolean NOT NULL DEFAULT false,
     instance          text,
+    restoration       text,
     mark              text NOT NULL DEFAULT pg_catalog.left(pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', ''), 16),
     hold_message_id   bigint NOT NULL DEFAULT 0,
     hold_snapshot     pg_snapshot,
@@ -34,6 +35,7 @@ COMMENT ON COLUMN wa.identity.timeline IS 'of the server''s history';
 COMMENT ON COLUMN wa.identity.odoo_uuid IS 'Odoo''s database.uuid';
 COMMENT ON COLUMN wa.identity.odoo_neutralized IS 'Odoo had neutralized the database when it was armed';
 COMMENT ON COLUMN wa.identity.instance IS 'sicantik_wa.instance; NULL: not compared';
+COMMENT ON COLUMN wa.identity.restoration IS 'the base backup that the server was started from before, by the name in its file sicantik_wa.restored; NULL: none';
 COMMENT ON COLUMN wa.identity.mark IS 'what this database is called in the mark on its requests, which Meta sends back with its reports; of chance, a new one where wa_arm() finds a copy';
 COMMENT ON COLUMN wa.identity.stamped_at IS 'when it was armed';
 COMMENT ON COLUMN wa.identity.stamped_by IS 'by which role';

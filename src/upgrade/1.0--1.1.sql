@@ -70,6 +70,7 @@ ALTER TABLE wa.attempt ADD COLUMN unlisted text;
 
 ALTER TABLE wa.identity ADD COLUMN mark text NOT NULL
     DEFAULT pg_catalog.left(pg_catalog.replace(pg_catalog.gen_random_uuid()::text, '-', ''), 16);
+ALTER TABLE wa.identity ADD COLUMN restoration text;
 
 ALTER TABLE wa.contact ADD COLUMN marketing_out_at timestamptz, ADD COLUMN marketing_in_at timestamptz;
 

@@ -202,6 +202,24 @@ sends_nothing($main, 'odoo', 'Odoo has neutralized this database', 'still neutra
 as_odoo($main, 'odoo', "UPDATE ir_config_parameter SET value = 'False' WHERE key = 'database.is_neutralized'");
 sends($main, 'odoo', 'no longer neutralized');
 is(log_count($main, qr/Reason: Odoo has neutralized/, $log), 1, 'neutralized: one line in the log');
+
+# What is in doubt when it stops: only the original can hear what became of it,
+# so here it is not repeated, neither by its policy nor with what a person releases.
+
+$sim->fault({ provider => 'fonnte', kind => 'cut_after_read', times => 1 });
+my $doubtful = by_hand($main, 'odoo');
+ok(wait_sql($main, 'odoo', "SELECT state = 'unknown' AND due_at IS NOT NULL FROM wa.message WHERE number = '$doubtful'"), 'one is in doubt');
+as_odoo($main, 'odoo', "UPDATE ir_config_parameter SET value = 'true' WHERE key = 'database.is_neutralized'");
+$main->safe_psql('odoo', "UPDATE wa.due SET due_at = now() WHERE message_id = (SELECT id FROM wa.message WHERE number = '$doubtful');"
+	  . ' UPDATE wa.setting SET value = value');
+ok( wait_sql($main, 'odoo', "SELECT concat_ws(' ', state, reason, due_at, repeats) FROM wa.message WHERE number = '$doubtful'",
+		'unknown copy 0'), 'in a stopped database a doubt stays one');
+as_odoo($main, 'odoo', "UPDATE ir_config_parameter SET value = 'False' WHERE key = 'database.is_neutralized'");
+as_odoo($main, 'odoo', "SELECT wa_release(reason => 'copy')");
+sends($main, 'odoo', 'released after a doubt');
+is(sent_to($doubtful), 1, 'and it is not sent again with what is released');
+like($main->safe_psql('odoo', "SELECT string_agg(what, E'\n') FROM wa_why((SELECT id FROM wa.message WHERE number = '$doubtful'))"),
+	qr/wa_retry\(/, 'wa_why() says how a person sends it again');
 as_odoo($main, 'odoo', "UPDATE ir_config_parameter SET value = 'other' WHERE key = 'database.uuid'");
 sends_nothing($main, 'odoo', 'another database\.uuid', 'another database.uuid');
 as_odoo($main, 'odoo', "UPDATE ir_config_parameter SET value = '5f1c8e1e-c0de-11f1-9a6b-0242ac120002' WHERE key = 'database.uuid'");
@@ -324,6 +342,59 @@ as_odoo($past, 'restored', "SELECT wa_arm('restored')");
 isnt(mark($past, 'restored'), $called, 'recovered: the ids that come again are marked otherwise');
 sends($past, 'restored', 'recovered and armed');
 $past->stop('fast');
+
+# A base backup that is started: on the same timeline, and after a recovery to
+# the end of the WAL, whose timeline tells it from a failover in nothing.
+
+foreach my $recovery (0, 1)
+{
+	my $what = $recovery ? 'restored to the latest' : 'base backup';
+	my $copy = SicantikWa::Node->new("copy$recovery");
+
+	$copy->init_from_backup($main, 'base');
+	if ($recovery)
+	{
+		$copy->append_conf('postgresql.conf', "restore_command = 'false'");
+		$copy->set_recovery_mode;
+	}
+	$copy->start;
+	ok(wait_sql($copy, 'postgres', 'SELECT NOT pg_is_in_recovery()'), "$what: started");
+	sends_nothing($copy, 'restored', 'its server was started from a base backup after it was armed', $what);
+	$copy->restart;
+	sends_nothing($copy, 'restored', 'its server was started from a base backup after it was armed', "$what, restarted");
+	my $second;
+	if ($recovery)
+	{
+		$copy->backup('stopped', backup_options => [ '--checkpoint', 'fast' ]);
+		$second = SicantikWa::Node->new('second');
+		$second->init_from_backup($copy, 'stopped', has_streaming => 1);
+		$second->start;
+		$copy->wait_for_catchup($second);
+		$copy->stop('fast');
+		$second->promote;
+		sends_nothing($second, 'restored', 'its server was started from a base backup after it was armed', "a standby of it, promoted");
+		$second->stop('fast');
+		$copy->start;
+	}
+	as_odoo($copy, 'restored', "SELECT wa_arm('restored')");
+	sends($copy, 'restored', "$what, and armed");
+	$copy->restart;
+	sends($copy, 'restored', "$what, armed and restarted");
+	if ($recovery)
+	{
+		$copy->backup('armed', backup_options => [ '--checkpoint', 'fast' ]);
+		$second = SicantikWa::Node->new('third');
+		$second->init_from_backup($copy, 'armed', has_streaming => 1);
+		$second->start;
+		$copy->wait_for_catchup($second);
+		$copy->stop('fast');
+		$second->promote;
+		sends($second, 'restored', "$what, and armed, then a failover");
+		$second->stop('fast');
+		next;
+	}
+	$copy->stop('fast');
+}
 
 my $standby = SicantikWa::Node->new('standby');
 $standby->init_from_backup($main, 'base', has_streaming => 1);

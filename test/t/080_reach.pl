@@ -111,7 +111,7 @@ my %words = map { $_ => 1 } qw(
 	access.level attempt.outcome attempt.provider attempt.provider_code attempt.response
 	daily_run.detail daily_run.error daily_run.scenario capture_gap.reason contact.number contact.source contact_window.number contact_window.sender_id
 	dead_letter.error dead_letter.new dead_letter.old dead_letter.scenario event.new event.old
-	event_outcome.detail event_outcome.outcome event_outcome.scenario identity.instance identity.mark identity.odoo_uuid
+	event_outcome.detail event_outcome.outcome event_outcome.scenario identity.instance identity.mark identity.odoo_uuid identity.restoration
 	figure.scenario figure.provider figure.figure figure.detail figure_change.scenario figure_change.provider figure_change.figure
 	figure_change.detail figure_zone.time_zone forgotten.by forgotten.counts forgotten.digests holiday.name identity.stamped_by identity.system_identifier message.body message.created_by message.dedupe_key
 	message.detail message.number message.number_source message.params message.priority message.provider

@@ -137,7 +137,7 @@ sub set_instance
 }
 $node->safe_psql('postgres', "ALTER SYSTEM SET sicantik_wa.instance = 'here'");
 set_instance(sub { });
-like($node->safe_psql('odoo', $instance), qr/^warning: .*postgresql\.auto\.conf, which a physical copy of this server takes along/, 'instance set by ALTER SYSTEM');
+like($node->safe_psql('odoo', $instance), qr/^warning: .*postgresql\.auto\.conf, which a snapshot of this server's disk takes along/, 'instance set by ALTER SYSTEM');
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET sicantik_wa.instance');
 my $outside = PostgreSQL::Test::Utils::tempdir('outside');
 append_to_file("$outside/instance.conf", "sicantik_wa.instance = 'here'\n");

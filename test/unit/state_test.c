@@ -281,7 +281,7 @@ static const struct
 	{WA_CHANGE_CONCLUDE, "sent", "-"},
 	{WA_CHANGE_CONCLUDE, "failed", "template recipient policy request retries_exhausted"},
 	{WA_CHANGE_CONCLUDE, "unknown", "no_recipient no_number opted_out blacklisted observe duplicate no_longer_true"
-	" time_to_live template recipient policy request retries_exhausted no_answer interrupted gave_up"},
+	" time_to_live template recipient policy request retries_exhausted no_answer interrupted gave_up copy"},
 	{WA_CHANGE_CONCLUDE, "held", "copy unknown_outcome many_unknown"},
 	{WA_CHANGE_CONCLUDE, "skipped", "no_recipient no_number opted_out blacklisted observe duplicate"},
 	{WA_CHANGE_CONCLUDE, "cancelled", "no_longer_true"},
