@@ -307,7 +307,7 @@ find_mode(WaFindings *findings)
 			else if (wa_query(&has_mode, NULL).n == 0)
 				wa_admin_find(findings, WA_ERROR_SETUP, "mode", wa_said_statement("SELECT * FROM wa_setup()"), why);
 			else
-				wa_admin_find(findings, identity->locked ? WA_ERROR_ODOO : WA_ERROR_IDENTITY, "mode", NULL,
+				wa_admin_find(findings, identity->locked ? WA_WARNING_ODOO : WA_ERROR_IDENTITY, "mode", NULL,
 							  why ? why : wa_say(WA_SAY_NOTHING_IS_SENT));
 			break;
 	}

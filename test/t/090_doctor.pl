@@ -9,6 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Session;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
@@ -104,6 +105,14 @@ seen('another sender',
 	"UPDATE ir_module_module SET state = 'uninstalled' WHERE name = 'sicantik_whatsapp'",
 	qr/^other sender: warning: module sicantik_whatsapp/, qr/^SELECT \* FROM wa_check\(\) <- other sender: /);
 seen('mode observe', 'SELECT wa_disarm()', "SELECT wa_arm('odoo')", qr/^mode: warning: /, qr/wa_arm\('odoo'\) <- mode: /);
+
+# What is over in a moment is no error
+
+my $dba = SicantikWa::Session->new($node, 'odoo');
+$dba->do('BEGIN; LOCK TABLE ir_config_parameter');
+like(amiss(), qr/^mode: warning: Odoo's table ir_config_parameter is locked at the moment$/m, 'a table of Odoo\'s is locked');
+unlike(amiss(), qr/: error: /, 'that is no error');
+$dba->close;
 
 # Where every gateway is paused, the words are true: not "not configured"
 

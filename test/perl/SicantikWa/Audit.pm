@@ -58,7 +58,7 @@ sub audit
 			attempts => $attempts,
 			unknown => $unknown };
 		$figures{messages}++;
-		$figures{sent}++ if $state eq 'sent';
+		$figures{sent}++ if $state =~ /^(sent|delivered|read)$/;
 		$figures{unknown}++ if $state eq 'unknown';
 		$figures{repeated}++ if $repeats > 0;
 	}
@@ -84,7 +84,7 @@ sub audit
 
 		foreach my $message (@messages)
 		{
-			$sent++ if $message->{state} eq 'sent';
+			$sent++ if $message->{state} =~ /^(sent|delivered|read)$/;
 			$failed++ if $message->{state} =~ /^(failed|cancelled|expired|skipped)$/;
 			$doubts += $message->{unknown};
 			$attempts += $message->{attempts};
