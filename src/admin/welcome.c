@@ -56,7 +56,7 @@ wa_sql_welcome(PG_FUNCTION_ARGS)
 		RegisterXactCallback(at_transaction_end, NULL);
 		registered = true;
 	}
-	if (wa_pg_build_differs(&difference))
+	if (wa_pg_build_stamp_differs(&difference))
 		next_step = MemoryContextStrdup(TopTransactionContext, wa_said_english(difference.what_to_do));
 	else
 	{

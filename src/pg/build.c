@@ -13,6 +13,10 @@
  * objects.  Where they differ the worker stays away and each function says so;
  * capture looks at the tables themselves, and goes on as long as they fit.
  *
+ * The same goes where a table of ours is not there any more, because somebody
+ * has laid hands on it: what one statement cannot find is no fault of the
+ * message or the change for which it ran.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -25,6 +29,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
+#include "commands/extension.h"
 #include "fmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -33,6 +38,7 @@
 #include "utils/syscache.h"
 
 #include "pg/build.h"
+#include "pg/own_table.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_needs_library);
 
@@ -40,6 +46,9 @@ PG_FUNCTION_INFO_V1(wa_sql_needs_library);
 #if !defined(WA_SQL_BUILD) || !defined(WA_SOURCE_BUILD)
 #error "the Makefile defines WA_SQL_BUILD and WA_SOURCE_BUILD"
 #endif
+
+/* Where there is no wa._build(). */
+#define NO_STAMP	"unknown"
 
 /*
  * What this library was built from, for people to compare.
@@ -110,7 +119,7 @@ sql_stamp(void)
 		}
 		ReleaseSysCache(tuple);
 	}
-	return stamp ? stamp : pstrdup("unknown");
+	return stamp ? stamp : pstrdup(NO_STAMP);
 }
 
 /* Compare versions: numbers between dots. */
@@ -137,10 +146,11 @@ compare_versions(const char *a, const char *b)
 /*
  * Is this library of another build than the SQL objects of this database?
  * False as well where the extension is not there.  Must be called in a
- * transaction; needs neither SPI nor rights.
+ * transaction; needs neither SPI nor rights.  For the install script, which has
+ * not made all of them yet.
  */
 bool
-wa_pg_build_differs(WaBuildDifference *difference)
+wa_pg_build_stamp_differs(WaBuildDifference *difference)
 {
 	char	   *version = extension_version();
 	char	   *stamp;
@@ -156,7 +166,12 @@ wa_pg_build_differs(WaBuildDifference *difference)
 	difference->detail =
 		psprintf("The library is of version %s (SQL %s, build %s), the SQL objects of this database are of version %s (SQL %s).",
 				 WA_VERSION, WA_SQL_BUILD, WA_SOURCE_BUILD, version, stamp);
-	if (order < 0)
+	if (order == 0 && strcmp(stamp, NO_STAMP) == 0)
+	{
+		difference->what = wa_say(WA_SAY_SCHEMA_OF_OURS_MISSING);
+		difference->what_to_do = wa_say(WA_SAY_UNDO_WHAT_WAS_DONE_BY_HAND);
+	}
+	else if (order < 0)
 	{
 		difference->what = wa_say(WA_SAY_LIBRARY_NEWER);
 		difference->what_to_do = wa_say(WA_SAY_UPDATE_EXTENSION);
@@ -171,6 +186,25 @@ wa_pg_build_differs(WaBuildDifference *difference)
 		difference->what = wa_say(WA_SAY_LIBRARY_OF_OTHER_BUILD);
 		difference->what_to_do = wa_say(WA_SAY_RESTART_OR_INSTALL_PACKAGE);
 	}
+	return true;
+}
+
+/*
+ * The same, or is a table of ours not there?
+ */
+bool
+wa_pg_build_differs(WaBuildDifference *difference)
+{
+	const char *missing;
+
+	if (wa_pg_build_stamp_differs(difference))
+		return true;
+	missing = wa_pg_own_table_missing();
+	if (missing == NULL || !OidIsValid(get_extension_oid("sicantik_wa", true)))
+		return false;
+	difference->what = wa_say(WA_SAY_TABLE_OF_OURS_MISSING, missing);
+	difference->what_to_do = wa_say(WA_SAY_UNDO_WHAT_WAS_DONE_BY_HAND);
+	difference->detail = psprintf("All tables of the extension must be there: wa.%s and the others.", missing);
 	return true;
 }
 

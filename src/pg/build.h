@@ -21,6 +21,7 @@ typedef struct WaBuildDifference
 } WaBuildDifference;
 
 extern const char *wa_pg_build_of_library(void);
+extern bool wa_pg_build_stamp_differs(WaBuildDifference *difference);
 extern bool wa_pg_build_differs(WaBuildDifference *difference);
 extern void wa_pg_build_check(void);
 

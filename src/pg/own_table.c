@@ -123,8 +123,8 @@ tell_locked(const char *name)
 
 /*
  * Lock all our tables to the end of the transaction, waiting for none.  False
- * if one cannot be had: give the transaction up and come again.  A table that
- * is not there is passed over; the statement that needs it says so.
+ * if one cannot be had: give the transaction up and come again.  That all are
+ * there has been looked at (build.c).
  */
 bool
 wa_pg_own_tables_lock(void)
@@ -147,6 +147,22 @@ wa_pg_own_tables_lock(void)
 	locked_since = 0;
 	locked_told = false;
 	return true;
+}
+
+/*
+ * The first of our tables that is not there under its name, or NULL.
+ */
+const char *
+wa_pg_own_table_missing(void)
+{
+	Oid			namespace = get_namespace_oid("wa", true);
+
+	for (size_t i = 0; i < lengthof(own_tables); i++)
+	{
+		if (!OidIsValid(namespace) || !OidIsValid(get_relname_relid(own_tables[i].name, namespace)))
+			return own_tables[i].name;
+	}
+	return NULL;
 }
 
 /*

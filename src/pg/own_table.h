@@ -12,6 +12,7 @@
 
 #include "access/htup.h"
 
+extern const char *wa_pg_own_table_missing(void);
 extern bool wa_pg_own_tables_lock(void);
 extern void wa_pg_own_tables_check(void);
 extern bool wa_pg_changed_since_snapshot(HeapTuple tuple);

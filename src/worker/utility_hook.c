@@ -113,6 +113,21 @@ is_our_extension(const char *name)
 }
 
 /*
+ * Does it give another name to our schema, to something else that becomes it, or
+ * to what is in it?
+ */
+static bool
+renames_what_is_ours(const RenameStmt *rename)
+{
+	static const char *const ours = "wa";
+
+	if (rename->renameType == OBJECT_SCHEMA)
+		return strcmp(rename->subname, ours) == 0 || strcmp(rename->newname, ours) == 0;
+	return rename->relation && rename->relation->schemaname &&
+		strcmp(rename->relation->schemaname, ours) == 0;
+}
+
+/*
  * DROP EXTENSION may name several.
  */
 static bool
@@ -165,6 +180,8 @@ prepare(Node *stmt)
 					clear_database(rename->subname);
 					return AFTER_SCAN;
 				}
+				if (renames_what_is_ours(rename))
+					return AFTER_REVISIT;
 				break;
 			}
 
