@@ -362,6 +362,24 @@ named(const char *scenario, const char *provider, const char *reason)
 }
 
 /*
+ * Is something that was there when a copy was armed not held yet?  The worker
+ * may be at it, and changes that nobody has read make messages that will be.
+ * (Of those changes none is there any more a week later.)
+ */
+static bool
+still_to_be_held(void)
+{
+	static WaStatement armed =
+		WA_STATEMENT("SELECT hold_message_id > 0 FROM wa.identity WHERE hold_snapshot IS NOT NULL");
+	static WaStatement unread =
+		WA_STATEMENT("SELECT FROM wa.identity AS i, wa.event AS e WHERE e.id <= i.hold_event_id"
+					 " AND NOT EXISTS (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)) LIMIT 1");
+	WaRows		rows = wa_query(&armed, NULL);
+
+	return rows.n > 0 && (wa_row_bool(rows, 0, 1) || wa_query(&unread, NULL).n > 0);
+}
+
+/*
  * The same wish for many messages: those of a scenario or a provider, or of
  * one reason, made in a span of time.
  */
@@ -404,6 +422,12 @@ request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz un
 	else if (n == 0 && wish == &release && maximum != 0)
 		ereport(NOTICE,
 				(errmsg("no message%s waits to be released", named(scenario, provider, reason))));
+	if (wish == &release && maximum < 0 && (reason == NULL || wa_queue_reason_read(reason) == WA_REASON_COPY) &&
+		still_to_be_held())
+		ereport(NOTICE,
+				(errmsg("not all that was here when this database was armed is held yet"),
+				 errdetail("What is held after this call stays so."),
+				 errhint("Call wa_release() again in a moment.")));
 	return n;
 }
 

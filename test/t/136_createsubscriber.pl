@@ -71,6 +71,10 @@ is( $standby->safe_psql('odoo',
 		"WITH u AS (UPDATE wa.event SET xact = ((pg_current_xact_id()::text)::bigint + 5)::text::xid8 WHERE record_id = 3 RETURNING 1) SELECT count(*) FROM u"),
 	'1', 'a change of a transaction that is to come');
 $standby->safe_psql('odoo', "SELECT wa_arm('odoo')");
+my $release = "SELECT wa_release('permit_ready', reason => 'copy')";
+my ($code, $out, $err) = $standby->psql('odoo', $release);
+like($err, qr/NOTICE:  not all that was here when this database was armed is held yet.*HINT:  Call wa_release\(\) again/s,
+	'a notice says that not all is held yet');
 $standby->safe_psql('odoo', 'DO $$ BEGIN FOR i IN 1 .. 10 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$');
 $standby->append_conf('postgresql.conf', 'sicantik_wa.enabled = on');
 $standby->reload;
@@ -78,6 +82,9 @@ ok(wait_sql($standby, 'odoo', 'SELECT count(*) > 0 FROM wa.message WHERE res_id 
 is($standby->safe_psql('odoo', "SELECT DISTINCT concat_ws(' ', state, reason) FROM wa.message WHERE res_id = 3"),
 	'held copy', 'and held, since it was there when the copy was armed');
 is(scalar $sim->sends, 0, 'nobody was told of it');
+ok(wait_read($standby, 'odoo'), 'when all is read');
+($code, $out, $err) = $standby->psql('odoo', $release);
+unlike($err, qr/held yet/, 'there is no such notice');
 
 $standby->stop;
 $main->stop;
