@@ -396,6 +396,16 @@ foreach my $recovery (0, 1)
 	$copy->stop('fast');
 }
 
+# Where that cannot be written down it holds until a restart, and the log says so.
+
+my $full = SicantikWa::Node->new('full');
+$full->init_from_backup($main, 'base');
+mkdir $full->data_dir . '/sicantik_wa.restored.new' or die "mkdir: $!";
+$full->start;
+sends_nothing($full, 'restored', 'its server was started from a base backup after it was armed', 'not written down');
+is(log_count($full, qr/WARNING: +could not write file "sicantik_wa.restored"/), 1, 'not written down: the log tells it');
+$full->stop('fast');
+
 my $standby = SicantikWa::Node->new('standby');
 $standby->init_from_backup($main, 'base', has_streaming => 1);
 $standby->start;
