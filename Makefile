@@ -15,6 +15,7 @@
 #   make test-matrix                        all tests with PostgreSQL 15 to 19, in Debian folders; as root
 #   make test-cassert                       all tests with a PostgreSQL built with assertions, in a Debian folder; as root
 #   make test-valgrind                      some of them under valgrind, and what 100,000 messages leave in memory; as root
+#   make test-static                        gcc -fanalyzer, cppcheck and clang-tidy, in a Debian folder; as root
 #   make test-field                         upgrades, dumps, replicas, backups, poolers, tools that rewrite tables, in Debian folders; as root
 #   make test-monitoring                    docs/monitoring with the real Prometheus, its exporter, check_postgres; as root
 #   make bench                              figures
@@ -75,7 +76,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme test-fuzz test-matrix test-cassert test-valgrind test-field test-monitoring deb test-deb bench reference format coverage
+SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme test-fuzz test-matrix test-cassert test-valgrind test-static test-field test-monitoring deb test-deb bench reference format coverage
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -144,6 +145,8 @@ test-cassert:
 test-valgrind:
 	test/checked/run.sh valgrind
 	test/checked/run.sh growth
+test-static:
+	test/checked/run.sh static
 test-field:
 	test/field/run.sh
 test-monitoring:

@@ -125,7 +125,7 @@ explain_params(WaStory *story, const WaRoute *route, const WaTemplate *template,
 
 	if (route->provider == NULL)
 		return;
-	if (!route->as_template)
+	if (!route->as_template || mapping == NULL)
 	{
 		wa_story_tell(story, 0, wa_say(WA_SAY_AS_TEXT));
 		return;

@@ -136,7 +136,7 @@ provider_json(char **row, const char *schema, bool is_default, const char **lack
 		else
 			*lacking = add_account(&json, rows.values[0]);
 	}
-	if (wa_admin_import_filled(url))
+	if (url && wa_admin_import_filled(url))
 	{
 		size_t		len = strlen(url);
 

@@ -333,7 +333,7 @@ wa_admin_put_setting(const char *name, const char *value)
 		wa_query(&reset, &args);
 }
 
-static void
+pg_noreturn static void
 unknown_setting(const char *name)
 {
 	StringInfoData list;

@@ -39,7 +39,7 @@ typedef struct Submission
 								 * provider's words */
 } Submission;
 
-static void
+pg_noreturn static void
 refuse_unknown(const char *what, const char *name, const char *hint)
 {
 	ereport(ERROR,

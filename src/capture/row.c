@@ -343,10 +343,12 @@ wa_capture_row_array(const WaWatch *watch, const WaRowValue *row)
 	to = ARR_DATA_PTR(array);
 	for (int i = 0; i < n; i++)
 	{
-		int			bytes = VARHDRSZ + values[i].length;
+		int			bytes;
 
+		/* cppcheck-suppress uninitvar ; each has been set above */
 		if (values[i].start == NULL)
 			continue;
+		bytes = VARHDRSZ + values[i].length;
 		if (hasnulls)
 			ARR_NULLBITMAP(array)[i / 8] |= 1 << (i % 8);
 		/* what is behind the text to the next one */

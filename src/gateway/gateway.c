@@ -89,7 +89,7 @@ wa_gateway_proposed(size_t index)
 		{
 			if (gateways[k]->sequence > 0 &&
 				(gateways[k]->sequence < gateways[i]->sequence ||
-				 (gateways[k]->sequence == gateways[i]->sequence && k < i)))
+				 (k < i && gateways[k]->sequence == gateways[i]->sequence)))
 				before++;
 		}
 		if (gateways[i]->sequence > 0 && before == index)

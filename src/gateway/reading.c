@@ -211,7 +211,7 @@ is_secret_name(const char *name)
 	size_t		n;
 	size_t		i;
 
-	for (n = 0; name[n] != '\0' && n < sizeof(lower) - 1; n++)
+	for (n = 0; n < sizeof(lower) - 1 && name[n] != '\0'; n++)
 		lower[n] = name[n] >= 'A' && name[n] <= 'Z' ? (char) (name[n] - 'A' + 'a') : name[n];
 	lower[n] = '\0';
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

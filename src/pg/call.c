@@ -112,6 +112,11 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	wa_pg_own_tables_check();
+
+	/*
+	 * cppcheck-suppress arrayIndexOutOfBoundsCond ; there are no more levels
+	 * than names
+	 */
 	if (level > WA_LEVEL_NONE && wa_call_level(role) < level)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

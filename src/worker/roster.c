@@ -75,9 +75,8 @@ compare_databases(const void *a, const void *b)
 static Database *
 find_database(DatabaseList *list, Oid oid)
 {
-	Database	key;
+	Database	key = {.oid = oid};
 
-	key.oid = oid;
 	return bsearch(&key, list->items, list->count, sizeof(Database),
 				   compare_databases);
 }

@@ -8,6 +8,7 @@
 #	test/checked/run.sh discard					a smaller run in which no cache of the
 #												server's outlives what may invalidate it
 #	test/checked/run.sh valgrind [FILE ...]		pg_regress and files of test/t
+#	test/checked/run.sh static [TOOL ...]		test/static/run.sh, with the tools of this Debian
 #	test/checked/run.sh growth					100,000 messages, and what they leave in memory
 #
 # The server is Debian's source package of PostgreSQL, built with assertions and with
@@ -39,14 +40,18 @@ build_flags=(CFLAGS='-O1 -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND)
 # Stage 1, with network: the folder, the server, the sources, what the tests need.
 prepare()
 {
-	local valid=true built=$root/opt/checked/.complete
+	local valid=true packages built=$root/opt/checked/.complete
 
-	# shellcheck disable=SC2086
-	furnish "$root" $suite make tzdata postgresql-$major postgresql-server-dev-$major \
-		gcc bison flex pkg-config dpkg-dev libreadline-dev zlib1g-dev libssl-dev libicu-dev liblz4-dev valgrind libc6-dbg
+	packages=(make tzdata postgresql-$major postgresql-server-dev-$major gcc)
+	if [ "$1" = static ]; then
+		packages+=(cppcheck clang-tidy libcurl4-openssl-dev libjson-c-dev)
+	else
+		packages+=(bison flex pkg-config dpkg-dev libreadline-dev zlib1g-dev libssl-dev libicu-dev liblz4-dev valgrind libc6-dbg)
+	fi
+	furnish "$root" $suite "${packages[@]}"
 	eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
 	echo "Acquire::Check-Valid-Until \"$valid\";" >"$root/etc/apt/apt.conf.d/91test"
-	if [ "$(cat "$built" 2>/dev/null)" != "${configure[*]} ${build_flags[*]}" ]; then
+	if [ "$1" != static ] && [ "$(cat "$built" 2>/dev/null)" != "${configure[*]} ${build_flags[*]}" ]; then
 		echo "Building PostgreSQL with assertions ..."
 		sed 's/^deb /deb-src /' "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/source.list"
 		quietly "apt-get update" within "$root" root apt-get -q update
@@ -68,7 +73,7 @@ prepare()
 	rm -rf "$root/src"
 	sources "$root/src"
 	chmod -R a+rX "$root/src"
-	quietly packages within "$root" root env PG_CONFIG=/opt/checked/bin/pg_config /src/test/install-packages.sh
+	[ "$1" = static ] || quietly packages within "$root" root env PG_CONFIG=/opt/checked/bin/pg_config /src/test/install-packages.sh
 }
 
 # in_folder SERVER [NAME=VALUE ...] PART ...: test/run.sh there
@@ -96,6 +101,9 @@ check()
 			;;
 		discard)
 			discarding
+			;;
+		static)
+			within "$root" root env PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config /src/test/static/run.sh "$@"
 			;;
 		growth)
 			in_folder /usr/lib/postgresql/$major "TAP_FILES=test/checked/growth.pl" /src/test/run.sh tap
@@ -136,7 +144,7 @@ under_valgrind()
 	# shellcheck disable=SC2016
 	wrapped $to 'exec valgrind -q --leak-check=no --num-callers=30 --error-limit=no --gen-suppressions=all \
 	--suppressions=/opt/checked/valgrind.supp --suppressions=/src/test/checked/sicantik_wa.supp \
-	--log-file=/valgrind/%p.log "$0.real" "$@"'
+	--log-file=/valgrind/%p.log "$0.real" "$@" -c sicantik_wa.request_timeout=300s'
 	rm -rf "$root/valgrind"
 	mkdir -m 1777 "$root/valgrind"
 	[ $# -gt 0 ] || set -- "${valgrind_files[@]}"
@@ -183,9 +191,9 @@ case ${1:-} in
 		"$step" "$@"
 		exit
 		;;
-	cassert | discard | valgrind | growth) ;;
-	*) die "what is '${1:-}'?  (cassert, discard, valgrind, growth)" ;;
+	cassert | discard | valgrind | growth | static) ;;
+	*) die "what is '${1:-}'?  (cassert, discard, valgrind, growth, static)" ;;
 esac
 one_run "$base"
-run_stage "$0" in-prepare
+run_stage "$0" in-prepare "$1"
 run_stage --net "$0" in-check "$@"
