@@ -94,6 +94,8 @@ struct WaHttp
 	size_t		nsockets;
 	size_t		sockets_size;
 	int			corked_fd;		/* see wa_http_cork(); -1: none */
+	int			no_socket;		/* errno of the last one that the system
+								 * refused; 0: none, or it has been said */
 
 	WaHttpTransfer *running;
 	size_t		nrunning;

@@ -67,7 +67,10 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
 				address->protocol);
 	if (fd < 0)
+	{
+		http->no_socket = errno;
 		return CURL_SOCKET_BAD;
+	}
 	s = &http->sockets[http->nsockets++];
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;

@@ -83,6 +83,12 @@ wa_http_explain(WaHttpTransfer *t, CURLcode code, WaSaid reason)
 		wa_say_into(error, WA_SAY_ANSWER_TOO_LARGE, WA_NUMBER(wa_http_reply_bytes(t)));
 	else if (t->no_memory)
 		wa_say_into(error, WA_SAY_OUT_OF_MEMORY);
+	else if (code == CURLE_COULDNT_CONNECT && t->http->no_socket != 0)
+	{
+		/* not the provider's fault, as libcurl's words would have it */
+		wa_say_into(error, WA_SAY_NO_SOCKET, strerror(t->http->no_socket));
+		t->http->no_socket = 0;
+	}
 	else if (t->early)
 		wa_say_into(error, WA_SAY_ANSWER_BEFORE_REQUEST);
 	else if (t->lost_before)

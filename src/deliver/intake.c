@@ -114,7 +114,10 @@ resolve_doubt(WaConclusions *conclusions, const WaReadyRow *row)
 
 	if (conclusions->copy)
 	{
-		/* the original may hear what became of it; it is not held with what waits */
+		/*
+		 * the original may hear what became of it; it is not held with what
+		 * waits
+		 */
 		verdict->state = WA_STATE_UNKNOWN;
 		verdict->reason = WA_REASON_COPY;
 		verdict->detail = conclusions->copy;

@@ -217,7 +217,14 @@ run_short(Server *s)
 	http = open_engine();
 	limit_descriptors(0, &before);
 	for (int tag = 1; tag <= 3; tag++)
-		expect(http, s, tag, "/ok", 5000, WA_HTTP_NOT_SENT, 0);
+	{
+		WaHttpAnswer a = one(http, s, tag, "/ok", 5000);
+
+		CHECK_INT(a.result, WA_HTTP_NOT_SENT);
+		CHECK_STR(english(&a.error), "this server could open no connection (Too many open files): "
+				  "raise its limit of open files (ulimit -n, LimitNOFILE)");
+		wa_http_answer_free(&a);
+	}
 	setrlimit(RLIMIT_NOFILE, &before);
 	expect(http, s, 4, "/ok", 5000, WA_HTTP_ANSWERED, 200);
 	limit_descriptors(0, &before);

@@ -1,0 +1,85 @@
+# The worker's process gets no more memory, or no more descriptors: what it was
+# about is undone, said by wa_check() and in the log, and done when there is some
+# again; nothing goes twice, and the server runs on.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use SicantikWa::Test;
+
+# Limits of a process that runs are set by util-linux's program.
+plan skip_all => 'prlimit is not here' if system('prlimit --version >/dev/null 2>&1') != 0;
+
+my $sim = start_simulator();
+my $node = new_cluster('main', simulator => $sim,
+	conf => "sicantik_wa.worker_idle_timeout = 3600\nrestart_after_crash = off\nsicantik_wa.compose_batch = 10000");
+my $worker = "backend_type = 'sicantik_wa worker'";
+my $permits = 1500;
+
+sub sql { return $node->safe_psql('odoo', $_[0]); }
+sub comes_true { my ($query, $name) = @_; return ok(wait_sql($node, 'odoo', "SELECT ($query)", 't'), $name); }
+sub pid { wait_sql($node, 'odoo', "SELECT count(*) FROM pg_stat_activity WHERE $worker", 1); return sql("SELECT pid FROM pg_stat_activity WHERE $worker"); }
+
+# limit($pid, $what, $value): the soft limit, which can be raised again
+sub limit
+{
+	my ($pid, $what, $value) = @_;
+	return system("prlimit --pid $pid --$what=$value: >/dev/null 2>&1") == 0;
+}
+
+sub size_of { my ($pid) = @_; my ($pages) = slurp_file("/proc/$pid/statm") =~ /^(\d+)/; return $pages * 4096; }
+sub next_descriptor { my ($pid) = @_; my $next = 0; $next++ while -l "/proc/$pid/fd/$next"; return $next; }
+
+$sim->config({ fonnte => { quota => 100_000 } });
+load_odoo($node, 'odoo');
+load_many($node, 'odoo', $permits);
+sql('CREATE EXTENSION sicantik_wa');
+sql('SELECT FROM wa_setup()');
+sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "')");
+sql("SELECT FROM wa_test_connection('fonnte')");
+no_pacing($node, 'odoo');
+sql("UPDATE wa.provider SET max_in_flight = 20; SELECT wa_set('language', 'en'); SELECT wa_arm('odoo')");
+my $first = sql("SELECT wa_send_text('6281270000001', 'Halo')");
+ok(wait_state($node, 'odoo', $first, 'sent'), 'everything works');
+
+# Memory: a mass event that does not fit.
+my $pid = pid();
+my $offset = -s $node->logfile;
+ok(limit($pid, 'as', size_of($pid) + 512 * 1024), 'no more memory');
+sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'B/' || id WHERE registration_id LIKE 'MANY-%'");
+comes_true("SELECT state = 'error' AND what_to_do ~ 'its work has ended in an error [0-9]+ times since .*, see the server.s log: out of memory' FROM wa_check() WHERE item = 'worker'", 'wa_check() says that there is no memory');
+ok($node->wait_for_log(qr/ERROR:  out of memory/, $offset), 'and the log');
+is(sql("SELECT count(*) FROM wa.message WHERE scenario IS NOT NULL AND state <> 'queued'"), 0, 'nothing is done by halves');
+my $by_hand = sql("SELECT wa_send_text('6281270000002', 'Halo')");
+limit($_, 'as', 'unlimited') foreach $pid;
+ok(wait_state($node, 'odoo', $by_hand, 'sent'), 'with memory a text goes');
+comes_true("SELECT count(*) = $permits FROM wa.message WHERE scenario = 'permit_ready'", 'each permit has its message');
+
+comes_true("SELECT NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))", 'and all have gone');
+
+# Descriptors: none for another connection, where the one that was there is lost.
+$pid = pid();
+$offset = -s $node->logfile;
+$sim->crash;
+ok(limit($pid, 'nofile', 5), 'no more descriptors');
+$sim->restart;
+$sim->config({ fonnte => { quota => 100_000 } });
+my $third = sql("SELECT wa_send_text('6281270000003', 'Halo')");
+comes_true("SELECT detail ~ 'the request was not sent: this server could open no connection .Too many open files.: raise its limit' FROM wa.message WHERE id = $third", 'it waits, and says for what');
+like(sql("SELECT string_agg(what, E'\\n') FROM wa_why($third)"), qr/raise its limit of open files/, 'so does wa_why()');
+limit($pid, 'nofile', 1000);
+ok(wait_state($node, 'odoo', $third, 'sent'), 'with descriptors a text goes');
+comes_true("SELECT NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))", 'everything has gone');
+comes_true("SELECT state = 'ok' FROM wa_check() WHERE item = 'worker'", 'and all is well');
+
+is(sql("SELECT string_agg(DISTINCT state, ',') FROM wa.message"), 'sent', 'nothing is lost, and nothing in doubt');
+my %times;
+$times{ $_->{to} }++ foreach $sim->accepted;
+is_deeply([ grep { $times{$_} != 1 } sort keys %times ], [], 'nothing went twice');
+unlike(slurp_file($node->logfile), qr/terminated by signal/, 'nobody has crashed');
+
+$node->stop;
+done_testing();
