@@ -91,6 +91,53 @@ checksums()
 	ok "${major_of[$1]} to ${major_of[$2]}: pg_upgrade asks for checksums, pg_checksums --enable makes them"
 }
 
+# debian: the same from 15 to 17 with Debian's own tool, which leaves conf.d behind
+debian()
+{
+	local conf=main/conf.d/sicantik_wa.conf what="pg_upgradecluster"
+
+	# as where nobody has changed it
+	grep -q add_include_dir "$folder/etc/postgresql-common/createcluster.conf" ||
+		echo "add_include_dir = 'conf.d'" >>"$folder/etc/postgresql-common/createcluster.conf"
+	rm -rf "$folder"/etc/postgresql/1[57] "$folder"/var/lib/postgresql/1[57]
+	quietly pg_createcluster within "$folder" root pg_createcluster 15 main -p 5425 --socketdir="$work/socket" -- -A trust --no-sync
+	cat >"$folder/etc/postgresql/15/$conf" <<-END
+		shared_preload_libraries = 'sicantik_wa'
+		sicantik_wa.allowed_hosts = 'fonnte=127.0.0.1:8085,watzap=127.0.0.1:8085'
+		sicantik_wa.secrets_directory = '$work/secrets'
+		fsync = off
+	END
+	sed -i 's/peer$/trust/' "$folder/etc/postgresql/15/main/pg_hba.conf"
+	quietly "$what: start" within "$folder" root pg_ctlcluster 15 main start
+	port_of[debian]=5425
+	permits_used=100
+	office debian odoo_debian
+	permits debian odoo_debian 2
+	issue debian odoo_debian
+	wait_until "$what: sent" read_all debian odoo_debian
+	ask debian odoo_debian "SELECT wa_pause()" odoo >/dev/null
+	permits debian odoo_debian 2
+	issue debian odoo_debian
+	wait_until "$what: queued" ask debian odoo_debian "SELECT count(*) = 2 FROM wa.message WHERE state = 'queued'"
+	quietly "$what" within "$folder" root pg_upgradecluster -m upgrade -v 17 15 main
+	is "$(ask debian postgres "SELECT current_setting('server_version_num')::int / 10000")" 17 "$what: 15 to 17"
+	[[ "$(errors debian odoo_debian)" == "library|not preloaded"* ]] || die "$what: $(errors debian odoo_debian)"
+	ok "$what: conf.d stays behind, and wa_check() says that the library is not preloaded"
+	cp -a "$folder/etc/postgresql/15/$conf" "$folder/etc/postgresql/17/$conf"
+	quietly "$what: restart" within "$folder" root pg_ctlcluster 17 main restart
+	[[ "$(status debian odoo_debian mode)" == "stopped: "*"(or before pg_upgrade)"* ]] || die "$what: $(status debian odoo_debian mode)"
+	ask debian odoo_debian "SELECT wa_arm('odoo_debian')" odoo >/dev/null 2>&1
+	ask debian odoo_debian "SELECT wa_resume()" odoo >/dev/null 2>&1
+	wait_until "$what: held" ask debian odoo_debian "SELECT hold_message_id = 0 FROM wa.identity"
+	# shellcheck disable=SC2086
+	is "$(sent_each $numbers)" "0 0" "$what: armed, it sends nothing of before"
+	ask debian odoo_debian "SELECT wa_release(reason => 'copy')" odoo >/dev/null
+	wait_until "$what: sent" read_all debian odoo_debian
+	# shellcheck disable=SC2086
+	is "$(sent_each $numbers)" "1 1" "$what: released, each goes once"
+	quietly "$what: stop" within "$folder" root pg_ctlcluster 17 main stop
+}
+
 check()
 {
 	local later=0
@@ -113,4 +160,5 @@ check()
 	tool 19 vacuumdb -q -h "$work/socket" -p 5419 -U postgres --all --analyze
 	is "$(ask pg19 odoo_prod "SELECT count(*) FROM pg_statistic WHERE starelid = 'wa.secret'::regclass")" 0 "19: no statistics of credentials"
 	stop pg19
+	debian
 }
