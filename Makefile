@@ -5,6 +5,7 @@
 #   make demo KEEP=1                        the same, and it goes on running
 #   make test                               all tests  (installs what it needs)
 #   make test-chaos                         100 rounds of killing, and the audit
+#   make test-soak                          half an hour of 500 messages a second, faults, webhooks and kills
 #   make test-maintenance                   a minute of each tool that rewrites tables, under traffic
 #   make test-oracle                        random histories against a model, ten minutes
 #   make test-odoo [ODOO=14]                with the real Odoo 19 or 14, in Debian folders
@@ -76,7 +77,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation
 
 # Goals that come before there is a PostgreSQL: their scripts install it
 # where it is missing, and leave this folder as it is.
-SCRIPT_GOALS = demo test test-chaos test-maintenance test-oracle test-odoo test-readme test-fuzz test-matrix test-cassert test-valgrind test-static test-field test-monitoring deb test-deb bench reference format coverage
+SCRIPT_GOALS = demo test test-chaos test-soak test-maintenance test-oracle test-odoo test-readme test-fuzz test-matrix test-cassert test-valgrind test-static test-field test-monitoring deb test-deb bench reference format coverage
 ifneq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG  ?= pg_config
@@ -127,6 +128,8 @@ test:
 	test/run.sh
 test-chaos:
 	CHAOS_ROUNDS=100 TAP_FILES=test/t/076_chaos.pl test/run.sh tap
+test-soak:
+	TAP_FILES=test/soak/soak.pl test/run.sh tap
 test-maintenance:
 	MAINTENANCE_SECONDS=60 TAP_FILES=test/t/087_traffic.pl test/run.sh tap
 test-oracle:

@@ -23,10 +23,10 @@ GONE = (ConnectionError, asyncio.IncompleteReadError, BrokenPipeError,
 class Server:
     """All listeners share one world, one journal and one list of faults."""
 
-    def __init__(self, journal_path):
+    def __init__(self, journal_path, brief=False):
         self.world = World()
         self.faults = Faults()
-        self.journal = Journal(journal_path)
+        self.journal = Journal(journal_path, brief)
         self.providers = [Meta(self.world), Fonnte(self.world),
                           Watzap(self.world)]
         self.webhooks = Webhooks(self.world)

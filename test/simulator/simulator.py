@@ -37,6 +37,8 @@ def arguments():
                         help="HTTPS whose certificate has another issuer")
     parser.add_argument("--port-file",
                         help="write the ready line to this file as well")
+    parser.add_argument("--brief", action="store_true",
+                        help="journal.tsv instead, see journal.py")
     parser.add_argument("--stay", action="store_true",
                         help="go on when the starting process ends")
     return parser.parse_args()
@@ -76,7 +78,9 @@ async def run(wanted, parent):
         else:
             loop.call_later(PARENT_CHECK_S, check_parent)
 
-    server = Server(os.path.join(wanted.state_dir, "journal.jsonl"))
+    server = Server(os.path.join(
+        wanted.state_dir, "journal.tsv" if wanted.brief else "journal.jsonl"),
+        wanted.brief)
     line = await open_listeners(server, wanted)
     if wanted.port_file:
         draft = wanted.port_file + ".new"

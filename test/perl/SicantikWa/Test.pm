@@ -46,7 +46,8 @@ my $test_dir =
 
 # start_simulator($dir, %options): a running SicantikWa::Simulator.
 # $dir: its folder; without one a temporary folder is made.
-# Options: tls => 1 also opens the three TLS ports.
+# Options: tls => 1 also opens the three TLS ports; brief => 1 writes journal.tsv
+# instead of the journal (test/simulator/journal.py), for long runs.
 sub start_simulator
 {
 	my ($dir, %options) = @_;
@@ -340,6 +341,7 @@ sub launch
 	push @command, '--tls-port', '0', '--bad-tls-port', '0',
 	  '--bad-ca-port', '0'
 	  if $self->{options}{tls};
+	push @command, '--brief' if $self->{options}{brief};
 	my $pid = open(my $out, '-|', @command)
 	  or die "cannot start the simulator: $!";
 	$self->{pid} = $pid;
