@@ -161,13 +161,18 @@ warn_once(const WaScenario *scenario, int nheld, WaSaid detail)
 					 scenario->key, scenario->key)));
 }
 
-/* Messages of a scenario that passed in the last hour. */
+/*
+ * Messages of a scenario that passed in the last hour.  Of a clock that was set
+ * back nobody knows which hour that was; but what it counted in a later one was
+ * not now.
+ */
 static int64
 passed_in_hour(const char *scenario)
 {
 	static WaStatement count =
 		WA_STATEMENT("SELECT coalesce(sum(messages), 0)::bigint FROM wa.scenario_rate"
-					 " WHERE scenario = $1 AND minute > clock_timestamp() - interval '1 hour'");
+					 " WHERE scenario = $1 AND minute > clock_timestamp() - interval '1 hour'"
+					 " AND minute < clock_timestamp() + interval '1 hour'");
 	WaArgs		args = {0};
 	WaRows		rows;
 
@@ -184,7 +189,8 @@ note_passed(const char *scenario, int messages)
 					 " VALUES ($1, date_trunc('minute', clock_timestamp()), $2)"
 					 " ON CONFLICT (scenario, minute) DO UPDATE SET messages = p.messages + excluded.messages");
 	static WaStatement purge =
-		WA_STATEMENT("DELETE FROM wa.scenario_rate WHERE minute < clock_timestamp() - interval '2 hours'");
+		WA_STATEMENT("DELETE FROM wa.scenario_rate WHERE minute < clock_timestamp() - interval '2 hours'"
+					 " OR minute > clock_timestamp() + interval '2 hours'");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, scenario);

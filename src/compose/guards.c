@@ -172,6 +172,7 @@ count_numbers(WaDraft **drafts, int n)
 	static WaStatement count =
 		WA_STATEMENT("SELECT m.number, count(*) FROM wa.message AS m"
 					 " WHERE m.number = ANY ($1) AND m.created_at > clock_timestamp() - interval '24 hours'"
+					 " AND m.created_at < clock_timestamp() + interval '24 hours'"
 					 " AND m.state IN " WA_SQL_STATES(WA_GOES)
 					 " GROUP BY m.number");
 	HASHCTL		ctl = {0};

@@ -42,7 +42,8 @@ wa_feedback_consent_confirm(const char *number, const char *provider, TimestampT
 {
 	static WaStatement told =
 		WA_STATEMENT("SELECT FROM wa.message WHERE number = $1 AND despite_opt_out"
-					 " AND created_at > clock_timestamp() - interval '1 day' LIMIT 1");
+					 " AND created_at > clock_timestamp() - interval '1 day'"
+					 " AND created_at < clock_timestamp() + interval '1 day' LIMIT 1");
 	TimestampTz now = GetCurrentTimestamp();
 	WaRoute		route = {.number = number};
 	WaNewMessage message = {0};

@@ -83,6 +83,7 @@ extern bool wa_route_lifts(const WaMapping *mapping, const WaGateway *gateway);
 /* template_sync.c */
 extern PGDLLEXPORT TimestampTz wa_route_templates_due(const char *provider);
 extern PGDLLEXPORT void wa_route_templates_wanted(const char *provider, int in_seconds);
+extern void wa_route_templates_shift(int64 by_us);
 extern PGDLLEXPORT bool wa_route_templates_look(void);
 extern PGDLLEXPORT void wa_route_templates_read(const char *provider, WaSaid problem, long wait_s);
 

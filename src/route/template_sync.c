@@ -72,6 +72,24 @@ wa_route_templates_wanted(const char *provider, int in_seconds)
 }
 
 /*
+ * The server's clock was set by so many microseconds: the lists are read after
+ * the same wait as before, and within a day.
+ */
+void
+wa_route_templates_shift(int64 by_us)
+{
+	static WaStatement shift =
+		WA_STATEMENT("UPDATE wa.template_sync SET due_at = least(due_at + $1 * interval '1 microsecond', clock_timestamp() + interval '1 day')"
+					 " WHERE provider = ANY (ARRAY (SELECT provider FROM wa.template_sync"
+					 " WHERE $1 <> 0 OR due_at > clock_timestamp() + interval '1 day' FOR NO KEY UPDATE SKIP LOCKED))");
+	WaArgs		args = {0};
+
+	wa_arg_int8(&args, by_us);
+	wa_query(&shift, &args);
+	look = true;
+}
+
+/*
  * Has this process changed a time since this was asked last?
  */
 bool

@@ -30,6 +30,7 @@
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/queue.h"
+#include "route/catalogue.h"
 #include "wake/slot.h"
 #include "worker/clock_step.h"
 
@@ -88,6 +89,15 @@ shift(int64 by)
 	static WaStatement waiting =
 		WA_STATEMENT("UPDATE wa.unassigned SET due_at = due_at + $1 * interval '1 microsecond'");
 
+	/*
+	 * a test of a provider in trouble, and the next reading of its templates;
+	 * whoever edits the row meanwhile keeps his
+	 */
+	static WaStatement probes =
+		WA_STATEMENT("UPDATE wa.provider SET probe_at = least(probe_at + $1 * interval '1 microsecond', clock_timestamp() + interval '1 day')"
+					 " WHERE name = ANY (ARRAY (SELECT name FROM wa.provider WHERE probe_at IS NOT NULL"
+					 " AND ($1 <> 0 OR probe_at > clock_timestamp() + interval '1 day') FOR NO KEY UPDATE SKIP LOCKED))");
+
 	/* what a provider told is tried again at once: that does no harm */
 	static WaStatement feedback =
 		WA_STATEMENT("UPDATE wa.feedback SET due_at = clock_timestamp() WHERE due_at > clock_timestamp()");
@@ -95,10 +105,11 @@ shift(int64 by)
 
 	wa_queue_shift(by, wa_office_get_interval("unknown_wait"));
 	wa_query(&feedback, NULL);
-	if (by == 0)
-		return;
 	wa_arg_int8(&args, by);
-	wa_query(&waiting, &args);
+	wa_query(&probes, &args);
+	wa_route_templates_shift(by);
+	if (by != 0)
+		wa_query(&waiting, &args);
 }
 
 /*

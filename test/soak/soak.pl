@@ -560,6 +560,10 @@ foreach my $p (0, 1)
 	diag(sprintf('  %-32s %10.1f a second', 'messages', $reached));
 	cmp_ok($reached, '>=', 0.9 * $rate, ('first', 'last')[$p] . ' third: there is the traffic (SOAK_RATE: less of it)');
 }
+foreach my $p (0, 1)
+{
+	cmp_ok(middle(map { $_->{ready} } @{ $in[$p] }), '<=', 5 * $rate, ('first', 'last')[$p] . ' third: what is to be sent is sent (SOAK_RATE: less of it)');
+}
 foreach my $kind (qw(worker launcher))
 {
 	foreach my $p (0, 1)

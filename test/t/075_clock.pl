@@ -4,12 +4,11 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
-use File::Spec;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Clock;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
@@ -18,34 +17,8 @@ my $node = new_cluster(
 	simulator => $sim,
 	start => 0,
 	conf => 'sicantik_wa.worker_idle_timeout = 3600');
-my $dir = PostgreSQL::Test::Utils::tempdir('clock');
-
-my $shift = "$dir/shift_clock.so";
-my $source = File::Spec->catfile(dirname(__FILE__), '..', 'clock', 'shift_clock.c');
-
-system_or_bail('cc', '-shared', '-fPIC', '-O1', '-o', $shift, $source);
-
-# The wall clock of the server, not its monotonic clock, is off by so many
-# seconds.
-sub set_clock
-{
-	my ($seconds) = @_;
-
-	# written in place: the server has mapped the file
-	open(my $file, -e "$dir/clock" ? '+<:raw' : '>:raw', "$dir/clock") or die "open: $!";
-	print $file pack('q', $seconds);
-	close($file) or die "close: $!";
-	return;
-}
-
-sub start
-{
-	local $ENV{LD_PRELOAD} = $shift;
-	local $ENV{WA_TEST_CLOCK_FILE} = "$dir/clock";
-
-	$node->start;
-	return;
-}
+my $clock = SicantikWa::Clock->new;
+sub set_clock { return $clock->set($_[0]); }
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
@@ -80,8 +53,7 @@ sub followed
 	return ok($node->wait_for_log(qr/follows the server's clock, which was set $what/, $log), "the worker sees it: $what");
 }
 
-set_clock(0);
-start();
+$clock->start($node);
 load_odoo($node, 'odoo');
 sql('CREATE EXTENSION sicantik_wa');
 sql('SELECT * FROM wa_setup()');
@@ -110,9 +82,14 @@ ok(wait_sql($node, 'odoo', "SELECT reason IN ('retry', 'unreachable') AND due_at
 	'a message waits to be tried again');
 my $later = text('6281355500003', ", send_at => clock_timestamp() + interval '2 hours'");
 
+# a provider in trouble, which is tested again in ten minutes, and whose templates are read in an hour
+sql("SELECT wa_configure('watzap', '" . provider_settings($sim, 'watzap') . "'); UPDATE wa.provider SET min_gap = '0', gap_jitter = '0' WHERE name = 'watzap'");
+sql("UPDATE wa.provider SET state = 'error', probe_at = clock_timestamp() + interval '10 minutes' WHERE name = 'watzap';"
+	  . " INSERT INTO wa.template_sync (provider, due_at) VALUES ('watzap', clock_timestamp() + interval '1 hour')");
+
 my $log = -s $node->logfile;
 set_clock(-86400);
-cmp_ok(due_in($doubt), '>', 86400, 'the clock is set back by a day');
+cmp_ok(sql('SELECT extract(epoch FROM clock_timestamp())'), '<', time - 86000, 'the clock is set back by a day');
 $sim->clear_faults;
 followed($log, 'back by 86400 seconds');
 cmp_ok(due_in($retry), '<=', 360, 'back: what is tried again is not frozen');
@@ -120,6 +97,10 @@ cmp_ok(due_in($doubt), '>', 3000, 'back: what is in doubt waits for its hour');
 cmp_ok(due_in($doubt), '<=', 3600, 'back: and no longer');
 is(sql("SELECT m.due_at = d.due_at FROM wa.message AS m JOIN wa.due AS d ON d.message_id = m.id WHERE m.id = $doubt"), 't', 'back: the message shows it');
 cmp_ok(due_in($later), '>', 86400, 'back: a time of day is that time of day');
+is(sql("SELECT probe_at BETWEEN clock_timestamp() AND clock_timestamp() + interval '10 minutes' FROM wa.provider WHERE name = 'watzap'"), 't',
+	'back: a provider in trouble is tested as soon as before');
+is(sql("SELECT due_at BETWEEN clock_timestamp() AND clock_timestamp() + interval '1 hour' FROM wa.template_sync WHERE provider = 'watzap'"), 't',
+	'back: and so are its templates');
 
 $log = -s $node->logfile;
 set_clock(5 * 60);
@@ -150,7 +131,7 @@ cmp_ok(due_in($doubt), '<=', 3600, 'what is in doubt waits for its hour');
 
 $node->stop;
 set_clock(-86400 * 30);
-start();
+$clock->start($node);
 ok(wait_sql($node, 'odoo', "SELECT due_at <= clock_timestamp() + interval '1 hour' FROM wa.due WHERE message_id = $doubt"),
 	'a start with a clock that is a month behind: it waits for an hour, not for a month');
 

@@ -6,40 +6,20 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
-use File::Spec;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Clock;
 use SicantikWa::Session;
 use SicantikWa::Test;
 
-my $dir = PostgreSQL::Test::Utils::tempdir('clock');
-my $shift = "$dir/shift_clock.so";
+my $clock = SicantikWa::Clock->new;
 my $node = new_cluster('main', start => 0);
 
-system_or_bail('cc', '-shared', '-fPIC', '-O1', '-o', $shift, File::Spec->catfile(dirname(__FILE__), '..', 'clock', 'shift_clock.c'));
+sub set_clock { return $clock->set($_[0]); }
 
-# The wall clock of the server is off by so many seconds.
-sub set_clock
-{
-	my ($seconds) = @_;
-
-	# written in place: the server has mapped the file
-	open(my $file, -e "$dir/clock" ? '+<:raw' : '>:raw', "$dir/clock") or die "open: $!";
-	print $file pack('q', $seconds);
-	close($file) or die "close: $!";
-	return;
-}
-
-set_clock(0);
-{
-	local $ENV{LD_PRELOAD} = $shift;
-	local $ENV{WA_TEST_CLOCK_FILE} = "$dir/clock";
-
-	$node->start;
-}
+$clock->start($node);
 load_odoo($node, 'odoo');
 my $dba = SicantikWa::Session->new($node, 'odoo');
 my $odoo = SicantikWa::Session->new($node, 'odoo', user => 'odoo');
