@@ -350,7 +350,8 @@ wa_capture_row_array(const WaWatch *watch, const WaRowValue *row)
 			continue;
 		bytes = VARHDRSZ + values[i].length;
 		if (hasnulls)
-			ARR_NULLBITMAP(array)[i / 8] |= 1 << (i % 8);
+			/* there is one: hasnulls */
+			ARR_NULLBITMAP(array)[i / 8] |= 1 << (i % 8);	/* NOLINT(clang-analyzer-core.NullDereference) */
 		/* what is behind the text to the next one */
 		memset(to + INTALIGN(bytes) - sizeof(int32), 0, sizeof(int32));
 		SET_VARSIZE(to, bytes);

@@ -244,9 +244,14 @@ put(uint64 configuration, const int64 *records, const WaKnown *known, int n)
 {
 	WaTogether *together = wa_compose_together(true);
 
-	for (WaTogether *more = together; more && is_crowded(more, records, n);)
-		if ((more = wa_compose_together_grow()) != NULL)
-			together = more;
+	while (is_crowded(together, records, n))
+	{
+		WaTogether *more = wa_compose_together_grow();
+
+		if (more == NULL)
+			break;
+		together = more;
+	}
 	LWLockAcquire(&together->lock, LW_EXCLUSIVE);
 	if (together->configuration != configuration)
 		memset(together->places, 0, sizeof(WaKnown) * together->nplaces);

@@ -114,7 +114,7 @@ read_questions(Questions *questions, bool skipped, const int64 *ids, int n, WaSt
 		else if (row->scenario == NULL)
 			continue;
 		waiting->scenario = scenario;
-		waiting->composer = waiting->event ? scenario->composer : &wa_compose_custom;
+		waiting->composer = waiting->event && scenario ? scenario->composer : &wa_compose_custom;
 		waiting->unreached = skipped;
 		questions->nwaiting++;
 	}

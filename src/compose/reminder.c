@@ -416,7 +416,7 @@ again(WaBatch *batch, WaWaiting **list, int n)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	const WaScenario *scenario = NULL;
-	Reminders	reminders;
+	Reminders	reminders = {0};
 
 	for (int i = 0; i < n; i++)
 	{
