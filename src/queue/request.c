@@ -617,5 +617,8 @@ wa_queue_requests(int limit, const int64 *busy, int nbusy,
 	if (!more)
 		drop_orphans();
 	*left = wa_query(&any, NULL).n > 0;
+	/* nothing may bring us here again soon */
+	if (!*left)
+		wa_wake_progress_end(WA_COMMAND_REQUESTS);
 	return more;
 }
