@@ -78,6 +78,12 @@ load_hours(WaSendConfig *fresh)
 	fresh->holidays = wa_office_holidays();
 }
 
+static bool
+same_hours(const WaHours *a, const WaHours *b)
+{
+	return a->any_time == b->any_time && a->from_us == b->from_us && a->to_us == b->to_us && a->weekdays == b->weekdays;
+}
+
 /*
  * If hours have changed, what waits for them is to be looked at again.
  */
@@ -89,7 +95,7 @@ look_at_hours_again(const WaSendConfig *fresh)
 
 	for (int i = 0; same && i < fresh->nhours; i++)
 		same = strcmp(fresh->hours[i].scenario, config.hours[i].scenario) == 0 &&
-			memcmp(&fresh->hours[i].hours, &config.hours[i].hours, sizeof(WaHours)) == 0;
+			same_hours(&fresh->hours[i].hours, &config.hours[i].hours);
 	if (!same)
 		wa_queue_wake_hours();
 }

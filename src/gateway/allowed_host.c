@@ -266,7 +266,7 @@ walk_list(const char *list, const char *kind, const Place *want, bool plain,
 	for (;;)
 	{
 		const WaGateway *gateway;
-		Place		place;
+		Place		place = {0};
 
 		if (!read_entry(&list, &gateway, &place, err))
 			return false;
@@ -305,7 +305,7 @@ bool
 wa_gateway_url_allowed(const char *kind, const char *url, const char *allowed,
 					   WaSaidText *err)
 {
-	Place		want;
+	Place		want = {0};
 	const char *authority;
 	const char *p;
 	size_t		len;
