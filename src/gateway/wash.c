@@ -159,7 +159,7 @@ wash_string(Wash *wash)
 static bool
 is_plain_number(const char *text, size_t len)
 {
-	char		number[SAFE_DIGITS + SAFE_FRACTION + 3];
+	char		number[SAFE_DIGITS + SAFE_FRACTION + 3] = "";
 	const char *p = number;
 	size_t		n;
 

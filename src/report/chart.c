@@ -178,8 +178,8 @@ wa_report_chart_stacked(WaPage *page, const WaChart *chart)
 	}
 	tick = Max(round_up(Max(most, 1) / 4), 1);
 	top = tick * Max(ceil(most / tick), 1);
-	for (double at = 0; at <= top; at += tick)
-		put_grid(page, HEIGHT - BOTTOM - PLOT_H * at / top, wa_report_number(page, at, 0));
+	for (int i = 0; i * tick <= top; i++)
+		put_grid(page, HEIGHT - BOTTOM - PLOT_H * i * tick / top, wa_report_number(page, i * tick, 0));
 	for (int i = 0; i < chart->n; i++)
 	{
 		double		y = HEIGHT - BOTTOM;

@@ -125,7 +125,7 @@ refuse(WaRoute *route, const WaProvider *provider,
 		why = wa_say(WA_SAY_PROVIDER_QUOTA_USED_UP);
 	if (why)
 		return why;
-	if (provider->gateway->official)
+	if (provider->gateway && provider->gateway->official)
 		return refuse_official(route, provider, mapping);
 	if (mapping && !wa_route_mapping_is_usable(mapping))
 		return unusable(mapping);
