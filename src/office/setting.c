@@ -234,9 +234,12 @@ wa_office_is_on(const char *name)
 WaLanguage
 wa_office_language(void)
 {
+	char	   *language;
+
 	if (wa_guc_language != WA_OFFICE_LANGUAGE)
 		return (WaLanguage) wa_guc_language;
-	return strcmp(wa_office_get("language"), "en") == 0 ? WA_ENGLISH : WA_INDONESIAN;
+	language = wa_office_get("language");
+	return language && strcmp(language, "en") == 0 ? WA_ENGLISH : WA_INDONESIAN;
 }
 
 /*

@@ -113,11 +113,9 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 		elog(ERROR, "could not connect to SPI");
 	wa_pg_own_tables_check();
 
-	/*
-	 * cppcheck-suppress arrayIndexOutOfBoundsCond ; there are no more levels
-	 * than names
-	 */
+	/* (each level has a name, whatever cppcheck says) */
 	if (level > WA_LEVEL_NONE && wa_call_level(role) < level)
+		/* cppcheck-suppress arrayIndexOutOfBoundsCond */
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for sicantik_wa"),
