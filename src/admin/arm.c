@@ -27,27 +27,6 @@
 PG_FUNCTION_INFO_V1(wa_sql_arm);
 PG_FUNCTION_INFO_V1(wa_sql_disarm);
 
-/* SQL: the sequence of a table goes on behind its highest number. */
-#define FOLLOW(table) \
-	"SELECT setval('wa." table "_id_seq', m) FROM (SELECT max(id) FROM wa." table ") AS t (m)" \
-	" WHERE m >= (SELECT last_value FROM wa." table "_id_seq)"
-#define AND_FOLLOW(table)	" UNION ALL " FOLLOW(table)
-
-/*
- * Rows that came by logical replication left the sequences where they were:
- * no number may be given twice.
- */
-static void
-follow_numbers(void)
-{
-	static WaStatement follow =
-		WA_STATEMENT(FOLLOW("message") AND_FOLLOW("event") AND_FOLLOW("capture_gap") AND_FOLLOW("event_outcome")
-					 AND_FOLLOW("dead_letter") AND_FOLLOW("request") AND_FOLLOW("unattended") AND_FOLLOW("consent")
-					 AND_FOLLOW("feedback") AND_FOLLOW("forgotten") AND_FOLLOW("inbound"));
-
-	wa_query(&follow, NULL);
-}
-
 /*
  * The reader's position came from another cluster, too, where transaction ids
  * are others: if it lies in our future, changes of years to come would count as
@@ -99,7 +78,7 @@ stamp_identity(bool hold, const char *mark)
 	wa_identity_read_odoo(&odoo);
 	if (hold)
 	{
-		follow_numbers();
+		wa_queue_follow_numbers();
 		forget_foreign_position();
 	}
 	wa_query(&clear, NULL);

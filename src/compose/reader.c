@@ -376,6 +376,8 @@ wa_compose_run(void)
 		return WA_READ_ALL;
 	}
 
+	if (identity.is_copy)
+		wa_queue_follow_numbers_once();
 	wa_compose_ask_again();
 	wa_compose_known_begin();
 	configuration = wa_compose_known_configuration();

@@ -15,6 +15,43 @@
 #include "queue/law.h"
 #include "queue/queue.h"
 
+/* SQL: the sequence of a table goes on behind its highest number. */
+#define FOLLOW(table) \
+	"SELECT setval('wa." table "_id_seq', m) FROM (SELECT max(id) FROM wa." table ") AS t (m)" \
+	" WHERE EXISTS (SELECT FROM wa." table "_id_seq WHERE m > last_value OR m = last_value AND NOT is_called)"
+#define AND_FOLLOW(table)	" UNION ALL " FOLLOW(table)
+
+/*
+ * Rows that came by logical replication left the sequences where they were:
+ * no number may be given twice.
+ */
+void
+wa_queue_follow_numbers(void)
+{
+	static WaStatement follow =
+		WA_STATEMENT(FOLLOW("message") AND_FOLLOW("event") AND_FOLLOW("capture_gap") AND_FOLLOW("event_outcome")
+					 AND_FOLLOW("dead_letter") AND_FOLLOW("request") AND_FOLLOW("unattended") AND_FOLLOW("consent")
+					 AND_FOLLOW("feedback") AND_FOLLOW("forgotten") AND_FOLLOW("inbound"));
+
+	wa_query(&follow, NULL);
+}
+
+/*
+ * The same by the worker of a copy, before it writes the first row: nobody may
+ * have armed it since its subscription went.  Whoever fills it again has no
+ * worker meanwhile, so once a process is enough.
+ */
+void
+wa_queue_follow_numbers_once(void)
+{
+	static bool followed = false;
+
+	if (followed)
+		return;
+	wa_queue_follow_numbers();
+	followed = true;
+}
+
 /*
  * A copy has been armed: hold what was waiting before, up to this id, a batch
  * at a time; what was in doubt stays so, and is not repeated.  Returns how

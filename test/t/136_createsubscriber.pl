@@ -86,6 +86,22 @@ ok(wait_read($standby, 'odoo'), 'when all is read');
 ($code, $out, $err) = $standby->psql('odoo', $release);
 unlike($err, qr/held yet/, 'there is no such notice');
 
+# Its sequences have stayed where they were, and nobody has armed it yet
+
+$standby->append_conf('postgresql.conf', 'sicantik_wa.enabled = off');
+$standby->reload;
+ok( wait_sql($standby, 'postgres',
+		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'", '0'),
+	'no worker');
+$standby->safe_psql('odoo', "UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 4");
+$standby->safe_psql('odoo', "UPDATE wa.identity SET system_identifier = '1'; SELECT setval('wa.message_id_seq', 1), setval('wa.event_outcome_id_seq', 1), setval('wa.unattended_id_seq', 1)");
+$standby->append_conf('postgresql.conf', 'sicantik_wa.enabled = on');
+$standby->reload;
+ok(wait_read($standby, 'odoo'), 'what was not read is read');
+is($standby->safe_psql('odoo', "SELECT DISTINCT concat_ws(' ', state, reason) FROM wa.message WHERE res_id = 4"),
+	'held copy', 'and held');
+is($standby->safe_psql('odoo', 'SELECT count(*) FROM wa.dead_letter'), '0', 'no number was given twice');
+
 $standby->stop;
 $main->stop;
 done_testing();
