@@ -30,8 +30,6 @@ suite=bookworm major=15
 # What under valgrind runs: twenty to fifty times as slow, so each of these is there
 # for a part of the code that the others do not reach.
 valgrind_files=(040_delivery 050_scenarios 053_explain 055_own_scenario 070_fallback 111_feedback 112_endpoint 127_forget)
-# ... and with no cache, which is as slow
-discard_files=(040_delivery)
 
 configure=(--prefix=/opt/checked --enable-cassert --enable-debug --with-openssl --with-icu --with-lz4
 	--without-llvm --without-perl --without-python --with-system-tzdata=/usr/share/zoneinfo)
@@ -100,7 +98,7 @@ check()
 			in_folder /opt/checked ${TAP_FILES:+"TAP_FILES=$TAP_FILES"} /src/test/run.sh "${parts[@]}"
 			;;
 		discard)
-			discarding
+			in_folder /opt/checked TAP_FILES=test/checked/discard.pl PG_TEST_TIMEOUT_DEFAULT=1800 /src/test/run.sh tap
 			;;
 		static)
 			within "$root" root env PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config /src/test/static/run.sh "$@"
@@ -153,18 +151,6 @@ under_valgrind()
 		/src/test/run.sh ${VALGRIND_PARTS:-regress tap} || status=$?
 	judge || status=1
 	return "$status"
-}
-
-# Of a session nothing is left when a table changes, and of the worker neither.
-discarding()
-{
-	local to=/opt/discard
-
-	# shellcheck disable=SC2016
-	wrapped $to 'exec "$0.real" "$@" -c debug_discard_caches=1'
-	# shellcheck disable=SC2086
-	in_folder $to "TAP_FILES=$(tap_files "${discard_files[@]}" | tr '\n' ' ')" JOBS=2 PG_TEST_TIMEOUT_DEFAULT=1800 \
-		/src/test/run.sh ${DISCARD_PARTS:-regress tap}
 }
 
 # judge: what valgrind has said
