@@ -14,8 +14,7 @@
 # The server is Debian's source package of PostgreSQL, built with assertions and with
 # what lets valgrind know a chunk of palloc() from the next: freed memory is
 # overwritten, and bounds are looked at, without valgrind, too.  Its suppressions are
-# those of the same source (src/tools/valgrind.supp) and, for what the libraries that
-# we link do, sicantik_wa.supp beside this file.
+# those of the same source (src/tools/valgrind.supp); none of ours was needed.
 #
 # Everything happens in a folder with a Debian of its own, in $CHECKED_ROOT (by default
 # in the user's cache), which is kept for the next run.  Needs root, debootstrap and a
@@ -141,8 +140,7 @@ under_valgrind()
 
 	# shellcheck disable=SC2016
 	wrapped $to 'exec valgrind -q --leak-check=no --num-callers=30 --error-limit=no --gen-suppressions=all \
-	--suppressions=/opt/checked/valgrind.supp --suppressions=/src/test/checked/sicantik_wa.supp \
-	--log-file=/valgrind/%p.log "$0.real" "$@" -c sicantik_wa.request_timeout=300s'
+	--suppressions=/opt/checked/valgrind.supp --log-file=/valgrind/%p.log "$0.real" "$@" -c sicantik_wa.request_timeout=300s'
 	rm -rf "$root/valgrind"
 	mkdir -m 1777 "$root/valgrind"
 	[ $# -gt 0 ] || set -- "${valgrind_files[@]}"
@@ -161,7 +159,8 @@ judge()
 	# killed ones leave half of a line
 	logs=$(find "$root/valgrind" -name '*.log' | wc -l)
 	n=$(cat "$root"/valgrind/*.log | grep -c '^==[0-9]*== [A-Z]' || true)
-	echo "$logs processes, $n errors"
+	[ "$n" -eq 0 ] || cat "$root"/valgrind/*.log
+	echo "$logs processes under valgrind, $n lines of errors"
 	[ "$n" -eq 0 ] && [ "$logs" -gt 0 ]
 }
 
