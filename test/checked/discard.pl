@@ -12,7 +12,8 @@ use Test::More;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
-my $node = new_cluster('main', simulator => $sim);
+# a round of the worker's lasts minutes
+my $node = new_cluster('main', simulator => $sim, conf => 'sicantik_wa.request_timeout = 300s');
 
 sub sql { return $node->safe_psql('odoo', $_[0]); }
 
