@@ -30,9 +30,10 @@ PG_FUNCTION_INFO_V1(wa_sql_disarm);
 /*
  * The reader's position came from another cluster, too, where transaction ids
  * are others: if it lies in our future, changes of years to come would count as
- * read; and if a change does, it is none for the reader before ids have come as
- * far, and would then go out by itself.  What the position says was read has been;
- * the rest is one closed set, as after a restore.  (After pg_upgrade transaction
+ * read; and a change that is there, though its id is one that runs or is to come
+ * (this transaction's, too), is none for the reader before that is over, and would
+ * then go out by itself.  What the position says was read has been; the rest is one
+ * closed set, as after a restore.  (After pg_upgrade transaction
  * ids go on, and so does the position.)
  */
 static void
@@ -41,8 +42,8 @@ forget_foreign_position(void)
 	static WaStatement foreign =
 		WA_STATEMENT("SELECT FROM wa.read_position AS p WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
 					 " OR pg_snapshot_xmax(p.reading) > pg_snapshot_xmax(pg_current_snapshot())"
-					 " OR EXISTS (SELECT FROM wa.event AS e WHERE e.xact >= pg_snapshot_xmax(pg_current_snapshot())"
-					 " AND e.xact IS DISTINCT FROM pg_current_xact_id_if_assigned())");
+					 " OR EXISTS (SELECT FROM wa.event AS e WHERE NOT pg_visible_in_snapshot(e.xact, pg_current_snapshot())"
+					 " AND e.xmin IS DISTINCT FROM pg_current_xact_id_if_assigned()::xid)");
 	static WaStatement events =
 		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)"
 					 " OR e.id <= p.reading_event_id AND pg_visible_in_snapshot(e.xact, p.reading)");

@@ -68,8 +68,8 @@ ok( wait_sql($standby, 'postgres',
 	'no worker');
 $standby->safe_psql('odoo', "UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 3");
 is( $standby->safe_psql('odoo',
-		"WITH u AS (UPDATE wa.event SET xact = ((pg_current_xact_id()::text)::bigint + 5)::text::xid8 WHERE record_id = 3 RETURNING 1) SELECT count(*) FROM u"),
-	'1', 'a change of a transaction that is to come');
+		"WITH u AS (UPDATE wa.event SET xact = ((pg_current_xact_id()::text)::bigint + 1)::text::xid8 WHERE record_id = 3 RETURNING 1) SELECT count(*), setval('wa.message_id_seq', 1) FROM u"),
+	'1|1', 'a change of a transaction that is to come: the very one that arms');
 $standby->safe_psql('odoo', "SELECT wa_arm('odoo')");
 my $release = "SELECT wa_release('permit_ready', reason => 'copy')";
 my ($code, $out, $err) = $standby->psql('odoo', $release);
@@ -82,7 +82,8 @@ ok(wait_sql($standby, 'odoo', 'SELECT count(*) > 0 FROM wa.message WHERE res_id 
 is($standby->safe_psql('odoo', "SELECT DISTINCT concat_ws(' ', state, reason) FROM wa.message WHERE res_id = 3"),
 	'held copy', 'and held, since it was there when the copy was armed');
 is(scalar $sim->sends, 0, 'nobody was told of it');
-ok(wait_read($standby, 'odoo'), 'when all is read');
+ok(wait_read($standby, 'odoo') && wait_sql($standby, 'odoo', 'SELECT hold_message_id = 0 FROM wa.identity'),
+	'when all is read and held');
 ($code, $out, $err) = $standby->psql('odoo', $release);
 unlike($err, qr/held yet/, 'there is no such notice');
 
