@@ -301,8 +301,9 @@ sub usage
 }
 
 # Tables of the ledger, which has a row more for each message, for each thing
-# that is told and for each person who says something; the others are for work.
-my $ledger = "'{" . join(',', map { "wa.$_" } qw(message attempt event_outcome announced contact contact_window consent identity_of status_pair inbound)) . "}'::regclass[]";
+# that is told and for each person who says something, and wa.event, which keeps
+# what was read for some days; the others are for work.
+my $ledger = "'{" . join(',', map { "wa.$_" } qw(message attempt event event_outcome announced contact contact_window consent identity_of status_pair inbound)) . "}'::regclass[]";
 
 my @samples;
 
