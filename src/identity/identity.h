@@ -9,8 +9,9 @@
  * each time before anything is composed or sent.  Whatever does not fit, or
  * cannot be told, stops it, with a sentence.  identity.c is the judgement,
  * timeline.c tells a failover from a recovery to a point in the past,
- * restored.c sees a base backup that is started, standbys.c keeps wa.identity.synchronous right, by which a promoted standby
- * knows whether it misses a claim.  Begin with identity.c.
+ * restored.c sees a base backup that is started, standbys.c keeps
+ * wa.identity.synchronous right, by which a promoted standby knows whether it
+ * misses a claim.  Begin with identity.c.
  *
  *-------------------------------------------------------------------------
  */

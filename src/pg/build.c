@@ -147,7 +147,7 @@ compare_versions(const char *a, const char *b)
  * Is this library of another build than the SQL objects of this database?
  * False as well where the extension is not there.  Must be called in a
  * transaction; needs neither SPI nor rights.  For the install script, which has
- * not made all of them yet.
+ * not made all of them yet, and for who locks our tables himself.
  */
 bool
 wa_pg_build_stamp_differs(WaBuildDifference *difference)

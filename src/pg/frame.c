@@ -56,10 +56,14 @@ lock_extension(void)
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
 	if (LockAcquire(&tag, AccessShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
-	/* it may have been dropped, or changed, before we had the lock */
+
+	/*
+	 * It may have been dropped, or changed, before we had the lock.  (Whether
+	 * its tables are there is seen when they are locked.)
+	 */
 	AcceptInvalidationMessages();
 	return get_extension_oid("sicantik_wa", true) == extension &&
-		!wa_pg_build_differs(&difference);
+		!wa_pg_build_stamp_differs(&difference);
 }
 
 /*

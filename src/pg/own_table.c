@@ -123,22 +123,25 @@ tell_locked(const char *name)
 
 /*
  * Lock all our tables to the end of the transaction, waiting for none.  False
- * if one cannot be had: give the transaction up and come again.  That all are
- * there has been looked at (build.c).
+ * if one cannot be had, or is not there (of which build.c tells): give the
+ * transaction up and come again.
  */
 bool
 wa_pg_own_tables_lock(void)
 {
 	Oid			namespace = get_namespace_oid("wa", true);
 
-	for (size_t i = 0; OidIsValid(namespace) && i < lengthof(own_tables); i++)
+	if (!OidIsValid(namespace))
+		return false;
+	for (size_t i = 0; i < lengthof(own_tables); i++)
 	{
 		Oid			relid = get_relname_relid(own_tables[i].name, namespace);
 
+		if (!OidIsValid(relid))
+			return false;
 		/* if another one has its name by now, the next look finds that one */
-		if (OidIsValid(relid) &&
-			(!ConditionalLockRelationOid(relid, own_tables[i].mode) ||
-			 get_relname_relid(own_tables[i].name, namespace) != relid))
+		if (!ConditionalLockRelationOid(relid, own_tables[i].mode) ||
+			get_relname_relid(own_tables[i].name, namespace) != relid)
 		{
 			tell_locked(own_tables[i].name);
 			return false;
