@@ -13,14 +13,14 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_setup';
 COMMENT ON FUNCTION pg_catalog.wa_setup(boolean) IS
-'attach the triggers to Odoo''s tables, make an index of the contacts that want no messages, and add missing templates, scenarios, providers and links; can be called again at any time. Returns a row for each thing found or done, at last what to type next (as wa_status() says then). Triggers and index need a caller who has the rights of the table''s owner. Raises an error where a publication publishes tables of schema wa, unless despite_publication. Needs level admin';
+'attach the triggers to Odoo''s tables, make indexes of the contacts (who wants no messages, and whose a number is), and add missing templates, scenarios, providers and links; can be called again at any time. Returns a row for each thing found or done, at last what to type next (as wa_status() says then). Triggers and indexes need a caller who has the rights of the table''s owner. Raises an error where a publication publishes tables of schema wa, unless despite_publication. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_teardown(OUT item text, OUT action text, OUT detail text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_teardown';
 COMMENT ON FUNCTION pg_catalog.wa_teardown() IS
-'take the triggers off all tables and drop the index of the contacts, before DROP EXTENSION; wa.watch keeps the names of the tables, and wa_setup() puts all of it back. Returns a row for each table. Needs level admin';
+'take the triggers off all tables and drop our indexes of the contacts, before DROP EXTENSION; wa.watch keeps the names of the tables, and wa_setup() puts all of it back. Returns a row for each table. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_configure(provider text, settings jsonb)
 RETURNS jsonb

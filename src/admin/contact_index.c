@@ -1,13 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * contact_index.c
- *		An index of those of Odoo's contacts that want no messages.
+ *		Indexes of Odoo's contacts: who wants no messages, and whose a number is.
  *
- * Before a message goes, everybody who said no is looked for (route/said_no.c):
- * with this index that is a look at them, without it one at every contact.  It
- * has an entry for each that said no and costs the others nothing.  Odoo leaves
- * indexes alone that it does not know; its columns take it along when they are
- * dropped.
+ * Before a message goes, everybody who said no is looked for (route/said_no.c),
+ * and where it goes to a bare number, the contacts with that number
+ * (route/bare.c).  Without an index each of these is a look at every contact.
+ * The first one has an entry for each contact that said no and costs the others
+ * nothing.  The others are hashes: what stands in a field may be longer than
+ * any other index takes, which would be an error where Odoo writes it.
+ *
+ * Odoo leaves indexes alone that it does not know; its columns take them along
+ * when they are dropped.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +20,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -24,103 +29,179 @@
 #include "pg/call.h"
 #include "pg/query.h"
 
-#define INDEX_NAME	"sicantik_wa_said_no"
-#define CONDITION	"whatsapp_opt_in_date IS NOT NULL AND whatsapp_opt_in IS NOT TRUE"
 #define ITEM		"contacts"
 
-/* Has the table the columns that the index is of, a boolean and a time? */
-static bool
-has_columns(Oid relid)
+typedef struct ContactIndex
 {
-	return get_atttype(relid, get_attnum(relid, "whatsapp_opt_in")) == BOOLOID &&
-		get_atttype(relid, get_attnum(relid, "whatsapp_opt_in_date")) == TIMESTAMPOID &&
-		get_attnum(relid, "id") != InvalidAttrNumber;
+	const char *name;
+	const char *what;			/* for people */
+	const char *column;			/* of a type of this category (pg_type) */
+	TYPCATEGORY category;
+	const char *second;			/* another one, or NULL */
+	TYPCATEGORY second_category;
+	const char *definition;
+	const char *predicate;		/* the same index has this one, as
+								 * pg_get_expr() writes it; NULL: an index of
+								 * all rows that begins with the column does */
+	const char *without;		/* what is done where it is missing */
+} ContactIndex;
+
+static const ContactIndex indexes[] = {
+	{
+		"sicantik_wa_said_no", "an index of those who want no messages",
+		"whatsapp_opt_in", TYPCATEGORY_BOOLEAN, "whatsapp_opt_in_date", TYPCATEGORY_DATETIME,
+		"(id) WHERE whatsapp_opt_in_date IS NOT NULL AND whatsapp_opt_in IS NOT TRUE",
+		"((whatsapp_opt_in_date IS NOT NULL) AND (whatsapp_opt_in IS NOT TRUE))",
+		"every contact is looked at before a message goes"
+	},
+	{
+		"sicantik_wa_phone_sanitized", "an index of phone_sanitized",
+		"phone_sanitized", TYPCATEGORY_STRING, NULL, 0,
+		"USING hash (phone_sanitized)", NULL,
+		"every contact is looked at before a message to a bare number goes"
+	},
+	{
+		"sicantik_wa_whatsapp_number", "an index of whatsapp_number",
+		"whatsapp_number", TYPCATEGORY_STRING, NULL, 0,
+		"USING hash (whatsapp_number)", NULL,
+		"every contact is looked at before a message to a bare number goes"
+	}
+};
+
+/* Has the table this column, of a type of this category (pg_type)? */
+static bool
+has_column(Oid relid, const char *column, TYPCATEGORY wanted)
+{
+	AttrNumber	number = get_attnum(relid, column);
+	TYPCATEGORY category;
+	bool		preferred;
+
+	if (number == InvalidAttrNumber)
+		return false;
+	get_type_category_preferred(get_atttype(relid, number), &category, &preferred);
+	return category == wanted;
 }
 
-/* The name of an index with this condition, ours or the office's; NULL: none. */
+/* Could there be such an index?  A table without the columns needs none. */
+static bool
+is_possible(const ContactIndex *index, const WaTarget *contacts)
+{
+	return OidIsValid(contacts->relid) &&
+		(contacts->relkind == RELKIND_RELATION || contacts->relkind == RELKIND_PARTITIONED_TABLE) &&
+		has_column(contacts->relid, index->column, index->category) &&
+		(index->second == NULL || has_column(contacts->relid, index->second, index->second_category)) &&
+		get_attnum(contacts->relid, "id") != InvalidAttrNumber;
+}
+
+/* The name of such an index, ours or the office's; NULL: none. */
 static char *
-find_index(Oid relid)
+find_index(const ContactIndex *index, Oid relid)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT c.relname::text FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid"
-					 " WHERE i.indrelid = $1 AND i.indisvalid AND pg_get_expr(i.indpred, i.indrelid) ="
-					 " '((whatsapp_opt_in_date IS NOT NULL) AND (whatsapp_opt_in IS NOT TRUE))'"
-					 " ORDER BY c.relname <> '" INDEX_NAME "'");
+					 " JOIN pg_am AS a ON a.oid = c.relam WHERE i.indrelid = $1 AND i.indisvalid AND CASE WHEN $2 IS NOT NULL"
+					 " THEN pg_get_expr(i.indpred, i.indrelid) = $2"
+					 " ELSE i.indpred IS NULL AND i.indkey[0] = $3 AND a.amname IN ('btree', 'hash') END"
+					 " ORDER BY c.relname <> $4");
 	WaArgs		args = {0};
 	WaRows		rows;
 
 	wa_arg_datum(&args, OIDOID, ObjectIdGetDatum(relid), false);
+	wa_arg_text(&args, index->predicate);
+	wa_arg_int4(&args, get_attnum(relid, index->column));
+	wa_arg_text(&args, index->name);
 	rows = wa_query(&find, &args);
 	return rows.n > 0 ? wa_row_text(rows, 0, 1) : NULL;
 }
 
+/* Who must do it, where the caller may not. */
+static char *
+owner_needed(Oid caller, const WaTarget *contacts)
+{
+	return psprintf("role %s is not a member of %s, which owns the table",
+					GetUserNameFromId(caller, false), GetUserNameFromId(contacts->owner, false));
+}
+
+static void
+make_index(FunctionCallInfo fcinfo, Oid caller, const ContactIndex *index, WaTarget *contacts)
+{
+	WaTarget   *list[] = {contacts};
+	char	   *statement = psprintf("CREATE INDEX %s ON %s %s", index->name, contacts->relation, index->definition);
+	char	   *problem;
+
+	if (!wa_admin_may_alter(caller, contacts))
+	{
+		wa_call_say(fcinfo, ITEM, "refused", psprintf("%s; without %s %s: run as that role: %s",
+													  owner_needed(caller, contacts), index->what, index->without, statement));
+		return;
+	}
+	wa_admin_lock_targets(list, 1, ShareLock);
+	if (!contacts->locked)
+		wa_call_say(fcinfo, ITEM, "locked", psprintf("res_partner is in use; call wa_setup() again, for %s", index->what));
+	else if (wa_admin_change_target(contacts, statement, &problem))
+		wa_call_say(fcinfo, ITEM, "added", psprintf("%s; without it %s", index->what, index->without));
+	else
+		wa_call_say(fcinfo, ITEM, "failed", problem);
+}
+
 /*
- * Make the index where it is missing, in the name of "caller", and say so.  A
- * table without the columns has nobody who said no, and nothing is said of it.
+ * Make the indexes that are missing, in the name of "caller", and say so.  A
+ * table without the columns has nothing that is looked for, and nothing is said
+ * of it.
  */
 void
 wa_admin_setup_contacts(FunctionCallInfo fcinfo, Oid caller)
 {
 	WaTarget	contacts;
-	WaTarget   *list[] = {&contacts};
-	char	   *statement;
-	char	   *problem;
 
 	wa_admin_find_target(&contacts, wa_office_get("odoo_schema"), "res_partner");
-	if (!OidIsValid(contacts.relid) || !has_columns(contacts.relid) ||
-		(contacts.relkind != RELKIND_RELATION && contacts.relkind != RELKIND_PARTITIONED_TABLE))
-		return;
-	if (find_index(contacts.relid))
+	for (size_t i = 0; i < lengthof(indexes); i++)
 	{
-		wa_call_say(fcinfo, ITEM, "present", "an index of those who want no messages");
+		if (!is_possible(&indexes[i], &contacts))
+			continue;
+		if (find_index(&indexes[i], contacts.relid))
+			wa_call_say(fcinfo, ITEM, "present", indexes[i].what);
+		else
+			make_index(fcinfo, caller, &indexes[i], &contacts);
+	}
+}
+
+static void
+drop_index(FunctionCallInfo fcinfo, Oid caller, const ContactIndex *index, WaTarget *contacts)
+{
+	WaTarget   *list[] = {contacts};
+	char	   *problem;
+
+	if (!wa_admin_may_alter(caller, contacts))
+	{
+		wa_call_say(fcinfo, ITEM, "refused", owner_needed(caller, contacts));
 		return;
 	}
-	statement = psprintf("CREATE INDEX %s ON %s (id) WHERE %s", INDEX_NAME, contacts.relation, CONDITION);
-	if (!wa_admin_may_alter(caller, &contacts))
-	{
-		wa_call_say(fcinfo, ITEM, "refused",
-					psprintf("role %s is not a member of %s, which owns the table; without an index every contact is looked at before a message goes: run as that role: %s",
-							 GetUserNameFromId(caller, false), GetUserNameFromId(contacts.owner, false), statement));
-		return;
-	}
-	wa_admin_lock_targets(list, 1, ShareLock);
-	if (!contacts.locked)
-		wa_call_say(fcinfo, ITEM, "locked", "res_partner is in use; call wa_setup() again, for an index of those who want no messages");
-	else if (wa_admin_change_target(&contacts, statement, &problem))
-		wa_call_say(fcinfo, ITEM, "added", "an index of those who want no messages, so that not every contact is looked at before one goes");
+	wa_admin_lock_targets(list, 1, AccessExclusiveLock);
+	if (!contacts->locked)
+		wa_call_say(fcinfo, ITEM, "locked", psprintf("res_partner is in use; call wa_teardown() again, for %s", index->what));
+	else if (wa_admin_change_target(contacts,
+									psprintf("DROP INDEX %s", quote_qualified_identifier(contacts->schema, index->name)),
+									&problem))
+		wa_call_say(fcinfo, ITEM, "dropped", index->what);
 	else
 		wa_call_say(fcinfo, ITEM, "failed", problem);
 }
 
 /*
- * Drop the index, if it is ours, in the name of "caller", and say so.
+ * Drop those that are ours, in the name of "caller", and say so.
  */
 void
 wa_admin_teardown_contacts(FunctionCallInfo fcinfo, Oid caller)
 {
 	WaTarget	contacts;
-	WaTarget   *list[] = {&contacts};
-	char	   *name;
-	char	   *problem;
 
 	wa_admin_find_target(&contacts, wa_office_get("odoo_schema"), "res_partner");
-	name = OidIsValid(contacts.relid) ? find_index(contacts.relid) : NULL;
-	if (name == NULL || strcmp(name, INDEX_NAME) != 0)
-		return;
-	if (!wa_admin_may_alter(caller, &contacts))
+	for (size_t i = 0; i < lengthof(indexes) && OidIsValid(contacts.relid); i++)
 	{
-		wa_call_say(fcinfo, ITEM, "refused",
-					psprintf("role %s is not a member of %s, which owns the table",
-							 GetUserNameFromId(caller, false), GetUserNameFromId(contacts.owner, false)));
-		return;
+		char	   *name = find_index(&indexes[i], contacts.relid);
+
+		if (name && strcmp(name, indexes[i].name) == 0)
+			drop_index(fcinfo, caller, &indexes[i], &contacts);
 	}
-	wa_admin_lock_targets(list, 1, AccessExclusiveLock);
-	if (!contacts.locked)
-		wa_call_say(fcinfo, ITEM, "locked", "res_partner is in use; call wa_teardown() again, for its index");
-	else if (wa_admin_change_target(&contacts,
-									psprintf("DROP INDEX %s", quote_qualified_identifier(contacts.schema, INDEX_NAME)),
-									&problem))
-		wa_call_say(fcinfo, ITEM, "dropped", "the index of those who want no messages");
-	else
-		wa_call_say(fcinfo, ITEM, "failed", problem);
 }

@@ -5,13 +5,13 @@
  *
  * A message to a bare number may go to a contact all the same, with an opt-in
  * or an opt-out on it: found by Odoo's E.164 form, and by the usual spellings
- * of whatsapp_number.  Odoo has an index on neither, so that is a look at every
- * contact: some 60 ms for 200,000 of them, as long as a hundred messages take
- * to go.  So one look is for all numbers that will be asked for next
- * (wa_route_bare_ahead()), and what it found is used again while another look
- * would take more than a part of the time.  Never for a message that came after
- * it, and never for a person who asks.  Who refuses meanwhile is seen by
- * said_no.c.
+ * of whatsapp_number.  wa_setup() makes an index on each (admin/contact_index.c);
+ * without, and for many numbers, that is a look at every contact: some 60 ms for
+ * 200,000 of them, as long as a hundred messages take to go.  So one look is for
+ * all numbers that will be asked for next (wa_route_bare_ahead()), and what it
+ * found is used again while another look would take more than a part of the
+ * time.  Never for a message that came after it, and never for a person who
+ * asks.  Who refuses meanwhile is seen by said_no.c.
  *
  * How many numbers are looked for ahead follows from how many of the last ones
  * were asked for.

@@ -217,8 +217,8 @@ class Expect:
 def settled(database):
     """Wait until every event is read and no message is on its way."""
     return wait_for(
-        "NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p"
-        "  WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))"
+        "NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS"
+        "  (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))"
         " AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending')"
         "  AND coalesce(due_at, now()) < now() + interval '1 minute')",
         "everything is sent", database)

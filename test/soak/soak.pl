@@ -447,8 +447,7 @@ $sim->clear_faults;
 
 # what is being told goes on until it is taken
 end_children();
-my $over = q(SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p
-	WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))
+my $over = "SELECT $ALL_READ" . q(
 	AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending', 'held') OR due_at IS NOT NULL)
 	AND NOT EXISTS (SELECT FROM wa.request) AND NOT EXISTS (SELECT FROM wa.feedback WHERE due_at < now() + interval '1 second'));
 my $settled = 0;

@@ -152,7 +152,7 @@ is(differences($fresh, $updated, 'CREATE EXTENSION:', 'update:          '), '',
 
 # The worker goes on
 
-ok(wait_sql($node, 'odoo', 'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))'),
+ok(wait_sql($node, 'odoo', "SELECT $ALL_READ"),
 	'what was captured is read');
 ok(wait_sql($node, 'odoo', "SELECT string_agg(scenario || ' ' || state, ', ' ORDER BY scenario) FROM wa.message WHERE event_id > 0 AND id > 18 AND res_id = 1",
 		'permit_ready sent, status_update sent'), 'and sent');

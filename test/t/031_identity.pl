@@ -66,8 +66,7 @@ sub wait_rest
 	my ($node, $dbname) = @_;
 
 	return wait_sql($node, $dbname,
-		"SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS"
-		  . ' (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))'
+		"SELECT $ALL_READ"
 		  . " AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending')) AND NOT EXISTS (SELECT FROM wa.request)");
 }
 
@@ -278,7 +277,7 @@ sub sends_nothing_in_copy
 	change($main, $copy);
 	by_hand($main, $copy);
 	ok( wait_sql($main, $copy,
-			"SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))"
+			"SELECT $ALL_READ"
 			  . " AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending') AND due_at IS NULL)"),
 		"$copy: at rest");
 	is( $main->safe_psql($copy,

@@ -21,8 +21,7 @@ sub comes_true
 	return ok(wait_sql($node, 'odoo', $query), $name);
 }
 
-my $all_read =
-  "SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))";
+my $all_read = "SELECT $ALL_READ";
 
 load_odoo($node, 'odoo');
 sql('CREATE EXTENSION sicantik_wa');

@@ -45,8 +45,7 @@ sub at_rest
 
 	return wait_sql($node, 'odoo',
 		"SELECT NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending') OR (state = 'unknown' AND due_at IS NOT NULL))"
-		  . ' AND NOT EXISTS (SELECT FROM wa.event WHERE NOT EXISTS'
-		  . ' (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(event.xact, p.snapshot)))');
+		  . " AND $ALL_READ");
 }
 
 # Every message to these numbers that is on the ledger has been sent, and

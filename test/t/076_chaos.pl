@@ -181,8 +181,7 @@ kill 'TERM', $writer;
 waitpid $writer, 0;
 $writer = undef;
 
-my $over = q(SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p
-	WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))
+my $over = "SELECT $ALL_READ" . q(
 	AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending', 'held') OR due_at IS NOT NULL)
 	AND NOT EXISTS (SELECT FROM wa.request));
 my $settled = 0;

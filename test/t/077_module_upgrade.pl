@@ -95,7 +95,7 @@ foreach my $round (1 .. 3)
 	step($round == 3 ? 'ROLLBACK' : 'COMMIT');
 	sql(make_ready(20));
 	comes_true("NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending')) AND NOT EXISTS (SELECT FROM wa.request)"
-		  . " AND NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))",
+		  . " AND $ALL_READ",
 		"upgrade $round: everything has ended");
 }
 is(join('', @errors), '', 'no statement of the upgrade failed');

@@ -33,9 +33,7 @@ sub as_new_odoo
 	return $code;
 }
 
-my $read =
-	'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
-  . ' (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))';
+my $read = "SELECT $ALL_READ";
 
 load_odoo($node, 'odoo');
 load_many($node, 'odoo', 60);

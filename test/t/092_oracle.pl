@@ -59,8 +59,7 @@ sub wait_for
 	return 1;
 }
 
-my $all_read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
-my $all_sent = "$all_read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
+my $all_sent = "$ALL_READ AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
 
 # Everything is told, also to those who have been given a telephone, for whom
 # the worker looks at each change of the configuration.
@@ -185,7 +184,7 @@ sub switch
 	if ($from eq 'wait_late')
 	{
 		# composed, and then it waits on
-		wait_for($all_read);
+		wait_for($ALL_READ);
 	}
 	sql('SELECT wa_resume(NULL)') if $from =~ /wait/;
 	sql('SELECT wa_pause()') if $to =~ /wait/;
@@ -225,7 +224,7 @@ sub run
 			}
 			elsif ($mode eq 'wait')
 			{
-				wait_for($all_read);
+				wait_for($ALL_READ);
 				$_->{model}->composed foreach @worlds;
 			}
 		}

@@ -22,8 +22,7 @@ my $last = 0;
 sub sql { return $session->sql($_[0]); }
 sub wait_for { return $session->wait_for($_[0]); }
 
-my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
-my $over = "$read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
+my $over = "$ALL_READ AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
 
 # What was made since the last call, once it is over: what was sent, with the
 # last digits of the number, and what became of the rest.
@@ -46,7 +45,7 @@ sub waiting
 	{
 		sql($statement);
 		# what it made was picked, and found no provider
-		wait_for("$read AND NOT EXISTS (SELECT FROM wa.message WHERE id > $last AND state = 'queued' AND reason IS NULL)");
+		wait_for("$ALL_READ AND NOT EXISTS (SELECT FROM wa.message WHERE id > $last AND state = 'queued' AND reason IS NULL)");
 	}
 	sql('SELECT wa_resume(NULL)');
 	return told();
@@ -220,7 +219,7 @@ like(told(), qr/^renewed - oke. 19\b/, 'the number comes: it is told');
 $id = permit(permit_number => "'N1'", partner_id => 106);
 sql('SELECT wa_pause(NULL)');
 sql($_) foreach permit_changes($id, "status = 'active'");
-wait_for("$read AND EXISTS (SELECT FROM wa.message WHERE id > $last)");
+wait_for("$ALL_READ AND EXISTS (SELECT FROM wa.message WHERE id > $last)");
 sql("SELECT wa_cancel(id) FROM wa.message WHERE id > $last");
 sql('SELECT wa_resume(NULL)');
 is(told(), 'permit_ready cancelled cancelled', 'cancelled by a person');
@@ -233,11 +232,11 @@ sql("INSERT INTO mail_followers (res_model, res_id, partner_id) VALUES ('sicanti
 sql('SELECT wa_pause()');
 $last = sql('SELECT max(id) FROM wa.message');
 sql($_) foreach permit_changes($id, "status = 'active'");
-wait_for("$read AND EXISTS (SELECT FROM wa.message WHERE id > $last AND scenario = 'permit_ready')");
+wait_for("$ALL_READ AND EXISTS (SELECT FROM wa.message WHERE id > $last AND scenario = 'permit_ready')");
 sql("SELECT wa_cancel(id) FROM wa.message WHERE id > $last AND scenario = 'permit_ready'");
 wait_for("EXISTS (SELECT FROM wa.message WHERE id > $last AND state = 'cancelled')");
 sql($_) foreach permit_changes($id, 'partner_id = NULL', 'partner_id = 121');
-wait_for("$read AND EXISTS (SELECT FROM wa.message WHERE id > $last AND partner_id = 121)");
+wait_for("$ALL_READ AND EXISTS (SELECT FROM wa.message WHERE id > $last AND partner_id = 121)");
 sql('SELECT wa_resume(NULL)');
 is(told(), 'ready N1 oke. 21, status Draf Aktif oke. 20, permit_ready cancelled cancelled',
 	'what nobody is told keeps nobody else from being told');

@@ -19,13 +19,12 @@ my $session;
 sub sql { return $session->sql($_[0]); }
 sub wait_for { return $session->wait_for($_[0]); }
 
-my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
 
 # What became of everything since the last look: "number state reason", one a line.
 my $last = 0;
 sub became
 {
-	wait_for("$read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))");
+	wait_for("$ALL_READ AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))");
 	my $became = sql("SELECT string_agg(concat_ws(' ', right(number, 4), state, reason), E'\\n' ORDER BY number, id) FROM wa.message WHERE id > $last");
 	$last = sql('SELECT coalesce(max(id), 0) FROM wa.message');
 	return $became;
@@ -72,7 +71,9 @@ my $refused = @spelled;
 sql("SELECT wa_send_text(300 + n, 'x') FROM generate_series(1, $n) AS n");
 is(became(), lines(map { sprintf('%04d %s', $_, $_ <= $refused ? 'skipped opted_out' : 'sent') } 1 .. $n),
 	'a contact does not get what another one with the number has refused, in any spelling of it');
-is(sql("SELECT action FROM wa_setup() WHERE item = 'contacts'"), 'present', 'wa_setup() has made an index for this');
+is(sql("SELECT string_agg(action || ' ' || detail, E'\\n') FROM wa_setup() WHERE item = 'contacts'"),
+	lines('present an index of those who want no messages', 'present an index of phone_sanitized', 'present an index of whatsapp_number'),
+	'wa_setup() has made an index for this, and for whose a number is');
 like(sql('SET enable_seqscan = off; EXPLAIN SELECT FROM res_partner AS t WHERE t.whatsapp_opt_in_date IS NOT NULL AND t.whatsapp_opt_in IS NOT TRUE; '),
 	qr/sicantik_wa_said_no/, 'by which the reading finds them');
 sql('RESET enable_seqscan');
@@ -203,8 +204,16 @@ like(told("wa_why((SELECT max(id) FROM wa.message WHERE detail LIKE '%test_numbe
 
 is(scalar(grep { $_->{accepted} && $_->{to} =~ /^628125550000[1-8]$/ } $sim->sends), 3, 'three of these numbers got something, when it was right');
 sql('RESET ROLE');
-is(sql("SELECT string_agg(action, ' ') FROM wa_teardown() WHERE item = 'contacts'"), 'dropped', 'wa_teardown() takes the index along');
-is(sql("SELECT count(*) FROM pg_class WHERE relname = 'sicantik_wa_said_no'"), '0', 'it is gone');
+my $ours = "SELECT coalesce(string_agg(indexrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text), '') FROM pg_index WHERE indrelid = 'res_partner'::regclass AND indexrelid::regclass::text ~ '^(sicantik|office)'";
+is(sql($ours), 'sicantik_wa_phone_sanitized sicantik_wa_said_no sicantik_wa_whatsapp_number', 'three indexes are ours');
+# an index of the office's own does as well, and stays
+sql('DROP INDEX sicantik_wa_whatsapp_number; CREATE INDEX office_number ON res_partner (whatsapp_number, id); DROP INDEX sicantik_wa_phone_sanitized;'
+	  . " CREATE INDEX office_some ON res_partner (phone_sanitized) WHERE active; UPDATE res_partner SET phone_sanitized = repeat('0812 ', 1000) WHERE id = 301");
+is(sql("SELECT string_agg(action, ' ') FROM wa_setup() WHERE item = 'contacts'"), 'present added present', 'but one of some rows does not');
+sql("UPDATE res_partner SET phone_sanitized = repeat('0813 ', 2000), whatsapp_number = '0' WHERE id = 302");
+is(sql("SELECT length(phone_sanitized) FROM res_partner WHERE id = 302"), '10000', 'and any length of what a person writes is taken');
+is(sql("SELECT string_agg(action, ' ') FROM wa_teardown() WHERE item = 'contacts'"), 'dropped dropped', 'wa_teardown() takes ours along');
+is(sql($ours), 'office_number office_some', 'and no others');
 $session->close;
 $odoo->close;
 $node->stop;

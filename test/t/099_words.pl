@@ -26,7 +26,7 @@ my $all = '';
 sub history { my $told = sql("SELECT what FROM wa_history('$_[0]')"); $all .= "$told\n"; return $told; }
 
 # Changes are made, one call each, and read.
-my $read = 'SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
+my $read = "SELECT $ALL_READ";
 sub is_read
 {
 	for (my $tries = 0; sql($read) ne 't'; $tries++)

@@ -123,7 +123,7 @@ is(told($with->('UPDATE wa.announced SET message_id = 0 WHERE message_id = :mess
 
 # another change, which is composed meanwhile
 is(told(sub { my ($permit) = @_; sql("UPDATE sicantik_permit SET permit_number = 'K' WHERE id = $permit");
-			wait_for('NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))'); })
+			wait_for($ALL_READ); })
 	  =~ s/K .*\. +/K /r, 'asked: superseded replaced, K ' . figure(), 'a change that was recorded');
 
 # a table that is locked keeps it, and then it goes

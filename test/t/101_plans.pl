@@ -22,7 +22,6 @@ my $session;
 sub sql { return $session->sql($_[0]); }
 sub wait_for { return $session->wait_for($_[0]); }
 
-my $read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
 my $behind = '6281299999999';	# its first message has no answer
 
 # What a worker does: sends, cancels and tries again, supersedes, replaces,
@@ -37,7 +36,7 @@ sub traffic
 		sql('SET sicantik_wa.capture = off; INSERT INTO sicantik_permit (id, registration_id, applicant_name, partner_id, status, is_renewal, permit_number)'
 			  . " VALUES ($id, 'P-$id', 'Warga', $id, 'draft', $more); RESET sicantik_wa.capture");
 	};
-	my $over = sub { wait_for("$read AND NOT EXISTS (SELECT FROM wa.message WHERE $waits)"); };
+	my $over = sub { wait_for("$ALL_READ AND NOT EXISTS (SELECT FROM wa.message WHERE $waits)"); };
 
 	sql("INSERT INTO res_partner (id, name, type, active, whatsapp_number) SELECT n, 'Warga', 'contact', true, '62857' || to_char(n, 'FM00000000')"
 		  . " FROM generate_series($first, $first + 8) AS n; INSERT INTO res_partner (id, name, type, active) VALUES ($first + 9, 'Warga', 'contact', true)");
@@ -59,7 +58,7 @@ sub traffic
 		{
 			sql("UPDATE sicantik_permit SET $change WHERE id = $id");
 		}
-		wait_for("$read AND NOT EXISTS (SELECT FROM wa.message WHERE $waits AND reason IS NULL)");
+		wait_for("$ALL_READ AND NOT EXISTS (SELECT FROM wa.message WHERE $waits AND reason IS NULL)");
 	}
 	sql("UPDATE res_partner SET whatsapp_number = '62858' || to_char(id, 'FM00000000') WHERE id BETWEEN $first + 2 AND $first + 9");
 	sql("SELECT wa_cancel($cancelled)");
@@ -126,6 +125,18 @@ sql('VACUUM ANALYZE');
 end_worker();
 traffic(3000);
 
+# Not every contact is looked at for a bare number.
+sql("INSERT INTO res_partner (id, name, type, active, phone_sanitized, whatsapp_number)"
+	  . " SELECT 100000 + n, 'Warga', 'contact', true, '+62813' || to_char(n, 'FM00000000'), '62814' || to_char(n, 'FM00000000')"
+	  . " FROM generate_series(1, $many) AS n; ANALYZE res_partner; SELECT pg_stat_reset()");
+foreach my $n (1 .. 12)
+{
+	my $ids = sql("SELECT string_agg(wa_send_text('081' || 3 + i % 2 || to_char($n * 100 + i, 'FM00000000'), 'oke')::text, ', ') FROM generate_series(1, $n) AS i");
+	wait_for("NOT EXISTS (SELECT FROM wa.message WHERE id IN ($ids) AND state <> 'sent')");
+}
+end_worker();
+cmp_ok(sql("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'res_partner'::regclass"), '<', $many,
+	'the contacts of a bare number are found without a look at all');
 # And now there is much that waits, or has been said; of what may go now as much
 # as is held in memory (25 for each request at one time), so that it is all known.
 my $hold = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => $behind } });

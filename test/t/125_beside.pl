@@ -24,8 +24,7 @@ sub wait_for { return $session->wait_for($_[0]); }
 
 my $composer = "FROM pg_stat_activity WHERE backend_type = 'sicantik_wa composer'";
 my $reading = 'EXISTS (SELECT FROM wa.read_position WHERE reading IS NOT NULL)';
-my $all_read = 'NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))';
-my $all_sent = "$all_read AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
+my $all_sent = "$ALL_READ AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))";
 
 load_odoo($node, 'odoo');
 load_many($node, 'odoo', $permits);
@@ -105,7 +104,7 @@ sql(q(SELECT wa_configure('fonnte', '{"max_in_flight": 1}')));
 sql("SELECT wa_send_text('6281200008888', 'in the way')");
 ok(wait_for("EXISTS (SELECT FROM wa.message WHERE number = '6281200008888' AND state = 'sending')"), 'the only place is taken');
 all_ready();
-ok(wait_for($all_read), 'all is composed');
+ok(wait_for($ALL_READ), 'all is composed');
 my $one = sql("SELECT max(id) FROM wa.message WHERE params->>'permit_number' LIKE 'B$n/%'");
 sql("SET session_replication_role = replica; UPDATE res_partner SET whatsapp_number = '6285711112222'"
 	  . " WHERE id = (SELECT partner_id FROM wa.message WHERE id = $one); RESET session_replication_role");

@@ -165,7 +165,7 @@ note(join("\n", map { "$errors{$_} times: $_" } sort keys %errors));
 
 $sim->clear_faults;
 sql(q{SELECT wa_arm('odoo'); SELECT wa_resume(); SELECT wa_configure('watzap', '{"active": true}')});
-my $over = q(SELECT NOT EXISTS (SELECT FROM wa.event AS e, wa.read_position AS p WHERE NOT pg_visible_in_snapshot(e.xact, p.snapshot))
+my $over = "SELECT $ALL_READ" . q(
 	AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending', 'held') OR due_at IS NOT NULL)
 	AND NOT EXISTS (SELECT FROM wa.request) AND NOT EXISTS (SELECT FROM wa.feedback WHERE due_at < now() + interval '1 second'));
 my $settled = 0;

@@ -31,6 +31,7 @@ our @EXPORT = qw(
   load_many
   no_pacing
   function_answers
+  $ALL_READ
   wait_sql
   wait_read
   wait_state
@@ -264,14 +265,16 @@ sub wait_sql
 	return 0;
 }
 
+# Every event has been read; so too where there is none.
+our $ALL_READ = 'NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
+  . ' (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))';
+
 # wait_read($node, $dbname): wait until every event has been composed.
 sub wait_read
 {
 	my ($node, $dbname) = @_;
 
-	return wait_sql($node, $dbname,
-		'SELECT NOT EXISTS (SELECT FROM wa.event AS e WHERE NOT EXISTS'
-		  . ' (SELECT FROM wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)))');
+	return wait_sql($node, $dbname, "SELECT $ALL_READ");
 }
 
 # wait_state($node, $dbname, $message_id, $state): wait until a message has
