@@ -160,7 +160,8 @@ sub listening
 
 listening('meta', webhook_statuses => [qw(sent delivered read)], webhook_copies => 2,
 	webhook_shuffle => JSON::PP::true, webhook_delay_ms => 50);
-listening('fonnte');
+# until the database is back, however long that takes
+listening('fonnte', webhook_repeats => 1_000_000);
 listening('watzap');
 $sim->config({ meta => { open_windows => 'any' } });
 ok(wait_sql($node, 'odoo', "SELECT count(*) = 1 FROM wa.inbound WHERE number = '6281234567890' AND text = 'Halo'"),
