@@ -22,6 +22,8 @@
 #	mass		much at once: a transaction of 100,000 changes, a daily run over a million
 #				permits, 100,000 held messages that one call releases
 #	peers		what Debian packages to make something out of a change
+#	bare		messages to bare numbers, with and without an index of the contacts' numbers
+#				(its contacts stay, so it is the last)
 #
 # Each stage is a file of that name here, with the targets of its figures.  The
 # build of commit $OLD is built from this repository's history and measured beside
@@ -42,7 +44,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 permits=${PERMITS:-10000}
 rounds=${ROUNDS:-3}
-stages=${STAGES:-latency drain isolation feedback backlog volume databases capture peers}
+stages=${STAGES:-latency drain isolation feedback backlog volume databases capture peers bare}
 curves=${CURVES:-$here}
 old=92881ee
 work=$(mktemp -d /tmp/sicantik_wa_bench.XXXXXX)
