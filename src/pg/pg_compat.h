@@ -102,6 +102,13 @@
 #define wa_slot_is_used_by(slot, process) ((slot)->active_pid == (process))
 #endif
 
+/* What a process does, by its place in the list; needs utils/backend_status.h. */
+#if PG_VERSION_NUM >= 160000
+#define wa_local_backend_status(index) pgstat_get_local_beentry_by_index(index)
+#else
+#define wa_local_backend_status(index) pgstat_fetch_stat_local_beentry(index)
+#endif
+
 /*
  * A background worker that the server ends by itself where its database is
  * dropped, renamed, moved or copied.  Before 19 only our hook does.

@@ -22,6 +22,7 @@
 #include "pg/flood.h"
 #include "pg/frame.h"
 #include "pg/query.h"
+#include "pg/restoring.h"
 #include "queue/figure.h"
 #include "queue/queue.h"
 #include "wake/progress.h"
@@ -38,6 +39,7 @@
 #define FEEDBACK_US		(60 * USECS_PER_SEC)
 #define FIGURES_US		(10 * USECS_PER_SEC)
 #define BESIDE_US		(1 * USECS_PER_SEC)
+#define RESTORING_US	(1 * USECS_PER_SEC)
 
 static const WaDeliver *deliver = NULL;
 static TimestampTz next_purge = 0;
@@ -143,24 +145,62 @@ keep_drops(void)
 }
 
 /*
- * Was wa_setup() ever run here, or where this database comes from?  Before
- * that there is nothing to do, and nothing may be written: rows of ours would
- * be in the way where the tables are to be filled by logical replication.
- * *locked: it cannot be told now.
+ * Has a database that was restored all that was in its dump?  Before that it
+ * would compose what was not read yet with half of the configuration, or none of
+ * the ledger, or find nothing to read where the events are still to come, whose
+ * transactions count as read then.  The triggers come last, but with pg_restore
+ * --jobs not behind the largest table.
  */
 static bool
-is_set_up(bool *locked)
+is_whole(bool in_use)
 {
-	static WaStatement has_mode =
-		WA_STATEMENT("SELECT FROM wa.setting WHERE name = 'mode'");
-	static bool set_up = false;
+	static WaStatement has_triggers =
+		WA_STATEMENT("SELECT FROM wa.watch HAVING count(*) > 0 AND coalesce(bool_and(EXISTS (SELECT FROM pg_trigger"
+					 " WHERE tgrelid = to_regclass(relation) AND tgfoid = to_regprocedure('wa.capture()')))"
+					 " FILTER (WHERE to_regclass(relation) IS NOT NULL), true)");
+	static bool told = false;
+	bool		whole = !wa_pg_restore_runs() && (in_use || wa_query(&has_triggers, NULL).n > 0);
 
-	*locked = !set_up && !wa_frame_begin("looking for a setup");
-	if (!set_up && !*locked)
+	if (!whole && !told)
 	{
-		set_up = wa_query(&has_mode, NULL).n > 0;
-		wa_frame_commit(false);
+		ereport(LOG,
+				(errmsg("sicantik_wa does nothing in this database before it is restored"),
+				 errdetail("pg_restore is connected, a table is filled by COPY, or a watched table has no triggers yet."),
+				 errhint("If it is restored: SELECT * FROM wa_setup();")));
+		told = true;
 	}
+	return whole;
+}
+
+/*
+ * Was wa_setup() ever run here, or where this database comes from?  Before
+ * that there is nothing to do, and nothing may be written: rows of ours would
+ * be in the way where the tables are to be filled by logical replication, or
+ * by the rest of a dump.  *wait: how long until it may be told, 0: until
+ * something happens.
+ */
+static bool
+is_set_up(int64 *wait)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT EXISTS (SELECT FROM wa.read_position), EXISTS (SELECT FROM wa.identity)"
+					 " FROM wa.setting WHERE name = 'mode'");
+	static bool set_up = false;
+	WaRows		rows;
+
+	*wait = 0;
+	if (set_up)
+		return true;
+	if (!wa_frame_begin("looking for a setup"))
+	{
+		*wait = WA_LOCKED_RETRY_US;
+		return false;
+	}
+	rows = wa_query(&look, NULL);
+	set_up = rows.n > 0 && (wa_row_bool(rows, 0, 1) || is_whole(wa_row_bool(rows, 0, 2)));
+	if (rows.n > 0 && !set_up)
+		*wait = RESTORING_US;
+	wa_frame_commit(false);
 	return set_up;
 }
 
@@ -316,16 +356,16 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	bool		more = false;
 	bool		composed = true;
 	bool		stepped;
-	bool		locked;
+	int64		wait;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due = 0;
 
 	wa_wake_stat_add(WA_STAT_ROUNDS, 1);
 	*next_due = 0;
-	if (!is_set_up(&locked))
+	if (!is_set_up(&wait))
 	{
-		if (locked)
-			*next_due = now + WA_LOCKED_RETRY_US;
+		if (wait > 0)
+			*next_due = now + wait;
 		return false;
 	}
 	if (!wa_worker_failover_run(&more) || !wa_worker_clock_follow(&stepped))
