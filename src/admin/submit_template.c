@@ -155,6 +155,8 @@ prepare(Submission *s, const char *key, const WaProviders *providers, const char
 	for (size_t i = 0; s->gateway == NULL && wa_gateway_at(i); i++)
 		if (wa_gateway_at(i)->write_template)
 			s->gateway = wa_gateway_at(i);
+	if (s->gateway == NULL)
+		elog(ERROR, "no kind of provider takes templates");
 	mapping = find_mapping(key, s->provider ? s->provider->name : NULL);
 	if (mapping && mapping->is_text)
 		mapping = NULL;

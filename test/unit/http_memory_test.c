@@ -16,6 +16,7 @@
 #define _GNU_SOURCE
 #endif
 
+#include <curl/curl.h>
 #include <sys/resource.h>
 
 #include "http_server.h"
@@ -261,6 +262,13 @@ int
 main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
+
+	/*
+	 * OpenSSL has begun before, as in a server before its workers do: when it
+	 * is refused memory in the middle of that, it waits for itself (3.6.5).
+	 */
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	curl_global_cleanup();
 	CHECK_RUN(test_from_the_start);
 	CHECK_RUN(test_under_way);
 	CHECK_RUN(test_descriptors);
