@@ -17,6 +17,7 @@
 
 #include "admin/access.h"
 #include "admin/findings.h"
+#include "compose/together.h"
 #include "identity/identity.h"
 #include "pg/call.h"
 #include "pg/query.h"
@@ -153,6 +154,12 @@ wa_sql_arm(PG_FUNCTION_ARGS)
 				 errdetail("You are connected to database \"%s\".", database),
 				 errhint("Give the name of the database that is to send: SELECT wa_arm('%s').",
 						 database)));
+
+	/*
+	 * A worker that composes in what it took for a copy would end with a
+	 * position of its own, in place of the one that we forget.
+	 */
+	wa_compose_alone_wait();
 	wa_identity_check(&identity);
 	if (identity.unreadable)
 		ereport(ERROR,

@@ -167,6 +167,15 @@ wa_compose_share_wanted(void)
 	return pg_atomic_read_u32(&together->wanted) != 0;
 }
 
+static LOCKTAG
+lock_tag(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_KEY_HIGH, LOCK_KEY_LOW, LOCK_KEY_CLASS);
+	return tag;
+}
+
 /*
  * Let nobody else compose, or ask, to the end of this transaction, without
  * waiting.  False: another process does just now.  Snapshots taken from now on
@@ -176,12 +185,21 @@ wa_compose_share_wanted(void)
 bool
 wa_compose_alone(bool asks)
 {
-	LOCKTAG		tag;
-	bool		alone;
+	LOCKTAG		tag = lock_tag();
+	bool		alone = LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_KEY_HIGH, LOCK_KEY_LOW, LOCK_KEY_CLASS);
-	alone = LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 	if (asks && together)
 		pg_atomic_write_u32(&together->wanted, !alone);
 	return alone;
+}
+
+/*
+ * The same for a session, which waits for who composes just now.
+ */
+void
+wa_compose_alone_wait(void)
+{
+	LOCKTAG		tag = lock_tag();
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }

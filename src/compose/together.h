@@ -53,5 +53,6 @@ wa_compose_place(WaTogether *together, int64 record_id)
 extern WaTogether *wa_compose_together(bool make);
 extern WaTogether *wa_compose_together_grow(void);
 extern bool wa_compose_alone(bool asks);
+extern void wa_compose_alone_wait(void);
 
 #endif							/* SICANTIK_WA_TOGETHER_H */

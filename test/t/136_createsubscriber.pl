@@ -9,6 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Session;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
@@ -103,6 +104,31 @@ is($standby->safe_psql('odoo', "SELECT DISTINCT concat_ws(' ', state, reason) FR
 	'held copy', 'and held');
 is($standby->safe_psql('odoo', 'SELECT count(*) FROM wa.dead_letter'), '0', 'no number was given twice');
 
+# Armed while its worker composes what it took for a copy's
+
+my $session = SicantikWa::Session->new($standby, 'odoo');
+my $arming = SicantikWa::Session->new($standby, 'odoo');
+$standby->safe_psql('odoo', q{CREATE FUNCTION waits() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(136); RETURN NEW; END';}
+	  . ' CREATE TRIGGER waits BEFORE INSERT ON wa.message FOR EACH ROW EXECUTE FUNCTION waits()');
+$session->sql('SELECT pg_advisory_lock(136)');
+my $before = scalar $sim->sends;
+$session->sql("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 5");
+ok(wait_sql($standby, 'odoo', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 136 AND NOT granted"),
+	'the worker is about to write a message');
+$session->sql("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 6");
+$session->sql('UPDATE wa.event SET xact = ((pg_current_xact_id()::text)::bigint + 100)::text::xid8 WHERE record_id = 6');
+$arming->begin("SELECT wa_arm('odoo')");
+ok(wait_sql($standby, 'odoo', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT wa_arm%'"
+	  . " AND (state = 'idle' OR wait_event_type = 'Lock')"), 'somebody arms it meanwhile');
+$session->sql('SELECT pg_advisory_unlock(136)');
+$arming->close;
+$standby->safe_psql('odoo', 'DROP TRIGGER waits ON wa.message; DO $$ BEGIN FOR i IN 1 .. 200 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$');
+ok(wait_sql($standby, 'odoo', 'SELECT count(DISTINCT res_id) = 2 FROM wa.message WHERE res_id IN (5, 6)'), 'both changes are composed');
+is($standby->safe_psql('odoo', "SELECT DISTINCT concat_ws(' ', state, reason) FROM wa.message WHERE res_id IN (5, 6)"),
+	'held copy', 'and held, since both were there when it was armed');
+is(scalar $sim->sends, $before, 'nobody was told of them');
+
+$session->close;
 $standby->stop;
 $main->stop;
 done_testing();
