@@ -70,8 +70,9 @@ foreach my $table (qw(message ready announced setting provider figure_zone))
 		$table eq 'setting' ? 'tabel wa.setting tidak ada, .*: batalkan yang telah diubah' :
 		"table wa.$table is not there, so nothing is composed or sent: undo what somebody has done by hand", "ALTER TABLE wa.gone RENAME TO $table");
 }
-like(slurp_file($node->logfile), qr/does not serve database \d+: table wa\.message is not there, so nothing is composed or sent: undo what/, 'the log says it, too');
+my $offset = -s $node->logfile;
 sql('ALTER TABLE wa.message RENAME TO gone');
+ok($node->wait_for_log(qr/does not serve database \d+: table wa\.message is not there, so nothing is composed or sent: undo what/, $offset), 'the log says it, too');
 my ($code, $out, $err) = $node->psql('odoo', "SELECT wa_send_text('6281270000001', 'Halo')");
 like($err, qr/table wa\.message is not there.*undo what somebody has done by hand/, 'and who calls a function');
 like(sql("SELECT detail || ': ' || value FROM wa_status() WHERE item = 'next'"), qr/table wa\.message is not there.*undo what/, 'wa_status() as what is next');
