@@ -28,7 +28,6 @@ PG_FUNCTION_INFO_V1(wa_sql_set);
 
 #define MAX_TEXT_BYTES		1024
 #define MAX_LINK_BYTES		2000	/* Meta's limit for a URL */
-#define MAX_INTERVAL_DAYS	(100 * DAYS_PER_YEAR)
 
 /* What the pattern of a link may name. */
 static const char *const link_fields[] = {
@@ -289,7 +288,7 @@ wa_admin_check_setting(const WaSetting *setting, const char *value, char **probl
 			return check_interval(value, 0, 1, "0 and 1 day, such as \"10 minutes\"", problem);
 		case WA_SETTING_INTERVAL:
 			/* a day at least, so that what was just sent can be explained */
-			return check_interval(value, 1, MAX_INTERVAL_DAYS,
+			return check_interval(value, 1, WA_OFFICE_MOST_DAYS,
 								  "1 day and 100 years, such as \"90 days\"", problem);
 		case WA_SETTING_SWITCH:
 			return check_switch(value, problem);

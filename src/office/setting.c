@@ -159,26 +159,6 @@ wa_office_get_row(const char *name)
 }
 
 /*
- * The value in force, palloc()ed, or NULL if unset.  A row that is not a known
- * setting is never asked for; a wrong value in a row (anybody who may write
- * the table can put it there) is the reader's to check.  Only a time zone is
- * checked here, since there is no wrong one in PostgreSQL's eyes: what cannot
- * be understood counts as unset.
- */
-char *
-wa_office_get(const char *name)
-{
-	const WaSetting *setting = wa_office_find_setting(name);
-	char	   *value = wa_office_get_row(name);
-
-	if (value && setting && setting->kind == WA_SETTING_TIME_ZONE)
-		value = wa_office_time_zone_read(value);
-	if (value)
-		return value;
-	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;
-}
-
-/*
  * A length of time that does not depend on a date: microseconds, a month being
  * 30 days.  False if it is none.
  */
@@ -193,14 +173,67 @@ read_interval(const char *text, int64 *us)
 	struct pg_itm_in tm = {0};
 	int64		days;
 
-	if (strlen(text) >= MAXDATELEN ||
-		ParseDateTime(text, work, sizeof(work), fields, types, MAXDATEFIELDS, &nfields) != 0 ||
-		DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE, &type, &tm) != 0 ||
-		type != DTK_DELTA)
+	if (strlen(text) >= MAXDATELEN)
+		return false;
+	if (ParseDateTime(text, work, sizeof(work), fields, types, MAXDATEFIELDS, &nfields) != 0 ||
+		DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE, &type, &tm) != 0)
+	{
+		/* as the server's own input does */
+		strlcpy(work, text, sizeof(work));
+		memset(&tm, 0, sizeof(tm));
+		if (DecodeISO8601Interval(work, &type, &tm) != 0)
+			return false;
+	}
+	if (type != DTK_DELTA)
 		return false;
 	days = ((int64) tm.tm_year * MONTHS_PER_YEAR + tm.tm_mon) * DAYS_PER_MONTH + tm.tm_mday;
 	return !pg_mul_s64_overflow(days, USECS_PER_DAY, us) &&
 		!pg_add_s64_overflow(*us, tm.tm_usec, us);
+}
+
+/* Is it as long as wa_set() lets one of this kind be? */
+static bool
+is_usable_interval(WaSettingKind kind, const char *text)
+{
+	int64		us;
+
+	if (!read_interval(text, &us))
+		return false;
+	return kind == WA_SETTING_WAIT ? us >= 0 && us <= USECS_PER_DAY :
+		us >= USECS_PER_DAY && us <= (int64) (WA_OFFICE_MOST_DAYS * USECS_PER_DAY);
+}
+
+/*
+ * The value in force, palloc()ed, or NULL if unset.  A row that is not a known
+ * setting is never asked for; a wrong value in a row (anybody who may write
+ * the table can put it there) is the reader's to check.  Checked here is what
+ * is not wrong in PostgreSQL's eyes: a time zone, and an interval, since '90'
+ * is one of 90 seconds, after which all that was said would be erased.  What
+ * cannot be meant counts as unset.
+ */
+char *
+wa_office_get(const char *name)
+{
+	const WaSetting *setting = wa_office_find_setting(name);
+	char	   *value = wa_office_get_row(name);
+
+	if (value && setting)
+		switch (setting->kind)
+		{
+			case WA_SETTING_TIME_ZONE:
+				value = wa_office_time_zone_read(value);
+				break;
+			case WA_SETTING_WAIT:
+			case WA_SETTING_INTERVAL:
+				if (!is_usable_interval(setting->kind, value))
+					value = NULL;
+				break;
+			default:
+				break;
+		}
+	if (value)
+		return value;
+	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;
 }
 
 /* What holds where no row says anything else; "": nothing does. */
@@ -252,8 +285,7 @@ wa_office_get_interval(const char *name)
 	char	   *value = wa_office_get(name);
 	int64		us = 0;
 
-	if ((value == NULL || !read_interval(value, &us) || us < 0) &&
-		!read_interval(default_of(name), &us))
+	if (value == NULL || !read_interval(value, &us))
 		elog(ERROR, "setting \"%s\" has no usable default", name);
 	return us;
 }

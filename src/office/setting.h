@@ -39,6 +39,9 @@ typedef enum WaSettingKind
 	WA_SETTING_INBOUND			/* keep or notify */
 } WaSettingKind;
 
+/* A longer interval is none that an office means. */
+#define WA_OFFICE_MOST_DAYS (100 * DAYS_PER_YEAR)
+
 typedef struct WaSetting
 {
 	const char *name;

@@ -134,8 +134,9 @@ wa_queue_purge(void)
 					 " WHERE EXISTS (SELECT FROM old) OR cardinality(unpurged) <> (SELECT count(*) FROM noted WHERE waits)"
 					 " RETURNING (SELECT count(*) FROM old)");
 	static WaStatement remove =
-		WA_STATEMENT("WITH old AS (SELECT id FROM (SELECT id, created_at FROM wa.message ORDER BY id LIMIT 500) AS b"
-					 " WHERE created_at < clock_timestamp() - interval '" WA_QUEUE_ROWS_STAY "'),"
+		WA_STATEMENT("WITH old AS (SELECT id FROM (SELECT id, created_at, finished_at, state FROM wa.message ORDER BY id LIMIT 500) AS b"
+					 " WHERE greatest(created_at, finished_at) < clock_timestamp() - interval '" WA_QUEUE_ROWS_STAY "'"
+					 " AND state NOT IN " WA_SQL_STATES(WA_AT_WORK) "),"
 					 " a AS (DELETE FROM wa.attempt WHERE message_id IN (SELECT id FROM old))"
 					 " DELETE FROM wa.message WHERE id IN (SELECT id FROM old) AND state NOT IN " WA_SQL_STATES(WA_AT_WORK));
 	static WaStatement forget =

@@ -72,6 +72,7 @@ init_slot(WaSlot *slot)
 	pg_atomic_init_u64(&slot->last_refused_webhook, 0);
 	pg_atomic_init_u64(&slot->refusal_said, 0);
 	pg_atomic_init_u64(&slot->clock_offset, 0);
+	pg_atomic_init_u64(&slot->erase_after, 0);
 	pg_atomic_init_u64(&slot->taken_at, 0);
 	for (int i = 0; i < WA_FIRED_TABLES; i++)
 	{

@@ -78,6 +78,8 @@ typedef struct WaSlot
 	pg_atomic_uint64 refusal_said;	/* TimestampTz of the last line in the log */
 	pg_atomic_uint64 clock_offset;	/* wa_worker_clock_offset() that the
 									 * database's waits go by; 0: not known */
+	pg_atomic_uint64 erase_after;	/* wa_worker_clock_keeps(): until then by
+									 * the monotonic clock; 0: at any time */
 	pg_atomic_uint64 taken_at;	/* TimestampTz */
 	WaFired		fired[WA_FIRED_TABLES];
 	WaStats		stats;

@@ -17,6 +17,10 @@
  * moment they are shifted.  After a start of the server nobody knows; then,
  * and always, a wait that is longer than any of ours can be is cut short.
  *
+ * What is erased does not come back.  A clock that is suddenly years ahead is
+ * wrong more often than right, and is set right again soon: for a day nothing
+ * is erased then.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -37,18 +41,27 @@
 /* Less than that is how clocks are slewed, or how long we were not running. */
 #define STEP_US		(3 * USECS_PER_SEC)
 
+/* Further than that nobody sets a clock that was right. */
+#define LEAP_US		(30 * USECS_PER_DAY)
+#define KEEP_US		USECS_PER_DAY
+
+static int64
+monotonic_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64) ts.tv_sec * USECS_PER_SEC + ts.tv_nsec / 1000;
+}
+
 /*
  * Wall clock minus monotonic clock, in microseconds; never 0.
  */
 int64
 wa_worker_clock_offset(void)
 {
-	struct timespec ts;
-	int64		offset;
+	int64		offset = GetCurrentTimestamp() - monotonic_us();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	offset = GetCurrentTimestamp() -
-		((int64) ts.tv_sec * USECS_PER_SEC + ts.tv_nsec / 1000);
 	return offset != 0 ? offset : 1;
 }
 
@@ -61,13 +74,33 @@ wa_worker_clock_differs(int64 a, int64 b)
 	return a > b ? a - b > STEP_US : b - a > STEP_US;
 }
 
+/* NULL where this database has none. */
+static WaSlot *
+own_slot(void)
+{
+	int			index = wa_wake_slot_find(MyDatabaseId);
+
+	return index < 0 ? NULL : &wa_wake_shared->slots[index];
+}
+
 /* Where this database's is kept; NULL without a slot. */
 static pg_atomic_uint64 *
 kept_offset(void)
 {
-	int			index = wa_wake_slot_find(MyDatabaseId);
+	WaSlot	   *slot = own_slot();
 
-	return index < 0 ? NULL : &wa_wake_shared->slots[index].clock_offset;
+	return slot ? &slot->clock_offset : NULL;
+}
+
+/*
+ * Is what is too old by this clock to be kept for now?
+ */
+bool
+wa_worker_clock_keeps(void)
+{
+	WaSlot	   *slot = own_slot();
+
+	return slot && (int64) pg_atomic_read_u64(&slot->erase_after) > monotonic_us();
 }
 
 /*
@@ -136,10 +169,17 @@ wa_worker_clock_follow(bool *stepped)
 		wa_frame_commit(true);
 		*stepped = before != 0;
 		if (*stepped)
+		{
+			bool		leap = offset > before && offset - before > LEAP_US;
+
+			if (leap)
+				pg_atomic_write_u64(&own_slot()->erase_after, (uint64) (monotonic_us() + KEEP_US));
 			ereport(LOG,
 					(errmsg("sicantik_wa follows the server's clock, which was set %s by %.0f seconds",
 							offset > before ? "forward" : "back",
-							(double) (offset > before ? offset - before : before - offset) / USECS_PER_SEC)));
+							(double) (offset > before ? offset - before : before - offset) / USECS_PER_SEC),
+					 leap ? errdetail("For a day nothing is erased that is too old by this clock.") : 0));
+		}
 	}
 	/* followed in small steps, too */
 	pg_atomic_write_u64(kept, (uint64) offset);

@@ -13,6 +13,7 @@
 extern int64 wa_worker_clock_offset(void);
 extern bool wa_worker_clock_differs(int64 a, int64 b);
 extern bool wa_worker_clock_stepped(void);
+extern bool wa_worker_clock_keeps(void);
 extern bool wa_worker_clock_follow(bool *stepped);
 
 #endif							/* SICANTIK_WA_CLOCK_STEP_H */

@@ -419,7 +419,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 			wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
 		}
 	}
-	if (may_send && !more && now >= next_purge)
+	if (may_send && !more && now >= next_purge && !wa_worker_clock_keeps())
 	{
 		/*
 		 * set first: a wrong retention in wa.setting raises an error each

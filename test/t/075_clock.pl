@@ -135,6 +135,24 @@ $clock->start($node);
 ok(wait_sql($node, 'odoo', "SELECT due_at <= clock_timestamp() + interval '1 hour' FROM wa.due WHERE message_id = $doubt"),
 	'a start with a clock that is a month behind: it waits for an hour, not for a month');
 
+# A clock that is years ahead for a moment erases nothing
+
+my ($offset) = $clock->seconds;
+my $ledger = "SELECT count(*), count(number), count(body) FROM wa.message WHERE id <= (SELECT max(id) FROM wa.message WHERE number = '6281355500004')";
+ok(wait_state($node, 'odoo', text('6281355500004'), 'sent'), 'a message is sent');
+my $before = sql($ledger);
+$log = -s $node->logfile;
+set_clock($offset + 3 * 365 * 86400);
+followed($log, 'forward by 94608000 seconds');
+like(slurp_file($node->logfile, $log), qr/DETAIL:  For a day nothing is erased/, 'and says that it erases nothing');
+ok(wait_state($node, 'odoo', text('6281355500005'), 'sent'), 'it works on');
+# so does a worker that comes now
+sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
+ok(wait_state($node, 'odoo', text('6281355500006'), 'sent'), 'another one, too');
+set_clock($offset);
+ok(wait_state($node, 'odoo', text('6281355500007'), 'sent'), 'back again');
+is(sql($ledger), $before, 'everything is there, texts and numbers as well');
+
 # In December next year's holidays are missing, in November not yet
 
 my $december = sql("SELECT extract(epoch FROM make_timestamptz(extract(year FROM now())::int, 12, 1, 0, 30, 0, 'Asia/Jakarta') - clock_timestamp())::int");

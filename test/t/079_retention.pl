@@ -59,6 +59,46 @@ sql("UPDATE wa.message SET finished_at = finished_at - interval '91 days' WHERE 
 ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $waits"), 'after that it loses its data as well');
 is(sql('SELECT purged_message_id, unpurged FROM wa.read_position'), "$young|{}", 'and is forgotten');
 
+# A row that somebody has written himself: what wa_set() refuses does not erase
+# what has just been said.  '90' are 90 seconds to PostgreSQL.
+foreach my $retention ('90', '-5 days', '0', '1000 years')
+{
+	my $old = sql("SELECT wa_send_text('0812-9000-0004', 'Halo')");
+	my $new = sql("SELECT wa_send_text('0812-9000-0005', 'Halo')");
+
+	ok(wait_state($node, 'odoo', $_, 'sent'), "message $_ is sent") foreach $old, $new;
+	sql("UPDATE wa.message SET created_at = created_at - interval '91 days', finished_at = finished_at - interval '91 days' WHERE id = $old");
+	sql("UPDATE wa.message SET created_at = created_at - interval '2 hours', finished_at = finished_at - interval '2 hours' WHERE id = $new");
+	sql("INSERT INTO wa.setting (name, value) VALUES ('retention', '$retention'), ('feedback_retention', '$retention') ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+	ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $old"), "a retention of '$retention' counts as none: what is older than the usual one is purged");
+	like(sql("SELECT $left FROM wa.message AS m WHERE id = $new"), qr/^number .*response$/, 'and what is younger is not');
+	# the next ones are behind it
+	sql("DELETE FROM wa.message WHERE id = $new");
+}
+sql("UPDATE wa.setting SET value = 'P60D' WHERE name = 'retention'");
+my $iso = sql("SELECT wa_send_text('0812-9000-0006', 'Halo')");
+ok(wait_state($node, 'odoo', $iso, 'sent'), 'one more');
+sql("UPDATE wa.message SET created_at = created_at - interval '61 days', finished_at = finished_at - interval '61 days' WHERE id = $iso");
+ok(purge("SELECT number IS NULL FROM wa.message WHERE id = $iso"), 'one that can be read counts, in whatever form');
+sql("DELETE FROM wa.setting WHERE name IN ('retention', 'feedback_retention')");
+
+# A row goes two years after its message was over, not while nobody can have seen
+# what became of it: it waited since the clock was wrong, say.
+sql('SELECT wa_pause()');
+my $since = sql("SELECT wa_send_text('0812-9000-0007', 'Halo')");
+my $over = sql("SELECT wa_send_text('0812-9000-0008', 'Halo')");
+sql("UPDATE wa.message SET created_at = created_at - interval '3 years', expires_at = expires_at - interval '3 years' WHERE id IN ($since, $over)");
+sql("SELECT wa_cancel($over)");
+ok(wait_state($node, 'odoo', $over, 'cancelled'), 'one that was made three years ago is over');
+sql("UPDATE wa.message SET finished_at = finished_at - interval '3 years' WHERE id = $over");
+# the first ones go first
+sql("DELETE FROM wa.message WHERE id NOT IN ($since, $over)");
+$node->restart;					# the worker has read that it waits
+sql('SELECT wa_resume()');
+ok(wait_state($node, 'odoo', $since, 'expired'), 'another one has just ended');
+ok(purge("SELECT NOT EXISTS (SELECT FROM wa.message WHERE id = $over)"), 'the one that was over then goes');
+is(sql("SELECT state, reason FROM wa.message WHERE id = $since"), 'expired|time_to_live', 'the other one stays, and says why');
+
 # What was said of consent stays, but for the words
 sql("INSERT INTO wa.consent (number, change, said_at, noted_at, source, words) VALUES ('628571', 'opt_out', '2026-01-01', '2026-01-01', 'keyword', 'STOP'), ('628572', 'opt_out', now(), now(), 'keyword', 'STOP')");
 ok(purge("SELECT count(*) = 1 FROM wa.consent WHERE words IS NOT NULL"), 'what somebody has said of consent');

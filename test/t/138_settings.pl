@@ -99,6 +99,10 @@ foreach my $name (@names)
 		# an interval is the one that was typed; a zone one that the server has, without a number in it
 		if ($name =~ /retention|interval|unknown_wait/ && $stored ne 'nothing')
 		{
+			my ($least, $most) = $name eq 'unknown_wait' ? (0, 86400) : (86400, 100 * 366 * 86400);
+
+			push @bad, "$name = $value ($style): $stored is no time that is meant"
+			  if $session->do("SELECT extract(epoch FROM " . quoted($stored) . "::interval) BETWEEN $least AND $most") ne 't';
 			push @bad, "$name = $value ($style): stored as $stored"
 			  if $session->do('SELECT justify_interval(' . quoted($value) . '::interval) = justify_interval(' . quoted($stored) . '::interval)') ne 't' || $stored =~ /^[P@]/;
 		}
@@ -144,6 +148,18 @@ is(join("\n", @bad), '', 'policies of scenarios');
 
 # ---- rows that somebody wrote himself
 
+# a time zone that nobody can mean counts as none: times are told as without it
+my $one = sql("SELECT wa_send_text('628125550000', 'Halo')");
+my $at = "SELECT min(at) FROM wa_why($one)";
+ok(wait_state($node, 'odoo', $one, 'sent'), 'a message has a story');
+my $usual = sql($at);
+my @others = grep { sql("INSERT INTO wa.setting (name, value) VALUES ('time_zone', " . quoted($_) . ") ON CONFLICT (name) DO UPDATE SET value = excluded.value; $at") ne $usual }
+  'XYZ+5', 'Kota-9', 'posix/nowhere', '<+03>-3:30', 'Asia/Nowhere-4', '99', '', ' ';
+is(join(', ', @others), '', 'its times are those of Jakarta, whatever else stands in the row');
+is(sql("UPDATE wa.setting SET value = 'WIT' WHERE name = 'time_zone'; SELECT ($at) - timestamp " . quoted($usual)), '02:00:00', 'but for a zone');
+
+sql(q{SELECT wa_configure('fonnte', '{"webhook_secret": "FONNTEDEMOWEBHOOK"}')});
+my $stop = q{SELECT wa_webhook('fonnte', convert_to('{"device": "6281100000001", "sender": "62812666%05d", "message": "STOP", "timestamp": %d, "inboxid": %d}', 'UTF8'), NULL, 'FONNTEDEMOWEBHOOK')};
 my $sent = 0;
 foreach my $round (1 .. ($each + 9) / 10)
 {
@@ -159,6 +175,8 @@ foreach my $round (1 .. ($each + 9) / 10)
 
 		push @bad, "$call: " . $session->err if is_wrong($session->err);
 	}
+	$session->do(sprintf($stop, $round, time, $round));
+	push @bad, "wa_webhook(): " . $session->err if $session->err ne '';
 	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
 	my $number = '62812555' . sprintf('%05d', $round);
 	1 until $session->do("SELECT count(*) > 0 FROM wa.message WHERE number = '$number' AND state NOT IN ('queued', 'sending')") eq 't' || time > $until;
@@ -168,6 +186,7 @@ is(join("\n", @bad), '', 'rows of settings with anything in them: everything ans
 cmp_ok($sent, '>=', int(($each + 9) / 10), 'and what is sent is sent');
 $session->do("TRUNCATE wa.setting; INSERT INTO wa.setting (name, value) VALUES ('mode', 'live')");
 ok(wait_read($node, 'odoo'), 'all changes are read');
+ok(wait_sql($node, 'odoo', 'SELECT NOT EXISTS (SELECT FROM wa.feedback)'), 'and what people wrote');
 my $log = slurp_file($node->logfile);
 unlike($log, qr/terminated by signal|PANIC|TRAP:/, 'no process has crashed');
 unlike($log, qr/sicantik_wa worker.*ERROR/, 'and the worker had no error');

@@ -83,9 +83,11 @@ my @kinds = (
 	[ 30, send => sub {
 		my ($s) = @_;
 		my $number = sprintf('62853%08d', ++$fresh);
-		my $more = any('', '', ", provider => 'fonnte'", ", provider => 'watzap'", ", send_at => clock_timestamp() + interval '300 ms'", ", dedupe_key => 'key $number'");
+		my $key = rand() < 0.3 ? 'key ' . int(rand($operations / 60)) : undef;
+		my $more = any('', '', ", provider => 'fonnte'", ", provider => 'watzap'", ", send_at => clock_timestamp() + interval '300 ms'")
+		  . ($key ? ", dedupe_key => '$key'" : '');
 
-		$numbers{$number} = { committed => 0, one => 1 };
+		$numbers{$number} = { committed => 0, one => 1, key => $key };
 		push @{ $s->{made} }, $number if in_transaction($s, "SELECT wa_send_text('$number', 'Yth. $number'$more)");
 	} ],
 	[ 25, change => sub {
@@ -197,6 +199,7 @@ foreach my $row (split /\n/, sql(q{SELECT m.number, m.despite_opt_out, m.id, m.s
 	push @{ $ledger{$number} }, { %message, answer => $answer eq 't' };
 }
 my @wrong;
+my %said;							# by key
 foreach my $number (sort keys %numbers)
 {
 	my $known = $numbers{$number};
@@ -220,6 +223,7 @@ foreach my $number (sort keys %numbers)
 		push @wrong, "erased, and there: $told" if grep { !$_->{answer} } @own and !$known->{spoke};
 		next;
 	}
+	push @{ $said{ $known->{key} } }, $told if $known->{key} && ($sent || $taken);
 	push @wrong, "lost: $told" if $known->{one} && !@own;
 	push @wrong, "more than one message: $told" if @own > 1;
 	push @wrong, "taken too often: $told" if $taken > @messages + $repeats || $taken > $sent + $doubts;
@@ -227,6 +231,8 @@ foreach my $number (sort keys %numbers)
 	push @wrong, "not sent, it says: $told" if !$doubts && !$sent && $taken;
 	push @wrong, "a request without an attempt: $told" if ($requests{$number} || 0) > $attempts;
 }
+push @wrong, map { "one key, said several times: " . join('; ', @$_) } grep { @$_ > 1 } values %said;
+cmp_ok(scalar keys %said, '>', 1, 'some were said with a key that others had, too');
 my ($committed, $back) = map { my $c = $_; scalar grep { !!$numbers{$_}{committed} == $c } keys %numbers } 1, 0;
 cmp_ok($committed, '>', $operations / 10, "$committed numbers whose transactions have committed");
 cmp_ok($back, '>', 0, "$back whose have not");
