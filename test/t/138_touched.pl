@@ -87,6 +87,18 @@ touched('a column has another name', 'ALTER TABLE wa.message RENAME COLUMN preco
 touched('the function of the triggers has another name', 'ALTER FUNCTION wa.capture() RENAME TO gone', 'function wa.capture\(\) is not ours any more', 'ALTER FUNCTION wa.gone() RENAME TO capture',
 	item => 'capture', lost => 'events were dropped|were not recorded');
 
+# What makes rows disappear without an error is named, and what does not is not.
+sub hung { return sql("SELECT string_agg(state || ': ' || coalesce(what_to_do, ''), E'\\n' ORDER BY what_to_do) FROM wa_check() WHERE item = 'own tables'"); }
+is(hung(), 'ok: ', 'nothing of somebody\'s hangs on our tables');
+sql("CREATE FUNCTION forgetful() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER after_it AFTER UPDATE ON wa.message FOR EACH ROW EXECUTE FUNCTION forgetful()");
+is(hung(), 'ok: ', 'a trigger that runs afterwards does no harm');
+sql('CREATE TRIGGER "before It" BEFORE UPDATE ON wa.unattended FOR EACH ROW EXECUTE FUNCTION forgetful()');
+like(hung(), qr/^warning: table wa\.unattended has a trigger of your own, "before It", that runs before/, 'one that runs before it may');
+sql('CREATE RULE lost AS ON INSERT TO wa.forgotten DO INSTEAD NOTHING; ALTER TABLE wa.holiday ENABLE ROW LEVEL SECURITY');
+like(hung(), qr/row security is on for table wa\.holiday.*\n.*wa\.forgotten has a rule of your own, lost, .*\n.*wa\.unattended/s, 'a rule may, and so may row security');
+sql('ALTER TABLE wa.holiday DISABLE ROW LEVEL SECURITY; DROP RULE lost ON wa.forgotten; DROP FUNCTION forgetful() CASCADE');
+is(hung(), 'ok: ', 'and they are gone');
+
 # Odoo's
 touched('Odoo\'s table of contacts has another name', 'ALTER TABLE res_partner RENAME TO gone', 'there is no table res_partner in the schema of the setting odoo_schema, so nobody can be notified',
 	'ALTER TABLE gone RENAME TO res_partner', item => 'reach', state => 'skipped');
