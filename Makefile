@@ -92,8 +92,9 @@ $(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) $(EXTENSION).control Makefile
 $(EXTENSION)--%--$(EXTVERSION).sql: src/upgrade/%--$(EXTVERSION).sql src/upgrade/begin.sql src/upgrade/again.sed \
 		$(SQL_PARTS) $(EXTENSION).control Makefile
 	@{ sed -E -e '/^CREATE SCHEMA /r src/upgrade/begin.sql' -f src/upgrade/again.sed $(firstword $(SQL_PARTS)); \
-	  cat $(wordlist 2,$(words $(SQL_PARTS)),$(SQL_PARTS)) | sed -E -f src/upgrade/again.sed | \
-		sed -e '/^@INSTALL_SCRIPT@$$/{r /dev/stdin' -e 'd}' $<; } | $(WA_STAMPS) > $@
+	  sed -e '/^@INSTALL_SCRIPT@$$/,$$d' $<; \
+	  cat $(wordlist 2,$(words $(SQL_PARTS)),$(SQL_PARTS)) | sed -E -f src/upgrade/again.sed; \
+	  sed -n -e '/^@INSTALL_SCRIPT@$$/,$$p' $< | sed 1d; } | $(WA_STAMPS) > $@
 
 # it carries the stamps
 src/pg/build.o src/pg/build.bc: override CPPFLAGS += -DWA_SQL_BUILD=\"$(WA_SQL_BUILD)\" -DWA_SOURCE_BUILD=\"$(WA_SOURCE_BUILD)\"
