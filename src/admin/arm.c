@@ -17,6 +17,7 @@
 
 #include "admin/access.h"
 #include "admin/findings.h"
+#include "compose/compose.h"
 #include "compose/together.h"
 #include "identity/identity.h"
 #include "pg/call.h"
@@ -27,35 +28,6 @@
 
 PG_FUNCTION_INFO_V1(wa_sql_arm);
 PG_FUNCTION_INFO_V1(wa_sql_disarm);
-
-/*
- * The reader's position came from another cluster, too, where transaction ids
- * are others: if it lies in our future, changes of years to come would count as
- * read; and a change that is there, though its id is one that runs or is to come
- * (this transaction's, too), is none for the reader before that is over, and would
- * then go out by itself.  What the position says was read has been; the rest is one
- * closed set, as after a restore.  (After pg_upgrade transaction
- * ids go on, and so does the position.)
- */
-static void
-forget_foreign_position(void)
-{
-	static WaStatement foreign =
-		WA_STATEMENT("SELECT FROM wa.read_position AS p WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
-					 " OR pg_snapshot_xmax(p.reading) > pg_snapshot_xmax(pg_current_snapshot())"
-					 " OR EXISTS (SELECT FROM wa.event AS e WHERE NOT pg_visible_in_snapshot(e.xact, pg_current_snapshot())"
-					 " AND e.xmin IS DISTINCT FROM pg_current_xact_id_if_assigned()::xid)");
-	static WaStatement events =
-		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)"
-					 " OR e.id <= p.reading_event_id AND pg_visible_in_snapshot(e.xact, p.reading)");
-	static WaStatement position =
-		WA_STATEMENT("DELETE FROM wa.read_position");
-
-	if (wa_query(&foreign, NULL).n == 0)
-		return;
-	wa_query(&events, NULL);
-	wa_query(&position, NULL);
-}
 
 /*
  * Write down that this database, as it is now, is the one that may send.
@@ -81,7 +53,7 @@ stamp_identity(bool hold, const char *mark)
 	if (hold)
 	{
 		wa_queue_follow_numbers();
-		forget_foreign_position();
+		wa_compose_set_forget_foreign();
 	}
 	wa_query(&clear, NULL);
 	wa_arg_text(&args, psprintf(UINT64_FORMAT, GetSystemIdentifier()));

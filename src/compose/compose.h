@@ -62,6 +62,7 @@ typedef enum WaReadResult
 /* reader.c */
 extern WaReadResult wa_compose_run(void);
 extern int	wa_compose_purge(void);
+extern void wa_compose_set_forget_foreign(void);
 extern PGDLLEXPORT TimestampTz wa_compose_last_run(void);
 
 /* together.c: a process that composes beside the worker */

@@ -329,6 +329,39 @@ give_up(const WaBatch *common)
 }
 
 /*
+ * In a copy what came from another cluster is put right before it is read,
+ * though nobody has armed it: numbers that were given there, and transaction ids,
+ * by which what the position says was read would count as new with the next one.
+ * Whoever fills it again has no worker meanwhile, so once a process is enough.
+ * False: a table is locked.
+ */
+static bool
+make_own(void)
+{
+	static bool own = false;
+	WaIdentity	identity;
+
+	if (own)
+		return true;
+	if (!wa_frame_begin("looking where this database comes from"))
+		return false;
+	if (!wa_compose_alone(false))
+	{
+		wa_frame_abort();
+		return false;
+	}
+	wa_identity_check(&identity);
+	if (identity.is_copy)
+	{
+		wa_queue_follow_numbers();
+		wa_compose_set_forget_foreign();
+	}
+	wa_frame_commit(false);
+	own = true;
+	return true;
+}
+
+/*
  * Compose a piece of what has been committed since the position, in a
  * transaction of its own.  WA_READ_LOCKED: a table that is needed, or the
  * extension itself, was locked, or another process composes; nothing has been
@@ -348,7 +381,7 @@ wa_compose_run(void)
 	int64		highest;
 	uint64		configuration;
 
-	if (!wa_frame_begin("composing messages"))
+	if (!make_own() || !wa_frame_begin("composing messages"))
 		return WA_READ_LOCKED;
 	if (!wa_compose_alone(false))
 	{
@@ -376,8 +409,6 @@ wa_compose_run(void)
 		return WA_READ_ALL;
 	}
 
-	if (identity.is_copy)
-		wa_queue_follow_numbers_once();
 	wa_compose_ask_again();
 	wa_compose_known_begin();
 	configuration = wa_compose_known_configuration();

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "compose/bulk.h"
+#include "compose/compose.h"
 #include "compose/event.h"
 #include "compose/reading.h"
 #include "pg/query.h"
@@ -47,6 +48,35 @@ wa_compose_set_find(WaSet *set)
 	set->begun = wa_row_bool(rows, 0, 3);
 	set->done = set->begun ? wa_row_int8(rows, 0, 4) : 0;
 	wa_rows_free(rows);
+}
+
+/*
+ * In a copy: the position came from another cluster, too, where transaction ids
+ * are others: if it lies in our future, changes of years to come would count as
+ * read; and a change that is there, though its id is one that runs or is to come
+ * (this transaction's, too), is none for the reader before that is over, and would
+ * then go out by itself.  What the position says was read has been; the rest is one
+ * closed set, as after a restore.  (After pg_upgrade transaction
+ * ids go on, and so does the position.)
+ */
+void
+wa_compose_set_forget_foreign(void)
+{
+	static WaStatement foreign =
+		WA_STATEMENT("SELECT FROM wa.read_position AS p WHERE pg_snapshot_xmax(p.snapshot) > pg_snapshot_xmax(pg_current_snapshot())"
+					 " OR pg_snapshot_xmax(p.reading) > pg_snapshot_xmax(pg_current_snapshot())"
+					 " OR EXISTS (SELECT FROM wa.event AS e WHERE NOT pg_visible_in_snapshot(e.xact, pg_current_snapshot())"
+					 " AND e.xmin IS DISTINCT FROM pg_current_xact_id_if_assigned()::xid)");
+	static WaStatement events =
+		WA_STATEMENT("DELETE FROM wa.event AS e USING wa.read_position AS p WHERE pg_visible_in_snapshot(e.xact, p.snapshot)"
+					 " OR e.id <= p.reading_event_id AND pg_visible_in_snapshot(e.xact, p.reading)");
+	static WaStatement position =
+		WA_STATEMENT("DELETE FROM wa.read_position");
+
+	if (wa_query(&foreign, NULL).n == 0)
+		return;
+	wa_query(&events, NULL);
+	wa_query(&position, NULL);
 }
 
 static char *

@@ -37,22 +37,6 @@ wa_queue_follow_numbers(void)
 }
 
 /*
- * The same by the worker of a copy, before it writes the first row: nobody may
- * have armed it since its subscription went.  Whoever fills it again has no
- * worker meanwhile, so once a process is enough.
- */
-void
-wa_queue_follow_numbers_once(void)
-{
-	static bool followed = false;
-
-	if (followed)
-		return;
-	wa_queue_follow_numbers();
-	followed = true;
-}
-
-/*
  * A copy has been armed: hold what was waiting before, up to this id, a batch
  * at a time; what was in doubt stays so, and is not repeated.  Returns how
  * many; with the last batch the order is forgotten, so that what a person

@@ -121,7 +121,6 @@ extern void wa_queue_shift(int64 by_us, int64 longest_doubt_us);
 extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
 extern void wa_queue_settle_restored(void);
 extern void wa_queue_follow_numbers(void);
-extern PGDLLEXPORT void wa_queue_follow_numbers_once(void);
 
 /* unattended.c */
 extern void wa_queue_unattended_look(void);

@@ -104,6 +104,30 @@ is($standby->safe_psql('odoo', "SELECT DISTINCT concat_ws(' ', state, reason) FR
 	'held copy', 'and held');
 is($standby->safe_psql('odoo', 'SELECT count(*) FROM wa.dead_letter'), '0', 'no number was given twice');
 
+# Its own transaction ids are lower than those of the publisher: what the position
+# says was read is not new with the next one
+
+$standby->append_conf('postgresql.conf', 'sicantik_wa.enabled = off');
+$standby->reload;
+ok( wait_sql($standby, 'postgres',
+		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'", '0'),
+	'no worker');
+$standby->safe_psql('odoo', "UPDATE sicantik_permit SET status = 'cancelled' WHERE id IN (8, 9)");
+$standby->safe_psql('odoo', <<'SQL');
+WITH now AS (SELECT pg_current_xact_id()::text::bigint AS n), e AS (
+	UPDATE wa.event SET xact = (n + 50 + 10 * record_id)::text::xid8 FROM now WHERE record_id IN (8, 9))
+UPDATE wa.read_position SET snapshot = format('%1$s:%1$s:', n + 135)::pg_snapshot FROM now
+SQL
+$standby->append_conf('postgresql.conf', 'sicantik_wa.enabled = on');
+$standby->reload;
+ok(wait_sql($standby, 'odoo', 'SELECT count(*) > 0 FROM wa.message WHERE res_id = 9'), 'what the publisher had not read is composed');
+$standby->safe_psql('odoo', 'DO $$ BEGIN FOR i IN 1 .. 150 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$');
+$standby->safe_psql('odoo', "UPDATE sicantik_permit SET status = 'cancelled' WHERE id = 7");
+ok(wait_sql($standby, 'odoo', 'SELECT count(*) > 0 FROM wa.message WHERE res_id = 7'), 'and what comes then');
+is($standby->safe_psql('odoo', 'SELECT count(*) FROM (SELECT number FROM wa.message WHERE res_id = 9 GROUP BY number HAVING count(*) > 1) AS m'),
+	'0', 'once');
+is($standby->safe_psql('odoo', 'SELECT count(*) FROM wa.message WHERE res_id = 8'), '0', 'and not what the publisher had read');
+
 # Armed while its worker composes what it took for a copy's
 
 my $session = SicantikWa::Session->new($standby, 'odoo');
