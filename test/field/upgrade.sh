@@ -78,6 +78,8 @@ step()
 	is "$(ask "$new" odoo_prod "SELECT ok FROM wa_test_connection('fonnte') UNION ALL SELECT ok FROM wa_test_connection('watzap')")" "$(printf 't\nt')" \
 		"$what: credentials of the database and in files are good"
 	is "$(ask "$new" odoo_prod "SELECT (SELECT sum(messages) FROM wa.figures) = (SELECT count(*) FROM wa.message)")" t "$what: so are the figures"
+	is "$(ask "$new" odoo_prod "SELECT extowner::regrole FROM pg_extension WHERE extname = 'sicantik_wa'")" postgres \
+		"$what: the extension belongs to who ran pg_upgrade"
 	is "$(errors "$new" odoo_prod)" "" "$what: wa_check() finds nothing that is wrong"
 }
 
