@@ -40,6 +40,18 @@ ok(workers('off'), 'no worker');
 $node->safe_psql('odoo', "UPDATE sicantik_permit SET status = 'expired' WHERE id = 2");
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/dump", $node->connstr('odoo') ], 'a dump with a change that is not read');
 
+# what docs/operating.md says of a dump of some schemas
+foreach my $case ([ 'a schema alone has nothing of ours', qr/^(?!.*TABLE DATA wa )/s, '-n', 'wa' ],
+	[ 'it has with the extension', qr/TABLE DATA wa message .*TRIGGER public sicantik_permit/s, '-n', 'public', '-e', 'sicantik_wa' ],
+	[ 'and it is ours alone', qr/^(?!.*TABLE DATA public ).*TABLE DATA wa message /s, '-n', 'wa', '-e', 'sicantik_wa' ])
+{
+	my ($what, $wanted, @options) = @$case;
+
+	system_or_bail('pg_dump', '-Fc', @options, '-f', "$dir/part", $node->connstr('odoo'));
+	my ($part) = run_command([ 'pg_restore', '-l', "$dir/part" ]);
+	like($part, $wanted, "pg_dump @options: $what");
+}
+
 # in pieces, as scripts: whoever runs them is not called pg_restore
 my ($list) = run_command([ 'pg_restore', '-l', "$dir/dump" ]);
 my %piece = (
