@@ -150,5 +150,17 @@ foreach my $kind (qw(nul invalid_utf8))
 my $after = sql("SELECT wa_send_text('6281277720002', 'sesudahnya')");
 ok(wait_state($node, 'odoo', $after, 'sent'), 'and so do the others');
 
+# 30,000 permits: all are counted in the time that wa_check() takes for this.
+load_many($node, 'odoo', 30000);
+sql("ALTER TABLE sicantik_permit DISABLE TRIGGER USER;
+	 UPDATE sicantik_permit SET status = 'active' WHERE registration_id LIKE 'MANY-%';
+	 ALTER TABLE sicantik_permit ENABLE TRIGGER USER");
+my $ms = sql("SELECT clock_timestamp() AS t0 \\gset
+	SELECT count(*) AS n FROM wa_check() \\gset
+	SELECT round(extract(epoch FROM clock_timestamp() - :'t0'::timestamptz) * 1000)");
+note("wa_check() over 30,000 permits: $ms ms");
+like(sql("SELECT concat_ws(': ', state, what_to_do) FROM wa_check() WHERE item = 'reach'"),
+	qr/^ok: of 300\d\d active permits 300\d\d can be notified/, 'the reach of 30,000 permits');
+
 $node->stop;
 done_testing();
