@@ -46,6 +46,21 @@ typedef struct Worker
 	WaSaid		sentence;
 } Worker;
 
+/*
+ * Is it that no standby confirms its commits?  Those of Odoo stand still as well
+ * then, and nothing of Odoo's is in the way.
+ */
+static bool
+awaits_standby(int pid)
+{
+	static WaStatement look =
+		WA_STATEMENT("SELECT FROM pg_stat_get_activity($1) WHERE wait_event = 'SyncRep'");
+	WaArgs		args = {0};
+
+	wa_arg_int4(&args, pid);
+	return wa_query(&look, &args).n > 0;
+}
+
 /* Does it not come round, or come no further? */
 static bool
 is_in_trouble(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
@@ -143,8 +158,16 @@ is_missing(const WaSlotInfo *slot, const WaStory *story, Worker *worker)
 
 		worker->detail = wa_say(WA_SAY_SHOWN_STUCK, WA_NUMBER(slot->pid), WA_NUMBER(stuck));
 		worker->rank = WA_ERROR_WORKER;
-		worker->next = wa_said_statement("SELECT * FROM pg_stat_activity WHERE pid = %d", slot->pid);
-		worker->sentence = wa_say(WA_SAY_WORKER_STUCK, WA_NUMBER(slot->pid), WA_NUMBER(stuck));
+		if (awaits_standby(slot->pid))
+		{
+			worker->next = wa_said_statement("SELECT * FROM pg_stat_replication");
+			worker->sentence = wa_say(WA_SAY_WORKER_AWAITS_STANDBY, WA_NUMBER(slot->pid), WA_NUMBER(stuck));
+		}
+		else
+		{
+			worker->next = wa_said_statement("SELECT * FROM pg_stat_activity WHERE pid = %d", slot->pid);
+			worker->sentence = wa_say(WA_SAY_WORKER_STUCK, WA_NUMBER(slot->pid), WA_NUMBER(stuck));
+		}
 	}
 	else if (slot->waiting_since != 0)
 	{

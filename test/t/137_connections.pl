@@ -12,7 +12,7 @@ use SicantikWa::Session;
 use SicantikWa::Test;
 
 my $sim = start_simulator();
-my $node = new_cluster('main', simulator => $sim, conf => "max_connections = 14\nsicantik_wa.worker_idle_timeout = 3600");
+my $node = new_cluster('main', simulator => $sim, conf => "max_connections = 14\nsicantik_wa.worker_idle_timeout = 3600\nwal_level = replica\nmax_wal_senders = 2");
 my $worker = "backend_type = 'sicantik_wa worker' AND datname = 'odoo'";
 my $sent = 0;
 
@@ -137,6 +137,19 @@ ok(worker_comes(), 'a worker comes all the same');
 ok(wait_state($node, 'odoo', text(), 'sent'), 'and sends');
 IPC::Run::finish($_) foreach @taken;
 elsewhere('CREATE DATABASE postgres');
+
+# No standby confirms what the worker commits: that it is, and not Odoo's tables.
+elsewhere("ALTER SYSTEM SET sicantik_wa.worker_patience = '1s'");
+elsewhere("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+$node->restart;
+my $unconfirmed = sql('SET synchronous_commit = local; ' . sprintf("SELECT wa_send_text('62812700000%02d', 'Halo')", ++$sent));
+comes_true("SELECT state = 'error' AND what_to_do ~ 'has waited for [0-9]+ s until a standby confirms a commit' FROM wa_check() WHERE item = 'worker'",
+	'no standby: wa_check() says what the worker waits for')
+  or diag(sql("SELECT state, what_to_do FROM wa_check() WHERE item = 'worker'"));
+is(sql("SELECT value FROM wa_status() WHERE item = 'next'"), 'SELECT * FROM pg_stat_replication', 'and where to look');
+elsewhere('SET synchronous_commit = local; ' . $_) foreach 'ALTER SYSTEM RESET synchronous_standby_names', 'ALTER SYSTEM RESET sicantik_wa.worker_patience';
+$node->reload;
+ok(wait_state($node, 'odoo', $unconfirmed, 'sent'), 'without it the message goes');
 
 # The database has another name, and is the same.
 elsewhere('ALTER DATABASE odoo RENAME TO produksi');
