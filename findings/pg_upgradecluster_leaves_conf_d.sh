@@ -16,6 +16,8 @@ set -eu
 
 archive=${ARCHIVE:-http://deb.debian.org/debian}
 common=293
+old=17.12-0+deb13u1
+new=18.6-3
 dir=$(mktemp -d)
 chmod 755 "$dir"
 
@@ -48,8 +50,8 @@ in_there apt-get -q -o Acquire::Check-Valid-Until=false update >/dev/null
 in_there apt-get -q -y --no-install-recommends install "postgresql-common=$common" >/dev/null 2>&1 ||
 	{ echo "postgresql-common $common cannot be had here"; exit 1; }
 printf "create_main_cluster = false\nadd_include_dir = 'conf.d'\n" >"$dir/etc/postgresql-common/createcluster.conf"
-in_there apt-get -q -y --no-install-recommends install postgresql-17 postgresql-18 >/dev/null 2>&1 ||
-	{ echo "postgresql-17 and postgresql-18 cannot be had here"; exit 1; }
+in_there apt-get -q -y --no-install-recommends install "postgresql-17=$old" "postgresql-18=$new" >/dev/null 2>&1 ||
+	{ echo "postgresql-17 $old and postgresql-18 $new cannot be had here"; exit 1; }
 
 in_there pg_createcluster --locale C.UTF-8 17 main >/dev/null
 conf=$dir/etc/postgresql/17/main

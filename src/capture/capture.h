@@ -28,6 +28,12 @@
 #include "fmgr.h"
 #include "utils/relcache.h"
 
+/*
+ * Where of two tables one can be had, so many looks find it: whoever goes from
+ * one to the next has left the one when he is at the other.
+ */
+#define WA_CAPTURE_LOOKS	10
+
 /* Names of the two triggers; digits sort first, so ours fire first. */
 #define WA_CAPTURE_ROW_TRIGGER			"00_sicantik_wa_row"
 #define WA_CAPTURE_STATEMENT_TRIGGER	"00_sicantik_wa_statement"

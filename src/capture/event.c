@@ -8,8 +8,9 @@
  * evaluate.  All locks are taken conditionally before the first row is
  * written.  If the table cannot be had at once, is missing, or has another
  * shape, its twin wa.event_aside takes them: VACUUM FULL, REINDEX and the like
- * go from one table to the next.  If neither can be had, the changes are
- * dropped and counted: the application's write must neither fail nor wait
+ * go from one table to the next, and may do so between two looks, so each is
+ * looked at a few times.  If neither can be had, the changes are dropped and
+ * counted: the application's write must neither fail nor wait
  * because of us.
  *
  *-------------------------------------------------------------------------
@@ -212,12 +213,18 @@ open_events(EventTable *events)
 {
 	Oid			schema = get_namespace_oid("wa", true);
 	Oid			sequence;
-	int			reason;
+	int			reason = WA_DROP_MISSING;
 
 	if (!OidIsValid(schema))
-		return WA_DROP_MISSING;
-	reason = open_one(events, schema, "event");
-	if (reason >= 0 && open_one(events, schema, "event_aside") >= 0)
+		return reason;
+	for (int i = 0; i < WA_CAPTURE_LOOKS && reason >= 0; i++)
+	{
+		int			why = open_one(events, schema, i % 2 == 0 ? "event" : "event_aside");
+
+		if (i == 0 || why < 0)
+			reason = why;
+	}
+	if (reason >= 0)
 		return reason;
 	sequence = get_relname_relid("event_id_seq", schema);
 	if (OidIsValid(sequence) && get_rel_relkind(sequence) == RELKIND_SEQUENCE &&

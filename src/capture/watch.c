@@ -222,9 +222,9 @@ open_watches(Oid schema, int *reason)
 	static const char *const names[] = {"watch", "watch_copy"};
 
 	*reason = -1;
-	for (int i = 0; i < lengthof(names); i++)
+	for (int i = 0; i < WA_CAPTURE_LOOKS; i++)
 	{
-		Oid			relid = get_relname_relid(names[i], schema);
+		Oid			relid = get_relname_relid(names[i % lengthof(names)], schema);
 		int			why = WA_DROP_MISSING;
 		Relation	table;
 
@@ -236,7 +236,11 @@ open_watches(Oid schema, int *reason)
 		{
 			table = try_relation_open(relid, NoLock);
 			if (table && has_expected_shape(table))
+			{
+				if (i % lengthof(names) == 0)
+					*reason = -1;
 				return table;
+			}
 			if (table)
 				table_close(table, NoLock);
 			UnlockRelationOid(relid, AccessShareLock);

@@ -187,6 +187,23 @@ $node->reload;
 ok(wait_sql($node, 'odoo', $read), 'the worker goes on');
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.event WHERE at < now() - interval '7 days'", '0'), 'old events go, from both tables');
 
+# Somebody goes from one table to the other all the time, and never has both.
+$node->append_conf('postgresql.conf', 'sicantik_wa.enabled = off');
+$node->reload;
+ok(wait_sql($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'", '0'), 'the worker rests once more');
+my $changes = 20_000;
+my $events = 'SELECT count(*) FROM wa.event';
+my $before = sql($events);
+sql('CREATE TABLE over (a int)');
+$dba->begin("DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM over) LOOP LOCK TABLE ONLY wa.event IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(0.0002); COMMIT;"
+	  . " LOCK TABLE wa.event_aside IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(0.0002); COMMIT; END LOOP; END \$\$");
+ok(wait_sql($node, 'odoo', "SELECT count(*) > 0 FROM pg_locks WHERE relation::regclass::text LIKE 'wa.event%' AND mode = 'AccessExclusiveLock'"), 'he is at it');
+is(as_new_odoo("DO \$\$ BEGIN FOR i IN 1 .. $changes LOOP UPDATE sicantik_permit SET status = CASE i % 2 WHEN 0 THEN 'draft' ELSE 'submitted' END"
+	  . " WHERE id = $permits[0]; COMMIT; END LOOP; END \$\$"), 0, 'and one permit is changed, again and again');
+sql('INSERT INTO over VALUES (1)');
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %LOCK TABLE%' AND state = 'active' AND pid <> pg_backend_pid()", '0'), 'both are done');
+is(sql($events) - $before, $changes, 'each change is recorded');
+
 $person->close;
 $dba->close;
 $node->stop('fast');
