@@ -180,10 +180,12 @@ CREATE TABLE wa.ready (
 ) WITH (fillfactor = 50);
 -- by which those of one provider are come back for
 CREATE INDEX ready_line_idx ON wa.ready (only_by, lane, message_id) WHERE only_by IS NOT NULL;
+-- what a long wait leaves behind goes back to the disk, with the lock for it: who
+-- asks for the table meanwhile has it at once
 ALTER TABLE wa.ready SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 10000,
-    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+    autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE wa.ready IS 'messages that may go now, and (claimed_at set) those on the wire';
 COMMENT ON COLUMN wa.ready.timeline IS 'of the server when the message was written; after a failover, what is of an older one is in doubt';
 COMMENT ON COLUMN wa.ready.message_id IS 'wa.message.id';
@@ -202,7 +204,7 @@ CREATE TABLE wa.due (
 CREATE INDEX due_at_idx ON wa.due (due_at);
 ALTER TABLE wa.due SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
-    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+    autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE wa.due IS 'messages that wait for a time: scheduled, delayed or to be tried again';
 COMMENT ON COLUMN wa.due.timeline IS 'as in wa.ready';
 COMMENT ON COLUMN wa.due.message_id IS 'wa.message.id';

@@ -88,6 +88,10 @@ ALTER TABLE wa.daily_run ADD COLUMN error_said jsonb;
 -- A row is wider than it was: room for what its claim and its result write.
 ALTER TABLE wa.message SET (fillfactor = 50);
 
+-- What a long wait leaves behind goes back to the disk.
+ALTER TABLE wa.ready RESET (vacuum_truncate);
+ALTER TABLE wa.due RESET (vacuum_truncate);
+
 -- Nobody read it.
 ALTER TABLE wa.ready DROP COLUMN xact;
 

@@ -29,6 +29,9 @@ my $seed = $ENV{SOAK_SEED} || (CORE::time ^ $$) & 0x7fffffff;
 # time, memory that grows to what it needs.
 my $warm = $seconds / 10;
 my $third = ($seconds - $warm) / 3;
+# A crash makes the server forget what there is to vacuum: autovacuum comes within
+# two of its naps, and gives back one later what had piled up.
+my $nap = $seconds < 150 ? 5 : $seconds > 1800 ? 60 : int($seconds / 30);
 
 # From the first third to the last one nothing may grow beyond these.
 my %most = (
@@ -48,6 +51,7 @@ my $node = new_cluster(
 	conf => join("\n",
 		'restart_after_crash = on',
 		'autovacuum = on',
+		"autovacuum_naptime = $nap",
 		'shared_buffers = 256MB',
 		'max_wal_size = 512MB',
 		'log_statement = none',
@@ -421,8 +425,8 @@ while (time - $began < $seconds)
 		operate();
 		$next{operate} = $now + 2;
 	}
-	# the last tenth of the middle third is for recovering
-	if ($now >= $next{kill} && $since < $warm + 1.9 * $third)
+	# the rest of the middle third is for recovering: three naps
+	if ($now >= $next{kill} && $since < $warm + 1.7 * $third)
 	{
 		# each kind once before the dice
 		my ($name, $kill) = @{ $kills[ $kills < @kills ? $kills : int(rand(@kills)) ] };
@@ -586,6 +590,8 @@ foreach my $kind (@kinds)
 	flat("$kind, file descriptors", 'descriptors', '', map { middle(map { $_->{"$kind descriptors"} } @$_) } @in);
 }
 flat('tables of work', 'tables of work', 'kB', map { largest(map { $_->{work} } @$_) } @in);
+diag('    between these, with no autovacuum for as long as there are crashes, at most '
+	  . largest(map { $_->{work} } in_phase($warm + $third, $warm + 2 * $third)) . ' kB');
 flat('their indexes', 'of it indexes', 'kB', map { largest(map { $_->{indexes} } @$_) } @in);
 my $largest = sql("SELECT string_agg(relname || ' ' || kb || ' kB', ', ' ORDER BY kb DESC) FROM (SELECT relname, pg_total_relation_size(oid) / 1024 AS kb FROM pg_class"
 	  . " WHERE relnamespace = 'wa'::regnamespace AND relkind = 'r' AND oid <> ALL ($ledger) ORDER BY 2 DESC LIMIT 5) AS t");

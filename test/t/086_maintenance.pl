@@ -204,6 +204,21 @@ sql('INSERT INTO over VALUES (1)');
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %LOCK TABLE%' AND state = 'active' AND pid <> pg_backend_pid()", '0'), 'both are done');
 is(sql($events) - $before, $changes, 'each change is recorded');
 
+# What a long wait has left behind goes back to the disk, in the tables of work.
+foreach my $table ([ ready => 'message_id' ], [ due => 'message_id, due_at' ])
+{
+	my ($name, $columns) = @$table;
+	my $size = "SELECT pg_relation_size('wa.$name')";
+	my $at = $columns =~ /due_at/ ? ', now()' : '';
+
+	sql("BEGIN; INSERT INTO wa.$name ($columns) SELECT 1000000000 + n$at FROM generate_series(1, 20000) AS n; ROLLBACK");
+	cmp_ok(sql($size), '>', 500_000, "wa.$name has grown");
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+	# a snapshot of autovacuum's may be older
+	sql("VACUUM wa.$name") while sql($size) > 100_000 && time < $until;
+	cmp_ok(sql($size), '<=', 100_000, 'and is as small as before after VACUUM');
+}
+
 $person->close;
 $dba->close;
 $node->stop('fast');
