@@ -205,6 +205,9 @@ SELECT wa_set('mode', 'test');
 SELECT wa_set('test_number', '0812-3456-7890');
 SELECT wa_set('mode', 'test');
 SELECT wa_set('test_number', '');
+-- a foreign one is kept as it can be read again
+SELECT wa_set('test_number', '0065 9123 4567');
+SELECT wa_set('test_number', value), wa_set('mode', 'test') FROM wa.setting WHERE name = 'test_number';
 SELECT wa_set('mode', 'production');
 SELECT wa_set('mode', NULL);
 SELECT wa_set('mode', 'observe');

@@ -59,13 +59,15 @@ static char *
 check_number(const char *value, char **problem)
 {
 	char		number[WA_NUMBER_SIZE];
+	char		again[WA_NUMBER_SIZE];
 
 	if (!wa_text_normalize_number(value, number))
 	{
 		*problem = "It is not a usable mobile number.";
 		return NULL;
 	}
-	return pstrdup(number);
+	/* whoever reads the row takes a foreign one for a number by its plus only */
+	return psprintf("%s%s", wa_text_normalize_number(number, again) ? "" : "+", number);
 }
 
 static char *
