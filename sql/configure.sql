@@ -208,6 +208,7 @@ SELECT wa_set('test_number', '');
 -- a foreign one is kept as it can be read again
 SELECT wa_set('test_number', '0065 9123 4567');
 SELECT wa_set('test_number', value), wa_set('mode', 'test') FROM wa.setting WHERE name = 'test_number';
+SELECT wa_set('test_number', '+81 90 1234 5678');
 SELECT wa_set('mode', 'production');
 SELECT wa_set('mode', NULL);
 SELECT wa_set('mode', 'observe');

@@ -66,8 +66,8 @@ check_number(const char *value, char **problem)
 		*problem = "It is not a usable mobile number.";
 		return NULL;
 	}
-	/* whoever reads the row takes a foreign one for a number by its plus only */
-	return psprintf("%s%s", wa_text_normalize_number(number, again) ? "" : "+", number);
+	/* without its plus a foreign one reads as none, or as another: 81... as 6281... */
+	return psprintf("%s%s", wa_text_normalize_number(number, again) && strcmp(again, number) == 0 ? "" : "+", number);
 }
 
 static char *
