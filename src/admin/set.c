@@ -66,7 +66,11 @@ check_number(const char *value, char **problem)
 		*problem = "It is not a usable mobile number.";
 		return NULL;
 	}
-	/* without its plus a foreign one reads as none, or as another: 81... as 6281... */
+
+	/*
+	 * without its plus a foreign one reads as none, or as another: 81... as
+	 * 6281...
+	 */
 	return psprintf("%s%s", wa_text_normalize_number(number, again) && strcmp(again, number) == 0 ? "" : "+", number);
 }
 

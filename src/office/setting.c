@@ -162,8 +162,8 @@ wa_office_get_row(const char *name)
  * A length of time that does not depend on a date: microseconds, a month being
  * 30 days.  False if it is none.
  */
-static bool
-read_interval(const char *text, int64 *us)
+bool
+wa_office_interval_read(const char *text, int64 *us)
 {
 	char		work[MAXDATELEN * 2];
 	char	   *fields[MAXDATEFIELDS];
@@ -197,27 +197,23 @@ is_usable_interval(WaSettingKind kind, const char *text)
 {
 	int64		us;
 
-	if (!read_interval(text, &us))
+	if (!wa_office_interval_read(text, &us))
 		return false;
 	return kind == WA_SETTING_WAIT ? us >= 0 && us <= USECS_PER_DAY :
 		us >= USECS_PER_DAY && us <= (int64) (WA_OFFICE_MOST_DAYS * USECS_PER_DAY);
 }
 
 /*
- * The value in force, palloc()ed, or NULL if unset.  A row that is not a known
- * setting is never asked for; a wrong value in a row (anybody who may write
- * the table can put it there) is the reader's to check.  Checked here is what
- * is not wrong in PostgreSQL's eyes: a time zone, and an interval, since '90'
- * is one of 90 seconds, after which all that was said would be erased.  What
- * cannot be meant counts as unset.
+ * What holds where the row of this setting says "value" (NULL: there is none):
+ * it, or the default, palloc()ed, or NULL if unset.  Checked here is what is not
+ * wrong in PostgreSQL's eyes: a time zone, and an interval, since '90' is one of
+ * 90 seconds, after which all that was said would be erased.  What cannot be
+ * meant counts as unset.
  */
 char *
-wa_office_get(const char *name)
+wa_office_in_force(const WaSetting *setting, char *value)
 {
-	const WaSetting *setting = wa_office_find_setting(name);
-	char	   *value = wa_office_get_row(name);
-
-	if (value && setting)
+	if (value)
 		switch (setting->kind)
 		{
 			case WA_SETTING_TIME_ZONE:
@@ -233,7 +229,21 @@ wa_office_get(const char *name)
 		}
 	if (value)
 		return value;
-	return setting && setting->default_value ? pstrdup(setting->default_value) : NULL;
+	return setting->default_value ? pstrdup(setting->default_value) : NULL;
+}
+
+/*
+ * The value in force, palloc()ed, or NULL if unset.  A row that is not a known
+ * setting is never asked for; a wrong value in a row (anybody who may write
+ * the table can put it there) is the reader's to check.
+ */
+char *
+wa_office_get(const char *name)
+{
+	const WaSetting *setting = wa_office_find_setting(name);
+	char	   *value = wa_office_get_row(name);
+
+	return setting ? wa_office_in_force(setting, value) : value;
 }
 
 /* What holds where no row says anything else; "": nothing does. */
@@ -285,7 +295,7 @@ wa_office_get_interval(const char *name)
 	char	   *value = wa_office_get(name);
 	int64		us = 0;
 
-	if (value == NULL || !read_interval(value, &us))
+	if (value == NULL || !wa_office_interval_read(value, &us))
 		elog(ERROR, "setting \"%s\" has no usable default", name);
 	return us;
 }

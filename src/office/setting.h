@@ -60,7 +60,11 @@ extern PGDLLEXPORT WaLanguage wa_office_language(void);
 extern PGDLLEXPORT int64 wa_office_get_interval(const char *name);
 extern PGDLLEXPORT bool wa_office_is_on(const char *name);
 
-/* time_zone.c: no SPI needed */
+/* no SPI needed */
+extern char *wa_office_in_force(const WaSetting *setting, char *value);
+extern bool wa_office_interval_read(const char *text, int64 *us);
+
+/* time_zone.c: nor here */
 extern PGDLLEXPORT char *wa_office_time_zone_read(const char *text);
 extern char *wa_office_time_zone_now(const char *name);
 extern PGDLLEXPORT Timestamp wa_office_time_on_wall(TimestampTz at, const char *zone_name);

@@ -166,7 +166,7 @@ sub called_by_name
 	return 1 if grep { $bare{$_} =~ /^#define\b(?:[^\n]*\\\n)*[^\n]*\b\Q$name\E\b/m } grep { /\.h$/ } keys %bare;
 	return 1 if $name =~ /^wa_gateway_(\w+)$/ && $source{'gateway/provider.h'} =~ /^\tGATEWAY\($1\)/m;
 	return 1 if $name =~ /^wa_compose_(\w+)$/ && $source{'compose/scenario.h'} =~ /^\tCOMPOSER\($1\)/m;
-	return scalar grep { slurp_file($_) =~ /\b\Q$name\E\b/ } glob("$top/test/unit/*.[ch]");
+	return scalar grep { slurp_file($_) =~ /\b\Q$name\E\b/ } glob("$top/test/unit/*.[ch] $top/test/fuzz/*.c");
 }
 
 # Headers.
