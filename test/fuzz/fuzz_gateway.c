@@ -59,6 +59,7 @@ static unsigned long healthy_count;
 static unsigned long allowed_count;
 static unsigned long built_count;
 static unsigned long update_count[WA_UPDATE_KIND_COUNT];
+static unsigned long written_count;
 
 /* Report a broken promise with the input as hexadecimal, and end. */
 static void
@@ -616,10 +617,17 @@ is_detail(const char *s)
 	return result;
 }
 
+typedef struct Counted
+{
+	const WaGateway *gateway;
+	size_t		updates;
+} Counted;
+
 /* What holds for each update, whatever the body was; argument counts them. */
 static void
 check_update(const WaUpdate *update, void *argument)
 {
+	Counted    *count = argument;
 	const char *words[] = {
 		update->event, update->sender_id, update->account_id, update->user_id, update->parent_user_id,
 		update->name, update->previous_user_id, update->message_id, update->pair_id, update->callback,
@@ -630,7 +638,18 @@ check_update(const WaUpdate *update, void *argument)
 	const char *objects[] = {update->pricing, update->detail};
 	size_t		i;
 
-	(*(size_t *) argument)++;
+	count->updates++;
+	if (update->kind == WA_UPDATE_ACCOUNT && count->gateway->judge_account != NULL)
+	{
+		WaAccountNews news;
+
+		memset(&news, 0xff, sizeof(news));
+		count->gateway->judge_account(update->event, update->detail, &news);
+		MUST(news.effect >= WA_ACCOUNT_KEPT && news.effect <= WA_ACCOUNT_STOP);
+		MUST(news.until >= 0);
+		MUST(fits(news.number, sizeof(news.number)));
+		MUST(is_said(&news.said));
+	}
 	MUST((int) update->kind >= 0 && update->kind < WA_UPDATE_KIND_COUNT);
 	update_count[update->kind]++;
 	for (i = 0; i < LENGTH(words); i++)
@@ -655,12 +674,12 @@ check_update(const WaUpdate *update, void *argument)
 static void
 try_feedback(const WaGateway *gateway, const char *body, size_t len)
 {
-	size_t		n = 0;
+	Counted		count = {.gateway = gateway};
 
 	if (gateway->read_feedback == NULL)
 		return;
-	MUST(gateway->read_feedback(body, len, ARRIVAL, check_update, &n));
-	MUST(n > 0);
+	MUST(gateway->read_feedback(body, len, ARRIVAL, check_update, &count));
+	MUST(count.updates > 0);
 	if (gateway->judge_failure != NULL)
 	{
 		WaVerdict	verdict;
@@ -672,11 +691,130 @@ try_feedback(const WaGateway *gateway, const char *body, size_t len)
 	}
 }
 
+#define MAX_PARAMETERS	4
+
+typedef struct Parameters
+{
+	char		names[MAX_PARAMETERS][64];
+	WaPair		pairs[MAX_PARAMETERS];
+	size_t		n;
+} Parameters;
+
+/* Each placeholder is a parameter, as far as there is room. */
+static void
+take_parameter(const char *name, size_t len, void *argument)
+{
+	Parameters *parameters = argument;
+	size_t		n = parameters->n;
+
+	if (n == MAX_PARAMETERS || len >= sizeof(parameters->names[0]))
+		return;
+	memcpy(parameters->names[n], name, len);
+	parameters->names[n][len] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(parameters->names[i], parameters->names[n]) == 0)
+			return;
+	parameters->pairs[n] = (WaPair)
+	{
+		parameters->names[n], name
+	};
+	parameters->n++;
+}
+
+static void
+count_placeholder(const char *name, size_t len, void *argument)
+{
+	(void) name;
+	(void) len;
+	(*(size_t *) argument)++;
+}
+
+/* Blanks within the braces of a placeholder do not count. */
+static bool
+same_but_for_blanks(const char *a, const char *b)
+{
+	for (;;)
+	{
+		a += strspn(a, " \t\r\n\v\f");
+		b += strspn(b, " \t\r\n\v\f");
+		if (*a != *b)
+			return false;
+		if (*a == '\0')
+			return true;
+		a++;
+		b++;
+	}
+}
+
+/*
+ * A template that is to be made at the provider's: with all of its
+ * placeholders and nothing else, in JSON, or refused in words.
+ */
+static void
+try_template(const WaGateway *gateway, const char *body, bool named)
+{
+	const char *objections[WA_MAX_OBJECTIONS];
+	const char *language = wa_gateway_language(body);
+	Parameters	parameters = {0};
+	WaTemplateDraft draft = {.name = "a",.category = "UTILITY",.body = body,.named = named};
+	WaSaidText	err;
+	WaRequest	req;
+	WaPair		account[] = {{"waba_id", "102"}, {"access_token", "EAAGsecret/token"}};
+	size_t		before = 0;
+	size_t		after = 0;
+	char	   *json;
+	json_object *root;
+	json_object *value;
+	bool		formed = wa_text_placeholders(body, take_parameter, &parameters);
+
+	MUST(language == NULL || strcmp(wa_gateway_language(language), language) == 0);
+	if (gateway->refuse_name != NULL && gateway->refuse_name(body) == NULL)
+		MUST(strpbrk(body, " \"{}\n") == NULL);
+	if (formed && gateway->object != NULL)
+	{
+		int			n = gateway->object(body, objections);
+
+		MUST(n >= 0 && n <= WA_MAX_OBJECTIONS);
+		for (int i = 0; i < n; i++)
+			MUST(is_clean(objections[i]));
+	}
+	if (gateway->write_template == NULL)
+		return;
+	draft.language = language ? language : "id";
+	draft.parameters = parameters.pairs;
+	draft.nparameters = parameters.n;
+	json = gateway->write_template(&draft, &err);
+	if (json == NULL)
+	{
+		MUST(is_said(&err));
+		return;
+	}
+	MUST(formed);
+	written_count++;
+	root = json_tokener_parse(json);
+	MUST(json_object_is_type(root, json_type_object));
+	MUST(json_object_object_get_ex(root, "components", &value));
+	MUST(json_object_object_get_ex(json_object_array_get_idx(value, 0), "text", &value));
+	MUST(wa_text_placeholders(body, count_placeholder, &before));
+	MUST(wa_text_placeholders(json_object_get_string(value), count_placeholder, &after));
+	MUST(before == after);
+	MUST(!named || same_but_for_blanks(json_object_get_string(value), body));
+	json_object_put(root);
+	if (gateway->build_template(NULL, account, LENGTH(account), json, &req, &err))
+	{
+		MUST(strcmp(req.body, json) == 0 && strstr(req.url, "secret") == NULL);
+		wa_gateway_request_free(&req);
+	}
+	else
+		MUST(is_said(&err));
+	free(json);
+}
+
 /* What is tried; the first byte of an input is this, and more by the number
  * of these for each place in the table of providers. */
 enum
 {
-	JUDGE, HEALTH, URL, HOSTS, REDACT, BUILD, PARAMS, FEEDBACK, TRIALS
+	JUDGE, HEALTH, URL, HOSTS, REDACT, BUILD, PARAMS, FEEDBACK, TEMPLATE, TRIALS
 };
 
 static size_t
@@ -749,6 +887,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case FEEDBACK:
 			try_feedback(gateway, text, len);
 			break;
+		case TEMPLATE:
+			try_template(gateway, text, (data[1] & 1) != 0);
+			break;
 	}
 	free(text);
 	return 0;
@@ -763,6 +904,13 @@ static const struct
 	uint8_t		status;			/* index into statuses[] */
 	const char *text;
 }			seeds[] = {
+	{TEMPLATE, "meta", 0, "Yth. {{partner_name}}, izin {{ permit_type }} nomor {{permit_number}} sudah terbit, {{partner_name}}. Terima kasih."},
+	{TEMPLATE, "meta", 1, "Yth. {{partner_name}}, status permohonan {{pendaftaran_id}} sekarang: *{{status_baru}}*.\nTerima kasih."},
+	{TEMPLATE, "meta", 1, "{{a}}{{b}} {{a_name_that_is_longer_than_twenty}}"},
+	{TEMPLATE, "meta", 0, "{{a}} {{"},
+	{TEMPLATE, "meta", 0, "in"},
+	{TEMPLATE, "meta", 0, "en-US"},
+	{TEMPLATE, "fonnte", 0, "permit_ready"},
 	{JUDGE, "meta", 0, "{\"messaging_product\":\"whatsapp\",\"contacts\":[{\"input\":\"6281234567890\",\"wa_id\":\"6281234567890\"}],\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"accepted\"}]}"},
 	{JUDGE, "meta", 0, "{\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"held_for_quality_assessment\"}]}"},
 	{JUDGE, "meta", 0, "{\"messages\":[{\"id\":\"wamid.HBg\",\"message_status\":\"paused\"}]}"},
@@ -974,8 +1122,8 @@ main(int argc, char **argv)
 		LLVMFuzzerTestOneInput(input, size);
 	}
 
-	printf("fuzz gateway: %lu inputs, healthy %lu, allowed %lu, built %lu",
-		   i, healthy_count, allowed_count, built_count);
+	printf("fuzz gateway: %lu inputs, healthy %lu, allowed %lu, built %lu, written %lu",
+		   i, healthy_count, allowed_count, built_count, written_count);
 	for (k = 0; k < WA_OUTCOME_COUNT; k++)
 		printf(", %s %lu", wa_gateway_outcome_name((WaOutcome) k), outcome_count[k]);
 	for (k = 0; k < WA_UPDATE_KIND_COUNT; k++)
@@ -983,7 +1131,7 @@ main(int argc, char **argv)
 	putchar('\n');
 
 	/* A run that never got this far has tested nothing. */
-	if (healthy_count == 0 || allowed_count == 0 || built_count == 0 ||
+	if (healthy_count == 0 || allowed_count == 0 || built_count == 0 || written_count == 0 ||
 		outcome_count[WA_OUTCOME_ACCEPTED] == 0 ||
 		outcome_count[WA_OUTCOME_UNKNOWN] == 0 ||
 		update_count[WA_UPDATE_STATUS] == 0 || update_count[WA_UPDATE_INBOUND] == 0 ||

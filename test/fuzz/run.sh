@@ -12,6 +12,7 @@
 #	redact		secrets blotted out of any text
 #	build		requests, of any text
 #	params		values of a template, as the wire has them
+#	template	templates to be made at a provider's
 #	feedback	bodies of webhooks, as bytes
 #	shapes		bodies of webhooks that stay JSON, with their members mixed up
 #	settings	what an office sets: texts, links, numbers, words, a time zone
@@ -32,7 +33,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 seconds=${FUZZ_SECONDS:-60}
 corpus=${FUZZ_CORPUS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/sicantik_wa/fuzz}
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(text judge health url hosts redact build params feedback shapes settings intervals hours)
+[ ${#targets[@]} -gt 0 ] || targets=(text judge health url hosts redact build params template feedback shapes settings intervals hours)
 
 test/install-packages.sh || exit 1
 work=$(mktemp -d)
