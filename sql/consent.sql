@@ -99,6 +99,18 @@ SELECT wa_opt_in_link('fonnte', '');
 SELECT wa_opt_in_link('wawa'), wa_opt_in_link(NULL);
 SELECT wa_opt_in_link('fonnte', number => '021');
 
+-- digits of an Indonesian number, and of another one that is in the ledger
+SELECT wa_opt_out('819012345678'), wa_opt_in('819012345678');
+SELECT wa_send_text('+81 90 1234 5678', 'Halo') > 0 AS sent;
+SELECT wa_opt_out('819012345678');
+SELECT wa_send_text(' 819012345678 ', 'Halo');
+SELECT * FROM wa_history('819012345678');
+SELECT wa_forget('819012345678');
+SELECT wa_export('819012345678');
+SELECT * FROM wa_explain_text('819012345678', 'Halo');
+SELECT wa_opt_out('+819012345678') IS NOT NULL AS of_japan, wa_opt_out('+62 819-0123-45678') IS NOT NULL AS of_indonesia, wa_opt_out('081901234567') IS NOT NULL AS another;
+SELECT number FROM wa.contact WHERE number LIKE '%81901234%' AND opted_out_at > coalesce(opted_in_at, '-infinity') ORDER BY 1;
+
 -- levels
 SET ROLE regress_wa_petugas;
 SELECT number, change FROM wa.consent_view WHERE number IS NOT NULL ORDER BY id LIMIT 1;

@@ -26,6 +26,7 @@
 #include "office/setting.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 #include "route/route.h"
 #include "text/text.h"
 #include "words/story.h"
@@ -208,7 +209,10 @@ bare_recipient(const char *given)
 			recipient->number = pstrdup(given);
 	}
 	else if (wa_text_normalize_number(given, number))
+	{
+		wa_queue_number_is_meant(given, number);
 		recipient->number = pstrdup(number);
+	}
 	return recipient;
 }
 

@@ -29,6 +29,7 @@
 #include "pg/grow.h"
 #include "pg/query.h"
 #include "pg/subtransaction.h"
+#include "queue/queue.h"
 #include "route/route.h"
 #include "text/text.h"
 
@@ -510,7 +511,10 @@ wa_sql_history(PG_FUNCTION_ARGS)
 		search.number = wanted;
 	else if (wa_text_normalize_number(wanted, number) ||
 			 wa_text_normalize_number(psprintf("+%s", wanted), number))
+	{
+		wa_queue_number_is_meant(wanted, number);
 		search.number = pstrdup(number);
+	}
 	find_partner_id(&search);
 	if (search.number)
 		wa_admin_history_partners(&search);

@@ -20,6 +20,7 @@
 #include "admin/person.h"
 #include "office/setting.h"
 #include "pg/app_table.h"
+#include "queue/queue.h"
 #include "text/text.h"
 
 /* Ids that lead to numbers that lead to ids: so often at most. */
@@ -228,7 +229,10 @@ wa_admin_person_find(WaPerson *person, const char *given, int64 partner_id)
 			search->number = pstrdup(given);
 		else if (wa_text_normalize_number(given, number) ||
 				 wa_text_normalize_number(psprintf("+%s", given), number))
+		{
+			wa_queue_number_is_meant(given, number);
 			search->number = pstrdup(number);
+		}
 		else
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -22,6 +22,7 @@
 #include "odoo/people.h"
 #include "office/setting.h"
 #include "pg/call.h"
+#include "queue/queue.h"
 #include "route/route.h"
 #include "text/text.h"
 
@@ -162,6 +163,7 @@ bare_recipient(const char *input, const char *wanted)
 				 errhint("This looks like a partner id: give it without quotes.") :
 				 errhint("Write an Indonesian mobile number (0812...), or a foreign one with +.")));
 	}
+	wa_queue_number_is_meant(input, number);
 	recipient->number = pstrdup(number);
 	recipient->number_source = wa_said_quote("given");
 	return recipient;

@@ -32,7 +32,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_send_text_number';
 COMMENT ON FUNCTION pg_catalog.wa_send_text(text, text, text, timestamptz, text, bigint) IS
-'queue a free text (at most 4096 characters) to a phone number, or an id as in wa_send(), and return the message''s id. Needs level send';
+'queue a free text (at most 4096 characters) to a phone number, or an id as in wa_send(), and return the message''s id. Raises an error (42P08) for digits that are an Indonesian number without its zero and, with a plus, one of another country that the ledger has. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_invite(partner_id bigint, provider text DEFAULT NULL,
     OUT message_id bigint, OUT what text)

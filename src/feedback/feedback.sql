@@ -99,7 +99,7 @@ RETURNS text
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_opt_out';
 COMMENT ON FUNCTION pg_catalog.wa_opt_out(text, text, text, timestamptz) IS
-'write down that the person with this number, in any spelling, or with this id of Meta''s (ID.1349...), wants no messages any more: scope all, or marketing. From now on nothing goes to it by any provider, what waits included. words: what he said, for wa.consent, where the role of the caller stands as well. said_at: when he said it; NULL: now. Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come. Needs level send';
+'write down that the person with this number, in any spelling, or with this id of Meta''s (ID.1349...), wants no messages any more: scope all, or marketing. From now on nothing goes to it by any provider, what waits included. words: what he said, for wa.consent, where the role of the caller stands as well. said_at: when he said it; NULL: now. Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come, and (42P08) for digits that are an Indonesian number without its zero and, with a plus, one of another country that the ledger has. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_opt_in(number text, scope text DEFAULT 'all', words text DEFAULT NULL, said_at timestamptz DEFAULT NULL)
 RETURNS text

@@ -15,6 +15,7 @@
 #include "feedback/consent.h"
 #include "pg/call.h"
 #include "pg/query.h"
+#include "queue/queue.h"
 #include "text/text.h"
 #include "wake/wake.h"
 
@@ -40,7 +41,10 @@ read_number(const char *given)
 				 errmsg("number must not be null")));
 	if (wa_text_normalize_number(given, number) ||
 		wa_text_normalize_number(psprintf("+%s", given), number))
+	{
+		wa_queue_number_is_meant(given, number);
 		return pstrdup(number);
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is not a usable mobile number", given),
