@@ -20,7 +20,7 @@ compare_drain()
 	fi
 }
 
-# hold BUILD: a session that holds a snapshot; it is in $last
+# hold BUILD: a session that holds a snapshot
 hold()
 {
 	use "$1"
@@ -29,17 +29,23 @@ hold()
 	until [ "$(q -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(900)%' AND backend_xmin IS NOT NULL")" -ge 1 ]; do :; done
 }
 
+# let_go BUILD: ends that session; its backend would not hear of the end of psql
+# before it has slept
+let_go()
+{
+	use "$1"
+	q -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(900)%'" >/dev/null
+	until [ "$(q -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(900)%'")" = 0 ]; do :; done
+}
+
 stage_drain()
 {
-	local each held=() i
+	local each i
 	say "drain: $permits messages, $rounds rounds"
 	for each in $(builds); do warm "$each"; done
 	compare_drain alone
 	say "drain while another session holds an old snapshot"
-	for each in $(builds); do
-		hold "$each"
-		held+=("$last")
-	done
+	for each in $(builds); do hold "$each"; done
 	compare_drain "old snapshot held"
 	# each round left its dead rows behind, which nothing may take away
 	for each in $(builds); do
@@ -48,7 +54,8 @@ stage_drain()
 			point snapshot "$each" "$((++i * permits))" "$rate"
 		done < "$work/drain.old snapshot held.$each"
 	done
-	for each in "${held[@]}"; do end_background "$each"; done
+	for each in $(builds); do let_go "$each"; done
+	use new
 
 	say "drain to a provider that answers in 300 ms"
 	q >/dev/null 2>&1 <<SQL

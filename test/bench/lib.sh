@@ -49,11 +49,6 @@ background()	# COMMAND...: its process id is in $last
 	last=$!
 	echo "$last" >> "$work/processes"
 }
-end_background()	# PID
-{
-	kill -- "-$1" 2>/dev/null || true
-	wait "$1" 2>/dev/null || true
-}
 # run COMMAND...: in the foreground, but a signal does not wait for its end
 run()
 {
