@@ -210,7 +210,7 @@ bare_recipient(const char *given)
 	}
 	else if (wa_text_normalize_number(given, number))
 	{
-		wa_queue_number_is_meant(given, number);
+		wa_queue_refuse_ambiguous(given, number);
 		recipient->number = pstrdup(number);
 	}
 	return recipient;

@@ -512,7 +512,7 @@ wa_sql_history(PG_FUNCTION_ARGS)
 	else if (wa_text_normalize_number(wanted, number) ||
 			 wa_text_normalize_number(psprintf("+%s", wanted), number))
 	{
-		wa_queue_number_is_meant(wanted, number);
+		wa_queue_refuse_ambiguous(wanted, number);
 		search.number = pstrdup(number);
 	}
 	find_partner_id(&search);

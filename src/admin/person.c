@@ -230,7 +230,7 @@ wa_admin_person_find(WaPerson *person, const char *given, int64 partner_id)
 		else if (wa_text_normalize_number(given, number) ||
 				 wa_text_normalize_number(psprintf("+%s", given), number))
 		{
-			wa_queue_number_is_meant(given, number);
+			wa_queue_refuse_ambiguous(given, number);
 			search->number = pstrdup(number);
 		}
 		else

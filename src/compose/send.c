@@ -163,7 +163,7 @@ bare_recipient(const char *input, const char *wanted)
 				 errhint("This looks like a partner id: give it without quotes.") :
 				 errhint("Write an Indonesian mobile number (0812...), or a foreign one with +.")));
 	}
-	wa_queue_number_is_meant(input, number);
+	wa_queue_refuse_ambiguous(input, number);
 	recipient->number = pstrdup(number);
 	recipient->number_source = wa_said_quote("given");
 	return recipient;

@@ -16,7 +16,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_send_number';
 COMMENT ON FUNCTION pg_catalog.wa_send(text, text, jsonb, bigint, text, timestamptz, text) IS
-'queue a template message to a phone number and return the message''s id; otherwise like wa_send to a partner. number may also be the id that Meta has for somebody (ID.1349...): the message goes to the number that is bound to it, else to the id, where the setting send_to_ids of a provider allows it; raises an error where none does. Needs level send';
+'queue a template message to a phone number and return the message''s id; otherwise like wa_send to a partner. number may also be the id that Meta has for somebody (ID.1349...): the message goes to the number that is bound to it, else to the id, where the setting send_to_ids of a provider allows it; raises an error where none does. Raises an error (42P08) for digits that may be either of two numbers, as wa_send_text() does. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_send_text(partner_id bigint, body text, provider text DEFAULT NULL,
     send_at timestamptz DEFAULT NULL, dedupe_key text DEFAULT NULL, permit_id bigint DEFAULT NULL)

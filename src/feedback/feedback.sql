@@ -106,7 +106,7 @@ RETURNS text
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_opt_in';
 COMMENT ON FUNCTION pg_catalog.wa_opt_in(text, text, text, timestamptz) IS
-'write down that the person with this number, in any spelling, or with this id of Meta''s, wants messages: scope all, or marketing. It lifts what he has said of the same scope before, and with scope all what Odoo says of him (its blacklist, the opt-out of a contact), if that row was not written after it. words, said_at: as in wa_opt_out(). Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come. Needs level send';
+'write down that the person with this number, in any spelling, or with this id of Meta''s, wants messages: scope all, or marketing. It lifts what he has said of the same scope before, and with scope all what Odoo says of him (its blacklist, the opt-out of a contact), if that row was not written after it. words, said_at: as in wa_opt_out(). Returns a sentence, for one who has said the contrary later, too. Raises an error for what is no number or no scope, or a time to come. Raises an error (42P08) for digits that may be either of two numbers, as wa_send_text() does. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_opt_in_link(provider text, body text DEFAULT NULL, number text DEFAULT NULL)
 RETURNS text

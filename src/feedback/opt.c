@@ -42,7 +42,7 @@ read_number(const char *given)
 	if (wa_text_normalize_number(given, number) ||
 		wa_text_normalize_number(psprintf("+%s", given), number))
 	{
-		wa_queue_number_is_meant(given, number);
+		wa_queue_refuse_ambiguous(given, number);
 		return pstrdup(number);
 	}
 	ereport(ERROR,

@@ -39,14 +39,19 @@ is_known(const char *number)
  * "number" (E.164 digits): raise an error if he may mean another one.
  */
 void
-wa_queue_number_is_meant(const char *given, const char *number)
+wa_queue_refuse_ambiguous(const char *given, const char *number)
 {
 	char		digits[WA_NUMBER_SIZE];
 	size_t		len;
 
 	given += strspn(given, " \t\r\n");
 	len = strspn(given, "0123456789");
-	if (len >= sizeof(digits) || given[len + strspn(given + len, " \t\r\n")] != '\0')
+
+	/*
+	 * no number of the ledger's begins with a zero, and most that people
+	 * write do
+	 */
+	if (given[0] == '0' || len >= sizeof(digits) || given[len + strspn(given + len, " \t\r\n")] != '\0')
 		return;
 	strlcpy(digits, given, len + 1);
 	if (strcmp(digits, number) != 0 && is_known(digits))

@@ -94,7 +94,7 @@ typedef struct WaTextRow
 #define WA_QUEUE_ROWS_STAY	"2 years"
 
 /* meant.c */
-extern void wa_queue_number_is_meant(const char *given, const char *number);
+extern void wa_queue_refuse_ambiguous(const char *given, const char *number);
 
 /* purge.c: transactions of its own */
 extern int	wa_queue_purge(void);
