@@ -49,9 +49,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Events taken from the kernel at once, and how often in one drive. */
-#define EVENT_BATCH			128
-#define MAX_ROUNDS			32
+/*
+ * Events taken from the kernel at once, and how often in one drive: little, for
+ * whoever drives wants to do something with the first answers.
+ */
+#define EVENT_BATCH			32
+#define MAX_ROUNDS			2
 
 /* Threads for name lookups, where libcurl keeps a pool of them. */
 #define RESOLVER_THREADS	4L

@@ -550,7 +550,14 @@ run(bool may_send, TimestampTz *next_due)
 	else if (may_send && !holding)
 	{
 		bool		any_due = next_due_row != 0;
-		int			room = Min(wa_guc_max_in_flight - wa_deliver_transfer_in_flight(), MAX_TRANSFERS);
+		int			room;
+
+		/*
+		 * what was answered meanwhile makes room; it is recorded by the next
+		 * round
+		 */
+		wa_deliver_transfer_drive();
+		room = Min(wa_guc_max_in_flight - wa_deliver_transfer_in_flight(), MAX_TRANSFERS);
 
 		/* one number gets them all: one at a time */
 		if (identity.mode == WA_MODE_TEST)

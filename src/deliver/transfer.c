@@ -14,11 +14,13 @@
  */
 #include "postgres.h"
 
+#include "storage/ipc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "deliver/circuit.h"
 #include "deliver/http.h"
+#include "deliver/http_thread.h"
 #include "deliver/transfer.h"
 #include "sicantik_wa.h"
 #include "wake/stat.h"
@@ -29,7 +31,7 @@
 /* Connections besides those of messages: a probe never waits for one. */
 #define PROBE_CONNECTIONS	16
 
-static WaHttp *http = NULL;
+static WaHttpThread *http = NULL;
 
 /* What the engine was opened with. */
 static char *opened_ca_file = NULL;
@@ -43,7 +45,7 @@ static int	messages_in_flight = 0;
 static bool breaking_off = false;
 
 /* NULL, with a sentence, if it cannot be opened. */
-static WaHttp *
+static WaHttpThread *
 open_engine(char *why, size_t why_size)
 {
 	WaHttpOptions options = {0};
@@ -54,7 +56,7 @@ open_engine(char *why, size_t why_size)
 	options.max_connections = wa_guc_max_in_flight + PROBE_CONNECTIONS;
 	options.max_host_connections = wa_guc_max_in_flight + PROBE_CONNECTIONS;
 	options.max_reply_bytes = REPLY_BYTES;
-	return wa_http_open(&options, why, why_size);
+	return wa_http_thread_open(&options, why, why_size);
 }
 
 static void
@@ -74,6 +76,13 @@ note_opened(void)
 	opened_max_in_flight = wa_guc_max_in_flight;
 }
 
+/* However this process ends: its thread must not see the end of its libraries. */
+static void
+close_at_exit(int code, Datum arg)
+{
+	wa_deliver_transfer_close_engine();
+}
+
 /*
  * Start the engine; raises an error if it cannot be.
  */
@@ -81,8 +90,11 @@ void
 wa_deliver_transfer_open(void)
 {
 	if (context == NULL)
+	{
 		context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa transfers",
 										ALLOCSET_DEFAULT_SIZES);
+		on_proc_exit(close_at_exit, (Datum) 0);
+	}
 	if (http == NULL)
 	{
 		char		why[256] = "";
@@ -105,7 +117,7 @@ bool
 wa_deliver_transfer_ready(void)
 {
 	char		why[256] = "";
-	WaHttp	   *engine;
+	WaHttpThread *engine;
 
 	if (http == NULL)
 		return false;
@@ -113,7 +125,7 @@ wa_deliver_transfer_ready(void)
 		strcmp(opened_proxy, wa_guc_proxy) == 0 &&
 		opened_max_in_flight == wa_guc_max_in_flight)
 		return true;
-	if (wa_http_in_flight(http) > 0)
+	if (wa_http_thread_in_flight(http) > 0)
 		return false;
 
 	/* the new one first: it must not get the number of the old descriptor */
@@ -126,7 +138,7 @@ wa_deliver_transfer_ready(void)
 				 errmsg("sicantik_wa goes on with the former HTTP settings: %s", why)));
 		return true;
 	}
-	wa_http_close(http);
+	wa_http_thread_close(http);
 	http = engine;
 	return true;
 }
@@ -137,15 +149,14 @@ wa_deliver_transfer_ready(void)
 void
 wa_deliver_transfer_close_engine(void)
 {
-	if (http)
-		wa_http_close(http);
+	wa_http_thread_close(http);
 	http = NULL;
 }
 
 pgsocket
 wa_deliver_transfer_fd(void)
 {
-	return http ? wa_http_fd(http) : PGINVALID_SOCKET;
+	return http ? wa_http_thread_fd(http) : PGINVALID_SOCKET;
 }
 
 /*
@@ -296,7 +307,7 @@ collect(void)
 {
 	WaHttpAnswer answer;
 
-	while (http && wa_http_next(http, &answer))
+	while (http && wa_http_thread_next(http, &answer))
 	{
 		WaWire	   *wire = (WaWire *) (uintptr_t) answer.tag;
 
@@ -314,8 +325,8 @@ bool
 wa_deliver_transfer_put(WaWire *wire, WaRequest *request, bool plain, long timeout_ms,
 						WaSaidText *why)
 {
-	return wa_http_submit(http, (uint64) (uintptr_t) wire, request, timeout_ms, plain,
-						  why);
+	return wa_http_thread_submit(http, (uint64) (uintptr_t) wire, request, timeout_ms, plain,
+								 why);
 }
 
 /*
@@ -359,7 +370,7 @@ wa_deliver_transfer_drive(void)
 	WaStat		before = wa_wake_stat_stage(WA_STAT_SEND_TIME);
 
 	if (http)
-		wa_http_drive(http);
+		wa_http_thread_begin(http);
 	collect();
 	(void) wa_wake_stat_stage(before);
 }
@@ -401,7 +412,7 @@ wa_deliver_transfer_abort_all(void)
 	collect();
 	breaking_off = true;
 	if (http)
-		wa_http_abort_all(http);
+		wa_http_thread_abort_all(http);
 	collect();
 	breaking_off = false;
 }
