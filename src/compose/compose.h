@@ -60,7 +60,7 @@ typedef enum WaReadResult
 } WaReadResult;
 
 /* reader.c */
-extern WaReadResult wa_compose_run(void);
+extern WaReadResult wa_compose_run(int most);
 extern int	wa_compose_purge(void);
 extern void wa_compose_set_forget_foreign(void);
 extern PGDLLEXPORT TimestampTz wa_compose_last_run(void);

@@ -278,13 +278,13 @@ count_unread(void)
 }
 
 /*
- * Compose the next events of the set: a piece, or all of what came with a
+ * Compose the next events of the set: a piece of "batch", or all of what came with a
  * backup, which can be deleted only as a whole.  A piece has all changes of a
  * record, since only the last one may be told.  *done, *highest: see reading.c.
  * False: a table is locked.
  */
 static bool
-compose_set(WaBatch *common, const WaSet *set, WaReadResult *result, int64 *done, int64 *highest)
+compose_set(WaBatch *common, const WaSet *set, int batch, WaReadResult *result, int64 *done, int64 *highest)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(outer, "sicantik_wa compose batch", ALLOCSET_DEFAULT_SIZES);
@@ -296,7 +296,7 @@ compose_set(WaBatch *common, const WaSet *set, WaReadResult *result, int64 *done
 		Piece		piece = {0};
 
 		MemoryContextSwitchTo(context);
-		more = fetch(portal, &piece, wa_guc_compose_batch);
+		more = fetch(portal, &piece, batch);
 		while (more && !piece.events[piece.n - 1].is_last)
 			more = fetch(portal, &piece, 1);
 		for (int i = 0; i < piece.n; i++)
@@ -363,7 +363,8 @@ make_own(void)
 
 /*
  * Compose a piece of what has been committed since the position, in a
- * transaction of its own.  WA_READ_LOCKED: a table that is needed, or the
+ * transaction of its own: sicantik_wa.compose_batch changes, or "most" if that is
+ * less, and what else has happened to the last of these records.  WA_READ_LOCKED: a table that is needed, or the
  * extension itself, was locked, or another process composes; nothing has been
  * done then, and it is to be tried again soon.
  *
@@ -371,7 +372,7 @@ make_own(void)
  * wa.read_position locked (wa_frame_begin): the events of a week hang on it.
  */
 WaReadResult
-wa_compose_run(void)
+wa_compose_run(int most)
 {
 	WaReadResult result = WA_READ_ALL;
 	WaIdentity	identity;
@@ -419,7 +420,7 @@ wa_compose_run(void)
 	set.doubt_snapshot = identity.doubt_snapshot;
 	done = set.done;
 	highest = 0;
-	if (!compose_set(&common, &set, &result, &done, &highest))
+	if (!compose_set(&common, &set, Min(most, wa_guc_compose_batch), &result, &done, &highest))
 		return give_up(&common);
 	if (result == WA_READ_PIECE)
 		wa_compose_set_leave(&set, done, highest);

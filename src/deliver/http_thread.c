@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -39,6 +40,12 @@
  * are for the owner to work on while the others are written.
  */
 #define BEGIN_BATCH		16
+
+/*
+ * A few answers cost their owner nearly as much as many.  So they are kept until
+ * they are as many as still run, but not for longer than this, in milliseconds.
+ */
+#define KEEP_MS			3
 
 /* One request on its way to the engine, or its answer on the way back. */
 typedef struct Job
@@ -60,7 +67,7 @@ typedef struct Jobs
 
 struct WaHttpThread
 {
-	WaHttp	   *http;			/* the thread's alone, while it runs */
+	WaHttp	   *http;			/* the thread's, once it has started */
 	pthread_t	thread;
 	bool		started;
 	int			wanted_fd;		/* eventfd: the thread has something to do */
@@ -157,77 +164,135 @@ clear_fd(int fd)
 
 /* ---- the thread ---------------------------------------------------------- */
 
-/* Give it to the engine; what that does not take has not been sent. */
-static void
-begin_job(WaHttpThread *self, Job *job, Jobs *over)
+/* What the thread knows. */
+typedef struct Run
 {
-	WaSaidText	why;
+	WaHttp	   *http;
+	Jobs		waiting;		/* for the engine */
+	size_t		nrunning;		/* in it */
+	Jobs		over;			/* answered, and kept for a moment */
+	size_t		nover;
+	int64_t		kept_since;		/* the oldest of them, milliseconds */
+} Run;
 
-	if (wa_http_submit(self->http, (uint64_t) (uintptr_t) job, &job->request, job->timeout_ms,
-					   job->may_be_plain, &why))
-		return;
-	job->answer.result = WA_HTTP_NOT_SENT;
-	job->answer.retry_after_s = -1;
-	job->answer.error = why;
-	append(over, job);
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static void
-collect(WaHttpThread *self, Jobs *over)
+keep(Run *run, Job *job)
+{
+	if (run->nover++ == 0)
+		run->kept_since = now_ms();
+	append(&run->over, job);
+}
+
+/* Give the next ones to the engine; what that does not take has not been sent. */
+static void
+begin_jobs(Run *run, bool all)
+{
+	Job		   *job;
+
+	for (int i = 0; (all || i < BEGIN_BATCH) && (job = take(&run->waiting)) != NULL; i++)
+	{
+		WaSaidText	why;
+
+		if (wa_http_submit(run->http, (uint64_t) (uintptr_t) job, &job->request, job->timeout_ms,
+						   job->may_be_plain, &why))
+		{
+			run->nrunning++;
+			continue;
+		}
+		job->answer.result = WA_HTTP_NOT_SENT;
+		job->answer.retry_after_s = -1;
+		job->answer.error = why;
+		keep(run, job);
+	}
+}
+
+static void
+collect(Run *run)
 {
 	WaHttpAnswer answer;
 
-	while (wa_http_next(self->http, &answer))
+	while (wa_http_next(run->http, &answer))
 	{
 		Job		   *job = (Job *) (uintptr_t) answer.tag;
 
 		job->answer = answer;
-		append(over, job);
+		run->nrunning--;
+		keep(run, job);
 	}
+}
+
+/* How long the thread may sleep; -1: until something happens. */
+static int
+sleep_ms(const Run *run)
+{
+	int64_t		left;
+
+	if (run->waiting.first != NULL)
+		return 0;
+	if (run->nover == 0)
+		return -1;
+	left = run->kept_since + KEEP_MS - now_ms();
+	return left > 0 ? (int) left : 0;
+}
+
+static bool
+is_time(const Run *run)
+{
+	return run->nover > 0 &&
+		((run->nover >= run->nrunning && run->waiting.first == NULL) || now_ms() - run->kept_since >= KEEP_MS);
 }
 
 static void *
 run_thread(void *argument)
 {
 	WaHttpThread *self = argument;
+	Run			run = {.http = self->http};
 	struct pollfd fds[2] = {
 		{.fd = self->wanted_fd,.events = POLLIN},
 		{.fd = wa_http_fd(self->http),.events = POLLIN},
 	};
 	bool		stop = false;
-	Jobs		waiting;		/* for the engine */
 
-	empty(&waiting);
+	empty(&run.waiting);
+	empty(&run.over);
 	while (!stop)
 	{
-		Jobs		over;
-		Job		   *job;
 		bool		abort_all;
 
-		empty(&over);
-		if (poll(fds, 2, waiting.first ? 0 : -1) < 0)
+		if (poll(fds, 2, sleep_ms(&run)) < 0)
 			fds[0].revents = POLLIN;
 
 		pthread_mutex_lock(&self->lock);
 		if (fds[0].revents != 0)
 			clear_fd(self->wanted_fd);
-		move_all(&waiting, &self->wanted);
+		move_all(&run.waiting, &self->wanted);
 		abort_all = self->abort;
 		stop = self->stop;
 		pthread_mutex_unlock(&self->lock);
 
-		for (int i = 0; (i < BEGIN_BATCH || abort_all) && (job = take(&waiting)) != NULL; i++)
-			begin_job(self, job, &over);
+		begin_jobs(&run, abort_all);
 		if (abort_all)
 			wa_http_abort_all(self->http);
 		else
 			wa_http_drive(self->http);
-		collect(self, &over);
+		collect(&run);
+		if (!abort_all && !stop && !is_time(&run))
+			continue;
 
 		pthread_mutex_lock(&self->lock);
-		if (over.first != NULL && self->answers.first == NULL)
+		if (run.over.first != NULL && self->answers.first == NULL)
 			signal_fd(self->answered_fd);
-		move_all(&self->answers, &over);
+		move_all(&self->answers, &run.over);
+		run.nover = 0;
 		if (abort_all)
 		{
 			self->abort = false;
@@ -235,7 +300,16 @@ run_thread(void *argument)
 		}
 		pthread_mutex_unlock(&self->lock);
 	}
-	free_all(&waiting);
+
+	/*
+	 * whoever stops it wants no answers; what libcurl may still point to goes
+	 * last
+	 */
+	wa_http_abort_all(self->http);
+	collect(&run);
+	wa_http_close(self->http);
+	free_all(&run.waiting);
+	free_all(&run.over);
 	return NULL;
 }
 
@@ -312,13 +386,8 @@ wa_http_thread_close(WaHttpThread *self)
 		signal_fd(self->wanted_fd);
 		pthread_join(self->thread, NULL);
 	}
-	/* first of all what libcurl may still point to */
-	if (self->http != NULL)
-	{
-		wa_http_abort_all(self->http);
-		collect(self, &self->answers);
+	else
 		wa_http_close(self->http);
-	}
 	free_all(&self->prepared);
 	free_all(&self->taken);
 	free_all(&self->wanted);

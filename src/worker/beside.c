@@ -49,8 +49,8 @@
 #define TURN_MS				300
 
 /* A row or table is locked for a moment. */
-#define LOCKED_MS			50
-#define LOCKED_TIMES		20
+#define LOCKED_MS			5
+#define LOCKED_TIMES		200
 
 /* What the worker tells in bgw_extra. */
 typedef struct BesideArgs
@@ -218,7 +218,7 @@ compose_piece(void)
 
 	PG_TRY();
 	{
-		result = wa_compose_run();
+		result = wa_compose_run(PG_INT32_MAX);
 	}
 	PG_CATCH();
 	{

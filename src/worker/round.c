@@ -41,6 +41,12 @@
 #define BESIDE_US		(1 * USECS_PER_SEC)
 #define RESTORING_US	(1 * USECS_PER_SEC)
 
+/*
+ * So many changes this process composes at once, while another one may do the
+ * rest: what is ready goes on the wire meanwhile.
+ */
+#define FIRST_BATCH		200
+
 static const WaDeliver *deliver = NULL;
 static TimestampTz next_purge = 0;
 static TimestampTz next_figures = 0;
@@ -258,6 +264,7 @@ static bool
 run_events(TimestampTz *due)
 {
 	WaReadResult result;
+	bool		alone;
 
 	keep_drops();
 	if (beside && wa_worker_beside_stage() == WA_BESIDE_ENDED)
@@ -273,7 +280,8 @@ run_events(TimestampTz *due)
 		wa_wake_progress_end(WA_COMMAND_COMPOSE);
 		return true;
 	}
-	result = wa_compose_run();
+	alone = unread && !beside;
+	result = wa_compose_run(alone ? PG_INT32_MAX : FIRST_BATCH);
 	if (result != WA_READ_LOCKED)
 		unread = result == WA_READ_PIECE;
 	/* also where the other process has read the rest */

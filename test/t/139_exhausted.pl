@@ -15,7 +15,9 @@ plan skip_all => 'prlimit is not here' if system('prlimit --version >/dev/null 2
 
 my $sim = start_simulator();
 my $node = new_cluster('main', simulator => $sim,
-	conf => "sicantik_wa.worker_idle_timeout = 3600\nrestart_after_crash = off\nsicantik_wa.compose_batch = 10000");
+	conf => "sicantik_wa.worker_idle_timeout = 3600\nrestart_after_crash = off\nsicantik_wa.compose_batch = 10000\n"
+		# no place for a process that composes beside the worker
+		. "max_worker_processes = 3");
 my $worker = "backend_type = 'sicantik_wa worker'";
 my $permits = 1500;
 
