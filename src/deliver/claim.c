@@ -644,7 +644,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 		}
 		pace = wa_deliver_pacing_find(route->provider->name);
 		item->hint = pace;
-		item->line->moved_us = now;
+		wa_deliver_line_went(item->line, pace, now);
 		if (wa_deliver_pacing_slots(pace, now, again) == 0)
 		{
 			npaced++;

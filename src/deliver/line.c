@@ -38,6 +38,9 @@
 /* A message waits so long for one of another line before it looks again. */
 #define BEHIND_LEFT_US	(2 * USECS_PER_SEC)
 
+/* A line of which some went elsewhere is not guessed about for so long. */
+#define VARIED_US		(10 * USECS_PER_SEC)
+
 /* None of a line had a provider for so long: it holds nobody back. */
 #define STANDS_US		(10 * 60 * USECS_PER_SEC)
 
@@ -96,6 +99,38 @@ void
 wa_deliver_line_leave(WaLine *line, int64 id)
 {
 	line->beyond = Min(line->beyond, id);
+}
+
+/*
+ * One of the line goes by this provider.
+ */
+void
+wa_deliver_line_went(WaLine *line, struct WaPace *pace, int64 now)
+{
+	if (line->usual && line->usual != pace)
+		line->varied_us = now;
+	line->usual = pace;
+	line->moved_us = now;
+}
+
+/*
+ * Have messages of the line gone by several providers just now?
+ */
+bool
+wa_deliver_line_varies(const WaLine *line, int64 now)
+{
+	return line->varied_us != 0 && now - line->varied_us < VARIED_US;
+}
+
+/*
+ * By which provider will the next one go, most likely?  NULL: who knows.
+ */
+struct WaPace *
+wa_deliver_line_guess(const WaLine *line)
+{
+	WaPace	   *pace = line->usual;
+
+	return pace && !pace->spent && pace->provider && wa_route_is_usable(pace->provider) ? pace : NULL;
 }
 
 /*

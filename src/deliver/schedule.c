@@ -34,6 +34,18 @@
 /* Of what is picked so much is of lines that stand, where others want to go. */
 #define STANDING_SHARE	(1.0 / 16)
 
+/*
+ * Where a message goes is found out by routing it, which costs half of sending
+ * it, and for nothing if there is no room.  So while others go, no more than so
+ * many are looked at of those that most likely go where there is none; where
+ * nothing goes, all, and soon.
+ */
+#define GUESSED_SHARE	(1.0 / 64)
+#define GUESSED_AGAIN_US	(50 * 1000)
+
+/* And so many at a time of which nothing can be guessed yet. */
+#define MOST_UNKNOWN	64
+
 /* A number that somebody waits for, that is busy or was a moment ago. */
 typedef struct Number
 {
@@ -389,7 +401,54 @@ typedef struct Walk
 	int64	   *again;
 	int			standing;		/* so many of lines that stand may be picked */
 	bool		any_left;		/* of these some were left out */
+	int			guessed;		/* so many may be picked for whose provider
+								 * there is most likely no room */
+	bool		any_guessed;	/* of these some were left out */
+	int			unknown;		/* so many may be picked of which nothing can
+								 * be guessed */
+	int			going;			/* of those that were picked these have room,
+								 * or who knows */
 } Walk;
+
+/*
+ * Has the provider that the message most likely goes by no room, so that it need
+ * not be routed now?  If it has, it is planned there.
+ */
+static bool
+has_no_room(Walk *w, const WaItem *item)
+{
+	WaPace	   *guess = wa_deliver_line_guess(item->line);
+	bool		no_room = false;
+
+	/* whoever does not wait for pacing, or was refused, has other ways to go */
+	if (item->fallback_when_paced || item->ntried > 0 || wa_deliver_line_varies(item->line, w->now))
+		no_room = false;
+	else if (guess == NULL)
+	{
+		if (w->unknown == 0)
+		{
+			*w->again = w->now;
+			return true;
+		}
+		w->unknown--;
+	}
+	else if (wa_deliver_pacing_slots(guess, w->now, w->again) > 0)
+		guess->planned++;
+	else
+		no_room = true;
+	if (!no_room)
+	{
+		w->going++;
+		return false;
+	}
+	if (w->guessed > 0)
+	{
+		w->guessed--;
+		return false;
+	}
+	w->any_guessed = true;
+	return true;
+}
 
 /*
  * Does the message go now, as far as memory tells?  One whose provider is known
@@ -432,8 +491,12 @@ goes_now(Walk *w, WaItem *item)
 	number->passed = walk;
 	if (item->hint && item->hint->spent)
 		item->hint = NULL;		/* another one may have budget left */
+	if (item->hint == NULL && has_no_room(w, item))
+		return false;
 	if (item->hint && !plan(item, w->now, w->again))
 		return false;
+	if (item->hint)
+		w->going++;
 	if (item->line->stands)
 		w->standing--;
 	item->behind = number->retried == walk;
@@ -469,7 +532,7 @@ int
 wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 {
 	static double credit = 0;
-	Walk		w = {picked, 0, max, now, again, 0, false};
+	Walk		w = {.picked = picked,.max = max,.now = now,.again = again,.unknown = MOST_UNKNOWN};
 	int			standing;
 
 	forget_quiet_numbers(now);
@@ -478,7 +541,19 @@ wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 	behind = false;
 	credit = Min(credit + max * STANDING_SHARE, Max(max * STANDING_SHARE, 1));
 	w.standing = standing = (int) credit;
+	w.guessed = Max((int) (max * GUESSED_SHARE), 1);
 	walk_lanes(&w);
+	if (w.any_guessed)
+		*again = Min(*again, now + GUESSED_AGAIN_US);
+	if (w.any_guessed && w.going == 0)
+	{
+		/* all anew, since whom one holds back depends on it */
+		walk++;
+		w.n = 0;
+		w.standing = standing;
+		w.guessed = max;
+		walk_lanes(&w);
+	}
 	credit -= standing - w.standing;
 	if (w.n < max && w.any_left)
 	{
