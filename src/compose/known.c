@@ -12,8 +12,10 @@
  * - scenarios, templates, mappings and settings: no row of those tables is
  *	 another one than before;
  * - the permit with its type, the words for its status, its contact with the
- *	 number and the name, its staff, and whether all that can be read: it is
- *	 read again, by the same functions, and compared as a whole;
+ *	 number and the name, its staff, and whether all that can be read.  The rows
+ *	 of the permit and its contact are the same versions as before
+ *	 (pg/app_version.c), or they are read again, by the same functions, and
+ *	 compared as a whole, as is always done with the rest;
  * - the message itself: its row is the very one that was inserted;
  * - what has been announced: no message of the change was dropped because
  *	 another one had said it, and the one that announces it does so still.
@@ -134,18 +136,26 @@ add_recipient(uint64 facts, const WaRecipient *recipient)
 	return wa_odoo_add_fact(facts, (const char *) recipient->note);
 }
 
-/* All that was read for the change of this permit; 0: it is gone. */
+/* What stands in the rows of a permit and its contact; 0: it is gone. */
 static uint64
 facts_of(WaBatch *batch, int64 record_id)
 {
 	const WaPermit *permit = wa_odoo_permit(&batch->odoo, record_id);
 	uint64		facts;
-	ListCell   *cell;
 
 	if (permit == NULL)
 		return 0;
-	facts = wa_odoo_permit_facts(&batch->odoo, permit);
-	facts = add_recipient(facts, wa_odoo_partner(&batch->odoo, permit->partner_id));
+	facts = add_recipient(wa_odoo_permit_facts(permit), wa_odoo_partner(&batch->odoo, permit->partner_id));
+	return facts ? facts : 1;
+}
+
+/* What else was read for the change of a permit of this type. */
+static uint64
+rest_of(WaBatch *batch, int64 record_id, int64 type_id)
+{
+	uint64		facts = wa_odoo_permit_words_facts(&batch->odoo, type_id);
+	ListCell   *cell;
+
 	if (batch->odoo.no_contacts)
 		facts = wa_odoo_add_fact(facts, "no_contacts");
 	for (int g = 0; g < ngroups; g++)
@@ -155,7 +165,29 @@ facts_of(WaBatch *batch, int64 record_id)
 		if (groups[g] && wa_odoo_group_known(&batch->odoo, groups[g]))
 			facts = wa_odoo_add_fact(facts, "group_known");
 	}
-	return facts ? facts : 1;
+	return facts;
+}
+
+/* Which versions of these two rows were read, where that is known of both. */
+static void
+note_versions(WaBatch *batch, WaKnown *known)
+{
+	const WaPermit *permit = wa_odoo_permit(&batch->odoo, known->record_id);
+	const WaRecipient *contact = permit ? wa_odoo_partner(&batch->odoo, permit->partner_id) : NULL;
+
+	if (contact == NULL)
+		return;
+	known->permit_xmin = permit->version.xmin;
+	known->permit_at = permit->version.tid;
+	known->contact_xmin = contact->version.xmin;
+	known->contact_at = contact->version.tid;
+}
+
+/* What the versions of both go with; 0: there are none. */
+static uint64
+layout_of(uint64 permits, uint64 contacts)
+{
+	return permits == 0 || contacts == 0 ? 0 : hash_combine64(permits, contacts) | 1;
 }
 
 /* Has this draft been made from nothing but what is compared? */
@@ -217,6 +249,9 @@ known_of(WaBatch *batch, const WaEvent *event, WaDraft **drafts, int n, int *d)
 	known.event_id = event->id;
 	known.xid = GetCurrentTransactionId();
 	known.facts = facts_of(batch, event->record_id);
+	if (known.facts != 0)
+		known.rest = rest_of(batch, event->record_id, wa_odoo_permit(&batch->odoo, event->record_id)->permit_type_id);
+	note_versions(batch, &known);
 	known.at = GetCurrentTimestamp();
 	return known;
 }
@@ -240,7 +275,7 @@ is_crowded(WaTogether *together, const int64 *records, int n)
 
 /* Put them into their places; empty ones empty theirs. */
 static void
-put(uint64 configuration, const int64 *records, const WaKnown *known, int n)
+put(uint64 configuration, uint64 layout, const int64 *records, WaKnown *known, int n)
 {
 	WaTogether *together = wa_compose_together(true);
 
@@ -256,8 +291,16 @@ put(uint64 configuration, const int64 *records, const WaKnown *known, int n)
 	if (together->configuration != configuration)
 		memset(together->places, 0, sizeof(WaKnown) * together->nplaces);
 	together->configuration = configuration;
+	if (layout != 0 && together->layout != layout)
+	{
+		for (uint32 i = 0; i < together->nplaces; i++)
+			together->places[i].permit_xmin = InvalidTransactionId;
+		together->layout = layout;
+	}
 	for (int i = 0; i < n; i++)
 	{
+		if (layout == 0)
+			known[i].permit_xmin = InvalidTransactionId;
 		*wa_compose_place(together, records[i]) = known[i];
 		/* something has made the worker doubt all this */
 		if (pg_atomic_read_u32(&together->forgotten) != forgotten)
@@ -294,7 +337,8 @@ wa_compose_known_remember(WaBatch *batch, WaDraft **drafts, int n)
 		records[k] = event->record_id;
 		known[k++] = known_of(batch, event, drafts, n, &d);
 	}
-	put(batch->configuration, records, known, k);
+	put(batch->configuration, layout_of(wa_odoo_permit_layout(&batch->odoo), wa_odoo_partner_layout(&batch->odoo)),
+		records, known, k);
 }
 
 /* A message whose facts are read again. */
@@ -302,11 +346,14 @@ typedef struct Candidate
 {
 	int64		id;
 	WaKnown		known;
+	int64		type_id;		/* if its rows are the same versions; -1: they
+								 * are to be read */
 } Candidate;
 
 /* Those of the messages that are as they were inserted. */
 static int
-find_candidates(WaTogether *together, uint64 configuration, const int64 *ids, int n, Candidate *candidates)
+find_candidates(WaTogether *together, uint64 configuration, const int64 *ids, int n, Candidate *candidates,
+				uint64 *layout)
 {
 	static WaStatement find =
 		WA_STATEMENT("SELECT m.id, m.res_id, m.event_id, m.xmin,"
@@ -321,6 +368,7 @@ find_candidates(WaTogether *together, uint64 configuration, const int64 *ids, in
 	wa_arg_int8_array(&args, ids, n);
 	rows = wa_query(&find, &args);
 	LWLockAcquire(&together->lock, LW_SHARED);
+	*layout = together->layout;
 	for (uint64 r = 0; r < rows.n && together->configuration == configuration; r++)
 	{
 		int64		id = wa_row_int8(rows, r, 1);
@@ -348,17 +396,93 @@ typedef struct Looking
 	int			nstill;
 } Looking;
 
+/*
+ * Of which candidates are the rows of the permit and of its contact the versions
+ * that they were?  Returns false if a table could not be had now.
+ */
+static bool
+look_at_versions(WaOdoo *odoo, Candidate *candidates, int n, uint64 layout)
+{
+	WaAppLook	permits;
+	WaAppLook	contacts;
+	bool		same;
+	int			nsame = 0;
+
+	if (!wa_odoo_look_at_permits(odoo, &permits) || !wa_odoo_look_at_partners(odoo, &contacts))
+		return false;
+	same = layout != 0 && layout == layout_of(permits.layout, contacts.layout);
+	for (int i = 0; i < n; i++)
+	{
+		const WaKnown *known = &candidates[i].known;
+		const WaAppVersion permit = {known->permit_at, known->permit_xmin};
+		const WaAppVersion contact = {known->contact_at, known->contact_xmin};
+
+		candidates[i].type_id = -1;
+		if (same && wa_app_look(&contacts, &contact))
+			candidates[i].type_id = wa_odoo_look_at_permit(&permits, &permit);
+		if (candidates[i].type_id >= 0)
+			nsame++;
+	}
+	wa_app_look_end(&permits);
+	wa_app_look_end(&contacts);
+	ereport(DEBUG1,
+			(errmsg_internal("of %d permits %d are of the versions that were read", n, nsame)));
+	return true;
+}
+
+/* Which of these candidates are still what they were?  Those of same versions, or the others. */
+static bool
+compare(Looking *looking, const char *schema_now, Candidate *candidates, int n, bool by_version)
+{
+	int64	   *records = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *types = palloc(sizeof(int64) * Max(n, 1));
+	WaBatch		batch = {.odoo = {.schema = schema_now}};
+	int			nasked = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if ((candidates[i].type_id >= 0) != by_version)
+			continue;
+		types[nasked] = candidates[i].type_id;
+		records[nasked++] = candidates[i].known.record_id;
+	}
+	if (nasked == 0)
+		return true;
+	if (by_version ? !wa_odoo_load_permit_words(&batch.odoo, types, nasked) || !wa_odoo_load_partners(&batch.odoo, NULL, 0) :
+		!wa_odoo_load_permits(&batch.odoo, records, nasked) || !wa_compose_load_contacts(&batch, records, nasked))
+		return false;
+	if (!wa_compose_load_staff(&batch, "sicantik.permit", records, nasked, (const char *const *) groups, ngroups))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		const WaKnown *known = &candidates[i].known;
+		int64		type_id = candidates[i].type_id;
+
+		if ((type_id >= 0) != by_version)
+			continue;
+		if (!by_version)
+		{
+			if (facts_of(&batch, known->record_id) != known->facts || known->facts == 0)
+				continue;
+			type_id = wa_odoo_permit(&batch.odoo, known->record_id)->permit_type_id;
+		}
+		if (rest_of(&batch, known->record_id, type_id) == known->rest)
+			looking->still[looking->nstill++] = candidates[i].id;
+	}
+	return true;
+}
+
 static bool
 look(void *argument)
 {
 	Looking    *looking = argument;
 	Candidate  *candidates = palloc(sizeof(Candidate) * looking->n);
-	int64	   *records = palloc(sizeof(int64) * looking->n);
 	uint64		configuration = wa_compose_known_configuration();
+	uint64		layout;
 	WaBatch		batch = {0};
 	int			n;
 
-	n = find_candidates(wa_compose_together(true), configuration, looking->ids, looking->n, candidates);
+	n = find_candidates(wa_compose_together(true), configuration, looking->ids, looking->n, candidates, &layout);
 	if (n == 0)
 		return true;
 	batch.odoo.schema = looking->schema;
@@ -368,15 +492,11 @@ look(void *argument)
 		batch.scenarios = wa_compose_load_scenarios(&batch.nscenarios);
 		make_for(&batch, configuration);
 	}
-	for (int i = 0; i < n; i++)
-		records[i] = candidates[i].known.record_id;
-	if (strcmp(looking->schema, schema) != 0 || !wa_odoo_load_permits(&batch.odoo, records, n) ||
-		!wa_compose_load_contacts(&batch, records, n) ||
-		!wa_compose_load_staff(&batch, "sicantik.permit", records, n, (const char *const *) groups, ngroups))
+	if (strcmp(looking->schema, schema) != 0 || !look_at_versions(&batch.odoo, candidates, n, layout))
 		return true;
-	for (int i = 0; i < n; i++)
-		if (facts_of(&batch, records[i]) == candidates[i].known.facts)
-			looking->still[looking->nstill++] = candidates[i].id;
+	if (!compare(looking, looking->schema, candidates, n, true) ||
+		!compare(looking, looking->schema, candidates, n, false))
+		looking->nstill = 0;
 	return true;
 }
 

@@ -39,12 +39,12 @@
 
 /*
  * Places for what is known.  So that a mass event does not push out itself,
- * there are more when that happens: up to 12 MB.  A segment has no more than 6,
+ * there are more when that happens: up to 18 MB.  A segment has no more than 6,
  * for it cannot grow, and lies in /dev/shm, which has 64 in a container.
  */
 #define FIRST_PLACES	4096
 #define MOST_PLACES		262144
-#define SHARED_PLACES	131072
+#define SHARED_PLACES	90112
 
 static WaTogether *together = NULL;
 static bool shared = false;

@@ -12,6 +12,7 @@
 
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
+#include "storage/itemptr.h"
 #include "storage/lwlock.h"
 
 /* What is known of the change of a permit that was composed last. */
@@ -21,8 +22,15 @@ typedef struct WaKnown
 	int64		event_id;
 	TransactionId xid;			/* that inserted its messages */
 	int64		announcer;		/* the message that announces it; 0: none */
-	uint64		facts;
+	uint64		facts;			/* what stands in the rows of the permit and
+								 * of its contact */
+	uint64		rest;			/* and elsewhere */
 	TimestampTz at;
+	TransactionId permit_xmin;	/* the versions of these rows; 0: they are not
+								 * known */
+	TransactionId contact_xmin;
+	ItemPointerData permit_at;
+	ItemPointerData contact_at;
 } WaKnown;
 
 /* Plain data: it may lie in a segment that two processes map. */
@@ -39,6 +47,8 @@ typedef struct WaTogether
 	/* guards what follows, which is known.c's */
 	LWLock		lock;
 	uint64		configuration;
+	uint64		layout;			/* of the versions; 0: all of them are not
+								 * known */
 	uint32		nplaces;
 	WaKnown		places[FLEXIBLE_ARRAY_MEMBER];
 } WaTogether;

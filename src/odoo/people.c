@@ -45,6 +45,7 @@ struct WaPeople
 {
 	int			npartners;
 	WaRecipient *partners;
+	uint64		layout;			/* of their versions */
 	int			nfollowers;
 	Follower   *followers;
 	int			ngroups;
@@ -111,6 +112,11 @@ choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
 	recipient->tried = tried;
 }
 
+/* What a message is made from of a contact. */
+static const char *const partner_columns[] = {
+	"whatsapp_number", "mobile", "phone", "phone_sanitized", "id", "name", "active"
+};
+
 /*
  * Read partners by id, adding to those already known.  Returns false if the
  * table could not be had now.
@@ -118,9 +124,6 @@ choose_number(WaRecipient *recipient, const WaAppTable *table, char **values)
 bool
 wa_odoo_load_partners(WaOdoo *odoo, const int64 *ids, int n)
 {
-	static const char *const columns[] = {
-		"whatsapp_number", "mobile", "phone", "phone_sanitized", "id", "name", "active"
-	};
 	struct WaPeople *people = people_of(odoo);
 	WaAppTable	table;
 	WaAppRows	rows;
@@ -130,7 +133,8 @@ wa_odoo_load_partners(WaOdoo *odoo, const int64 *ids, int n)
 	odoo->no_contacts = table.state != WA_APP_READY;
 	if (table.state != WA_APP_READY || n == 0)
 		return true;
-	wa_app_read_by_id(&rows, &table, columns, lengthof(columns), "id", ids, n);
+	wa_app_read_versions(&rows, &table, partner_columns, lengthof(partner_columns), ids, n);
+	people->layout = rows.layout;
 	WA_ROOM_FOR(people->partners, people->npartners, (int) rows.n);
 	for (uint64 r = 0; r < rows.n; r++)
 	{
@@ -141,6 +145,8 @@ wa_odoo_load_partners(WaOdoo *odoo, const int64 *ids, int n)
 		memset(recipient, 0, sizeof(*recipient));
 		recipient->partner_id = wa_odoo_id(rows.values[r][4]);
 		recipient->name = wa_text_is_nothing(rows.values[r][5]) ? NULL : rows.values[r][5];
+		if (rows.layout != 0)
+			recipient->version = rows.versions[r];
 		choose_number(recipient, &table, rows.values[r]);
 		if (rows.values[r][6] && !wa_odoo_is_true(rows.values[r][6]))
 		{
@@ -151,6 +157,31 @@ wa_odoo_load_partners(WaOdoo *odoo, const int64 *ids, int n)
 		}
 		people->npartners++;
 	}
+	return true;
+}
+
+/*
+ * What the versions of these partners go with; 0: they have none.
+ */
+uint64
+wa_odoo_partner_layout(const WaOdoo *odoo)
+{
+	return odoo->people ? odoo->people->layout : 0;
+}
+
+/*
+ * Versions of contacts are going to be looked at; wa_app_look_end().  Returns
+ * false if the table could not be had now.
+ */
+bool
+wa_odoo_look_at_partners(WaOdoo *odoo, WaAppLook *look)
+{
+	WaAppTable	table;
+
+	if (!wa_odoo_open(odoo, &table, "res_partner"))
+		return false;
+	odoo->no_contacts = table.state != WA_APP_READY;
+	wa_app_look_begin(look, &table, partner_columns, lengthof(partner_columns));
 	return true;
 }
 

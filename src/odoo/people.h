@@ -12,6 +12,7 @@
 
 #include "nodes/pg_list.h"
 #include "odoo/odoo.h"
+#include "pg/app_version.h"
 
 /* Somebody who is to get a message. */
 typedef struct WaRecipient
@@ -23,10 +24,13 @@ typedef struct WaRecipient
 	WaSaid		number_source;
 	WaSaid		tried;			/* columns that were looked at; or NULL */
 	WaSaid		note;			/* or NULL */
+	WaAppVersion version;		/* of the contact's row */
 } WaRecipient;
 
 /* people.c */
 extern bool wa_odoo_load_partners(WaOdoo *odoo, const int64 *ids, int n);
+extern uint64 wa_odoo_partner_layout(const WaOdoo *odoo);
+extern bool wa_odoo_look_at_partners(WaOdoo *odoo, WaAppLook *look);
 extern WaRecipient *wa_odoo_partner(WaOdoo *odoo, int64 partner_id);
 extern bool wa_odoo_load_staff(WaOdoo *odoo, const char *model, const int64 *ids, int n,
 							   const char *group);

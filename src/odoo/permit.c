@@ -15,14 +15,24 @@
 #include "odoo/permit.h"
 #include "text/text.h"
 
+typedef struct Type
+{
+	int64		id;
+	char	   *name;
+} Type;
+
 /* The permits of a batch and what goes with them. */
 struct WaPermits
 {
 	int			n;
 	WaPermit   *list;			/* in the order of ids */
+	uint64		layout;			/* of their versions */
+	int			ntypes;
+	Type	   *types;			/* in the order of ids */
 	int			nlabels;
 	char	  **label_values;	/* status */
 	char	  **labels;			/* as a citizen reads it */
+	uint64		label_facts;	/* all of them, as one number */
 };
 
 enum
@@ -60,25 +70,22 @@ is_jsonb(const WaAppTable *table, const char *column)
 	return attnum > 0 && get_atttype(table->relid, attnum) == JSONBOID;
 }
 
+/* Read these types: those whose name says something. */
 static void
-load_types(WaOdoo *odoo, const WaAppTable *table, const WaAppTable *translations)
+load_types(struct WaPermits *permits, const WaAppTable *table, const WaAppTable *translations,
+		   const int64 *ids, int n)
 {
 	static const char *const columns[] = {"id", "name"};
-	struct WaPermits *permits = odoo->permits;
-	int64	   *ids = palloc(sizeof(int64) * Max(permits->n, 1));
-	int			n = 0;
 	WaAppRows	rows;
 	bool		translated = is_jsonb(table, "name");
 	char	  **indonesian = NULL;
 
-	for (int i = 0; i < permits->n; i++)
-		if (permits->list[i].permit_type_id != 0)
-			ids[n++] = permits->list[i].permit_type_id;
 	if (table->state != WA_APP_READY || n == 0)
 		return;
 	wa_app_read_by_id(&rows, table, columns, lengthof(columns), "id", ids, n);
 	if (!translated)
 		indonesian = wa_odoo_translations(translations, "sicantik.permit.type,name", ids, n);
+	permits->types = palloc(sizeof(Type) * Max(rows.n, 1));
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		int64		id = wa_odoo_id(rows.values[r][0]);
@@ -87,10 +94,23 @@ load_types(WaOdoo *odoo, const WaAppTable *table, const WaAppTable *translations
 		for (int i = 0; i < n && indonesian; i++)
 			if (ids[i] == id && indonesian[i])
 				name = indonesian[i];
-		for (int i = 0; i < permits->n; i++)
-			if (permits->list[i].permit_type_id == id && !wa_text_is_nothing(name))
-				permits->list[i].permit_type = name;
+		if (!wa_text_is_nothing(name))
+			permits->types[permits->ntypes++] = (Type)
+		{
+			id, name
+		};
 	}
+	qsort(permits->types, permits->ntypes, sizeof(Type), wa_odoo_by_id);
+}
+
+/* What the type of this id is called; NULL: there is no such one. */
+static char *
+type_name(const struct WaPermits *permits, int64 id)
+{
+	Type	   *type = permits->ntypes == 0 ? NULL :
+		bsearch(&id, permits->types, permits->ntypes, sizeof(Type), wa_odoo_by_id);
+
+	return type ? type->name : NULL;
 }
 
 static bool
@@ -162,34 +182,17 @@ load_labels(WaOdoo *odoo, const WaAppTable *fields, const WaAppTable *selections
 	}
 }
 
-/*
- * Read the permits with these ids, their types and the labels of their states.
- * All tables are locked before the first is read; returns false if one of
- * them could not be had now.
- */
-bool
-wa_odoo_load_permits(WaOdoo *odoo, const int64 *ids, int n)
+/* Read permits; their types have no name yet. */
+static void
+read_permits(struct WaPermits *permits, const WaAppTable *table, const int64 *ids, int n)
 {
-	WaAppTable	permit;
-	WaAppTable	type;
-	WaAppTable	fields;
-	WaAppTable	selections;
-	WaAppTable	translations;
 	WaAppRows	rows;
-	struct WaPermits *permits = palloc0(sizeof(struct WaPermits));
 
-	odoo->permits = permits;
-	if (!wa_odoo_open(odoo, &permit, "sicantik_permit") ||
-		!wa_odoo_open(odoo, &type, "sicantik_permit_type") ||
-		!wa_odoo_open(odoo, &fields, "ir_model_fields") ||
-		!wa_odoo_open(odoo, &selections, "ir_model_fields_selection") ||
-		!wa_odoo_open(odoo, &translations, "ir_translation"))
-		return false;
-	if (permit.state != WA_APP_READY || n == 0)
-		return true;
-
-	wa_app_read_by_id(&rows, &permit, permit_columns, lengthof(permit_columns), "id", ids, n);
+	if (n == 0)
+		return;
+	wa_app_read_versions(&rows, table, permit_columns, lengthof(permit_columns), ids, n);
 	permits->list = palloc0(sizeof(WaPermit) * Max(rows.n, 1));
+	permits->layout = rows.layout;
 	for (uint64 r = 0; r < rows.n; r++)
 	{
 		char	  **row = rows.values[r];
@@ -208,11 +211,107 @@ wa_odoo_load_permits(WaOdoo *odoo, const int64 *ids, int n)
 		p->expiry_date = row[P_EXPIRY_DATE];
 		p->received_date = row[P_RECEIVED_DATE];
 		p->is_renewal = wa_odoo_is_true(row[P_IS_RENEWAL]);
+		if (rows.layout != 0)
+			p->version = rows.versions[r];
 	}
 	qsort(permits->list, permits->n, sizeof(WaPermit), wa_odoo_by_id);
-	load_types(odoo, &type, &translations);
+}
+
+/* Those permits, and the words for them and for permits of these types. */
+static bool
+load(WaOdoo *odoo, const int64 *ids, int n, const int64 *type_ids, int ntypes)
+{
+	WaAppTable	permit;
+	WaAppTable	type;
+	WaAppTable	fields;
+	WaAppTable	selections;
+	WaAppTable	translations;
+	struct WaPermits *permits = palloc0(sizeof(struct WaPermits));
+	int64	   *types;
+
+	odoo->permits = permits;
+	if (!wa_odoo_open(odoo, &permit, "sicantik_permit") ||
+		!wa_odoo_open(odoo, &type, "sicantik_permit_type") ||
+		!wa_odoo_open(odoo, &fields, "ir_model_fields") ||
+		!wa_odoo_open(odoo, &selections, "ir_model_fields_selection") ||
+		!wa_odoo_open(odoo, &translations, "ir_translation"))
+		return false;
+	if (permit.state != WA_APP_READY || n + ntypes == 0)
+		return true;
+
+	read_permits(permits, &permit, ids, n);
+	types = palloc(sizeof(int64) * (permits->n + ntypes + 1));
+	if (ntypes > 0)
+		memcpy(types, type_ids, sizeof(int64) * ntypes);
+	for (int i = 0; i < permits->n; i++)
+		if (permits->list[i].permit_type_id != 0)
+			types[ntypes++] = permits->list[i].permit_type_id;
+	load_types(permits, &type, &translations, types, ntypes);
+	for (int i = 0; i < permits->n; i++)
+	{
+		char	   *name = type_name(permits, permits->list[i].permit_type_id);
+
+		if (name)
+			permits->list[i].permit_type = name;
+	}
 	load_labels(odoo, &fields, &selections, &translations);
+	for (int i = 0; i < permits->nlabels; i++)
+		permits->label_facts = wa_odoo_add_fact(wa_odoo_add_fact(permits->label_facts, permits->label_values[i]),
+												permits->labels[i]);
 	return true;
+}
+
+/*
+ * Read the permits with these ids, their types and the labels of their states.
+ * All tables are locked before the first is read; returns false if one of
+ * them could not be had now.
+ */
+bool
+wa_odoo_load_permits(WaOdoo *odoo, const int64 *ids, int n)
+{
+	return load(odoo, ids, n, NULL, 0);
+}
+
+/*
+ * The same without permits: these types, 0 among them, and the labels.
+ */
+bool
+wa_odoo_load_permit_words(WaOdoo *odoo, const int64 *type_ids, int n)
+{
+	return load(odoo, NULL, 0, type_ids, n);
+}
+
+/*
+ * What the versions of these permits go with; 0: they have none.
+ */
+uint64
+wa_odoo_permit_layout(const WaOdoo *odoo)
+{
+	return odoo->permits ? odoo->permits->layout : 0;
+}
+
+/*
+ * Versions of permits are going to be looked at; wa_app_look_end().  Returns
+ * false if the table could not be had now.
+ */
+bool
+wa_odoo_look_at_permits(WaOdoo *odoo, WaAppLook *look)
+{
+	WaAppTable	table;
+
+	if (!wa_odoo_open(odoo, &table, "sicantik_permit"))
+		return false;
+	wa_app_look_begin(look, &table, permit_columns, lengthof(permit_columns));
+	return true;
+}
+
+/*
+ * The id of its type (0: none), if this version of a permit is there; else -1.
+ */
+int64
+wa_odoo_look_at_permit(WaAppLook *look, const WaAppVersion *version)
+{
+	return wa_app_look(look, version) ? wa_app_look_id(look, permit_columns[P_PERMIT_TYPE_ID]) : -1;
 }
 
 /*
@@ -227,24 +326,31 @@ wa_odoo_permit(const WaOdoo *odoo, int64 id)
 }
 
 /*
- * All that was read of a permit, as one number.
+ * All that was read of a permit's own row, as one number.
  */
 uint64
-wa_odoo_permit_facts(const WaOdoo *odoo, const WaPermit *permit)
+wa_odoo_permit_facts(const WaPermit *permit)
 {
-	const struct WaPermits *permits = odoo->permits;
 	const char *const texts[] = {
 		permit->registration_id, permit->permit_number, permit->applicant_name,
-		permit->permit_type_name, permit->permit_type, permit->status, permit->issue_date,
+		permit->permit_type_name, permit->status, permit->issue_date,
 		permit->expiry_date, permit->received_date, permit->is_renewal ? "t" : NULL
 	};
 	uint64		facts = hash_combine64((uint64) permit->id, (uint64) permit->partner_id);
 
+	facts = hash_combine64(facts, (uint64) permit->permit_type_id);
 	for (size_t i = 0; i < lengthof(texts); i++)
 		facts = wa_odoo_add_fact(facts, texts[i]);
-	for (int i = 0; i < permits->nlabels; i++)
-		facts = wa_odoo_add_fact(wa_odoo_add_fact(facts, permits->label_values[i]), permits->labels[i]);
 	return facts;
+}
+
+/*
+ * And the words for a permit of this type that stand elsewhere.
+ */
+uint64
+wa_odoo_permit_words_facts(const WaOdoo *odoo, int64 type_id)
+{
+	return wa_odoo_add_fact(odoo->permits->label_facts, type_name(odoo->permits, type_id));
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "odoo/odoo.h"
+#include "pg/app_version.h"
 
 typedef struct WaPermit
 {
@@ -27,11 +28,17 @@ typedef struct WaPermit
 	char	   *expiry_date;
 	char	   *received_date;
 	bool		is_renewal;
+	WaAppVersion version;		/* of its row */
 } WaPermit;
 
 extern bool wa_odoo_load_permits(WaOdoo *odoo, const int64 *ids, int n);
 extern WaPermit *wa_odoo_permit(const WaOdoo *odoo, int64 id);
-extern uint64 wa_odoo_permit_facts(const WaOdoo *odoo, const WaPermit *permit);
+extern bool wa_odoo_load_permit_words(WaOdoo *odoo, const int64 *type_ids, int n);
+extern uint64 wa_odoo_permit_layout(const WaOdoo *odoo);
+extern bool wa_odoo_look_at_permits(WaOdoo *odoo, WaAppLook *look);
+extern int64 wa_odoo_look_at_permit(WaAppLook *look, const WaAppVersion *version);
+extern uint64 wa_odoo_permit_facts(const WaPermit *permit);
+extern uint64 wa_odoo_permit_words_facts(const WaOdoo *odoo, int64 type_id);
 extern const char *wa_odoo_status_label(const WaOdoo *odoo, const char *status);
 
 #endif							/* SICANTIK_WA_PERMIT_H */

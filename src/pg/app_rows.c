@@ -38,6 +38,7 @@
 #include "pg/acting.h"
 #include "pg/app_limit.h"
 #include "pg/app_table.h"
+#include "pg/app_version.h"
 #include "pg/judged.h"
 #include "pg/subtransaction.h"
 
@@ -143,12 +144,16 @@ append_as_text(StringInfo sql, const WaAppTable *table, const char *column)
 						 quote_identifier(column), quote_identifier(column));
 }
 
+/* SQL: the version of a row. */
+#define VERSION		", t.ctid, t.xmin"
+
 /*
- * SELECT the columns as text FROM the table AS t.  Returns how many of them
- * the table has.
+ * SELECT the columns as text, and what else there is, FROM the table AS t.
+ * Returns how many of the columns the table has.
  */
 static int
-begin_select(StringInfo sql, const WaAppTable *table, const char *const *columns, int ncolumns)
+begin_select_with(StringInfo sql, const WaAppTable *table, const char *const *columns, int ncolumns,
+				  const char *more)
 {
 	int			n = 0;
 
@@ -166,8 +171,14 @@ begin_select(StringInfo sql, const WaAppTable *table, const char *const *columns
 		else
 			appendStringInfoString(sql, "NULL::text");
 	}
-	appendStringInfo(sql, " FROM %s AS t", table->relation);
+	appendStringInfo(sql, "%s FROM %s AS t", more, table->relation);
 	return n;
+}
+
+static int
+begin_select(StringInfo sql, const WaAppTable *table, const char *const *columns, int ncolumns)
+{
+	return begin_select_with(sql, table, columns, ncolumns, "");
 }
 
 /*
@@ -234,10 +245,16 @@ run_select(WaAppRows *rows, const WaAppTable *table, StringInfo sql, int ncolumn
 	found = wa_rows_of_spi();
 	rows->n = found.n;
 	rows->values = palloc(sizeof(char **) * Max(rows->n, 1));
+	if (rows->layout != 0)
+		rows->versions = palloc(sizeof(WaAppVersion) * Max(rows->n, 1));
 	for (uint64 row = 0; row < rows->n; row++)
 	{
 		rows->values[row] = palloc(sizeof(char *) * ncolumns);
 		wa_row_texts(found, row, ncolumns, rows->values[row]);
+		if (rows->layout == 0)
+			continue;
+		rows->versions[row].tid = *wa_row_tid(found, row, ncolumns + 1);
+		rows->versions[row].xmin = (TransactionId) wa_row_oid(found, row, ncolumns + 2);
 	}
 	wa_rows_free(found);
 	pfree(sql->data);
@@ -258,8 +275,7 @@ read_rows(WaAppRows *rows, const WaAppTable *table,
 	StringInfoData sql;
 	const char *sep = " WHERE ";
 
-	rows->n = 0;
-	rows->values = NULL;
+	memset(rows, 0, sizeof(*rows));
 	(void) begin_select(&sql, table, columns, ncolumns);
 	for (int i = 0; i < nkeys; i++)
 	{
@@ -282,8 +298,7 @@ wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
 	WaArgs		args = {0};
 	StringInfoData sql;
 
-	rows->n = 0;
-	rows->values = NULL;
+	memset(rows, 0, sizeof(*rows));
 	if (begin_select(&sql, table, columns, ncolumns) > 0)
 		run_select(rows, table, &sql, ncolumns, false, &args);
 }
@@ -308,8 +323,7 @@ wa_app_read_where(WaAppRows *rows, const WaAppTable *table,
 	StringInfoData sql;
 	const char *sep = " WHERE ";
 
-	rows->n = 0;
-	rows->values = NULL;
+	memset(rows, 0, sizeof(*rows));
 	if (begin_select(&sql, table, columns, ncolumns) == 0)
 		return;
 	for (int i = 0; i < ntests; i++)
@@ -349,12 +363,39 @@ wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 {
 	WaArgs		args = {0};
 
-	rows->n = 0;
-	rows->values = NULL;
+	memset(rows, 0, sizeof(*rows));
 	if (!has_column_of(table, key, TYPCATEGORY_NUMERIC))
 		return;
 	wa_arg_int8_array(&args, keys, nkeys);
 	read_rows(rows, table, columns, ncolumns, &key, 1, false, &args);
+}
+
+/*
+ * The rows whose column "id" is among these, each with its version, if the table's rows
+ * can be told by them.
+ */
+void
+wa_app_read_versions(WaAppRows *rows, const WaAppTable *table,
+					 const char *const *columns, int ncolumns,
+					 const int64 *ids, int n)
+{
+	WaArgs		args = {0};
+	StringInfoData sql;
+	uint64		layout = wa_app_layout(table, columns, ncolumns);
+
+	if (layout == 0)
+	{
+		wa_app_read_by_id(rows, table, columns, ncolumns, "id", ids, n);
+		return;
+	}
+	memset(rows, 0, sizeof(*rows));
+	if (!has_column_of(table, "id", TYPCATEGORY_NUMERIC) || !may_read(table, "id"))
+		return;
+	rows->layout = layout;
+	wa_arg_int8_array(&args, ids, n);
+	(void) begin_select_with(&sql, table, columns, ncolumns, VERSION);
+	appendStringInfoString(&sql, " WHERE t.id = ANY ($1)");
+	run_select(rows, table, &sql, ncolumns, false, &args);
 }
 
 /*
@@ -370,8 +411,7 @@ wa_app_read_between(WaAppRows *rows, const WaAppTable *table,
 	WaArgs		args = {0};
 	StringInfoData sql;
 
-	rows->n = 0;
-	rows->values = NULL;
+	memset(rows, 0, sizeof(*rows));
 	if (!has_column_of(table, "id", TYPCATEGORY_NUMERIC) || !may_read(table, key))
 		return;
 	/* a comparison of a type that somebody has made may be his as well */
@@ -433,8 +473,7 @@ wa_app_read_by_bool(WaAppRows *rows, const WaAppTable *table,
 	Datum		element = BoolGetDatum(value);
 	WaArgs		args = {0};
 
-	rows->n = 0;
-	rows->values = NULL;
+	memset(rows, 0, sizeof(*rows));
 	if (!wa_app_has_column(table, key) ||
 		get_atttype(table->relid, get_attnum(table->relid, key)) != BOOLOID)
 		return;
@@ -458,8 +497,7 @@ wa_app_read_by_part(WaAppRows *rows, const WaAppTable *table,
 	StringInfoData sql;
 	StringInfoData pattern;
 
-	rows->n = 0;
-	rows->values = NULL;
+	memset(rows, 0, sizeof(*rows));
 	if (!has_column_of(table, key, TYPCATEGORY_STRING) || !may_read(table, key))
 		return;
 	initStringInfo(&pattern);
@@ -541,8 +579,7 @@ wa_app_read_lately(WaAppRows *rows, const WaAppTable *table,
 	ItemPointerData first;
 
 	*partly = false;
-	rows->n = 0;
-	rows->values = NULL;
+	memset(rows, 0, sizeof(*rows));
 	if (!may_read(table, key) ||
 		get_atttype(table->relid, get_attnum(table->relid, key)) != TIMESTAMPOID)
 		return;

@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "storage/itemptr.h"
+
 #include "pg/query.h"
 #include "pg/said.h"
 
@@ -37,11 +39,20 @@ typedef struct WaAppTable
 								 * that */
 } WaAppTable;
 
+/* Which version of a row was read; see app_version.c. */
+typedef struct WaAppVersion
+{
+	ItemPointerData tid;
+	TransactionId xmin;			/* 0: that is not known */
+} WaAppVersion;
+
 /* Rows as text; values[row][column], NULL for SQL NULL or no such column. */
 typedef struct WaAppRows
 {
 	uint64		n;
 	char	 ***values;
+	WaAppVersion *versions;		/* of wa_app_read_versions(), as is the next */
+	uint64		layout;			/* that they go with; 0: there are none */
 } WaAppRows;
 
 /* What a row must be like (wa_app_read_where). */
@@ -85,6 +96,9 @@ extern PGDLLEXPORT void wa_app_read_where(WaAppRows *rows, const WaAppTable *tab
 extern PGDLLEXPORT void wa_app_read_by_id(WaAppRows *rows, const WaAppTable *table,
 										  const char *const *columns, int ncolumns,
 										  const char *key, const int64 *keys, int nkeys);
+extern void wa_app_read_versions(WaAppRows *rows, const WaAppTable *table,
+								 const char *const *columns, int ncolumns,
+								 const int64 *ids, int n);
 extern PGDLLEXPORT void wa_app_read_between(WaAppRows *rows, const WaAppTable *table,
 											const char *const *columns, int ncolumns,
 											const char *key, Oid type, Datum from, Datum to,
