@@ -59,6 +59,8 @@ static TimestampTz next_due_row = 0;
 static MemoryContext round_context = NULL;
 static bool round_open = false;
 static bool kept_out = false;	/* the last one could not begin */
+static WaInTheWay before_round; /* locks */
+static WaInTheWay before_identity;
 static bool round_committed = false;
 static WaTransfer *claimed[MAX_TRANSFERS];
 static int	nclaimed = 0;
@@ -474,10 +476,10 @@ run(bool may_send, TimestampTz *next_due)
 
 	*next_due = 0;
 	kept_out = !wa_frame_begin("sending messages");
+	wa_wake_retry(&before_round, kept_out, next_due);
 	if (kept_out)
 	{
 		/* a table of ours, or the extension, is locked */
-		*next_due = GetCurrentTimestamp() + WA_LOCKED_RETRY_US;
 		return false;
 	}
 	after_error = start_round();
@@ -532,12 +534,13 @@ run(bool may_send, TimestampTz *next_due)
 	}
 	/* what a doubt came to, before it is claimed again */
 	wa_deliver_aside_conclude(&conclusions);
+	wa_wake_retry(&before_identity, identity.locked && wa_deliver_schedule_size() > 0, next_due);
 	if (identity.mode == WA_MODE_STOPPED)
 	{
 		if (identity.is_copy)
 			more = hold_waiting(&conclusions, identity.why) || more;
-		else if (wa_deliver_schedule_size() > 0)
-			wa_wake_sooner(next_due, GetCurrentTimestamp() + (identity.locked ? WA_LOCKED_RETRY_US : STOPPED_RETRY_US));
+		else if (wa_deliver_schedule_size() > 0 && !identity.locked)
+			wa_wake_sooner(next_due, GetCurrentTimestamp() + STOPPED_RETRY_US);
 	}
 	else if (wa_wake_reload_waits())
 	{

@@ -181,7 +181,7 @@ CREATE TABLE wa.ready (
 -- by which those of one provider are come back for
 CREATE INDEX ready_line_idx ON wa.ready (only_by, lane, message_id) WHERE only_by IS NOT NULL;
 -- what a long wait leaves behind goes back to the disk; VACUUM locks the table for
--- that, some milliseconds, and a worker that meets it comes back in a quarter of a second
+-- that, some milliseconds, and a worker that meets it comes back soon after
 ALTER TABLE wa.ready SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 10000,

@@ -120,8 +120,19 @@ extern bool wa_wake_feedback_take(void);
 extern bool wa_wake_reload_take(void);
 extern PGDLLEXPORT bool wa_wake_reload_waits(void);
 
-/* When to come again, after a lock was in the way. */
+/* Something is in the way of a process for a moment, or for long: a lock. */
+typedef struct WaInTheWay
+{
+	TimestampTz since;			/* 0: nothing is */
+} WaInTheWay;
+
+/* When to come again at the latest, while it is. */
 #define WA_LOCKED_RETRY_US	(250 * 1000)
+
+/* retry.c */
+extern PGDLLEXPORT void wa_wake_retry(WaInTheWay *lock, bool locked, TimestampTz *next_due);
+extern TimestampTz wa_wake_retry_at(void);
+extern void wa_wake_retry_forget(void);
 
 /* The earlier of *due and "at"; 0 is never. */
 static inline void

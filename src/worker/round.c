@@ -55,6 +55,8 @@ static bool left_out = false;	/* a part of the last pass that had failed */
 static bool purging = false;	/* or an error has ended that */
 static bool unread = false;		/* there is more of the set of events */
 static bool beside = false;		/* which is read by a process beside this one */
+static WaInTheWay before_round; /* locks */
+static WaInTheWay before_composing;
 
 /*
  * Get ready; called once, in no transaction.
@@ -182,11 +184,10 @@ is_whole(bool in_use)
  * Was wa_setup() ever run here, or where this database comes from?  Before
  * that there is nothing to do, and nothing may be written: rows of ours would
  * be in the way where the tables are to be filled by logical replication, or
- * by the rest of a dump.  *wait: how long until it may be told, 0: until
- * something happens.
+ * by the rest of a dump.  Lowers *next_due to when it may be told.
  */
 static bool
-is_set_up(int64 *wait)
+is_set_up(TimestampTz *next_due)
 {
 	static WaStatement look =
 		WA_STATEMENT("SELECT EXISTS (SELECT FROM wa.read_position), EXISTS (SELECT FROM wa.identity)"
@@ -194,18 +195,17 @@ is_set_up(int64 *wait)
 	static bool set_up = false;
 	WaRows		rows;
 
-	*wait = 0;
 	if (set_up)
 		return true;
 	if (!wa_frame_begin("looking for a setup"))
 	{
-		*wait = WA_LOCKED_RETRY_US;
+		wa_wake_retry(&before_round, true, next_due);
 		return false;
 	}
 	rows = wa_query(&look, NULL);
 	set_up = rows.n > 0 && (wa_row_bool(rows, 0, 1) || is_whole(wa_row_bool(rows, 0, 2)));
 	if (rows.n > 0 && !set_up)
-		*wait = RESTORING_US;
+		wa_wake_sooner(next_due, GetCurrentTimestamp() + RESTORING_US);
 	wa_frame_commit(false);
 	return set_up;
 }
@@ -364,23 +364,18 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	bool		more = false;
 	bool		composed = true;
 	bool		stepped;
-	int64		wait;
+	bool		kept_out;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due = 0;
 
 	wa_wake_stat_add(WA_STAT_ROUNDS, 1);
 	*next_due = 0;
-	if (!is_set_up(&wait))
-	{
-		if (wait > 0)
-			*next_due = now + wait;
+	if (!is_set_up(next_due))
 		return false;
-	}
-	if (!wa_worker_failover_run(&more) || !wa_worker_clock_follow(&stepped))
-	{
-		*next_due = now + WA_LOCKED_RETRY_US;
+	kept_out = !wa_worker_failover_run(&more) || !wa_worker_clock_follow(&stepped);
+	wa_wake_retry(&before_round, kept_out, next_due);
+	if (kept_out)
 		return more && may_send;
-	}
 	if (stepped)
 	{
 		wa_compose_calendar_reload();
@@ -411,8 +406,7 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	/* somebody has just asked for it */
 	if (may_send && composed && !unread && !left_out && wa_compose_unwritten_wanted())
 		more = true;
-	if (!composed)
-		wa_wake_sooner(next_due, now + WA_LOCKED_RETRY_US);
+	wa_wake_retry(&before_composing, !composed, next_due);
 	wa_pg_flood_tell(false, next_due);
 	(void) wa_wake_stat_stage(WA_STAT_MAINTENANCE_TIME);
 	/* once more after the last work; not again for what that leaves */

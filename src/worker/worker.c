@@ -391,6 +391,7 @@ look_for_work(void)
 	/* clear first: what is committed from now on sets it again */
 	pg_atomic_write_u32(&my_slot->pending, 0);
 	pg_memory_barrier();
+	wa_wake_retry_forget();
 	if (!take_step(STEP_RUN))
 		return false;
 	if (failed_steps > 0 && !wa_worker_round_left_out())
@@ -596,10 +597,17 @@ serve(void)
 			wait = 0;
 		if (retrying)
 			wait = TimestampDifferenceMilliseconds(now, retry_at);
-		else if (next_due != 0)
-			wait = Min(wait,
-					   Max(TimestampDifferenceMilliseconds(now, next_due),
-						   SHORTEST_DUE_WAIT));
+		else
+		{
+			TimestampTz unlocked = wa_wake_retry_at();
+
+			if (next_due != 0)
+				wait = Min(wait,
+						   Max(TimestampDifferenceMilliseconds(now, next_due),
+							   SHORTEST_DUE_WAIT));
+			if (unlocked != 0)
+				wait = Min(wait, Max(TimestampDifferenceMilliseconds(now, unlocked), 1));
+		}
 
 		if (ok && wait_for_events(Min(wait, WA_LONGEST_SLEEP)))
 		{

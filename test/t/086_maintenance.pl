@@ -114,6 +114,40 @@ ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE res_id = $perm
 my @said = slurp_file($node->logfile, $offset) =~ /sicantik_wa waits: table/g;
 is(scalar @said, 1, 'once');
 
+# Most locks last some milliseconds (VACUUM gives pages back): it comes again
+# soon, and later not so often.
+$dba->do(<<'SQL');
+CREATE FUNCTION pg_temp.rounds() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT rounds FROM wa.stat_worker';
+-- seconds from one round to the n-th after it
+CREATE FUNCTION pg_temp.took(one bigint, n int) RETURNS double precision LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	began timestamptz;
+BEGIN
+	FOR i IN 1 .. 60000 LOOP
+		IF began IS NULL AND pg_temp.rounds() >= one THEN
+			began := clock_timestamp();
+		END IF;
+		IF pg_temp.rounds() >= one + n THEN
+			RETURN extract(epoch FROM clock_timestamp() - began);
+		END IF;
+		PERFORM pg_sleep(0.001);
+	END LOOP;
+	RAISE 'the worker does not come again';
+END $$;
+SQL
+$offset = -s $node->logfile;
+$permit = shift @permits;
+$dba->do('BEGIN; LOCK TABLE wa.announced IN ACCESS EXCLUSIVE MODE');
+my $rounds = $dba->do('SELECT pg_temp.rounds()');
+sql("UPDATE sicantik_permit SET status = 'cancelled' WHERE id = $permit");
+my $first = $dba->do("SELECT pg_temp.took($rounds + 1, 5)");
+ok($node->wait_for_log(qr/sicantik_wa waits: table "wa.announced" is locked/, $offset), 'the lock stays');
+my $later = $dba->do('SELECT pg_temp.took(pg_temp.rounds() + 1, 8)');
+$dba->do('ROLLBACK');
+cmp_ok($first * 4, '<', $later, "five tries soon after one another ($first s), later eight do not come so soon ($later s)");
+cmp_ok($later, '>', 1, 'nothing is tried all the time');
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE res_id = $permit", '1'), 'and then it goes on');
+
 # What a person calls in a transaction with one snapshot for all (Odoo's are
 # such) must not believe an empty table either.
 my $person = SicantikWa::Session->new($node, 'odoo');
