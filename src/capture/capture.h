@@ -10,9 +10,10 @@
  * wa.watch (or its copy, while it is locked), writes wa.event (or
  * wa.event_aside).
  *
- * trigger.c gathers, row.c compares rows and makes them text, event.c writes,
- * watch.c remembers what is watched, judge.c says whether a table may be, off.c
- * is the setting that switches it off.  Begin with trigger.c.
+ * trigger.c gathers, row.c compares rows and makes them text, event.c writes
+ * (table.c opens the table, number.c numbers the rows: event.h), watch.c
+ * remembers what is watched, judge.c says whether a table may be, off.c is the
+ * setting that switches it off.  Begin with trigger.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -43,6 +43,7 @@
 #include "utils/syscache.h"
 
 #include "capture/capture.h"
+#include "capture/event.h"
 #include "pg/acting.h"
 #include "pg/pg_compat.h"
 #include "pg/query.h"
@@ -62,6 +63,7 @@ forget_relation(Datum arg, Oid relid)
 	WaWatch    *watch;
 	bool		all = relid == InvalidOid || relid == watch_relid;
 
+	wa_capture_table_forget(relid);
 	if (watches == NULL)
 		return;
 	if (!all)
@@ -89,6 +91,13 @@ forget_all(Datum arg, int cacheid, uint32 hashvalue)
 	forget_relation(arg, InvalidOid);
 }
 
+/* The schema may have another name now, or the sequence other limits. */
+static void
+forget_events(Datum arg, int cacheid, uint32 hashvalue)
+{
+	wa_capture_table_forget(InvalidOid);
+}
+
 /*
  * Called once per process, when the library is loaded.
  */
@@ -99,6 +108,8 @@ wa_capture_watch_init(void)
 	CacheRegisterSyscacheCallback(DATABASEOID, forget_all, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_all, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, forget_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_events, (Datum) 0);
+	CacheRegisterSyscacheCallback(SEQRELID, forget_events, (Datum) 0);
 }
 
 /* A column that is there, or NULL. */

@@ -25,6 +25,9 @@
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
+#if PG_VERSION_NUM >= 190000
+#include "commands/sequence_xlog.h"
+#endif
 
 /* Stands in front of a function that does not return. */
 #if PG_VERSION_NUM < 180000
@@ -54,6 +57,18 @@
 #define wa_index_insert_cleanup(index, info) index_insert_cleanup((index), (info))
 #else
 #define wa_index_insert_cleanup(index, info) ((void) 0)
+#endif
+
+/*
+ * Which files a relation has, and the record in the WAL of what a sequence is
+ * at; needs utils/rel.h and commands/sequence.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define wa_relation_locator(rel) ((rel)->rd_locator)
+#define wa_sequence_record_locator locator
+#else
+#define wa_relation_locator(rel) ((rel)->rd_node)
+#define wa_sequence_record_locator node
 #endif
 
 /* The rights of a role on a schema; needs utils/acl.h. */
