@@ -584,6 +584,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 	{
 		config->schema, items, routes, stand_in, identity->test_number
 	};
+	wa_deliver_withhold_begin();
 	wa_deliver_facts_ask(&what_is_known, &routing, left, unread);
 	wa_deliver_facts_say(unread, left);
 

@@ -253,10 +253,10 @@ is_news(const WaReadyKey *key)
 /*
  * Read wa.ready from *position on, which goes forward, and take in what is not
  * left there.  Returns how many, or what was read if nothing is left; *more:
- * there may be more.
+ * there may be more.  once_more: it was read before, and nearly all is here.
  */
 static int
-read_on(const WaSendConfig *config, WaConclusions *conclusions, int64 *position, bool *more)
+read_on(const WaSendConfig *config, WaConclusions *conclusions, int64 *position, bool once_more, bool *more)
 {
 	WaReadyRow *rows;
 	WaReadyKey *keys;
@@ -265,7 +265,7 @@ read_on(const WaSendConfig *config, WaConclusions *conclusions, int64 *position,
 	int			n;
 	int			i;
 
-	if (!wa_deliver_line_any_left())
+	if (!once_more && !wa_deliver_line_any_left())
 	{
 		n = wa_queue_load(*position, LOAD_BATCH, &rows);
 		*more = n == LOAD_BATCH;
@@ -344,13 +344,13 @@ wa_deliver_take_ready(const WaSendConfig *config, WaConclusions *conclusions)
 		checkpoint_xid = next;
 	}
 	settled = checkpoint_xid != 0 && oldest >= checkpoint_xid;
-	added = read_on(config, conclusions, &read_to, &more);
+	added = read_on(config, conclusions, &read_to, false, &more);
 	if (settled)
 	{
 		bool		unswept = true;
 
 		while (unswept && safe_to < checkpoint_id)
-			(void) read_on(config, conclusions, &safe_to, &unswept);
+			(void) read_on(config, conclusions, &safe_to, true, &unswept);
 		safe_to = checkpoint_id;
 		checkpoint_xid = 0;
 	}
@@ -363,7 +363,7 @@ wa_deliver_take_ready(const WaSendConfig *config, WaConclusions *conclusions)
 		swept_us = now;
 		swept_to = Max(swept_to, safe_to);
 		for (int i = 0; i < batches && unswept && swept_to < read_to; i++)
-			(void) read_on(config, conclusions, &swept_to, &unswept);
+			(void) read_on(config, conclusions, &swept_to, true, &unswept);
 		if (!unswept || swept_to >= read_to)
 			swept_to = 0;
 	}

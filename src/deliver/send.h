@@ -68,6 +68,7 @@ extern WaVerdictRow *wa_deliver_conclude(WaConclusions *conclusions, int64 id,
 										 WaState state, WaReason reason, WaSaid detail);
 
 /* withhold.c */
+extern void wa_deliver_withhold_begin(void);
 extern void wa_deliver_withhold(WaTransfer **transfers, int n);
 
 /* build.c */

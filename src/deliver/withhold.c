@@ -6,14 +6,31 @@
  * Whether somebody wants messages is asked before the claim, in its
  * transaction, and the commit of that may take a while: its disk, a standby.
  * Who says no meanwhile gets nothing either.  So it is asked once more, when
- * the claim is safe.
+ * the claim is safe, unless no other transaction has ended since: then nobody
+ * can have said anything.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+
 #include "deliver/send.h"
 #include "pg/frame.h"
+#include "pg/pg_compat.h"
+
+/* Transactions that had ended when it was asked. */
+static uint64 ended = 0;
+
+/*
+ * Whether somebody wants messages is going to be asked, for those that are
+ * claimed in this transaction.
+ */
+void
+wa_deliver_withhold_begin(void)
+{
+	ended = wa_transactions_ended();
+}
 
 /*
  * Mark those of these claimed messages whose recipient has opted out since he
@@ -25,7 +42,8 @@ wa_deliver_withhold(WaTransfer **transfers, int n)
 {
 	WaRoute    *routes;
 
-	if (n == 0 || !wa_frame_begin("looking for opt-outs"))
+	/* the one that has claimed them has ended */
+	if (n == 0 || wa_transactions_ended() - ended == 1 || !wa_frame_begin("looking for opt-outs"))
 		return;
 	routes = palloc0(sizeof(WaRoute) * n);
 	for (int i = 0; i < n; i++)

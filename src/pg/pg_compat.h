@@ -102,6 +102,16 @@
 #define wa_table_beginscan(rel, snapshot) table_beginscan((rel), (snapshot), 0, NULL)
 #endif
 
+/*
+ * How many transactions that had written something have ended, and what of
+ * them was rolled back; needs access/transam.h.
+ */
+#if PG_VERSION_NUM >= 170000
+#define wa_transactions_ended() (TransamVariables->xactCompletionCount)
+#else
+#define wa_transactions_ended() (ShmemVariableCache->xactCompletionCount)
+#endif
+
 /* In a handler of SIGTERM: what a backend does; needs tcop/tcopprot.h. */
 #if PG_VERSION_NUM >= 190000
 #define wa_die() die(postgres_signal_arg, pg_siginfo)
