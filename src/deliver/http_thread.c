@@ -43,9 +43,11 @@
 
 /*
  * A few answers cost their owner nearly as much as many.  So they are kept until
- * they are as many as still run, but not for longer than this, in milliseconds.
+ * there are so many, or as many as still run, but not for longer than this, in
+ * milliseconds.
  */
-#define KEEP_MS			3
+#define KEEP_MS			2
+#define KEEP_BATCH		24
 
 /* One request on its way to the engine, or its answer on the way back. */
 typedef struct Job
@@ -247,8 +249,9 @@ sleep_ms(const Run *run)
 static bool
 is_time(const Run *run)
 {
-	return run->nover > 0 &&
-		((run->nover >= run->nrunning && run->waiting.first == NULL) || now_ms() - run->kept_since >= KEEP_MS);
+	return run->nover >= KEEP_BATCH ||
+		(run->nover > 0 && ((run->nover >= run->nrunning && run->waiting.first == NULL) ||
+							now_ms() - run->kept_since >= KEEP_MS));
 }
 
 static void *

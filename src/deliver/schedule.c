@@ -36,12 +36,12 @@
 
 /*
  * Where a message goes is found out by routing it, which costs half of sending
- * it, and for nothing if there is no room.  So while others go, no more than so
- * many are looked at of those that most likely go where there is none; where
- * nothing goes, all, and soon.
+ * it, and for nothing if there is no room.  So while others go, no more than such
+ * a part of them is looked at of those that most likely go where there is none;
+ * where nothing has gone for a moment, all.
  */
-#define GUESSED_SHARE	(1.0 / 64)
-#define GUESSED_AGAIN_US	(50 * 1000)
+#define GUESSED_SHARE	(1.0 / 16)
+#define GUESSED_AGAIN_US	(20 * 1000)
 
 /* And so many at a time of which nothing can be guessed yet. */
 #define MOST_UNKNOWN	64
@@ -532,8 +532,11 @@ int
 wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 {
 	static double credit = 0;
+	static double guessed = 0;
+	static int64 went_us = 0;
 	Walk		w = {.picked = picked,.max = max,.now = now,.again = again,.unknown = MOST_UNKNOWN};
 	int			standing;
+	int			before;
 
 	forget_quiet_numbers(now);
 	wa_deliver_lines_look();
@@ -541,11 +544,14 @@ wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 	behind = false;
 	credit = Min(credit + max * STANDING_SHARE, Max(max * STANDING_SHARE, 1));
 	w.standing = standing = (int) credit;
-	w.guessed = Max((int) (max * GUESSED_SHARE), 1);
+	w.guessed = before = (int) guessed;
 	walk_lanes(&w);
+	if (w.going > 0)
+		went_us = now;
+	guessed = Min(guessed - (before - w.guessed) + w.going * GUESSED_SHARE, Max(max * GUESSED_SHARE, 1));
 	if (w.any_guessed)
-		*again = Min(*again, now + GUESSED_AGAIN_US);
-	if (w.any_guessed && w.going == 0)
+		*again = Min(*again, Max(went_us + GUESSED_AGAIN_US, now));
+	if (w.any_guessed && now - went_us >= GUESSED_AGAIN_US)
 	{
 		/* all anew, since whom one holds back depends on it */
 		walk++;
