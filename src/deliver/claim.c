@@ -143,7 +143,7 @@ wait_for_provider(WaConclusions *conclusions, WaItem *item, WaSaid reason, int64
 {
 	uint32		hash = hash_of(reason);
 
-	item->hint = NULL;
+	wa_deliver_schedule_set_hint(item, NULL);
 	item->wait_us = now + NO_PROVIDER_US;
 	if (item->expires_at != 0)
 		item->wait_us = Min(item->wait_us, now + Max(item->expires_at - GetCurrentTimestamp(), 0));
@@ -325,7 +325,7 @@ leave_out_locked(WaItem **items, int n, int64 now, int64 *again)
 		if (locked[i])
 		{
 			/* its provider is free for others */
-			items[i]->hint = NULL;
+			wa_deliver_schedule_set_hint(items[i], NULL);
 			items[i]->wait_us = now + Max(wa_deliver_aside_left(ids[i]), LOCKED_ROW_US);
 			*again = Min(*again, items[i]->wait_us);
 		}
@@ -644,7 +644,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 			continue;
 		}
 		pace = wa_deliver_pacing_find(route->provider->name);
-		item->hint = pace;
+		wa_deliver_schedule_set_hint(item, pace);
 		wa_deliver_line_went(item->line, pace, now);
 		if (wa_deliver_pacing_slots(pace, now, again) == 0)
 		{

@@ -70,6 +70,7 @@ typedef struct Jobs
 struct WaHttpThread
 {
 	WaHttp	   *http;			/* the thread's, once it has started */
+	WaHttpRead	read;			/* or NULL */
 	pthread_t	thread;
 	bool		started;
 	int			wanted_fd;		/* eventfd: the thread has something to do */
@@ -170,6 +171,7 @@ clear_fd(int fd)
 typedef struct Run
 {
 	WaHttp	   *http;
+	WaHttpRead	read;
 	Jobs		waiting;		/* for the engine */
 	size_t		nrunning;		/* in it */
 	Jobs		over;			/* answered, and kept for a moment */
@@ -186,9 +188,13 @@ now_ms(void)
 	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* It is over. */
 static void
 keep(Run *run, Job *job)
 {
+	job->answer.tag = job->tag;
+	if (run->read)
+		run->read(job->tag, &job->answer);
 	if (run->nover++ == 0)
 		run->kept_since = now_ms();
 	append(&run->over, job);
@@ -258,7 +264,7 @@ static void *
 run_thread(void *argument)
 {
 	WaHttpThread *self = argument;
-	Run			run = {.http = self->http};
+	Run			run = {.http = self->http,.read = self->read};
 	struct pollfd fds[2] = {
 		{.fd = self->wanted_fd,.events = POLLIN},
 		{.fd = wa_http_fd(self->http),.events = POLLIN},
@@ -320,10 +326,10 @@ run_thread(void *argument)
 
 /*
  * Open an engine in a thread of its own.  As wa_http_open(); two descriptors
- * and one thread more.
+ * and one thread more.  read: see its type; NULL: nothing is done there.
  */
 WaHttpThread *
-wa_http_thread_open(const WaHttpOptions *options, char *err, size_t err_size)
+wa_http_thread_open(const WaHttpOptions *options, WaHttpRead read, char *err, size_t err_size)
 {
 	WaHttpThread *self = calloc(1, sizeof(WaHttpThread));
 	sigset_t	all;
@@ -341,6 +347,7 @@ wa_http_thread_open(const WaHttpOptions *options, char *err, size_t err_size)
 	empty(&self->taken);
 	empty(&self->wanted);
 	empty(&self->answers);
+	self->read = read;
 	self->answered_fd = -1;
 	self->wanted_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (self->wanted_fd >= 0)
@@ -475,7 +482,6 @@ wa_http_thread_next(WaHttpThread *self, WaHttpAnswer *answer)
 	if (job == NULL)
 		return false;
 	*answer = job->answer;
-	answer->tag = job->tag;
 	memset(&job->answer, 0, sizeof(job->answer));
 	free_job(job);
 	self->in_flight--;

@@ -16,8 +16,16 @@
 
 typedef struct WaHttpThread WaHttpThread;
 
+/*
+ * Called in the engine's thread with each answer, whatever its result, before its
+ * owner can take it: to do there what takes time.  It may use nothing of the
+ * server, and nothing of what the tag stands for that its owner touches meanwhile.
+ */
+typedef void (*WaHttpRead) (uint64_t tag, const WaHttpAnswer *answer);
+
 /* All functions are for the owner's thread, the one that has opened it. */
-extern WaHttpThread *wa_http_thread_open(const WaHttpOptions *options, char *err, size_t err_size);
+extern WaHttpThread *wa_http_thread_open(const WaHttpOptions *options, WaHttpRead read,
+										 char *err, size_t err_size);
 extern void wa_http_thread_close(WaHttpThread *self);
 extern int	wa_http_thread_fd(const WaHttpThread *self);
 extern bool wa_http_thread_submit(WaHttpThread *self, uint64_t tag, WaRequest *req,

@@ -65,6 +65,7 @@ static dlist_head gone;
 static dlist_head wire;
 static uint64 walk = 0;
 static bool behind = false;		/* see wa_deliver_schedule_behind() */
+static int	napart = 0;			/* WaItem.apart */
 
 void
 wa_deliver_schedule_init(void)
@@ -132,6 +133,26 @@ goes_behind(const WaItem *item, const WaItem *other)
 	if (item->lane == LAST_LANE && item->attempts != other->attempts)
 		return item->attempts > other->attempts;
 	return item->id > other->id;
+}
+
+/* After each change of what this hangs on. */
+static void
+note_apart(WaItem *item)
+{
+	bool		apart = !item->on_wire && (item->hint || item->fallback_when_paced || item->ntried > 0);
+
+	napart += apart - item->apart;
+	item->apart = apart;
+}
+
+/*
+ * The message goes there; NULL: that is not known any more.
+ */
+void
+wa_deliver_schedule_set_hint(WaItem *item, WaPace *hint)
+{
+	item->hint = hint;
+	note_apart(item);
 }
 
 /* Nearly always the last one; one that was drawn earlier goes before. */
@@ -216,6 +237,7 @@ wa_deliver_schedule_add(const WaReadyRow *row)
 	item->repeats = row->repeats;
 
 	put_in_lane(item);
+	note_apart(item);
 	return true;
 }
 
@@ -231,6 +253,7 @@ off_wire(WaItem *item)
 	item->on_wire = false;
 	dlist_delete(&item->wire_node);
 	item->to->on_wire--;
+	note_apart(item);
 }
 
 void
@@ -238,6 +261,7 @@ wa_deliver_schedule_remove(WaItem *item)
 {
 	if (item->on_wire)
 		off_wire(item);
+	napart -= item->apart;
 	dlist_delete(&item->node);
 	item->line->n--;
 	item->to->items--;
@@ -346,7 +370,7 @@ wa_deliver_schedule_reconsider(void)
 	hash_seq_init(&seq, items);
 	while ((item = hash_seq_search(&seq)) != NULL)
 	{
-		item->hint = NULL;
+		wa_deliver_schedule_set_hint(item, NULL);
 		item->wait_us = 0;
 	}
 }
@@ -408,6 +432,8 @@ typedef struct Walk
 								 * be guessed */
 	int			going;			/* of those that were picked these have room,
 								 * or who knows */
+	int			napart;			/* of these some have been met */
+	bool		over;			/* nothing behind can go */
 } Walk;
 
 /*
@@ -447,6 +473,8 @@ has_no_room(Walk *w, const WaItem *item)
 		return false;
 	}
 	w->any_guessed = true;
+	/* all the others of what may be a long line, which is the only one */
+	w->over = item->line->n == hash_get_num_entries(items) && w->napart == napart;
 	return true;
 }
 
@@ -490,7 +518,8 @@ goes_now(Walk *w, WaItem *item)
 	/* whatever becomes of this one, later ones wait behind it */
 	number->passed = walk;
 	if (item->hint && item->hint->spent)
-		item->hint = NULL;		/* another one may have budget left */
+		wa_deliver_schedule_set_hint(item, NULL);	/* another one may have
+													 * budget left */
 	if (item->hint == NULL && has_no_room(w, item))
 		return false;
 	if (item->hint && !plan(item, w->now, w->again))
@@ -514,8 +543,10 @@ walk_lanes(Walk *w)
 		{
 			WaItem	   *item = dlist_container(WaItem, node, iter.cur);
 
-			if (w->n == w->max)
+			if (w->n == w->max || w->over)
 				return;
+			if (item->apart)
+				w->napart++;
 			if (goes_now(w, item))
 				w->picked[w->n++] = item;
 		}
@@ -555,7 +586,8 @@ wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 	{
 		/* all anew, since whom one holds back depends on it */
 		walk++;
-		w.n = 0;
+		w.n = w.napart = 0;
+		w.over = false;
 		w.standing = standing;
 		w.guessed = max;
 		walk_lanes(&w);
@@ -564,6 +596,7 @@ wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 	if (w.n < max && w.any_left)
 	{
 		w.standing = max;
+		w.napart = 0;
 		walk_lanes(&w);
 	}
 	return w.n;
@@ -590,7 +623,7 @@ wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
 {
 	off_wire(item);
 	item->attempts++;
-	item->hint = NULL;
+	wa_deliver_schedule_set_hint(item, NULL);
 	item->wait_us = 0;
 	forget(&item->last_provider);
 	item->last_provider = keep(provider);
@@ -604,6 +637,7 @@ wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
 	if (!tried)
 		return;
 	add_tried(item, provider);
+	note_apart(item);
 	item->refusal = reason;
 	forget_said(&item->refusal_detail);
 	item->refusal_detail = (WaSaid) keep((const char *) detail);
@@ -615,6 +649,7 @@ wa_deliver_schedule_on_wire(WaItem *item, int64 recipient_gap_us)
 	Number	   *number = item->to;
 
 	item->on_wire = true;
+	note_apart(item);
 	dlist_push_tail(&wire, &item->wire_node);
 	number->on_wire++;
 	if (recipient_gap_us > 0)

@@ -56,6 +56,8 @@ typedef struct WaItem
 	double		wait_s;			/* back-off that was asked for; < 0: none */
 	int			waits;			/* back-off waits so far */
 	int			repeats;		/* is sent again although in doubt */
+	bool		apart;			/* waits, and does not simply go where the
+								 * others of its line do */
 	WaPace	   *hint;			/* routed there last time */
 	int64		wait_us;		/* not before (monotonic); 0: at once */
 	int64		elsewhere_us;	/* hint has no room: no other one before */
@@ -72,6 +74,7 @@ extern void wa_deliver_schedule_set_gone(WaItem *item);
 extern void wa_deliver_schedule_remove_gone(void);
 extern void wa_deliver_schedule_forget_waiting(void);
 extern void wa_deliver_schedule_reconsider(void);
+extern void wa_deliver_schedule_set_hint(WaItem *item, WaPace *hint);
 extern int	wa_deliver_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
 extern bool wa_deliver_schedule_is_last(const WaItem *item);
 extern bool wa_deliver_schedule_behind(void);

@@ -44,6 +44,16 @@ static WaTransfer *finished_tail = NULL;
 static int	messages_in_flight = 0;
 static bool breaking_off = false;
 
+/* In the engine's thread. */
+static void
+read_answer(uint64_t tag, const WaHttpAnswer *answer)
+{
+	WaWire	   *wire = (WaWire *) (uintptr_t) tag;
+
+	if (wire->read && answer->result == WA_HTTP_ANSWERED)
+		wire->read(wire, answer);
+}
+
 /* NULL, with a sentence, if it cannot be opened. */
 static WaHttpThread *
 open_engine(char *why, size_t why_size)
@@ -56,7 +66,7 @@ open_engine(char *why, size_t why_size)
 	options.max_connections = wa_guc_max_in_flight + PROBE_CONNECTIONS;
 	options.max_host_connections = wa_guc_max_in_flight + PROBE_CONNECTIONS;
 	options.max_reply_bytes = REPLY_BYTES;
-	return wa_http_thread_open(&options, why, why_size);
+	return wa_http_thread_open(&options, read_answer, why, why_size);
 }
 
 static void
@@ -174,6 +184,7 @@ wa_deliver_transfer_library(void)
 	return wa_http_library();
 }
 
+static void judge_answer(WaWire *wire, const WaHttpAnswer *answer);
 static void message_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted);
 
 /*
@@ -184,6 +195,7 @@ wa_deliver_transfer_new(const WaProvider *provider, int64 message_id, int attemp
 {
 	WaTransfer *transfer = MemoryContextAllocZero(context, sizeof(WaTransfer));
 
+	transfer->wire.read = judge_answer;
 	transfer->wire.over = message_over;
 	transfer->message_id = message_id;
 	transfer->attempt = attempt;
@@ -260,9 +272,11 @@ redact(const WaTransfer *transfer, char *text, size_t size)
 	free(shown);
 }
 
+/* In the engine's thread: what is done here is pure C, as gateway/ is. */
 static void
-judge_answer(WaTransfer *transfer, const WaHttpAnswer *answer)
+judge_answer(WaWire *wire, const WaHttpAnswer *answer)
 {
+	WaTransfer *transfer = (WaTransfer *) wire;
 	WaReply		reply = {0};
 	char	   *shown;
 
@@ -293,9 +307,7 @@ message_over(WaWire *wire, const WaHttpAnswer *answer, bool interrupted)
 	bool		not_sent = answer->result == WA_HTTP_NOT_SENT;
 
 	messages_in_flight--;
-	if (answer->result == WA_HTTP_ANSWERED)
-		judge_answer(transfer, answer);
-	else
+	if (answer->result != WA_HTTP_ANSWERED)
 		judge_silence(transfer, not_sent,
 					  interrupted ? WA_CODE_INTERRUPTED : answer->tls_error ? "tls" :
 					  not_sent ? "not_sent" : "no_answer", WA_SAID_IN(&answer->error));

@@ -22,10 +22,13 @@ struct WaHttpAnswer;
 /*
  * What is on the wire, a message or a probe: its first member.  over() is
  * called once, when the request has ended; interrupted: because we broke it
- * off.  The answer is the caller's.
+ * off.  The answer is the caller's.  read(), if there is one, is called before
+ * that in the engine's thread, with an answer of the other end; it may use
+ * nothing of the server, and over() finds what it has made of it.
  */
 typedef struct WaWire
 {
+	void		(*read) (struct WaWire *wire, const struct WaHttpAnswer *answer);
 	void		(*over) (struct WaWire *wire, const struct WaHttpAnswer *answer,
 						 bool interrupted);
 } WaWire;

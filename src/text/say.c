@@ -11,6 +11,7 @@
  *-------------------------------------------------------------------------
  */
 #include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,17 @@ compare_names(const void *a, const void *b)
 	return strcmp(words[*(const short *) a].name, words[*(const short *) b].name);
 }
 
+/* The sentences in the order of their names. */
+static short sorted[WA_SAY_END];
+
+static void
+sort_names(void)
+{
+	for (int i = 0; i < WA_SAY_END; i++)
+		sorted[i] = (short) i;
+	qsort(sorted, WA_SAY_END, sizeof(short), compare_names);
+}
+
 /*
  * Find a sentence by its name, in upper or lower case.  Returns false if there
  * is none: the catalogue of a newer version had it.
@@ -69,18 +81,11 @@ compare_names(const void *a, const void *b)
 bool
 wa_text_say_find(const char *name, size_t len, WaSay *key, int *nvalues)
 {
-	static short sorted[WA_SAY_END];
-	static bool ready = false;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int			low = 0;
 	int			high = WA_SAY_END - 1;
 
-	if (!ready)
-	{
-		for (int i = 0; i < WA_SAY_END; i++)
-			sorted[i] = (short) i;
-		qsort(sorted, WA_SAY_END, sizeof(short), compare_names);
-		ready = true;
-	}
+	pthread_once(&once, sort_names);
 	while (low <= high)
 	{
 		int			middle = (low + high) / 2;

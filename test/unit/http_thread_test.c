@@ -43,6 +43,17 @@ pthread_create(pthread_t *thread, const pthread_attr_t * attr, void *(*start) (v
 }
 #endif
 
+/* What the thread has read, by tag: how often, and what. */
+static int	nread[MAX_TAGS];
+static char first_letter[MAX_TAGS];
+
+static void
+read_it(uint64_t tag, const WaHttpAnswer *answer)
+{
+	nread[tag]++;
+	first_letter[tag] = answer->body ? answer->body[0] : '-';
+}
+
 static WaHttpThread *
 open_thread(void)
 {
@@ -51,7 +62,7 @@ open_thread(void)
 		.max_reply_bytes = MAX_REPLY
 	};
 	char		err[256] = "";
-	WaHttpThread *http = wa_http_thread_open(&options, err, sizeof(err));
+	WaHttpThread *http = wa_http_thread_open(&options, read_it, err, sizeof(err));
 
 	CHECK_STR(err, "");
 	if (http == NULL)
@@ -160,6 +171,9 @@ test_many(void)
 		CHECK_INT(a.result, WA_HTTP_ANSWERED);
 		CHECK_STR(a.body, want);
 		CHECK_INT(server_get(s, &s->seen[a.tag]), 1);
+		/* what the thread has read is here with the answer */
+		CHECK_INT(nread[a.tag], 1);
+		CHECK_INT(first_letter[a.tag], 'o');
 		wa_http_answer_free(&a);
 	}
 	CHECK_INT(server_get(s, &s->messages), 400);
@@ -207,6 +221,7 @@ test_refused(void)
 		CHECK_INT(a.tag, 7);
 		CHECK_INT(a.result, WA_HTTP_NOT_SENT);
 		CHECK(a.error.bytes[0] != '\0');
+		CHECK_INT(first_letter[7], '-');
 		CHECK(a.body == NULL);
 		wa_http_answer_free(&a);
 	}
@@ -284,6 +299,8 @@ test_threads(void)
 	sigaddset(&before, SIGUSR2);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	http = open_thread();
+	/* until it has begun, the C library's own mask is there */
+	wa_http_thread_abort_all(http);
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	for (int sig = 1; sig < 32; sig++)
 		CHECK_INT(sigismember(&after, sig), sig == SIGUSR2);
@@ -293,7 +310,7 @@ test_threads(void)
 	CHECK_INT(count_threads(&masks), 1);
 
 	refuse_thread = EAGAIN;
-	http = wa_http_thread_open(&options, err, sizeof(err));
+	http = wa_http_thread_open(&options, read_it, err, sizeof(err));
 	refuse_thread = 0;
 	CHECK(http == NULL);
 	CHECK(strstr(err, "thread") != NULL);
