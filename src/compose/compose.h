@@ -60,7 +60,7 @@ typedef enum WaReadResult
 } WaReadResult;
 
 /* reader.c */
-extern WaReadResult wa_compose_run(int most);
+extern WaReadResult wa_compose_run(void (*much) (void));
 extern int	wa_compose_purge(void);
 extern void wa_compose_set_forget_foreign(void);
 extern PGDLLEXPORT TimestampTz wa_compose_last_run(void);
@@ -71,7 +71,8 @@ extern void wa_compose_share(void *place);
 extern void wa_compose_share_join(void *place);
 typedef enum WaBesideStage
 {
-	WA_BESIDE_STARTS,			/* the worker goes on composing meanwhile */
+	WA_BESIDE_STARTS,			/* the worker goes on composing if that takes
+								 * long */
 	WA_BESIDE_COMPOSES,
 	WA_BESIDE_ENDED
 } WaBesideStage;

@@ -14,6 +14,12 @@
 
 #include "pg/columns.h"
 
+/*
+ * Where more has changed, so many events are composed at once, by whoever sends,
+ * and the rest beside it.
+ */
+#define WA_COMPOSE_FIRST	200
+
 /* The net change of one record in one transaction. */
 typedef struct WaEvent
 {

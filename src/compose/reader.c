@@ -213,17 +213,21 @@ wa_compose_ask_again(void)
 	pg_atomic_write_u64(&wa_compose_together(true)->last_run, (uint64) GetCurrentTimestamp());
 }
 
-/* Is there anything new?  Asked first, since most wakes are for other work. */
+/*
+ * Is there anything new, so many or more?  Asked first, since most wakes are for
+ * other work.
+ */
 static bool
-anything_new(const char *position)
+anything_new(const char *position, int n)
 {
-	static WaStatement exists =
+	static WaStatement look =
 		WA_STATEMENT("SELECT FROM wa.event AS e WHERE e.xact >= pg_snapshot_xmin($1::pg_snapshot)"
-					 " AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot) LIMIT 1");
+					 " AND NOT pg_visible_in_snapshot(e.xact, $1::pg_snapshot) LIMIT $2");
 	WaArgs		args = {0};
 
 	wa_arg_text(&args, position);
-	return wa_query_snapshot(&exists, &args).n > 0;
+	wa_arg_int4(&args, n);
+	return wa_query_snapshot(&look, &args).n == (uint64) n;
 }
 
 /*
@@ -278,13 +282,13 @@ count_unread(void)
 }
 
 /*
- * Compose the next events of the set: a piece of "batch", or all of what came with a
+ * Compose the next events of the set: a piece, its first records, or all of what came with a
  * backup, which can be deleted only as a whole.  A piece has all changes of a
  * record, since only the last one may be told.  *done, *highest: see reading.c.
  * False: a table is locked.
  */
 static bool
-compose_set(WaBatch *common, const WaSet *set, int batch, WaReadResult *result, int64 *done, int64 *highest)
+compose_set(WaBatch *common, const WaSet *set, WaReadResult *result, int64 *done, int64 *highest)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(outer, "sicantik_wa compose batch", ALLOCSET_DEFAULT_SIZES);
@@ -296,8 +300,8 @@ compose_set(WaBatch *common, const WaSet *set, int batch, WaReadResult *result, 
 		Piece		piece = {0};
 
 		MemoryContextSwitchTo(context);
-		more = fetch(portal, &piece, batch);
-		while (more && !piece.events[piece.n - 1].is_last)
+		more = fetch(portal, &piece, set->only_first ? PG_INT32_MAX : wa_guc_compose_batch) || set->only_first;
+		while (more && !set->only_first && !piece.events[piece.n - 1].is_last)
 			more = fetch(portal, &piece, 1);
 		for (int i = 0; i < piece.n; i++)
 		{
@@ -363,16 +367,17 @@ make_own(void)
 
 /*
  * Compose a piece of what has been committed since the position, in a
- * transaction of its own: sicantik_wa.compose_batch changes, or "most" if that is
- * less, and what else has happened to the last of these records.  WA_READ_LOCKED: a table that is needed, or the
- * extension itself, was locked, or another process composes; nothing has been
- * done then, and it is to be tried again soon.
+ * transaction of its own.  Where that is more than WA_COMPOSE_FIRST events and
+ * much is not NULL, only their records, at once, after a call of much().
+ * WA_READ_LOCKED: a table that is needed, or the extension itself, was locked, or
+ * another process composes; nothing has been done then, and it is to be tried
+ * again soon.
  *
  * That there is no position is believed because the snapshot was taken with
  * wa.read_position locked (wa_frame_begin): the events of a week hang on it.
  */
 WaReadResult
-wa_compose_run(int most)
+wa_compose_run(void (*much) (void))
 {
 	WaReadResult result = WA_READ_ALL;
 	WaIdentity	identity;
@@ -395,7 +400,7 @@ wa_compose_run(int most)
 	wa_compose_set_find(&set);
 	if (set.closed)
 		wa_queue_settle_restored();
-	if (!set.begun && !anything_new(set.position))
+	if (!set.begun && !anything_new(set.position, 1))
 	{
 		wa_compose_set_close();
 		if (set.closed)
@@ -410,6 +415,10 @@ wa_compose_run(int most)
 		return WA_READ_ALL;
 	}
 
+	set.only_first = much && !set.begun && !set.closed && wa_guc_compose_batch > WA_COMPOSE_FIRST &&
+		anything_new(set.position, WA_COMPOSE_FIRST + 1);
+	if (set.only_first)
+		much();
 	wa_compose_ask_again();
 	wa_compose_known_begin();
 	configuration = wa_compose_known_configuration();
@@ -420,7 +429,7 @@ wa_compose_run(int most)
 	set.doubt_snapshot = identity.doubt_snapshot;
 	done = set.done;
 	highest = 0;
-	if (!compose_set(&common, &set, Min(most, wa_guc_compose_batch), &result, &done, &highest))
+	if (!compose_set(&common, &set, &result, &done, &highest))
 		return give_up(&common);
 	if (result == WA_READ_PIECE)
 		wa_compose_set_leave(&set, done, highest);

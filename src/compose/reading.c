@@ -114,7 +114,7 @@ wa_compose_set_close(void)
 }
 
 /*
- * A cursor on what is left of the set.  From now until wa_compose_set_leave()
+ * A cursor on what is left of the set, or on its first records.  From now until wa_compose_set_leave()
  * nobody else may have it: a transaction that fails has lost what it fetched.
  */
 Portal
@@ -137,6 +137,7 @@ wa_compose_set_open(const WaSet *set)
 	wa_arg_text(&args, set->doubt_snapshot);
 	wa_arg_text(&args, set->closed ? NULL : set->target);
 	wa_arg_int8_or_null(&args, set->done, !set->begun);
+	wa_arg_bool(&args, set->only_first);
 	portal = wa_query_cursor(&wa_compose_event_net_changes, &args);
 	strlcpy(cursor, portal->name, sizeof(cursor));
 	return portal;
@@ -160,7 +161,8 @@ wa_compose_set_leave(WaSet *set, int64 done, int64 highest)
 	wa_arg_int8(&args, done);
 	wa_arg_int8(&args, highest);
 	wa_query(&put, &args);
-	stands_at = MemoryContextStrdup(TopMemoryContext, name_of(set));
+	if (!set->only_first)
+		stands_at = MemoryContextStrdup(TopMemoryContext, name_of(set));
 }
 
 /*

@@ -24,6 +24,7 @@ typedef struct WaSet
 								 * whatever their transaction ids say */
 	bool		begun;			/* up to "done" it has been read */
 	int64		done;			/* WaEvent.first_id */
+	bool		only_first;		/* of WA_COMPOSE_FIRST events the records, now */
 	int64		hold_event_id;
 	const char *hold_snapshot;
 	const char *doubt_snapshot;

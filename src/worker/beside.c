@@ -218,7 +218,7 @@ compose_piece(void)
 
 	PG_TRY();
 	{
-		result = wa_compose_run(PG_INT32_MAX);
+		result = wa_compose_run(NULL);
 	}
 	PG_CATCH();
 	{

@@ -40,12 +40,7 @@
 #define FIGURES_US		(10 * USECS_PER_SEC)
 #define BESIDE_US		(1 * USECS_PER_SEC)
 #define RESTORING_US	(1 * USECS_PER_SEC)
-
-/*
- * So many changes this process composes at once, while another one may do the
- * rest: what is ready goes on the wire meanwhile.
- */
-#define FIRST_BATCH		200
+#define BESIDE_STARTS_MS 200
 
 static const WaDeliver *deliver = NULL;
 static TimestampTz next_purge = 0;
@@ -55,6 +50,7 @@ static bool left_out = false;	/* a part of the last pass that had failed */
 static bool purging = false;	/* or an error has ended that */
 static bool unread = false;		/* there is more of the set of events */
 static bool beside = false;		/* which is read by a process beside this one */
+static TimestampTz beside_since = 0;
 static WaInTheWay before_round; /* locks */
 static WaInTheWay before_composing;
 
@@ -250,11 +246,22 @@ end_beside(void)
 	wa_compose_unwritten_look();
 }
 
-/* To start a process takes longer than to compose some pieces. */
+/* A process that does not start soon may not start at all. */
 static bool
 composes_here(void)
 {
-	return !beside || wa_compose_share_stage() == WA_BESIDE_STARTS;
+	return !beside || (wa_compose_share_stage() == WA_BESIDE_STARTS &&
+					   TimestampDifferenceExceeds(beside_since, GetCurrentTimestamp(), BESIDE_STARTS_MS));
+}
+
+/* More has changed than this process composes at once. */
+static void
+start_beside(void)
+{
+	if (beside)
+		return;
+	beside = wa_worker_beside_start();
+	beside_since = GetCurrentTimestamp();
 }
 
 /*
@@ -264,24 +271,23 @@ static bool
 run_events(TimestampTz *due)
 {
 	WaReadResult result;
-	bool		alone;
 
 	keep_drops();
 	if (beside && wa_worker_beside_stage() == WA_BESIDE_ENDED)
 		end_beside();
-	if (unread && !beside)
-		beside = wa_worker_beside_start();
-	/* if it fails it cannot tell */
-	if (beside)
-		*due = GetCurrentTimestamp() + BESIDE_US;
+	if (unread)
+		start_beside();
 	if (!composes_here())
 	{
+		*due = GetCurrentTimestamp() + BESIDE_US;
 		/* the other process tells how far it is */
 		wa_wake_progress_end(WA_COMMAND_COMPOSE);
 		return true;
 	}
-	alone = unread && !beside;
-	result = wa_compose_run(alone ? PG_INT32_MAX : FIRST_BATCH);
+	result = wa_compose_run(unread ? NULL : start_beside);
+	/* if it fails it cannot tell */
+	if (beside)
+		*due = GetCurrentTimestamp() + BESIDE_US;
 	if (result != WA_READ_LOCKED)
 		unread = result == WA_READ_PIECE;
 	/* also where the other process has read the rest */

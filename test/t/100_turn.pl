@@ -1,6 +1,7 @@
 # To ask about a message costs as much as to send it, and so does loading it: each
 # is asked about when its turn comes, and hardly before, however long it waits for
-# its provider, and is loaded once.
+# its provider, and is loaded once.  What is composed first of many changes are
+# whole records.
 
 use strict;
 use warnings;
@@ -45,6 +46,29 @@ cmp_ok($contacts, '>=', $permits - 1, 'and none was forgotten');
 my $loaded = rows_of('r.claimed_at, r.provider, r.attempt%JOIN wa.message AS m');
 at_most($loaded, 1.25 * $permits, 'each was loaded once');
 cmp_ok($loaded, '>=', $permits - 1, 'and all');
+
+# While nothing is read, the first of many permits changes twice more.
+sub enable
+{
+	my ($on) = @_;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET sicantik_wa.enabled = $on; SELECT pg_reload_conf()");
+	$session->wait_for("current_setting('sicantik_wa.enabled') = '$on'");
+	return;
+}
+
+enable('off');
+$session->wait_for("NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker')");
+my ($mark, $first) = (sql('SELECT max(id) FROM wa.message'), sql("SELECT min(id) FROM sicantik_permit WHERE registration_id LIKE 'MANY-%'"));
+sql("UPDATE sicantik_permit SET status = 'expired' WHERE registration_id LIKE 'MANY-%'");
+sql("UPDATE sicantik_permit SET status = 'active' WHERE id = $first");
+sql("UPDATE sicantik_permit SET status = 'expired' WHERE id IN ($first, $first + 399)");
+enable('on');
+$session->wait_for("$ALL_READ AND NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))");
+is(sql("SELECT string_agg(n::text, ' ') FROM (SELECT count(*) AS n FROM wa.message WHERE id > $mark AND state = 'sent' GROUP BY res_id) AS m"),
+	join(' ', (1) x $permits), 'each permit has one message, that of its last status, also the first');
+is(sql("SELECT count(*) FROM wa.event_outcome WHERE record_id = $first AND event_id > (SELECT max(event_id) FROM wa.message WHERE id <= $mark)"),
+	sql("SELECT count(*) FROM wa.event WHERE record_id = $first AND id > (SELECT max(event_id) FROM wa.message WHERE id <= $mark)"),
+	'and each of its changes an outcome');
 
 $session->close;
 $node->stop;
