@@ -404,7 +404,8 @@ wa_queue_attempt_outcome(int64 id, int attempt, TimestampTz *at)
 
 /*
  * The states that a message may be in, for a verdict to be its next state, for
- * that reason: the text of an array.
+ * that reason, a comma before and behind each (an array would be read anew for
+ * each row).
  */
 static const char *
 legal_from(WaStateChange change, WaState to, WaReason reason)
@@ -418,11 +419,10 @@ legal_from(WaStateChange change, WaState to, WaReason reason)
 		return known[to][reason];
 	from = wa_queue_from(change, to, reason);
 	initStringInfo(&list);
+	appendStringInfoChar(&list, ',');
 	for (int state = 1; state < WA_NSTATES; state++)
 		if (from & WA_IN(state))
-			appendStringInfo(&list, "%c%s", list.len == 0 ? '{' : ',',
-							 state == WA_STATE_DOUBT ? WA_STATE_NAME_DOUBT : wa_queue_state_name(state));
-	appendStringInfoString(&list, list.len == 0 ? "{}" : "}");
+			appendStringInfo(&list, "%s,", state == WA_STATE_DOUBT ? WA_STATE_NAME_DOUBT : wa_queue_state_name(state));
 	known[to][reason] = MemoryContextStrdup(TopMemoryContext, list.data);
 	return known[to][reason];
 }
@@ -458,7 +458,7 @@ conclude(WaStateChange change, WaVerdictRow *verdicts, int n)
 						" finished_at = CASE WHEN v.state IN " WA_SQL_STATES(WA_WAITING) " OR v.due_at IS NOT NULL THEN NULL"
 						" ELSE clock_timestamp() END"
 						" FROM {arrays} AS v({members})"
-						" WHERE m.id = v.id AND " WA_SQL_STATE_OF("m") " = ANY (v.legal_from::text[])");
+						" WHERE m.id = v.id AND strpos(v.legal_from, ',' || " WA_SQL_STATE_OF("m") " || ',') > 0");
 	static WaStatement remove =
 		WA_STATEMENT("DELETE FROM wa.ready WHERE message_id = ANY ($1)");
 	static WaStatement release =
