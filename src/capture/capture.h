@@ -101,14 +101,21 @@ typedef enum WaNeed
 	WA_NEED_WATCHED
 } WaNeed;
 
-/* How a column of a row, needed or not, is passed. */
-typedef struct WaRowColumn
+/*
+ * Columns of a row, needed or not, that are passed together: they stand one
+ * behind the other without a gap, as far as they are not NULL, and a byte of the
+ * row's bitmap has all of them.
+ */
+typedef struct WaRowRun
 {
-	int16		len;
+	int16		first;			/* from 0 */
+	int16		n;
+	int16		len;			/* of each */
 	uint8		align;
+	uint8		mask;			/* their bits in that byte */
 	bool		byval;
-	WaNeed		need;
-} WaRowColumn;
+	bool		needed;			/* one of them is */
+} WaRowRun;
 
 /* A column that is needed, of one version of a row. */
 typedef struct WaRowValue
@@ -134,7 +141,9 @@ typedef struct WaWatch
 	int			ncolumns;
 	WaWatchColumn *columns;
 	AttrNumber	last_attnum;	/* highest needed */
-	WaRowColumn *row;			/* each column up to that */
+	WaNeed	   *need;			/* of each column up to that */
+	int			nruns;
+	WaRowRun   *runs;			/* all of these columns */
 	WaRowValue *before;			/* of the row at work, likewise */
 	WaRowValue *after;
 	AttrNumber	id_attnum;		/* column "id", or 0 */

@@ -19,6 +19,7 @@
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "port/pg_bitutils.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -69,25 +70,46 @@ is_null(const Walk *walk, int i)
 	return walk->has_nulls && att_isnull(i, walk->header->t_bits);
 }
 
-/* Pass a column that is not NULL: where it stands. */
+/* Which columns of the run are not NULL. */
+static inline uint8
+there(const Walk *walk, const WaRowRun *run)
+{
+	return walk->has_nulls ? walk->header->t_bits[run->first / BITS_PER_BYTE] & run->mask : run->mask;
+}
+
+/* Pass a run in which these columns are not NULL, at least one: where it stands. */
 static inline char *
-pass(Walk *walk, const WaRowColumn *column)
+pass(Walk *walk, const WaRowRun *run, uint8 columns)
 {
 	char	   *at = walk->data + walk->offset;
 
 	/* a short varlena is not aligned, and begins with a byte that is not 0 */
-	if (column->len != -1 || !VARATT_NOT_PAD_BYTE(at))
-		at = walk->data + TYPEALIGN(column->align, walk->offset);
-	walk->offset = att_addlength_pointer(at - walk->data, column->len, at);
+	if (run->len != -1 || !VARATT_NOT_PAD_BYTE(at))
+		at = walk->data + TYPEALIGN(run->align, walk->offset);
+	if (run->len > 0)
+		walk->offset = at - walk->data + run->len * pg_number_of_ones[columns];
+	else
+		walk->offset = att_addlength_pointer(at - walk->data, run->len, at);
 	return at;
 }
 
+/* Where column i of a run stands that was passed so; NULL: it is NULL. */
+static inline char *
+find(const WaRowRun *run, uint8 columns, char *at, int i)
+{
+	uint8		bit = 1 << (i % BITS_PER_BYTE);
+
+	if (!(columns & bit))
+		return NULL;
+	return at + run->len * pg_number_of_ones[columns & (bit - 1)];
+}
+
 static inline void
-keep(WaRowValue *to, const WaRowColumn *column, char *from)
+keep(WaRowValue *to, const WaRowRun *run, char *from)
 {
 	to->isnull = from == NULL;
 	if (from)
-		to->value = fetch_att(from, column->byval, column->len);
+		to->value = fetch_att(from, run->byval, run->len);
 }
 
 /* In so many columns, from the first one on, both have the same NULLs. */
@@ -121,13 +143,11 @@ same_bytes(const Walk *before, const Walk *after)
 	return n;
 }
 
-/* Has the column that was passed last the same bytes in both? */
-static inline bool
-same_value(const Walk *before, const char *old, const Walk *after, const char *new)
+/* The bytes of a column of the run that was passed last. */
+static inline int
+length_of(const Walk *walk, const WaRowRun *run, const char *at)
 {
-	int			length = after->data + after->offset - new;
-
-	return before->data + before->offset - old == length && memcmp(old, new, length) == 0;
+	return run->len > 0 ? run->len : walk->data + walk->offset - at;
 }
 
 /*
@@ -167,7 +187,7 @@ wa_capture_row_compare(const WaWatch *watch, TriggerData *trigger)
 	Walk		after;
 	int			bytes;
 	int			columns;
-	int			i;
+	int			r;
 	bool		changed = false;
 
 	begin(&before, trigger->tg_trigtuple);
@@ -179,40 +199,65 @@ wa_capture_row_compare(const WaWatch *watch, TriggerData *trigger)
 	/* as long as both are the same */
 	bytes = same_bytes(&before, &after);
 	columns = same_nulls(&before, &after, watch->last_attnum);
-	for (i = 0; i < columns; i++)
+	for (r = 0; r < watch->nruns; r++)
 	{
-		const WaRowColumn *column = &watch->row[i];
+		const WaRowRun *run = &watch->runs[r];
+		uint8		bits = there(&after, run);
 		char	   *at = NULL;
 
-		if (!is_null(&after, i))
+		if (run->first + run->n > columns)
+			break;
+		if (bits)
 		{
-			at = pass(&after, column);
+			at = pass(&after, run, bits);
 			if (after.offset > bytes)
 				break;
 			before.offset = after.offset;
 		}
-		if (column->need != WA_NEED_NONE)
+		if (!run->needed)
+			continue;
+		for (int i = run->first; i < run->first + run->n; i++)
 		{
-			keep(&watch->before[i], column, at);
-			keep(&watch->after[i], column, at);
+			if (watch->need[i] == WA_NEED_NONE)
+				continue;
+			keep(&watch->before[i], run, find(run, bits, at, i));
+			watch->after[i] = watch->before[i];
 		}
 	}
 	after.offset = before.offset;
 
-	for (; i < watch->last_attnum; i++)
+	for (; r < watch->nruns; r++)
 	{
-		const WaRowColumn *column = &watch->row[i];
-		char	   *old = is_null(&before, i) ? NULL : pass(&before, column);
-		char	   *new = is_null(&after, i) ? NULL : pass(&after, column);
+		const WaRowRun *run = &watch->runs[r];
+		uint8		old_bits = there(&before, run);
+		uint8		new_bits = there(&after, run);
+		char	   *old_at = old_bits ? pass(&before, run, old_bits) : NULL;
+		char	   *new_at = new_bits ? pass(&after, run, new_bits) : NULL;
 
-		if (column->need == WA_NEED_NONE)
+		if (!run->needed)
 			continue;
-		keep(&watch->before[i], column, old);
-		keep(&watch->after[i], column, new);
-		if (column->need == WA_NEED_WATCHED &&
-			((old == NULL) != (new == NULL) ||
-			 (old && !same_value(&before, old, &after, new))))
-			changed = true;
+		for (int i = run->first; i < run->first + run->n; i++)
+		{
+			char	   *old;
+			char	   *new;
+			int			length;
+
+			if (watch->need[i] == WA_NEED_NONE)
+				continue;
+			old = find(run, old_bits, old_at, i);
+			new = find(run, new_bits, new_at, i);
+			keep(&watch->before[i], run, old);
+			keep(&watch->after[i], run, new);
+			if (watch->need[i] != WA_NEED_WATCHED || (old == NULL && new == NULL))
+				continue;
+			if (old == NULL || new == NULL)
+			{
+				changed = true;
+				continue;
+			}
+			length = length_of(&after, run, new);
+			changed |= length != length_of(&before, run, old) || memcmp(old, new, length) != 0;
+		}
 	}
 	return changed;
 }

@@ -42,6 +42,9 @@
 /* More than this is written at once, whatever statement is running. */
 #define GATHER_LIMIT	1000
 
+/* Most statements change less than this. */
+#define GATHER_FIRST	16
+
 static WaChange *gathered = NULL;
 static int	ngathered = 0;
 static int	capacity = 0;
@@ -95,6 +98,7 @@ at_xact_event(XactEvent event, void *arg)
 			/* the context goes with the transaction's */
 			gathered = NULL;
 			ngathered = 0;
+			capacity = 0;
 			gather_context = NULL;
 			break;
 		default:
@@ -161,20 +165,21 @@ gather(TriggerData *trigger)
 	old = MemoryContextSwitchTo(gather_context);
 	if (gathered == NULL)
 	{
-		capacity = GATHER_LIMIT;
+		capacity = Max(capacity, GATHER_FIRST);
 		gathered = palloc(sizeof(WaChange) * capacity);
 	}
 	else if (ngathered == capacity)
 	{
-		/* full of changes that belong to outer subtransactions */
 		capacity *= 2;
 		gathered = repalloc_huge(gathered, sizeof(WaChange) * capacity);
 	}
 	change = &gathered[ngathered];
 	memset(change, 0, sizeof(*change));
 	change->subid = GetCurrentSubTransactionId();
-	change->at = GetCurrentTimestamp();
 	change->command = HeapTupleHeaderGetCmin(tuple->t_data);
+	/* the rows of a statement were all changed before the first of them fires */
+	change->at = ngathered > 0 && change[-1].command == change->command ?
+		change[-1].at : GetCurrentTimestamp();
 	change->relation = watch->relation;
 	change->column_names = watch->column_names;
 	if (!update)

@@ -154,23 +154,35 @@ static void
 prepare_row(WaWatch *watch, TupleDesc desc)
 {
 	int			n = watch->last_attnum;
+	WaRowRun   *run = NULL;
 
-	watch->row = palloc0(sizeof(WaRowColumn) * (n + 1));
+	watch->need = palloc0(sizeof(WaNeed) * (n + 1));
+	watch->runs = palloc0(sizeof(WaRowRun) * (n + 1));
 	watch->before = palloc0(sizeof(WaRowValue) * (n + 1));
 	watch->after = palloc0(sizeof(WaRowValue) * (n + 1));
+	if (watch->id_attnum > 0)
+		watch->need[watch->id_attnum - 1] = WA_NEED_ID;
+	for (int i = 0; i < watch->ncolumns; i++)
+		if (watch->columns[i].attnum > 0)
+			watch->need[watch->columns[i].attnum - 1] = WA_NEED_WATCHED;
 	for (int i = 0; i < n; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
+		uint8		align = att_align_nominal(1, att->attalign);
 
-		watch->row[i].len = att->attlen;
-		watch->row[i].align = att_align_nominal(1, att->attalign);
-		watch->row[i].byval = att->attbyval;
+		if (i % BITS_PER_BYTE == 0 || run->len != att->attlen || run->align != align ||
+			run->byval != att->attbyval || att->attlen <= 0 || att->attlen % align != 0)
+		{
+			run = &watch->runs[watch->nruns++];
+			run->first = i;
+			run->len = att->attlen;
+			run->align = align;
+			run->byval = att->attbyval;
+		}
+		run->n++;
+		run->mask |= 1 << (i % BITS_PER_BYTE);
+		run->needed |= watch->need[i] != WA_NEED_NONE;
 	}
-	if (watch->id_attnum > 0)
-		watch->row[watch->id_attnum - 1].need = WA_NEED_ID;
-	for (int i = 0; i < watch->ncolumns; i++)
-		if (watch->columns[i].attnum > 0)
-			watch->row[watch->columns[i].attnum - 1].need = WA_NEED_WATCHED;
 }
 
 /*
