@@ -83,7 +83,7 @@ sub told
 as_odoo("INSERT INTO sicantik_permit $columns SELECT $new, 'Warga', 'draft', $now, $now FROM generate_series(1, 30)");
 sql("CREATE EXTENSION sicantik_wa; SELECT count(*) FROM wa_setup(); SELECT wa_set('language', 'en'); SELECT wa_arm('odoo')");
 # what has come until then is read as one set, and cleared
-ok(wait_read($node, 'odoo'), 'the worker has read for the first time');
+ok(wait_sql($node, 'odoo', "SELECT EXISTS (SELECT FROM wa.read_position) AND $ALL_READ", 't'), 'the worker has read for the first time');
 is(check(), 'ok', 'what was imported before wa_setup()');
 sql("ALTER TABLE sicantik_permit DISABLE TRIGGER USER; UPDATE sicantik_permit SET create_date = $now - interval '5 days', write_date = $now - interval '5 days';"
 	  . ' ALTER TABLE sicantik_permit ENABLE TRIGGER USER');
