@@ -61,6 +61,7 @@ static bool round_open = false;
 static bool kept_out = false;	/* the last one could not begin */
 static WaInTheWay before_round; /* locks */
 static WaInTheWay before_identity;
+static WaInTheWay before_rows;
 static bool round_committed = false;
 static WaTransfer *claimed[MAX_TRANSFERS];
 static int	nclaimed = 0;
@@ -597,7 +598,8 @@ run(bool may_send, TimestampTz *next_due)
 		more = true;
 	more = more || wa_deliver_line_any_wants();
 	wa_wake_sooner(next_due, next_due_row);
-	if (unrecorded || wa_deliver_any_put_off() || wa_deliver_any_aside() || unsettled)
+	wa_wake_retry(&before_rows, unrecorded || wa_deliver_any_put_off(), next_due);
+	if (wa_deliver_any_aside() || unsettled)
 		wa_wake_sooner(next_due, GetCurrentTimestamp() + USECS_PER_SEC);
 	if (again != PG_INT64_MAX)
 		wa_wake_sooner(next_due, wall_time(again));
