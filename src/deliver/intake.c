@@ -21,7 +21,7 @@
 
 #define LOAD_BATCH		2000
 #define LOOK_BATCH		10000
-#define SWEEP_US		USECS_PER_SEC
+#define SWEEP_US		(100 * 1000)
 
 /* How far wa.ready has been read; see wa_deliver_take_ready(). */
 static int64 read_to = 0;
@@ -324,7 +324,7 @@ take_left(const WaSendConfig *config, WaConclusions *conclusions)
  * checkpoint was set is over, one more look behind it finds the last of them.
  * (Set before this round reads on: whoever drew an id up to there has had a
  * transaction id since before.)  Until then there is such a look, a sweep,
- * when a wake brought nothing new, and once a second; where much waits, at a
+ * when a wake brought nothing new, and ten times a second; where much waits, at a
  * part of it each time.
  */
 bool
