@@ -534,9 +534,12 @@ is_btree(Oid index)
 	return btree;
 }
 
-/* Is there an index that is ordered by this column? */
-static bool
-has_index(Relation rel, AttrNumber column)
+/*
+ * Is there an index of all rows that is ordered by this column?  unique: by which
+ * no two rows have the same in it, at any time.
+ */
+bool
+wa_app_has_index(Relation rel, AttrNumber column, bool unique)
 {
 	List	   *oids = RelationGetIndexList(rel);
 	ListCell   *cell;
@@ -552,7 +555,8 @@ has_index(Relation rel, AttrNumber column)
 		index = (Form_pg_index) GETSTRUCT(tuple);
 		found = found || (index->indisvalid && index->indkey.values[0] == column &&
 						  is_btree(lfirst_oid(cell)) &&
-						  heap_attisnull(tuple, Anum_pg_index_indpred, NULL));
+						  heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+						  (!unique || (index->indisunique && index->indimmediate && index->indnkeyatts == 1)));
 		ReleaseSysCache(tuple);
 	}
 	list_free(oids);
@@ -585,7 +589,7 @@ wa_app_read_lately(WaAppRows *rows, const WaAppTable *table,
 		return;
 	/* locked by wa_app_open() */
 	rel = table_open(table->relid, NoLock);
-	indexed = has_index(rel, get_attnum(table->relid, key));
+	indexed = wa_app_has_index(rel, get_attnum(table->relid, key), false);
 	if (rel->rd_rel->relkind == RELKIND_RELATION)
 		n = RelationGetNumberOfBlocks(rel);
 	table_close(rel, NoLock);

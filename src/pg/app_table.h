@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "storage/itemptr.h"
+#include "utils/relcache.h"
 
 #include "pg/query.h"
 #include "pg/said.h"
@@ -88,6 +89,7 @@ extern PGDLLEXPORT void wa_app_require(const WaAppTable *table);
 extern PGDLLEXPORT bool wa_app_has_column(const WaAppTable *table, const char *column);
 
 /* app_rows.c */
+extern bool wa_app_has_index(Relation rel, AttrNumber column, bool unique);
 extern PGDLLEXPORT void wa_app_read_all(WaAppRows *rows, const WaAppTable *table,
 										const char *const *columns, int ncolumns);
 extern PGDLLEXPORT void wa_app_read_where(WaAppRows *rows, const WaAppTable *table,

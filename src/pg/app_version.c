@@ -33,7 +33,6 @@
 #include "access/tableam.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -76,31 +75,6 @@ is_plain(Oid type)
 	}
 }
 
-/* Is there no more than one row with an id? */
-static bool
-is_unique(Relation rel, AttrNumber column)
-{
-	List	   *oids = RelationGetIndexList(rel);
-	ListCell   *cell;
-	bool		found = false;
-
-	foreach(cell, oids)
-	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
-		Form_pg_index index;
-
-		if (!HeapTupleIsValid(tuple))
-			continue;
-		index = (Form_pg_index) GETSTRUCT(tuple);
-		found = found || (index->indisvalid && index->indisunique && index->indimmediate && !index->indisexclusion &&
-						  index->indnkeyatts == 1 && index->indkey.values[0] == column &&
-						  heap_attisnull(tuple, Anum_pg_index_indpred, NULL));
-		ReleaseSysCache(tuple);
-	}
-	list_free(oids);
-	return found;
-}
-
 /* Can its rows be told by their versions, but for their columns? */
 static bool
 has_versions(const WaAppTable *table, Relation rel)
@@ -117,7 +91,7 @@ layout_of(const WaAppTable *table, Relation rel, const char *const *columns, int
 	AttrNumber	id = get_attnum(table->relid, "id");
 	uint64		layout = hash_combine64(table->relid, rel->rd_rel->relfilenode);
 
-	if (!has_versions(table, rel) || id <= 0 || !is_unique(rel, id))
+	if (!has_versions(table, rel) || id <= 0 || !wa_app_has_index(rel, id, true))
 		return 0;
 	for (int i = 0; i < ncolumns; i++)
 	{

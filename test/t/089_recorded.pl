@@ -9,6 +9,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use SicantikWa::Clock;
 use SicantikWa::Session;
@@ -36,12 +37,26 @@ sub run_in
 sub sql { return run_in($dba, $_[0]); }
 sub as_odoo { return run_in($odoo, $_[0]); }
 
-sub check
+sub check_once
 {
 	my ($session) = @_;
 
 	return run_in($session || $dba,
 		"SELECT concat_ws(': ', state, what_to_do) FROM wa_check() WHERE item = 'recorded public.sicantik_permit'");
+}
+
+# A table that is locked for a moment, by autovacuum, is left out.
+sub check
+{
+	my ($session) = @_;
+	my $found = '';
+
+	for (my $i = 0; $found eq '' && $i < 10 * $PostgreSQL::Test::Utils::timeout_default; $i++)
+	{
+		usleep(100_000) if $i > 0;
+		$found = check_once($session);
+	}
+	return $found;
 }
 
 # As far back as can be told; then everything counts.
@@ -173,9 +188,9 @@ like(sql($big), qr/^warning: 1 records, .* WHERE id IN \(1\);/, 'wherever a row 
 
 # Other kinds of tables
 sql('ALTER TABLE sicantik_permit DROP COLUMN write_date');
-is(check(), '', 'a table without write_date is not compared');
+is(check_once(), '', 'a table without write_date is not compared');
 sql('ALTER TABLE sicantik_permit ADD COLUMN write_date text');
-is(check(), '', 'nor one where it is something else');
+is(check_once(), '', 'nor one where it is something else');
 
 # Tables of a role whose rights the database's owner has not
 load_odoo($node, 'split', owner => 'dbo', tables => 'odoo');
