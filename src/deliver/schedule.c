@@ -41,7 +41,7 @@
  * where nothing has gone for a moment, all.
  */
 #define GUESSED_SHARE	(1.0 / 16)
-#define GUESSED_AGAIN_US	(20 * 1000)
+#define GUESSED_AGAIN_US	(250 * 1000)
 
 /* And so many at a time of which nothing can be guessed yet. */
 #define MOST_UNKNOWN	64
