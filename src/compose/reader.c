@@ -214,8 +214,7 @@ wa_compose_ask_again(void)
 }
 
 /*
- * Is there anything new, so many or more?  Asked first, since most wakes are for
- * other work.
+ * Are there n new events, or more?  Asked first, since most wakes are for other work.
  */
 static bool
 anything_new(const char *position, int n)
@@ -282,10 +281,10 @@ count_unread(void)
 }
 
 /*
- * Compose the next events of the set: a piece, its first records, or all of what came with a
- * backup, which can be deleted only as a whole.  A piece has all changes of a
- * record, since only the last one may be told.  *done, *highest: see reading.c.
- * False: a table is locked.
+ * Compose the next events of the set: a piece, its first records, or all of what
+ * came with a backup, which can be deleted only as a whole.  A piece has all
+ * changes of a record, since only the last one may be told.  *done, *highest: see
+ * reading.c.  False: a table is locked.
  */
 static bool
 compose_set(WaBatch *common, const WaSet *set, WaReadResult *result, int64 *done, int64 *highest)

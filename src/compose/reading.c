@@ -114,8 +114,9 @@ wa_compose_set_close(void)
 }
 
 /*
- * A cursor on what is left of the set, or on its first records.  From now until wa_compose_set_leave()
- * nobody else may have it: a transaction that fails has lost what it fetched.
+ * A cursor on what is left of the set, or on its first records.  From now until
+ * wa_compose_set_leave() nobody else may have it: a transaction that fails has lost
+ * what it fetched.
  */
 Portal
 wa_compose_set_open(const WaSet *set)

@@ -597,6 +597,7 @@ wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 	{
 		w.standing = max;
 		w.napart = 0;
+		w.over = false;
 		walk_lanes(&w);
 	}
 	return w.n;

@@ -10,8 +10,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <stdio.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

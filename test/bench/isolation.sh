@@ -13,7 +13,8 @@ DELETE FROM wa.provider WHERE name = 'bad';
 $2
 SQL
 	mark=$(top)
-	[ -z "$2" ] || send_text 2000 bad bad
+	# numbers of its own: to one number the later message waits for the earlier one
+	[ -z "$2" ] || send_text 2000 bad bad 85600000000
 	send_text 4000 good
 	wait_sent "id > $mark AND body = 'good'" 4000
 	rate_of "$mark" "body = 'good'" | tee -a "$work/beside.$1"

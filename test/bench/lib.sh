@@ -216,10 +216,10 @@ drain()
 	q -c "SELECT round($number / extract(epoch FROM max(sent_at) - '$start')) FROM wa.message WHERE id > $mark AND state = 'sent'"
 }
 
-# send_text NUMBER TEXT [PROVIDER]
+# send_text NUMBER TEXT [PROVIDER [FIRST]]: to the numbers from there on
 send_text()
 {
-	q -c "SELECT count(wa_send_text('62' || (85300000000 + n), '$2', '${3:-fonnte}')) FROM generate_series(1, $1) AS n" >/dev/null
+	q -c "SELECT count(wa_send_text('62' || (${4:-85300000000} + n), '$2', '${3:-fonnte}')) FROM generate_series(1, $1) AS n" >/dev/null
 }
 
 # rate_of MARK CONDITION: messages per second from the first to the last sent
