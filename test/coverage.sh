@@ -60,7 +60,7 @@ program memory_test test/unit/memory_test.c "${gateway[@]}"
 program http_test test/unit/http_test.c "${http[@]}"
 program http_reuse_test test/unit/http_reuse_test.c "${http[@]}"
 program http_memory_test test/unit/http_memory_test.c "${http[@]}"
-program http_thread_test test/unit/http_thread_test.c "${http[@]}"
+program http_thread_test test/unit/http_thread_test.c "${http[@]}" -Wl,--wrap=pthread_create
 program state_test test/unit/state_test.c "$B/pure/src-queue-state.o"
 program outcome_test test/unit/outcome_test.c "$B"/pure/src-{deliver-outcome,queue-state}.o
 program fuzz_text -DSTANDALONE test/fuzz/fuzz_text.c "${text[@]}"

@@ -197,7 +197,7 @@ compile()
 	done
 	for program in http http_reuse http_memory http_thread; do
 		"${cc[@]}" -o "$to/${program}_test" "test/unit/${program}_test.c" src/deliver/http*.c "$to"/*.o \
-			-lcurl -ljson-c -lpthread || return
+			$([ $program = http_thread ] && echo -Wl,--wrap=pthread_create) -lcurl -ljson-c -lpthread || return
 	done
 	"${cc[@]}" -o "$to/state_test" test/unit/state_test.c src/queue/state.c &&
 		"${cc[@]}" -o "$to/outcome_test" test/unit/outcome_test.c src/deliver/outcome.c src/queue/state.c &&
@@ -214,7 +214,7 @@ compile_race()
 	mkdir -p "$1" &&
 		echo 'int main(void) { return 0; }' | "${cc[@]}" -x c -o "$1/probe" - &&
 		"${cc[@]}" -o "$1/http_thread_test" test/unit/http_thread_test.c src/deliver/http*.c src/text/*.c src/gateway/*.c \
-			-lcurl -ljson-c -lpthread -ldl
+			-Wl,--wrap=pthread_create -lcurl -ljson-c -lpthread
 }
 
 # run_logged NAME COMMAND ...: as the user, shown and kept

@@ -116,7 +116,7 @@ foreach my $damage (
 	[ 'its page is damaged', substr($whole, 0, 8184) . "\xFF" x 8 ],
 	[ 'its page is damaged', "\0" x 8192 ],
 	[ 'invalid page in block 0', "\xFF" x 8192 ],
-	[ 'could not read block 0', '' ])
+	[ 'could not read block', '' ])
 {
 	my ($why, $bytes) = @$damage;
 

@@ -15,7 +15,6 @@
 #endif
 
 #include <dirent.h>
-#include <dlfcn.h>
 
 #include "http_server.h"
 #include "deliver/http_thread.h"
@@ -26,22 +25,20 @@
 #endif
 #endif
 
-#ifndef RACES
-/* What the next pthread_create() says, if that is not 0. */
+/*
+ * What the next pthread_create() of the engine's says, if that is not 0: linked
+ * with --wrap, since a sanitizer puts itself before the C library's.
+ */
 static int	refuse_thread = 0;
 
-int
-pthread_create(pthread_t *thread, const pthread_attr_t * attr, void *(*start) (void *), void *arg)
-{
-	int			(*real) (pthread_t *, const pthread_attr_t *, void *(*) (void *), void *);
-	void	   *symbol = dlsym(RTLD_NEXT, "pthread_create");
+extern int	__real_pthread_create(pthread_t *thread, const pthread_attr_t * attr, void *(*start) (void *), void *arg);
+extern int	__wrap_pthread_create(pthread_t *thread, const pthread_attr_t * attr, void *(*start) (void *), void *arg);
 
-	if (refuse_thread != 0)
-		return refuse_thread;
-	memcpy(&real, &symbol, sizeof(real));
-	return real(thread, attr, start, arg);
+int
+__wrap_pthread_create(pthread_t *thread, const pthread_attr_t * attr, void *(*start) (void *), void *arg)
+{
+	return refuse_thread != 0 ? refuse_thread : __real_pthread_create(thread, attr, start, arg);
 }
-#endif
 
 /* What the thread has read, by tag: how often, and what. */
 static int	nread[MAX_TAGS];
