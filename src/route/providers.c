@@ -340,6 +340,7 @@ wa_route_load_providers(WaProviders *providers, bool with_secrets)
 	RawSettings *raw = palloc0(sizeof(RawSettings) * Max(rows.n, 1));
 
 	providers->n = (int) rows.n;
+	providers->allowed_hosts = pstrdup(wa_guc_allowed_hosts);
 	providers->list = palloc0(sizeof(WaProvider) * Max(rows.n, 1));
 	for (uint64 i = 0; i < rows.n; i++)
 		load_row(&providers->list[i], rows, i, &raw[i]);

@@ -67,6 +67,8 @@ typedef struct WaProviders
 {
 	int			n;
 	WaProvider *list;			/* by sequence, then name */
+	char	   *allowed_hosts;	/* sicantik_wa.allowed_hosts, by which their
+								 * URLs were judged */
 } WaProviders;
 
 typedef enum WaMappingState
