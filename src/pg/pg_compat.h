@@ -71,6 +71,23 @@
 #define wa_sequence_record_locator node
 #endif
 
+/*
+ * A jsonb value that is made piece by piece, which begins as {0}; needs
+ * utils/jsonb.h.
+ */
+#if PG_VERSION_NUM >= 190000
+#define WaJsonbInState JsonbInState
+#define wa_jsonb_push(in, token, value) pushJsonbValue((in), (token), (value))
+#else
+typedef struct WaJsonbInState
+{
+	struct JsonbValue *result;
+	struct JsonbParseState *state;
+} WaJsonbInState;
+#define wa_jsonb_push(in, token, value) \
+	((void) ((in)->result = pushJsonbValue(&(in)->state, (token), (value))))
+#endif
+
 /* The rights of a role on a schema; needs utils/acl.h. */
 #if PG_VERSION_NUM >= 160000
 #define wa_schema_aclcheck(oid, role, mode) object_aclcheck(NamespaceRelationId, (oid), (role), (mode))

@@ -17,10 +17,10 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "pg/pg_compat.h"
 #include "pg/said.h"
 
 /* See wa_say(). */
@@ -92,12 +92,15 @@ wa_said_copy(WaSaid said)
 char *
 wa_said_words(WaSaid said, WaLanguage language)
 {
+	char		room[512];		/* enough, nearly always */
 	size_t		size;
 	char	   *words;
 
 	if (said == NULL)
 		return NULL;
-	size = wa_text_say_words(NULL, 0, said, language) + 1;
+	size = wa_text_say_words(room, sizeof(room), said, language) + 1;
+	if (size <= sizeof(room))
+		return memcpy(palloc(size), room, size);
 	words = palloc(size);
 	(void) wa_text_say_words(words, size, said, language);
 	return words;
@@ -111,14 +114,18 @@ wa_said_english(WaSaid said)
 }
 
 static void
-add_json_text(StringInfo json, const char *text, size_t len)
+push_text(WaJsonbInState *json, JsonbIteratorToken as, const char *text, size_t len)
 {
-	escape_json(json, pnstrdup(text, len));
+	JsonbValue	value = {.type = jbvString};
+
+	value.val.string.val = unconstify(char *, text);
+	value.val.string.len = (int) len;
+	wa_jsonb_push(json, as, &value);
 }
 
 /* A value as JSON: a text, or what is said. */
 static void
-add_json(StringInfo json, const char *text, const char *end)
+push_value(WaJsonbInState *json, JsonbIteratorToken as, const char *text, const char *end)
 {
 	WaSaidPart	part;
 	const char *next = wa_text_say_next(text, end, &part);
@@ -127,34 +134,41 @@ add_json(StringInfo json, const char *text, const char *end)
 	check_stack_depth();
 	if (next == NULL)
 	{
-		add_json_text(json, text, end - text);
+		push_text(json, as, text, end - text);
 		return;
 	}
 	if (several)
-		appendStringInfoChar(json, '[');
-	for (const char *separator = ""; next; separator = ", ")
 	{
-		appendStringInfoString(json, separator);
+		wa_jsonb_push(json, WJB_BEGIN_ARRAY, NULL);
+		as = WJB_ELEM;
+	}
+	while (next)
+	{
 		if (part.key == WA_SAY_QUOTE)
-			add_json(json, part.values[0], part.values[0] + part.lengths[0]);
+			push_value(json, as, part.values[0], part.values[0] + part.lengths[0]);
 		else
 		{
 			char	   *name = pstrdup(wa_text_say_name(part.key));
 
 			for (char *p = name; *p; p++)
 				*p = pg_tolower((unsigned char) *p);
-			appendStringInfo(json, "{\"say\": \"%s\"", name);
-			for (int i = 0; i < part.n; i++)
+			wa_jsonb_push(json, WJB_BEGIN_OBJECT, NULL);
+			push_text(json, WJB_KEY, "say", 3);
+			push_text(json, WJB_VALUE, name, strlen(name));
+			if (part.n > 0)
 			{
-				appendStringInfoString(json, i == 0 ? ", \"of\": [" : ", ");
-				add_json(json, part.values[i], part.values[i] + part.lengths[i]);
+				push_text(json, WJB_KEY, "of", 2);
+				wa_jsonb_push(json, WJB_BEGIN_ARRAY, NULL);
+				for (int i = 0; i < part.n; i++)
+					push_value(json, WJB_ELEM, part.values[i], part.values[i] + part.lengths[i]);
+				wa_jsonb_push(json, WJB_END_ARRAY, NULL);
 			}
-			appendStringInfoString(json, part.n > 0 ? "]}" : "}");
+			wa_jsonb_push(json, WJB_END_OBJECT, NULL);
 		}
 		next = next < end ? wa_text_say_next(next, end, &part) : NULL;
 	}
 	if (several)
-		appendStringInfoChar(json, ']');
+		wa_jsonb_push(json, WJB_END_ARRAY, NULL);
 }
 
 /*
@@ -167,14 +181,13 @@ as_jsonb(WaSaid said, Datum *jsonb)
 	const char *text = (const char *) said;
 	const char *end = text ? text + strlen(text) : NULL;
 	WaSaidPart	part;
-	StringInfoData json;
+	WaJsonbInState json = {0};
 
 	*jsonb = (Datum) 0;
 	if (text == NULL || (wa_text_say_next(text, end, &part) == end && part.key == WA_SAY_QUOTE))
 		return false;
-	initStringInfo(&json);
-	add_json(&json, text, end);
-	*jsonb = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+	push_value(&json, WJB_ELEM, text, end);
+	*jsonb = JsonbPGetDatum(JsonbValueToJsonb(json.result));
 	return true;
 }
 
