@@ -310,7 +310,7 @@ wa_deliver_aside_try(WaAsidePart part, void (*work) (void *argument), void *argu
 static void
 write_attempts(void *about, int first, int n)
 {
-	wa_queue_record_attempts((const WaAttemptRow *) about + first, n);
+	wa_queue_record_attempts((const WaAttemptRow *) about + first, n, careful);
 }
 
 /*

@@ -361,20 +361,24 @@ static const WaColumn attempt_columns[] = {
 static const WaRowType attempt_row = WA_ROW_TYPE(WaAttemptRow, attempt_columns);
 
 /*
- * Write attempts that are over.
+ * Write attempts that are over.  Where some may be there (a person has written
+ * one), these stay as they are; otherwise that is an error: to look first costs
+ * as much as to write.
  */
 void
-wa_queue_record_attempts(const WaAttemptRow *attempts, int n)
+wa_queue_record_attempts(const WaAttemptRow *attempts, int n, bool some_may_be_there)
 {
-	static WaStatement insert =
-		WA_STATEMENT_OF(&attempt_row, "INSERT INTO wa.attempt ({members}) SELECT {columns} FROM {arrays} AS a({members})"
-						" ON CONFLICT (message_id, attempt) DO NOTHING");
+#define INSERT_ATTEMPTS \
+	"INSERT INTO wa.attempt ({members}) SELECT {columns} FROM {arrays} AS a({members})"
+	static WaStatement insert = WA_STATEMENT_OF(&attempt_row, INSERT_ATTEMPTS);
+	static WaStatement insert_missing =
+		WA_STATEMENT_OF(&attempt_row, INSERT_ATTEMPTS " ON CONFLICT (message_id, attempt) DO NOTHING");
 	WaArgs		args = {0};
 
 	if (n == 0)
 		return;
 	wa_arg_rows(&args, &attempt_row, attempts, n);
-	wa_wake_stat_at_commit(WA_STAT_ATTEMPTS, wa_query(&insert, &args).n);
+	wa_wake_stat_at_commit(WA_STAT_ATTEMPTS, wa_query(some_may_be_there ? &insert_missing : &insert, &args).n);
 }
 
 /*

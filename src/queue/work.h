@@ -147,7 +147,7 @@ extern PGDLLEXPORT void wa_queue_forget_ready(const int64 *ids, int n);
 extern PGDLLEXPORT int wa_queue_claim(const int64 *ids, const char *const *providers,
 									  const WaSaid *routes, const char *const *numbers,
 									  int n, WaClaimed **claimed);
-extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n);
+extern PGDLLEXPORT void wa_queue_record_attempts(const WaAttemptRow *attempts, int n, bool some_may_be_there);
 extern PGDLLEXPORT char *wa_queue_attempt_outcome(int64 id, int attempt, TimestampTz *at);
 extern PGDLLEXPORT void wa_queue_conclude(WaVerdictRow *verdicts, int n);
 extern PGDLLEXPORT void wa_queue_conclude_told(WaVerdictRow *verdicts, int n);

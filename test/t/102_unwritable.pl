@@ -71,6 +71,17 @@ ok(wait_state($node, 'odoo', $flying[1], 'sent'), 'it is recorded when that is o
 is(sql("SELECT count(*) FROM wa.attempt WHERE message_id = $flying[1] AND outcome = 'accepted'"), '1', 'by the answer that it has had');
 comes_true("SELECT state = 'ok' FROM wa_check() WHERE item = 'worker'", 'and all is well');
 
+# A person has written that attempt himself: his row stays, and the message goes on.
+@fault = map { $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => sprintf('62812700000%02d', $number + $_) } }) } 1 .. 2;
+@flying = map { send_one() } 1 .. 2;
+ok(wait_state($node, 'odoo', $_, 'sending'), "message $_ is on the wire") foreach @flying;
+sql("INSERT INTO wa.attempt (message_id, attempt, provider, started_at, outcome, response) VALUES ($flying[0], 1, 'fonnte', now(), 'accepted', 'his')");
+$sim->release($_) foreach @fault;
+ok(wait_state($node, 'odoo', $_, 'sent'), "message $_ is recorded") foreach @flying;
+is(sql("SELECT string_agg((response = 'his') || ' ' || attempt, ', ' ORDER BY message_id) FROM wa.attempt WHERE message_id IN ($flying[0], $flying[1])"),
+	'true 1, false 1', 'his row stays');
+comes_true("SELECT state = 'ok' FROM wa_check() WHERE item = 'worker'", 'and all is well');
+
 # A message that cannot be claimed: the others go.
 refuse('BEFORE UPDATE', 'message', "NEW.state = 'sending' AND NEW.body = 'text'");
 my $stays = send_one();
