@@ -132,10 +132,26 @@ is(next_step(), 'nothing', 'nothing to do');
 # A worker that is there and does not answer
 
 my $worker = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker' AND datname = 'odoo'";
-sql("SELECT wa_send_text('081299990001', 'Halo')");
-ok($node->poll_query_until('odoo', "SELECT count(*) = 1 FROM ($worker) AS w"), 'a worker');
-my $pid = sql($worker);
-kill 'STOP', $pid;
+
+# stop_idle($backend_type): while it waits for work, for elsewhere it may hold what
+# everybody else waits for
+sub stop_idle
+{
+	my ($backend_type) = @_;
+	my $idle = "SELECT pid FROM pg_stat_activity WHERE backend_type = '$backend_type' AND wait_event_type = 'Extension'";
+
+	while ($node->poll_query_until('odoo', "SELECT count(*) = 1 FROM ($idle) AS i"))
+	{
+		my $pid = sql($idle) || next;
+
+		kill 'STOP', $pid;
+		return $pid if sql($idle) eq $pid;
+		kill 'CONT', $pid;
+	}
+	die "no $backend_type is idle";
+}
+ok(wait_state($node, 'odoo', sql("SELECT wa_send_text('081299990001', 'Halo')"), 'sent'), 'a worker');
+my $pid = stop_idle('sicantik_wa worker');
 sql("SELECT wa_send_text('081299990002', 'Halo')");
 ok( $node->poll_query_until('odoo', "SELECT what_to_do LIKE 'process $pid has given no sign of life for % s, though it is waited for: %kill -CONT $pid%' FROM wa_check() WHERE item = 'worker' AND state = 'error'"),
 	'a worker that is stopped is named');
@@ -147,8 +163,7 @@ ok($node->poll_query_until('odoo', "SELECT count(*) = 0 FROM wa_check() WHERE st
 $node->safe_psql('odoo', "ALTER SYSTEM SET sicantik_wa.worker_idle_timeout = '1s'");
 $node->reload;
 ok($node->poll_query_until('odoo', "SELECT count(*) = 0 FROM ($worker) AS w"), 'the worker leaves');
-$pid = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa launcher'");
-kill 'STOP', $pid;
+$pid = stop_idle('sicantik_wa launcher');
 sql("SELECT wa_send_text('081299990003', 'Halo')");
 ok($node->poll_query_until('odoo', "SELECT what_to_do LIKE 'process $pid has given no sign of life%' FROM wa_check() WHERE item = 'worker'"),
 	'a launcher that is stopped is named');

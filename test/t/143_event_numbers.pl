@@ -112,8 +112,9 @@ $other->close;
 $node->end_sessions;
 $node->stop;
 my $whole = slurp_file($file);
+# (with checksums the server itself finds the first kind)
 foreach my $damage (
-	[ 'its page is damaged', substr($whole, 0, 8184) . "\xFF" x 8 ],
+	[ 'its page is damaged|invalid page in block 0', substr($whole, 0, 8184) . "\xFF" x 8 ],
 	[ 'its page is damaged', "\0" x 8192 ],
 	[ 'invalid page in block 0', "\xFF" x 8192 ],
 	[ 'could not read block', '' ])
@@ -129,7 +130,7 @@ foreach my $damage (
 	cmp_ok(change($odoo, $permits[0]), '>', 100000000000000, "a damaged file ($why): the write succeeds");
 	$odoo->sql("BEGIN; UPDATE sicantik_permit SET status = 'x' WHERE id = $permits[1]; COMMIT");
 	is($odoo->err, '', 'and nobody is told of it');
-	ok($node->wait_for_log(qr/by the clock, since wa\.event_id_seq gives no numbers: \Q$why\E/, $before), 'but the log');
+	ok($node->wait_for_log(qr/by the clock, since wa\.event_id_seq gives no numbers: (?:$why)/, $before), 'but the log');
 	unlike(slurp_file($node->logfile, $before), qr/leak|PANIC|TRAP/, 'nothing is left behind');
 	$odoo->close;
 	$node->end_sessions;
