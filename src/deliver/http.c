@@ -76,20 +76,26 @@ now_ns(void)
 	return (int64_t) ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-/* Block every signal in this thread; old keeps the mask to restore. */
+/*
+ * Block every signal in this thread, unless its owner has done so for good; old
+ * keeps the mask to restore.
+ */
 static void
-block_signals(sigset_t *old)
+block_signals(const WaHttp *http, sigset_t *old)
 {
 	sigset_t	all;
 
+	if (http->signals_blocked)
+		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, old);
 }
 
 static void
-restore_signals(const sigset_t *old)
+restore_signals(const WaHttp *http, const sigset_t *old)
 {
-	pthread_sigmask(SIG_SETMASK, old, NULL);
+	if (!http->signals_blocked)
+		pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
 /*
@@ -367,16 +373,17 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 	 * every credential off the wire.
 	 */
 	unsetenv("SSLKEYLOGFILE");
-	block_signals(&mask);
+	http->signals_blocked = options->signals_blocked;
+	block_signals(http, &mask);
 	/* libcurl counts these calls itself */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 	{
-		restore_signals(&mask);
+		restore_signals(http, &mask);
 		snprintf(err, err_size, "could not initialize libcurl");
 		free(http);
 		return NULL;
 	}
-	restore_signals(&mask);
+	restore_signals(http, &mask);
 
 	http->due = NEVER;
 	http->armed = NEVER;
@@ -420,9 +427,9 @@ wa_http_open(const WaHttpOptions *options, char *err, size_t err_size)
 		return NULL;
 	}
 
-	block_signals(&mask);
+	block_signals(http, &mask);
 	rc = make_multi(http);
-	restore_signals(&mask);
+	restore_signals(http, &mask);
 	if (rc != CURLM_OK)
 	{
 		snprintf(err, err_size, "could not set up libcurl: %s",
@@ -447,7 +454,7 @@ wa_http_close(WaHttp *http)
 
 	if (http == NULL)
 		return;
-	block_signals(&mask);
+	block_signals(http, &mask);
 	finish_all(http, wa_text_say_plain(WA_SAY_CANCELED_BEFORE_ANSWER));
 	while ((t = http->done) != NULL)
 	{
@@ -462,7 +469,7 @@ wa_http_close(WaHttp *http)
 	if (http->multi != NULL)
 		(void) curl_multi_cleanup(http->multi);
 	curl_global_cleanup();
-	restore_signals(&mask);
+	restore_signals(http, &mask);
 
 	if (http->timer_fd >= 0)
 		close(http->timer_fd);
@@ -511,9 +518,9 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 		return false;
 	if (http->multi == NULL || (http->spoiled && http->nrunning == 0))
 	{
-		block_signals(&mask);
+		block_signals(http, &mask);
 		rc = renew(http);
-		restore_signals(&mask);
+		restore_signals(http, &mask);
 	}
 	t = rc == CURLM_OK ? wa_http_take(http) : NULL;
 	if (t == NULL || !wa_http_set_request(t, req, timeout_ms, may_be_plain))
@@ -541,9 +548,9 @@ wa_http_submit(WaHttp *http, uint64_t tag, WaRequest *req, long timeout_ms,
 	t->answer.tag = tag;
 	t->answer.body[0] = '\0';
 
-	block_signals(&mask);
+	block_signals(http, &mask);
 	rc = curl_multi_add_handle(http->multi, t->easy);
-	restore_signals(&mask);
+	restore_signals(http, &mask);
 	if (rc != CURLM_OK)
 	{
 		/* a refused timer callback leaves it added; ours never refuses */
@@ -590,7 +597,7 @@ wa_http_drive(WaHttp *http)
 	bool		fired = false;
 	int			round;
 
-	block_signals(&mask);
+	block_signals(http, &mask);
 	for (round = 0; round < MAX_ROUNDS && rc == CURLM_OK && http->multi != NULL; round++)
 	{
 		bool		worked = false;
@@ -640,7 +647,7 @@ wa_http_drive(WaHttp *http)
 		(void) renew(http);
 	}
 	arm_timer(http, fired);
-	restore_signals(&mask);
+	restore_signals(http, &mask);
 }
 
 /*
@@ -706,11 +713,11 @@ wa_http_abort_all(WaHttp *http)
 {
 	sigset_t	mask;
 
-	block_signals(&mask);
+	block_signals(http, &mask);
 	harvest(http);
 	finish_all(http, wa_text_say_plain(WA_SAY_CANCELED_BEFORE_ANSWER));
 	arm_timer(http, false);
-	restore_signals(&mask);
+	restore_signals(http, &mask);
 }
 
 /*

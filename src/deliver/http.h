@@ -29,6 +29,8 @@ typedef struct WaHttpOptions
 	long		max_host_connections;
 	size_t		max_reply_bytes;	/* body kept at most; more ends the
 									 * transfer */
+	bool		signals_blocked;	/* its owner's thread takes no signals,
+									 * ever */
 } WaHttpOptions;
 
 /* What is certain about a transfer that is over. */

@@ -68,6 +68,9 @@ typedef struct WaHttpSocket
 {
 	int			fd;
 	int			local_port;		/* 0: not asked yet */
+	bool		connected;		/* its ends are known, and stay as they are */
+	struct sockaddr_storage local;
+	struct sockaddr_storage remote;
 	bool		used;			/* a request was written to it */
 } WaHttpSocket;
 
@@ -109,6 +112,7 @@ struct WaHttp
 	long		max_connections;
 	long		max_host_connections;
 	size_t		max_reply_bytes;
+	bool		signals_blocked;
 };
 
 /* http.c */

@@ -169,17 +169,16 @@ find_socket(WaHttp *http, const char *remote_ip, const char *local_ip,
 	for (i = 0; i < http->nsockets; i++)
 	{
 		WaHttpSocket *s = &http->sockets[i];
-		struct sockaddr_storage local;
-		struct sockaddr_storage remote;
 		int			port;
 
 		/* what has a port keeps it: only new sockets cost a call here */
 		if (s->local_port != 0 && s->local_port != local_port)
 			continue;
-		if (!address_of(s->fd, false, &local, &s->local_port) ||
-			s->local_port != local_port || !is_address(&local, local_ip) ||
-			!address_of(s->fd, true, &remote, &port) ||
-			!is_address(&remote, remote_ip))
+		if (!s->connected)
+			s->connected = address_of(s->fd, false, &s->local, &s->local_port) &&
+				address_of(s->fd, true, &s->remote, &port);
+		if (!s->connected || s->local_port != local_port ||
+			!is_address(&s->local, local_ip) || !is_address(&s->remote, remote_ip))
 			continue;
 		if (found != NULL)
 			return NULL;

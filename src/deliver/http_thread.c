@@ -332,6 +332,7 @@ WaHttpThread *
 wa_http_thread_open(const WaHttpOptions *options, WaHttpRead read, char *err, size_t err_size)
 {
 	WaHttpThread *self = calloc(1, sizeof(WaHttpThread));
+	WaHttpOptions masked = *options;
 	sigset_t	all;
 	sigset_t	mask;
 	int			rc;
@@ -358,21 +359,21 @@ wa_http_thread_open(const WaHttpOptions *options, WaHttpRead read, char *err, si
 		wa_http_thread_close(self);
 		return NULL;
 	}
-	self->http = wa_http_open(options, err, err_size);
-	if (self->http == NULL)
-	{
-		wa_http_thread_close(self);
-		return NULL;
-	}
-	/* a thread inherits the mask */
+	/* the thread inherits the mask, and its engine relies on it */
+	masked.signals_blocked = true;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
-	rc = pthread_create(&self->thread, NULL, run_thread, self);
+	self->http = wa_http_open(&masked, err, err_size);
+	if (self->http)
+	{
+		rc = pthread_create(&self->thread, NULL, run_thread, self);
+		self->started = rc == 0;
+		if (!self->started)
+			snprintf(err, err_size, "could not start a thread for HTTP: %s", strerror(rc));
+	}
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
-	self->started = rc == 0;
 	if (!self->started)
 	{
-		snprintf(err, err_size, "could not start a thread for HTTP: %s", strerror(rc));
 		wa_http_thread_close(self);
 		return NULL;
 	}
