@@ -70,13 +70,13 @@ ubuntu_keys()
 # with commas: what the first has not comes from the others.
 furnish()
 {
-	local folder=$1 suite=$2 uri package missing="" valid=true from=() how=() script=() parts=main keys more other
+	local folder=$1 suite=$2 uri package missing="" valid=true from="" how=() script=() parts=main keys more other
 
 	shift 2
 	case $suite in
 		experimental)
 			suite=sid
-			from=(-t experimental)
+			from="src:postgresql-19 src:postgresql-common"
 			;;
 		noble)
 			parts="main universe"
@@ -120,18 +120,21 @@ furnish()
 		echo "Installing$missing ..."
 		{
 			echo "deb $uri $suite $parts"
-			[ ${#from[@]} -eq 0 ] || echo "deb $uri experimental main"
+			[ -z "$from" ] || echo "deb $uri experimental main"
 			for other in ${more//,/ }; do
 				echo "deb $uri $other main"
 			done
 		} >"$folder/etc/apt/sources.list"
+		# the rest of it may be half of something that comes to sid later
+		[ -z "$from" ] || printf 'Package: %s\nPin: release a=experimental\nPin-Priority: 600\n' "$from" \
+			>"$folder/etc/apt/preferences.d/test"
 		cp -L /etc/resolv.conf "$folder/etc/resolv.conf" 2>/dev/null || true
 		# an archive that stands still is no error where this machine says so
 		eval "$(apt-config shell valid Acquire::Check-Valid-Until)"
 		quietly "apt-get update" within "$folder" root \
 			apt-get -q -o "Acquire::Check-Valid-Until=$valid" update
 		# shellcheck disable=SC2086
-		quietly "apt-get install" within "$folder" root apt-get -q -y "${from[@]}" install $missing
+		quietly "apt-get install" within "$folder" root apt-get -q -y install $missing
 		within "$folder" root apt-get clean
 	fi
 }
