@@ -56,7 +56,7 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 	WaSaid		why = wa_say(WA_SAY_WORKER_ENDED_ON_WIRE);
 	WaAttemptRow attempt = {0};
 	TimestampTz recorded_at;
-	char	   *recorded;
+	const char *recorded;
 	WaVerdictRow *verdict;
 
 	attempt.message_id = row->id;
@@ -67,10 +67,14 @@ recover(const WaSendConfig *config, WaConclusions *conclusions, const WaReadyRow
 	attempt.provider_code = WA_CODE_INTERRUPTED;
 	attempt.outcome = wa_gateway_outcome_name(WA_OUTCOME_UNKNOWN);
 	attempt.response = why;
-	wa_deliver_aside_attempts(&attempt, 1);
-	if (wa_deliver_is_aside(row->id))
-		return;
 	recorded = wa_queue_attempt_outcome(row->id, row->attempt, &recorded_at);
+	if (recorded[0] == '\0')
+	{
+		wa_deliver_aside_attempts(&attempt, 1);
+		if (wa_deliver_is_aside(row->id))
+			return;
+		recorded = attempt.outcome;
+	}
 	if (strcmp(recorded, wa_gateway_outcome_name(WA_OUTCOME_ACCEPTED)) == 0)
 	{
 		wa_deliver_conclude(conclusions, row->id, WA_STATE_SENT, WA_REASON_NONE, NULL)->sent_at = recorded_at;

@@ -103,6 +103,7 @@ refuse('BEFORE UPDATE', 'message', "NEW.id = $answered AND NEW.state <> OLD.stat
 $sim->release($fault);
 comes_true("SELECT count(*) = 1 FROM wa.attempt WHERE message_id = $answered AND outcome = 'accepted'", 'its answer is in the ledger');
 my $before = scalar $sim->sends;
+my $log = -s $node->logfile;
 $node->restart;
 comes_true("SELECT state = 'error' FROM wa_check() WHERE item = 'worker'", 'the next worker cannot write it either, and says so');
 $goes = send_one();
@@ -110,6 +111,7 @@ ok(wait_state($node, 'odoo', $goes, 'sent'), 'others go');
 allow('message');
 ok(wait_state($node, 'odoo', $answered, 'sent'), 'it is known that it was sent');
 is(scalar($sim->sends) - $before, 1, 'and nothing is sent twice');
+unlike(slurp_file($node->logfile, $log), qr/duplicate key/, 'nor written twice');
 
 # One that is deleted is not spoken of any more.
 refuse('BEFORE UPDATE', 'message', "NEW.state = 'sending'");
