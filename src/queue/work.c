@@ -368,11 +368,11 @@ static const WaRowType attempt_row = WA_ROW_TYPE(WaAttemptRow, attempt_columns);
 void
 wa_queue_record_attempts(const WaAttemptRow *attempts, int n, bool some_may_be_there)
 {
-#define INSERT_ATTEMPTS \
-	"INSERT INTO wa.attempt ({members}) SELECT {columns} FROM {arrays} AS a({members})"
-	static WaStatement insert = WA_STATEMENT_OF(&attempt_row, INSERT_ATTEMPTS);
+	static WaStatement insert =
+		WA_STATEMENT_OF(&attempt_row, "INSERT INTO wa.attempt ({members}) SELECT {columns} FROM {arrays} AS a({members})");
 	static WaStatement insert_missing =
-		WA_STATEMENT_OF(&attempt_row, INSERT_ATTEMPTS " ON CONFLICT (message_id, attempt) DO NOTHING");
+		WA_STATEMENT_OF(&attempt_row, "INSERT INTO wa.attempt ({members}) SELECT {columns} FROM {arrays} AS a({members})"
+						" ON CONFLICT (message_id, attempt) DO NOTHING");
 	WaArgs		args = {0};
 
 	if (n == 0)
