@@ -24,11 +24,10 @@
  * And whoever drives it waits for other things too: a session for its latch, the
  * worker's thread (http_thread.c) for new requests.  So libcurl's sockets and one
  * timer are kept in an epoll set of our own, whose descriptor the owner waits for;
- * nothing here blocks.  The
- * threads in which libcurl looks up names inherit the signal mask: every call
- * that may start one runs with all signals blocked, or the server's handlers
- * would run in the wrong thread.  SIGPIPE must be ignored by the process, as
- * PostgreSQL does, because a TLS library writes with plain write().
+ * nothing here blocks.  The threads in which libcurl looks up names inherit the
+ * signal mask: every call that may start one runs with all signals blocked, or the
+ * server's handlers would run in the wrong thread.  SIGPIPE must be ignored by the
+ * process, as PostgreSQL does, because a TLS library writes with plain write().
  *
  *-------------------------------------------------------------------------
  */
