@@ -31,17 +31,23 @@
 /* A message that another provider could not take is not offered to it so soon. */
 #define ELSEWHERE_US	(15 * USECS_PER_SEC)
 
-/* Of what is picked so much is of lines that stand, where others want to go. */
+/*
+ * Of a message in a line that stands there is nothing to be told but that, which
+ * costs twice as much as to send one.  While others go, so many are looked at in a
+ * second, a twentieth of it, and such a part of what is picked at a time.
+ */
+#define STANDING_PER_S	250
 #define STANDING_SHARE	(1.0 / 16)
 
 /*
  * Where a message goes is found out by routing it, which costs half of sending
  * it, and for nothing if there is no room.  So while others go, no more than such
- * a part of them is looked at of those that most likely go where there is none;
- * where nothing has gone for a moment, all.
+ * a part of them is looked at of those that most likely go where there is none.
  */
 #define GUESSED_SHARE	(1.0 / 16)
-#define GUESSED_AGAIN_US	(250 * 1000)
+
+/* Where nothing has gone for so long, all of both kinds are looked at. */
+#define QUIET_US	(250 * 1000)
 
 /* And so many at a time of which nothing can be guessed yet. */
 #define MOST_UNKNOWN	64
@@ -520,14 +526,14 @@ goes_now(Walk *w, WaItem *item)
 	if (item->hint && item->hint->spent)
 		wa_deliver_schedule_set_hint(item, NULL);	/* another one may have
 													 * budget left */
-	if (item->hint == NULL && has_no_room(w, item))
-		return false;
-	if (item->hint && !plan(item, w->now, w->again))
-		return false;
-	if (item->hint)
-		w->going++;
 	if (item->line->stands)
 		w->standing--;
+	else if (item->hint == NULL && has_no_room(w, item))
+		return false;
+	else if (item->hint && !plan(item, w->now, w->again))
+		return false;
+	else if (item->hint)
+		w->going++;
 	item->behind = number->retried == walk;
 	return true;
 }
@@ -554,50 +560,44 @@ walk_lanes(Walk *w)
 }
 
 /*
- * Choose at most "max" messages that should go now, in order.  Of those whose
- * only provider cannot be used there is nothing to be told but that, which costs
- * half as much as sending: a few of them at a time, unless there is nothing else
- * to do.  *again is lowered to the time when a waiting one may go.
+ * Choose at most "max" messages that should go now, in order.  *again is lowered
+ * to the time when a waiting one may go.
  */
 int
 wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
 {
-	static double credit = 0;
+	static double standing = 0;
+	static int64 looked_us = 0;
 	static double guessed = 0;
 	static int64 went_us = 0;
 	Walk		w = {.picked = picked,.max = max,.now = now,.again = again,.unknown = MOST_UNKNOWN};
-	int			standing;
 	int			before;
 
 	forget_quiet_numbers(now);
 	wa_deliver_lines_look();
 	walk++;
 	behind = false;
-	credit = Min(credit + max * STANDING_SHARE, Max(max * STANDING_SHARE, 1));
-	w.standing = standing = (int) credit;
-	w.guessed = before = (int) guessed;
+	standing += Min((now - looked_us) * (STANDING_PER_S / (double) USECS_PER_SEC), max * STANDING_SHARE);
+	standing = Min(standing, Max(max * STANDING_SHARE, 1));
+	looked_us = now;
+	w.standing = before = (int) standing;
+	w.guessed = (int) guessed;
+	guessed -= w.guessed;
 	walk_lanes(&w);
+	standing -= before - w.standing;
 	if (w.going > 0)
 		went_us = now;
-	guessed = Min(guessed - (before - w.guessed) + w.going * GUESSED_SHARE, Max(max * GUESSED_SHARE, 1));
-	if (w.any_guessed)
-		*again = Min(*again, Max(went_us + GUESSED_AGAIN_US, now));
-	if (w.any_guessed && now - went_us >= GUESSED_AGAIN_US)
+	guessed = Min(guessed + w.guessed + w.going * GUESSED_SHARE, Max(max * GUESSED_SHARE, 1));
+	if (!w.any_guessed && !w.any_left)
+		return w.n;
+	*again = Min(*again, Max(went_us + QUIET_US, now));
+	if (now - went_us >= QUIET_US)
 	{
 		/* all anew, since whom one holds back depends on it */
 		walk++;
 		w.n = w.napart = 0;
 		w.over = false;
-		w.standing = standing;
-		w.guessed = max;
-		walk_lanes(&w);
-	}
-	credit -= standing - w.standing;
-	if (w.n < max && w.any_left)
-	{
-		w.standing = max;
-		w.napart = 0;
-		w.over = false;
+		w.standing = w.guessed = max;
 		walk_lanes(&w);
 	}
 	return w.n;
