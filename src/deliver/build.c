@@ -85,7 +85,10 @@ wa_deliver_build(WaSendConfig *config, const WaIdentity *identity, const WaRoute
 	WaPair	   *params = NULL;
 	int			nparams = 0;
 
-	/* judged when it was loaded, and where that was so it has no problem */
+	/*
+	 * A token leaves here.  What has no problem was judged when it was
+	 * loaded; it is judged again where the list is another one by now.
+	 */
 	if ((provider->problem || strcmp(config->providers.allowed_hosts, wa_guc_allowed_hosts) != 0) &&
 		!wa_gateway_url_allowed(provider->kind, provider->base_url, wa_guc_allowed_hosts, err))
 		return false;

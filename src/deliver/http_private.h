@@ -17,6 +17,8 @@
 
 #include "deliver/http.h"
 
+#include <sys/socket.h>
+
 #include "pg/curl_compat.h"
 
 /*

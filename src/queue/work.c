@@ -363,7 +363,7 @@ static const WaRowType attempt_row = WA_ROW_TYPE(WaAttemptRow, attempt_columns);
 /*
  * Write attempts that are over.  Where some may be there (a person has written
  * one), these stay as they are; otherwise that is an error: to look first costs
- * as much as to write.
+ * a third as much again.
  */
 void
 wa_queue_record_attempts(const WaAttemptRow *attempts, int n, bool some_may_be_there)

@@ -386,6 +386,25 @@ ok(wait_sql($node, 'odoo', $looked_at, '20'), 'when nothing else is to be done t
 is(sql("SELECT count(*) FROM wa.message WHERE id > $before AND state = 'queued' AND reason IS NULL"), '0', 'and none is forgotten');
 sql("SELECT wa_resume('watzap')");
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE id > $before AND state = 'sent'", '22'), 'resumed: all go');
+
+# Nor where there is room for all of them, because the other provider takes one at a
+# time: what the claim of that one was written with tells.
+sql('ALTER SYSTEM SET sicantik_wa.max_in_flight = 32');
+sql('SELECT pg_reload_conf()');
+sql("SELECT wa_pause('watzap'); UPDATE wa.provider SET max_in_flight = 1 WHERE name = 'fonnte'");
+$before = sql('SELECT max(id) FROM wa.message');
+$hold = $sim->fault({ kind => 'hold', provider => 'fonnte', times => 1 });
+sql(<<'SQL');
+SELECT count(wa_send_text('62815' || to_char(n, 'FM00000000'), 'Yth. Budi', provider => CASE WHEN n <= 20 THEN 'watzap' ELSE 'fonnte' END))
+  FROM generate_series(1, 22) AS n
+SQL
+ok($sim->wait_for_sends(1, provider => 'fonnte', fault_id => $hold), 'one of two goes, with room for more');
+cmp_ok(sql("SELECT count(*) FROM wa.message WHERE id > $before AND reason = 'no_provider' AND xmin = (SELECT xmin FROM wa.message WHERE id > $before AND state = 'sending')"),
+	'<=', 2, 'and at most two of the 20 have been looked at with it');
+$sim->release;
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE id > $before AND reason = 'no_provider'", '20'), 'all are when nothing else goes');
+sql("SELECT wa_resume('watzap')");
+ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE id > $before AND state = 'sent'", '22'), 'resumed: all go');
 sql('ALTER SYSTEM RESET sicantik_wa.max_in_flight');
 sql('SELECT pg_reload_conf()');
 
