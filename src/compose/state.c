@@ -39,12 +39,14 @@ is_told(const WaComposer *composer, const WaEvent *event)
 static void
 mark_outdated(WaBatch *batch, const WaComposer *composer)
 {
+	/* most changes are above all that was read: nothing came later */
 	static WaStatement followed =
 		WA_STATEMENT("SELECT e.place FROM unnest($1, $2, $3) WITH ORDINALITY AS e(id, record, at, place)"
-					 " WHERE EXISTS (SELECT FROM wa.message AS m WHERE m.res_id = e.record AND m.res_model = $5"
+					 " WHERE coalesce(e.id < (SELECT event_id FROM wa.read_position), true)"
+					 " AND (EXISTS (SELECT FROM wa.message AS m WHERE m.res_id = e.record AND m.res_model = $5"
 					 " AND m.scenario = ANY ($4) AND m.event_id > e.id AND m.created_at >= e.at)"
 					 " OR EXISTS (SELECT FROM wa.event_outcome AS o WHERE o.record_id = e.record AND o.scenario = ANY ($4)"
-					 " AND o.event_id > e.id AND o.at >= e.at)");
+					 " AND o.event_id > e.id AND o.at >= e.at))");
 	WaEvent   **changed = palloc(sizeof(WaEvent *) * Max(batch->nevents, 1));
 	int64	   *ids = palloc(sizeof(int64) * Max(batch->nevents, 1));
 	int64	   *records = palloc(sizeof(int64) * Max(batch->nevents, 1));

@@ -113,6 +113,31 @@ is(sql('SELECT count(*) FROM wa.dead_letter'), '0', 'no dead letter is left');
 # (after the ROLLBACK the status update, which gave way to the first, goes)
 is(sql("SELECT count(*) FROM (SELECT FROM wa.message WHERE scenario = 'permit_ready' GROUP BY res_id, params->>'permit_number' HAVING count(*) > 1) AS d"),
 	'0', 'nobody was told twice');
+
+# A change of status that has been followed by others, although the status is the
+# same again: the later one tells it, so the replay has nothing to say
+
+my $permit = $ids[2];
+
+sub change_status
+{
+	my ($status) = @_;
+
+	sql("UPDATE sicantik_permit SET status = '$status' WHERE id = $permit");
+	ok(wait_read($node, 'odoo'), "the status is $status");
+	return sql("SELECT max(id) FROM wa.event WHERE record_id = $permit");
+}
+
+sql('SELECT wa_set_template(\'status_update\', \'{"active": false}\')');
+my $first = change_status('expired');
+is(sql("SELECT record_id FROM wa.dead_letter WHERE event_id = $first"), $permit, 'its event is a dead letter');
+sql('SELECT wa_set_template(\'status_update\', \'{"active": true}\')');
+change_status('draft');
+my $last = change_status('expired');
+is(sql("SELECT wa_replay($first)"), '0', 'a status that has changed since is not told late');
+is(sql("SELECT outcome FROM wa.event_outcome WHERE event_id = $first AND scenario = 'status_update'"), 'no longer true', 'and says why');
+is(sql("SELECT string_agg(DISTINCT event_id::text, ',') FROM wa.message WHERE res_id = $permit AND scenario = 'status_update' AND event_id IN ($first, $last)"),
+	$last, 'the last change alone is told');
 $_->close foreach ($one, $two, $three);
 $node->stop('fast');
 done_testing();
