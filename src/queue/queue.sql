@@ -72,8 +72,11 @@ CREATE INDEX message_number_idx ON wa.message (number);
 CREATE INDEX message_created_idx ON wa.message (created_at);
 -- whose it is, for wa_history()
 CREATE INDEX message_partner_idx ON wa.message (partner_id) WHERE partner_id IS NOT NULL;
-CREATE INDEX message_permit_number_idx ON wa.message ((params->>'permit_number') COLLATE pg_catalog."C");
-CREATE INDEX message_registration_idx ON wa.message ((params->>'pendaftaran_id') COLLATE pg_catalog."C");
+-- most messages name one of the two
+CREATE INDEX message_permit_number_idx ON wa.message ((params->>'permit_number') COLLATE pg_catalog."C")
+    WHERE params->>'permit_number' IS NOT NULL;
+CREATE INDEX message_registration_idx ON wa.message ((params->>'pendaftaran_id') COLLATE pg_catalog."C")
+    WHERE params->>'pendaftaran_id' IS NOT NULL;
 ALTER TABLE wa.message SET (
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
