@@ -68,14 +68,18 @@ quoted(const char *given)
 void
 wa_compose_check_provider(const char *name)
 {
+	static WaStatement find =
+		WA_STATEMENT("SELECT FROM wa.provider WHERE name = $1");
+	WaArgs		args = {0};
 	WaProviders providers;
 	char	   *known = pstrdup("");
 
 	if (name == NULL)
 		return;
-	wa_route_load_providers(&providers, false);
-	if (wa_route_find_provider(&providers, name))
+	wa_arg_text(&args, name);
+	if (wa_query_planned(&find, &args).n > 0)
 		return;
+	wa_route_load_providers(&providers, false);
 	for (int i = 0; i < providers.n; i++)
 		known = psprintf("%s%s%s", known, i ? ", " : "", providers.list[i].name);
 	ereport(ERROR,

@@ -132,13 +132,13 @@ parameters(const WaArgs *args)
 }
 
 /*
- * A plan for a statement on what was judged.  Like SPI_prepare(): it goes with
- * the SPI connection unless it is kept.
+ * A plan for a statement on what was judged, the same whatever the values are.  Like
+ * SPI_prepare(): it goes with the SPI connection unless it is kept.
  */
 SPIPlanPtr
 wa_pg_judged_prepare(const char *sql, WaJudged *judged)
 {
-	SPIPlanPtr	plan = SPI_prepare_params(sql, set_up_parser, judged, 0);
+	SPIPlanPtr	plan = SPI_prepare_params(sql, set_up_parser, judged, CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));

@@ -153,11 +153,11 @@ come_to(int result, MemoryContext context)
 }
 
 static WaRows
-run(WaStatement *statement, WaArgs *args, bool read_only)
+run(WaStatement *statement, WaArgs *args, bool read_only, int cursor_options)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	prepare(statement, args, 0);
+	prepare(statement, args, cursor_options);
 	return come_to(SPI_execute_plan(statement->plan, args ? args->values : NULL,
 									args ? args->nulls : NULL, read_only, 0), context);
 }
@@ -169,7 +169,18 @@ run(WaStatement *statement, WaArgs *args, bool read_only)
 WaRows
 wa_query(WaStatement *statement, WaArgs *args)
 {
-	return run(statement, args, false);
+	return run(statement, args, false, 0);
+}
+
+/*
+ * The same by one plan, whatever the values are, for a statement that each call of a
+ * function runs: a session that calls it by the thousand would plan it anew each time
+ * where the server takes that for cheaper, and planning takes longer than running.
+ */
+WaRows
+wa_query_planned(WaStatement *statement, WaArgs *args)
+{
+	return run(statement, args, false, CURSOR_OPT_GENERIC_PLAN);
 }
 
 /*
@@ -179,7 +190,7 @@ wa_query(WaStatement *statement, WaArgs *args)
 WaRows
 wa_query_snapshot(WaStatement *statement, WaArgs *args)
 {
-	return run(statement, args, true);
+	return run(statement, args, true, 0);
 }
 
 /*

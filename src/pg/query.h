@@ -63,6 +63,7 @@ extern PGDLLEXPORT void wa_arg_timestamptz_array(WaArgs *args, const TimestampTz
 
 /* Running. */
 extern PGDLLEXPORT WaRows wa_query(WaStatement *statement, WaArgs *args);
+extern WaRows wa_query_planned(WaStatement *statement, WaArgs *args);
 extern PGDLLEXPORT WaRows wa_query_snapshot(WaStatement *statement, WaArgs *args);
 extern PGDLLEXPORT WaRows wa_query_what_was_read(WaStatement *statement, WaArgs *args);
 extern PGDLLEXPORT Portal wa_query_cursor(WaStatement *statement, WaArgs *args);

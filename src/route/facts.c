@@ -423,7 +423,7 @@ wa_route_load_own_facts(WaRoute *routes, int n)
 			numbers[nnumbers++] = without_code(routes[i].number);
 	}
 	wa_arg_text_set(&args, numbers, nnumbers);
-	contacts = wa_rows_read(wa_query(&read, &args), &contact_row, &ncontacts);
+	contacts = wa_rows_read(wa_query_planned(&read, &args), &contact_row, &ncontacts);
 	for (int c = 0; c < ncontacts; c++)
 	{
 		const char *number = contacts[c].number;
