@@ -7,9 +7,9 @@
 # write_uid, as it was before), and beside it the cheapest that is watched.
 #
 # Workers are held off meanwhile (sicantik_wa.enabled), so that no composing takes
-# the CPU from what is measured.  A loss stands beside what the same statement
-# without triggers loses to itself: a loss that is not larger than that, of either
-# sign, says nothing, whatever the verdict behind it.
+# the CPU from what is measured.  The loss of a single row stands beside what one of
+# two tables without triggers loses to the other: a loss that is not larger than that,
+# of either sign, says nothing, whatever the verdict behind it.
 
 capture_rounds=$((rounds * 5))
 single_rounds=$((rounds * 2))
@@ -56,54 +56,84 @@ compare_update()
 	with=$(median < "$work/capture.$1.new.ENABLE")
 }
 
-# transactions per second of single-row UPDATEs, alternating.  Of each statement
-# without our triggers, with them, and without them again; what is not watched
-# writes other columns, and so is compared with itself.
-# compare_single NAME CLIENTS FIRST-STATEMENT KINDS
-compare_single()
+# Two tables like sicantik_permit, which nobody watches.
+unwatched_tables()
 {
-	local i each statement kinds=($4)
-	# a permit of its own for each client: they wait for no row
-	for statement in watched unwatched; do
-		{
-			echo "\\set n random(0, $((permits / $2 - 1)))"
-			[ -z "$3" ] || echo "$3"
-			if [ "$statement" = unwatched ]; then
-				echo "UPDATE sicantik_permit SET notes = 'n' || :n, write_date = now() AT TIME ZONE 'UTC' WHERE registration_id = (SELECT registration_id FROM bench_permit WHERE n = :client_id * $((permits / $2)) + :n);"
-			else
-				echo "UPDATE sicantik_permit SET status = CASE status WHEN 'draft' THEN 'active' ELSE 'draft' END, write_date = now() AT TIME ZONE 'UTC' WHERE registration_id = (SELECT registration_id FROM bench_permit WHERE n = :client_id * $((permits / $2)) + :n);"
-			fi
-		} > "$work/single.$statement.sql"
+	local schema
+	for schema in bare again; do
+		q -c "CREATE SCHEMA $schema" -c "CREATE TABLE $schema.sicantik_permit (LIKE public.sicantik_permit INCLUDING ALL)" \
+			-c "INSERT INTO $schema.sicantik_permit SELECT * FROM public.sicantik_permit"
+		q -c "SELECT format('ALTER TABLE $schema.sicantik_permit ADD %s;', pg_get_constraintdef(oid)) FROM pg_constraint
+			WHERE conrelid = 'public.sicantik_permit'::regclass AND contype = 'f'" | q
 	done
-	for ((i = 0; i < single_rounds; i++)); do
-		# another one is the first in each round: nothing is always behind the same
-		for each in "${kinds[@]:i % ${#kinds[@]}}" "${kinds[@]:0:i % ${#kinds[@]}}"; do
-			triggers "$([ "${each#*-}" = with ] && echo ENABLE || echo DISABLE)"
-			PGOPTIONS='-c synchronous_commit=off' "$bin/pgbench" -n -f "$work/single.${each%-*}.sql" -c "$2" -j "$2" -T 1 2>/dev/null |
-				awk '/^tps/ { printf "%.0f\n", $3 }' >> "$work/single.$1.$each"
-		done
-	done
-	bare=$(median < "$work/single.$1.watched-bare")
-	loss_watched=$(loss "$1" watched-with watched-bare)
-	loss_itself=$(loss "$1" watched-again watched-bare)
+	q -c "VACUUM ANALYZE public.sicantik_permit, bare.sicantik_permit, again.sicantik_permit"
 }
 
-# loss NAME KIND BARE: percent of the transactions
+# update SCHEMA SET-CLAUSE CLIENTS [FIRST-STATEMENT]: a script for pgbench that changes
+# one row; each client has rows of its own
+update()
+{
+	printf '\\set n %s + :client_id * %s + random(0, %s)\n%s\n' "$lowest" $((permits / $3)) $((permits / $3 - 1)) "${4:-}"
+	echo "UPDATE $1.sicantik_permit SET $2, write_date = now() AT TIME ZONE 'UTC' WHERE id = :n;"
+}
+
+# with a COMMIT that waits for the disk, as a server does that nobody has told otherwise,
+# unless $commit says "off"
+run_pgbench() { PGOPTIONS="-c synchronous_commit=${commit:-on}" "$bin/pgbench" -n "$@" 2>/dev/null; }
+
+# loss KIND NAME [TARGET]: the figure of what is in $work/single.KIND, a line for each
+# round: watched, not watched, not watched again; milliseconds
 loss()
 {
-	calculate %.1f "100 - 100 * $(median < "$work/single.$1.$2") / $(median < "$work/single.$1.$3")"
+	figure "$2" "$(awk '{ print 100 - 50 * ($2 + $3) / $1 }' "$work/single.$1" | median | awk '{ printf "%.1f", $1 }') % of $(
+		awk '{ print 2000 / ($2 + $3) }' "$work/single.$1" | median | awk '{ printf "%.0f", $1 }')/s lost, itself $(
+		awk '{ print 100 - 100 * $2 / $3 }' "$work/single.$1" | median | awk '{ printf "%.1f", $1 }')" "${3:-}"
+}
+
+# Single rows on one connection: the three tables take turns within one run, so that
+# whatever else the machine does meets all of them alike; another one is the first in
+# each round.
+# single KIND SET-CLAUSE [FIRST-STATEMENT]
+single()
+{
+	local i order orders=("public bare again" "bare again public" "again public bare")
+	for ((i = 0; i < single_rounds; i++)); do
+		for order in ${orders[i % 3]}; do
+			update "$order" "$2" 1 "${3:-}"
+		done > "$work/single.sql"
+		run_pgbench -r -f "$work/single.sql" -c 1 -T 1 |
+			awk '$1 ~ /^[0-9.]+$/ { ms += $1 } / UPDATE / { split($0, word, /UPDATE |[.]sicantik/); of[word[2]] = ms; ms = 0 }
+				END { print of["public"], of["bare"], of["again"] }' >> "$work/single.$1"
+	done
+}
+
+# The same on 8 connections, which wait for each other, so that what a statement takes
+# says little: the time of a transaction, in short runs that take turns
+# single_of_eight KIND SET-CLAUSE
+single_of_eight()
+{
+	local i each
+	for each in public bare again; do
+		update "$each" "$2" 8 > "$work/single.$each.sql"
+	done
+	for ((i = 0; i < single_rounds; i++)); do
+		for each in public bare again; do
+			run_pgbench -f "$work/single.$each.sql" -c 8 -j 8 -T 1 | awk '/^tps/ { printf "%f ", 1000 / $3 }'
+		done
+		echo
+	done >> "$work/single.$1"
 }
 
 stage_capture()
 {
-	local each
+	local each lowest turn commit=
 	say "capture: UPDATE of $permits rows, $capture_rounds rounds of each kind"
 	for each in $(builds); do
 		use "$each"
 		# nothing is to be composed beside the measurement
 		workers off
-		q -c "CREATE TABLE IF NOT EXISTS bench_permit AS SELECT row_number() OVER (ORDER BY id) - 1 AS n, registration_id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%'" \
-			-c "CREATE INDEX ON bench_permit (n)" -c "VACUUM ANALYZE bench_permit"
+		q -c "SET client_min_messages = error" -c "SET sicantik_wa.capture = off" \
+			-c "UPDATE sicantik_permit SET status = 'draft', permit_number = NULL WHERE registration_id LIKE 'MANY-%' AND status <> 'draft'"
 	done
 	compare_update odoo "status = 'active', permit_number = 'N-' || id" "$(builds)"
 	figure "capture, what Odoo writes to $permits rows" "$ratio_new times ($with ms / $bare ms)${ratio_old:+, old $ratio_old}" "<= 1.15 over 1"
@@ -112,17 +142,29 @@ stage_capture()
 	compare_update notes "notes = 'x'" new
 	figure "capture, nothing that is watched" "$ratio_new times ($with ms / $bare ms)${ratio_old:+, old $ratio_old}" "<= 1.02 over 1"
 	use new
-	compare_single plain 1 '' "watched-bare watched-with watched-again unwatched-bare unwatched-with unwatched-again"
-	figure "single rows by pgbench, watched" "$loss_watched % of $bare/s lost, itself $loss_itself" "<= 6"
-	figure "single rows by pgbench, not watched" "$(loss plain unwatched-with unwatched-bare) % lost, itself $(loss plain unwatched-again unwatched-bare)" "<= 1"
-	compare_single discard 1 'DISCARD ALL;' "watched-bare watched-with watched-again"
-	figure "the same after DISCARD ALL, watched" "$loss_watched % of $bare/s lost, itself $loss_itself" "<= 6"
-	compare_single eight 8 '' "watched-bare watched-with watched-again"
-	figure "the same on 8 connections, watched" "$loss_watched % of $bare/s lost, itself $loss_itself" "<= 6"
+	triggers ENABLE
+	unwatched_tables
+	lowest=$(q -c "SELECT min(id) FROM sicantik_permit WHERE registration_id LIKE 'MANY-%'")
+	turn="status = CASE status WHEN 'draft' THEN 'active' ELSE 'draft' END"
+	single plain "$turn"
+	loss plain "single rows by pgbench, watched" "<= 6"
+	single notes "notes = 'n' || :n"
+	loss notes "single rows by pgbench, not watched" "<= 1"
+	single discard "$turn" "DISCARD ALL;"
+	loss discard "the same after DISCARD ALL, watched" "<= 6"
+	single_of_eight eight "$turn"
+	loss eight "the same on 8 connections, watched" "<= 6"
+	commit=off
+	single bare_cost "$turn"
+	loss bare_cost "single rows, no COMMIT waits for the disk"
+	single_of_eight bare_cost_eight "$turn"
+	loss bare_cost_eight "the same on 8 connections"
+	commit=
+	q -c "SET client_min_messages = error" -c "DROP SCHEMA bare, again CASCADE"
 	for each in $(builds); do
 		use "$each"
 		triggers ENABLE
-		q -U postgres -c "DELETE FROM wa.event" -c "DROP TABLE bench_permit" -c "VACUUM wa.event, sicantik_permit"
+		q -U postgres -c "DELETE FROM wa.event" -c "VACUUM wa.event, sicantik_permit"
 		workers on
 	done
 }
