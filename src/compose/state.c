@@ -39,7 +39,10 @@ is_told(const WaComposer *composer, const WaEvent *event)
 static void
 mark_outdated(WaBatch *batch, const WaComposer *composer)
 {
-	/* most changes are above all that was read: nothing came later */
+	/*
+	 * No message or outcome is of a change above the highest that was read;
+	 * most of those asked about are above it
+	 */
 	static WaStatement followed =
 		WA_STATEMENT("SELECT e.place FROM unnest($1, $2, $3) WITH ORDINALITY AS e(id, record, at, place)"
 					 " WHERE coalesce(e.id < (SELECT event_id FROM wa.read_position), true)"
