@@ -198,7 +198,7 @@ static const char *
 find_beginning(TimestampTz *at)
 {
 	static WaStatement beginning =
-		WA_STATEMENT("SELECT xact::text, at FROM wa.event ORDER BY xact DESC OFFSET $1 LIMIT 1");
+		WA_STATEMENT("SELECT e.xact::text, e.at FROM wa.event AS e ORDER BY e.xact DESC OFFSET $1 LIMIT 1");
 	WaArgs		args = {0};
 	WaRows		rows;
 

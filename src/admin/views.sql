@@ -6,6 +6,10 @@
 -- script and therefore not dumped, so that a restore depends on no role; the
 -- level is asked for when a view is read, and before anything else: what a
 -- query asks of a column must not tell a stranger whether there is such a row.
+--
+-- What grows with the years is in the order of its key, the latest first: behind a
+-- security barrier the server does not see that a query wants the last few rows, and
+-- would read and sort the whole ledger for them.
 
 CREATE FUNCTION wa._level(needed text)
 RETURNS text
@@ -46,15 +50,17 @@ SELECT m.id, m.scenario, m.template_key, m.partner_id,
        m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.pricing, m.finished_at,
        wa._masked(m.dedupe_key, l.level) AS dedupe_key, m.event_id
   FROM wa.message AS m, (SELECT wa._level('view') AS level OFFSET 0) AS l
- WHERE (SELECT wa._level('view')) IS NOT NULL;
-COMMENT ON VIEW wa.message_view IS 'the ledger, for every level: wa.message, with numbers masked below level admin';
+ WHERE (SELECT wa._level('view')) IS NOT NULL
+ ORDER BY m.id DESC;
+COMMENT ON VIEW wa.message_view IS 'the ledger, for every level: wa.message, the latest first, with numbers masked below level admin';
 
 CREATE VIEW wa.attempt_view WITH (security_barrier = true) AS
 SELECT a.message_id, a.attempt, a.provider, a.started_at, a.finished_at, a.http_status, a.provider_code, a.outcome,
        wa._masked(a.response, l.level) AS response
   FROM wa.attempt AS a, (SELECT wa._level('view') AS level OFFSET 0) AS l
- WHERE (SELECT wa._level('view')) IS NOT NULL;
-COMMENT ON VIEW wa.attempt_view IS 'attempts, for every level: wa.attempt, with numbers masked below level admin';
+ WHERE (SELECT wa._level('view')) IS NOT NULL
+ ORDER BY a.message_id DESC, a.attempt DESC;
+COMMENT ON VIEW wa.attempt_view IS 'attempts, for every level: wa.attempt, those of the latest message first, with numbers masked below level admin';
 
 CREATE VIEW wa.scenario_view WITH (security_barrier = true) AS
 SELECT s.* FROM wa.scenario AS s WHERE (SELECT wa._level('view')) IS NOT NULL;
@@ -96,7 +102,8 @@ COMMENT ON VIEW wa.daily_run_view IS 'days on which daily scenarios have run, fo
 CREATE VIEW wa.event_outcome_view WITH (security_barrier = true) AS
 SELECT e.id, e.event_id, e.relation, e.record_id, e.scenario, e.outcome, wa._masked(e.detail, l.level) AS detail, e.at
   FROM wa.event_outcome AS e, (SELECT wa._level('view') AS level OFFSET 0) AS l
- WHERE (SELECT wa._level('view')) IS NOT NULL;
+ WHERE (SELECT wa._level('view')) IS NOT NULL
+ ORDER BY e.id DESC;
 COMMENT ON VIEW wa.event_outcome_view IS 'why events made no message, for every level, with numbers masked below level admin';
 
 CREATE VIEW wa.dead_letter_view WITH (security_barrier = true) AS
@@ -118,7 +125,8 @@ CREATE VIEW wa.consent_view WITH (security_barrier = true) AS
 SELECT c.id, wa._masked(c.number, l.level) AS number, c.user_id, c.scope, c.change, c.said_at, c.source,
        wa._masked(c.words, l.level) AS words, c.by, c.noted_at, c.pending
   FROM wa.consent AS c, (SELECT wa._level('view') AS level OFFSET 0) AS l
- WHERE (SELECT wa._level('view')) IS NOT NULL;
+ WHERE (SELECT wa._level('view')) IS NOT NULL
+ ORDER BY c.id DESC;
 COMMENT ON VIEW wa.consent_view IS 'what people have said about getting messages (wa.consent), for every level, with numbers masked below level admin';
 
 CREATE VIEW wa.inbound_view WITH (security_barrier = true) AS
@@ -126,5 +134,6 @@ SELECT i.id, i.provider, i.sender_id, i.received_at, i.said_at, wa._masked(i.num
        wa._masked(i.name, l.level) AS name, i.kind, wa._masked(i.text, l.level) AS text, i.message_id,
        wa._masked(i.provider_message_id, l.level) AS provider_message_id
   FROM wa.inbound AS i, (SELECT wa._level('view') AS level OFFSET 0) AS l
- WHERE (SELECT wa._level('view')) IS NOT NULL;
+ WHERE (SELECT wa._level('view')) IS NOT NULL
+ ORDER BY i.id DESC;
 COMMENT ON VIEW wa.inbound_view IS 'what people wrote to us (wa.inbound), for every level, with numbers masked below level admin';

@@ -19,6 +19,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "identity/identity.h"
 #include "pg/call.h"
 #include "pg/query.h"
 #include "queue/queue.h"
@@ -98,6 +99,7 @@ typedef struct Wish
 	WaStatement put;			/* for one message: $1 id, $2 role */
 	WaStatement look;			/* why not for this one: $1 id */
 	WaStatement put_many;		/* see MANY */
+	WaStatement *in_copy;		/* the same in a copy; NULL: as elsewhere */
 	const char *what;			/* for which messages it is */
 	const char *what_many;
 } Wish;
@@ -166,41 +168,71 @@ typedef struct Wish
 	WA_STATEMENT("SELECT state, " why_not ", reason, " SETTING_OF " FROM wa.message AS m WHERE id = $1")
 
 /*
- * $1 scenario, $2 since, $3 until, $4 provider, $5 reason (each NULL for any),
- * $6 role, $7 at most (NULL: all).  One look at the ledger, which may be large:
- * how many are asked for, how many are left, and why.
+ * $1 scenario, $2 since, $3 until, $4 provider, $5 reason (each NULL for any).
  */
-#define MANY(action, why_not, condition) \
-	WA_STATEMENT("WITH c AS MATERIALIZED (SELECT id, " why_not " AS why FROM wa.message AS m" \
-				 " WHERE ($1 IS NULL OR scenario = $1) AND ($2 IS NULL OR created_at >= $2)" \
-				 " AND ($3 IS NULL OR created_at < $3)" \
-				 " AND ($4 IS NULL OR coalesce(provider, wanted_provider) = $4)" \
-				 " AND ($5 IS NULL OR reason = $5)" condition ")," \
+#define ASKED_FOR \
+	"($1 IS NULL OR m.scenario = $1) AND ($2 IS NULL OR m.created_at >= $2)" \
+	" AND ($3 IS NULL OR m.created_at < $3)" \
+	" AND ($4 IS NULL OR coalesce(m.provider, m.wanted_provider) = $4)" \
+	" AND ($5 IS NULL OR m.reason = $5)"
+
+/*
+ * $6 role, $7 at most (NULL: all).  How many are asked for, how many are left, and
+ * why; and whether there may be more of the latter.  looked_at: those of the ledger
+ * that it can be for, with ASKED_FOR, and why not (id, why).
+ */
+#define MANY(action, looked_at, partly) \
+	WA_STATEMENT("WITH c AS MATERIALIZED (" looked_at ")," \
 				 " put AS (INSERT INTO wa.request (action, message_id, requested_by)" \
 				 " SELECT '" action "', id, $6 FROM c WHERE why IS NULL ORDER BY id LIMIT $7 RETURNING id)," \
 				 " rest AS (SELECT why, count(*) AS n FROM c WHERE why IS NOT NULL GROUP BY why)" \
 				 " SELECT (SELECT count(*) FROM put), (SELECT sum(n) FROM rest)::bigint," \
-				 " (SELECT string_agg(n || ' ' || why, ', ' ORDER BY why) FROM rest)")
+				 " (SELECT string_agg(n || ' ' || why, ', ' ORDER BY why) FROM rest), " partly)
+
+/* What is over may be of any age, and no index knows it. */
+#define IN_THE_LEDGER(why_not) \
+	"SELECT m.id, " why_not " AS why FROM wa.message AS m WHERE " ASKED_FOR
+
+/*
+ * Who cancels is in a hurry, and the ledger may be large: what waits is in these
+ * tables (unattended.c), and of what is over the last ones say what the caller
+ * came too late for.
+ */
+#define LAST_ONES	"100000"
+#define OLDER \
+	"(SELECT id FROM wa.message ORDER BY id DESC OFFSET " LAST_ONES " LIMIT 1)"
+#define WAITING_OR_LATE(why_not) \
+	"SELECT m.id, " why_not " AS why FROM (SELECT * FROM wa.message ORDER BY id DESC LIMIT " LAST_ONES ") AS m WHERE " ASKED_FOR \
+	" UNION ALL SELECT m.id, " why_not " FROM (SELECT message_id FROM wa.ready UNION SELECT message_id FROM wa.due" \
+	" UNION SELECT message_id FROM wa.unattended) AS w JOIN wa.message AS m ON m.id = w.message_id" \
+	" WHERE m.id <= " OLDER " AND " ASKED_FOR
+
+/* One that was asked for before is not asked for again. */
+#define HELD(why_not) \
+	"SELECT m.id, " why_not " AS why FROM (SELECT DISTINCT message_id FROM wa.unattended) AS u" \
+	" JOIN wa.message AS m ON m.id = u.message_id WHERE " ASKED_FOR " AND m.state = " WA_SQL_STATE(HELD) \
+	" AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"
+
+/* What came with a backup waits in no other table before the copy is armed. */
+static WaStatement cancel_in_copy = MANY("cancel", IN_THE_LEDGER(WHY_NOT_CANCEL_MANY), "false");
 
 static Wish cancel = {
 	"cancel", WA_LEVEL_SEND, PUT("cancel", WHY_NOT_CANCEL), LOOK(WHY_NOT_CANCEL),
-	MANY("cancel", WHY_NOT_CANCEL_MANY, ""),
+	MANY("cancel", WAITING_OR_LATE(WHY_NOT_CANCEL_MANY), OLDER " IS NOT NULL"), &cancel_in_copy,
 	"Only messages that wait can be cancelled: queued, held, or unknown and to be repeated.",
 	"Only messages that wait can be cancelled: queued, held, or unknown and to be repeated."
 };
 
 static Wish retry = {
 	"retry", WA_LEVEL_SEND, PUT("retry", WHY_NOT_RETRY), LOOK(WHY_NOT_RETRY),
-	MANY("retry", WHY_NOT_RETRY_MANY, ""),
+	MANY("retry", IN_THE_LEDGER(WHY_NOT_RETRY_MANY), "false"), NULL,
 	"Only messages that are over without having been sent, or wait for another attempt, can be tried again.",
 	"Tried again together is what has failed or expired, has an unknown outcome, had no number, was only shown in mode observe, or waits for another attempt."
 };
 
-/* One that was asked for before is not asked for again. */
 static Wish release = {
 	"release", WA_LEVEL_ADMIN, PUT("release", WHY_NOT_RELEASE), LOOK(WHY_NOT_RELEASE),
-	MANY("release", WHY_NOT_RELEASE_MANY,
-		 " AND m.state = " WA_SQL_STATE(HELD) " AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"),
+	MANY("release", HELD(WHY_NOT_RELEASE_MANY), "false"), NULL,
 	"Only messages that are held can be released.",
 	"What is held for name_mismatch is released one at a time, with SELECT wa_release(id); what is without a setting goes by itself when wa_set() has set it."
 };
@@ -388,15 +420,17 @@ request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz un
 			 const char *provider, const char *reason, int32 maximum)
 {
 	static WaStatement scenario_known =
-		WA_STATEMENT("SELECT FROM wa.scenario WHERE key = $1"
-					 " UNION ALL (SELECT FROM wa.message WHERE scenario = $1 LIMIT 1)");
+		WA_STATEMENT("SELECT WHERE EXISTS (SELECT FROM wa.scenario WHERE key = $1)"
+					 " OR EXISTS (SELECT FROM wa.message WHERE scenario = $1)");
 	static WaStatement provider_known =
-		WA_STATEMENT("SELECT FROM wa.provider WHERE name = $1"
-					 " UNION ALL (SELECT FROM wa.message WHERE provider = $1 LIMIT 1)");
+		WA_STATEMENT("SELECT WHERE EXISTS (SELECT FROM wa.provider WHERE name = $1)"
+					 " OR EXISTS (SELECT FROM wa.message WHERE provider = $1)");
+	WaIdentity	identity;
 	WaArgs		args = {0};
 	WaRows		rows;
 	int64		n;
 	int64		left;
+	bool		partly;
 
 	require_known(&scenario_known, "scenario", scenario);
 	require_known(&provider_known, "provider", provider);
@@ -408,20 +442,24 @@ request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz un
 	wa_arg_text(&args, reason);
 	wa_arg_text(&args, wa_call_role());
 	wa_arg_int8_or_null(&args, maximum, maximum < 0);
-	rows = wa_query(&wish->put_many, &args);
+	wa_identity_check(&identity);
+	rows = wa_query(identity.is_copy && wish->in_copy ? wish->in_copy : &wish->put_many, &args);
 	n = wa_row_int8(rows, 0, 1);
 	if (n > 0)
 		wa_wake_at_commit();
 	left = wa_row_isnull(rows, 0, 2) ? 0 : wa_row_int8(rows, 0, 2);
+	partly = wa_row_bool(rows, 0, 4);
 	if (left > 0)
 		ereport(NOTICE,
 				(errmsg_plural(INT64_FORMAT " message%s is left alone: %s",
 							   INT64_FORMAT " messages%s are left alone: %s",
 							   (unsigned long) left, left, named(scenario, provider, reason), wa_row_text(rows, 0, 3)),
-				 errdetail("%s", wish->what_many)));
-	else if (n == 0 && wish == &release && maximum != 0)
+				 errdetail("%s%s", wish->what_many,
+						   partly ? " Of what is over only the last " LAST_ONES " messages were looked at." : "")));
+	else if (n == 0 && (wish == &release ? maximum != 0 : partly))
 		ereport(NOTICE,
-				(errmsg("no message%s waits to be released", named(scenario, provider, reason))));
+				(errmsg(wish == &release ? "no message%s waits to be released" : "no message%s waits",
+						named(scenario, provider, reason))));
 	if (wish == &release && maximum < 0 && (reason == NULL || wa_queue_reason_read(reason) == WA_REASON_COPY) &&
 		still_to_be_held())
 		ereport(NOTICE,

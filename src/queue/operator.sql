@@ -27,7 +27,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_cancel_many';
 COMMENT ON FUNCTION pg_catalog.wa_cancel(text, timestamptz, timestamptz, text, text) IS
-'cancel the messages of a scenario, of a provider (the last one that had it, or that it was demanded for), with a reason, or what all of these have in common, that are waiting, those created from since on and before until; as wa_cancel(bigint). Returns how many were asked for, with a notice how many are left alone and why. Raises an error where none of the three is given, or one is unknown. Needs level send';
+'cancel the messages of a scenario, of a provider (the last one that had it, or that it was demanded for), with a reason, or what all of these have in common, that are waiting, those created from since on and before until; as wa_cancel(bigint). Returns how many were asked for, with a notice how many are left alone and why (of what is over those among the last 100,000 messages). Raises an error where none of the three is given, or one is unknown. Needs level send';
 
 CREATE FUNCTION pg_catalog.wa_retry(scenario text DEFAULT NULL, since timestamptz DEFAULT NULL,
     until timestamptz DEFAULT NULL, provider text DEFAULT NULL, reason text DEFAULT NULL)

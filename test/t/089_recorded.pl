@@ -186,6 +186,27 @@ is(sql($big), 'ok', 'with an index all of it is');
 sql("SET session_replication_role = replica; UPDATE big SET create_date = $now, write_date = $now WHERE id = 1; RESET session_replication_role");
 like(sql($big), qr/^warning: 1 records, .* WHERE id IN \(1\);/, 'wherever a row stands');
 
+# More events than are compared, and transaction ids that have got a digit more
+# among them: as texts the ids would have another order
+sub spend_ids
+{
+	my ($until) = @_;
+
+	sql("DO 'BEGIN WHILE pg_current_xact_id() < xid8 ''$until'' LOOP COMMIT; END LOOP; END'");
+	return;
+}
+
+my $more = 10**length(sql('SELECT pg_current_xact_id()'));
+my $marked = sql("SELECT max(id) FROM sicantik_permit WHERE registration_id = 'LATE'");
+spend_ids($more - 20);
+as_odoo("INSERT INTO sicantik_permit $columns SELECT $new, 'Warga', 'draft', $now, $now FROM generate_series(1, 100)");
+cmp_ok(sql('SELECT max(xact) FROM wa.event'), '<', $more, 'there are some before');
+spend_ids($more);
+as_odoo("UPDATE sicantik_permit SET status = 'expired', write_date = $now WHERE id = $marked");
+as_odoo("INSERT INTO sicantik_permit $columns SELECT $new, 'Warga', 'draft', $now, $now FROM generate_series(1, 9950)");
+$told = 0;
+told(1, 'of the last 10,000 events the first', "SET session_replication_role = replica; UPDATE sicantik_permit SET status = 'cancelled', write_date = $now WHERE id = $marked; RESET session_replication_role");
+
 # Other kinds of tables
 sql('ALTER TABLE sicantik_permit DROP COLUMN write_date');
 is(check_once(), '', 'a table without write_date is not compared');
