@@ -244,6 +244,13 @@ SELECT wa_retry('permit_ready');
 SELECT wa_cancel('permit_ready', provider => 'fonnte');
 SELECT wa_cancel('permit_ready', now() + interval '1 hour');
 SELECT wa_cancel('permit_ready', until => now() - interval '1 hour');
+SAVEPOINT s;
+SET TRANSACTION READ ONLY;
+SELECT wa_cancel('permit_ready');
+ROLLBACK TO s;
+SET TRANSACTION READ ONLY;
+SELECT wa_release(1);
+ROLLBACK TO s;
 -- what the provider tells later
 SELECT wa._settle(1000005, 1, 'wamid.1', true, NULL), wa._settle(1000003, 1, NULL, true, NULL), wa._settle(1000003, 1, 'wamid.3', true, NULL),
     wa._settle(1000003, 1, NULL, false, 'no'), wa._settle(999999, 1, NULL, true, NULL);

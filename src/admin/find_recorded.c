@@ -76,6 +76,8 @@ typedef struct Recorded
 	TimestampTz since;			/* rows written from then on are looked at */
 	TimestampTz known;			/* of losses until then somebody knows; 0:
 								 * none */
+	TimestampTz erased;			/* events of records created until then may
+								 * have been erased by wa_forget() */
 	TimestampTz fired;			/* the triggers have not fired later; 0: not
 								 * known */
 	bool		partly;			/* for want of an index, not the whole table
@@ -102,7 +104,8 @@ static bool
 find_reach(Recorded *recorded, const WaWatched *w, bool standby)
 {
 	static WaStatement reach =
-		WA_STATEMENT("SELECT w.attached_at, i.stamped_at, (SELECT max(last_at) FROM wa.capture_gap)"
+		WA_STATEMENT("SELECT w.attached_at, i.stamped_at, (SELECT max(last_at) FROM wa.capture_gap),"
+					 " (SELECT max(at) FROM wa.forgotten WHERE counts ->> 'wa.event' <> '0')"
 					 " FROM wa.watch AS w, wa.identity AS i WHERE w.relation = $1");
 	WaArgs		args = {0};
 	WaRows		rows;
@@ -116,6 +119,7 @@ find_reach(Recorded *recorded, const WaWatched *w, bool standby)
 	recorded->since = Max(wa_row_timestamptz(rows, 0, 1) + ATTACHED_US, wa_row_timestamptz(rows, 0, 2) + STAMPED_US);
 	recorded->since = Max(recorded->since, recorded->now - REACH_US);
 	recorded->known = wa_row_timestamptz(rows, 0, 3);
+	recorded->erased = wa_row_timestamptz(rows, 0, 4);
 	if (wa_wake_slot_info(MyDatabaseId, &slot))
 		recorded->known = Max(recorded->known, slot.last_drop);
 	/* on a standby none fires */
@@ -302,7 +306,7 @@ compare(Recorded *recorded, const WaWatched *w, const WaAppTable *table)
 
 		if (event && !is_as_recorded(w, event, columns + R_COMPARED, values + R_COMPARED, n - R_COMPARED))
 			unseen = event->at;
-		else if (event == NULL && created >= recorded->since && created <= recorded->now && created > reach)
+		else if (event == NULL && created >= recorded->since && created <= recorded->now && created > Max(reach, recorded->erased))
 			unseen = created;
 		else if (recorded->fired != 0 && written > recorded->fired + CLOCK_US)
 			unseen = written;

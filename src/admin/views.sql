@@ -104,7 +104,7 @@ SELECT e.id, e.event_id, e.relation, e.record_id, e.scenario, e.outcome, wa._mas
   FROM wa.event_outcome AS e, (SELECT wa._level('view') AS level OFFSET 0) AS l
  WHERE (SELECT wa._level('view')) IS NOT NULL
  ORDER BY e.id DESC;
-COMMENT ON VIEW wa.event_outcome_view IS 'why events made no message, for every level, with numbers masked below level admin';
+COMMENT ON VIEW wa.event_outcome_view IS 'why events made no message, for every level, the latest first, with numbers masked below level admin';
 
 CREATE VIEW wa.dead_letter_view WITH (security_barrier = true) AS
 SELECT d.id, d.event_id, d.relation, d.record_id, d.scenario, wa._masked(d.error, l.level) AS error, d.event_at, d.at
@@ -127,7 +127,7 @@ SELECT c.id, wa._masked(c.number, l.level) AS number, c.user_id, c.scope, c.chan
   FROM wa.consent AS c, (SELECT wa._level('view') AS level OFFSET 0) AS l
  WHERE (SELECT wa._level('view')) IS NOT NULL
  ORDER BY c.id DESC;
-COMMENT ON VIEW wa.consent_view IS 'what people have said about getting messages (wa.consent), for every level, with numbers masked below level admin';
+COMMENT ON VIEW wa.consent_view IS 'what people have said about getting messages (wa.consent), for every level, the latest first, with numbers masked below level admin';
 
 CREATE VIEW wa.inbound_view WITH (security_barrier = true) AS
 SELECT i.id, i.provider, i.sender_id, i.received_at, i.said_at, wa._masked(i.number, l.level) AS number, i.user_id,
@@ -136,4 +136,4 @@ SELECT i.id, i.provider, i.sender_id, i.received_at, i.said_at, wa._masked(i.num
   FROM wa.inbound AS i, (SELECT wa._level('view') AS level OFFSET 0) AS l
  WHERE (SELECT wa._level('view')) IS NOT NULL
  ORDER BY i.id DESC;
-COMMENT ON VIEW wa.inbound_view IS 'what people wrote to us (wa.inbound), for every level, with numbers masked below level admin';
+COMMENT ON VIEW wa.inbound_view IS 'what people wrote to us (wa.inbound), for every level, the latest first, with numbers masked below level admin';

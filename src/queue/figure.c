@@ -28,6 +28,7 @@
 #include "pg/frame.h"
 #include "pg/query.h"
 #include "queue/figure.h"
+#include "queue/queue.h"
 #include "wake/progress.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_recount);
@@ -86,6 +87,7 @@ wa_sql_recount(PG_FUNCTION_ARGS)
 	LockRelationOid(get_relname_relid("attempt", get_namespace_oid("wa", false)), ShareLock);
 	LockRelationOid(get_relname_relid("message", get_namespace_oid("wa", false)), ShareLock);
 	n = recount(wa_office_get("time_zone"));
+	wa_queue_unattended_look();
 	wa_call_end(&call);
 	PG_RETURN_INT64(n);
 }

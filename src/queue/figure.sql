@@ -79,4 +79,4 @@ RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_recount';
 COMMENT ON FUNCTION pg_catalog.wa_recount() IS
-'counts the ledger anew, for the figures (wa.figures, wa.stat_*). Returns how many messages there are. Needed only where triggers were disabled while the ledger was written. Nobody writes the ledger meanwhile: some 20 seconds for 10 million messages. Raises an error in a transaction that is not READ COMMITTED. Needs level admin';
+'counts the ledger anew, for the figures (wa.figures, wa.stat_*), and looks through it for what waits for a person. Returns how many messages there are. Needed only where triggers were disabled while the ledger was written. Nobody writes the ledger meanwhile: some 20 seconds for 10 million messages. Raises an error in a transaction that is not READ COMMITTED. Needs level admin';

@@ -4,8 +4,9 @@
  *		What people do with messages: ask, cancel, retry, release.
  *
  * A wish is a row of wa.request that the worker carries out: nobody but the
- * worker changes a row that the worker may be changing, so these functions
- * wait for nothing, and fail for nothing, under any isolation level.
+ * worker changes a row that the worker may be changing, so these functions wait
+ * for no row and fail for none.  (At isolation level SERIALIZABLE of two that read
+ * and write the same at one time one may have to be repeated, as anywhere.)
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
@@ -205,16 +207,21 @@ typedef struct Wish
 	"SELECT m.id, " why_not " AS why FROM (SELECT * FROM wa.message ORDER BY id DESC LIMIT " LAST_ONES ") AS m WHERE " ASKED_FOR \
 	" UNION ALL SELECT m.id, " why_not " FROM (SELECT message_id FROM wa.ready UNION SELECT message_id FROM wa.due" \
 	" UNION SELECT message_id FROM wa.unattended) AS w JOIN wa.message AS m ON m.id = w.message_id" \
-	" WHERE m.id <= " OLDER " AND " ASKED_FOR
+	" WHERE m.id <= " OLDER " AND " why_not " IS NULL AND " ASKED_FOR
 
 /* One that was asked for before is not asked for again. */
+#define STILL_HELD \
+	" AND m.state = " WA_SQL_STATE(HELD) " AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"
 #define HELD(why_not) \
 	"SELECT m.id, " why_not " AS why FROM (SELECT DISTINCT message_id FROM wa.unattended) AS u" \
-	" JOIN wa.message AS m ON m.id = u.message_id WHERE " ASKED_FOR " AND m.state = " WA_SQL_STATE(HELD) \
-	" AND NOT EXISTS (SELECT FROM wa.request AS r WHERE r.message_id = m.id)"
+	" JOIN wa.message AS m ON m.id = u.message_id WHERE " ASKED_FOR STILL_HELD
 
-/* What came with a backup waits in no other table before the copy is armed. */
+/*
+ * What came with a backup waits in no other table before the copy is armed, and
+ * is noted in none where the triggers were disabled meanwhile.
+ */
 static WaStatement cancel_in_copy = MANY("cancel", IN_THE_LEDGER(WHY_NOT_CANCEL_MANY), "false");
+static WaStatement release_in_copy = MANY("release", IN_THE_LEDGER(WHY_NOT_RELEASE_MANY) STILL_HELD, "false");
 
 static Wish cancel = {
 	"cancel", WA_LEVEL_SEND, PUT("cancel", WHY_NOT_CANCEL), LOOK(WHY_NOT_CANCEL),
@@ -232,7 +239,7 @@ static Wish retry = {
 
 static Wish release = {
 	"release", WA_LEVEL_ADMIN, PUT("release", WHY_NOT_RELEASE), LOOK(WHY_NOT_RELEASE),
-	MANY("release", HELD(WHY_NOT_RELEASE_MANY), "false"), NULL,
+	MANY("release", HELD(WHY_NOT_RELEASE_MANY), "false"), &release_in_copy,
 	"Only messages that are held can be released.",
 	"What is held for name_mismatch is released one at a time, with SELECT wa_release(id); what is without a setting goes by itself when wa_set() has set it."
 };
@@ -315,6 +322,7 @@ request_one(FunctionCallInfo fcinfo, Wish *wish)
 	WaCall		call;
 	int64		n;
 
+	PreventCommandIfReadOnly(psprintf("wa_%s()", wish->action));
 	wa_call_begin(&call, wish->level);
 	n = request(wish, PG_GETARG_INT64(0));
 	wa_call_end(&call);
@@ -380,7 +388,7 @@ require_known_reason(const char *reason)
 
 /* What a wish for many names, for people. */
 static char *
-named(const char *scenario, const char *provider, const char *reason)
+named(const char *scenario, const char *provider, const char *reason, bool in_span)
 {
 	char	   *words = pstrdup("");
 
@@ -390,6 +398,8 @@ named(const char *scenario, const char *provider, const char *reason)
 		words = psprintf("%s of provider \"%s\"", words, provider);
 	if (reason)
 		words = psprintf("%s with reason \"%s\"", words, reason);
+	if (in_span)
+		words = psprintf("%s made in that time", words);
 	return words;
 }
 
@@ -431,7 +441,9 @@ request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz un
 	int64		n;
 	int64		left;
 	bool		partly;
+	char	   *those = named(scenario, provider, reason, since != 0 || until != 0);
 
+	PreventCommandIfReadOnly(psprintf("wa_%s()", wish->action));
 	require_known(&scenario_known, "scenario", scenario);
 	require_known(&provider_known, "provider", provider);
 	require_known_reason(reason);
@@ -453,13 +465,15 @@ request_many(Wish *wish, const char *scenario, TimestampTz since, TimestampTz un
 		ereport(NOTICE,
 				(errmsg_plural(INT64_FORMAT " message%s is left alone: %s",
 							   INT64_FORMAT " messages%s are left alone: %s",
-							   (unsigned long) left, left, named(scenario, provider, reason), wa_row_text(rows, 0, 3)),
+							   (unsigned long) left, left, those, wa_row_text(rows, 0, 3)),
 				 errdetail("%s%s", wish->what_many,
 						   partly ? " Of what is over only the last " LAST_ONES " messages were looked at." : "")));
-	else if (n == 0 && (wish == &release ? maximum != 0 : partly))
+	else if (n == 0 && wish == &release && maximum != 0)
 		ereport(NOTICE,
-				(errmsg(wish == &release ? "no message%s waits to be released" : "no message%s waits",
-						named(scenario, provider, reason))));
+				(errmsg("no message%s waits to be released", those)));
+	else if (n == 0 && wish == &cancel)
+		ereport(NOTICE,
+				(errmsg("no message%s waits", those)));
 	if (wish == &release && maximum < 0 && (reason == NULL || wa_queue_reason_read(reason) == WA_REASON_COPY) &&
 		still_to_be_held())
 		ereport(NOTICE,

@@ -104,7 +104,7 @@ my ($code, $out, $err) = $node->psql('odoo',
 is($out, '0', 'wa_cancel() of another time');
 ($code, $out, $err) = $node->psql('odoo', "SELECT wa_cancel('permit_ready', now() - interval '1 hour')");
 is($out, '12', 'wa_cancel() by scenario and time');
-like($err, qr/NOTICE:  54 messages of scenario "permit_ready" are left alone: /,
+like($err, qr/NOTICE:  54 messages of scenario "permit_ready" made in that time are left alone: /,
 	'the others are left alone, and why');
 ok( wait_sql($node, 'odoo',
 		"SELECT count(*) FROM wa.message WHERE state = 'cancelled'", '12'),

@@ -171,6 +171,15 @@ sql("UPDATE wa.watch SET optional = '{is_renewal}', columns = columns || '{later
 as_odoo("INSERT INTO sicantik_permit $columns VALUES $values");
 silent('a column that was not there, with a default', "ALTER TABLE sicantik_permit DROP COLUMN is_renewal, ADD COLUMN is_renewal boolean DEFAULT true, ADD COLUMN later text DEFAULT 'x'");
 
+# Somebody is erased, and with him what was recorded of his permit
+as_odoo("INSERT INTO res_partner (id, name, complete_name, type, phone, active) VALUES (7001, 'Baru', 'Baru', 'contact', '081377770001', true);"
+	  . "INSERT INTO sicantik_permit (registration_id, applicant_name, partner_id, status, create_date, write_date) VALUES ('HIS', 'Baru', 7001, 'draft', $now, $now)");
+$node->poll_query_until('odoo', "SELECT $ALL_READ");
+cmp_ok(sql("SELECT sum(n) FROM (SELECT count(*) AS n FROM wa.event WHERE record_id = (SELECT id FROM sicantik_permit WHERE registration_id = 'HIS')) AS e"), '>', 0, 'his permit is recorded');
+sql('SELECT count(*) FROM wa_forget(7001)');
+is(sql("SELECT count(*) FROM wa.event WHERE record_id = (SELECT id FROM sicantik_permit WHERE registration_id = 'HIS')"), 0, 'and is not any more');
+silent('what was recorded of somebody who was erased', 'SELECT');
+
 # A large table
 sql("CREATE TABLE big (id integer PRIMARY KEY, state text, create_date timestamp, write_date timestamp) WITH (fillfactor = 10, autovacuum_enabled = off);"
 	  . "ALTER TABLE big OWNER TO odoo; INSERT INTO big SELECT i, repeat('x', 700), $now - interval '9 days', $now - interval '9 days' FROM generate_series(1, 2500) AS i;"

@@ -88,5 +88,11 @@ is(sql(q{SET client_min_messages = error; SELECT wa_cancel(provider => 'fonnte')
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.message WHERE state = 'cancelled' AND id IN ($ready, $due, $held)", 3), '  all of it');
 is(sql("SELECT state FROM wa.message WHERE id = $sent"), 'sent', '  and nothing else');
 
+# What the triggers have not noted is, when the ledger is counted anew
+sql(q{ALTER TABLE wa.message DISABLE TRIGGER USER; INSERT INTO wa.message (number, body, state, reason) VALUES ('6281290000006', 'ditahan', 'held', 'daily_limit'); ALTER TABLE wa.message ENABLE TRIGGER USER});
+is(sql(q{SET client_min_messages = error; SELECT wa_release(reason => 'daily_limit')}), 0, 'where triggers were off nobody knows of what is held');
+sql('SELECT wa_recount()');
+is(sql(q{BEGIN; SELECT wa_release(reason => 'daily_limit'); ROLLBACK}), 1, '  until wa_recount()');
+
 $node->stop('fast');
 done_testing();
