@@ -358,7 +358,7 @@ test_sessions()
 test_tap()
 {
 	# those that take longest begin first
-	local status pgxs long=(test/t/{101,020,102,071,090,041,011}_*.pl)
+	local status pgxs long=(test/t/{101,020,138,102,071,090,041,011}_*.pl)
 	local files=(${TAP_FILES:-"${long[@]}" $(ls test/t/*.pl | grep -vxF "$(printf '%s\n' "${long[@]}")")})
 
 	heading "TAP tests"
