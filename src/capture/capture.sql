@@ -12,7 +12,7 @@ COMMENT ON TABLE wa.watch IS 'tables whose changes are captured; wa_setup() writ
 COMMENT ON COLUMN wa.watch.relation IS 'schema-qualified name, quoted where SQL needs it';
 COMMENT ON COLUMN wa.watch.owner IS 'role that owned the table when it was attached; nothing is recorded for a table of somebody else';
 COMMENT ON COLUMN wa.watch.columns IS 'columns whose change makes an event; those the table lacks are skipped';
-COMMENT ON COLUMN wa.watch.attached_at IS 'when its triggers, owner or columns were last put right; wa_check() compares rows written since then with what was recorded';
+COMMENT ON COLUMN wa.watch.attached_at IS 'when its triggers, owner or columns were last put right; wa_check() compares rows written since then, and later than ten minutes after wa_arm(), with what was recorded';
 COMMENT ON COLUMN wa.watch.optional IS 'those of them that the table need not have; wa_check() misses the others';
 
 -- The same once more: a session that does not know yet what is watched reads
