@@ -53,7 +53,7 @@ static void
 put(Sink *sink, const char *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++, sink->len++)
-		if (sink->len + 1 < sink->size)
+		if (sink->len < sink->size)
 			sink->words[sink->len] = bytes[i];
 }
 
@@ -368,6 +368,10 @@ wa_text_say_words(char *bytes, size_t size, WaSaid said, WaLanguage language)
 		write_words(&sink, text, text + strlen(text), language, 0);
 	if (size > 0)
 	{
+		/*
+		 * the last byte is that of a longer text, until the end takes its
+		 * place
+		 */
 		size_t		len = sink.len < size ? sink.len : size - 1;
 
 		if (len < sink.len)

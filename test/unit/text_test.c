@@ -674,6 +674,19 @@ test_say(void)
 	CHECK_STR(words, "bukan meta: tidak aktif");
 	CHECK_INT((int) wa_text_say_words(words, 9, WA_SAID_IN(&said), WA_ENGLISH), 20);
 	CHECK_STR(words, "not meta");
+	/* cut at a character, whatever was in the room before */
+	wa_say_into(&said, WA_SAY_QUOTE, "a\xc3\xa9\xc3\xa9");
+	for (int before = 0; before < 256; before += 0x80)
+	{
+		static const char *const cut[] = {"", "a", "a", "a\xc3\xa9", "a\xc3\xa9", "a\xc3\xa9\xc3\xa9"};
+
+		for (size_t size = 1; size <= lengthof(cut); size++)
+		{
+			memset(words, before, sizeof(words));
+			CHECK_INT((int) wa_text_say_words(words, size, WA_SAID_IN(&said), WA_ENGLISH), 5);
+			CHECK_STR(words, cut[size - 1]);
+		}
+	}
 	/* what anybody wrote stays text, and keeps no sentence from being read */
 	wa_say_into(&said, WA_SAY_NOT_THIS_PROVIDER, "a\002b\003c", "\001QUOTE\002a\003\002");
 	CHECK_STR(english(&said), "not a b c:  QUOTE a  ");
