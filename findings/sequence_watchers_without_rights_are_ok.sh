@@ -68,8 +68,8 @@ CONF
 as_user "$bin/pg_ctl" -D data/main -l data/log -w start >/dev/null
 psql -qX -d postgres -c 'CREATE ROLE odoo LOGIN' -c 'CREATE ROLE watcher LOGIN IN ROLE pg_monitor' \
 	-c 'CREATE DATABASE odoo_prod OWNER odoo'
-psql -qXAt -U odoo -c 'CREATE SCHEMA sicantik' -c 'CREATE TABLE sicantik.permit (id serial PRIMARY KEY, name text)' \
-	-c "SELECT setval('sicantik.permit_id_seq', 2147483647)" >/dev/null
+psql -qXAt -U odoo -c 'CREATE SCHEMA licence' -c 'CREATE TABLE licence.permit (id serial PRIMARY KEY, name text)' \
+	-c "SELECT setval('licence.permit_id_seq', 2147483647)" >/dev/null
 echo "$packages, $(postgres --version)"
 
 # both ROLE: what each says first, and its exit status
@@ -85,7 +85,7 @@ both()
 	echo "check_postgres as $1: $code $(echo "$said" | sed -n '1 s/^[A-Z_]* \([A-Z]*\):.*permit_id_seq=\([0-9]*%\) (calls left=\([0-9]*\)).*/\1, \2 used, \3 left/p')"
 }
 
-answer="Odoo: $(psql -qX -U odoo -c "INSERT INTO sicantik.permit (name) VALUES ('x')" 2>&1 || true)
+answer="Odoo: $(psql -qX -U odoo -c "INSERT INTO licence.permit (name) VALUES ('x')" 2>&1 || true)
 $(both office)
 $(both odoo)
 $(both watcher)

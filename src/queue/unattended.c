@@ -16,7 +16,7 @@
  * The triggers fire for replicas and restores, too; but not for what a
  * subscription brings, for the publisher's notes come along, and a note of our
  * own would take the id of one of them, which ends the subscription's work.
- * Arming a copy looks through the ledger.
+ * Arming a copy looks through the ledger, and so does wa_recount().
  *
  *-------------------------------------------------------------------------
  */
@@ -126,15 +126,17 @@ wa_sql_unattended(PG_FUNCTION_ARGS)
 
 /*
  * Look through the whole ledger: where its triggers have not fired (a restore
- * without them) something may be missing.  For when a copy is armed.
+ * without them) something may be missing.  For when a copy is armed, and for
+ * wa_recount().  (EXCEPT: many may be held, and NOT IN of what the planner takes
+ * for large looks at each for each.)
  */
 void
 wa_queue_unattended_look(void)
 {
 	static WaStatement look =
 		WA_STATEMENT("INSERT INTO wa.unattended (message_id) SELECT m.id FROM wa.message AS m"
-					 " WHERE (m.state = " WA_SQL_STATE(HELD) " OR m.state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT ")"
-					 " AND m.id NOT IN (SELECT message_id FROM wa.unattended)");
+					 " WHERE m.state = " WA_SQL_STATE(HELD) " OR m.state IN " WA_SQL_STATES(WA_MAY_BE_READY) " AND " WA_QUEUE_ADRIFT
+					 " EXCEPT SELECT message_id FROM wa.unattended");
 
 	wa_query(&look, NULL);
 }

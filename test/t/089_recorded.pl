@@ -175,7 +175,7 @@ silent('a column that was not there, with a default', "ALTER TABLE sicantik_perm
 as_odoo("INSERT INTO res_partner (id, name, complete_name, type, phone, active) VALUES (7001, 'Baru', 'Baru', 'contact', '081377770001', true);"
 	  . "INSERT INTO sicantik_permit (registration_id, applicant_name, partner_id, status, create_date, write_date) VALUES ('HIS', 'Baru', 7001, 'draft', $now, $now)");
 $node->poll_query_until('odoo', "SELECT $ALL_READ");
-cmp_ok(sql("SELECT sum(n) FROM (SELECT count(*) AS n FROM wa.event WHERE record_id = (SELECT id FROM sicantik_permit WHERE registration_id = 'HIS')) AS e"), '>', 0, 'his permit is recorded');
+cmp_ok(sql("SELECT count(*) FROM wa.event WHERE record_id = (SELECT id FROM sicantik_permit WHERE registration_id = 'HIS')"), '>', 0, 'his permit is recorded');
 sql('SELECT count(*) FROM wa_forget(7001)');
 is(sql("SELECT count(*) FROM wa.event WHERE record_id = (SELECT id FROM sicantik_permit WHERE registration_id = 'HIS')"), 0, 'and is not any more');
 silent('what was recorded of somebody who was erased', 'SELECT');

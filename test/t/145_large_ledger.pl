@@ -95,5 +95,14 @@ is(sql(q{SET client_min_messages = error; SELECT wa_release(reason => 'daily_lim
 sql('SELECT wa_recount()');
 is(sql(q{BEGIN; SELECT wa_release(reason => 'daily_limit'); ROLLBACK}), 1, '  until wa_recount()');
 
+# A copy that nobody has armed: what came with a backup may be noted nowhere
+sql("INSERT INTO wa.message (number, state, wanted_provider, id) VALUES ('6281290000007', 'held', 'fonnte', 0); UPDATE wa.message SET reason = 'daily_limit' WHERE id = 0");
+$node->safe_psql('postgres', 'ALTER SYSTEM SET sicantik_wa.enabled = off; SELECT pg_reload_conf()');
+ok(wait_sql($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE datname = 'odoo'", 0), 'the worker has left');
+$node->safe_psql('postgres', 'CREATE DATABASE restored TEMPLATE odoo');
+$node->safe_psql('restored', 'DELETE FROM wa.unattended');
+is($node->safe_psql('restored', q{BEGIN; SELECT wa_release(reason => 'daily_limit'); ROLLBACK}), 2, 'in a copy what is held is released');
+is($node->safe_psql('restored', q{SET client_min_messages = error; SELECT wa_cancel(provider => 'fonnte')}), 1, 'and cancelled, however old');
+
 $node->stop('fast');
 done_testing();
