@@ -69,6 +69,9 @@ sql('UPDATE wa.scenario SET max_per_hour = NULL, max_per_transaction = NULL, max
 sql('SELECT wa_pause()');
 permit($_) foreach 5000 .. 5001;
 
+# What the first reading of a database finds on the wire is of before a restore.
+wait_for('EXISTS (SELECT FROM wa.read_position)');
+
 foreach my $line (@lines)
 {
 	my ($name, $columns) = @$line;
