@@ -45,10 +45,12 @@ wa_pg_subtransaction(WaSubtransaction work, void *argument)
 	}
 	PG_CATCH();
 	{
+		/* first: there may be no memory for a copy of the error */
+		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
 		error = CopyErrorData();
 		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

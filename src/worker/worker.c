@@ -270,11 +270,11 @@ take_step(Step step)
 		HOLD_INTERRUPTS();
 		disable_timeout(overdue_timeout, false);
 		EmitErrorReport();
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		AbortCurrentTransaction();
+		/* out of subtransactions, too, where one could not be ended */
+		AbortOutOfAnyTransaction();
 		wa_wake_progress_end_all();
 		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
 		FlushErrorState();
 		note_failure(error);
 		FreeErrorData(error);

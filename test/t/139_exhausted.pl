@@ -8,6 +8,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use SicantikWa::Session;
 use SicantikWa::Test;
 
 # Limits of a process that runs are set by util-linux's program.
@@ -71,6 +72,34 @@ ok(wait_state($node, 'odoo', $by_hand, 'sent'), 'with memory a text goes');
 comes_true("SELECT count(*) = $permits FROM wa.message WHERE scenario = 'permit_ready'", 'each permit has its message');
 
 comes_true("SELECT NOT EXISTS (SELECT FROM wa.message WHERE state IN ('queued', 'sending'))", 'and all have gone');
+
+# A function of the DBA's fails at length: there is room for the error, but for no copy
+# of it.  With ever more memory, up to where he is told.
+sql(q{SET ROLE odoo;
+	CREATE FUNCTION long_error(record_id bigint, old jsonb, new jsonb) RETURNS TABLE (partner_id bigint, number text, params jsonb)
+	LANGUAGE plpgsql STABLE AS $$ DECLARE long text := repeat('x', 1000000);
+	BEGIN RAISE EXCEPTION USING message = 'long', detail = long, hint = long, column = long, constraint = long, datatype = long, table = long, schema = long; END $$;
+	RESET ROLE;
+	SELECT wa_set_template('long', '{"name": "x", "body": "Yth. Warga, tagihan {{invoice}} jatuh tempo. Terima kasih.", "parameters": ["invoice"]}');
+	INSERT INTO wa.scenario (key, name, template_key, composer, daily_at) VALUES ('long', 'x', 'long', 'public.long_error', '08:00')});
+my $session = SicantikWa::Session->new($node, 'odoo');
+my $backend = $session->sql('SET log_min_messages = fatal; SELECT pg_backend_pid()');
+my ($said, $steps) = ('', 0);
+my $room;
+for (;;)
+{
+	$session->do("SELECT wa_run_scenario('long')");
+	($said) = $session->err =~ /^ERROR:  (.*)$/m;
+	last if $steps > 0 && $said ne 'out of memory';
+	limit($backend, 'as', 'unlimited');
+	last if $session->do('SELECT pg_backend_pid()') ne $backend;
+	$room //= size_of($backend);
+	limit($backend, 'as', $room + 200_000 * ++$steps);
+}
+cmp_ok($steps, '>', 30, 'an error that takes room');
+is($said, 'long', 'with enough it is told');
+is($session->do('SELECT pg_backend_pid()'), $backend, 'until then the session goes on');
+$session->close;
 
 # Descriptors: none for another connection, where the one that was there is lost.
 $pid = pid();
