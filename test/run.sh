@@ -367,10 +367,14 @@ test_tap()
 	local files=(${TAP_FILES:-"${long[@]}" $(ls test/t/*.pl | grep -vxF "$(printf '%s\n' "${long[@]}")")})
 
 	heading "TAP tests"
+	if ! as_user "$bin/initdb" -D "$B/template" -A trust -N >"$B/log/initdb-template"; then
+		count 'TAP' 0 1
+		return
+	fi
 	pgxs=$("$pg_config" --pgxs)
 	pgxs=${pgxs%/makefiles/pgxs.mk}
 	as_user env PATH="$bin:$PATH" TESTDIR="$B/tap" TESTDATADIR="$B/tap/data" TESTLOGDIR="$B/tap/log" \
-		PG_REGRESS="$pgxs/test/regress/pg_regress" TMPDIR="$B/tap" \
+		CLUSTER_TEMPLATE="$B/template" PG_REGRESS="$pgxs/test/regress/pg_regress" TMPDIR="$B/tap" \
 		PERL5LIB="$pgxs/test/perl:$src/test/perl" JOBS="${JOBS:-$((2 * $(nproc)))}" \
 		perl -MTAP::Harness -e '
 			my $all = TAP::Harness->new({ jobs => $ENV{JOBS}, timer => 1, failures => 1 })->runtests(@ARGV);
