@@ -15,7 +15,8 @@ memory_peak()
 	done | sort -g | tail -n 1
 }
 
-# until_true CONDITION: asks again and again in one session; the most memory meanwhile is in $peak
+# until_true CONDITION: asks again and again in one session, so it is one that costs
+# nothing until it is nearly true; the most memory meanwhile is in $peak
 until_true()
 {
 	local answer=f memory poll poll_PID
@@ -49,8 +50,11 @@ change()
 	start=$(q -c "UPDATE sicantik_permit SET status = 'active', permit_number = '$1-' || id
 			WHERE id IN (SELECT id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%' ORDER BY id LIMIT $mass)" \
 		-c "SELECT clock_timestamp()")
-	until_true "(SELECT count(*) >= $mass FROM wa.message WHERE id > $mark)"
+	until_true "CASE WHEN (SELECT max(id) FROM wa.message) >= $mark + $mass THEN (SELECT count(*) >= $mass FROM wa.message WHERE id > $mark) ELSE false END"
 }
+
+# Has all above $mark been sent?
+all_sent() { echo "CASE WHEN EXISTS (SELECT FROM wa.ready) THEN false ELSE NOT EXISTS (SELECT FROM wa.message WHERE id > $mark AND state <> 'sent') END"; }
 
 # since_start AGGREGATE: seconds from $start to that of the messages above $mark, but for what was sent before
 since_start()
@@ -70,7 +74,7 @@ stage_mass()
 	figure "$mass permits of one transaction, composed" "$(calculate %.0f "$mass / $(since_start "max(created_at)")") messages/s" ">= 20000"
 	figure "private memory meanwhile" "$peak MB" "<= 64"
 	q -c "SELECT wa_resume()" -c "SELECT 1" >/dev/null 2>&1
-	until_true "NOT EXISTS (SELECT FROM wa.message WHERE id > $mark AND state <> 'sent')"
+	until_true "$(all_sent)"
 
 	say "mass: wa_release() of $mass held messages"
 	q -c "UPDATE wa.scenario SET max_per_transaction = 10"
@@ -84,7 +88,7 @@ stage_mass()
 	seconds=$(q -c "SELECT round(extract(epoch FROM timestamptz '$released' - '$start'), 3)")
 	note "the call of wa_release() for $mass messages" "$seconds s"
 	start=$released
-	until_true "NOT EXISTS (SELECT FROM wa.message WHERE id > $mark AND state <> 'sent')"
+	until_true "$(all_sent)"
 	figure "from its COMMIT to the first one sent" "$(since_start "min(sent_at)") s" "<= 1"
 	note "$mass released, sent" "$(calculate %.0f "$mass / $(since_start "max(sent_at)")") messages/s"
 	figure "private memory while they go" "$peak MB" "<= 64"
