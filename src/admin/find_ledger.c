@@ -406,49 +406,6 @@ find_event_numbers(WaFindings *findings)
 					  wa_say(WA_SAY_EVENT_NUMBERS_AT_END));
 }
 
-/*
- * What somebody has hung on our tables, so that rows are not written, or not
- * seen, and nobody gets an error: a trigger that forgets to return its row, a
- * rule, row security.  What only fails is told where it fails.
- */
-static void
-find_own_tables(WaFindings *findings)
-{
-	static WaStatement hung =
-		WA_STATEMENT("SELECT 't', quote_ident(c.relname), quote_ident(t.tgname) AS name FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
-					 " WHERE c.relnamespace = 'wa'::regnamespace AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3"
-					 " AND NOT EXISTS (SELECT FROM pg_depend AS d JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid"
-					 " WHERE e.extname = 'sicantik_wa' AND d.classid = 'pg_proc'::regclass AND d.objid = t.tgfoid AND d.deptype = 'e')"
-					 " UNION ALL SELECT 'r', quote_ident(c.relname), quote_ident(r.rulename) FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class"
-					 " WHERE c.relnamespace = 'wa'::regnamespace AND c.relkind = 'r' AND r.ev_enabled <> 'D'"
-					 " UNION ALL SELECT 's', quote_ident(relname), NULL FROM pg_class"
-					 " WHERE relnamespace = 'wa'::regnamespace AND relkind = 'r' AND relrowsecurity ORDER BY 2, 1, 3");
-	WaRows		rows = wa_query(&hung, NULL);
-
-	for (uint64 i = 0; i < rows.n; i++)
-	{
-		char	   *table = wa_row_text(rows, i, 2);
-		char	   *name = wa_row_text(rows, i, 3);
-
-		switch (wa_row_text(rows, i, 1)[0])
-		{
-			case 't':
-				wa_admin_find(findings, WA_WARNING_SERVER, "own tables", NULL, wa_say(WA_SAY_OWN_TABLE_TRIGGER, table, name));
-				break;
-			case 'r':
-				wa_admin_find(findings, WA_WARNING_SERVER, "own tables", wa_said_statement("DROP RULE %s ON wa.%s", name, table),
-							  wa_say(WA_SAY_OWN_TABLE_RULE, table, name));
-				break;
-			default:
-				wa_admin_find(findings, WA_WARNING_SERVER, "own tables", wa_said_statement("ALTER TABLE wa.%s DISABLE ROW LEVEL SECURITY", table),
-							  wa_say(WA_SAY_OWN_TABLE_ROW_SECURITY, table));
-				break;
-		}
-	}
-	if (rows.n == 0)
-		wa_admin_find(findings, WA_FINE, "own tables", NULL, NULL);
-}
-
 /* Daily scenarios of which the latest run has failed. */
 static void
 find_calendar(WaFindings *findings)
@@ -484,6 +441,5 @@ wa_admin_find_ledger(WaFindings *findings)
 	find_gaps(findings);
 	find_dead_letters(findings);
 	find_event_numbers(findings);
-	find_own_tables(findings);
 	find_calendar(findings);
 }

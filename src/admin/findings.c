@@ -157,6 +157,7 @@ wa_admin_findings_look(WaFindings *findings, const WaStory *story)
 	wa_admin_find_rights(findings);
 	wa_admin_find_reach(findings);
 	wa_admin_find_ledger(findings);
+	wa_admin_find_own_tables(findings);
 	wa_admin_find_feedback(findings);
 	wa_admin_find_other_senders(findings);
 }

@@ -146,6 +146,7 @@ extern void wa_admin_find_office(WaFindings *findings); /* find_office.c */
 extern void wa_admin_find_groups(WaFindings *findings); /* find_group.c */
 extern void wa_admin_find_reach(WaFindings *findings);	/* reach.c */
 extern void wa_admin_find_ledger(WaFindings *findings); /* find_ledger.c */
+extern void wa_admin_find_own_tables(WaFindings *findings); /* find_own_tables.c */
 extern void wa_admin_find_feedback(WaFindings *findings);	/* find_feedback.c */
 extern void wa_admin_find_other_senders(WaFindings *findings);	/* senders.c */
 
