@@ -52,7 +52,7 @@ stamp_identity(bool hold, const char *mark)
 	wa_identity_read_odoo(&odoo);
 	if (hold)
 	{
-		wa_queue_follow_numbers();
+		(void) wa_queue_follow_numbers();
 		wa_compose_set_forget_foreign();
 	}
 	wa_query(&clear, NULL);

@@ -9,6 +9,25 @@
 
 #include "admin/findings.h"
 #include "pg/query.h"
+#include "queue/queue.h"
+
+/* Sequences whose next numbers are taken. */
+static void
+find_numbers(WaFindings *findings)
+{
+	WaRows		rows = wa_queue_numbers_taken();
+
+	for (uint64 i = 0; i < rows.n; i++)
+	{
+		char	   *table = wa_row_text(rows, i, 1);
+
+		wa_admin_find(findings, WA_ERROR_WORKER, "own numbers",
+					  wa_said_statement("SELECT setval('wa.%s_id_seq', (SELECT max(id) FROM wa.%s))", table, table),
+					  wa_say(WA_SAY_OWN_NUMBERS_TAKEN, table));
+	}
+	if (rows.n == 0)
+		wa_admin_find(findings, WA_FINE, "own numbers", NULL, NULL);
+}
 
 /* SQL: is the function of trigger t one of ours? */
 #define OURS \
@@ -75,4 +94,5 @@ wa_admin_find_own_tables(WaFindings *findings)
 	}
 	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "own tables", NULL, NULL);
+	find_numbers(findings);
 }

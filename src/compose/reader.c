@@ -143,6 +143,16 @@ compose_or_halve(WaBatch *common, WaEvent *events, int n)
 	}
 	if (wa_pg_is_passing(error->sqlerrcode))
 		ReThrowError(error);
+	/* not the events' fault, and mended: all of it once more */
+	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && wa_queue_follow_numbers() > 0)
+	{
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sicantik_wa has put a sequence of its own forward"),
+				 errdetail("It had been set back, and gave numbers that are taken.")));
+		compose_or_halve(common, events, n);
+		return;
+	}
 	if (n == 1)
 	{
 		write_dead_letter(&events[0], NULL, wa_said_of_error(error));
@@ -356,7 +366,7 @@ make_own(void)
 	wa_identity_check(&identity);
 	if (identity.is_copy)
 	{
-		wa_queue_follow_numbers();
+		(void) wa_queue_follow_numbers();
 		wa_compose_set_forget_foreign();
 	}
 	wa_frame_commit(false);

@@ -21,19 +21,43 @@
 	" WHERE EXISTS (SELECT FROM wa." table "_id_seq WHERE m > last_value OR m = last_value AND NOT is_called)"
 #define AND_FOLLOW(table)	" UNION ALL " FOLLOW(table)
 
+/* SQL: the table, if what its sequence gives next is taken, or soon is. */
+#define TAKEN(table) \
+	"SELECT '" table "' FROM wa." table "_id_seq" \
+	" WHERE EXISTS (SELECT FROM wa." table " WHERE id > last_value - CASE WHEN is_called THEN 0 ELSE 1 END AND id < last_value + 1000)"
+#define AND_TAKEN(table)	" UNION ALL " TAKEN(table)
+
+/* Of each table that has one: x(the first), and(the others). */
+#define SEQUENCES(x, and) \
+	x("message") and("event") and("capture_gap") and("event_outcome") and("dead_letter") and("request") and("unattended") \
+	and("consent") and("feedback") and("forgotten") and("inbound")
+
 /*
- * Rows that came by logical replication left the sequences where they were:
- * no number may be given twice.
+ * Rows that came by logical replication left the sequences where they were,
+ * and somebody may have set one back: no number may be given twice.  Returns how
+ * many sequences were behind; that they are not any more is no part of the
+ * transaction.
  */
-void
+int
 wa_queue_follow_numbers(void)
 {
 	static WaStatement follow =
-		WA_STATEMENT(FOLLOW("message") AND_FOLLOW("event") AND_FOLLOW("capture_gap") AND_FOLLOW("event_outcome")
-					 AND_FOLLOW("dead_letter") AND_FOLLOW("request") AND_FOLLOW("unattended") AND_FOLLOW("consent")
-					 AND_FOLLOW("feedback") AND_FOLLOW("forgotten") AND_FOLLOW("inbound"));
+		WA_STATEMENT(SEQUENCES(FOLLOW, AND_FOLLOW));
 
-	wa_query(&follow, NULL);
+	return (int) wa_query(&follow, NULL).n;
+}
+
+/*
+ * The tables whose sequence gives numbers that are taken: somebody has set it
+ * back.  Nothing can be written there.  One text column.
+ */
+WaRows
+wa_queue_numbers_taken(void)
+{
+	static WaStatement taken =
+		WA_STATEMENT(SEQUENCES(TAKEN, AND_TAKEN));
+
+	return wa_query(&taken, NULL);
 }
 
 /*

@@ -123,7 +123,8 @@ extern void wa_queue_shift(int64 by_us, int64 longest_doubt_us);
 /* copy.c */
 extern PGDLLEXPORT int wa_queue_hold_before(int64 id, int limit);
 extern void wa_queue_settle_restored(void);
-extern void wa_queue_follow_numbers(void);
+extern int	wa_queue_follow_numbers(void);
+extern WaRows wa_queue_numbers_taken(void);
 
 /* unattended.c */
 extern void wa_queue_unattended_look(void);

@@ -110,6 +110,24 @@ is(hung(), 'ok: ', 'what is said mends it');
 sql('ALTER TABLE wa.holiday DISABLE ROW LEVEL SECURITY; DROP RULE IF EXISTS lost ON wa.forgotten; DROP FUNCTION forgetful() CASCADE');
 is(hung(), 'ok: ', 'and they are gone');
 
+# A sequence is set back.
+my $behind = "SELECT string_agg(state || ': ' || coalesce(what_to_do, ''), E'\n') FROM wa_check() WHERE item = 'own numbers'";
+my $set_back = "SELECT setval('wa.message_id_seq', (SELECT min(id) FROM wa.message), false)";
+is(sql($behind), 'ok: ', 'no number is given twice');
+sql($set_back);
+my ($mend) = sql($behind) =~ /^error: wa\.message_id_seq has been set back and gives numbers that are taken, .*: (SELECT setval\(.*\))$/;
+like(($node->psql('odoo', "SELECT wa_send_text('6281270000001', 'Halo')"))[2], qr/duplicate key/, 'a sequence is set back: who sends by hand gets an error');
+is(sql($behind . " AND state = 'ok'"), '', 'wa_check() says why');
+sql($mend // 'SELECT');
+is(sql($behind), 'ok: ', 'and what mends it');
+$offset = -s $node->logfile;
+sql($set_back);
+my $mended = shift @permits;
+is(ready($mended), 0, 'a permit is ready');
+ok(wait_sql($node, 'odoo', "$told $mended", 'sent'), 'and told: the worker mends it, too');
+ok($node->log_contains('has put a sequence of its own forward', $offset), 'and says so');
+is(sql("$behind"), 'ok: ', 'no number is given twice any more');
+
 # Odoo's
 touched('Odoo\'s table of contacts has another name', 'ALTER TABLE res_partner RENAME TO gone', 'there is no table res_partner in the schema of the setting odoo_schema, so nobody can be notified',
 	'ALTER TABLE gone RENAME TO res_partner', item => 'reach', state => 'skipped');
