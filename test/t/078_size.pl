@@ -59,6 +59,8 @@ sub let_worker_go
 	return;
 }
 
+# once it has counted all that was there when it came
+ok(wait_sql($node, 'odoo', 'SELECT EXISTS (SELECT FROM wa.figure_zone)'), 'the ledger is counted');
 let_worker_go();
 my %before = map { $_ => whole_reads($_) } qw(message attempt);
 
