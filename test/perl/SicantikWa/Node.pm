@@ -44,7 +44,7 @@ sub psql
 	# a session that has ended since is found out by asking
 	$answer = _ask($self, $conninfo, $script, $stop) || _ask($self, $conninfo, $script, $stop) if defined $conninfo;
 	end_sessions() if $alone;
-	return $self->SUPER::psql($dbname, $script, %params) unless $answer;
+	return _parents_psql($self, $dbname, $script, %params) unless $answer;
 	my ($code, $out, $err) = @$answer;
 	chomp($out, $err);
 	${ $params{stdout} } = $out if defined $params{stdout};
@@ -52,6 +52,27 @@ sub psql
 	print STDERR "$err\n" if $err ne '' && !wantarray && !defined $params{stderr};
 	die "psql returns $code: '$err'\nwhile running '$script'" if $code && $params{on_error_die};
 	return wantarray ? ($code, $out, $err) : $code;
+}
+
+# The parent's.  A psql that finds no server has ended before it has read its script,
+# which that takes for an error of the test's own.
+sub _parents_psql
+{
+	my ($self, $dbname, $script, %params) = @_;
+	my $list = wantarray;
+	my @result;
+	my $done = eval {
+		if ($list) { @result = $self->SUPER::psql($dbname, $script, %params); }
+		else { $result[0] = $self->SUPER::psql($dbname, $script, %params); }
+		1;
+	};
+
+	if (!$done)
+	{
+		die $@ if $params{on_error_die} || $@ !~ /Broken pipe/;
+		@result = (2, '', "psql has ended: $@");
+	}
+	return $list ? @result : $result[0];
 }
 
 # poll_query_until($dbname, $query, $expected): as the parent's, but for the
