@@ -235,7 +235,7 @@ wa_queue_insert(WaNewMessage *messages, int n)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	wa_wake_stat_at_commit(WA_STAT_MESSAGES, n);
-	wa_wake_at_commit();
+	wa_wake_sender_at_commit();
 }
 
 /*

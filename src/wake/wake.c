@@ -34,6 +34,9 @@
 static int	wanted = 0;
 static bool registered = false;
 
+/* Does this process send what it makes, before it waits for anything? */
+static bool sending_follows = false;
+
 /* Of the configuration, and of webhooks, that this worker has read. */
 static uint32 generation = 0;
 static uint32 feedback = 0;
@@ -201,6 +204,26 @@ void
 wa_wake_feedback_at_commit(void)
 {
 	want_at_commit(WANT_WAKE | WANT_FEEDBACK);
+}
+
+/*
+ * wa_wake_at_commit() for messages that were made.  Where a round of sending
+ * follows anyway, to be woken for them would be one round more, of nothing.
+ */
+void
+wa_wake_sender_at_commit(void)
+{
+	if (!sending_follows)
+		wa_wake_at_commit();
+}
+
+/*
+ * For the worker: does a round of sending follow on what it makes from here on?
+ */
+void
+wa_wake_sending_follows(bool follows)
+{
+	sending_follows = follows;
 }
 
 /*

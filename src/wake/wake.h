@@ -114,6 +114,8 @@ extern bool wa_wake_last_fired(Oid relid, TimestampTz *at);
 
 /* wake.c: act at commit of the current transaction, never on abort */
 extern void wa_wake_at_commit(void);
+extern void wa_wake_sender_at_commit(void);
+extern void wa_wake_sending_follows(bool follows);
 extern void wa_wake_reload_at_commit(void);
 extern void wa_wake_feedback_at_commit(void);
 extern bool wa_wake_feedback_take(void);

@@ -392,7 +392,9 @@ wa_worker_round_run(bool may_send, TimestampTz *next_due)
 	if (may_send)
 	{
 		(void) wa_wake_stat_stage(WA_STAT_COMPOSE_TIME);
+		wa_wake_sending_follows(deliver != NULL);
 		composed = compose(next_due);
+		wa_wake_sending_follows(false);
 		(void) wa_wake_stat_stage(WA_STAT_OTHER_TIME);
 	}
 	else

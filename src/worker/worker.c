@@ -273,6 +273,7 @@ take_step(Step step)
 		/* out of subtransactions, too, where one could not be ended */
 		AbortOutOfAnyTransaction();
 		wa_wake_progress_end_all();
+		wa_wake_sending_follows(false);
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();

@@ -65,6 +65,18 @@ is(stat_of("messages_made >= $permits"), 't', 'and made a message');
 is(stat_of('compose_time > 0 AND choose_time > 0 AND send_time > 0 AND record_time > 0 AND commit_time > 0 AND wire_time > 0'), 't', 'it took time');
 is(stat_of('rounds >= 2 AND commits >= 3 AND failed_rounds = 0'), 't', 'in rounds and commits');
 
+# A change alone is a round that makes and sends its message, and one that records it;
+# now and then the clock wants another.
+my @alone = split /\n/, sql("SELECT id FROM sicantik_permit WHERE registration_id LIKE 'MANY-%' ORDER BY id LIMIT 30");
+sql("SET sicantik_wa.capture = off; UPDATE sicantik_permit SET status = 'draft', permit_number = NULL WHERE registration_id LIKE 'MANY-%'");
+my $rounds = stat_of('rounds');
+foreach my $id (@alone)
+{
+	sql("UPDATE sicantik_permit SET status = 'active', permit_number = 'S/$id' WHERE id = $id");
+	wait_sql($node, 'odoo', "SELECT EXISTS (SELECT FROM wa.message WHERE res_id = $id AND params ->> 'permit_number' = 'S/$id' AND state = 'sent')");
+}
+cmp_ok(stat_of('rounds') - $rounds, '<', 2.5 * @alone, 'a change alone takes two rounds');
+
 # A message that cannot be made: the piece is rolled back, and halved.
 my $last = sql('SELECT max(id) FROM sicantik_permit');
 sql("CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN IF NEW.res_id = $last THEN RAISE 'no'; END IF; RETURN NEW; END \$\$;"
