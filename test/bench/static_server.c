@@ -14,7 +14,7 @@
  * CLOCK_REALTIME, the clock of PostgreSQL's clock_timestamp().
  *
  * It allocates only at the start and per connection; the table of arrivals
- * has a fixed size, and what does not fit is counted but not kept.
+ * has a fixed size, and keeps the last ones.
  *
  *-------------------------------------------------------------------------
  */
@@ -290,9 +290,9 @@ dump(size_t *length)
 
 	if (out == NULL)
 		fail("open_memstream");
-	for (uint64_t i = 0; i < kept; i++)
-		fprintf(out, "%s\t%" PRId64 "\n", arrivals[i].marker,
-				arrivals[i].time_us);
+	for (uint64_t i = count - kept; i < count; i++)
+		fprintf(out, "%s\t%" PRId64 "\n", arrivals[i % MAX_ARRIVALS].marker,
+				arrivals[i % MAX_ARRIVALS].time_us);
 	if (fclose(out) != 0)
 		fail("out of memory");
 	return made;
@@ -340,11 +340,8 @@ note_arrival(const char *text, size_t length)
 	last_us = now_us(CLOCK_REALTIME);
 	if (count == 0)
 		first_us = last_us;
-	if (count < MAX_ARRIVALS)
-	{
-		find_marker(text, length, arrivals[count].marker);
-		arrivals[count].time_us = last_us;
-	}
+	find_marker(text, length, arrivals[count % MAX_ARRIVALS].marker);
+	arrivals[count % MAX_ARRIVALS].time_us = last_us;
 	return ++count;
 }
 
