@@ -27,9 +27,9 @@
 	" WHERE EXISTS (SELECT FROM wa." table " WHERE id > last_value - CASE WHEN is_called THEN 0 ELSE 1 END AND id < last_value + 1000)"
 #define AND_TAKEN(table)	" UNION ALL " TAKEN(table)
 
-/* Of each table that has one: x(the first), and(the others). */
-#define SEQUENCES(x, and) \
-	x("message") and("event") and("capture_gap") and("event_outcome") and("dead_letter") and("request") and("unattended") \
+/* Of each table whose sequence gives its key: x(the first), and(the others). */
+#define KEYS(x, and) \
+	x("message") and("capture_gap") and("event_outcome") and("dead_letter") and("request") and("unattended") \
 	and("consent") and("feedback") and("forgotten") and("inbound")
 
 /*
@@ -42,20 +42,21 @@ int
 wa_queue_follow_numbers(void)
 {
 	static WaStatement follow =
-		WA_STATEMENT(SEQUENCES(FOLLOW, AND_FOLLOW));
+		WA_STATEMENT(KEYS(FOLLOW, AND_FOLLOW) AND_FOLLOW("event"));
 
 	return (int) wa_query(&follow, NULL).n;
 }
 
 /*
  * The tables whose sequence gives numbers that are taken: somebody has set it
- * back.  Nothing can be written there.  One text column.
+ * back.  Nothing can be written there.  (wa.event has no key, and takes them.)
+ * One text column.
  */
 WaRows
 wa_queue_numbers_taken(void)
 {
 	static WaStatement taken =
-		WA_STATEMENT(SEQUENCES(TAKEN, AND_TAKEN));
+		WA_STATEMENT(KEYS(TAKEN, AND_TAKEN));
 
 	return wa_query(&taken, NULL);
 }

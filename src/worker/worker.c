@@ -274,6 +274,8 @@ take_step(Step step)
 		AbortOutOfAnyTransaction();
 		wa_wake_progress_end_all();
 		wa_wake_sending_follows(false);
+		/* what was made is not sent: whoever comes after us is to look */
+		more_work = true;
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
