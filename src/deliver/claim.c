@@ -554,7 +554,7 @@ wa_deliver_choose(WaSendConfig *config, const WaIdentity *identity, int room, bo
 
 	*ntransfers = 0;
 	wa_deliver_pacing_start_round();
-	n = wa_deliver_schedule_pick(items, Min(room, BATCH), now, again);
+	n = wa_deliver_schedule_pick(items, Min(room, BATCH), identity->mode == WA_MODE_OBSERVE, now, again);
 
 	/* those behind may have another way to go than what is picked here */
 	if (n == Min(room, BATCH))

@@ -440,6 +440,8 @@ typedef struct Walk
 								 * or who knows */
 	int			napart;			/* of these some have been met */
 	bool		over;			/* nothing behind can go */
+	bool		observing;		/* in mode observe what is not by hand is told
+								 * so, and needs neither room nor its turn */
 } Walk;
 
 /*
@@ -502,6 +504,8 @@ goes_now(Walk *w, WaItem *item)
 			number->retried = walk;
 		return false;
 	}
+	if (w->observing && !item->by_hand)
+		return true;
 	if (number->on_wire > 0)
 		behind = true;
 	if (number->on_wire > 0 || number->passed == walk)
@@ -549,7 +553,7 @@ walk_lanes(Walk *w)
 		{
 			WaItem	   *item = dlist_container(WaItem, node, iter.cur);
 
-			if (w->n == w->max || w->over)
+			if (w->n == w->max || (w->over && !w->observing))
 				return;
 			if (item->apart)
 				w->napart++;
@@ -564,13 +568,13 @@ walk_lanes(Walk *w)
  * to the time when a waiting one may go.
  */
 int
-wa_deliver_schedule_pick(WaItem **picked, int max, int64 now, int64 *again)
+wa_deliver_schedule_pick(WaItem **picked, int max, bool observing, int64 now, int64 *again)
 {
 	static double standing = 0;
 	static int64 looked_us = 0;
 	static double guessed = 0;
 	static int64 went_us = 0;
-	Walk		w = {.picked = picked,.max = max,.now = now,.again = again,.unknown = MOST_UNKNOWN};
+	Walk		w = {.picked = picked,.max = max,.now = now,.again = again,.unknown = MOST_UNKNOWN,.observing = observing};
 	int			before;
 
 	forget_quiet_numbers(now);

@@ -75,7 +75,7 @@ extern void wa_deliver_schedule_remove_gone(void);
 extern void wa_deliver_schedule_forget_waiting(void);
 extern void wa_deliver_schedule_reconsider(void);
 extern void wa_deliver_schedule_set_hint(WaItem *item, WaPace *hint);
-extern int	wa_deliver_schedule_pick(WaItem **items, int max, int64 now, int64 *again);
+extern int	wa_deliver_schedule_pick(WaItem **items, int max, bool observing, int64 now, int64 *again);
 extern bool wa_deliver_schedule_is_last(const WaItem *item);
 extern bool wa_deliver_schedule_behind(void);
 extern void wa_deliver_schedule_refused(WaItem *item, const char *provider, bool tried,
