@@ -178,7 +178,7 @@ wa_sql_disarm(PG_FUNCTION_ARGS)
 	waiting = count_waiting();
 	set_mode("observe");
 	if (waiting > 0)
-		answer = psprintf("%s; messages that wait now: " INT64_FORMAT ". Each is skipped (reason observe) when its turn comes."
+		answer = psprintf("%s; messages that wait now: " INT64_FORMAT ". Each is skipped (reason observe), at once or when it is due."
 						  " After wa_arm(), SELECT wa_retry(reason => 'observe') brings back those still within their time-to-live."
 						  " To stop for a while and lose nothing: SELECT wa_pause(), then SELECT wa_resume()",
 						  answer, waiting);

@@ -390,22 +390,6 @@ find_dead_letters(WaFindings *findings)
 					  wa_say(WA_SAY_DEAD_LETTERS, n, wa_row_said(rows, 0, 2)));
 }
 
-/* The owner may set the sequence, also to its end. */
-static void
-find_event_numbers(WaFindings *findings)
-{
-	static WaStatement at_end =
-		WA_STATEMENT("SELECT FROM pg_sequence WHERE seqrelid = to_regclass('wa.event_id_seq')"
-					 " AND pg_sequence_last_value(seqrelid) > seqmax - 1000");
-
-	if (wa_query(&at_end, NULL).n == 0)
-		wa_admin_find(findings, WA_FINE, "log: event numbers", NULL, NULL);
-	else
-		wa_admin_find(findings, WA_WARNING_EVENTS, "log: event numbers",
-					  wa_said_statement("SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))"),
-					  wa_say(WA_SAY_EVENT_NUMBERS_AT_END));
-}
-
 /* Daily scenarios of which the latest run has failed. */
 static void
 find_calendar(WaFindings *findings)
@@ -440,6 +424,5 @@ wa_admin_find_ledger(WaFindings *findings)
 	find_unread(findings);
 	find_gaps(findings);
 	find_dead_letters(findings);
-	find_event_numbers(findings);
 	find_calendar(findings);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * find_own_tables.c
- *		What somebody has done to our tables.
+ *		What somebody has done to our tables and sequences.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +10,22 @@
 #include "admin/findings.h"
 #include "pg/query.h"
 #include "queue/queue.h"
+
+/* The owner may set the sequence, also to its end. */
+static void
+find_event_numbers(WaFindings *findings)
+{
+	static WaStatement at_end =
+		WA_STATEMENT("SELECT FROM pg_sequence WHERE seqrelid = to_regclass('wa.event_id_seq')"
+					 " AND pg_sequence_last_value(seqrelid) > seqmax - 1000");
+
+	if (wa_query(&at_end, NULL).n == 0)
+		wa_admin_find(findings, WA_FINE, "log: event numbers", NULL, NULL);
+	else
+		wa_admin_find(findings, WA_WARNING_EVENTS, "log: event numbers",
+					  wa_said_statement("SELECT setval('wa.event_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM wa.event WHERE id < 100000000000000))"),
+					  wa_say(WA_SAY_EVENT_NUMBERS_AT_END));
+}
 
 /* Sequences whose next numbers are taken. */
 static void
@@ -94,5 +110,6 @@ wa_admin_find_own_tables(WaFindings *findings)
 	}
 	if (rows.n == 0)
 		wa_admin_find(findings, WA_FINE, "own tables", NULL, NULL);
+	find_event_numbers(findings);
 	find_numbers(findings);
 }

@@ -82,7 +82,7 @@ static bool exit_visit = false;
 static TimeoutId overdue_timeout;
 static TimestampTz asked_at = 0;	/* when a step first saw WA_LEAVE_NOW */
 static TimestampTz next_due = 0;
-static bool more_work = false;	/* the last run said so */
+static bool more_work = false;	/* the last run said so, or has failed */
 static int	failed_steps = 0;	/* in a row, also of the worker before */
 static WaExtension extension = WA_EXTENSION_ABSENT;
 static TimestampTz extension_seen_at = 0;

@@ -53,6 +53,8 @@ $session = SicantikWa::Session->new($node, 'odoo');
 sql("CREATE EXTENSION sicantik_wa; SELECT FROM wa_setup(); SELECT wa_set('language', 'en'); CREATE ROLE viewer LOGIN; SELECT wa_grant('viewer', 'view')");
 sql("SELECT wa_configure('fonnte', '" . provider_settings($sim, 'fonnte') . "'); SELECT FROM wa_test_connection('fonnte')");
 no_pacing($node, 'odoo');
+# what the first reading of a database finds is of before, and is not kept
+die 'the database is not read' unless wait_sql($node, 'odoo', 'SELECT EXISTS (SELECT FROM wa.read_position)');
 
 # A table of what is done to a permit, and the words for it.
 sub said
