@@ -28,7 +28,6 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compose/compose.h"
@@ -404,8 +403,7 @@ wa_compose_run(void (*much) (void))
 		return WA_READ_LOCKED;
 	}
 	/* what another process has composed until now */
-	PopActiveSnapshot();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	wa_frame_look_anew();
 	wa_compose_set_find(&set);
 	if (set.closed)
 		wa_queue_settle_restored();

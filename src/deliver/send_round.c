@@ -572,8 +572,15 @@ run(bool may_send, TimestampTz *next_due)
 		if (wa_deliver_templates_run(&config.providers, next_due))
 			reload_wanted = more = true;
 		if (room > 0 && wa_deliver_transfer_ready())
+		{
+			/*
+			 * who said no before a message came, said so before it was taken
+			 * in
+			 */
+			wa_frame_look_anew();
 			wa_deliver_choose(&config, &identity, room, any_due, &conclusions,
 							  claimed, &nclaimed, &again);
+		}
 		more = more || nclaimed == MAX_TRANSFERS;
 	}
 	wa_deliver_aside_conclude(&conclusions);

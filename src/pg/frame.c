@@ -111,6 +111,18 @@ wa_frame_begin(const char *activity)
 }
 
 /*
+ * What is read under the active snapshot from here on, the application's tables
+ * among it, is as it is now: for what hangs on something that was read by a
+ * statement with a snapshot of its own, and may be newer than the frame.
+ */
+void
+wa_frame_look_anew(void)
+{
+	PopActiveSnapshot();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+/*
  * The transaction, if it is one with this frame; else InvalidLocalTransactionId.
  * It is short, and what it has read of the configuration may stay so.
  */

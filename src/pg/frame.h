@@ -13,6 +13,7 @@
 #include "storage/lock.h"
 
 extern PGDLLEXPORT bool wa_frame_begin(const char *activity);
+extern PGDLLEXPORT void wa_frame_look_anew(void);
 extern PGDLLEXPORT void wa_frame_commit(bool durable);
 extern PGDLLEXPORT void wa_frame_abort(void);
 extern PGDLLEXPORT LocalTransactionId wa_frame_of(void);
