@@ -1,4 +1,4 @@
--- the triggers on watched tables, and what they write
+-- the trigger on watched tables, and what it writes
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE EXTENSION sicantik_wa;
@@ -19,6 +19,16 @@ INSERT INTO wa.watch (relation, owner, columns) VALUES
     ('regress_wa_odoo.kinds', 'regress_wa_odoo', '{a,b,c,d,e,f,g,h,i,missing}'),
     ('regress_wa_odoo.no_id', 'regress_wa_odoo', '{state}');
 SELECT item, action FROM wa_setup() WHERE item LIKE 'table%kinds' OR item LIKE 'table%no_id' ORDER BY item;
+
+-- With the second trigger of 1.0, for each statement, what was gathered is written at once, and not before the commit:
+-- so it can be looked at in the transaction that wrote it.
+CREATE PROCEDURE pg_temp.write_at_once(relation regclass) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER "00_sicantik_wa_statement" AFTER INSERT OR UPDATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION wa.capture()', relation);
+END $$;
+CALL pg_temp.write_at_once('regress_wa_odoo.sicantik_permit');
+CALL pg_temp.write_at_once('regress_wa_odoo.kinds');
+CALL pg_temp.write_at_once('regress_wa_odoo.no_id');
 
 -- Each part runs in a transaction that is rolled back.  The view shows what
 -- is there and takes away what differs from run to run.
@@ -62,6 +72,7 @@ ALTER TABLE regress_wa_odoo.mixed ADD COLUMN u5 integer DEFAULT 1, ADD COLUMN w6
     ADD COLUMN u6 timestamp DEFAULT '2026-01-31';
 INSERT INTO wa.watch (relation, owner, columns) VALUES ('regress_wa_odoo.mixed', 'regress_wa_odoo', '{w7,w1,w2,w3,missing,w4,w5,w6,w1}');
 SELECT count(*) FROM wa_setup() WHERE item LIKE 'table%mixed' AND action = 'attached';
+CALL pg_temp.write_at_once('regress_wa_odoo.mixed');
 CREATE FUNCTION pg_temp.watched(m regress_wa_odoo.mixed) RETURNS text[] LANGUAGE sql AS $$
     SELECT ARRAY[m.w7, left(m.w1, 8191), m.w2::text, m.w3::text, NULL, CASE WHEN m.w4 THEN 't' WHEN NOT m.w4 THEN 'f' END, rpad(m.w5, 3), m.w6::text, left(m.w1, 8191)]
 $$;
@@ -247,7 +258,7 @@ UPDATE regress_wa_odoo.sicantik_permit SET status = 6;
 RESET ROLE;
 SELECT * FROM pg_temp.events;
 ROLLBACK;
--- the triggers are still there after all of that
+-- the trigger is still there after all of that
 BEGIN;
 SET LOCAL ROLE regress_wa_odoo;
 ALTER TABLE regress_wa_odoo.sicantik_permit ALTER COLUMN status TYPE text;
@@ -271,6 +282,7 @@ CREATE TABLE regress_wa_odoo.sicantik_permit (id integer, status text);
 INSERT INTO regress_wa_odoo.sicantik_permit VALUES (2, 'no trigger yet');
 RESET ROLE;
 SELECT action FROM wa_setup() WHERE item = 'table regress_wa_odoo.sicantik_permit';
+CALL pg_temp.write_at_once('regress_wa_odoo.sicantik_permit');
 UPDATE regress_wa_odoo.sicantik_permit SET status = 'attached';
 SELECT * FROM pg_temp.events;
 ROLLBACK;
@@ -380,8 +392,15 @@ SELECT * FROM pg_temp.events;
 ROLLBACK;
 
 -- committed, for once; and forgotten with the extension
+BEGIN;
+SET LOCAL ROLE regress_wa_odoo;
+DROP TRIGGER "00_sicantik_wa_statement" ON regress_wa_odoo.sicantik_permit;
 INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');
-SELECT record_id, old, new FROM wa.event;
+UPDATE regress_wa_odoo.sicantik_permit SET status = 'active';
+RESET ROLE;
+SELECT count(*) AS before_commit FROM wa.event;
+COMMIT;
+SELECT record_id, old, new FROM wa.event ORDER BY command;
 DROP VIEW pg_temp.events;
 DROP EXTENSION sicantik_wa CASCADE;
 UPDATE regress_wa_odoo.sicantik_permit SET status = 'active';

@@ -68,10 +68,10 @@ SELECT relation, record_id, columns, old, new FROM wa.event ORDER BY command, id
 
 -- a trigger that is gone, and one that is disabled
 DROP TRIGGER "00_sicantik_wa_row" ON regress_wa_odoo.sicantik_permit;
-ALTER TABLE regress_wa_odoo.sicantik_document DISABLE TRIGGER "00_sicantik_wa_statement";
+ALTER TABLE regress_wa_odoo.sicantik_document DISABLE TRIGGER "00_sicantik_wa_row";
 SELECT item, value FROM wa_status() WHERE item LIKE 'watched%';
 SELECT * FROM pg_temp.setup() WHERE item LIKE 'table%';
-ALTER TABLE regress_wa_odoo.sicantik_document ENABLE TRIGGER "00_sicantik_wa_statement";
+ALTER TABLE regress_wa_odoo.sicantik_document ENABLE TRIGGER "00_sicantik_wa_row";
 
 -- a trigger with our name that is not ours
 CREATE FUNCTION regress_wa_odoo.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -163,7 +163,9 @@ SELECT what_to_do FROM wa_check() WHERE item = 'publication';
 DROP PUBLICATION regress_wa_schemas, regress_wa_tables, regress_wa_other;
 SELECT wa_set('language', NULL);
 
--- take the triggers off, twice
+-- take the triggers off, twice; 1.0 had another one for each statement
+CREATE TRIGGER "00_sicantik_wa_statement" AFTER INSERT OR UPDATE ON regress_wa_odoo.sicantik_permit
+    FOR EACH STATEMENT EXECUTE FUNCTION wa.capture();
 SELECT * FROM wa_teardown();
 SELECT * FROM wa_teardown();
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE '00_sicantik_wa%';

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * attach.c
- *		Our triggers on the application's tables: look, put on, take off.
+ *		Our trigger on the application's tables: look, put on, take off.
  *
  * The application is working on these tables.  So the locks are asked for in
  * short attempts: while we hold one, we never wait for another, and between
@@ -44,73 +44,41 @@
 #define LOCK_PAUSE_MS		100 /* and between two of them */
 #define LOCK_PATIENCE_MS	3000	/* all attempts together */
 
-/* The two triggers: AFTER INSERT OR UPDATE, no columns, no condition. */
-static const struct
-{
-	const char *name;
-	int16		type;
-	const char *level;
-}			our_triggers[] =
-{
-	{WA_CAPTURE_ROW_TRIGGER,
-		TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE,
-	"ROW"},
-	{WA_CAPTURE_STATEMENT_TRIGGER,
-		TRIGGER_TYPE_STATEMENT | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE,
-	"STATEMENT"}
-};
+/* AFTER INSERT OR UPDATE, no columns, no condition */
+#define OUR_TYPE	(TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE)
 
-/* What is known of each of the two on one table. */
-typedef struct Presence
-{
-	bool		there[lengthof(our_triggers)];
-	const char *foreign;		/* name of one that is not ours, or NULL */
-	bool		always;
-	WaTriggerState state;
-} Presence;
-
+/* What there is of our trigger on a table. */
 static void
-look(Presence *presence, Oid relid)
+look(WaTarget *target)
 {
 	static WaStatement triggers =
-		WA_STATEMENT("SELECT tgname::text, tgtype::int4, tgenabled::text,"
-					 " tgfoid = to_regprocedure('wa.capture()') AND tgattr::text = ''"
-					 " AND tgqual IS NULL AND tgnargs = 0 AND NOT tgdeferrable"
+		WA_STATEMENT("SELECT tgname::text, tgtype::int4, tgenabled::text, tgfoid = to_regprocedure('wa.capture()'),"
+					 " tgattr::text = '' AND tgqual IS NULL AND tgnargs = 0 AND NOT tgdeferrable"
 					 " FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal");
 	WaArgs		args = {0};
-	bool		disabled = false;
-	bool		all = true;
 	WaRows		rows;
 
-	memset(presence, 0, sizeof(*presence));
-	presence->always = true;
-	wa_arg_datum(&args, OIDOID, ObjectIdGetDatum(relid), false);
+	target->triggers = WA_TRIGGERS_MISSING;
+	target->always = target->former = false;
+	wa_arg_datum(&args, OIDOID, ObjectIdGetDatum(target->relid), false);
 	rows = wa_query(&triggers, &args);
 	for (uint64 row = 0; row < rows.n; row++)
 	{
 		char	   *name = wa_row_text(rows, row, 1);
-		char	   *enabled = wa_row_text(rows, row, 3);
+		char		enabled = wa_row_text(rows, row, 3)[0];
+		bool		ours = wa_row_bool(rows, row, 4);
 
-		for (int i = 0; i < lengthof(our_triggers); i++)
-		{
-			if (strcmp(name, our_triggers[i].name) != 0)
-				continue;
-			presence->there[i] = true;
-			if (!wa_row_bool(rows, row, 4) || wa_row_int4(rows, row, 2) != our_triggers[i].type)
-				presence->foreign = our_triggers[i].name;
-			if (enabled[0] != TRIGGER_FIRES_ON_ORIGIN && enabled[0] != TRIGGER_FIRES_ALWAYS)
-				disabled = true;
-			presence->always = presence->always && enabled[0] == TRIGGER_FIRES_ALWAYS;
-		}
+		if (strcmp(name, WA_CAPTURE_FORMER_TRIGGER) == 0)
+			target->former = ours;
+		if (strcmp(name, WA_CAPTURE_TRIGGER) != 0)
+			continue;
+		target->always = enabled == TRIGGER_FIRES_ALWAYS;
+		if (!ours || !wa_row_bool(rows, row, 5) || wa_row_int4(rows, row, 2) != OUR_TYPE)
+			target->triggers = WA_TRIGGERS_FOREIGN;
+		else
+			target->triggers = enabled == TRIGGER_FIRES_ON_ORIGIN || enabled == TRIGGER_FIRES_ALWAYS ?
+				WA_TRIGGERS_PRESENT : WA_TRIGGERS_DISABLED;
 	}
-	for (int i = 0; i < lengthof(our_triggers); i++)
-		all = all && presence->there[i];
-	if (presence->foreign)
-		presence->state = WA_TRIGGERS_FOREIGN;
-	else if (!all)
-		presence->state = WA_TRIGGERS_MISSING;
-	else
-		presence->state = disabled ? WA_TRIGGERS_DISABLED : WA_TRIGGERS_PRESENT;
 }
 
 /*
@@ -121,7 +89,6 @@ wa_admin_find_target_by_oid(WaTarget *target, Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Form_pg_class form;
-	Presence	presence;
 
 	memset(target, 0, sizeof(*target));
 	if (!HeapTupleIsValid(tuple))
@@ -136,10 +103,7 @@ wa_admin_find_target_by_oid(WaTarget *target, Oid relid)
 		return;
 	target->relid = relid;
 	target->relation = quote_qualified_identifier(target->schema, target->table);
-	look(&presence, relid);
-	target->triggers = presence.state;
-	target->foreign_trigger = presence.foreign;
-	target->always = presence.state == WA_TRIGGERS_PRESENT && presence.always;
+	look(target);
 }
 
 /*
@@ -267,7 +231,7 @@ run_as_owner(const WaTarget *target, const char *sql)
 	result = SPI_execute(sql, false, 0);
 	wa_pg_act_end(&acting);
 	if (result != SPI_OK_UTILITY)
-		elog(ERROR, "could not change the triggers of %s: %s",
+		elog(ERROR, "could not change the trigger of %s: %s",
 			 target->relation, SPI_result_code_string(result));
 }
 
@@ -288,37 +252,39 @@ check_unchanged(const WaTarget *target)
 }
 
 static void
+drop_trigger(const WaTarget *target, const char *name)
+{
+	run_as_owner(target, psprintf("DROP TRIGGER %s ON %s", quote_identifier(name), target->relation));
+}
+
+static void
 attach(const WaTarget *target)
 {
-	Presence	presence;
+	WaTarget	now = *target;
 
 	check_unchanged(target);
-	look(&presence, target->relid);
-	for (int i = 0; i < lengthof(our_triggers); i++)
-		if (!presence.there[i])
-			run_as_owner(target,
-						 psprintf("CREATE TRIGGER %s AFTER INSERT OR UPDATE ON %s FOR EACH %s EXECUTE FUNCTION wa.capture()",
-								  quote_identifier(our_triggers[i].name),
-								  target->relation, our_triggers[i].level));
-	look(&presence, target->relid);
-	if (presence.state != WA_TRIGGERS_PRESENT)
+	look(&now);
+	if (now.triggers == WA_TRIGGERS_MISSING)
+		run_as_owner(target, psprintf("CREATE TRIGGER %s AFTER INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION wa.capture()",
+									  quote_identifier(WA_CAPTURE_TRIGGER), target->relation));
+	look(&now);
+	if (now.triggers != WA_TRIGGERS_PRESENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the triggers are not on %s", target->relation)));
+				 errmsg("the trigger is not on %s", target->relation)));
 }
 
 static void
 detach(const WaTarget *target)
 {
-	Presence	presence;
+	WaTarget	now = *target;
 
 	check_unchanged(target);
-	look(&presence, target->relid);
-	for (int i = 0; i < lengthof(our_triggers); i++)
-		if (presence.there[i])
-			run_as_owner(target, psprintf("DROP TRIGGER %s ON %s",
-										  quote_identifier(our_triggers[i].name),
-										  target->relation));
+	look(&now);
+	if (now.triggers != WA_TRIGGERS_MISSING)
+		drop_trigger(target, WA_CAPTURE_TRIGGER);
+	if (now.former)
+		drop_trigger(target, WA_CAPTURE_FORMER_TRIGGER);
 }
 
 static void
@@ -367,7 +333,7 @@ apart(void (*change) (const WaTarget *), const WaTarget *target, const char *sql
 }
 
 /*
- * Put both triggers on a table that is locked (ShareRowExclusiveLock).
+ * Put it on a table that is locked (ShareRowExclusiveLock).
  * Returns false with a problem, and changes nothing, if it cannot be done.
  */
 bool
@@ -380,7 +346,7 @@ wa_admin_attach(WaTarget *target, char **problem)
 }
 
 /*
- * Take them off a table that is locked (AccessExclusiveLock).
+ * Take it off a table that is locked (AccessExclusiveLock).
  */
 bool
 wa_admin_detach(WaTarget *target, char **problem)

@@ -31,7 +31,7 @@ typedef struct Work
 } Work;
 
 /*
- * Write or complete the row of wa.watch for a table that has our triggers.
+ * Write or complete the row of wa.watch for a table that has our trigger.
  * attached: only since now.
  */
 static void
@@ -62,8 +62,8 @@ put_watch(const WaWatched *w, bool attached)
 }
 
 /*
- * What is to be done with a table?  True if it needs triggers and may get
- * them; else action and detail are filled in.
+ * What is to be done with a table?  True if it needs our trigger and may get
+ * it; else action and detail are filled in.
  */
 static bool
 decide(Work *work, const char *caller)
@@ -142,7 +142,7 @@ report(FunctionCallInfo fcinfo, const Work *works, int n)
 }
 
 /*
- * Put the triggers on every table that is to be watched and lacks them, in
+ * Put the trigger on every table that is to be watched and lacks it, in
  * the name of "caller", and keep wa.watch up to date.
  */
 void
@@ -184,7 +184,7 @@ wa_admin_setup_tables(FunctionCallInfo fcinfo, Oid caller)
 
 			work->action = ok ? "attached" : "failed";
 			if (ok)
-				work->detail = psprintf("triggers on a table of %s",
+				work->detail = psprintf("trigger on a table of %s",
 										GetUserNameFromId(w->target.owner, false));
 		}
 		if (strcmp(work->action, "attached") == 0 || strcmp(work->action, "changed") == 0 ||

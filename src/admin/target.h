@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * target.h
- *		Tables that carry our triggers, or are to carry them.
+ *		Tables that carry our trigger, or are to carry it.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,15 +13,16 @@
 #include "fmgr.h"
 #include "storage/lockdefs.h"
 
-/* One table that carries our triggers, or is to carry them. */
+/* What is there of our trigger. */
 typedef enum WaTriggerState
 {
-	WA_TRIGGERS_MISSING,		/* at least one of the two */
+	WA_TRIGGERS_MISSING,
 	WA_TRIGGERS_PRESENT,
 	WA_TRIGGERS_DISABLED,
 	WA_TRIGGERS_FOREIGN			/* somebody else's trigger has our name */
 } WaTriggerState;
 
+/* One table that carries it, or is to carry it. */
 typedef struct WaTarget
 {
 	Oid			relid;			/* InvalidOid: there is no such table */
@@ -31,8 +32,8 @@ typedef struct WaTarget
 	char		relkind;
 	Oid			owner;
 	WaTriggerState triggers;
-	const char *foreign_trigger;	/* name of ours that is not ours, or NULL */
-	bool		always;			/* ours fire in every session */
+	bool		always;			/* ours fires in every session */
+	bool		former;			/* it has the second one of 1.0, too */
 	bool		locked;			/* by us, until the end of the transaction */
 } WaTarget;
 

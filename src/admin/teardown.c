@@ -20,13 +20,14 @@
 
 #include "admin/admin.h"
 #include "admin/target.h"
+#include "capture/capture.h"
 #include "pg/call.h"
 #include "pg/query.h"
 
 PG_FUNCTION_INFO_V1(wa_sql_teardown);
 
 /*
- * Tables that carry our triggers, whatever wa.watch says of them.
+ * Tables that carry a trigger of ours, whatever wa.watch says of them.
  */
 static int
 find_carriers(WaTarget *targets)
@@ -34,7 +35,7 @@ find_carriers(WaTarget *targets)
 	static WaStatement carriers =
 		WA_STATEMENT("SELECT DISTINCT tgrelid::bigint FROM pg_trigger"
 					 " WHERE tgfoid = to_regprocedure('wa.capture()') AND NOT tgisinternal"
-					 " AND tgname IN ('00_sicantik_wa_row', '00_sicantik_wa_statement') ORDER BY 1");
+					 " AND tgname IN ('" WA_CAPTURE_TRIGGER "', '" WA_CAPTURE_FORMER_TRIGGER "') ORDER BY 1");
 	WaRows		rows = wa_query(&carriers, NULL);
 	Oid		   *oids = palloc(sizeof(Oid) * Max(rows.n, 1));
 	int			found = 0;
@@ -93,7 +94,7 @@ wa_sql_teardown(PG_FUNCTION_ARGS)
 	}
 	wa_admin_teardown_contacts(fcinfo, call.acting.user);
 	if (n == 0)
-		wa_call_say(fcinfo, "triggers", "none", "no table carries triggers of this extension");
+		wa_call_say(fcinfo, "triggers", "none", "no table carries a trigger of this extension");
 	wa_call_end(&call);
 	return (Datum) 0;
 }

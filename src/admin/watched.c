@@ -79,12 +79,11 @@ grant_rights(Oid role)
 							 quote_identifier(GetUserNameFromId(wa_pg_database_owner(), false)));
 }
 
-/* What to type to have our triggers fire again. */
+/* What to type to have our trigger fire again. */
 static WaSaid
-enable_triggers(const WaTarget *t, const char *how)
+enable_trigger(const WaTarget *t, const char *how)
 {
-	return wa_said_statement("ALTER TABLE %s ENABLE %sTRIGGER \"%s\", ENABLE %sTRIGGER \"%s\"", t->relation,
-							 how, WA_CAPTURE_ROW_TRIGGER, how, WA_CAPTURE_STATEMENT_TRIGGER);
+	return wa_said_statement("ALTER TABLE %s ENABLE %sTRIGGER \"%s\"", t->relation, how, WA_CAPTURE_TRIGGER);
 }
 
 static void
@@ -187,8 +186,8 @@ judge_rows(WaWatched *w)
 	}
 	rows = wa_query(&subscriptions, &args);
 	if (!w->target.always && rows.n > 0)
-		find(&w->found, WA_FOUND_ERROR, "replicated", enable_triggers(&w->target, "ALWAYS "),
-			 wa_say(WA_SAY_TABLE_HAS_SUBSCRIPTION, wa_row_text(rows, 0, 1), enable_triggers(&w->target, "ALWAYS ")));
+		find(&w->found, WA_FOUND_ERROR, "replicated", enable_trigger(&w->target, "ALWAYS "),
+			 wa_say(WA_SAY_TABLE_HAS_SUBSCRIPTION, wa_row_text(rows, 0, 1), enable_trigger(&w->target, "ALWAYS ")));
 }
 
 static void
@@ -223,13 +222,13 @@ judge(WaWatched *w)
 	}
 	if (t->triggers == WA_TRIGGERS_FOREIGN)
 		find(&w->found, WA_FOUND_ERROR, "trigger replaced", NULL,
-			 wa_say(WA_SAY_TRIGGER_REPLACED, t->foreign_trigger, w->relation));
+			 wa_say(WA_SAY_TRIGGER_REPLACED, WA_CAPTURE_TRIGGER, w->relation));
 	else if (t->triggers == WA_TRIGGERS_MISSING)
 		find(&w->found, WA_FOUND_ERROR, "trigger missing", wa_said_statement("SELECT * FROM wa_setup()"),
-			 wa_say(WA_SAY_TRIGGERS_MISSING));
+			 wa_say(WA_SAY_TRIGGER_MISSING));
 	else if (t->triggers == WA_TRIGGERS_DISABLED)
-		find(&w->found, WA_FOUND_ERROR, "trigger disabled", enable_triggers(t, ""),
-			 wa_say(WA_SAY_TRIGGER_DISABLED, enable_triggers(t, "")));
+		find(&w->found, WA_FOUND_ERROR, "trigger disabled", enable_trigger(t, ""),
+			 wa_say(WA_SAY_TRIGGER_DISABLED, enable_trigger(t, "")));
 	if (w->owner == NULL)
 	{
 		find(&w->found, WA_FOUND_ERROR, "not watched", wa_said_statement("SELECT * FROM wa_setup()"),

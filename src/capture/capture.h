@@ -3,8 +3,8 @@
  * capture.h
  *		Face of capture, and what its files share.
  *
- * What runs inside Odoo's transactions: two triggers on each watched table
- * write what changed into wa.event.  Promises the second law: it makes no
+ * What runs inside Odoo's transactions: a trigger on each watched table gathers
+ * what changed, and it is written into wa.event before the commit.  Promises the second law: it makes no
  * write of Odoo's fail, waits for no lock, and raises no error of its own;
  * what cannot be recorded is dropped, counted and said (wa.capture_gap). Reads
  * wa.watch (or its copy, while it is locked), writes wa.event (or
@@ -35,9 +35,11 @@
  */
 #define WA_CAPTURE_LOOKS	10
 
-/* Names of the two triggers; digits sort first, so ours fire first. */
-#define WA_CAPTURE_ROW_TRIGGER			"00_sicantik_wa_row"
-#define WA_CAPTURE_STATEMENT_TRIGGER	"00_sicantik_wa_statement"
+/* The name of the trigger; digits sort first, so it fires first. */
+#define WA_CAPTURE_TRIGGER				"00_sicantik_wa_row"
+
+/* Another one that 1.0 put beside it, for each statement. */
+#define WA_CAPTURE_FORMER_TRIGGER		"00_sicantik_wa_statement"
 
 /* A longer value is cut. */
 #define WA_CAPTURE_VALUE_BYTES			8192
@@ -182,7 +184,7 @@ extern void wa_capture_watch_copy(void);
 /* row.c */
 extern void wa_capture_row_take(const WaWatch *watch, TupleTableSlot *slot, WaRowValue *row);
 extern bool wa_capture_row_compare(const WaWatch *watch, TriggerData *trigger);
-extern Datum wa_capture_row_array(const WaWatch *watch, const WaRowValue *row);
+extern Datum wa_capture_row_array(const WaWatch *watch, const WaRowValue *row, MemoryContext context);
 
 /* off.c */
 extern void wa_capture_assign(bool on, void *extra);

@@ -348,11 +348,12 @@ value_as_text(const WaWatchColumn *column, Datum value)
 }
 
 /*
- * The watched columns as text[], allocated in the current context: what
- * construct_md_array() would make of a text for each, without making them.
+ * The watched columns as text[], allocated in this context (what is made on the way,
+ * in the current one): what construct_md_array() would make of a text for each,
+ * without making them.
  */
 Datum
-wa_capture_row_array(const WaWatch *watch, const WaRowValue *row)
+wa_capture_row_array(const WaWatch *watch, const WaRowValue *row, MemoryContext context)
 {
 	ValueText	values[MaxHeapAttributeNumber];
 	int			n = watch->ncolumns;
@@ -377,7 +378,7 @@ wa_capture_row_array(const WaWatch *watch, const WaRowValue *row)
 	}
 
 	header = hasnulls ? ARR_OVERHEAD_WITHNULLS(1, n) : ARR_OVERHEAD_NONULLS(1);
-	array = palloc(header + size);
+	array = MemoryContextAlloc(context, header + size);
 	memset(array, 0, header);
 	SET_VARSIZE(array, header + size);
 	array->ndim = 1;

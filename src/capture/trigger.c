@@ -1,25 +1,27 @@
 /*-------------------------------------------------------------------------
  *
  * trigger.c
- *		The two triggers on watched tables: gather per row, write per
- *		statement.
+ *		The trigger on watched tables: gather per row, write per transaction.
  *
- * The row trigger compares the watched columns and keeps what changed in
- * memory; the statement trigger, which fires after all row triggers of the
- * statement, writes the lot.  A nested statement (another AFTER trigger that
- * updates the same table) runs in between and writes what it finds, so the
- * order of rows in wa.event proves nothing; the command id does.
+ * It compares the watched columns and keeps what changed in memory; what a
+ * transaction has gathered is written before its commit, after all of its
+ * triggers, deferred ones too.  So one that changes records by many statements
+ * opens wa.event once, and holds its locks for a moment only.  The order of rows
+ * in wa.event proves nothing (nested statements); the command id does.
  *
- * What was gathered inside a savepoint goes when the savepoint is rolled back
- * and must not be written by a nested statement in a subtransaction that may
- * be rolled back while the outer one lives on: each change carries the
- * subtransaction that it belongs to, and is written there only.  Whatever no
- * statement trigger has written (it may be disabled) is written before commit.
+ * What was gathered inside a savepoint goes when the savepoint is rolled back.
+ * So each change carries the subtransaction that it belongs to, and where there
+ * are too many to keep, those of the present one are written in it.  (Not when it
+ * ends: to number them may take a subtransaction, for which it is too late then.)
+ *
+ * 1.0 had a second trigger, for each statement, which wrote what the first had
+ * gathered.  Where a table still has it, it does.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -39,26 +41,28 @@
 #include "sicantik_wa.h"
 #include "wake/wake.h"
 
-/* More than this is written at once, whatever statement is running. */
+/* So many are kept. */
 #define GATHER_LIMIT	1000
 
-/* Most statements change less than this. */
+/* Far below what makes a row too long for its page. */
+#define LONG_VALUES		(TOAST_TUPLE_THRESHOLD / 4)
+
+/* Most transactions change less than this. */
 #define GATHER_FIRST	16
 
 static WaChange *gathered = NULL;
 static int	ngathered = 0;
 static int	capacity = 0;
+static bool committing = false; /* what is gathered now is written at once */
 static MemoryContext gather_context = NULL; /* child of TopTransactionContext */
 static bool callbacks_registered = false;
 
 PG_FUNCTION_INFO_V1(wa_sql_capture);
 PG_FUNCTION_INFO_V1(wa_sql_changed);
 
-/*
- * Write the changes of the current subtransaction and forget them.
- */
-static void
-write_gathered(void)
+/* The first change of the current subtransaction; ngathered: there is none. */
+static int
+first_of_ours(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
 	int			first = ngathered;
@@ -66,15 +70,57 @@ write_gathered(void)
 	/* those of inner subtransactions stand behind those of outer ones */
 	while (first > 0 && gathered[first - 1].subid == subid)
 		first--;
-	if (first == ngathered)
-		return;
-	wa_capture_write(&gathered[first], ngathered - first);
-	ngathered = first;
-	if (first == 0)
+	return first;
+}
+
+/* Forget this change and those behind it. */
+static void
+forget(int first)
+{
+	if (first == 0 && ngathered > 0)
 	{
 		MemoryContextReset(gather_context);
 		gathered = NULL;
 	}
+	for (int i = first; first > 0 && i < ngathered; i++)
+	{
+		pfree(DatumGetPointer(gathered[i].new_values));
+		if (gathered[i].old_values != (Datum) 0)
+			pfree(DatumGetPointer(gathered[i].old_values));
+	}
+	ngathered = first;
+}
+
+/* So many bytes of values are in a row of wa.event. */
+static Size
+size_of(const WaChange *change)
+{
+	return VARSIZE(DatumGetPointer(change->new_values)) +
+		(change->old_values != (Datum) 0 ? VARSIZE(DatumGetPointer(change->old_values)) : 0);
+}
+
+/*
+ * Write the changes of the current subtransaction and forget them.
+ */
+static void
+write_gathered(void)
+{
+	int			first = first_of_ours();
+	bool		may_be_long = false;
+	bool		pushed;
+
+	if (first == ngathered)
+		return;
+	for (int i = first; i < ngathered; i++)
+		may_be_long = may_be_long || size_of(&gathered[i]) > LONG_VALUES;
+	/* what is long is stored apart, and that asks for a snapshot */
+	pushed = may_be_long && !ActiveSnapshotSet();
+	if (pushed)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	wa_capture_write(&gathered[first], ngathered - first);
+	if (pushed)
+		PopActiveSnapshot();
+	forget(first);
 }
 
 static void
@@ -84,13 +130,9 @@ at_xact_event(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			if (ngathered > 0)
-			{
-				/* what may be long is stored apart, and that asks for one */
-				PushActiveSnapshot(GetTransactionSnapshot());
-				write_gathered();
-				PopActiveSnapshot();
-			}
+			/* other libraries may still write, in what they do before it */
+			committing = true;
+			write_gathered();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -100,6 +142,7 @@ at_xact_event(XactEvent event, void *arg)
 			ngathered = 0;
 			capacity = 0;
 			gather_context = NULL;
+			committing = false;
 			break;
 		default:
 			break;
@@ -110,10 +153,13 @@ static void
 at_subxact_event(SubXactEvent event, SubTransactionId subid,
 				 SubTransactionId parent, void *arg)
 {
+	int			first = ngathered;
+
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
-		while (ngathered > 0 && gathered[ngathered - 1].subid >= subid)
-			ngathered--;
+		while (first > 0 && gathered[first - 1].subid >= subid)
+			first--;
+		forget(first);
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
@@ -138,7 +184,6 @@ gather(TriggerData *trigger)
 	bool		update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 	HeapTuple	tuple = update ? trigger->tg_newtuple : trigger->tg_trigtuple;
 	WaWatch    *watch = wa_capture_watch(trigger->tg_relation);
-	MemoryContext old;
 	WaChange   *change;
 
 	if (watch == NULL || !watch->watched)
@@ -160,13 +205,10 @@ gather(TriggerData *trigger)
 		gather_context = AllocSetContextCreate(TopTransactionContext,
 											   "sicantik_wa gathered changes",
 											   ALLOCSET_DEFAULT_SIZES);
-	if (ngathered >= GATHER_LIMIT)
-		write_gathered();
-	old = MemoryContextSwitchTo(gather_context);
 	if (gathered == NULL)
 	{
 		capacity = Max(capacity, GATHER_FIRST);
-		gathered = palloc(sizeof(WaChange) * capacity);
+		gathered = MemoryContextAlloc(gather_context, sizeof(WaChange) * capacity);
 	}
 	else if (ngathered == capacity)
 	{
@@ -184,9 +226,9 @@ gather(TriggerData *trigger)
 	change->column_names = watch->column_names;
 	if (!update)
 		wa_capture_row_take(watch, trigger->tg_trigslot, watch->after);
-	change->new_values = wa_capture_row_array(watch, watch->after);
+	change->new_values = wa_capture_row_array(watch, watch->after, gather_context);
 	if (update)
-		change->old_values = wa_capture_row_array(watch, watch->before);
+		change->old_values = wa_capture_row_array(watch, watch->before, gather_context);
 	if (watch->id_attnum > 0)
 	{
 		Datum		id = watch->after[watch->id_attnum - 1].value;
@@ -197,7 +239,8 @@ gather(TriggerData *trigger)
 				watch->id_type == INT4OID ? DatumGetInt32(id) : DatumGetInt16(id);
 	}
 	ngathered++;
-	MemoryContextSwitchTo(old);
+	if (committing || ngathered >= GATHER_LIMIT)
+		write_gathered();
 }
 
 /*
@@ -207,25 +250,17 @@ Datum
 wa_sql_capture(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	const char *name;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("wa.capture() can only be called as a trigger")));
-	name = trigger->tg_trigger->tgname;
-	if (!TRIGGER_FIRED_AFTER(trigger->tg_event))
+	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
+		(!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)))
 		return PointerGetDatum(NULL);
-	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) &&
-		!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		return PointerGetDatum(NULL);
-
 	if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
-	{
-		if (ngathered > 0)
-			write_gathered();
-	}
-	else if (strcmp(name, WA_CAPTURE_ROW_TRIGGER) == 0)
+		write_gathered();
+	else if (strcmp(trigger->tg_trigger->tgname, WA_CAPTURE_TRIGGER) == 0)
 		gather(trigger);
 	return PointerGetDatum(NULL);
 }

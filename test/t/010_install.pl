@@ -184,7 +184,7 @@ foreach my $copy ('plain', 'custom')
 		'1|0|0|0|0', "$copy: and the unread event, but no secret, no identity and no work");
 	is( $node->safe_psql($copy,
 			"SELECT count(*) FROM pg_trigger WHERE tgfoid = 'wa.capture'::regproc AND tgenabled = 'O'"),
-		'6', "$copy: the triggers are there");
+		'3', "$copy: the triggers are there");
 	is( $node->safe_psql($copy,
 			"SELECT nextval('wa.message_id_seq') > (SELECT max(id) FROM wa.message) AND nextval('wa.event_id_seq') > (SELECT max(id) FROM wa.event)"),
 		't', "$copy: the sequences go on");

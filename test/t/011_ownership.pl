@@ -290,7 +290,6 @@ like((as('stranger', 'plain', "SELECT count(*) FROM wa.$_"))[2], qr/permission d
 my $forge = q{
 	CREATE TABLE %1$s (id integer, status varchar, permit_number varchar, partner_id integer, is_renewal boolean);
 	CREATE TRIGGER "00_sicantik_wa_row" AFTER INSERT OR UPDATE ON %1$s FOR EACH ROW EXECUTE FUNCTION wa.capture();
-	CREATE TRIGGER "00_sicantik_wa_statement" AFTER INSERT OR UPDATE ON %1$s FOR EACH STATEMENT EXECUTE FUNCTION wa.capture();
 	INSERT INTO %1$s VALUES (1, 'active', '503/forged', 10, false);
 	UPDATE %1$s SET status = 'cancelled'};
 $node->safe_psql('plain', 'CREATE SCHEMA fake AUTHORIZATION stranger; CREATE SCHEMA "public.sicantik_permit" AUTHORIZATION stranger');

@@ -70,7 +70,7 @@ INSERT INTO account_invoice SELECT n, 18, 'INV/' || n, 'open', 1000 * n FROM gen
 SQL
 is(as_odoo('SELECT count(*) FROM pg_trigger WHERE tgrelid = '
 		  . "'account_invoice'::regclass"),
-	'2', 'wa_setup() attaches a table that wa.watch names');
+	'1', 'wa_setup() attaches a table that wa.watch names');
 is(messages('true'), '0', 'a function that returns no row sends nothing');
 
 as_odoo("UPDATE account_invoice SET state = 'overdue' WHERE id = 1");

@@ -265,7 +265,7 @@ $node->command_ok([ 'pg_restore', '-U', 'odoo', '--no-owner', '-d', 'copy', $dum
 is( sql("SELECT string_agg(key || ' ' || composer || ' ' || time_limit, ', ' ORDER BY key COLLATE \"C\") FROM wa.scenario WHERE composer LIKE '%.%'", 'copy'),
 	sql("SELECT string_agg(key || ' ' || composer || ' ' || time_limit, ', ' ORDER BY key COLLATE \"C\") FROM wa.scenario WHERE composer LIKE '%.%'"),
 	'own scenarios are in the copy');
-is(sql("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'account_move'::regclass", 'copy'), '2', 'with the triggers');
+is(sql("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'account_move'::regclass", 'copy'), '1', 'with the trigger');
 is(sql("SELECT scenario FROM wa.dead_letter", 'copy'), 'invoice_overdue', 'and the dead letter');
 define('invoice_overdue', '', 'BEGIN RETURN; END');
 $node->safe_psql('copy', "CREATE OR REPLACE FUNCTION office.invoice_overdue(record_id bigint, old jsonb, new jsonb)"

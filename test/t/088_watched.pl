@@ -1,5 +1,5 @@
 # Every way in which changes of a watched table are not seen, though the
-# triggers may be in their places: wa_setup(), wa_status() and wa_check() find
+# the trigger may be in its place: wa_setup(), wa_status() and wa_check() find
 # the same, and say what to do.
 
 use strict;
@@ -84,16 +84,16 @@ sql("SELECT wa_set('language', 'en')");
 is(check('watched public.sicantik_permit'), 'ok', 'all is well');
 is(check('capture'), 'ok', 'in general too');
 
-# The triggers
+# The trigger
 
 foreach my $how ('DISABLE', 'ENABLE REPLICA')
 {
 	sql("ALTER TABLE sicantik_document $how TRIGGER \"00_sicantik_wa_row\"");
-	finds("triggers: $how", 'sicantik_document', 'trigger disabled', qr/a trigger is disabled, so changes are not seen/,
+	finds("trigger: $how", 'sicantik_document', 'trigger disabled', qr/its trigger is disabled, so changes are not seen/,
 		mend => qr/(ALTER TABLE .*)$/);
 }
-sql('DROP TRIGGER "00_sicantik_wa_statement" ON sicantik_document');
-finds('a trigger is gone', 'sicantik_document', 'trigger missing', qr/its triggers are missing/,
+sql('DROP TRIGGER "00_sicantik_wa_row" ON sicantik_document');
+finds('the trigger is gone', 'sicantik_document', 'trigger missing', qr/its trigger is missing/,
 	setup_mends => 1, mend => qr/(SELECT \* FROM wa_setup\(\))$/);
 sql('DROP TRIGGER "00_sicantik_wa_row" ON sicantik_document;
 	CREATE TRIGGER "00_sicantik_wa_row" AFTER INSERT OR UPDATE ON sicantik_document FOR EACH ROW WHEN (false) EXECUTE FUNCTION wa.capture()');
@@ -247,7 +247,7 @@ sql(q{CREATE FUNCTION told(record_id bigint, old jsonb, new jsonb) RETURNS TABLE
 		LANGUAGE sql STABLE AS $$SELECT 10::bigint, NULL, '{}'::jsonb$$;
 	INSERT INTO wa.scenario (key, name, watch, template_key, composer) VALUES ('things', 'Things', 'public.things', 'reminder', 'public.told')});
 unlike(check('scenario things'), qr/is not watched/, 'a scenario of its own listens to its table');
-like(sql('SELECT string_agg(item, E\'\n\') FROM wa_teardown() WHERE action = \'detached\''), qr/^table public\.things$/m, 'wa_teardown() takes the triggers off');
+like(sql('SELECT string_agg(item, E\'\n\') FROM wa_teardown() WHERE action = \'detached\''), qr/^table public\.things$/m, 'wa_teardown() takes the trigger off');
 is(status('things'), 'trigger missing', 'wa_status() says so');
 sql("UPDATE things SET a = 'red'");
 like(setup('things'), qr/^attached/, 'wa_setup() puts them on again');

@@ -143,7 +143,7 @@ like($none, qr/^no change of sicantik_permit 1 is recorded: none was made within
 like($none, qr/^as it is now, scenario permit_ready says nothing of it: the status is draft, not active$/m, 'and what its scenario says of it');
 like(history('REG-2026-0003'), qr/^as it is now, scenario permit_ready would say so, had it become so in a change that was recorded; by hand: SELECT wa_send\('permit_ready', \.\.\.\)$/m, 'of one that is ready');
 sql("ALTER TABLE sicantik_permit DISABLE TRIGGER \"00_sicantik_wa_row\"; UPDATE sicantik_permit SET status = 'active', permit_number = 'New' WHERE id = 1");
-like(history('REG-2026-0001'), qr/^no change of sicantik_permit 1 is recorded: a trigger is disabled, so changes are not seen: ALTER TABLE .*\n.*permit_ready says nothing of it: the permit has no number yet \(permit_number is New\)/m, 'a trigger is switched off');
+like(history('REG-2026-0001'), qr/^no change of sicantik_permit 1 is recorded: its trigger is disabled, so changes are not seen: ALTER TABLE .*\n.*permit_ready says nothing of it: the permit has no number yet \(permit_number is New\)/m, 'a trigger is switched off');
 sql("ALTER TABLE sicantik_permit ENABLE TRIGGER \"00_sicantik_wa_row\"; SET sicantik_wa.capture = off; UPDATE sicantik_permit SET permit_number = '503/1' WHERE id = 1; RESET sicantik_wa.capture");
 ok(wait_sql($node, 'odoo', "SELECT count(*) FROM wa.capture_gap WHERE reason = 'off'", '1'), 'the worker has noted what was not recorded');
 like(history('REG-2026-0001'), qr/^no change of sicantik_permit 1 is recorded: 1 changes between \S+ \S+ and \S+ \S+ were not recorded, because sicantik_wa\.capture was off in their sessions/m, 'capture was off');
