@@ -79,8 +79,8 @@ stamp_identity(bool hold, const char *mark)
 
 /*
  * The first wa_setup() of a database stamps it, so that messages by hand go
- * out in mode observe.  A restored database has no stamp but a mode (that one
- * is dumped) and is left alone.
+ * out in mode observe, and begins with its changes.  A restored database has no
+ * stamp but a mode (that one is dumped) and is left alone.
  */
 bool
 wa_admin_stamp_first(void)
@@ -91,6 +91,7 @@ wa_admin_stamp_first(void)
 	if (wa_query(&known, NULL).n > 0)
 		return false;
 	stamp_identity(false, NULL);
+	wa_compose_set_begin();
 	return true;
 }
 

@@ -62,6 +62,7 @@ typedef enum WaReadResult
 /* reader.c */
 extern WaReadResult wa_compose_run(void (*much) (void));
 extern int	wa_compose_purge(void);
+extern void wa_compose_set_begin(void);
 extern void wa_compose_set_forget_foreign(void);
 extern PGDLLEXPORT TimestampTz wa_compose_last_run(void);
 

@@ -29,6 +29,23 @@
 static char cursor[NAMEDATALEN] = "";
 static char *stands_at = NULL;
 
+/* A snapshot that shows nothing. */
+#define NOTHING		"1:1:"
+
+/*
+ * In a database that is set up for the first time: all that comes from now on is
+ * to be read.  What is there already has come from elsewhere.
+ */
+void
+wa_compose_set_begin(void)
+{
+	static WaStatement put =
+		WA_STATEMENT("INSERT INTO wa.read_position (snapshot, event_id) SELECT '" NOTHING "', 0"
+					 " WHERE NOT EXISTS (SELECT FROM wa.event) ON CONFLICT DO NOTHING");
+
+	wa_query(&put, NULL);
+}
+
 /*
  * Read from wa.read_position what is to be read next, under the active
  * snapshot.  palloc()ed in the current context.
@@ -44,7 +61,7 @@ wa_compose_set_find(WaSet *set)
 	memset(set, 0, sizeof(*set));
 	set->target = wa_row_text(rows, 0, 1);
 	set->closed = wa_row_isnull(rows, 0, 2);
-	set->position = set->closed ? "1:1:" : wa_row_text(rows, 0, 2);
+	set->position = set->closed ? NOTHING : wa_row_text(rows, 0, 2);
 	set->begun = wa_row_bool(rows, 0, 3);
 	set->done = set->begun ? wa_row_int8(rows, 0, 4) : 0;
 	wa_rows_free(rows);

@@ -271,6 +271,17 @@ as_odoo(qq{CREATE FUNCTION last_minute() RETURNS trigger LANGUAGE plpgsql AS 'BE
 	DROP TRIGGER last_minute ON sicantik_permit});
 is(messages("id IN ($id, $other)"), 'status_update Draf Dibatalkan, status_update Draf Kedaluwarsa', 'what a deferred trigger changes is seen');
 
+# A change in the very transaction that sets the database up is one like any other.
+load_odoo($node, 'fresh');
+$node->safe_psql('fresh', q{
+	BEGIN;
+	CREATE EXTENSION sicantik_wa;
+	SELECT FROM wa_setup();
+	UPDATE sicantik_permit SET status = 'active', permit_number = '503/1', issue_date = current_date WHERE id = 1;
+	COMMIT});
+ok(wait_sql($node, 'fresh', "SELECT string_agg(DISTINCT state || ' ' || reason, ', ') FROM wa.message WHERE res_id = 1", 'skipped observe'), 'a change beside wa_setup() is told');
+is($node->safe_psql('fresh', 'SELECT DISTINCT e.record_id FROM wa.message AS m JOIN wa.event AS e ON e.id = m.event_id'), '1', 'and kept like any other');
+
 # Other ways to write
 
 my $columns = 'registration_id, applicant_name, partner_id, status, permit_number, issue_date';
