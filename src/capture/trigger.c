@@ -21,7 +21,6 @@
  */
 #include "postgres.h"
 
-#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -43,9 +42,6 @@
 
 /* So many are kept. */
 #define GATHER_LIMIT	1000
-
-/* Far below what makes a row too long for its page. */
-#define LONG_VALUES		(TOAST_TUPLE_THRESHOLD / 4)
 
 /* Most transactions change less than this. */
 #define GATHER_FIRST	16
@@ -91,14 +87,6 @@ forget(int first)
 	ngathered = first;
 }
 
-/* So many bytes of values are in a row of wa.event. */
-static Size
-size_of(const WaChange *change)
-{
-	return VARSIZE(DatumGetPointer(change->new_values)) +
-		(change->old_values != (Datum) 0 ? VARSIZE(DatumGetPointer(change->old_values)) : 0);
-}
-
 /*
  * Write the changes of the current subtransaction and forget them.
  */
@@ -106,15 +94,11 @@ static void
 write_gathered(void)
 {
 	int			first = first_of_ours();
-	bool		may_be_long = false;
-	bool		pushed;
+	bool		pushed = !ActiveSnapshotSet();
 
 	if (first == ngathered)
 		return;
-	for (int i = first; i < ngathered; i++)
-		may_be_long = may_be_long || size_of(&gathered[i]) > LONG_VALUES;
-	/* what is long is stored apart, and that asks for a snapshot */
-	pushed = may_be_long && !ActiveSnapshotSet();
+	/* what may be long is stored apart, and that asks for a snapshot */
 	if (pushed)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	wa_capture_write(&gathered[first], ngathered - first);
