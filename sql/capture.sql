@@ -338,6 +338,12 @@ ALTER TABLE wa.elsewhere RENAME TO watch;
 UPDATE regress_wa_odoo.sicantik_permit SET status = 'active';
 SELECT * FROM pg_temp.events;
 ROLLBACK;
+-- ... or by an index that long values do not fit into: the other table takes them
+BEGIN;
+CREATE INDEX ON wa.event (new);
+INSERT INTO regress_wa_odoo.sicantik_permit (id, status) SELECT 1, string_agg(md5(n::text), '') FROM generate_series(1, 300) AS n;
+SELECT record_id, length(new[1]) FROM pg_temp.events;
+ROLLBACK;
 BEGIN;
 CREATE UNIQUE INDEX ON wa.event (id);
 INSERT INTO regress_wa_odoo.sicantik_permit (id, status) VALUES (1, 'draft');

@@ -36,6 +36,10 @@
 #include "wake/wake.h"
 
 #define WRITE_BATCH		64
+
+/* Far below what makes a row too long for its page (TOAST_TUPLE_THRESHOLD). */
+#define LONG_ROW		1000
+
 #define EVENTS_PER_BLOCK 16		/* that carry a few columns */
 
 /*
@@ -158,6 +162,14 @@ insert_batch(WaEventTable *events, TupleTableSlot **slots, int n, Datum xact)
 	}
 }
 
+static bool
+may_be_long(const WaChange *change)
+{
+	return VARSIZE(DatumGetPointer(change->column_names)) + VARSIZE(DatumGetPointer(change->relation)) +
+		VARSIZE(DatumGetPointer(change->new_values)) +
+		(change->old_values == (Datum) 0 ? 0 : VARSIZE(DatumGetPointer(change->old_values))) > LONG_ROW;
+}
+
 /*
  * Write the changes as rows of wa.event or its twin in the current
  * (sub)transaction, or drop and count all of them.
@@ -172,13 +184,16 @@ wa_capture_write(WaChange *changes, int nchanges)
 	int			nslots = Min(nchanges, WRITE_BATCH);
 	Datum		xact;
 	int			reason;
+	bool		any_long = false;
 
+	for (int i = 0; i < nchanges; i++)
+		any_long = any_long || may_be_long(&changes[i]);
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"sicantik_wa event writer",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 
-	reason = wa_capture_table_open(&events);
+	reason = wa_capture_table_open(&events, any_long);
 	if (reason >= 0)
 	{
 		wa_capture_dropped(reason, nchanges);

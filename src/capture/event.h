@@ -52,7 +52,7 @@ typedef struct WaEventTable
 } WaEventTable;
 
 /* table.c */
-extern int	wa_capture_table_open(WaEventTable *events);
+extern int	wa_capture_table_open(WaEventTable *events, bool may_be_long);
 extern void wa_capture_table_close(WaEventTable *events);
 extern void wa_capture_table_forget(Oid relid);
 

@@ -116,9 +116,30 @@ has_expected_shape(Relation table)
 	return true;
 }
 
+/* Has an index of wa.event only columns of a few bytes, so that a long row fits, too? */
+static bool
+always_fits(const IndexInfo *info)
+{
+	for (int i = 0; i < info->ii_NumIndexAttrs; i++)
+	{
+		switch (info->ii_IndexAttrNumbers[i] - 1)
+		{
+			case WA_EVENT_ID:
+			case WA_EVENT_XACT:
+			case WA_EVENT_COMMAND:
+			case WA_EVENT_AT:
+			case WA_EVENT_RECORD_ID:
+				break;
+			default:
+				return false;
+		}
+	}
+	return true;
+}
+
 /* Open the indexes; only such as cannot fail and need no evaluation. */
 static int
-open_indexes(WaEventTable *events)
+open_indexes(WaEventTable *events, bool may_be_long)
 {
 	List	   *oids = RelationGetIndexList(events->table);
 	ListCell   *cell;
@@ -146,10 +167,36 @@ open_indexes(WaEventTable *events)
 		}
 		events->indexes[events->nindexes] = index;
 		events->index_infos[events->nindexes++] = info;
-		if (info->ii_Unique || info->ii_Expressions || info->ii_Predicate)
+		if (info->ii_Unique || info->ii_Expressions || info->ii_Predicate ||
+			(may_be_long && !always_fits(info)))
 			return WA_DROP_MISSING;
 	}
 	return -1;
+}
+
+/*
+ * Lock what keeps the long values of a table, which the server would wait for.
+ * Somebody may rebuild it alone.
+ */
+static bool
+lock_toast(Relation table)
+{
+	Oid			oid = table->rd_rel->reltoastrelid;
+	Relation	toast;
+	ListCell   *cell;
+	bool		locked = true;
+
+	if (!OidIsValid(oid))
+		return true;
+	if (!ConditionalLockRelationOid(oid, RowExclusiveLock))
+		return false;
+	toast = try_relation_open(oid, NoLock);
+	if (toast == NULL)
+		return false;
+	foreach(cell, RelationGetIndexList(toast))
+		locked = locked && ConditionalLockRelationOid(lfirst_oid(cell), RowExclusiveLock);
+	relation_close(toast, NoLock);
+	return locked;
 }
 
 /*
@@ -157,7 +204,7 @@ open_indexes(WaEventTable *events)
  * the reason why not; then nothing is open.
  */
 static int
-open_one(WaEventTable *events, Oid schema, const char *name)
+open_one(WaEventTable *events, Oid schema, const char *name, bool may_be_long)
 {
 	Oid			oid = get_relname_relid(name, schema);
 	int			reason;
@@ -170,8 +217,10 @@ open_one(WaEventTable *events, Oid schema, const char *name)
 	events->table = try_relation_open(oid, NoLock);
 	if (events->table == NULL || !has_expected_shape(events->table))
 		reason = WA_DROP_MISSING;
+	else if (may_be_long && !lock_toast(events->table))
+		reason = WA_DROP_LOCKED;
 	else
-		reason = open_indexes(events);
+		reason = open_indexes(events, may_be_long);
 	if (reason >= 0)
 		wa_capture_table_close(events);
 	return reason;
@@ -201,7 +250,7 @@ find_sequence(WaEventSequence *sequence, Oid schema)
  * of it is locked.
  */
 static bool
-open_known(WaEventTable *events)
+open_known(WaEventTable *events, bool may_be_long)
 {
 	if (!remembered.valid || !ConditionalLockRelationOid(remembered.table, RowExclusiveLock))
 		return false;
@@ -213,6 +262,11 @@ open_known(WaEventTable *events)
 
 	memset(events, 0, sizeof(*events));
 	events->table = relation_open(remembered.table, NoLock);
+	if (may_be_long && !lock_toast(events->table))
+	{
+		relation_close(events->table, NoLock);
+		return false;
+	}
 	for (int i = 0; i < remembered.nindexes; i++)
 	{
 		events->indexes[i] = index_open(remembered.indexes[i], NoLock);
@@ -233,7 +287,7 @@ remember(const WaEventTable *events)
 
 	/* other kinds of index keep something in the IndexInfo */
 	for (int i = 0; i < events->nindexes; i++)
-		if (events->indexes[i]->rd_rel->relam != BTREE_AM_OID)
+		if (events->indexes[i]->rd_rel->relam != BTREE_AM_OID || !always_fits(events->index_infos[i]))
 			return;
 	if (remembered.context == NULL)
 		remembered.context = AllocSetContextCreate(TopMemoryContext, "sicantik_wa table of events",
@@ -257,17 +311,18 @@ remember(const WaEventTable *events)
 }
 
 /*
- * Open that one of the tables that can be had.  Returns -1, or the reason why
- * wa.event cannot be had, and its twin neither; then nothing is open.  What it
- * keeps is allocated in the current context.
+ * Open that one of the tables that can be had.  may_be_long: rows may have values
+ * that are stored apart.  Returns -1, or the reason why wa.event cannot be had, and
+ * its twin neither; then nothing is open.  What it keeps is allocated in the
+ * current context.
  */
 int
-wa_capture_table_open(WaEventTable *events)
+wa_capture_table_open(WaEventTable *events, bool may_be_long)
 {
 	Oid			schema;
 	int			reason = WA_DROP_MISSING;
 
-	if (open_known(events))
+	if (open_known(events, may_be_long))
 		return -1;
 	remembered.valid = remembered.stale = false;
 
@@ -276,7 +331,7 @@ wa_capture_table_open(WaEventTable *events)
 		return reason;
 	for (int i = 0; i < WA_CAPTURE_LOOKS; i++)
 	{
-		int			why = open_one(events, schema, i % 2 == 0 ? "event" : "event_aside");
+		int			why = open_one(events, schema, i % 2 == 0 ? "event" : "event_aside", may_be_long);
 
 		if (i == 0 || why < 0)
 			reason = why;
