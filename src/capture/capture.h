@@ -194,5 +194,7 @@ extern void wa_capture_pass_over(void);
 /* event.c */
 extern void wa_capture_write(WaChange *changes, int nchanges);
 extern void wa_capture_dropped(int reason, uint64 events);
+extern void wa_capture_forget_dropped(void);
+extern void wa_capture_tell_dropped(void);
 
 #endif							/* SICANTIK_WA_CAPTURE_H */

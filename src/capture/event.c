@@ -42,14 +42,37 @@
 
 #define EVENTS_PER_BLOCK 16		/* that carry a few columns */
 
+/* Changes of this transaction that could not be recorded. */
+static uint64 dropped[WA_DROP_COUNT];
+static bool any_dropped = false;
+
 /*
- * Say that changes could not be recorded: counted in shared memory, and told
- * in the log once for an episode (not preloaded: once for a session), however
- * many sessions and rows it hits.  The worker is woken at commit to keep the
- * span of time in a table.
+ * Changes cannot be recorded.  What a savepoint that is rolled back had changed
+ * counts, too.
  */
 void
 wa_capture_dropped(int reason, uint64 events)
+{
+	dropped[reason] += events;
+	any_dropped = true;
+}
+
+/* The transaction has ended, or it has been told. */
+void
+wa_capture_forget_dropped(void)
+{
+	if (any_dropped)
+		memset(dropped, 0, sizeof(dropped));
+	any_dropped = false;
+}
+
+/*
+ * Count them in shared memory, and tell the log, once for an episode (not
+ * preloaded: once for a session), however many sessions and rows it hits.  The
+ * worker is woken at commit to keep the span of time in a table.
+ */
+static void
+tell(int reason, uint64 events)
 {
 	static const char *const why[WA_DROP_COUNT] = {
 		[WA_DROP_LOCKED] = "tables of schema wa were locked",
@@ -72,6 +95,18 @@ wa_capture_dropped(int reason, uint64 events)
 	/* the statement at work is the application's, with citizens' data */
 			 errhidestmt(true), errhidecontext(true),
 			 errhint("The application was not disturbed; wa_status() shows the time span to scan again.")));
+}
+
+/*
+ * The transaction is about to commit: say what of it could not be recorded.
+ */
+void
+wa_capture_tell_dropped(void)
+{
+	for (int reason = 0; any_dropped && reason < WA_DROP_COUNT; reason++)
+		if (dropped[reason] > 0)
+			tell(reason, dropped[reason]);
+	wa_capture_forget_dropped();
 }
 
 /*

@@ -117,6 +117,7 @@ at_xact_event(XactEvent event, void *arg)
 			/* other libraries may still write, in what they do before it */
 			committing = true;
 			write_gathered();
+			wa_capture_tell_dropped();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -127,6 +128,7 @@ at_xact_event(XactEvent event, void *arg)
 			capacity = 0;
 			gather_context = NULL;
 			committing = false;
+			wa_capture_forget_dropped();
 			break;
 		default:
 			break;
@@ -167,9 +169,11 @@ gather(TriggerData *trigger)
 {
 	bool		update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 	HeapTuple	tuple = update ? trigger->tg_newtuple : trigger->tg_trigtuple;
-	WaWatch    *watch = wa_capture_watch(trigger->tg_relation);
+	WaWatch    *watch;
 	WaChange   *change;
 
+	register_callbacks();
+	watch = wa_capture_watch(trigger->tg_relation);
 	if (watch == NULL || !watch->watched)
 		return;
 	wa_wake_note_fired(watch->relid);
@@ -184,7 +188,6 @@ gather(TriggerData *trigger)
 		return;
 	}
 
-	register_callbacks();
 	if (gather_context == NULL)
 		gather_context = AllocSetContextCreate(TopTransactionContext,
 											   "sicantik_wa gathered changes",
@@ -225,6 +228,8 @@ gather(TriggerData *trigger)
 	ngathered++;
 	if (committing || ngathered >= GATHER_LIMIT)
 		write_gathered();
+	if (committing)
+		wa_capture_tell_dropped();
 }
 
 /*
