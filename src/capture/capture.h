@@ -4,11 +4,11 @@
  *		Face of capture, and what its files share.
  *
  * What runs inside Odoo's transactions: a trigger on each watched table gathers
- * what changed, and it is written into wa.event before the commit.  Promises the second law: it makes no
- * write of Odoo's fail, waits for no lock, and raises no error of its own;
- * what cannot be recorded is dropped, counted and said (wa.capture_gap). Reads
- * wa.watch (or its copy, while it is locked), writes wa.event (or
- * wa.event_aside).
+ * what changed, and before the commit that is written into wa.event.  Promises
+ * the second law: it makes no write of Odoo's fail, waits for no lock, and
+ * raises no error of its own; what cannot be recorded is dropped, counted and
+ * said (wa.capture_gap).  Reads wa.watch (or its copy, while it is locked),
+ * writes wa.event (or wa.event_aside).
  *
  * trigger.c gathers, row.c compares rows and makes them text, event.c writes
  * (table.c opens the table, number.c numbers the rows: event.h), watch.c

@@ -44,7 +44,6 @@
 
 /* Changes of this transaction that could not be recorded. */
 static uint64 dropped[WA_DROP_COUNT];
-static bool any_dropped = false;
 
 /*
  * Changes cannot be recorded.  What a savepoint that is rolled back had changed
@@ -54,16 +53,13 @@ void
 wa_capture_dropped(int reason, uint64 events)
 {
 	dropped[reason] += events;
-	any_dropped = true;
 }
 
 /* The transaction has ended, or it has been told. */
 void
 wa_capture_forget_dropped(void)
 {
-	if (any_dropped)
-		memset(dropped, 0, sizeof(dropped));
-	any_dropped = false;
+	memset(dropped, 0, sizeof(dropped));
 }
 
 /*
@@ -103,7 +99,7 @@ tell(int reason, uint64 events)
 void
 wa_capture_tell_dropped(void)
 {
-	for (int reason = 0; any_dropped && reason < WA_DROP_COUNT; reason++)
+	for (int reason = 0; reason < WA_DROP_COUNT; reason++)
 		if (dropped[reason] > 0)
 			tell(reason, dropped[reason]);
 	wa_capture_forget_dropped();

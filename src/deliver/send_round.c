@@ -573,10 +573,7 @@ run(bool may_send, TimestampTz *next_due)
 			reload_wanted = more = true;
 		if (room > 0 && wa_deliver_transfer_ready())
 		{
-			/*
-			 * who said no before a message came, said so before it was taken
-			 * in
-			 */
+			/* of what is taken in, what Odoo said before it counts */
 			wa_frame_look_anew();
 			wa_deliver_choose(&config, &identity, room, any_due, &conclusions,
 							  claimed, &nclaimed, &again);
