@@ -22,7 +22,7 @@ workers() { q -U postgres -c "ALTER SYSTEM SET sicantik_wa.enabled = $1" -c "SEL
 time_update()	# SET-CLAUSE
 {
 	q <<SQL | awk '/^Time:/ { print $2; exit }'
-VACUUM sicantik_permit;
+VACUUM sicantik_permit, wa.event;
 BEGIN;
 \timing on
 UPDATE sicantik_permit SET $1, write_date = now() AT TIME ZONE 'UTC', write_uid = 1 WHERE registration_id LIKE 'MANY-%';

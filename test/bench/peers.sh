@@ -5,6 +5,8 @@
 #	pgq			its trigger logtriga, and a consumer that takes batches; its ticker
 #				is called once a second as its daemon does by default
 #	pg_cron		how long after its time work begins
+#	least		triggers in C that do the least (least.c): what of all these figures
+#				is the server's own
 #
 # They capture and hand on; none of them sends, so there are no rates of messages
 # here: the consumers only take their rows.  A package that is missing is installed
@@ -111,6 +113,29 @@ SQL
 	q -c "DROP TRIGGER peer ON sicantik_permit"
 }
 
+peers_least()
+{
+	local each lowest commit= turn="status = CASE status WHEN 'draft' THEN 'active' ELSE 'draft' END"
+	local -A words=([nothing]="an empty trigger in C" [row]="one that adds a row without an index")
+	gcc -shared -fPIC -O2 -I "$("$bin/pg_config" --includedir-server)" -o "$work/least.so" "$here/least.c"
+	q -c "CREATE TABLE least (xact bigint, block bigint)"
+	for each in nothing row; do
+		q -U postgres -c "CREATE FUNCTION least_$each() RETURNS trigger LANGUAGE c AS '$work/least', 'least_$each'"
+		q -c "CREATE TRIGGER peer AFTER UPDATE ON sicantik_permit FOR EACH ROW EXECUTE FUNCTION least_$each()"
+		peer_capture "${words[$each]}"
+		q -c "DROP TRIGGER peer ON sicantik_permit"
+	done
+	unwatched_tables
+	lowest=$(q -c "SELECT min(id) FROM sicantik_permit WHERE registration_id LIKE 'MANY-%'")
+	for each in nothing row; do
+		q -c "CREATE TRIGGER peer AFTER UPDATE ON sicantik_permit FOR EACH ROW EXECUTE FUNCTION least_$each()"
+		single "least_$each" "$turn"
+		loss "least_$each" "single rows by pgbench, ${words[$each]}"
+		q -c "DROP TRIGGER peer ON sicantik_permit"
+	done
+	q -c "SET client_min_messages = error" -c "DROP SCHEMA bare, again CASCADE" -c "DROP TABLE least"
+}
+
 peer_cron()
 {
 	local data=$work/cron
@@ -144,6 +169,7 @@ stage_peers()
 	triggers DISABLE
 	peer_plpgsql
 	peer_pgq
+	peers_least
 	triggers ENABLE
 	peer_cron
 	apt-cache policy 'postgresql-*-pgmq' 2>/dev/null | grep -q . || echo "   pgmq is not packaged here: left out"

@@ -91,6 +91,7 @@ for each in $(builds); do
 	path=bin_$each
 	start_cluster "$each" "${!path}"
 	load "$each"
+	spare_log 200
 done
 use new
 
