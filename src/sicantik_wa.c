@@ -192,6 +192,6 @@ _PG_init(void)
 {
 	define_settings();
 	wa_identity_restored_init();
-	wa_capture_watch_init();
+	wa_capture_init();
 	wa_worker_init();
 }

@@ -176,6 +176,9 @@ extern WaColumnVerdict wa_capture_judge_column(const char *table, bool takes_all
 											   WaValueKind *kind, Oid *base);
 extern bool wa_capture_is_id(Form_pg_attribute att);
 
+/* trigger.c */
+extern void wa_capture_init(void);
+
 /* watch.c */
 extern void wa_capture_watch_init(void);
 extern WaWatch *wa_capture_watch(Relation relation);
@@ -187,6 +190,7 @@ extern bool wa_capture_row_compare(const WaWatch *watch, TriggerData *trigger);
 extern Datum wa_capture_row_array(const WaWatch *watch, const WaRowValue *row, MemoryContext context);
 
 /* off.c */
+extern void wa_capture_off_init(void);
 extern void wa_capture_assign(bool on, void *extra);
 extern void wa_capture_warn_off(void);
 extern void wa_capture_pass_over(void);

@@ -90,19 +90,21 @@ at_xact_event(XactEvent event, void *arg)
 }
 
 /*
+ * Called once per process, when the library is loaded.
+ */
+void
+wa_capture_off_init(void)
+{
+	RegisterXactCallback(at_xact_event, NULL);
+}
+
+/*
  * A change that would have been recorded.  Those of a savepoint that is
  * rolled back count too.
  */
 void
 wa_capture_pass_over(void)
 {
-	static bool registered = false;
-
-	if (!registered)
-	{
-		RegisterXactCallback(at_xact_event, NULL);
-		registered = true;
-	}
 	passed_over++;
 	if (set_in != wa_my_local_xid())
 		wa_capture_warn_off();

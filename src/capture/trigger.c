@@ -51,7 +51,6 @@ static int	ngathered = 0;
 static int	capacity = 0;
 static bool committing = false; /* what is gathered now is written at once */
 static MemoryContext gather_context = NULL; /* child of TopTransactionContext */
-static bool callbacks_registered = false;
 
 PG_FUNCTION_INFO_V1(wa_sql_capture);
 PG_FUNCTION_INFO_V1(wa_sql_changed);
@@ -154,14 +153,21 @@ at_subxact_event(SubXactEvent event, SubTransactionId subid,
 	}
 }
 
-static void
-register_callbacks(void)
+/*
+ * Called once per process, when the library is loaded.  Before any of its
+ * transactions is about to commit: the server does not call those that are added
+ * while it calls the others, and what these gather would not be written.  Where
+ * the library is loaded within a transaction, by its first change, nobody can
+ * tell; then it writes each at once.
+ */
+void
+wa_capture_init(void)
 {
-	if (callbacks_registered)
-		return;
 	RegisterXactCallback(at_xact_event, NULL);
 	RegisterSubXactCallback(at_subxact_event, NULL);
-	callbacks_registered = true;
+	committing = IsTransactionState();
+	wa_capture_watch_init();
+	wa_capture_off_init();
 }
 
 static void
@@ -172,7 +178,6 @@ gather(TriggerData *trigger)
 	WaWatch    *watch;
 	WaChange   *change;
 
-	register_callbacks();
 	watch = wa_capture_watch(trigger->tg_relation);
 	if (watch == NULL || !watch->watched)
 		return;
