@@ -231,7 +231,8 @@ wa_compose_drafts_drop_less_specific(WaBatch *batch, WaDraft **drafts, int n)
 				continue;
 			if (better->scenario == drafts[i]->scenario)
 				drafts[i]->dropped = drafts[i]->scenario->composer->join == NULL;
-			else if (drafts[i]->scenario->exclusive && better->rank < drafts[i]->rank)
+			else if (drafts[i]->scenario->exclusive && better->rank < drafts[i]->rank &&
+					 wa_compose_guard_speaks_for_others(batch, better))
 			{
 				drafts[i]->dropped = true;
 				wa_compose_outcome(batch, drafts[i]->event, drafts[i]->scenario, "suppressed",

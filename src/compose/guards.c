@@ -106,6 +106,31 @@ wa_compose_guard_muted(WaBatch *batch, const WaEvent *event, const WaScenario *s
 }
 
 /*
+ * Why this message is no news any more, or NULL.
+ */
+static WaSaid
+old_news(const WaBatch *batch, const WaDraft *draft)
+{
+	const WaComposer *composer = draft->scenario->composer;
+
+	return composer->old_news && draft->scenario->news_days != PG_INT32_MAX &&
+		draft->message.state != WA_STATE_SKIPPED ? composer->old_news(batch, draft) : NULL;
+}
+
+/*
+ * Does this message, which says more, take the place of others to the same person?
+ * Not if it is no news: that a permit of old is valid again, after it was cancelled,
+ * is one.  That an old one, a draft until now, comes from elsewhere is none.
+ */
+bool
+wa_compose_guard_speaks_for_others(const WaBatch *batch, const WaDraft *draft)
+{
+	const char *before = wa_compose_event_old(draft->event, "status");
+
+	return !wa_odoo_filled(before) || wa_odoo_is(before, "draft") || old_news(batch, draft) == NULL;
+}
+
+/*
  * Judge one message by itself: is it news, and is this the right person?
  */
 static void
@@ -113,7 +138,6 @@ judge(WaBatch *batch, WaDraft *draft)
 {
 	WaNewMessage *message = &draft->message;
 	const WaRecipient *recipient = draft->recipient;
-	const WaComposer *composer = draft->scenario->composer;
 	WaPermit   *permit = NULL;
 	WaSaid		why;
 
@@ -121,8 +145,7 @@ judge(WaBatch *batch, WaDraft *draft)
 		permit = wa_odoo_permit(&batch->odoo, message->res_id);
 	if (permit == NULL)
 		return;
-	why = composer->old_news && draft->scenario->news_days != PG_INT32_MAX &&
-		message->state != WA_STATE_SKIPPED ? composer->old_news(batch, draft) : NULL;
+	why = old_news(batch, draft);
 	if (why)
 	{
 		message->state = WA_STATE_SKIPPED;

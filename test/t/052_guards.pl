@@ -178,6 +178,19 @@ sql("UPDATE sicantik_permit SET status = 'expired', expiry_date = current_date -
 is( ledger("id = $expired"),
 	'1 status_update skipped not_news',
 	'that it expired long ago is no news');
+my $again = drafts(1);
+sql("SET sicantik_wa.capture = off; UPDATE sicantik_permit SET status = 'active', permit_number = 'x', issue_date = current_date - 40 WHERE id = $again");
+foreach my $status ('cancelled', 'active')
+{
+	sql("UPDATE sicantik_permit SET status = '$status' WHERE id = $again");
+	wait_sql($node, 'odoo',
+		"SELECT count(*) FROM wa.message WHERE res_id = $again AND state IN ('queued', 'sending')", '0')
+	  if wait_read($node, 'odoo');
+}
+is( sql("SELECT string_agg(concat_ws(' ', scenario, reason, params ->> 'status_lama', params ->> 'status_baru'), ', ' ORDER BY id)"
+	  . " FROM wa.message WHERE res_id = $again"),
+	'status_update Aktif Dibatalkan, permit_ready not_news, status_update Dibatalkan Aktif',
+	'that it is valid again, after it was cancelled, is news');
 policy('news_days = NULL');
 my $wanted = drafts(1);
 sql("UPDATE sicantik_permit SET issue_date = current_date - 400 WHERE id = $wanted");
