@@ -90,7 +90,11 @@ SELECT wa_identify('ID.1', 'x');
 SELECT count(*) > 0 AS set_up FROM wa_setup();
 SELECT wa_opt_in_link('fonnte');
 SELECT wa_opt_in_link('fonnte', number => '0812-3456-7000');
+SELECT wa_configure('fonnte', '{"state": "configured"}') ->> 'state' AS state;
+SELECT wa_configure('fonnte', '{"own_number": "021"}');
+-- no request has it: the provider need not be tested again
 SELECT wa_configure('fonnte', '{"own_number": "0812-3456-7001"}') ->> 'own_number' AS own_number;
+SELECT state FROM wa.provider WHERE name = 'fonnte';
 SELECT wa_opt_in_link('fonnte'), wa_opt_in_link('fonnte', ' Mulai!');
 SET client_min_messages = notice;
 SELECT wa_opt_in_link('fonnte', 'Saya setuju & ingin tahu: 50% +/- é');

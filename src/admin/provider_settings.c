@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "admin/admin.h"
+#include "feedback/consent.h"
 #include "pg/query.h"
 #include "route/providers.h"
 #include "route/secret.h"
@@ -193,8 +194,9 @@ change_open_setting(WaProviderChange *change, const char *name, const WaOption *
 	const char *value;
 	const char *before = stored(change, name);
 
-	/* reading the templates needs it, sending does not */
-	bool		sends = change->gateway->account_setting == NULL || strcmp(name, change->gateway->account_setting) != 0;
+	/* reading the templates needs the one, people the other, sending neither */
+	bool		sends = !same(name, change->gateway->account_setting) && strcmp(name, WA_GATEWAY_OWN_NUMBER) != 0;
+	char		number[WA_NUMBER_SIZE];
 
 	if (wa_admin_option_is_null(option))
 	{
@@ -216,6 +218,11 @@ change_open_setting(WaProviderChange *change, const char *name, const WaOption *
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("setting \"%s\" contains a blank or a control character",
 							name)));
+	if (strcmp(name, WA_GATEWAY_OWN_NUMBER) == 0 && !wa_feedback_own_number(value, number))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("setting \"%s\" must be a mobile number", name),
+				 errhint("It is the office's own, such as 081234567890.")));
 	if (!same(before, value) && sends)
 		change->access_changed = true;
 	put(change, name, value);

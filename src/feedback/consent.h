@@ -71,6 +71,7 @@ extern WaConsentWord wa_feedback_consent_of_words(const char *keyword, bool only
 extern char *wa_feedback_consent_word_in(void);
 
 /* link.c */
+extern bool wa_feedback_own_number(const char *given, char *number);
 extern char *wa_feedback_consent_link(const char *provider, const char *body, const char *given);
 
 /* confirm.c */

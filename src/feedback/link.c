@@ -39,6 +39,16 @@ append_encoded(StringInfo link, const char *text)
 			appendStringInfo(link, "%%%02X", *p);
 }
 
+/*
+ * The number of an office, which may be written without its plus, as it is stored:
+ * "number" has WA_NUMBER_SIZE bytes.  False: it is no mobile number.
+ */
+bool
+wa_feedback_own_number(const char *given, char *number)
+{
+	return wa_text_normalize_number(given, number) || wa_text_normalize_number(psprintf("+%s", given), number);
+}
+
 /* The number that people write to: given, or the provider's setting. */
 static char *
 own_number(const char *name, const char *given)
@@ -55,14 +65,14 @@ own_number(const char *name, const char *given)
 				 errmsg("provider \"%s\" does not exist", name ? name : ""),
 				 errhint("SELECT name FROM wa.provider_view lists the providers.")));
 	if (given == NULL)
-		given = wa_gateway_setting(provider->settings, provider->nsettings, "own_number");
+		given = wa_gateway_setting(provider->settings, provider->nsettings, WA_GATEWAY_OWN_NUMBER);
 	if (given == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the number that people write to is not known of provider \"%s\"", name),
 				 errhint("SELECT wa_configure('%s', '{\"own_number\": \"0812...\"}'); or give it: SELECT wa_opt_in_link('%s', number => '0812...').",
 						 name, name)));
-	if (!wa_text_normalize_number(given, number) && !wa_text_normalize_number(psprintf("+%s", given), number))
+	if (!wa_feedback_own_number(given, number))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" is not a usable mobile number", given),

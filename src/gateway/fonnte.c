@@ -30,7 +30,7 @@
 static const WaGatewaySetting fonnte_settings[] = {
 	{"token", true, true, NULL},
 	{"webhook_secret", true, false, NULL},
-	{"own_number", false, false, NULL},
+	{WA_GATEWAY_OWN_NUMBER, false, false, NULL},
 };
 
 /* Append "&name=value" (or without the ampersand, as the first). */

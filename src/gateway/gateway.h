@@ -162,6 +162,9 @@ typedef struct WaHealth
 } WaHealth;
 
 /* One setting that a provider of this kind knows. */
+/* The office's number, which people write to; no request has it. */
+#define WA_GATEWAY_OWN_NUMBER	"own_number"
+
 typedef struct WaGatewaySetting
 {
 	const char *name;

@@ -39,7 +39,7 @@ static const WaGatewaySetting meta_settings[] = {
 	{"access_token", true, true, NULL},
 	{"app_secret", true, false, NULL},
 	{"verify_token", true, false, NULL},
-	{"own_number", false, false, NULL},
+	{WA_GATEWAY_OWN_NUMBER, false, false, NULL},
 	{META_NUMBER_WITH_PLUS, false, false, "true"},
 	{META_SEND_TO_IDS, false, false, "false"},
 };

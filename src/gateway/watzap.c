@@ -28,7 +28,7 @@ static const WaGatewaySetting watzap_settings[] = {
 	{"number_key", true, true, NULL},
 	{"wait_until_send", false, false, "false"},
 	{"webhook_secret", true, false, NULL},
-	{"own_number", false, false, NULL},
+	{WA_GATEWAY_OWN_NUMBER, false, false, NULL},
 };
 
 /* From Watzap's table of status codes; 1001 is known from reports only. */
