@@ -236,6 +236,10 @@ sql(q{ALTER FUNCTION wa.capture() SET sicantik_wa.capture = off});
 like(check('capture'), qr/^error: function wa\.capture\(\) is not ours any more/, 'the function itself');
 sql('ALTER FUNCTION wa.capture() RESET ALL');
 is(check('capture'), 'ok', 'all is well again');
+sql(q{CREATE OR REPLACE FUNCTION wa.capture() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'});
+like(check('capture'), qr/a superuser says CREATE OR REPLACE FUNCTION wa\.capture\(\) RETURNS trigger/, 'and where it was replaced');
+sql(check('capture') =~ s/.*a superuser says //r);
+is(check('capture'), 'ok', 'what is said mends it');
 
 sql(q{CREATE FUNCTION quiet(integer) RETURNS void LANGUAGE sql SET session_replication_role = replica AS 'SELECT'});
 is(check('capture'), 'ok: changes that function public.quiet(integer) makes are not recorded, because it has the setting session_replication_role=replica', 'a function of somebody\'s is told');
