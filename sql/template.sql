@@ -93,6 +93,8 @@ SELECT wa_set_template('selesai', '{}');
 SELECT wa_map_template('selesai', 'meta', '{}');
 RESET ROLE;
 
+-- a value that nobody has
 SET client_min_messages = warning;
+SELECT wa_map_template('selesai', 'fonnte', '{"parameters": ["permit_number", "permit_nomor"]}') ->> 'parameters' AS parameters;
 DROP EXTENSION sicantik_wa CASCADE;
 DROP ROLE regress_wa_sender;

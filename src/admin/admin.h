@@ -89,6 +89,7 @@ extern int	wa_admin_missing_settings(WaMissingSetting **list);
 
 /* supplied.c */
 extern char *wa_admin_unsupplied(const struct WaComposer *composer, const struct WaTemplate *template);
+extern char *wa_admin_unsupplied_names(const char *key, const char *const *names, int n);
 
 /* template_rules.c: no SPI needed */
 extern bool wa_admin_key_valid(const char *key);

@@ -189,27 +189,14 @@ our_key(char **row)
 	return row[T_KEY];
 }
 
-/*
- * The parameters that a message by this template has no value for: no scenario
- * has one, and its text does not ask for it.  NULL: none.
- */
+/* The parameters that a message by this template has no value for; NULL: none. */
 static char *
 unsupplied(const char *key, const char *list)
 {
-	WaTemplate *template = wa_route_load_template(key);
-	int			n;
+	int			n = 0;
 	char	  **names = parameter_names(list, is_standard(key), &n);
-	WaValues	supplied = {0};
-	char	   *lacking = NULL;
 
-	wa_compose_supplied(wa_compose_composer(key), &supplied);
-	for (int i = 0; names && i < n; i++)
-	{
-		if (wa_compose_values_find(&supplied, names[i]) == NULL &&
-			!(template && strstr(template->body, psprintf("{{%s}}", names[i]))))
-			lacking = lacking ? psprintf("%s, %s", lacking, names[i]) : names[i];
-	}
-	return lacking;
+	return names ? wa_admin_unsupplied_names(key, (const char *const *) names, n) : NULL;
 }
 
 /* One provider's mapping of one record. */

@@ -44,3 +44,23 @@ wa_admin_unsupplied(const WaComposer *composer, const WaTemplate *template)
 	(void) wa_text_placeholders(template->body, look, &looking);
 	return looking.lacking;
 }
+
+/*
+ * Those of these names that a message by the template "key" has no value for, "a,
+ * b", palloc()ed: the built-in scenario of that name has none, and the text does not
+ * ask for it.  NULL: there is none.
+ */
+char *
+wa_admin_unsupplied_names(const char *key, const char *const *names, int n)
+{
+	WaTemplate *template = wa_route_load_template(key);
+	WaValues	supplied = {0};
+	char	   *lacking = NULL;
+
+	wa_compose_supplied(wa_compose_composer(key), &supplied);
+	for (int i = 0; i < n; i++)
+		if (wa_compose_values_find(&supplied, names[i]) == NULL &&
+			!(template && strstr(template->body, psprintf("{{%s}}", names[i]))))
+			lacking = lacking ? psprintf("%s, %s", lacking, names[i]) : pstrdup(names[i]);
+	return lacking;
+}

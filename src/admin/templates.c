@@ -387,6 +387,19 @@ warn_of_mapping(WaRows rows, const char *key, const char *provider, const WaGate
 				 errhint("Give the name or id that the provider knows the template by.")));
 }
 
+/* Each message by the template would fail at this provider. */
+static void
+warn_of_unsupplied(const char *key, const Names *parameters)
+{
+	char	   *lacking = wa_admin_unsupplied_names(key, parameters->names, parameters->n);
+
+	if (lacking)
+		ereport(WARNING,
+				(errmsg("messages by template \"%s\" have no value for: %s", key, lacking),
+				 errdetail("A message that is not given one fails."),
+				 errhint("wa_explain('%s', NULL) shows the values that there are.", key)));
+}
+
 static void
 check_named_lengths(const WaGateway *gateway, const Names *parameters)
 {
@@ -501,6 +514,9 @@ wa_sql_map_template(PG_FUNCTION_ARGS)
 	if (gateway->build_templates)
 		wa_route_templates_wanted(provider, WA_TEMPLATES_FIRST_S);
 	warn_of_mapping(rows, key, provider, gateway);
+	/* wa_import_odoo() says it in its own way */
+	if (fcinfo->flinfo)
+		warn_of_unsupplied(key, parameters);
 	wa_call_end(&call);
 	PG_RETURN_DATUM(result);
 }
