@@ -320,6 +320,15 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 	for (int i = 0; i < n; i++)
 		if (!fresh[i])
 			drop_as_announced(batch, drafts[i], keys[i]);
+
+	/*
+	 * Who cannot be told has the key for himself, until somebody takes it who
+	 * can be: by it his scenario knows what it was about, and when he is told
+	 * after all, it is announced.
+	 */
+	for (int i = 0; i < n; i++)
+		keys[i] = announces(drafts[i]) || drafts[i]->dropped ? NULL : drafts[i]->once;
+	wa_queue_announce_many(keys, ids, waits, n, fresh);
 }
 
 static bool

@@ -124,14 +124,20 @@ lack_key(const Candidate *c)
 
 /*
  * Leave only those that have not been announced, or, without a contact, whose
- * lack of one has not been noted.  Returns how many are left.
+ * lack of one has not been noted.  Returns how many are left.  A warning that was
+ * not true for a while, or that nobody could be told as long as it lived, has
+ * announced nothing.
  */
 static int
 drop_done(Candidate *list, int n)
 {
 	static WaStatement fresh =
 		WA_STATEMENT("SELECT k.place FROM unnest($1, $2) WITH ORDINALITY AS k(key, lack, place)"
-					 " WHERE NOT EXISTS (SELECT FROM wa.announced AS o WHERE o.key = k.key)"
+					 " WHERE NOT EXISTS (SELECT FROM wa.announced AS o WHERE o.key = k.key AND NOT EXISTS"
+					 " (SELECT FROM wa.message AS m WHERE m.id = o.message_id"
+					 " AND (m.state = " WA_SQL_STATE(CANCELLED) " AND m.reason = " WA_SQL_REASON(NO_LONGER_TRUE)
+					 " OR m.state = " WA_SQL_STATE(SKIPPED) " AND m.reason = " WA_SQL_REASON(NO_NUMBER)
+					 " AND m.expires_at <= clock_timestamp())))"
 					 " AND NOT EXISTS (SELECT FROM wa.announced AS o WHERE o.key = k.lack) ORDER BY k.place");
 	const char **keys = palloc(sizeof(char *) * Max(n, 1));
 	const char **lacks = palloc(sizeof(char *) * Max(n, 1));

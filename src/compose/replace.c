@@ -238,6 +238,37 @@ add_besides(WaBatch *batch, const WaWaiting *waiting, Successor *successors)
 }
 
 /*
+ * These say yet what another message has taken over from them while they could not
+ * be told: they announce it again, and that one says nothing.
+ */
+static void
+announce_again(WaWaiting **list, int n, const WaStill *results)
+{
+	const char **keys = palloc0(sizeof(char *) * Max(n, 1));
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *waits = palloc0(sizeof(int64) * Max(n, 1));
+	bool	   *fresh = palloc(sizeof(bool) * Max(n, 1));
+	int			nkeys = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		const WaWaiting *waiting = list[i];
+
+		if (results[waiting->place] != WA_STILL_TRUE || waiting->now == NULL || waiting->joined_to ||
+			waiting->now->once == NULL || waiting->keeps_keys || waiting->nkeys > 0)
+			continue;
+		keys[nkeys] = waiting->now->once;
+		waits[nkeys] = waiting->now->again_after_us;
+		ids[nkeys++] = waiting->id;
+	}
+	if (nkeys == 0)
+		return;
+	wa_queue_forget(keys, nkeys);
+	wa_queue_announce_many(keys, ids, waits, nkeys, fresh);
+	wa_compose_ask_again();
+}
+
+/*
  * What is to become of these messages, whose scenarios have answered?
  * WA_STILL_TRUE: it goes as it is.  WA_STILL_FALSE: it does not, and
  * details[place] says why.  WA_STILL_ENDED: another one has taken its place.
@@ -314,6 +345,7 @@ wa_compose_replace(WaBatch *batch, WaWaiting **list, int n, WaStill *results, Wa
 	for (int i = 0; i < n; i++)
 		nsuccessors += add_besides(batch, list[i], &successors[nsuccessors]);
 	write_successors(successors, nsuccessors);
+	announce_again(list, n, results);
 	if (batch->messages)
 		wa_compose_later_keep(wa_compose_drafts_in_order(batch, &n), list_length(batch->messages));
 }
