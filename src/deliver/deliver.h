@@ -48,6 +48,7 @@ typedef struct WaDeliver
 	void		(*drive) (void);
 	int			(*in_flight) (void);
 	int			(*unrecorded) (void);	/* answered, not yet committed */
+	bool		(*answered) (void); /* any of these is about a message */
 	int			(*waiting) (void);	/* in memory, on the wire or not */
 	void		(*reload) (void);
 

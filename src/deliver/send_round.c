@@ -625,6 +625,12 @@ count_unrecorded(void)
 	return n;
 }
 
+static bool
+any_answered(void)
+{
+	return unrecorded != NULL || wa_deliver_transfer_any_finished();
+}
+
 /* Bare numbers of the messages that wait: their contacts will be asked for. */
 static int
 numbers_ahead(const char **numbers, int most)
@@ -682,7 +688,7 @@ close_sender(void)
 
 static const WaDeliver deliver = {
 	open_sender, run, wa_deliver_transfer_fd, wa_deliver_transfer_drive, wa_deliver_transfer_in_flight,
-	count_unrecorded, wa_deliver_schedule_size, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_ask, wa_deliver_transfer_library
+	count_unrecorded, any_answered, wa_deliver_schedule_size, reload, close_sender, wa_deliver_transfer_test, wa_deliver_transfer_ask, wa_deliver_transfer_library
 };
 
 extern PGDLLEXPORT const WaDeliver *wa_deliver_interface(const char *build);

@@ -489,6 +489,12 @@ wa_worker_round_unrecorded(void)
 	return deliver ? deliver->unrecorded() : 0;
 }
 
+bool
+wa_worker_round_answered(void)
+{
+	return deliver && deliver->answered();
+}
+
 int
 wa_worker_round_waiting(void)
 {

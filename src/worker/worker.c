@@ -49,6 +49,8 @@
 #define SHORTEST_DUE_WAIT	50	/* between two runs for a passed due time */
 #define OVERDUE_CHECK		500 /* how often a step looks whether it must end */
 #define CHECK_EXTENSION		1000	/* at most so often between runs */
+#define LONGEST_KEPT		(5 * 60 * 1000)	/* by a lock, with an answer */
+#define RECORD_AGAIN		100
 #define LONGEST_DDL_GRACE	3000	/* the server waits 5 s for us to go */
 
 #define SAME_SIGTERM_US		(100 * 1000)	/* no second one before */
@@ -403,22 +405,25 @@ look_for_work(void)
 }
 
 /*
- * Start nothing, and let what is in flight finish (for the grace only, if
- * somebody waits for us to be gone).
+ * Start nothing, and let what is in flight finish, and answers be recorded that
+ * a lock on our tables or rows keeps out: only we know them (for the grace only, if
+ * somebody waits for us to be gone; a lock that somebody has forgotten does not keep
+ * us for ever).
  */
 static void
 finish_in_flight(void)
 {
 	TimestampTz deadline = 0;
+	TimestampTz kept_until = 0;
 
-	while (wa_worker_round_in_flight() > 0)
+	while (wa_worker_round_in_flight() > 0 || wa_worker_round_answered())
 	{
+		TimestampTz now = GetCurrentTimestamp();
 		long		wait = WA_LONGEST_SLEEP;
 
 		begin_pass();
 		if (leave_wanted() == WA_LEAVE_NOW)
 		{
-			TimestampTz now = GetCurrentTimestamp();
 			int			grace = terminated ? wa_guc_shutdown_grace :
 				Min(wa_guc_shutdown_grace, LONGEST_DDL_GRACE);
 
@@ -427,6 +432,14 @@ finish_in_flight(void)
 			if (!wa_wake_time_ahead(deadline, now, grace))
 				break;
 			wait = TimestampDifferenceMilliseconds(now, deadline);
+		}
+		if (wa_worker_round_answered())
+		{
+			if (kept_until == 0)
+				kept_until = TimestampTzPlusMilliseconds(now, LONGEST_KEPT);
+			if (wa_worker_round_in_flight() == 0 && !wa_wake_time_ahead(kept_until, now, LONGEST_KEPT))
+				break;
+			wait = Min(wait, RECORD_AGAIN);
 		}
 		if (wait_for_events(wait) && !take_step(STEP_DRIVE))
 			break;

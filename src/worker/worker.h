@@ -52,6 +52,8 @@ extern void wa_worker_init(void);
  *		requests on the wire; must not raise errors
  * wa_worker_round_unrecorded
  *		answers that no transaction has recorded yet; likewise
+ * wa_worker_round_answered
+ *		one of them is to a message; likewise
  * wa_worker_round_waiting
  *		messages in memory, on the wire or not; likewise
  * wa_worker_round_reload
@@ -68,6 +70,7 @@ extern pgsocket wa_worker_round_fd(void);
 extern void wa_worker_round_drive(void);
 extern int	wa_worker_round_in_flight(void);
 extern int	wa_worker_round_unrecorded(void);
+extern bool wa_worker_round_answered(void);
 extern int	wa_worker_round_waiting(void);
 extern void wa_worker_round_reload(void);
 extern void wa_worker_round_close(void);

@@ -84,7 +84,30 @@ is(sql("SELECT outcome FROM wa.attempt WHERE message_id = $flying"), 'accepted',
 is(sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'"), $worker,
 	'by the same worker');
 
+# The worker is to leave meanwhile: the answer that it has is not lost with it.
+$fault = $sim->fault({ kind => 'hold', provider => 'fonnte', match => { number => '6281234567811' } });
+$flying = sql("SELECT wa_send_text('0812-3456-7811', 'flying')");
+becomes($flying, 'sending', 'message is sending');
+$person->do("BEGIN; SELECT FROM wa.message WHERE id = $flying FOR UPDATE");
+$sim->release($fault);
+$sim->wait_for_sends(6);
+my $behind = sql("SELECT wa_send_text('0812-3456-7812', 'next')");
+becomes($behind, 'sent', 'message is sent');
+$node->safe_psql('odoo', "ALTER SYSTEM SET sicantik_wa.shutdown_grace = '30s'");
+$node->safe_psql('odoo', 'SELECT pg_reload_conf()');
+ok(wait_sql($node, 'odoo', 'SHOW sicantik_wa.shutdown_grace', '30s'), 'some time to leave');
+is(sql("SELECT pg_terminate_backend($worker, 1000)"), 'f', 'it stays with its answer');
+$person->do('COMMIT');
+becomes($flying, 'sent', 'message is sent');
+is(sql("SELECT outcome FROM wa.attempt WHERE message_id = $flying"), 'accepted', 'and the answer is recorded');
+$node->poll_query_until('odoo', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $worker)") or die 'it does not leave';
+$node->safe_psql('odoo', 'ALTER SYSTEM RESET sicantik_wa.shutdown_grace');
+$node->safe_psql('odoo', 'SELECT pg_reload_conf()');
+
 # A message in doubt whose row a person holds when its policy is to be carried out.
+my $warm = sql("SELECT wa_send_text('0812-3456-7813', 'another worker')");
+becomes($warm, 'sent', 'message is sent');
+$worker = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
 $sim->fault({ kind => 'cut_after_read', provider => 'fonnte', times => 1, match => { number => '6281234567809' } });
 my $doubt = sql("SELECT wa_send_text('0812-3456-7809', 'doubt')");
 becomes($doubt, 'unknown', 'message is in doubt');
