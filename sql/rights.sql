@@ -123,6 +123,19 @@ SELECT count(*) FROM wa.message_view;
 ROLLBACK TO s;
 SET LOCAL sicantik_wa.level = admin;
 SELECT number FROM wa.message_view WHERE id = :id;
+-- a number is masked whatever the country, and in texts however it is written
+SELECT wa_send_text('+447911123456', 'Hub. 0812 7777 0099, permit 503/0002/SIUP/2026 of 30/11/2026 08:15.') AS abroad \gset
+INSERT INTO wa.inbound (provider, received_at, said_at, number, kind, text)
+VALUES ('fonnte', now(), now(), '447911123456', 'text', 'Ini nomor saya: +62 812-7777-0097, ada 2 berkas');
+INSERT INTO wa.contact (number, opted_in_at, source) VALUES ('67712345', now(), 'hand');
+SET LOCAL sicantik_wa.level = view;
+SELECT number, body, dedupe_key FROM wa.message_view WHERE id = :abroad;
+SELECT number, text FROM wa.inbound_view ORDER BY id DESC LIMIT 1;
+SELECT number FROM wa.contact_view WHERE opted_in_at = now() AND source = 'hand';
+SELECT what FROM wa_why(:abroad) WHERE what ~ '[*]';
+SELECT what FROM wa_history('+447911123456') WHERE what ~ '[*]';
+SET LOCAL sicantik_wa.level = admin;
+SELECT number, body FROM wa.message_view WHERE id = :abroad;
 -- it never raises
 SET LOCAL ROLE regress_wa_a;
 SELECT number, wa._level('view') FROM wa.message_view WHERE id = :id;

@@ -52,12 +52,15 @@ source_of(const WaStory *story, const Word * word)
 }
 
 static WaSaid
-sentence(const Word * word, const char *source)
+sentence(const WaStory *story, const Word * word)
 {
+	const char *number = wa_story_number(story, word->number);
+	const char *source = source_of(story, word);
+
 	if (word->marketing)
-		return word->out ? wa_say(WA_SAY_CONSENT_MARKETING_OUT, word->number, source) :
-			wa_say(WA_SAY_CONSENT_MARKETING_IN, word->number, source);
-	return word->out ? wa_say(WA_SAY_CONSENT_OUT, word->number, source) : wa_say(WA_SAY_CONSENT_IN, word->number, source);
+		return word->out ? wa_say(WA_SAY_CONSENT_MARKETING_OUT, number, source) :
+			wa_say(WA_SAY_CONSENT_MARKETING_IN, number, source);
+	return word->out ? wa_say(WA_SAY_CONSENT_OUT, number, source) : wa_say(WA_SAY_CONSENT_IN, number, source);
 }
 
 /*
@@ -94,6 +97,6 @@ wa_admin_consent_note(List **notes, const WaStory *story, const WaNumbers *numbe
 			again = words[j].out && words[j].marketing == words[i].marketing;
 		if (last && (!words[i].out || again))
 			continue;
-		wa_admin_note(notes, words[i].said_at, sentence(&words[i], source_of(story, &words[i])));
+		wa_admin_note(notes, words[i].said_at, sentence(story, &words[i]));
 	}
 }

@@ -180,7 +180,7 @@ tell_verdict(WaStory *story, WaSaid obstacle, const WaRoute *route)
 			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_OBSERVE));
 			break;
 		case WA_MODE_TEST:
-			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_TEST, identity.test_number));
+			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_TEST, wa_story_number(story, identity.test_number)));
 			break;
 		case WA_MODE_LIVE:
 			wa_story_tell(story, 0, wa_say(WA_SAY_MODE_LIVE));
@@ -309,10 +309,11 @@ explain(WaStory *story, const Question *question)
 	if (recipient->number)
 	{
 		const char *source = wa_story_source(story, recipient->number_source);
+		const char *number = wa_story_number(story, recipient->number);
 
 		wa_story_tell(story, 0, question->number ?
-					  wa_say(WA_SAY_NUMBER_GIVEN, recipient->number, source) :
-					  wa_say(WA_SAY_NUMBER_CHOSEN, recipient->number, source));
+					  wa_say(WA_SAY_NUMBER_GIVEN, number, source) :
+					  wa_say(WA_SAY_NUMBER_CHOSEN, number, source));
 		explain_route(story, &batch, &route, &obstacle);
 	}
 	else

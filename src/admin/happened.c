@@ -65,7 +65,7 @@ note_last_inbound(WaSearch *search)
 	wa_arg_text_array(&args, search->numbers.list, search->numbers.n);
 	rows = wa_query(&read, &args);
 	for (uint64 i = 0; i < rows.n; i++)
-		wa_admin_note(&search->notes, wa_row_timestamptz(rows, i, 2), wa_say(WA_SAY_INBOUND, wa_row_text(rows, i, 1)));
+		wa_admin_note(&search->notes, wa_row_timestamptz(rows, i, 2), wa_say(WA_SAY_INBOUND, wa_story_number(&search->story, wa_row_text(rows, i, 1))));
 }
 
 /*
@@ -140,7 +140,7 @@ note_people(WaSearch *search, WaRows happenings)
 	}
 	qsort(recipients.list, recipients.n, sizeof(char *), by_number);
 	recipients.n = qunique(recipients.list, recipients.n, sizeof(char *), by_number);
-	wa_admin_wrote_note(&search->notes, &search->numbers, &messages, &recipients);
+	wa_admin_wrote_note(&search->notes, &search->story, &search->numbers, &messages, &recipients);
 	note_last_inbound(search);
 	wa_admin_consent_note(&search->notes, &search->story, search->numbers.n > 0 ? &search->numbers : &recipients, false);
 }
@@ -161,7 +161,7 @@ happening(WaSearch *search, WaRows rows, uint64 i)
 			cause = wa_story_cause(story, second, fifth, ", ");
 			return wa_say(WA_SAY_MESSAGE, id,
 						  psprintf("%s, %s: %s%s%s", wa_row_text(rows, i, 6),
-								   wa_row_isnull(rows, i, 7) ? "-" : wa_row_text(rows, i, 7),
+								   wa_row_isnull(rows, i, 7) ? "-" : wa_story_number(story, wa_row_text(rows, i, 7)),
 								   wa_story_state(story, first), cause ? ", " : "", cause ? cause : ""));
 		case 'o':
 			return wa_say(WA_SAY_OUTCOME, id,

@@ -453,7 +453,7 @@ tell_refusals(WaSearch *search, const void *argument)
 			const char *refusal = wa_story_words(&search->story, routes[i].refusal);
 
 			wa_story_tell(&search->story, 0, search->number ?
-						  wa_say(WA_SAY_NUMBER_REFUSED, search->number, refusal) :
+						  wa_say(WA_SAY_NUMBER_REFUSED, wa_story_number(&search->story, search->number), refusal) :
 						  wa_say(WA_SAY_PARTNER_REFUSED, WA_NUMBER(routes[i].partner_id), refusal));
 		}
 }

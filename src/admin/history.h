@@ -74,8 +74,8 @@ extern void wa_admin_unsaid_records(WaSearch *search);
 extern void wa_admin_consent_note(List **notes, const WaStory *story, const WaNumbers *numbers, bool last);
 
 /* wrote.c */
-extern void wa_admin_wrote_note(List **notes, const WaNumbers *numbers, const WaIds *messages,
-								const WaNumbers *recipients);
+extern void wa_admin_wrote_note(List **notes, const WaStory *story, const WaNumbers *numbers,
+								const WaIds *messages, const WaNumbers *recipients);
 
 /* happened.c */
 extern void wa_admin_ids_add(WaIds *ids, const char *text);

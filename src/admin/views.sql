@@ -7,6 +7,9 @@
 -- level is asked for when a view is read, and before anything else: what a
 -- query asks of a column must not tell a stranger whether there is such a row.
 --
+-- Behind a plus, which is taken off again, digits are a number whatever the
+-- country: so the columns that hold a number.
+--
 -- What grows with the years is in the order of its key, the latest first: behind a
 -- security barrier the server does not see that a query wants the last few rows, and
 -- would read and sort the whole ledger for them.
@@ -41,7 +44,7 @@ COMMENT ON FUNCTION wa._time_zone() IS
 
 CREATE VIEW wa.message_view WITH (security_barrier = true) AS
 SELECT m.id, m.scenario, m.template_key, m.partner_id,
-       wa._masked(m.number, l.level) AS number, m.number_source,
+       substr(wa._masked('+' || m.number, l.level), 2) AS number, m.number_source,
        wa._masked(m.body, l.level) AS body,
        m.res_model, m.res_id, m.wanted_provider, m.provider,
        wa._masked(m.provider_message_id, l.level) AS provider_message_id, m.state, m.reason,
@@ -113,7 +116,7 @@ SELECT d.id, d.event_id, d.relation, d.record_id, d.scenario, wa._masked(d.error
 COMMENT ON VIEW wa.dead_letter_view IS 'events whose messages could not be composed, for every level; wa_replay(event_id) composes one again';
 
 CREATE VIEW wa.contact_view WITH (security_barrier = true) AS
-SELECT wa._masked(c.number, l.level) AS number, c.opted_in_at, c.opted_out_at, c.marketing_in_at, c.marketing_out_at,
+SELECT substr(wa._masked('+' || c.number, l.level), 2) AS number, c.opted_in_at, c.opted_out_at, c.marketing_in_at, c.marketing_out_at,
        wa._masked(c.source, l.level) AS source, c.last_inbound_at,
        (SELECT jsonb_object_agg(w.sender_id, w.last_inbound_at) FROM wa.contact_window AS w WHERE w.number = c.number) AS windows
   FROM wa.contact AS c, (SELECT wa._level('view') AS level OFFSET 0) AS l
@@ -122,7 +125,7 @@ COMMENT ON VIEW wa.contact_view IS 'what holds of numbers (wa.contact), for ever
 COMMENT ON COLUMN wa.contact_view.windows IS 'last message to each of our numbers at Meta, by its phone_number_id (wa.contact_window)';
 
 CREATE VIEW wa.consent_view WITH (security_barrier = true) AS
-SELECT c.id, wa._masked(c.number, l.level) AS number, c.user_id, c.scope, c.change, c.said_at, c.source,
+SELECT c.id, substr(wa._masked('+' || c.number, l.level), 2) AS number, c.user_id, c.scope, c.change, c.said_at, c.source,
        wa._masked(c.words, l.level) AS words, c.by, c.noted_at, c.pending
   FROM wa.consent AS c, (SELECT wa._level('view') AS level OFFSET 0) AS l
  WHERE (SELECT wa._level('view')) IS NOT NULL
@@ -130,7 +133,7 @@ SELECT c.id, wa._masked(c.number, l.level) AS number, c.user_id, c.scope, c.chan
 COMMENT ON VIEW wa.consent_view IS 'what people have said about getting messages (wa.consent), for every level, the latest first, with numbers masked below level admin';
 
 CREATE VIEW wa.inbound_view WITH (security_barrier = true) AS
-SELECT i.id, i.provider, i.sender_id, i.received_at, i.said_at, wa._masked(i.number, l.level) AS number, i.user_id,
+SELECT i.id, i.provider, i.sender_id, i.received_at, i.said_at, substr(wa._masked('+' || i.number, l.level), 2) AS number, i.user_id,
        wa._masked(i.name, l.level) AS name, i.kind, wa._masked(i.text, l.level) AS text, i.message_id,
        wa._masked(i.provider_message_id, l.level) AS provider_message_id
   FROM wa.inbound AS i, (SELECT wa._level('view') AS level OFFSET 0) AS l

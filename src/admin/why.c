@@ -104,7 +104,7 @@ tell_origin(WaStory *story, const Message *m)
 	if (m->partner)
 		wa_story_tell(story, at, wa_say(WA_SAY_TO_PARTNER, m->partner));
 	if (m->number)
-		wa_story_tell(story, at, wa_say(WA_SAY_TO_NUMBER, m->number, wa_story_source(story, m->number_source)));
+		wa_story_tell(story, at, wa_say(WA_SAY_TO_NUMBER, wa_story_number(story, m->number), wa_story_source(story, m->number_source)));
 	else
 		wa_story_tell(story, at, m->purged ?
 					  wa_say(WA_SAY_NUMBER_PURGED) : wa_say(WA_SAY_TO_NOBODY));
@@ -280,7 +280,7 @@ tell_answers(WaStory *story, int64 id, const char *number)
 	WaNumbers	recipient = {.n = number ? 1 : 0,.list = &number};
 	List	   *notes = NIL;
 
-	wa_admin_wrote_note(&notes, &none, &it, &recipient);
+	wa_admin_wrote_note(&notes, story, &none, &it, &recipient);
 	(void) wa_admin_notes_tell(story, notes, 0, DT_NOEND);
 }
 

@@ -26,9 +26,9 @@
 WA_DEFINE_ROW(Wrote, wrote_row, WROTE_COLUMNS);
 
 static WaSaid
-sentence(const Wrote * wrote)
+sentence(const WaStory *story, const Wrote * wrote)
 {
-	WaSaid		who = wrote->number ? wa_say(WA_SAY_WROTE_NUMBER, wrote->number) :
+	WaSaid		who = wrote->number ? wa_say(WA_SAY_WROTE_NUMBER, wa_story_number(story, wrote->number)) :
 		wa_say(WA_SAY_WROTE_HIDDEN, wrote->user_id ? wrote->user_id : "-");
 	char	   *what = wrote->words ? psprintf("\"%s\"", wrote->words) : pstrdup("");
 
@@ -44,7 +44,8 @@ sentence(const Wrote * wrote)
  * recipients.
  */
 void
-wa_admin_wrote_note(List **notes, const WaNumbers *numbers, const WaIds *messages, const WaNumbers *recipients)
+wa_admin_wrote_note(List **notes, const WaStory *story, const WaNumbers *numbers,
+					const WaIds *messages, const WaNumbers *recipients)
 {
 	/* a provider tells the time in seconds */
 	static WaStatement read =
@@ -65,5 +66,5 @@ wa_admin_wrote_note(List **notes, const WaNumbers *numbers, const WaIds *message
 	wa_arg_text_array(&args, recipients->list, recipients->n);
 	wrote = wa_rows_read(wa_query(&read, &args), &wrote_row, &n);
 	for (int i = 0; i < n; i++)
-		wa_admin_note(notes, wrote[i].said_at, sentence(&wrote[i]));
+		wa_admin_note(notes, wrote[i].said_at, sentence(story, &wrote[i]));
 }

@@ -75,23 +75,6 @@ among(const char *name, const char *const *names, size_t n)
 	return false;
 }
 
-/* If this is somebody's telephone number, hide the middle of it. */
-static void
-mask_number(char *value)
-{
-	char		number[WA_NUMBER_SIZE];
-	int			digits = 0;
-	int			seen = 0;
-
-	if (!wa_text_normalize_number(value, number))
-		return;
-	for (char *p = value; *p; p++)
-		digits += *p >= '0' && *p <= '9' ? 1 : 0;
-	for (char *p = value; *p; p++)
-		if (*p >= '0' && *p <= '9' && ++seen > 4 && seen <= digits - 3)
-			*p = '*';
-}
-
 /* Append a value: quoted, on one line, not too long. */
 static void
 append_value(StringInfo line, const char *value, char quote)
@@ -217,10 +200,14 @@ append_argument(StringInfo line, const char *name, Oid type, Datum value)
 		case TEXTOID:
 			if (among(name, open_arguments, lengthof(open_arguments)))
 			{
-				char	   *shown = TextDatumGetCString(value);
+				/* what is behind a plus is a number, of any country */
+				size_t		at = strcmp(name, "number") == 0 ? 1 : 0;
+				char	   *shown = psprintf("%s%s", at ? "+" : "", TextDatumGetCString(value));
+				size_t		begin = at;
 
-				mask_number(shown);
-				append_value(line, shown, '\'');
+				while (shown[at])
+					at += wa_text_mask_number(shown, at);
+				append_value(line, shown + begin, '\'');
 			}
 			else
 				appendStringInfoString(line, "...");

@@ -72,12 +72,12 @@ static const struct
 	{"46", "*"}, {"47", "*"}, {"48", "*"}, {"49", "*"}, {"50", "0123456789"},
 	{"51", "*"}, {"52", "*"}, {"53", "*"}, {"54", "*"}, {"55", "*"},
 	{"56", "*"}, {"57", "*"}, {"58", "*"}, {"59", "0123456789"}, {"60", "*"},
-	{"61", "*"}, {"63", "*"}, {"64", "*"}, {"65", "*"}, {"66", "*"},
-	{"67", "023456789"}, {"68", "012356789"}, {"69", "012"}, {"81", "*"},
-	{"82", "*"}, {"84", "*"}, {"85", "02356"}, {"86", "*"}, {"88", "06"},
-	{"90", "*"}, {"91", "*"}, {"92", "*"}, {"93", "*"}, {"94", "*"},
-	{"95", "*"}, {"96", "012345678"}, {"97", "01234567"}, {"98", "*"},
-	{"99", "234568"}
+	{"61", "*"}, {"62", "*"}, {"63", "*"}, {"64", "*"}, {"65", "*"},
+	{"66", "*"}, {"67", "023456789"}, {"68", "012356789"}, {"69", "012"},
+	{"81", "*"}, {"82", "*"}, {"84", "*"}, {"85", "02356"}, {"86", "*"},
+	{"88", "06"}, {"90", "*"}, {"91", "*"}, {"92", "*"}, {"93", "*"},
+	{"94", "*"}, {"95", "*"}, {"96", "012345678"}, {"97", "01234567"},
+	{"98", "*"}, {"99", "234568"}
 };
 
 /* Are all n characters of s equal? */
@@ -159,9 +159,12 @@ read_indonesian(const char *s, int n, char *out)
 	return is_other_national(s, n) ? WA_TEXT_LANDLINE : WA_TEXT_NOT_A_NUMBER;
 }
 
-/* How many digits of s (at least four) are a country code?  0: none. */
-static int
-country_code_length(const char *s)
+/*
+ * wa_text_country_code_length
+ *		How many digits of s (at least four) are a country code?  0: none.
+ */
+int
+wa_text_country_code_length(const char *s)
 {
 	int			i;
 
@@ -189,7 +192,7 @@ read_foreign(const char *s, int n, char *out)
 	int			cc;
 	int			i;
 
-	if (n < E164_MIN || (cc = country_code_length(s)) == 0)
+	if (n < E164_MIN || (cc = wa_text_country_code_length(s)) == 0)
 		return WA_TEXT_NOT_A_NUMBER;
 	for (i = 0; i < cc; i++)
 		code = code * 10 + (s[i] - '0');

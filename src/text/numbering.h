@@ -28,5 +28,6 @@ typedef enum WaTextNumberKind
 extern WaTextNumberKind wa_text_read_number(const char *digits, int n,
 											bool plus,
 											char out[WA_NUMBER_SIZE]);
+extern int	wa_text_country_code_length(const char *s);
 
 #endif							/* SICANTIK_WA_NUMBERING_H */

@@ -60,6 +60,9 @@ WA_EXPORT extern bool wa_text_normalize_number(const char *input,
 WA_EXPORT extern bool wa_text_each_number(const char *input, WaNumberFn each,
 										  void *arg);
 
+/* mask.c: hide the number that begins at text + at; gives how far to go on. */
+extern size_t wa_text_mask_number(char *text, size_t at);
+
 /* person_id.c: is it an id that Meta has for somebody? */
 WA_EXPORT extern bool wa_text_is_person_id(const char *text);
 

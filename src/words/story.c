@@ -23,6 +23,7 @@
 #include "gateway/gateway.h"
 #include "office/setting.h"
 #include "pg/call.h"
+#include "text/text.h"
 #include "words/story.h"
 
 /* A name that is stored, in words and with what one can do, by language. */
@@ -129,33 +130,35 @@ wa_story_words(const WaStory *story, WaSaid said)
 
 /*
  * The text with the middle of every phone number masked, unless the caller may
- * see them: a run of 10 to 15 digits that begins like a mobile number, or what
- * stands in a provider's message id.
+ * see them: what could be one (text/mask.c), or stands in a provider's message
+ * id.
  */
 char *
 wa_story_masked(const WaStory *story, const char *text)
 {
 	char	   *masked = pstrdup(text);
-	char	   *p = masked;
+	size_t		at = 0;
 
-	while (!story->full && *p)
+	while (!story->full && masked[at])
 	{
-		size_t		len = strspn(p, "0123456789");
 		size_t		from;
 		size_t		count;
-		size_t		id_len = wa_gateway_telling_id(p, &from, &count);
+		size_t		id_len = wa_gateway_telling_id(masked + at, &from, &count);
 
 		if (id_len > 0)
-		{
-			memset(p + from, '*', count);
-			len = id_len;
-		}
-		else if (len >= 10 && len <= 15 &&
-				 (p[0] == '0' || p[0] == '6' || p[0] == '8' || (p > masked && p[-1] == '+')))
-			memset(p + 4, '*', len - 7);
-		p += Max(len, 1);
+			memset(masked + at + from, '*', count);
+		at += id_len > 0 ? id_len : wa_text_mask_number(masked, at);
 	}
 	return masked;
+}
+
+/*
+ * The same of what is known to be a number, of any country; NULL for NULL.
+ */
+const char *
+wa_story_number(const WaStory *story, const char *number)
+{
+	return number ? wa_story_masked(story, psprintf("+%s", number)) + 1 : NULL;
 }
 
 /*

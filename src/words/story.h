@@ -40,6 +40,7 @@ extern void wa_story_advise(const WaStory *story, const char *item, const char *
 							WaSaid what_to_do);
 extern char *wa_story_words(const WaStory *story, WaSaid said);
 extern char *wa_story_masked(const WaStory *story, const char *text);
+extern const char *wa_story_number(const WaStory *story, const char *number);
 extern const char *wa_story_state(const WaStory *story, const char *state);
 extern const char *wa_story_state_words(const WaStory *story, const char *state);
 extern const char *wa_story_outcome(const WaStory *story, const char *outcome);

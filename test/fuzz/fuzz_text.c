@@ -152,6 +152,39 @@ try_not_glued(const char *input)
 	broken("the digits of the number stand together", __LINE__);
 }
 
+/*
+ * Masking changes digits into stars and nothing else; in plain ASCII no run of
+ * digits is left that begins as Indonesian numbers do.
+ */
+static void
+try_mask(const char *input)
+{
+	char		copy[MAX_INPUT + 1];
+	bool		ascii = true;
+	size_t		at = 0;
+	size_t		run = 0;
+
+	strcpy(copy, input);
+	while (copy[at] != '\0')
+	{
+		size_t		used = wa_text_mask_number(copy, at);
+
+		PROMISE(used > 0 && used <= strlen(copy + at));
+		at += used;
+	}
+	PROMISE(strlen(copy) == strlen(input));
+	for (at = 0; input[at] != '\0'; at++)
+	{
+		PROMISE(copy[at] == input[at] || (copy[at] == '*' && (is_digit(input[at]) || (unsigned char) input[at] >= 0x80)));
+		ascii = ascii && (unsigned char) input[at] < 0x80;
+	}
+	for (at = 0; ascii && copy[at] != '\0'; at += run > 0 ? run : 1)
+	{
+		run = strspn(copy + at, "0123456789");
+		PROMISE(run < 10 || run > 15 || strchr("068", copy[at]) == NULL);
+	}
+}
+
 /* Whatever stands behind a separator and a complete number is no matter. */
 static void
 try_first_wins(const char *input)
@@ -307,6 +340,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	try_number(input);
 	try_not_glued(input);
+	try_mask(input);
 	try_first_wins(input);
 	try_template(input);
 	try_value(input);

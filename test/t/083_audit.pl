@@ -77,6 +77,8 @@ as('dba', "SELECT wa_set('alert_number', '0812-3456-7890')");
 like(audit(), qr/wa_set\(name => 'alert_number', value => '0812-\*{4}-\*890'\)/, "a person's number is masked");
 as('dba', "SELECT wa_pause('fonnte')");
 audit();
+as('dba', "SELECT wa_opt_in('447911123456')");
+like(audit(), qr/wa_opt_in\(number => '4479\*{5}456'/, '  of any country');
 my ($code, $id, $err) = as('loket', "SELECT wa_send_text('081234567890', 'Rahasia keluarga Budi', dedupe_key => 'Budi')");
 $line = audit();
 like($line, qr/^role "loket" calls wa_send_text\(number => '0812\*\*\*\*\*890', body => \.\.\., dedupe_key => \.\.\.\)$/,

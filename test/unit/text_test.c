@@ -115,6 +115,31 @@ unescape(char *s)
 	return true;
 }
 
+static const char *
+masked(const char *text)
+{
+	static char copy[1024];
+	size_t		at = 0;
+
+	strcpy(copy, text);
+	while (copy[at])
+		at += wa_text_mask_number(copy, at);
+	return copy;
+}
+
+/*
+ * Is this number still to be read in the text when its numbers are masked?  The
+ * two that may: an amount, or an address, and what is as short as an id.
+ */
+static bool
+shows(const char *text, const char *number)
+{
+	char		out[WA_NUMBER_SIZE];
+
+	return wa_text_normalize_number(masked(text), out) && strcmp(out, number) == 0 &&
+		strcmp(text, "81.234.567.890") != 0 && strspn(text, "0123456789") != 9;
+}
+
 static void
 test_number_corpus(void)
 {
@@ -155,6 +180,7 @@ test_number_corpus(void)
 		CHECK_AT(numbers_file, lineno, ok || out[0] == '\0');
 		if (!ok)
 			continue;
+		CHECK_AT(numbers_file, lineno, !shows(line, out));
 		snprintf(with_plus, sizeof(with_plus), "+%s", out);
 		CHECK_AT(numbers_file, lineno,
 				 wa_text_normalize_number(with_plus, again));
@@ -214,7 +240,7 @@ test_number_spellings(void)
 #pragma GCC diagnostic pop
 					snprintf(want, sizeof(want), "62%s", nsn);
 					ok = wa_text_normalize_number(input, out);
-					if (!CHECK_STR(ok ? out : "-", valid ? want : "-"))
+					if (!CHECK_STR(ok ? out : "-", valid ? want : "-") || !CHECK(!ok || !shows(input, out)))
 						fprintf(stderr, "\tinput    %s\n", input);
 				}
 			}
@@ -729,6 +755,79 @@ test_say(void)
 	CHECK_INT((int) wa_text_say_words(words, sizeof(words), NULL, WA_ENGLISH), 0);
 }
 
+/* What could be a number is masked, once and for all; what is none is whole. */
+static void
+test_mask(void)
+{
+	static const char *const numbers[][2] = {
+		{"0812 7777 0099", "0812 **** *099"},
+		{"0812-7777-0097", "0812-****-*097"},
+		{"+62 812 7777 0097", "+62 81* **** *097"},
+		{"(0812) 7777.0099", "(0812) ****.*099"},
+		{"hub. wa0812 - 7777 - 0099!", "hub. wa0812 - **** - *099!"},
+		{"0812\xc2\xa0" "7777\xe2\x80\x93" "0099", "0812\xc2\xa0" "****\xe2\x80\x93" "*099"},
+		{"812 7777 0099", "812 7*** *099"},
+		{"62.812.7777.0099", "62.81*.****.*099"},
+		{"0812/7777/0099", "0812/****/*099"},
+		{"08 12 77 77 00 99", "08 12 ** ** *0 99"},
+		{"\xef\xbc\x90\xef\xbc\x98" "1277770099", "\xef\xbc\x90\xef\xbc\x98" "12*****099"},
+		{"081277770099 2", "0812******99 2"},
+		{"6281277770099.0", "6281*******99.0"},
+		{"0812 7777 0099 0813 1111 2222", "0812 **** *099 0813 **** *222"},
+		{"0274-512345/0812-3456-7890", "027*-***345/0812-****-*890"},
+		{"081277770099/081311112222", "0812*****099/0813*****222"},
+		{"2026-11-30 08:15:00+07 0812 7777 0099", "2026-11-30 08:15:00+07 0812 **** *099"},
+		{"0812 7777 0099 30-11-2026", "0812 **** *099 30-11-2026"},
+		{"(021) 555-1234", "(021) ***-*234"},
+		{"021/5551234", "021/****234"},
+		{"55281 0274 512345", "55281 027* ***345"},
+		{"447911123456", "4479*****456"},
+		{"12025550143", "1202****143"},
+		{"919876543210", "9198*****210"},
+		{"https://wa.me/447911123456", "https://wa.me/4479*****456"},
+		{"0812_7777_0099", "0812_****_*099"},
+		{"0628 20123 0812 3456 7890", "06** **123 0812 **** *890"},
+		{"manual:447911123456", "manual:4479*****456"},
+		{"{\"target\":[\"6282227097005\"]}", "{\"target\":[\"6282******005\"]}"},
+		{"+44 (0) 7911 123456", "+44 (0) 7*** ***456"},
+		{"0044 7911 123456", "0044 **** ***456"},
+		{"44 7911 123456", "44 79** ***456"},
+		{"+1 (202) 555-0143", "+1 (202) ***-*143"},
+		{"1-202-555-0143", "1-202-***-*143"},
+		{"(+62) 812-7777-0099", "(+62) 81*-****-*099"},
+		{"+ 62 21 555 1234", "+ 62 21 *** *234"},
+
+		/* behind a plus, of any country and length */
+		{"+6834123", "+****123"},
+		{"+67712345", "+6****345"},
+		{"+123456789012345", "+1234********345"},
+
+		/* as before: mistyped, or somebody's NIK with a digit lost */
+		{"620123456789012", "6201********012"},
+		{"a6281277770099b", "a6281******099b"},
+	};
+	static const char *const others[] = {
+		"2026-11-30", "30-11-2026", "30/11/2026 08:15", "30.11.2026 08.15", "1/2/2026 - 28/2/2026",
+		"2026-11-30 08:15:00+07", "7 2026-11-30 08:15", "30-11-26 08.15 7", "Jam 08.30-12.00, 13.00-16.00",
+		"Jam 08.00 - 16.00 30/11/2026", "0730 - 1600", "20/XI/2026",
+		"503/0002/SIUP/2026", "503/0002/2026/117", "503/0812/0003/2026", "0812/0003/2026/SIUP", "021/503/2026",
+		"010/BA-03/2026", "N-1234", "NIB 9120001234567", "NPWP 09.254.294.3-407.000",
+		"Rp 1.250.000", "Rp 812.500.000", "Rp 12.500.000.000", "Rp 1.250.000,00",
+		"3201234567890123", "6201234567890123", "3201 2345 6789 0123", "106540352242922", "80367170",
+		"1764460800", "447911123456AB", "08127777009908131111222208127777", "3.141592653589793",
+		"192.168.100.200", "62.128.100.200", "85.117.200.200", "kode pos 55281",
+		"0812-****-*099", "6281******890 2026-11-30", "", "+", "0812", "0812\n7777",
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	{
+		CHECK_STR(masked(numbers[i][0]), numbers[i][1]);
+		CHECK_STR(masked(numbers[i][1]), numbers[i][1]);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		CHECK_STR(masked(others[i]), others[i]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -741,6 +840,7 @@ main(int argc, char **argv)
 	CHECK_RUN(test_number_spellings);
 	CHECK_RUN(test_number_edges);
 	CHECK_RUN(test_each_number);
+	CHECK_RUN(test_mask);
 	CHECK_RUN(test_placeholders);
 	CHECK_RUN(test_render);
 	CHECK_RUN(test_clean_value);

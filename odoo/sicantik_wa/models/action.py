@@ -1,5 +1,7 @@
 """What people do with messages: cancel, send again, let go."""
 
+import re
+
 from odoo import _, models
 from odoo.exceptions import AccessError
 
@@ -46,7 +48,7 @@ class Message(models.Model):
         self._require_visible()
         of_permit = self.res_model == 'sicantik.permit'
         # a text in which a number is masked for this user is not the text
-        masked = '***' in (self.body or '')
+        masked = re.search(r'[\d+]\W{0,3}\*\W*\d', self.body or '')
         return self.env['sicantik.wa.send']._open(
             *(('sicantik.permit', self.res_id) if of_permit else ('res.partner', self.partner_id.id)),
             kind='template' if self.template_key else 'text', template=self.template_key,

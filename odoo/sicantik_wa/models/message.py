@@ -38,7 +38,7 @@ COLUMNS = {
     'res_id': "m.res_id",
 }
 TIMES = ('created_at', 'sent_at', 'delivered_at', 'read_at', 'finished_at', 'due_at', 'expires_at')
-MASKED = ('number', 'why', 'body')
+MASKED = ('why', 'body')
 # Of the permit, where this Odoo has it.
 PERMIT = ('registration_id', 'permit_number')
 TICKS = {'sent': "✓", 'delivered': "✓✓", 'read': "✓✓"}
@@ -91,6 +91,7 @@ class Message(models.Model):
         columns = {name: sql % {'language': database._language()} for name, sql in COLUMNS.items()}
         if database._level() != 'admin':
             columns.update((name, "wa._masked(%s, 'view')" % columns[name]) for name in MASKED)
+            columns['number'] = "substr(wa._masked('+' || m.number, 'view'), 2)"
         columns.update((name, "m.%s AT TIME ZONE 'UTC'" % name) for name in TIMES)
         about = list(self._about())
         permits = [alias for alias, model, *rest in about if model._name == 'sicantik.permit']
