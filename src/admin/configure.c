@@ -17,7 +17,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "admin/admin.h"
@@ -438,7 +437,6 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 		wa_call_hide_statement("SELECT wa_configure('...', '{...}')");
 	name = wa_call_arg_text(fcinfo, 0);
 	settings = PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1);
-	PreventCommandIfReadOnly("wa_configure()");
 	hiding.callback = hide_statement;
 	hiding.arg = NULL;
 	hiding.previous = error_context_stack;

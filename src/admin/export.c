@@ -59,7 +59,7 @@ export_person(FunctionCallInfo fcinfo, const char *given, int64 partner_id)
 	WaRows		rows;
 	Datum		result;
 
-	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	wa_call_begin_reading(&call, WA_LEVEL_ADMIN);
 	wa_admin_person_find(&person, given, partner_id);
 	wa_admin_person_bind(&person, &args);
 	rows = wa_query(&read, &args);

@@ -379,8 +379,6 @@ forget(FunctionCallInfo fcinfo, const char *given, int64 partner_id)
 
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
-	PreventCommandDuringRecovery("wa_forget()");
-	PreventCommandIfReadOnly("wa_forget()");
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),

@@ -18,7 +18,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
@@ -381,7 +380,6 @@ wa_sql_import_odoo(PG_FUNCTION_ARGS)
 	WaAppRows	providers;
 	char	   *schema;
 
-	PreventCommandDuringRecovery("wa_import_odoo()");
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	schema = wa_office_get("odoo_schema");

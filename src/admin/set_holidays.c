@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/datetime.h"
 
 #include "admin/options.h"
@@ -82,7 +81,7 @@ wa_sql_set_holidays(PG_FUNCTION_ARGS)
 	const char **names;
 	Datum		result;
 
-	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	wa_call_begin_reading(&call, WA_LEVEL_ADMIN);
 	if (!PG_ARGISNULL(0) && !JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(0)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -91,10 +90,7 @@ wa_sql_set_holidays(PG_FUNCTION_ARGS)
 	wa_admin_options_read(&options, PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0));
 	/* without days it reads */
 	if (options.n > 0)
-	{
-		PreventCommandDuringRecovery("wa_set_holidays()");
-		PreventCommandIfReadOnly("wa_set_holidays()");
-	}
+		wa_call_writes(fcinfo);
 	days = palloc(sizeof(char *) * Max(options.n, 1));
 	names = palloc(sizeof(char *) * Max(options.n, 1));
 	for (int i = 0; i < options.n; i++)

@@ -370,8 +370,11 @@ wa_sql_set_scenario(PG_FUNCTION_ARGS)
 	WaArgs		args = {0};
 	Datum		result;
 
-	wa_call_begin(&call, WA_LEVEL_ADMIN);
+	wa_call_begin_reading(&call, WA_LEVEL_ADMIN);
 	wa_admin_options_read(&options, PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1));
+	/* without settings it reads */
+	if (options.n > 0)
+		wa_call_writes(fcinfo);
 	require_scenario(key);
 	check_names(&options);
 	use_time_zone_of_office();

@@ -321,7 +321,6 @@ wa_sql_setup(PG_FUNCTION_ARGS)
 	const char *next;
 	const char *why;
 
-	PreventCommandDuringRecovery("wa_setup()");
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	check_publications(fcinfo, despite);

@@ -97,7 +97,6 @@ wa_sql_stat_reset(PG_FUNCTION_ARGS)
 {
 	WaCall		call;
 
-	PreventCommandDuringRecovery("wa_stat_reset()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	(void) wa_wake_stat_reset();
 	wa_call_end(&call);

@@ -10,7 +10,6 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "admin/template_draft.h"
@@ -356,8 +355,6 @@ wa_sql_submit_template(PG_FUNCTION_ARGS)
 	Datum		result;
 	bool		made;
 
-	/* before anything is made that could not be noted */
-	PreventCommandIfReadOnly("wa_submit_template()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	check_not_copy();
 	wa_route_load_providers(&providers, true);

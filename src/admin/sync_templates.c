@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "admin/template_draft.h"
@@ -142,7 +141,6 @@ wa_sql_sync_templates(PG_FUNCTION_ARGS)
 	WaProviders providers;
 	int			done = 0;
 
-	PreventCommandIfReadOnly("wa_sync_templates()");
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	wa_route_load_providers(&providers, true);

@@ -63,7 +63,6 @@ wa_sql_teardown(PG_FUNCTION_ARGS)
 	int			n;
 	int			nmine = 0;
 
-	PreventCommandDuringRecovery("wa_teardown()");
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	targets = palloc0(sizeof(WaTarget) * WA_MAX_TARGETS);

@@ -41,7 +41,7 @@ wa_sql_level(PG_FUNCTION_ARGS)
 	for (int i = WA_LEVEL_VIEW; i < WA_LEVEL_ADMIN; i++)
 		if (strcmp(least, levels[i]) == 0)
 			wanted = i;
-	wa_call_begin(&call, wanted);
+	wa_call_begin_reading(&call, wanted);
 	level = wa_call_level(call.acting.user);
 	wa_call_end(&call);
 	PG_RETURN_TEXT_P(cstring_to_text(levels[level]));

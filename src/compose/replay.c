@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "miscadmin.h"
 
 #include "compose/draft.h"
 #include "pg/call.h"
@@ -91,7 +90,6 @@ wa_sql_replay(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 	int64		made = 0;
 
-	PreventCommandDuringRecovery("wa_replay()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	wa_identity_check(&identity);
 	wa_compose_init_batch(&batch, &identity);

@@ -58,7 +58,7 @@ read_story(int64 id, Story *story)
 
 	memset(story, 0, sizeof(*story));
 	/* the call itself is on the log already */
-	wa_call_begin_logged(&call, NULL, WA_LEVEL_SEND);
+	wa_call_begin_logged(&call, NULL, WA_LEVEL_SEND, true);
 	wa_arg_int8(&args, id);
 	rows = wa_query(&read, &args);
 	if (rows.n > 0)

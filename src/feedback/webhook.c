@@ -18,7 +18,6 @@
 #include "common/sha2.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -184,7 +183,6 @@ wa_sql_webhook(PG_FUNCTION_ARGS)
 	WaCall		call;
 	Datum		result;
 
-	PreventCommandDuringRecovery("wa_webhook()");
 	/* what a citizen wrote, and the secret, are for no log */
 	wa_call_hide_statement("SELECT wa_webhook(...)");
 	wa_call_begin(&call, WA_LEVEL_WEBHOOK);
@@ -218,7 +216,7 @@ wa_sql_webhook_verify(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	wa_call_hide_statement("SELECT wa_webhook_verify(...)");
-	wa_call_begin(&call, WA_LEVEL_WEBHOOK);
+	wa_call_begin_reading(&call, WA_LEVEL_WEBHOOK);
 	provider = find_provider(&providers, name);
 	if (provider->gateway->verify_token == NULL)
 		ereport(ERROR,

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -21,6 +22,7 @@
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
 
 #include "pg/audit.h"
@@ -95,14 +97,32 @@ refuse_subscribed(void)
 }
 
 /*
- * Connect to SPI and act as the owner of the database, after checking that
- * the library fits and that the caller has at least this level.  Whatever
- * changes something is logged: fcinfo is the call, NULL if that was done
- * before.  Pair with wa_call_end(); an error in between is cleaned up by the
- * abort.
+ * The call writes: on a standby, and in a read-only transaction, it is refused
+ * by its own name, before one of our statements fails by another.  A function
+ * that another one of ours calls has no name, and needs none.
  */
 void
-wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
+wa_call_writes(FunctionCallInfo fcinfo)
+{
+	if (XactReadOnly && fcinfo && fcinfo->flinfo && OidIsValid(fcinfo->flinfo->fn_oid))
+	{
+		char	   *name = psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid));
+
+		PreventCommandDuringRecovery(name);
+		PreventCommandIfReadOnly(name);
+	}
+}
+
+/*
+ * Connect to SPI and act as the owner of the database, after checking that
+ * the library fits and that the caller has at least this level.  Levels that
+ * may change something are for functions that do, unless it "reads": then it
+ * says itself when it writes.  The call is logged: fcinfo, NULL if that was
+ * done before.  Pair with wa_call_end(); an error in between is cleaned up by
+ * the abort.
+ */
+void
+wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level, bool reads)
 {
 	Oid			role = GetUserId();
 
@@ -126,7 +146,11 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level)
 				 errhint("The owner of the database gives it: SELECT wa_grant('%s', '%s').",
 						 GetUserNameFromId(role, false), level_names[level])));
 	if (level >= WA_LEVEL_SEND || level == WA_LEVEL_WEBHOOK)
+	{
+		if (!reads)
+			wa_call_writes(fcinfo);
 		refuse_subscribed();
+	}
 	if (level >= WA_LEVEL_SEND)
 		wa_pg_audit_call(fcinfo, role);
 }

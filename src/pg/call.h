@@ -23,7 +23,8 @@ typedef struct WaCall
 
 extern WaLevel wa_call_level(Oid role);
 extern void wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo,
-								 WaLevel level);
+								 WaLevel level, bool reads);
+extern void wa_call_writes(FunctionCallInfo fcinfo);
 extern void wa_call_hide_statement(const char *shown);
 extern void wa_call_end(WaCall *call);
 extern char *wa_call_role(void);
@@ -32,7 +33,8 @@ extern char *wa_call_role(void);
  * For the SQL function itself: like the PG_GETARG macros, this takes fcinfo
  * from where it stands.
  */
-#define wa_call_begin(call, level) wa_call_begin_logged((call), fcinfo, (level))
+#define wa_call_begin(call, level) wa_call_begin_logged((call), fcinfo, (level), false)
+#define wa_call_begin_reading(call, level) wa_call_begin_logged((call), fcinfo, (level), true)
 
 /* Results, allocated for the caller. */
 extern Datum wa_call_text(WaCall *call, const char *value);

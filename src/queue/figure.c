@@ -19,7 +19,6 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
@@ -75,8 +74,6 @@ wa_sql_recount(PG_FUNCTION_ARGS)
 	WaCall		call;
 	int64		n;
 
-	PreventCommandDuringRecovery("wa_recount()");
-	PreventCommandIfReadOnly("wa_recount()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,

@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "miscadmin.h"
 
 #include "office/setting.h"
 #include "pg/call.h"
@@ -63,7 +62,6 @@ wa_sql_pause(PG_FUNCTION_ARGS)
 	WaRows		rows;
 	int64		changed;
 
-	PreventCommandIfReadOnly("wa_pause()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	require_provider(name);
 	wa_arg_text(&args, name);
@@ -97,7 +95,6 @@ wa_sql_resume(PG_FUNCTION_ARGS)
 	WaArgs		args = {0};
 	WaRows		rows;
 
-	PreventCommandIfReadOnly("wa_resume()");
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	require_provider(name);
 	wa_arg_text(&args, name);

@@ -94,8 +94,33 @@ foreach my $role (undef, 'clerk')
 	like(rows($standby, 'odoo', "wa_why($message)", $role), qr/Fonnte/, 'wa_why()');
 	like(rows($standby, 'odoo', "wa_history('2PC/1')", $role), qr/permit_ready/, 'wa_history()');
 }
-($code, $out, $err) = $standby->psql('odoo', 'SELECT wa_replay(1)');
-like($err, qr/cannot execute wa_replay\(\) during recovery/, 'what writes does not run there');
+like(rows($standby, 'odoo', "wa_export('081299990001')"), qr/Halo/, 'wa_export()');
+like(rows($standby, 'odoo', 'wa_set_holidays()'), qr/^\{/, 'wa_set_holidays() that sets none');
+like(rows($standby, 'odoo', "wa_set_scenario('permit_ready', '{}')"), qr/"permit_ready"/, 'wa_set_scenario() that sets nothing');
+
+# What writes says so by its own name: every function, as everybody calls it
+
+my @writes = (
+	"wa_arm('odoo')", 'wa_cancel(1)', "wa_cancel('permit_ready')", "wa_configure('fonnte', '{}')", 'wa_disarm()', "wa_forget('081299990001')",
+	"wa_grant('clerk', 'send')", "wa_identify('ID.1', '081299990001')", 'wa_import_odoo()', 'wa_invite(10)',
+	"wa_map_template('permit_ready', 'fonnte', '{}')", "wa_mute('permit_ready', now())", "wa_opt_in('081299990001')", "wa_opt_out('081299990001')",
+	'wa_pause()', 'wa_recount()', 'wa_release(1)', "wa_release('permit_ready')", 'wa_replay(1)', 'wa_resume()', 'wa_retry(1)',
+	"wa_retry('permit_ready')", "wa_revoke('clerk')", "wa_run_scenario('permit_expiry')", "wa_send('permit_ready', 10, permit_id => 2)",
+	"wa_send('permit_ready', '081299990001', permit_id => 2)", "wa_send_text(10, 'Halo')", "wa_send_text('081299990001', 'Halo')",
+	"wa_set('office_name', 'x')", q{wa_set_holidays('{"2027-12-25": "Natal"}')}, q{wa_set_scenario('permit_ready', '{"active": true}')},
+	"wa_set_template('permit_ready', '{}')", 'wa_setup()', 'wa_stat_reset()', "wa_submit_template('permit_ready', 'fonnte')",
+	"wa_sync_templates('fonnte')", 'wa_teardown()', "wa_test_connection('fonnte')", "wa_webhook('fonnte', '')");
+foreach my $call (@writes)
+{
+	my ($name) = $call =~ /^(\w+)/;
+
+	($code, $out, $err) = $standby->psql('odoo', "\\set VERBOSITY verbose\nSELECT $call");
+	like($err, qr/ERROR:  25006: cannot execute $name\(\) during recovery/, "$call does not run there");
+}
+($code, $out, $err) = $standby->psql('odoo', "\\set VERBOSITY verbose\nCALL wa_try('081299990001')");
+like($err, qr/ERROR:  25006: cannot execute wa_try\(\) during recovery/, 'nor does wa_try()');
+($code, $out, $err) = $standby->psql('odoo', "SELECT wa_send_text(10, 'Halo')", extra_params => [ '-U', 'clerk' ]);
+like($err, qr/needs the level "send"/, 'who may not learns that first');
 $standby->stop('immediate');
 
 # Without the contacts
