@@ -143,6 +143,15 @@ SELECT wa_configure('meta', '{"sequence": 11}') ->> 'problem' AS problem;
 SELECT wa_configure('meta', '{"api_version": null}') -> 'problem' AS problem;
 SELECT wa_configure('meta', '{"token_file": "a", "access_token_file": "b"}');
 SELECT wa_configure('meta', '{"token_file": "meta_b", "app_secret_file": "meta_c"}') -> 'app_secret_file';
+-- each in a file of its own
+\set VERBOSITY default
+BEGIN;
+SELECT wa_configure('meta', '{"access_token": "t"}') ->> 'state' AS state;
+SELECT wa_configure('meta', '{"app_secret": "s"}') ->> 'state' AS state;
+SELECT wa_configure('meta', '{"verify_token": "v"}') ->> 'state' AS state;
+SELECT wa_configure('utama', '{"webhook_secret": "w"}') ->> 'state' AS state;
+ROLLBACK;
+\set VERBOSITY terse
 SELECT jsonb_pretty(wa_configure('watzap', '{"kind": "watzap", "api_key": "k"}'));
 SELECT jsonb_pretty(wa_configure('watzap', '{"number_key": "n"}'));
 SELECT wa_configure('watzap', '{"wait_until_send": "perhaps"}');

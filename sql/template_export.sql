@@ -35,6 +35,7 @@ SELECT wa_submit_template('tetap', 'fonnte');
 SELECT * FROM wa_sync_templates();
 SELECT * FROM wa_sync_templates('meta');
 SELECT * FROM wa_sync_templates('lain');
+SELECT * FROM wa_sync_templates('fonnte');
 SELECT wa_submit_template('tetap');
 \set VERBOSITY terse
 SELECT wa_configure('meta-2', '{"kind": "meta"}') ->> 'state' AS state;

@@ -39,7 +39,8 @@ typedef struct WaProviderChange
 	const WaOptions *options;
 	bool		is_new;
 	bool		access_changed; /* must be tested again */
-	bool		literal_secret;
+	const char *literal_secret; /* a credential was given as such: the setting
+								 * that names a file for it */
 	bool		names_file;		/* a file for a credential was given */
 	const char *put_names[WA_MAX_KNOWN_SETTINGS];	/* open settings to be
 													 * stored */

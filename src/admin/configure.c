@@ -476,7 +476,7 @@ wa_sql_configure(PG_FUNCTION_ARGS)
 		ereport(NOTICE,
 				(errmsg("a credential that stands in a statement can end up in logs"),
 				 errhint("Put it into a file and name the file: {\"%s\": \"...\"}.",
-						 WA_SECRET_TOKEN_FILE)));
+						 change.literal_secret)));
 	if (missing)
 		ereport(NOTICE,
 				(errmsg("provider \"%s\" still needs: %s", name, missing),

@@ -113,7 +113,9 @@ change_literal_secret(WaProviderChange *change, const char *name, const WaOption
 	if (!wa_admin_option_is_null(option))
 	{
 		value = wa_admin_option_string(option);
-		change->literal_secret = true;
+		if (change->literal_secret == NULL)
+			change->literal_secret = same(name, wa_route_primary_secret(change->gateway)) ?
+				WA_SECRET_TOKEN_FILE : wa_admin_file_setting(name);
 		if (!wa_route_secret_valid(value, &why))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -250,7 +250,7 @@ add_value(StringInfo json, const WaOption *option, int setting, const char *key)
 			text = check_template(option);
 			break;
 		case S_TIME_TO_LIVE:
-			text = check_interval(option, 1, 30.0 * USECS_PER_DAY, "an interval of at most 30 days");
+			text = check_interval(option, 1, 30.0 * USECS_PER_DAY, "an interval of more than 0 and at most 30 days");
 			break;
 		case S_TIME_LIMIT:
 			text = check_interval(option, 10000, USECS_PER_MINUTE, "an interval between 10 milliseconds and 1 minute");

@@ -130,6 +130,21 @@ sync_provider(FunctionCallInfo fcinfo, const WaProvider *p)
 	}
 }
 
+static void
+require_templates(const WaProvider *provider, const char *name)
+{
+	if (provider == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("provider \"%s\" does not exist", name),
+				 errhint("wa_configure() creates one.")));
+	if (provider->gateway == NULL || provider->gateway->account_setting == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("provider \"%s\" has no templates of its own", name),
+				 errhint("It takes the text as it is: there is no list to read.")));
+}
+
 /*
  * wa_sync_templates(): see admin.sql.
  */
@@ -144,11 +159,8 @@ wa_sql_sync_templates(PG_FUNCTION_ARGS)
 	wa_call_rows_begin(fcinfo);
 	wa_call_begin(&call, WA_LEVEL_ADMIN);
 	wa_route_load_providers(&providers, true);
-	if (name && wa_route_find_provider(&providers, name) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("provider \"%s\" does not exist", name),
-				 errhint("wa_configure() creates one.")));
+	if (name)
+		require_templates(wa_route_find_provider(&providers, name), name);
 	for (int i = 0; i < providers.n; i++)
 	{
 		const WaProvider *p = &providers.list[i];

@@ -157,7 +157,7 @@ warn_once(const WaScenario *scenario, int nheld, WaSaid detail)
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg("sicantik_wa holds messages of scenario \"%s\": too many at once", scenario->key),
 			 errdetail("%s; %d messages of this batch are held, and those that follow.", wa_said_english(detail), nheld),
-			 errhint("Look at them in wa.message (state held, reason bulk), then wa_release('%s') or wa_cancel('%s').",
+			 errhint("Look at them in wa.message_view (state held, reason bulk), then wa_release('%s') or wa_cancel('%s').",
 					 scenario->key, scenario->key)));
 }
 

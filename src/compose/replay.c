@@ -98,7 +98,7 @@ wa_sql_replay(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("event " INT64_FORMAT " is no dead letter", event_id),
-				 errhint("SELECT event_id, error FROM wa.dead_letter lists them.")));
+				 errhint("SELECT event_id, error FROM wa.dead_letter_view lists them.")));
 	batch.events = &event;
 	batch.nevents = 1;
 	wa_compose_scenarios(&batch);

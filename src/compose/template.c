@@ -153,7 +153,7 @@ require_template(const char *key)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("template \"%s\" does not exist", key),
-				 errhint("SELECT key, name FROM wa.template lists the templates; wa_setup() makes the standard ones.")));
+				 errhint("SELECT key, name FROM wa.template_view lists the templates; wa_setup() makes the standard ones.")));
 	return template;
 }
 

@@ -185,7 +185,7 @@ say(const char *why, uint32 hash, int waiting)
 			 told->times == 1 ? errdetail("Reason: %s.", why) :
 			 errdetail("Reason: %s. It was met %d times in %d minutes.", why, told->times,
 					   (int) ((now - told->since) / USECS_PER_MINUTE)),
-			 errhint("What it concerns waits, and is tried again every minute: SELECT * FROM wa.message WHERE reason = 'facts_unreadable'.")));
+			 errhint("What it concerns waits, and is tried again every minute: SELECT * FROM wa.message_view WHERE reason = 'facts_unreadable'.")));
 }
 
 /*

@@ -143,8 +143,8 @@ wa_call_begin_logged(WaCall *call, FunctionCallInfo fcinfo, WaLevel level, bool 
 						   level_names[level]),
 				 level_of_role(role) >= level ?
 				 errhint("This session has asked for less: RESET sicantik_wa.level.") :
-				 errhint("The owner of the database gives it: SELECT wa_grant('%s', '%s').",
-						 GetUserNameFromId(role, false), level_names[level])));
+				 errhint("The owner of the database gives it: SELECT wa_grant(%s, '%s').",
+						 quote_literal_cstr(GetUserNameFromId(role, false)), level_names[level])));
 	if (level >= WA_LEVEL_SEND || level == WA_LEVEL_WEBHOOK)
 	{
 		if (!reads)
