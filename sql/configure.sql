@@ -242,7 +242,12 @@ SELECT wa_set('staff_group', 'staff');
 SELECT wa_set('retention', '30 days');
 SELECT wa_set('retention', '1 year 6 months');
 SELECT wa_set('retention', '23 hours');
-SELECT wa_set('retention', '200 years');
+\set VERBOSITY default
+SELECT wa_set('retention', '36525 days'), wa_set('feedback_retention', '101 years');
+SELECT wa_set('retention', '36526 days');
+SELECT wa_set('feedback_retention', '102 years');
+SELECT wa_set('feedback_retention', NULL);
+\set VERBOSITY terse
 SELECT wa_set('retention', 'soon');
 SELECT wa_set('retention', '-1 minute');
 SELECT wa_set('retention', NULL);

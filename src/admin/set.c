@@ -295,7 +295,7 @@ wa_admin_check_setting(const WaSetting *setting, const char *value, char **probl
 		case WA_SETTING_INTERVAL:
 			/* a day at least, so that what was just sent can be explained */
 			return check_interval(value, 1, WA_OFFICE_MOST_DAYS,
-								  "1 day and 100 years, such as \"90 days\"", problem);
+								  "1 day and 36525 days (100 years), such as \"90 days\"", problem);
 		case WA_SETTING_SWITCH:
 			return check_switch(value, problem);
 		case WA_SETTING_WORDS:

@@ -39,7 +39,11 @@ typedef enum WaSettingKind
 	WA_SETTING_INBOUND			/* keep or notify */
 } WaSettingKind;
 
-/* A longer interval is none that an office means. */
+/*
+ * A longer interval is none that an office means.  wa_set() and
+ * docs/reference.md say how many days these are: "101 years" are less, since a
+ * month counts 30.
+ */
 #define WA_OFFICE_MOST_DAYS (100 * DAYS_PER_YEAR)
 
 typedef struct WaSetting
