@@ -386,7 +386,7 @@ find_dead_letters(WaFindings *findings)
 		wa_admin_find(findings, WA_FINE, "log: dead letters", NULL, NULL);
 	else
 		wa_admin_find(findings, WA_ERROR_DEAD_LETTER, "log: dead letters",
-					  wa_said_statement("SELECT * FROM wa.dead_letter ORDER BY id"),
+					  wa_said_statement("SELECT * FROM wa.dead_letter_view ORDER BY id"),
 					  wa_say(WA_SAY_DEAD_LETTERS, n, wa_row_said(rows, 0, 2)));
 }
 

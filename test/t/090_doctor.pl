@@ -96,7 +96,7 @@ seen('a paused provider', "SELECT wa_pause('fonnte')", "SELECT wa_resume('fonnte
 	qr/^provider fonnte: warning: paused by /, qr/^SELECT wa_resume\('fonnte'\) <- provider fonnte: paused by /);
 seen('a dead letter',
 	"INSERT INTO wa.dead_letter (event_id, relation, columns, new, event_at, error) VALUES (1, 'public.sicantik_permit', '{}', '{}', now(), 'no')",
-	'DELETE FROM wa.dead_letter', qr/^log: dead letters: error: /, qr/^SELECT \* FROM wa\.dead_letter .*<- log: dead letters: /);
+	'DELETE FROM wa.dead_letter', qr/^log: dead letters: error: /, qr/^SELECT \* FROM wa\.dead_letter_view .*<- log: dead letters: /);
 seen('a capture gap',
 	"INSERT INTO wa.capture_gap (first_at, last_at, events, reason) VALUES (now(), now(), 3, 'locked')",
 	'DELETE FROM wa.capture_gap', qr/^log: capture gaps: warning: 3 events/, qr/ <- log: capture gaps: /);
