@@ -181,7 +181,8 @@ wa_sql_disarm(PG_FUNCTION_ARGS)
 	if (waiting > 0)
 		answer = psprintf("%s; messages that wait now: " INT64_FORMAT ". Each is skipped (reason observe), at once or when it is due."
 						  " After wa_arm(), SELECT wa_retry(reason => 'observe') brings back those still within their time-to-live."
-						  " To stop for a while and lose nothing: SELECT wa_pause(), then SELECT wa_resume()",
+						  " To stop for a while instead: SELECT wa_pause(), then SELECT wa_resume();"
+						  " what has expired meanwhile comes back by SELECT wa_retry(reason => 'time_to_live')",
 						  answer, waiting);
 	result = wa_call_text(&call, answer);
 	wa_call_end(&call);

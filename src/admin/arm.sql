@@ -12,4 +12,4 @@ RETURNS text
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_disarm';
 COMMENT ON FUNCTION pg_catalog.wa_disarm() IS
-'back to mode observe: only messages by hand go out. Automatic messages that wait are skipped, reason observe, at once or when they are due; the answer says how many wait. wa_retry(reason => ''observe'') brings them back after wa_arm(); wa_pause() stops sending without ending any. Returns a sentence. Needs level admin';
+'back to mode observe: only messages by hand go out. Automatic messages that wait are skipped, reason observe, at once or when they are due; the answer says how many wait. wa_retry(reason => ''observe'') brings them back after wa_arm(); wa_pause() stops sending without ending any before its time-to-live is over. Returns a sentence. Needs level admin';

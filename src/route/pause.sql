@@ -5,7 +5,7 @@ RETURNS bigint
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'wa_sql_pause';
 COMMENT ON FUNCTION pg_catalog.wa_pause(text) IS
-'stops using a provider (none named, or null: every one) until wa_resume(): its messages go by others or wait, requests on the wire are not touched. Returns how many were paused now, and says which were before. Raises an error if the provider is unknown. Needs level admin';
+'stops using a provider (none named, or null: every one) until wa_resume(): its messages go by others or wait, and expire at the end of their time-to-live; requests on the wire are not touched. Returns how many were paused now, and says which were before. Raises an error if the provider is unknown. Needs level admin';
 
 CREATE FUNCTION pg_catalog.wa_resume(provider text DEFAULT NULL)
 RETURNS bigint
