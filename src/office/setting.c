@@ -52,7 +52,7 @@ const WaSetting wa_office_settings[] = {
 	{"odoo_schema", WA_SETTING_IDENTIFIER, "public",
 	"schema of Odoo's tables"},
 	{"language", WA_SETTING_LANGUAGE, "id",
-	"language of wa_check, wa_why, wa_history and wa_explain: id or en"},
+	"language of all that is told to people (wa_check, wa_status, wa_why, wa_explain, wa_report, alerts and others): id or en"},
 	{"retention", WA_SETTING_INTERVAL, "90 days",
 	"time after which a message loses its number and text; figures stay two years"},
 	{"opt_out_words", WA_SETTING_WORDS, "STOP,BERHENTI,UNSUB,UNSUBSCRIBE",
