@@ -58,6 +58,16 @@ foreach my $name ($for_all =~ /^- `(\w+)\(/mg)
 }
 unlike($written{views}, qr/^### wa\._/m, 'views of ours alone are not shown');
 unlike($written{functions}, qr{https://`}, 'an address is none of our names');
+
+# lists that are written by hand are complete
+my ($settings) = ($node->psql('postgres', "SELECT wa_set('no such', 'x')"))[2] =~ /Settings are: (.*)\./;
+my ($table) = slurp_file("$top/docs/reference.md") =~ /^## Office settings\n(.*?)^## /ms;
+cmp_ok(scalar(split /, /, $settings), '>', 20, 'wa_set() names the settings');
+is(join(' ', grep { $table !~ /^\|[^|]*`$_`[^|]*\|/m } split /, /, $settings), '', 'the reference has each setting of the office');
+my $held = $node->safe_psql('postgres', q{SELECT string_agg(c.oid::regclass::text, ' ') FROM pg_extension AS e, unnest(e.extconfig) AS t, pg_class AS c
+	 WHERE e.extname = 'sicantik_wa' AND c.oid = t AND c.relkind = 'r'});
+my ($dump) = slurp_file("$top/docs/operating.md") =~ /^What a dump holds:\n(.*?)^Not:/ms;
+is(join(' ', sort($dump =~ /`(wa\.\w+)`/g)), join(' ', sort(split ' ', $held)), 'operating.md has each table that a dump holds');
 $node->stop;
 
 # The pages
