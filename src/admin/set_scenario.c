@@ -140,6 +140,7 @@ check_daily(const WaOption *option, const char *key)
 	static WaStatement daily =
 		WA_STATEMENT("SELECT FROM wa.scenario WHERE key = $1 AND daily_at IS NOT NULL");
 	WaArgs		args = {0};
+	char	   *time;
 
 	wa_arg_text(&args, key);
 	if (wa_query(&daily, &args).n == 0)
@@ -147,7 +148,10 @@ check_daily(const WaOption *option, const char *key)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("scenario \"%s\" is not a daily one", key),
 				 errdetail("It runs when something changes in a table.")));
-	return check_time(option);
+	time = check_time(option);
+	if (strncmp(time, "24", 2) == 0)
+		wa_admin_option_refuse(option, "a time of day before 24:00", "The day of a run begins with \"00:00\".");
+	return time;
 }
 
 static char *

@@ -107,7 +107,7 @@ wa_deliver_circuit_note(const WaTransfer *transfer)
 }
 
 /*
- * What an earlier worker has seen of this provider.  Only the newest messages
+ * What an earlier worker has seen of this provider.  Only the newest attempts
  * of the ledger are looked at.
  */
 void
@@ -115,8 +115,7 @@ wa_deliver_circuit_read_ledger(WaPace *pace)
 {
 	static WaStatement history =
 		WA_STATEMENT("SELECT outcome, coalesce(http_status, 0) FROM"
-					 " (SELECT outcome, http_status, finished_at, message_id FROM wa.attempt WHERE provider = $1"
-					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)"
+					 " (SELECT outcome, http_status, finished_at, message_id FROM " WA_NEWEST_ATTEMPTS " WHERE provider = $1"
 					 " AND coalesce(provider_code, '') NOT IN ('" WA_CODE_INTERRUPTED "', '" WA_CODE_WITHHELD "')"
 					 " ORDER BY finished_at DESC NULLS LAST, message_id DESC LIMIT $2) AS a"
 					 " ORDER BY finished_at NULLS FIRST, message_id");

@@ -178,7 +178,9 @@ static void
 retry(const WaOutcomeMessage *message, const WaOutcomeAttempt *attempt, WaOutcomeNext *next)
 {
 	const WaVerdict *verdict = attempt->verdict;
-	double		wait = verdict->wait_s >= 0 ? (double) verdict->wait_s :
+
+	/* "again in 0 s" is no wait: seven of them would be over in no time */
+	double		wait = verdict->wait_s > 0 ? (double) verdict->wait_s :
 		backoff(message, message->waits + 1, verdict->backoff_s);
 
 	if (verdict->scope == WA_SCOPE_PROVIDER && verdict->wait_s > 0)

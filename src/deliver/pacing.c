@@ -82,7 +82,7 @@ gap_of(const WaPace *pace, int64 now)
 /*
  * What an earlier worker has sent: the last attempt of each provider, and how
  * many it took, or may have taken, today and since it told its quota.  Only
- * the newest messages are looked at.
+ * the newest attempts are looked at, by their messages.
  */
 static void
 read_ledger(WaPace *pace, int64 now)
@@ -92,8 +92,7 @@ read_ledger(WaPace *pace, int64 now)
 					 " AND started_at >= date_trunc('day', clock_timestamp(), $2)),"
 					 " (extract(epoch FROM clock_timestamp() - max(started_at)) * 1000000)::bigint,"
 					 " count(*) FILTER (WHERE outcome IN ('accepted', 'unknown') AND started_at >= $3)"
-					 " FROM wa.attempt WHERE provider = $1"
-					 " AND message_id > (SELECT coalesce(max(message_id), 0) - 20000 FROM wa.attempt)");
+					 " FROM " WA_NEWEST_ATTEMPTS " WHERE provider = $1");
 	WaArgs		args = {0};
 	WaRows		rows;
 	int64		since;

@@ -13,6 +13,14 @@
 #include "datatype/timestamp.h"
 #include "route/providers.h"
 
+/*
+ * What an earlier worker has seen is read from so many attempts, those of the
+ * messages with the highest numbers.  The numbers themselves are no measure: after a
+ * failover they are far ahead, and of very many messages none may have been tried.
+ */
+#define WA_NEWEST_ATTEMPTS \
+	"(SELECT * FROM wa.attempt ORDER BY message_id DESC, attempt DESC LIMIT 20000) AS newest"
+
 /* Attempts that the share of unknown outcomes is taken of. */
 #define WA_PACE_RECENT		100
 

@@ -49,7 +49,7 @@
 #define SHORTEST_DUE_WAIT	50	/* between two runs for a passed due time */
 #define OVERDUE_CHECK		500 /* how often a step looks whether it must end */
 #define CHECK_EXTENSION		1000	/* at most so often between runs */
-#define LONGEST_KEPT		(5 * 60 * 1000)	/* by a lock, with an answer */
+#define LONGEST_KEPT		(5 * 60 * 1000) /* by a lock, with an answer */
 #define RECORD_AGAIN		100
 #define LONGEST_DDL_GRACE	3000	/* the server waits 5 s for us to go */
 

@@ -361,6 +361,14 @@ ok(wait_state($node, 'odoo', $id, 'unknown'), 'the last one of the day is in dou
 ok(wait_state($node, 'odoo', $id, 'sent'), 'the next one: sent');
 is(chain($number), 'fonnte', 'by another provider');
 like(col($id, 'route'), qr/not meta: its daily cap is reached/, 'because the cap is reached');
+# as after a failover, and 100,000 that wait for tomorrow
+sql("SELECT setval('wa.message_id_seq', (SELECT max(id) FROM wa.message) + 1000000)");
+($id, $number) = text();
+ok(wait_state($node, 'odoo', $id, 'sent'), 'with a number far ahead: sent');
+sql("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE backend_type = 'sicantik_wa worker'");
+($id, $number) = text();
+ok(wait_state($node, 'odoo', $id, 'sent'), 'by the next worker: sent');
+is(chain($number), 'fonnte', 'which knows of the cap, too');
 sql("UPDATE wa.provider SET daily_cap = NULL WHERE name = 'meta'");
 
 # Mode test: what the owner of test_number does not want concerns him alone

@@ -143,6 +143,7 @@ my %refused = (
 like(set_scenario($_), $refused{$_}, "refused: $_") foreach sort keys %refused;
 like(set_scenario('{}', 'nope'), qr/scenario "nope" does not exist.*status_update/s, 'an unknown scenario is an error that names the others');
 like(set_scenario('{"daily_at": "09:30"}', 'reminder'), qr/"daily_at": "09:30:00"/, 'a daily one has its time');
+like(set_scenario('{"daily_at": "24:00"}', 'reminder'), qr/setting "daily_at" must be a time of day before 24:00/, 'which is on its day');
 like(as('reporting', "SELECT wa_set_scenario('reminder', '{}')"), qr/permission denied for sicantik_wa/, 'level view may not');
 
 # The views

@@ -96,6 +96,8 @@ test_backoff(void)
 	CHECK_INT(next_of(&message, &verdict, 500).due_at, NOW + 240 * S);
 	verdict.wait_s = 7;
 	CHECK_INT(next_of(&message, &verdict, 500).due_at, NOW + 7 * S);
+	verdict.wait_s = 0;
+	CHECK_INT(next_of(&message, &verdict, 500).due_at, NOW + 240 * S);
 	verdict.max_retries = 2;
 	CHECK_INT(next_of(&message, &verdict, 500).reason, WA_REASON_RETRIES_EXHAUSTED);
 	message.jitter = 0.8;
