@@ -308,6 +308,7 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 	int64	   *ids = palloc(sizeof(int64) * n);
 	int64	   *waits = palloc(sizeof(int64) * n);
 	bool	   *fresh = palloc(sizeof(bool) * n);
+	bool		any = false;
 
 	drop_announced_before(batch, drafts, n);
 	for (int i = 0; i < n; i++)
@@ -327,8 +328,12 @@ drop_announced(WaBatch *batch, WaDraft **drafts, int n)
 	 * after all, it is announced.
 	 */
 	for (int i = 0; i < n; i++)
+	{
 		keys[i] = announces(drafts[i]) || drafts[i]->dropped ? NULL : drafts[i]->once;
-	wa_queue_announce_many(keys, ids, waits, n, fresh);
+		any = any || keys[i];
+	}
+	if (any)
+		wa_queue_announce_many(keys, ids, waits, n, fresh);
 }
 
 static bool
