@@ -432,9 +432,10 @@ ok( wait_sql(
 		"SELECT count(*) FROM wa.message WHERE state = 'sent' AND provider = 'watzap' AND number >= '62857'||to_char($first, 'FM00000000')",
 		'10'),
 	'Fonnte, token invalid: Watzap takes over');
-is( scalar(
-		grep { $_->{provider} eq 'fonnte' && $_->{to} ge sprintf('62857%08d', $first) } $sim->sends),
-	1, 'one request has found it out');
+# an answer that comes while the next one is chosen is noted behind that
+cmp_ok(
+	scalar(grep { $_->{provider} eq 'fonnte' && $_->{to} ge sprintf('62857%08d', $first) } $sim->sends),
+	'<=', 2, 'one request has found it out');
 is(sql("SELECT state, last_error ~ 'token' FROM wa.provider WHERE name = 'fonnte'"),
 	'error|t', 'the provider is in state error');
 sql("UPDATE wa.provider SET max_in_flight = 100, active = true");
