@@ -257,7 +257,7 @@ drop_as_announced(WaBatch *batch, WaDraft *draft, const char *key)
 						   wa_say(WA_SAY_ANNOUNCED_BEFORE));
 }
 
-/* Who cannot be told announces nothing: a later change may say it as well. */
+/* Who cannot be told announces nothing, though he may have its key: a later change may say it as well. */
 static bool
 announces(const WaDraft *draft)
 {
